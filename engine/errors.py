@@ -1,0 +1,29 @@
+"""What can go wrong, in the few kinds a caller treats differently."""
+
+
+class EngineError(Exception):
+    """Data, database or disk failed: the job ends with exit code 1 and nothing is switched."""
+
+
+class SettingsError(EngineError):
+    """Arguments, settings or an edition are wrong: exit code 2, before any work was done."""
+
+
+class DefinitionError(SettingsError):
+    """A risk declaration or an edition contradicts itself."""
+
+
+class SchemaError(EngineError):
+    """A table or file does not have the columns, types or rows that its contract promises."""
+
+
+class SourceError(EngineError):
+    """A warehouse or store could not be opened or read."""
+
+
+class SinkError(EngineError):
+    """Results could not be written or switched."""
+
+
+class BusyError(EngineError):
+    """Another run of the same kind is going."""

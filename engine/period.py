@@ -1,0 +1,59 @@
+"""Windows of years: the periods of a run, and the baseline that sets quantile edges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.errors import SettingsError
+
+FULL = "full"
+#: name -> (first year, last year), both included; the IPCC AR6 and KMA windows. `full` is the whole axis.
+PERIODS: dict[str, tuple[int, int]] = {
+    FULL: (2021, 2100),
+    "short_term": (2021, 2040),
+    "mid_term": (2041, 2060),
+    "long_term": (2081, 2100),
+}
+WINDOWS = tuple(name for name in PERIODS if name != FULL)
+
+
+class Years(NamedTuple):
+    """A span of whole years, both ends included."""
+
+    first: int
+    last: int
+
+    @property
+    def n(self) -> int:
+        """Number of years."""
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    def holds(self, other: Years) -> bool:
+        """True when `other` lies inside this span."""
+        return self.first <= other.first and other.last <= self.last
+
+    def columns_of(self, other: Years) -> slice:
+        """Where the years of `other` stand on an axis of this span."""
+        if not self.holds(other):
+            raise ValueError(f"{other} is not inside {self}")
+        return slice(other.first - self.first, other.last - self.first + 1)
+
+
+def window(name: str, axis: Years) -> Years:
+    """Years of a named period on an axis; `full` is the axis itself."""
+    if name == FULL:
+        return axis
+    if name not in PERIODS:
+        raise SettingsError(f"unknown period {name!r}; known: {', '.join(PERIODS)}")
+    return Years(*PERIODS[name])
+
+
+def parse_years(text: str) -> Years:
+    """`1981-2010` -> Years(1981, 2010)."""
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise SettingsError(f"{text!r} is not a span of years such as 1981-2010")
+    return Years(int(first), int(last))

@@ -1,0 +1,44 @@
+"""One real PostgreSQL server for the whole run; a fresh pair of databases for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from engine.io import migrate
+from engine.io.embedded import EmbeddedServer
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def new_database(server: EmbeddedServer) -> Callable[[str], str]:
+    """Make an empty database with the schema of a family (`warehouse`, `results`, or `` for none)."""
+
+    def make(family: str) -> str:
+        url = server.create(f"test_{next(_numbers)}")
+        if family:
+            with psycopg.connect(url, autocommit=True) as connection:
+                migrate.apply(connection, family)
+        return url
+
+    return make
+
+
+@pytest.fixture
+def warehouse(new_database: Callable[[str], str]) -> str:
+    return new_database("warehouse")
+
+
+@pytest.fixture
+def results(new_database: Callable[[str], str]) -> str:
+    return new_database("results")
