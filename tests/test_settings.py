@@ -1,0 +1,42 @@
+import pytest
+
+from engine import settings
+from engine.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch, tmp_path):
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_set_means_no_server():
+    assert settings.load().warehouse_url is None
+    assert settings.load().application_url is None
+
+
+def test_a_key_in_the_env_file_beats_the_process(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("DW_HOST=from-file\nDW_PASSWORD=p@ss\n")
+    monkeypatch.setenv("DW_HOST", "from-process")
+    monkeypatch.setenv("DW_NAME", "filled")
+    url = settings.load().warehouse_url
+    assert url == "postgresql://skala_dw_user:p%40ss@from-file:5433/filled"
+
+
+def test_a_server_without_a_password_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("APP_HOST", "db")
+    with pytest.raises(SettingsError, match="APP_PASSWORD is not set"):
+        _ = settings.load().application_url
+
+
+def test_a_bad_value_is_named(monkeypatch):
+    monkeypatch.setenv("PARALLEL_WORKERS", "0")
+    with pytest.raises(SettingsError, match="PARALLEL_WORKERS"):
+        settings.load()
+
+
+def test_secrets_do_not_print(monkeypatch):
+    monkeypatch.setenv("DW_URL", "postgresql://u:hush@h/d")
+    assert "hush" not in repr(settings.load())
+    assert settings.load().warehouse_url == "postgresql://u:hush@h/d"
