@@ -10,7 +10,11 @@ class SettingsError(EngineError):
 
 
 class DefinitionError(SettingsError):
-    """A risk declaration or an edition contradicts itself."""
+    """A risk declaration or an edition contradicts itself; `key` names the entry at fault."""
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class SchemaError(EngineError):

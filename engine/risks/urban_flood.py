@@ -1,0 +1,60 @@
+"""Urban flood: rain of the wettest day; the hazard score sets the wettest hour against the drainage of built land."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.period import Years
+from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.inputs import Block, per_block
+from engine.risks.land import by_cover
+from engine.risks.reduce import between, period_mean
+
+#: share of the wettest day that falls in its wettest hour (Seoul: a third)
+WETTEST_HOUR = 0.35
+FULL_DRAINAGE_MM_H = 80.0
+
+
+@per_block
+def drainage(block: Block) -> NDArray[np.float64]:
+    """Rain that the ground or the sewers take, mm/h, (cells,)."""
+    cover, impervious = block.landcover, block.attribute("impervious_ratio")
+    sewers = np.where(impervious > 0.75, 75.0, np.where(impervious > 0.60, 55.0, 40.0))  # NaN: 40
+    design = by_cover(cover, {"water": 0.0, "forest": 8.0, "agricultural": 15.0}, np.nan)
+    design = np.where(np.isnan(design), sewers, design)
+    density = block.attribute("building_density_km2")
+    wear = np.where(density > 1000, 1.0, np.where(density > 500, 0.9, np.where(density > 100, 0.8, 0.7)))
+    return design * np.where(np.isnan(density), 0.8, wear)
+
+
+def _rain_excess(block: Block, years: Years) -> NDArray[np.float64]:
+    hour = WETTEST_HOUR * period_mean(block["rx1day"], block.axis, years)
+    return between(hour - drainage(block), 0, 30)
+
+
+def _drainage_deficit(block: Block, _: Years) -> NDArray[np.float64]:
+    return np.clip(1 - drainage(block) / FULL_DRAINAGE_MM_H, 0, 1)
+
+
+def _built_share(block: Block, _: Years) -> NDArray[np.float64]:
+    impervious, cover = block.attribute("impervious_ratio"), block.landcover
+    unknown = np.where((cover == "urban") | (cover == ""), 1.0, 0.3)
+    return np.where(np.isnan(impervious), unknown, np.minimum(impervious / 0.6, 1.0))
+
+
+URBAN_FLOOD = Risk(
+    name="urban_flood",
+    intensities={
+        "rx1day": Intensity(unit="mm", needs=("rx1day",), of=lambda block: block["rx1day"]),
+        "rain80": Intensity(unit="days/year", needs=("rain80",), of=lambda block: block["rain80"]),
+    },
+    hazard=HazardIndex(
+        components=(
+            Component(name="rain excess", weight=0.5, needs=("rx1day",), of=_rain_excess),
+            # alone it would score a cell without any rain: it counts only beside the rain
+            Component(name="drainage deficit", weight=0.5, needs=("rx1day",), of=_drainage_deficit),
+        ),
+        modifier=_built_share,
+        attributes=("landcover_mode", "impervious_ratio", "building_density_km2"),
+    ),
+    references=("Methodology notes 2025-11 and 2025-12",),
+)

@@ -1,0 +1,143 @@
+"""What a run did, in figures a reader can check: per risk counts, AAL, hazard, components, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from engine.period import FULL
+from engine.plan import Pair, Plan
+from engine.risks.registry import RISKS
+from engine.scenario import DEFAULT_SCENARIO
+
+#: a cell above this AAL deserves a second look
+HIGH_AAL = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSummary:
+    """One risk over all cells of the run, for the pair named in `Summary.pair`. None: not computed.
+
+    done, null, not_exposed : cells with a probability result, without enough data, out of the hazard's reach
+    fallback_edges          : cells whose baseline gave no quantile edges
+    unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
+    """
+
+    risk: str
+    done: int | None = None
+    null: int | None = None
+    not_exposed: int | None = None
+    methods: dict[str, int]
+    mean_aal: float | None = None
+    aal_95: float | None = None
+    share_above_5_percent: float | None = None
+    mean_hazard: float | None = None
+    scored: int | None = None
+    components: tuple[str, ...] = ()
+    fallback_edges: int | None = None
+    unknown: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of a whole run; `pair` says which scenario and period the risks' figures are of."""
+
+    cells: int
+    pair: str
+    risks: tuple[RiskSummary, ...]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `result_runs.summary` and `run.json`."""
+        return asdict(self)
+
+
+def summarise(
+    plan: Plan, probability: pl.LazyFrame, hazard: pl.LazyFrame, notes: Sequence[Mapping[str, Any]]
+) -> Summary:
+    """Figures of the finished frames; reads them once, in bounded memory."""
+    pair = _shown(plan)
+    of_pair = (pl.col("scenario_id") == int(pair.scenario)) & (pl.col("time_period") == pair.period)
+    aal = {
+        row["risk_type"]: row
+        for row in probability.filter(of_pair)
+        .group_by("risk_type")
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("aal").is_null().sum().alias("null"),
+            pl.col("aal").cast(pl.Float64).mean().alias("mean"),
+            pl.col("aal").cast(pl.Float64).quantile(0.95, "linear").alias("q95"),
+            (pl.col("aal") > HIGH_AAL).mean().alias("high"),
+            pl.col("method").value_counts().alias("methods"),
+        )
+        .collect(engine="streaming")
+        .iter_rows(named=True)
+    }
+    score = {
+        row["risk_type"]: row
+        for row in hazard.filter(of_pair)
+        .group_by("risk_type")
+        .agg(pl.len().alias("rows"), pl.col("hazard_score").cast(pl.Float64).mean().alias("mean"))
+        .collect(engine="streaming")
+        .iter_rows(named=True)
+    }
+    cells = sum(int(note["cells"]) for note in notes)
+    rows = tuple(_risk(name, plan, aal.get(name), score.get(name), notes) for name in plan.risks)
+    return Summary(cells, f"{pair.scenario.code} {pair.years}", rows, _warnings(plan, notes))
+
+
+def _shown(plan: Plan) -> Pair:
+    for pair in plan.pairs:
+        if pair.period == FULL:
+            return pair
+    return next((pair for pair in plan.pairs if pair.scenario == DEFAULT_SCENARIO), plan.pairs[0])
+
+
+def _risk(
+    name: str,
+    plan: Plan,
+    aal: Mapping[str, Any] | None,
+    score: Mapping[str, Any] | None,
+    notes: Sequence[Mapping[str, Any]],
+) -> RiskSummary:
+    unknown = {
+        attribute: count
+        for attribute in RISKS[name].hazard.attributes
+        if name in plan.hazard and (count := sum(note["unknown"].get(name, {}).get(attribute, 0) for note in notes))
+    }
+    methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
+    of_baseline = name in plan.probability and plan.edition.bins[name].of_baseline
+    return RiskSummary(
+        risk=name,
+        done=aal["rows"] - aal["null"] if aal else None,
+        null=aal["null"] if aal else None,
+        not_exposed=methods.get("not_exposed", 0) if aal else None,
+        methods=dict(sorted(methods.items())),
+        mean_aal=aal["mean"] if aal else None,
+        aal_95=aal["q95"] if aal else None,
+        share_above_5_percent=aal["high"] if aal else None,
+        mean_hazard=score["mean"] if score else None,
+        scored=(score["rows"] if score else 0) if name in plan.hazard else None,
+        components=tuple(part.name for part in plan.hazard.get(name, ())),
+        fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
+        unknown=unknown,
+    )
+
+
+def _warnings(plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    found: list[str] = []
+    messages = dict.fromkeys(message for note in notes for message in note["checks"])
+    for message in messages:
+        true = sum(note["checks"].get(message, (0, 0))[0] for note in notes)
+        total = sum(note["checks"].get(message, (0, 0))[1] for note in notes)
+        if 2 * true > total:
+            found.append(message)
+    for name in plan.variables:
+        if gaps := sum(note["partial"].get(name, 0) for note in notes):
+            found.append(f"{name}: {gaps} cells have gaps")
+    if plan.left_out:
+        found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")
+    return tuple(found)
