@@ -1,0 +1,151 @@
+"""What the loaders of places share: the cells to describe, vector layers read to EPSG:4326, and staged columns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+import numpy as np
+import polars as pl
+import psycopg
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from psycopg import sql
+
+from engine.errors import SchemaError, SettingsError
+from engine.io.etl.files import SourceFile
+
+GEOJSON = (".geojson", ".json")
+#: formats of a layer that the loaders look for; all but GeoJSON need the extra `geo`
+VECTOR_SUFFIXES = (*GEOJSON, ".gpkg", ".shp")
+_WGS84 = pyproj.CRS.from_epsg(4326)
+Geometries = NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells in ascending `grid_id`: (C,) int32, and (C,) float64 centre coordinates in degrees."""
+
+    grid_id: NDArray[np.int32]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+
+    def as_source(self) -> SourceFile:
+        """What a result for these cells depends on, so that other cells make it out of date."""
+        digest = hashlib.sha256(self.grid_id.tobytes() + self.latitude.tobytes() + self.longitude.tobytes())
+        return SourceFile("location_grid", len(self.grid_id), digest.hexdigest())
+
+
+def cells_to_describe(connection: psycopg.Connection) -> Cells:
+    """Cells with climate, or every cell of the lattice as long as no climate is loaded.
+
+    raises : SchemaError when `location_grid` is empty
+    """
+    rows = connection.execute(
+        """SELECT grid_id, latitude::float8, longitude::float8 FROM location_grid
+           WHERE has_climate OR NOT EXISTS (SELECT FROM location_grid WHERE has_climate) ORDER BY grid_id"""
+    ).fetchall()
+    if not rows:
+        raise SchemaError("location_grid holds no cells; load `grid` first")
+    columns = np.array(rows, np.float64)
+    return Cells(columns[:, 0].astype(np.int32), columns[:, 1].copy(), columns[:, 2].copy())
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Features of a file: (F,) geometries in EPSG:4326, their properties, and the CRS they were stored in."""
+
+    geometries: Geometries
+    properties: tuple[Mapping[str, Any], ...]
+    crs: str
+
+    def value(self, feature: int, *names: str) -> Any:
+        """The first of these properties that the feature has, whatever its case; None without one."""
+        lower = {key.lower(): value for key, value in self.properties[feature].items()}
+        return next((lower[name] for name in names if lower.get(name) not in (None, "")), None)
+
+
+def read_layer(path: Path, crs: str | None = None) -> Layer:
+    """Read a vector layer; geometries become two-dimensional, valid and EPSG:4326. Features without one are left out.
+
+    path   : GeoJSON, or GeoPackage or shapefile with the extra `geo`
+    crs    : takes the place of the file's
+    raises : SchemaError for anything that is not a layer, without CRS or outside the globe; SettingsError for a
+             missing extra or an unknown CRS
+    """
+    own: str | None
+    if path.suffix.lower() in GEOJSON:
+        geometries, properties, own = _read_geojson(path)
+    else:
+        geometries, properties, own = _read_with_pyogrio(path)
+    stated = crs or own
+    if stated is None:
+        raise SchemaError(f"{path.name} does not state its CRS; give it with --crs")
+    try:
+        source = pyproj.CRS.from_user_input(stated)
+    except pyproj.exceptions.CRSError:
+        raise SettingsError(f"{path.name}: unknown CRS {stated!r}") from None
+    present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    kept = shapely.force_2d(geometries[present])
+    if not source.equals(_WGS84, ignore_axis_order=True):
+        transformer = pyproj.Transformer.from_crs(source, _WGS84, always_xy=True)
+        kept = shapely.transform(kept, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+    if not len(kept):
+        raise SchemaError(f"{path.name} holds no geometry")
+    x0, y0, x1, y1 = shapely.total_bounds(kept)
+    if not (x0 >= -180 and x1 <= 180 and y0 >= -90 and y1 <= 90):
+        reach = f"{x0:.4g}..{x1:.4g}, {y0:.4g}..{y1:.4g}"
+        raise SchemaError(f"{path.name} reaches {reach}, which are not degrees; state its CRS with --crs")
+    invalid = ~shapely.is_valid(kept)
+    kept[invalid] = shapely.make_valid(kept[invalid])
+    return Layer(kept, tuple(p for p, keep in zip(properties, present, strict=True) if keep), source.to_string())
+
+
+def _read_geojson(path: Path) -> tuple[Geometries, list[Mapping[str, Any]], str]:
+    try:
+        document = json.loads(path.read_bytes())
+        features = document["features"]
+        texts = [json.dumps(feature["geometry"]) if feature["geometry"] else None for feature in features]
+        properties = [feature.get("properties") or {} for feature in features]
+        # RFC 7946 knows only WGS84; older files may carry the member `crs`
+        crs = (document.get("crs") or {}).get("properties", {}).get("name", "OGC:CRS84")
+        return np.asarray(shapely.from_geojson(texts), object), properties, str(crs)
+    except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as err:
+        raise SchemaError(f"{path.name} is not a GeoJSON FeatureCollection: {err!r}") from err
+
+
+def _read_with_pyogrio(path: Path) -> tuple[Geometries, list[Mapping[str, Any]], str | None]:
+    try:
+        import pyogrio
+    except ImportError:
+        raise SettingsError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
+    try:
+        meta, _, wkb, columns = pyogrio.raw.read(path)
+    except pyogrio.errors.DataSourceError as err:
+        raise SchemaError(f"{path.name} cannot be read: {err}") from err
+    names = [str(name) for name in meta["fields"]]
+    properties: list[Mapping[str, Any]] = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return np.asarray(shapely.from_wkb(wkb), object), properties or [{}] * len(wkb), meta["crs"]
+
+
+def stage(connection: psycopg.Connection, name: str, types: Mapping[str, LiteralString], frame: pl.DataFrame) -> None:
+    """COPY a frame into a temporary table that the end of the transaction drops. Null is NULL; NaN stays NaN."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in types.items()
+    )
+    connection.execute(sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), columns))
+    copy_frame(connection, name, frame.select(list(types)))
+
+
+def copy_frame(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> None:
+    """Append a frame's columns to the columns of the same names."""
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        copy.write(frame.write_csv(include_header=False).encode())
