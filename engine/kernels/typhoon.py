@@ -1,0 +1,394 @@
+"""Typhoon wind, exposure and cyclone index of cells, from best tracks. C cells, F fixes, K 15-minute points, Y years.
+
+The wind of a moving storm at a place rises and falls within the hour, so tracks are interpolated to 15 minutes. Every
+function first drops the parts of the track that cannot reach the cells' bounding box; the loops split cells only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import ArrayLike, NDArray
+
+from engine.kernels._compile import kernel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+#: `TyphoonTrack.grade` is an index into this: depression, storm, severe storm, typhoon, extratropical low
+GRADES = ("TD", "TS", "STS", "TY", "L")
+EARTH_RADIUS = 6371.0  # km, mean sphere
+STEP = 0.25  # h between interpolated points
+GALE_WIND = 15.4  # m/s at the 30-kt radius
+FAR = 600.0  # km: no wind beyond, whatever the radius
+FAR_WITHOUT_RADIUS = 500.0  # km
+RADII_SHARE = 0.9  # of the wind fixes must have a 30-kt radius, else the record's radii are left unused
+INDEX_REACH = 200.0  # km
+CLASS_WEIGHTS = (0.0, 1.0, 3.0, 7.0)  # of cell classes 0..3
+_KM_PER_DEGREE = 111.0
+#: m/s; a point that cannot bring more than the level already reached is passed over before the costly part
+_LEVELS = np.concatenate([[0.0], np.arange(6.0, 46.0, 2.0)])
+
+
+class TyphoonTrack(NamedTuple):
+    """A best track as equally long arrays (F,), the fixes of a storm in time order; storms in any order.
+
+    storm      : any number or word that tells storms apart
+    time       : hours since 1970-01-01 00 UTC
+    lat, lon   : degrees north and east
+    grade      : index into `GRADES` (or the word itself)
+    vmax       : maximum sustained (10-min) wind, m/s; NaN = not stated, as in weak stages
+    gale_long, gale_short, storm_long, storm_short : longest and shortest radius of 30-kt (15 m/s) and 50-kt (25 m/s)
+                 winds, km; NaN = none or not stated; a missing shortest radius means a circle
+    gale_dir, storm_dir : direction of the longest radius, degrees clockwise from north; NaN = circle
+    """
+
+    storm: Ints
+    time: Floats
+    lat: Floats
+    lon: Floats
+    grade: NDArray[np.uint8]
+    vmax: Floats
+    gale_long: Floats
+    gale_short: Floats
+    gale_dir: Floats
+    storm_long: Floats
+    storm_short: Floats
+    storm_dir: Floats
+
+
+class _Points(NamedTuple):
+    """15-minute points in the order of their years: unit vectors (K, 3), wind m/s, 30-kt radius km."""
+
+    year: Ints
+    place: Floats
+    lat: Floats
+    vmax: Floats
+    gale: Floats
+
+
+def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: ArrayLike) -> Floats:
+    """Highest 10-min wind over open sea of each year.
+
+    lat, lon : (C,) degrees
+    track    : see `TyphoonTrack`; a point between two fixes has a wind (a radius) only when both have one
+    years    : (Y,) years that the track covers; a point belongs to the year of its UTC time
+    returns  : (C, Y) m/s, 0 for a year without a point in reach
+    raises   : ValueError when shapes disagree, a fix lacks place or time, or two fixes of a storm share a time
+
+    Radial profile: linear to the radius of maximum wind Rm = 46.4 exp(-0.0155 Vmax + 0.0169 |lat|) km, beyond it
+    Vmax (Rm/r)^x with x from the 30-kt radius (mean of longest and shortest) where it lies beyond Rm and
+    Vmax > 15.4 m/s, else 0.5; nothing beyond twice that radius (500 km without one) and never beyond 600 km.
+    Radii are used when 90 % of the fixes with more than 15.4 m/s have one (a weaker wind has none to state), else none.
+
+    source   : Willoughby, Darling and Rahn (2006), doi:10.1175/MWR3106.1, eq. 7a
+    """
+    lat, lon, wanted = _cells(lat, lon, years)
+    track = _checked(track)
+    gale = _mean_gale_radius(track)
+    points = _interpolate(track, gale, lat, lon, wanted, FAR)
+    blows = ~np.isnan(points.vmax)
+    columns: Any = [column[blows] for column in points]
+    points = _Points(*columns)
+    rm = 46.4 * np.exp(-0.0155 * points.vmax + 0.0169 * np.abs(points.lat))
+    decay = np.full(len(rm), 0.5)
+    solved = (points.gale > rm) & (points.vmax > GALE_WIND)
+    decay[solved] = np.log(points.vmax[solved] / GALE_WIND) / np.log(points.gale[solved] / rm[solved])
+    reach = np.where(np.isnan(points.gale), FAR_WITHOUT_RADIUS, np.minimum(2.0 * points.gale, FAR))
+    first, last = _slices(points.year, wanted)
+    out = np.zeros((len(lat), len(wanted)))
+    within = _reach_of_levels(points.vmax, rm, decay, reach)
+    _fill_wind(_unit_vectors(lat, lon), points.place, points.vmax, rm, decay, _LEVELS, within, first, last, out)
+    return out
+
+
+def typhoon_exposure(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: ArrayLike) -> Floats:
+    """Cumulative exposure S_tc of each year: weights 0, 1, 3, 7 of the cell's class, summed over synoptic fixes.
+
+    lat, lon : (C,) degrees
+    years    : (Y,), see `years_with_radii`: a source without radii says nothing about exposure
+    returns  : (C, Y), 0 for a year without a fix in reach
+    raises   : as `typhoon_wind`
+
+    Class 3 inside the 50-kt ellipse of a typhoon, 2 inside that of a weaker storm, else 1 inside the 30-kt ellipse
+    of grade TS, STS or TY. Only fixes at 00, 06, 12 and 18 UTC count: finer steps would count double. Ellipse: offsets
+    of 111 km per degree of latitude, times the cosine of the mean latitude for longitude, rotated by the direction of
+    the longest radius, which is one half axis; the shortest radius is the other.
+    """
+    lat, lon, wanted = _cells(lat, lon, years)
+    track = _checked(track)
+    reach = np.fmax(track.gale_long, track.storm_long)
+    keep = (track.time % 6.0 == 0.0) & ~np.isnan(reach)
+    keep &= _near(track.lat, track.lat, track.lon, track.lon, lat, lon, float(np.max(reach[keep], initial=0.0)))
+    fixes = _take(track, keep)
+    fixes = _take(fixes, np.argsort(fixes.time, kind="stable"))
+    first, last = _slices(_year_of(fixes.time), wanted)
+    typhoon = fixes.grade == GRADES.index("TY")
+    named = typhoon | (fixes.grade == GRADES.index("TS")) | (fixes.grade == GRADES.index("STS"))
+    storm_weight = np.where(typhoon, CLASS_WEIGHTS[3], CLASS_WEIGHTS[2])
+    gale_weight = np.where(named, CLASS_WEIGHTS[1], CLASS_WEIGHTS[0])
+    storm_ellipse = _ellipse(fixes.storm_long, fixes.storm_short, fixes.storm_dir)
+    gale_ellipse = _ellipse(fixes.gale_long, fixes.gale_short, fixes.gale_dir)
+    out = np.zeros((len(lat), len(wanted)))
+    _fill_exposure(
+        lat, lon, fixes.lat, fixes.lon, storm_ellipse, gale_ellipse, storm_weight, gale_weight, first, last, out
+    )
+    return out
+
+
+def typhoon_cyclone_index(
+    lat: ArrayLike,
+    lon: ArrayLike,
+    track: TyphoonTrack,
+    years: ArrayLike,
+    rain: ArrayLike,
+    *,
+    weights: tuple[float, float] = (0.55, 0.45),
+) -> Floats:
+    """Mean over the years of the annual maximum of the cyclone index, for several rain climates in one sweep.
+
+    lat, lon : (C,) degrees
+    years    : (Y,) years that the track covers
+    rain     : (C, P) mean annual largest 1-day precipitation, mm, of P periods or scenarios; NaN = unknown
+    weights  : of wind and rain; (1, 0) when there is no rain to be had
+    returns  : (C, P), 0..1; NaN where the rain is unknown and has a weight, or without years
+    raises   : as `typhoon_wind`
+
+    Index = (wind weight Vmax/50 + rain weight rain/500, each ratio clipped to 0..1) (1 - distance/200 km), over the
+    15-minute points within 200 km. A point without a stated wind is a weak stage: wind 0, the rain counts.
+    """
+    lat, lon, wanted = _cells(lat, lon, years)
+    falls = np.ascontiguousarray(rain, np.float64)
+    if falls.ndim != 2 or len(falls) != len(lat):
+        raise ValueError(f"rain is (cells, periods): {falls.shape=} for {len(lat)} cells")
+    if len(wanted) == 0:
+        return np.full(falls.shape, np.nan)
+    track = _checked(track)
+    points = _interpolate(track, np.full(len(track.time), np.nan), lat, lon, wanted, INDEX_REACH)
+    wind_part = weights[0] * np.clip(np.nan_to_num(points.vmax) / 50.0, 0.0, 1.0)
+    rain_part = weights[1] * np.clip(falls / 500.0, 0.0, 1.0) if weights[1] else np.zeros(falls.shape)
+    first, last = _slices(points.year, wanted)
+    out = np.empty(falls.shape)
+    near = float(_chord2(np.array([INDEX_REACH]))[0])
+    _fill_index(_unit_vectors(lat, lon), points.place, wind_part, rain_part, near, first, last, out)
+    return out
+
+
+def years_with_radii(track: TyphoonTrack, years: ArrayLike) -> Ints:
+    """Those of the years whose source states wind radii: 90 % of the year's fixes with a gale wind have a 30-kt radius.
+
+    years   : (Y,)
+    returns : the years kept, in their order
+    """
+    track = _checked(track)
+    wanted = np.asarray(years, np.int64)
+    windy = track.vmax > GALE_WIND
+    year = _year_of(track.time[windy])
+    stated = year[~np.isnan(track.gale_long[windy])]
+    share = [(stated == y).sum() >= RADII_SHARE * (year == y).sum() > 0 for y in wanted]
+    return np.asarray(wanted[np.array(share, bool)])
+
+
+def _cells(lat: ArrayLike, lon: ArrayLike, years: ArrayLike) -> tuple[Floats, Floats, Ints]:
+    north, east = np.ascontiguousarray(lat, np.float64), np.ascontiguousarray(lon, np.float64)
+    wanted = np.ascontiguousarray(years, np.int64)
+    if north.ndim != 1 or north.shape != east.shape or wanted.ndim != 1:
+        raise ValueError(f"cells and years are one-dimensional: {north.shape=} {east.shape=} {wanted.shape=}")
+    return north, east, wanted
+
+
+def _checked(track: TyphoonTrack) -> TyphoonTrack:
+    """The track by storm and time, whatever the order of the storms."""
+    lengths = {name: np.shape(column) for name, column in track._asdict().items()}
+    if len(set(lengths.values())) != 1 or np.ndim(track.time) != 1:
+        raise ValueError(f"arrays of a track are equally long: {lengths}")
+    codes = {"storm": np.unique(track.storm, return_inverse=True)[1], "grade": _grade_codes(np.asarray(track.grade))}
+    columns: Any = [
+        codes[name] if name in codes else np.asarray(column, np.float64) for name, column in track._asdict().items()
+    ]
+    whole = TyphoonTrack(*columns)
+    ordered = _take(whole, np.lexsort((whole.time, whole.storm)))
+    if lost := int((~np.isfinite(ordered.lat + ordered.lon + ordered.time)).sum()):
+        raise ValueError(f"{lost} of {len(ordered.time)} fixes lack a place or a time")
+    if doubled := int(((np.diff(ordered.storm) == 0) & (np.diff(ordered.time) == 0)).sum()):
+        raise ValueError(f"{doubled} fixes repeat the time of another fix of their storm")
+    return ordered
+
+
+def _grade_codes(grade: NDArray[Any]) -> NDArray[np.uint8]:
+    """Indices into `GRADES`, from indices or from the words themselves."""
+    known = np.array(GRADES) if grade.dtype.kind in "UO" else np.arange(len(GRADES))
+    matches = grade[:, None] == known
+    if unknown := int((~matches.any(axis=1)).sum()):
+        raise ValueError(f"{unknown} of {len(grade)} fixes have a grade that is none of {', '.join(GRADES)}")
+    return np.asarray(matches.argmax(axis=1), np.uint8)
+
+
+def _take(track: TyphoonTrack, which: Ints | Bools) -> TyphoonTrack:
+    columns: Any = [column[which] for column in track]
+    return TyphoonTrack(*columns)
+
+
+def _mean_gale_radius(track: TyphoonTrack) -> Floats:
+    """(F,) km, mean of longest and shortest; NaN throughout when the record seldom states one."""
+    short = np.where(np.isnan(track.gale_short), track.gale_long, track.gale_short)
+    radius = np.asarray((track.gale_long + short) / 2.0)
+    windy = track.vmax > GALE_WIND
+    if (~np.isnan(radius[windy])).sum() < RADII_SHARE * windy.sum():
+        return np.full(len(radius), np.nan)
+    return radius
+
+
+def _interpolate(track: TyphoonTrack, gale: Floats, lat: Floats, lon: Floats, years: Ints, reach: float) -> _Points:
+    """Points every 15 minutes from each fix to the next of its storm, and at the last; linear in time."""
+    fixes = len(track.time)
+    to = np.minimum(np.arange(fixes) + 1, fixes - 1)
+    ends = track.storm[to] != track.storm
+    ends[-1:] = True
+    to[ends] = np.flatnonzero(ends)
+    hours = track.time[to] - track.time
+    # the shorter way round, so that a storm crossing the date line does not circle the earth
+    turn = (track.lon[to] - track.lon + 180.0) % 360.0 - 180.0
+    kept = np.flatnonzero(_near(track.lat, track.lat[to], track.lon, track.lon + turn, lat, lon, reach))
+    count = np.maximum(np.ceil(hours[kept] / STEP).astype(np.int64), 1)
+    fix = np.repeat(kept, count)
+    elapsed = STEP * (np.arange(len(fix)) - np.repeat(np.cumsum(count) - count, count))
+    year = _year_of(track.time[fix] + elapsed)
+    of_years = np.isin(year, years)
+    fix, elapsed, year = fix[of_years], elapsed[of_years], year[of_years]
+    # the fixes of a year first: they raise the wind so early that most points between are passed over
+    order = np.lexsort((elapsed > 0.0, year))
+    fix, elapsed, year = fix[order], elapsed[order], year[order]
+    share = np.divide(elapsed, hours[fix], out=np.zeros(len(fix)), where=elapsed > 0.0)
+
+    def between(values: Floats, change: Floats) -> Floats:
+        # at the fix itself its own value holds, also when the next fix has none
+        return np.where(share > 0.0, values[fix] + change[fix] * share, values[fix])
+
+    north = between(track.lat, track.lat[to] - track.lat)
+    return _Points(
+        year,
+        _unit_vectors(north, between(track.lon, turn)),
+        north,
+        between(track.vmax, track.vmax[to] - track.vmax),
+        between(gale, gale[to] - gale),
+    )
+
+
+def _near(south: Floats, north: Floats, west: Floats, east: Floats, lat: Floats, lon: Floats, reach: float) -> Bools:
+    """True for legs, (F,) from one corner to the other, whose box comes within `reach` km of the cells' box."""
+    if len(lat) == 0:
+        return np.zeros(len(south), bool)
+    margin = reach / 110.0
+    low, high = float(lat.min()) - margin, float(lat.max()) + margin
+    inside = (np.maximum(south, north) >= low) & (np.minimum(south, north) <= high)
+    if (widest := max(abs(low), abs(high))) >= 85.0:  # near a pole every longitude is near
+        return np.asarray(inside)
+    middle, half = (float(lon.min()) + float(lon.max())) / 2.0, (float(lon.max()) - float(lon.min())) / 2.0
+    leg_middle, leg_half = (west + east) / 2.0, np.abs(east - west) / 2.0
+    apart = np.abs((leg_middle - middle + 180.0) % 360.0 - 180.0)
+    return np.asarray(inside & (apart <= half + leg_half + margin / math.cos(math.radians(widest))))
+
+
+def _year_of(time: Floats) -> Ints:
+    return np.asarray(np.floor(time).astype("datetime64[h]").astype("datetime64[Y]").astype(np.int64) + 1970)
+
+
+def _slices(year: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+    return np.searchsorted(year, wanted, "left"), np.searchsorted(year, wanted, "right")
+
+
+def _unit_vectors(lat: Floats, lon: Floats) -> Floats:
+    """(n, 3): the straight line between two of them gives the great-circle distance without a cosine per pair."""
+    north, east = np.radians(lat), np.radians(lon)
+    return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
+
+
+def _chord2(distance: Floats) -> Floats:
+    return np.asarray((2.0 * np.sin(distance / (2.0 * EARTH_RADIUS))) ** 2)
+
+
+def _reach_of_levels(vmax: Floats, rm: Floats, decay: Floats, reach: Floats) -> Floats:
+    """(levels, K) squared chords beyond which a point's wind is surely below each of `_LEVELS`; -1: everywhere."""
+    with np.errstate(divide="ignore", over="ignore"):
+        # the hair's breadth more keeps rounding from dropping a wind that equals the level
+        distance = rm * (vmax / _LEVELS[:, None]) ** (1.0 / decay) * (1.0 + 1e-9)
+    chord2 = _chord2(np.minimum(distance, reach))
+    return np.where(vmax > _LEVELS[:, None], chord2, -1.0)
+
+
+def _ellipse(longest: Floats, shortest: Floats, direction: Floats) -> Floats:
+    """(F, 4): sine and cosine of the long half axis, and one over both half axes in km; NaN without an ellipse."""
+    short = np.where(np.isnan(shortest), longest, shortest)
+    circle = np.isnan(direction)
+    long_axis, short_axis = (np.where(circle, (longest + short) / 2.0, axis) for axis in (longest, short))
+    angle = np.radians(np.where(circle, 0.0, direction))
+    with np.errstate(divide="ignore"):
+        return np.stack([np.sin(angle), np.cos(angle), 1.0 / long_axis, 1.0 / short_axis], axis=1)
+
+
+@kernel
+def _fill_wind(
+    cells: Floats, places: Floats, vmax: Floats, rm: Floats, decay: Floats, levels: Floats, within: Floats,
+    first: Ints, last: Ints, out: Floats,
+) -> None:  # fmt: skip
+    for c in prange(cells.shape[0]):
+        x, y, z = cells[c, 0], cells[c, 1], cells[c, 2]
+        for j in range(first.shape[0]):
+            best, level = 0.0, 0
+            for k in range(first[j], last[j]):
+                chord2 = (places[k, 0] - x) ** 2 + (places[k, 1] - y) ** 2 + (places[k, 2] - z) ** 2
+                if chord2 <= within[level, k]:
+                    r = 2.0 * EARTH_RADIUS * math.asin(0.5 * math.sqrt(chord2))
+                    wind = vmax[k] * (r / rm[k] if r < rm[k] else (rm[k] / r) ** decay[k])
+                    best = max(best, wind)
+                    while level + 1 < levels.shape[0] and best >= levels[level + 1]:
+                        level += 1
+            out[c, j] = best
+
+
+@kernel
+def _fill_exposure(
+    lat: Floats, lon: Floats, north: Floats, east: Floats, storm: Floats, gale: Floats, storm_weight: Floats,
+    gale_weight: Floats, first: Ints, last: Ints, out: Floats,
+) -> None:  # fmt: skip
+    for c in prange(lat.shape[0]):
+        for j in range(first.shape[0]):
+            total = 0.0
+            for k in range(first[j], last[j]):
+                dy = (lat[c] - north[k]) * _KM_PER_DEGREE
+                degrees = (lon[c] - east[k] + 180.0) % 360.0 - 180.0
+                dx = degrees * _KM_PER_DEGREE * math.cos(math.radians(0.5 * (lat[c] + north[k])))
+                along, across = dx * storm[k, 0] + dy * storm[k, 1], dx * storm[k, 1] - dy * storm[k, 0]
+                if (along * storm[k, 2]) ** 2 + (across * storm[k, 3]) ** 2 <= 1.0:
+                    total += storm_weight[k]
+                    continue
+                along, across = dx * gale[k, 0] + dy * gale[k, 1], dx * gale[k, 1] - dy * gale[k, 0]
+                if (along * gale[k, 2]) ** 2 + (across * gale[k, 3]) ** 2 <= 1.0:
+                    total += gale_weight[k]
+            out[c, j] = total
+
+
+@kernel
+def _fill_index(
+    cells: Floats, places: Floats, wind: Floats, rain: Floats, near: float, first: Ints, last: Ints, out: Floats
+) -> None:
+    for c in prange(cells.shape[0]):
+        x, y, z = cells[c, 0], cells[c, 1], cells[c, 2]
+        highest = np.empty(rain.shape[1])
+        total = np.zeros(rain.shape[1])
+        for j in range(first.shape[0]):
+            highest[:] = 0.0
+            for k in range(first[j], last[j]):
+                chord2 = (places[k, 0] - x) ** 2 + (places[k, 1] - y) ** 2 + (places[k, 2] - z) ** 2
+                if chord2 <= near:
+                    nearness = 1.0 - 2.0 * EARTH_RADIUS * math.asin(0.5 * math.sqrt(chord2)) / INDEX_REACH
+                    for p in range(rain.shape[1]):
+                        highest[p] = max(highest[p], (wind[k] + rain[c, p]) * nearness)
+            total += highest
+        for p in range(rain.shape[1]):
+            out[c, p] = math.nan if math.isnan(rain[c, p]) else total[p] / first.shape[0]
