@@ -1,0 +1,185 @@
+"""Where results go, and the life of a run there: lock, number, log, publication.
+
+with sink.guard("yearly"):                      # refused at once while another such run is going
+    run_id = sink.begin(record, runs_root)
+    ...compute blocks into RunDirectory(runs_root, run_id)...
+    sink.publish(run, parts, styles, whole_grid=True, replaces=True, summary=...)
+    sink.finish("completed", processed=n)       # left out because of an exception, `guard` does it
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from psycopg import ProgrammingError, conninfo
+
+from engine.errors import EngineError, SettingsError
+from engine.io import postgres
+from engine.io.load import Parts
+from engine.io.results import BinStyle
+from engine.io.spool import RunDirectory
+
+log = logging.getLogger(__name__)
+
+JobType = Literal["probability", "hazard", "yearly"]
+Status = Literal["completed", "partial", "failed", "cancelled"]
+
+#: what a job excludes; `yearly` is both
+LOCKS: Mapping[JobType, tuple[str, ...]] = {
+    "probability": ("probability",),
+    "hazard": ("hazard",),
+    "yearly": ("probability", "hazard"),
+}
+#: result tables a job writes
+WRITES: Mapping[JobType, tuple[str, ...]] = {
+    "probability": ("probability_results", "modelops_probability_scores"),
+    "hazard": ("hazard_results", "modelops_hazard_scores"),
+    "yearly": ("probability_results", "modelops_probability_scores", "hazard_results", "modelops_hazard_scores"),
+}
+
+
+def overlapping(job: JobType) -> list[str]:
+    """Job types that write a table of this one, and so cannot be running while it holds its locks."""
+    return [other for other, locks in LOCKS.items() if set(locks) & set(LOCKS[job])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What a run says about itself: its row in `result_runs`, and how many active cells it has to do."""
+
+    job_type: JobType
+    scope: str
+    edition: str
+    edition_checksum: str
+    source_fingerprint: str
+    baseline: str
+    total_grids: int
+
+
+class Sink(Protocol):
+    """A database or a directory. One run at a time; not for several threads."""
+
+    @property
+    def where(self) -> str:
+        """Address without a password, for messages."""
+        ...
+
+    def guard(self, job_type: JobType) -> AbstractContextManager[None]:
+        """Hold the locks of a job; BusyError at once while another run of the kind is going (logged as `skipped`).
+
+        On an exception the run that was begun inside is finished as failed, or cancelled on an interrupt.
+        """
+        ...
+
+    def begin(self, record: RunRecord, runs: Path | str) -> int:
+        """Number a new run and log it as running; the number is free under the run directories `runs`, too.
+
+        raises : SettingsError when results of scope `full` are published and this run's scope is another
+        """
+        ...
+
+    def reopen(self, run_id: int, record: RunRecord) -> None:
+        """Log that a run goes on; SettingsError for an unknown or already published one."""
+        ...
+
+    def publish(
+        self,
+        run: RunDirectory,
+        parts: Parts,
+        styles: Mapping[str, BinStyle],
+        *,
+        whole_grid: bool,
+        replaces: bool,
+        summary: Mapping[str, object],
+    ) -> dict[str, int]:
+        """Make all blocks of a run visible at once; returns rows per table.
+
+        parts      : table -> risks to publish; other risks keep what is published
+        styles     : of every risk in `probability_results`
+        whole_grid : percentiles are ranked over the cells; False leaves them null
+        replaces   : the run has every cell, scenario and period, so each risk's rows are replaced as a whole;
+                     False puts its rows among the published ones
+        raises     : SinkError, what was published before stays as it was
+        """
+        ...
+
+    def finish(
+        self, status: Status, *, processed: int | None = None, failed: int | None = None, error: str | None = None
+    ) -> None:
+        """End the run's log row.
+
+        processed : active cells that succeeded
+        failed    : active cells that did not
+        error     : the first error and how many
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
+    """A sink from a PostgreSQL address (URL or `host=... dbname=...`) or a directory, which is made when absent.
+
+    connections : partitions loaded at a time into a database
+    raises      : SourceError for a server that does not answer, SettingsError for an empty target
+    """
+    from engine.io.sink_directory import DirectorySink  # both import this module's types
+    from engine.io.sink_postgres import PostgresSink
+
+    text = str(target)
+    if not text.strip():
+        raise SettingsError("the sink is an empty text: give a database address or a directory")
+    if isinstance(target, str) and _is_database(text):
+        return PostgresSink(text, connections=connections)
+    return DirectorySink(Path(target))
+
+
+def _is_database(text: str) -> bool:
+    if postgres.is_url(text):
+        return True
+    try:
+        return bool(conninfo.conninfo_to_dict(text))
+    except ProgrammingError:
+        return False
+
+
+class Ending(Protocol):
+    """The part of a sink that `ended` needs."""
+
+    @property
+    def running(self) -> bool: ...
+    def finish(
+        self, status: Status, *, processed: int | None = None, failed: int | None = None, error: str | None = None
+    ) -> None: ...
+
+
+@contextmanager
+def ended(sink: Ending) -> Iterator[None]:
+    """Whatever happens inside, the run does not stay `running`."""
+    try:
+        yield
+    except BaseException as err:
+        if sink.running:
+            status: Status = "cancelled" if isinstance(err, KeyboardInterrupt) else "failed"
+            try:
+                sink.finish(status, error=str(err) or type(err).__name__)
+            except EngineError as lost:  # the reason of the failure is worth more than this one
+                log.error("the end of the run could not be recorded: %s", lost)
+        raise
+    if sink.running:
+        sink.finish("failed", error="the job ended without saying how")
+
+
+def scope_refusal(where: str, scope: str, published_full: int | None) -> str | None:
+    """Why a run of this scope may not publish, given the number of a published run of scope `full`."""
+    if published_full is None or scope == "full":
+        return None
+    return (
+        f"{where} holds results of the whole warehouse (run {published_full}, scope full): "
+        f"a run of scope {scope} would replace them; use another --sink"
+    )

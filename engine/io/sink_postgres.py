@@ -1,0 +1,191 @@
+"""Results into the application database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.errors import BusyError, SettingsError, SinkError
+from engine.io import load, postgres, spool
+from engine.io.load import Parts
+from engine.io.results import BinStyle
+from engine.io.sink import LOCKS, WRITES, JobType, RunRecord, Status, ended, overlapping, scope_refusal
+from engine.io.spool import RunDirectory
+
+_NEEDED = ("result_runs", "batch_job_logs", *WRITES["yearly"])
+
+
+class PostgresSink:
+    """`Sink` over one connection, which holds the run's locks; loading opens more.
+
+    url         : address of the application database, its schema applied
+    connections : partitions loaded at a time
+    raises      : SourceError when the server does not answer, SinkError when the schema is missing
+    """
+
+    def __init__(self, url: str, *, connections: int = 2) -> None:
+        self._url, self._connections = url, connections
+        self._connection = postgres.connect(url)
+        self._log: int | None = None
+        found = self._connection.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", (list(_NEEDED),)
+        ).fetchall()
+        if found:
+            absent = ", ".join(name for (name,) in found)
+            self.close()
+            raise SinkError(f"{self.where} lacks {absent}: apply the schema with python -m jobs.schema")
+
+    @property
+    def where(self) -> str:
+        """Address without the password."""
+        return postgres.describe(self._url)
+
+    @property
+    def running(self) -> bool:
+        """True between `begin` or `reopen` and `finish`."""
+        return self._log is not None
+
+    @contextmanager
+    def guard(self, job_type: JobType) -> Iterator[None]:
+        """See `Sink.guard`. The locks live as long as the session, so a killed process lets go at once."""
+        busy = f"another {' or '.join(LOCKS[job_type])} run is going{self._who(job_type)}"
+        locks = tuple(f"job {name}" for name in LOCKS[job_type])
+        with ExitStack() as held:
+            try:
+                held.enter_context(postgres.advisory_lock(self._connection, locks, busy))
+            except BusyError:
+                self._insert_log(job_type, None, "skipped", None, busy)
+                raise
+            self._bury_the_dead(job_type)
+            with ended(self):
+                yield
+
+    def _bury_the_dead(self, job_type: JobType) -> None:
+        """Holding the locks, nobody else can be at it: a row still `running` belongs to a process that was killed."""
+        with postgres.failures("preparing the run", SinkError):
+            self._connection.execute(
+                "UPDATE batch_job_logs SET status = 'failed', completed_at = now(), "
+                "error_message = 'the process ended without a word' WHERE status = 'running' AND job_type = ANY(%s)",
+                (overlapping(job_type),),
+            )
+            load.drop_leftovers(self._connection, WRITES[job_type])
+
+    def _who(self, job_type: JobType) -> str:
+        row = self._connection.execute(
+            "SELECT job_type, run_id, started_at FROM batch_job_logs WHERE status = 'running' AND job_type = ANY(%s) "
+            "ORDER BY started_at DESC LIMIT 1",
+            (overlapping(job_type),),
+        ).fetchone()
+        return f" ({row[0]}, run {row[1]}, since {row[2]:%Y-%m-%d %H:%M} UTC)" if row else ""
+
+    def begin(self, record: RunRecord, runs: Path | str) -> int:
+        """See `Sink.begin`."""
+        self._refuse_lesser_scope(record)
+        taken = spool.run_ids(runs)
+        with postgres.failures("recording the run", SinkError), self._connection.transaction():
+            run_id = self._next_number()
+            while run_id in taken:  # a directory of another database's run
+                run_id = self._next_number()
+            self._connection.execute(
+                "INSERT INTO result_runs (run_id, job_type, scope, edition, edition_checksum, source_fingerprint, "
+                "baseline) OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (
+                    run_id,
+                    record.job_type,
+                    record.scope,
+                    record.edition,
+                    record.edition_checksum,
+                    record.source_fingerprint,
+                    record.baseline,
+                ),
+            )
+            log = self._insert_log(record.job_type, run_id, "running", record.total_grids)
+        self._log = log
+        return run_id
+
+    def reopen(self, run_id: int, record: RunRecord) -> None:
+        """See `Sink.reopen`."""
+        row = self._connection.execute(
+            "SELECT job_type, published_at FROM result_runs WHERE run_id = %s", (run_id,)
+        ).fetchone()
+        if row is None:
+            raise SettingsError(f"{self.where} knows no run {run_id} to resume")
+        if row[0] != record.job_type:
+            raise SettingsError(f"run {run_id} is a {row[0]} run and cannot be resumed as {record.job_type}")
+        if row[1] is not None:
+            raise SettingsError(f"run {run_id} was published at {row[1]:%Y-%m-%d %H:%M} UTC: nothing to resume")
+        self._refuse_lesser_scope(record)
+        self._log = self._insert_log(record.job_type, run_id, "running", record.total_grids)
+
+    def publish(
+        self,
+        run: RunDirectory,
+        parts: Parts,
+        styles: Mapping[str, BinStyle],
+        *,
+        whole_grid: bool,
+        replaces: bool,
+        summary: Mapping[str, object],
+    ) -> dict[str, int]:
+        """See `Sink.publish`."""
+        run.require_complete()
+        with postgres.failures(f"publishing run {run.run_id}", SinkError):
+            if not replaces:
+                return load.upsert(self._connection, run, parts, styles, ranked=whole_grid, summary=summary)
+            return load.replace(
+                self._connection,
+                self._url,
+                run,
+                parts,
+                styles,
+                ranked=whole_grid,
+                connections=self._connections,
+                summary=summary,
+            )
+
+    def finish(
+        self, status: Status, *, processed: int | None = None, failed: int | None = None, error: str | None = None
+    ) -> None:
+        """See `Sink.finish`."""
+        if self._connection.closed or self._connection.broken:
+            self._connection = postgres.connect(self._url)  # the end must be recorded even when the session was lost
+        with postgres.failures("recording the end of the run", SinkError):
+            self._connection.execute(
+                "UPDATE batch_job_logs SET status = %s, completed_at = now(), processed_grids = %s, failed_grids = %s, "
+                "success_rate = round(100.0 * %s / nullif(total_grids, 0), 2), error_message = %s WHERE id = %s",
+                (status, processed, failed, processed, error, self._log),
+            )
+        self._log = None
+
+    def close(self) -> None:
+        """Give the connection back, and with it any lock."""
+        self._connection.close()
+
+    def _next_number(self) -> int:
+        sequence = "SELECT nextval(pg_get_serial_sequence('result_runs', 'run_id'))"
+        [(number,)] = self._connection.execute(sequence).fetchall()
+        return int(number)
+
+    def _refuse_lesser_scope(self, record: RunRecord) -> None:
+        row = self._connection.execute(
+            "SELECT max(run_id) FROM result_runs "
+            "WHERE published_at IS NOT NULL AND scope = 'full' AND job_type = ANY(%s)",
+            (overlapping(record.job_type),),
+        ).fetchone()
+        if refusal := scope_refusal(self.where, record.scope, row[0] if row else None):
+            self._insert_log(record.job_type, None, "failed", record.total_grids, refusal)
+            raise SettingsError(refusal)
+
+    def _insert_log(
+        self, job_type: str, run_id: int | None, status: str, total: int | None, error: str | None = None
+    ) -> int:
+        now = datetime.now(UTC)
+        [(log,)] = self._connection.execute(
+            "INSERT INTO batch_job_logs "
+            "(run_id, job_type, started_at, completed_at, status, total_grids, error_message) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            (run_id, job_type, now, None if status == "running" else now, status, total, error),
+        ).fetchall()
+        return int(log)

@@ -1,0 +1,88 @@
+"""Small frames as the computation hands them over, for the tests of everything after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from engine.io.results import BinStyle
+from engine.io.sink import WRITES, RunRecord
+from engine.io.spool import RunDirectory
+
+RISKS = ("extreme_heat", "drought")
+PAIRS = [(2, "full")] + [(s, p) for s in (1, 2, 3, 4) for p in ("short_term", "mid_term", "long_term")]
+STYLES = {
+    "extreme_heat": BinStyle((0.001, 0.003, 0.01), lower=0.0),
+    "drought": BinStyle((0.0, 0.005, 0.02, 0.07), negated=True),
+}
+YEARLY = dict.fromkeys(WRITES["yearly"], RISKS)
+IDENTITY = {"source_fingerprint": "a" * 64, "edition_checksum": "b" * 64, "risks": list(RISKS)}
+RECORD = RunRecord(
+    job_type="yearly",
+    scope="full",
+    edition="2025-11",
+    edition_checksum="b" * 64,
+    source_fingerprint="a" * 64,
+    baseline="1991-2020",
+    total_grids=60,
+)
+
+
+def block(cells, seed=0, risks=RISKS, pairs=PAIRS):
+    """Both frames of a block; about one row in ten has no result, one in eight no score."""
+    ids = np.asarray(cells)
+    rng = np.random.default_rng([seed, int(ids[0])])
+    probability, hazard = [], []
+    for risk in risks:
+        m = len(STYLES[risk].damage_rates)
+        for scenario, period in pairs:
+            keys = {
+                "grid_id": pl.Series(ids, dtype=pl.Int32),
+                "latitude": 33.0 + (ids - 1) // 751 * 0.01,
+                "longitude": 124.5 + (ids - 1) % 751 * 0.01,
+                "risk_type": [risk] * len(ids),
+                "scenario_id": pl.Series([scenario] * len(ids), dtype=pl.Int16),
+                "time_period": [period] * len(ids),
+            }
+            known = pl.Series(rng.random(len(ids)) > 0.1)
+            shares = rng.dirichlet(np.ones(m), len(ids)).astype(np.float32)
+            edges = np.sort(rng.gamma(2, 5, (len(ids), m - 1)), axis=1)
+            frame = pl.DataFrame(keys).with_columns(
+                aal=pl.Series(shares @ np.array(STYLES[risk].damage_rates), dtype=pl.Float32),
+                aal_se=pl.Series(rng.random(len(ids)) * 1e-5, dtype=pl.Float32),
+                bin_probs=pl.Series(shares.tolist(), dtype=pl.List(pl.Float32)),
+                edges=pl.Series(edges.tolist(), dtype=pl.List(pl.Float64)),
+            )
+            results = [pl.when(known).then(name).alias(name) for name in ("aal", "aal_se", "bin_probs", "edges")]
+            probability.append(
+                frame.with_columns(
+                    *results,
+                    n_samples=pl.when(known).then(80).otherwise(5).cast(pl.Int16),
+                    method=pl.when(known).then(pl.lit("kde")).otherwise(pl.lit("insufficient_data")),
+                )
+            )
+            score = pl.Series(rng.integers(0, 40, len(ids)) / 39, dtype=pl.Float32)  # with ties
+            scored = pl.DataFrame(keys).with_columns(hazard_score=score)
+            hazard.append(scored.filter(pl.Series(rng.random(len(ids)) > 0.125)))
+    return {"probability": pl.concat(probability), "hazard": pl.concat(hazard)}
+
+
+BLOCKS = [(1, 751), (751, 1400), (1400, 2001)]
+CELLS = [np.arange(1, 60, 2), np.arange(760, 800, 2), np.arange(1500, 1510)]
+
+
+def spooled(root: Path, run_id: int, seed=0) -> RunDirectory:
+    """A finished run of 60 cells in three blocks."""
+    run = RunDirectory.create(root, run_id, IDENTITY, BLOCKS)
+    for number, cells in enumerate(CELLS):
+        run.write_block(number, block(cells, seed), {"cells": len(cells)})
+    return run
+
+
+def spooled_part(root: Path, run_id: int, seed=0) -> RunDirectory:
+    """A finished run of the first ten cells."""
+    run = RunDirectory.create(root, run_id, IDENTITY, [(1, 20)])
+    run.write_block(0, block(CELLS[0][:10], seed))
+    return run
