@@ -33,30 +33,58 @@ def months(numbers: NDArray[np.float64], units: str, calendar: str, name: str) -
     numbers, units, calendar : as in the file; `days since 2021-01-01`, `360_day` ...
     raises : SchemaError naming the file for a unit, calendar or reference date that cannot be decoded
     """
+    word, start = _reference(numbers, units, name)
+    if word in ("month", "year"):
+        steps = np.floor(numbers).astype(np.int64) * (12 if word == "year" else 1)
+        return np.asarray(start[0] * 12 + start[1] - 1 + steps)
+    days, calendar = _days(numbers, word, start[0], units, calendar, name)
+    if calendar in _FIXED:
+        return _fixed_months(days, start, _FIXED[calendar])
+    return np.asarray((_date(start) + days).astype("datetime64[M]").astype(np.int64) + 1970 * 12)
+
+
+def days_since(numbers: NDArray[np.float64], units: str, calendar: str, name: str, first_year: int) -> Ints:
+    """Days after 1 January of `first_year`, in the file's own calendar, of time stamps, wherever in the day they lie.
+
+    raises : as `months`
+    """
+    word, start = _reference(numbers, units, name)
+    days, calendar = _days(numbers, word, start[0], units, calendar, name)
+    if calendar in _FIXED:
+        lengths = _FIXED[calendar]
+        return days + (start[0] - first_year) * sum(lengths) + sum(lengths[: start[1] - 1]) + start[2] - 1
+    return days + int((_date(start) - _date((first_year, 1, 1))).astype(np.int64))
+
+
+def _reference(numbers: NDArray[np.float64], units: str, name: str) -> tuple[str, tuple[int, int, int]]:
+    """(unit in the singular, reference date) of a time unit."""
     match = _SINCE.match(units)
     if match is None:
         raise SchemaError(f"{name}: time unit is {units!r}, expected such as 'days since 2021-01-01'")
     word = match[1].lower()
-    word = _ALIASES.get(word, word.removesuffix("s"))
-    year, month, day = int(match[2]), int(match[3]), int(match[4])
     if not np.isfinite(numbers).all():
         raise SchemaError(f"{name}: {int((~np.isfinite(numbers)).sum())} of {len(numbers)} time stamps are missing")
-    if word in ("month", "year"):
-        steps = np.floor(numbers).astype(np.int64) * (12 if word == "year" else 1)
-        return np.asarray(year * 12 + month - 1 + steps)
+    return _ALIASES.get(word, word.removesuffix("s")), (int(match[2]), int(match[3]), int(match[4]))
+
+
+def _days(
+    numbers: NDArray[np.float64], word: str, first_year: int, units: str, calendar: str, name: str
+) -> tuple[Ints, str]:
+    """(whole days after the reference date, the calendar's name as it is known here)."""
     if word not in _PER_DAY:
         raise SchemaError(f"{name}: time unit is {units!r}, expected days, hours, minutes or seconds since a date")
     # a millisecond of tolerance: hours and seconds in single precision fall short of midnight
     days = np.floor(numbers / _PER_DAY[word] + 1e-8).astype(np.int64)
     calendar = calendar.strip().lower() or "standard"
-    if calendar in _FIXED:
-        return _fixed_months(days, (year, month, day), _FIXED[calendar])
-    if calendar not in _GREGORIAN:
+    if calendar not in (*_GREGORIAN, *_FIXED):
         raise SchemaError(f"{name}: calendar {calendar!r} is not one of {', '.join((*_GREGORIAN, *_FIXED))}")
-    if year < 1583 and calendar != "proleptic_gregorian":
+    if calendar not in _FIXED and first_year < 1583 and calendar != "proleptic_gregorian":
         raise SchemaError(f"{name}: {units!r} lies before the Gregorian calendar, which {calendar!r} leaves ambiguous")
-    start = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "D")
-    return np.asarray((start + days).astype("datetime64[M]").astype(np.int64) + 1970 * 12)
+    return days, calendar
+
+
+def _date(date: tuple[int, int, int]) -> np.datetime64:
+    return np.datetime64(f"{date[0]:04d}-{date[1]:02d}-{date[2]:02d}", "D")
 
 
 def _fixed_months(days: Ints, start: tuple[int, int, int], lengths: tuple[int, ...]) -> Ints:
