@@ -1,4 +1,4 @@
-"""The only place that chooses compiler flags: decorators, each with its reason."""
+"""The only place that chooses compiler flags: three decorators, each with its reason."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
 def helper(func: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that kernels call for one cell, or a serial loop that releases the GIL."""
     return cast("Callable[P, R]", numba.njit(fastmath=False, cache=False, error_model="numpy", nogil=True)(func))
+
+
+def arithmetic(func: Callable[P, R]) -> Callable[P, R]:
+    """Compile a plain sum over the samples of one cell, free of branches, so that it can use vector instructions."""
+    # reassoc: without it a sum has one order, the written one, and the loop stays scalar (7 times slower here).
+    # contract: a * b + c in one rounding instead of two (1.5 times faster).
+    # Neither lets the compiler assume that NaN or inf cannot occur, as full fast-math does, and neither looks at
+    # the data: the order of a sum depends on its length only, so neither threads nor blocks move a byte.
+    # Another processor may choose another order: expect 1e-15 between machines, not identity.
+    flags = {"contract", "reassoc"}
+    return cast("Callable[P, R]", numba.njit(fastmath=flags, cache=False, error_model="numpy", nogil=True)(func))

@@ -1,0 +1,282 @@
+"""Bin probabilities of a hazard intensity, their average annual loss and its standard error.
+
+C cells, n samples a cell, m bins with m - 1 inner edges. Which estimator a cell gets is decided here, by the number and
+the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted share `counts.fill_shares`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import ArrayLike, NDArray
+
+from engine.kernels import counts, kde
+from engine.kernels._compile import helper, kernel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+METHODS = ("insufficient_data", "count", "kde", "not_exposed")  # the last is set by callers that know the place
+INSUFFICIENT, COUNT, KDE = 0, 1, 2
+
+MIN_SAMPLES = 10
+LARGEST = 1e150  # squares of larger intensities overflow
+SLAB = 1 << 20  # samples converted to float64 at a time: they stay in cache, and a float32 panel is not doubled
+BLOCK = 64  # cells that share one set of work arrays
+
+
+class BinProbabilities(NamedTuple):
+    """What `bin_probabilities` knows of C cells and m bins; NaN where there were too few samples."""
+
+    p: Floats  # (C, m), each row sums to 1
+    aal: Floats | None  # (C,), share of value a year; None without damage rates
+    aal_se: Floats | None  # (C,), its standard error; NaN also where it cannot be told
+    n: Ints  # (C,), valid samples: years, or months of a monthly risk
+    method: NDArray[np.uint8]  # (C,), index into METHODS
+
+
+def bin_probabilities(
+    x: ArrayLike,
+    edges: ArrayLike,
+    *,
+    lower: float | None = None,
+    atom: bool = False,
+    boundary: Literal["reflect", "truncate"] = "reflect",
+    damage_rates: ArrayLike | None = None,
+    min_kde_samples: int = 16,
+    group: int = 1,
+) -> BinProbabilities:
+    """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
+
+    x            : (C, n), the risk's unit; NaN is a missing sample. Any memory layout, float32 or float64.
+    edges        : (m - 1,) or (C, m - 1), same unit, ascending inner edges; a bin holds its lower edge, the outer bins
+                   are open. Equal edges make an empty bin. NaN only in cells without enough samples.
+    lower        : bound of the support, same unit; no sample may lie below it
+    atom         : samples equal to `lower` mean "no event": a point mass in the first bin
+    boundary     : how the density keeps to `lower`: "reflect" it there, or "truncate" and renormalise it
+    damage_rates : (m,), share of value lost in each bin, 0..1
+    min_kde_samples : fewer valid samples (with an atom: fewer above it) are counted, not smoothed
+    group        : samples of one year side by side in x; 12 for a monthly risk, whose months are not independent
+
+    A cell with fewer than 10 valid samples, or more than a fifth of its n missing, is `insufficient_data`. Samples that
+    are too few to smooth, or all equal (closer than 1e-150), are counted; the rest is a Gaussian KDE with Scott's
+    bandwidth. The loss is AAL = sum_i p_i * rate_i, and its standard error the spread of the samples' parts in it: over
+    samples, or with group > 1 over the means of years with any valid sample, plus twice their lag-1 covariance if that
+    is positive (over pairs of adjacent years that are both there). It is NaN when counting finds one bin only, or when
+    there is one year only; it takes bandwidth and edges as known.
+
+    raises : ValueError when shapes disagree, edges do not ascend, rates leave 0..1, a sample is infinite (or beyond
+             1e150), below `lower`, or an option contradicts another; the message counts the offenders
+    source : Silverman (1986), Density Estimation for Statistics and Data Analysis, ch. 2
+    """
+    x, edges = np.asarray(x), np.asarray(edges, np.float64)
+    _check(x, edges, lower, atom, boundary, min_kde_samples, group)
+    cells, n = x.shape
+    if edges.ndim == 1:
+        edges = np.broadcast_to(edges, (cells, edges.size))
+    bins = edges.shape[1] + 1
+    rates = np.zeros(bins) if damage_rates is None else _checked_rates(damage_rates, bins)
+    bound = kde.NO_BOUND if lower is None else kde.REFLECT if boundary == "reflect" else kde.TRUNCATE
+
+    p, loss = np.empty((cells, bins)), np.empty((cells, 2))
+    valid, method, bad = np.empty(cells, np.int32), np.empty(cells, np.uint8), np.empty((cells, 2), np.int32)
+    step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
+    for start in range(0, cells, step):
+        part = slice(start, min(start + step, cells))
+        _fill(
+            np.require(x[part], np.float64, ["C", "A", "W"]),
+            np.require(edges[part], np.float64, ["C", "A", "W"]),
+            math.nan if lower is None else float(lower),
+            bound,
+            bool(atom),
+            rates,
+            int(min_kde_samples),
+            int(group),
+            p[part],
+            loss[part],
+            valid[part],
+            method[part],
+            bad[part],
+        )
+
+    infinite, under = bad.sum(axis=0, dtype=np.int64)
+    if infinite:
+        raise ValueError(f"{infinite} samples in {np.count_nonzero(bad[:, 0])} of {cells} cells are infinite")
+    if under:
+        raise ValueError(f"{under} samples in {np.count_nonzero(bad[:, 1])} of {cells} cells are below {lower=}")
+    if blank := np.count_nonzero(np.isnan(edges).any(axis=1) & (method != INSUFFICIENT)):
+        raise ValueError(f"{blank} of {cells} cells have enough samples but NaN among their edges")
+    aal, aal_se = (None, None) if damage_rates is None else (loss[:, 0].copy(), loss[:, 1].copy())
+    return BinProbabilities(p, aal, aal_se, valid, method)
+
+
+def _check(
+    x: NDArray[np.generic],
+    edges: Floats,
+    lower: float | None,
+    atom: bool,
+    boundary: str,
+    min_kde_samples: int,
+    group: int,
+) -> None:
+    if x.ndim != 2 or x.dtype.kind not in "fiu":
+        raise ValueError(f"samples must be numbers of shape (cells, samples), got {x.dtype} {x.shape}")
+    if edges.ndim not in (1, 2) or (edges.ndim == 2 and len(edges) != len(x)):
+        raise ValueError(f"edges must be (bins - 1,) or ({len(x)}, bins - 1), got {edges.shape}")
+    if endless := np.count_nonzero(np.isinf(edges)):
+        raise ValueError(f"{endless} edges are infinite; the outer bins are open without them")
+    if falling := np.count_nonzero((edges[..., 1:] < edges[..., :-1]).any(axis=-1)):
+        raise ValueError(f"edges do not ascend in {falling} of {1 if edges.ndim == 1 else len(edges)} rows")
+    if boundary not in ("reflect", "truncate"):
+        raise ValueError(f"boundary is 'reflect' or 'truncate', not {boundary!r}")
+    if lower is not None and not math.isfinite(lower):
+        raise ValueError(f"the lower bound must be finite, got {lower}")
+    if atom and lower is None:
+        raise ValueError("an atom needs a lower bound")
+    if min_kde_samples < 2:
+        raise ValueError(f"a bandwidth needs at least 2 samples, got {min_kde_samples=}")
+    if group < 1 or x.shape[1] % group:
+        raise ValueError(f"{x.shape[1]} samples do not split into years of {group}")
+
+
+def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
+    rates = np.array(damage_rates, np.float64)
+    if rates.shape != (bins,):
+        raise ValueError(f"{bins} bins need as many damage rates, got shape {rates.shape}")
+    if not ((rates >= 0) & (rates <= 1)).all():
+        raise ValueError(f"damage rates outside 0..1: {rates.tolist()}")
+    return rates
+
+
+@kernel
+def _fill(
+    x: Floats,
+    edges: Floats,
+    lower: float,
+    bound: int,
+    atom: bool,
+    rates: Floats,
+    min_kde_samples: int,
+    group: int,
+    p: Floats,
+    loss: Floats,
+    valid: Ints,
+    method: NDArray[np.uint8],
+    bad: Ints,
+) -> None:
+    for block in prange((len(x) + BLOCK - 1) // BLOCK):
+        first, last = block * BLOCK, min((block + 1) * BLOCK, len(x))
+        _fill_block(
+            x, edges, lower, bound, atom, rates, min_kde_samples, group, first, last, p, loss, valid, method, bad
+        )
+
+
+@helper
+def _fill_block(
+    x: Floats,
+    edges: Floats,
+    lower: float,
+    bound: int,
+    atom: bool,
+    rates: Floats,
+    min_kde_samples: int,
+    group: int,
+    first: int,
+    last: int,
+    p: Floats,
+    loss: Floats,
+    valid: Ints,
+    method: NDArray[np.uint8],
+    bad: Ints,
+) -> None:
+    columns = x.shape[1]
+    v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
+    for c in range(first, last):
+        above, n, least, most = _gather(x[c], lower, atom, v, at, bad[c])
+        valid[c], loss[c, 0], loss[c, 1] = n, math.nan, math.nan
+        if n < MIN_SAMPLES or 5 * (columns - n) > columns:
+            method[c] = INSUFFICIENT
+            for i in range(rates.size):
+                p[c, i] = math.nan
+            continue
+        # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
+        h = kde.scott_bandwidth(v, above) if above >= min_kde_samples and least < most else 0.0
+        if h > 0.0:
+            method[c] = KDE
+            kde.fill_mass(v, above, least, most, edges[c], lower, bound, h, rates, p[c], g)
+            for j in range(above, n):
+                g[j] = rates[0]
+            for i in range(rates.size):
+                p[c, i] *= above / n
+            p[c, 0] += (n - above) / n
+        else:
+            method[c] = COUNT
+            counts.fill_shares(v, n, edges[c], lower, rates, p[c], g)
+        loss[c, 0], fullest = 0.0, 0.0
+        for i in range(rates.size):
+            loss[c, 0] += p[c, i] * rates[i]
+            fullest = max(fullest, p[c, i])
+        if h > 0.0 or fullest < 1.0:
+            loss[c, 1] = _standard_error(g, n, at, group, years)
+
+
+@helper
+def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Ints) -> tuple[int, int, float, float]:
+    """Put the valid samples of a row into v, those above the atom first, and their columns into at.
+
+    returns : how many are above the atom, how many are valid, least and largest above the atom
+    bad     : gets how many are infinite, how many below the bound
+    """
+    above, infinite, under, least, most = 0, 0, 0, math.inf, -math.inf
+    for j in range(row.size):
+        sample = row[j]
+        if not math.isnan(sample) and not (atom and sample == lower):
+            infinite += abs(sample) > LARGEST
+            under += sample < lower
+            least = min(least, sample)
+            most = max(most, sample)
+            v[above] = sample
+            at[above] = j
+            above += 1
+    n = above
+    if atom:
+        for j in range(row.size):
+            if row[j] == lower:
+                v[n] = lower
+                at[n] = j
+                n += 1
+    bad[0], bad[1] = infinite, under
+    return above, n, least, most
+
+
+@helper
+def _standard_error(g: Floats, n: int, at: Ints, group: int, years: Floats) -> float:
+    """Standard error of the mean of g: g (n,) parts in the loss, at (n,) their columns, years (Y, 2) for the work."""
+    if group == 1:
+        return math.sqrt(kde.variance(g, n) / n)
+    for y in range(len(years)):
+        years[y, 0], years[y, 1] = 0.0, 0.0
+    for j in range(n):
+        years[at[j] // group, 0] += g[j]
+        years[at[j] // group, 1] += 1.0
+    present, total = 0, 0.0
+    for y in range(len(years)):
+        if years[y, 1] > 0.0:
+            years[y, 0] /= years[y, 1]
+            total += years[y, 0]
+            present += 1
+    if present < 2:
+        return math.nan
+    mean = total / present
+    squares, products, pairs = 0.0, 0.0, 0
+    for y in range(len(years)):
+        if years[y, 1] > 0.0:
+            squares += (years[y, 0] - mean) ** 2
+            if y > 0 and years[y - 1, 1] > 0.0:
+                products += (years[y, 0] - mean) * (years[y - 1, 0] - mean)
+                pairs += 1
+    covariance = products / pairs if pairs > 0 else 0.0
+    return math.sqrt((squares / (present - 1) + 2.0 * max(covariance, 0.0)) / present)

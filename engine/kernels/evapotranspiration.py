@@ -1,0 +1,135 @@
+"""Reference evapotranspiration of a month by the Penman-Monteith equation of FAO-56.
+
+C cells, K months. Names follow the source: ra, rs, rso extraterrestrial, measured and clear-sky radiation, rnl net
+long-wave radiation (all MJ/m2/day); es, ea saturated and actual vapour pressure (kPa); delta, gamma slope of the vapour
+pressure curve and psychrometric constant (kPa/degC); u2 wind at 2 m (m/s).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import prange
+from numpy.typing import ArrayLike, NDArray
+
+from engine.kernels._compile import helper, kernel
+
+Floats = NDArray[np.float64]
+
+DAYS = (31.0, 28.25, 31.0, 30.0, 31.0, 30.0, 31.0, 31.0, 30.0, 31.0, 30.0, 31.0)
+SOLAR = 0.0820  # solar constant, MJ/m2/min
+BOLTZMANN = 4.903e-9  # Stefan-Boltzmann constant, MJ/K4/m2/day
+WIND_10M_TO_2M = 4.87 / math.log(67.8 * 10.0 - 5.42)
+
+
+def reference_evapotranspiration(
+    ta: ArrayLike,
+    rhm: ArrayLike,
+    ws: ArrayLike,
+    si: ArrayLike,
+    latitude: ArrayLike,
+    month: ArrayLike,
+    *,
+    elevation: ArrayLike = 0.0,
+) -> NDArray[np.floating]:
+    """Evapotranspiration of a grass reference surface, from monthly means.
+
+    ta        : (C, K), mean air temperature, degC
+    rhm       : (C, K), mean relative humidity, %; clipped to 0..100
+    ws        : (C, K), mean wind speed at 10 m, m/s
+    si        : (C, K), global radiation, MJ/m2/day
+    latitude  : (C,), degrees north
+    month     : (K,), 1..12, the calendar month of each column; February has 28.25 days
+    elevation : scalar or (C,), m; NaN is unknown and counts as sea level
+    returns   : (C, K), mm/month, never negative; NaN where an input is, and where the sun does not rise (the
+                cloudiness of a polar night is unknown). float32 when ta, rhm, ws and si are.
+    raises    : ValueError when shapes disagree, a latitude leaves -90..90 or a month 1..12
+    source    : Allen et al. (1998), FAO Irrigation and Drainage Paper 56, equations 6, 7, 8, 11-13, 21, 37-40, 47.
+                es is taken at the mean temperature, where the paper averages it over the daily extremes (within 5 %);
+                soil heat flux 0; rs / rso kept in 0.33..1
+    """
+    inputs = [np.asarray(each) for each in (ta, rhm, ws, si)]
+    latitude, month = np.asarray(latitude, np.float64), np.asarray(month)
+    if len({each.shape for each in inputs}) != 1 or inputs[0].shape != (*latitude.shape, *month.shape):
+        raise ValueError(
+            f"shapes disagree: ta, rhm, ws, si are {', '.join(str(each.shape) for each in inputs)}, "
+            f"latitude {latitude.shape}, month {month.shape}"
+        )
+    if inputs[0].ndim != 2:
+        raise ValueError(f"inputs must be (cells, months), got {inputs[0].shape}")
+    if astray := np.count_nonzero(~(np.abs(latitude) <= 90)):
+        raise ValueError(f"{astray} of {latitude.size} latitudes are not within -90..90")
+    if astray := np.count_nonzero(~np.isin(month, np.arange(1, 13))):
+        raise ValueError(f"{astray} of {month.size} months are not 1..12")
+    height = np.asarray(elevation, np.float64)
+    if height.shape not in ((), latitude.shape):
+        raise ValueError(f"elevation must be one number or {latitude.shape}, got {height.shape}")
+    height = np.broadcast_to(np.where(np.isnan(height), 0.0, height), latitude.shape).copy()
+    dtype = np.float32 if all(each.dtype == np.float32 for each in inputs) else np.float64
+    out = np.empty(inputs[0].shape, dtype)
+    air, humidity, wind, radiation = (np.require(each, dtype, ["C", "A", "W"]) for each in inputs)
+    _fill(air, humidity, wind, radiation, latitude.copy(), month.astype(np.int64), height, out)
+    return out
+
+
+@kernel
+def _fill(
+    ta: NDArray[np.floating],
+    rhm: NDArray[np.floating],
+    ws: NDArray[np.floating],
+    si: NDArray[np.floating],
+    latitude: Floats,
+    month: NDArray[np.int64],
+    elevation: Floats,
+    out: NDArray[np.floating],
+) -> None:
+    for c in prange(len(out)):
+        ra = np.empty(13)
+        for m in range(1, 13):
+            ra[m] = _extraterrestrial(latitude[c], m)
+        pressure = 101.3 * ((293.0 - 0.0065 * elevation[c]) / 293.0) ** 5.26
+        clear = 0.75 + 2e-5 * elevation[c]
+        for k in range(out.shape[1]):
+            out[c, k] = DAYS[month[k] - 1] * _daily(
+                np.float64(ta[c, k]),
+                np.float64(rhm[c, k]),
+                np.float64(ws[c, k]),
+                np.float64(si[c, k]),
+                clear * ra[month[k]],
+                0.665e-3 * pressure,
+            )
+
+
+@helper
+def _extraterrestrial(latitude: float, month: int) -> float:
+    """Radiation at the top of the atmosphere in the middle of a month, MJ/m2/day (equations 21-25)."""
+    day = int(30.4 * month - 15.0)
+    distance = 1.0 + 0.033 * math.cos(2.0 * math.pi * day / 365.0)
+    declination = 0.409 * math.sin(2.0 * math.pi * day / 365.0 - 1.39)
+    phi = math.radians(latitude)
+    sunset = math.acos(min(max(-math.tan(phi) * math.tan(declination), -1.0), 1.0))
+    height = sunset * math.sin(phi) * math.sin(declination)
+    height += math.cos(phi) * math.cos(declination) * math.sin(sunset)
+    return 24.0 * 60.0 / math.pi * SOLAR * distance * height
+
+
+@helper
+def _daily(ta: float, rhm: float, ws: float, rs: float, rso: float, gamma: float) -> float:
+    """mm/day (equation 6)."""
+    if not rso > 1e-6:
+        return math.nan
+    humidity, cloudiness = rhm / 100.0, rs / rso
+    if math.isnan(humidity) or math.isnan(cloudiness):
+        return math.nan
+    humidity = min(max(humidity, 0.0), 1.0)
+    cloudiness = min(max(cloudiness, 0.33), 1.0)
+    es = 0.6108 * math.exp(17.27 * ta / (ta + 237.3))
+    ea = es * humidity
+    delta = 4098.0 * es / (ta + 237.3) ** 2
+    u2 = ws * WIND_10M_TO_2M
+    rnl = BOLTZMANN * (ta + 273.16) ** 4 * (0.34 - 0.14 * math.sqrt(ea)) * (1.35 * cloudiness - 0.35)
+    energy = 0.408 * delta * (0.77 * rs - rnl)
+    air = gamma * 900.0 / (ta + 273.0) * u2 * (es - ea)
+    et0 = (energy + air) / (delta + gamma * (1.0 + 0.34 * u2))
+    return 0.0 if et0 < 0.0 else et0

@@ -1,0 +1,133 @@
+"""Probability mass of bins of one cell under a Gaussian KDE, analytic, with a bound or without.
+
+n samples (the first n of the work arrays x and g), m bins, m - 1 inner edges t_k; h the bandwidth; Phi the normal
+distribution function; L the lower bound.
+
+    F(t)   = mean_j Phi((t - x_j) / h)
+    none   : P(X < t) = F(t)
+    reflect: P(X < t) = F(t) - F(2L - t)                    0 at L, 1 at infinity
+    truncate: P(X < t) = (F(t) - F(L)) / (1 - F(L))         0 at L, 1 at infinity
+
+The average loss is the mean over the samples of g_j = sum_i (damage rate of bin i) * (share of kernel j in bin i), that
+is of (last rate) + sum_k (rate_k - rate_{k+1}) * (share of kernel j below t_k): one more sum in the same pass. Under
+truncation the loss is a quotient of two means, A = a / d with d = 1 - F(L), so g_j is the sample's influence on it,
+A + (a_j - A d_j) / d: the mean is the loss again, and the spread the one that the standard error needs.
+
+Sources: Silverman (1986), Density Estimation for Statistics and Data Analysis, ch. 2.10 (bounds); Scott (1992),
+Multivariate Density Estimation, ch. 6 (bandwidth).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.kernels._compile import arithmetic, helper
+from engine.kernels.normal import SATURATED, normal_cdf
+
+Floats = NDArray[np.float64]
+
+NO_BOUND, REFLECT, TRUNCATE = 0, 1, 2
+SMALLEST = 1e-150
+
+
+@arithmetic
+def _sum(x: Floats, n: int) -> float:
+    total = 0.0
+    for j in range(n):
+        total += x[j]
+    return total
+
+
+@arithmetic
+def _squares(x: Floats, n: int, mean: float) -> float:
+    total = 0.0
+    for j in range(n):
+        total += (x[j] - mean) * (x[j] - mean)
+    return total
+
+
+@helper
+def variance(x: Floats, n: int) -> float:
+    """Variance of x[:n] with ddof 1; n is 2 or more."""
+    return _squares(x, n, _sum(x, n) / n) / (n - 1)
+
+
+@helper
+def scott_bandwidth(x: Floats, n: int) -> float:
+    """h = s n^(-1/5), s with ddof 1; 0 when s is too small for its square (1e-150)."""
+    h = math.sqrt(variance(x, n)) * n**-0.2
+    return h if h > SMALLEST else 0.0
+
+
+@arithmetic
+def _add_below(x: Floats, n: int, t: float, scale: float, weight: float, g: Floats) -> float:
+    total = 0.0
+    for j in range(n):
+        share = normal_cdf((t - x[j]) * scale)
+        total += share
+        g[j] += weight * share
+    return total
+
+
+@helper
+def add_below(x: Floats, n: int, least: float, most: float, t: float, scale: float, weight: float, g: Floats) -> float:
+    """Sum over the samples of the kernels' shares below t; g (n,) grows by `weight` times each share.
+
+    An edge out of every kernel's reach (mostly a mirrored one) costs nothing: its shares are all 0, or all 1.
+    """
+    if (t - least) * scale < -SATURATED:
+        return 0.0
+    if (t - most) * scale > SATURATED:
+        for j in range(n):
+            g[j] += weight
+        return float(n)
+    return _add_below(x, n, t, scale, weight, g)
+
+
+@helper
+def fill_mass(
+    x: Floats,
+    n: int,
+    least: float,
+    most: float,
+    edges: Floats,
+    lower: float,
+    bound: int,
+    h: float,
+    rates: Floats,
+    p: Floats,
+    g: Floats,
+) -> None:
+    """Mass of each bin -> p (m,), and every sample's part in the loss -> g (n,), for n samples of a cell.
+
+    x, least, most, edges, lower, h : the risk's unit; no NaN, no sample below `lower`, h > 0
+    bound : NO_BOUND, REFLECT or TRUNCATE; an edge at or under the bound has nothing below it
+    """
+    last, scale = edges.size, 1.0 / h
+    for j in range(n):
+        g[j] = rates[last]
+    under = add_below(x, n, least, most, lower, scale, 0.0, g) / n if bound == TRUNCATE else 0.0
+    below, loss, under_weight = 0.0, 0.0, -rates[last]
+    for k in range(last):
+        t, weight = edges[k], rates[k] - rates[k + 1]
+        cumulative = 0.0
+        if bound == NO_BOUND or t > lower:
+            cumulative = add_below(x, n, least, most, t, scale, weight, g) / n
+            under_weight -= weight
+            if bound == REFLECT:
+                cumulative -= add_below(x, n, least, most, 2.0 * lower - t, scale, -weight, g) / n
+            if bound == TRUNCATE:
+                cumulative = (cumulative - under) / (1.0 - under)
+        cumulative = min(max(cumulative, below), 1.0)  # rounding in a saturated tail must not make a bin negative
+        p[k] = cumulative - below
+        loss += p[k] * rates[k]
+        below = cumulative
+    p[last] = 1.0 - below
+    if bound == TRUNCATE:
+        loss += p[last] * rates[last]
+        add_below(x, n, least, most, lower, scale, under_weight + loss, g)
+        for j in range(n):
+            g[j] = loss + (g[j] - loss) / (1.0 - under)
