@@ -142,7 +142,8 @@ def outlet_gauges(connection: psycopg.Connection) -> dict[int, str]:
              WHERE days >= %(share)s * (make_date(year + 1, 1, 1) - make_date(year, 1, 1))
              GROUP BY 1 HAVING count(*) >= %(years)s)
            SELECT DISTINCT ON (s.basin_code) s.basin_code, s.obs_code
-           FROM means JOIN api_wamis_stations s USING (obs_code) WHERE s.basin_code IS NOT NULL ORDER BY s.basin_code, means.flow DESC, s.obs_code""",
+           FROM means JOIN api_wamis_stations s USING (obs_code)
+           WHERE s.basin_code IS NOT NULL ORDER BY s.basin_code, means.flow DESC, s.obs_code""",
         {
             "first": OUTLET_YEARS[0],
             "last": OUTLET_YEARS[1],
@@ -239,7 +240,7 @@ def province_shares(cells: Cells, codes: Codes, layers: list[Layer]) -> pl.DataF
 
 def _provinces() -> dict[str, str]:
     """Korean and English names of the 17 provinces -> their ids in Aqueduct (GADM 3.6 level 1)."""
-    text = (resources.files("engine.io.etl") / "provinces_korea.csv").read_text("utf-8")
+    text = resources.files("engine").joinpath("io", "etl", "provinces_korea.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     return {row[column]: row["gid_1"] for row in rows for column in ("name_ko", "name_en", "aqueduct_name_1")}
 
