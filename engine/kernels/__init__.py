@@ -8,15 +8,21 @@ from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.quantiles import baseline_quantiles
+from engine.kernels.typhoon import TyphoonTrack, typhoon_cyclone_index, typhoon_exposure, typhoon_wind, years_with_radii
 
 __all__ = [
     "METHODS",
     "BinProbabilities",
+    "TyphoonTrack",
     "baseline_quantiles",
     "bin_probabilities",
     "fire_weather_index",
     "reference_evapotranspiration",
+    "typhoon_cyclone_index",
+    "typhoon_exposure",
+    "typhoon_wind",
     "warm_up",
+    "years_with_radii",
 ]
 
 
@@ -26,3 +32,7 @@ def warm_up() -> None:
     bin_probabilities(np.zeros((1, 20), np.float32), [1.0], lower=0.0, atom=True, damage_rates=[0.0, 0.1])
     fire_weather_index(months, months, months, months)
     reference_evapotranspiration(months, months, months, months, [37.0], np.arange(1, 13))
+    fix, unknown = np.zeros(1), np.full(1, np.nan)
+    track = TyphoonTrack(np.zeros(1, np.int64), fix, fix, fix, np.zeros(1, np.uint8), *(unknown,) * 7)
+    typhoon_wind(fix, fix, track, [1970])
+    typhoon_cyclone_index(fix, fix, track, [1970], np.zeros((1, 1)))
