@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import LiteralString
 
 import polars as pl
 import psycopg
@@ -29,8 +28,11 @@ log = logging.getLogger(__name__)
 #: table -> the risks whose rows a run replaces
 Parts = Mapping[str, Sequence[str]]
 
+#: the switch queues for its locks this often, and after each time tries `SPINS` times to catch all tables unread
 SWITCH_TRIES = 10
-_PAUSE = 0.5  # seconds between tries, so that readers get through
+SPINS = 300
+FIRST_LOCK_TIMEOUT = "5s"
+_PAUSE = 0.01  # seconds between tries, so that readers get through
 #: `_r42` (never switched in) and `_old` (switched out, not yet dropped)
 _LEFTOVER = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -165,40 +167,53 @@ def _switch_with_patience(
     connection: psycopg.Connection, parts: Parts, run_id: int, summary: Mapping[str, object]
 ) -> None:
     for attempt in range(1, SWITCH_TRIES + 1):
-        try:
-            switch(connection, parts, run_id, summary)
-            return
-        except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected):
-            log.warning("readers hold the result tables, try %d of %d", attempt, SWITCH_TRIES)
-            time.sleep(_PAUSE)
+        for waiting in (True, *[False] * SPINS):
+            try:
+                switch(connection, parts, run_id, summary, waiting=waiting)
+                return
+            except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected):
+                time.sleep(_PAUSE)
+        log.warning("readers hold the result tables, try %d of %d", attempt, SWITCH_TRIES)
     raise SinkError(
         f"readers held the result tables through {SWITCH_TRIES} tries to switch run {run_id} in; "
         f"nothing was switched, continue with --resume {run_id}"
     )
 
 
-def switch(connection: psycopg.Connection, parts: Parts, run_id: int, summary: Mapping[str, object]) -> None:
+def switch(
+    connection: psycopg.Connection, parts: Parts, run_id: int, summary: Mapping[str, object], *, waiting: bool
+) -> None:
     """Swap all fresh partitions in and date the run, in one transaction.
 
-    raises : LockNotAvailable or QueryCanceled when readers did not let go in time
+    waiting : queue for the locks, new readers behind us; False: take them only if all are free this instant
+    raises  : LockNotAvailable or QueryCanceled when readers did not let go in time
     """
-    first, *others = sorted(table for table, risks in parts.items() if risks)
+    tables = sorted(table for table, risks in parts.items() if risks)
     with connection.transaction():
-        # Waiting for one table while holding none cannot deadlock. For the others we wait less than the server's
-        # deadlock_timeout (1 s), so in a cycle with a reader of two tables it is always us who give way.
-        _set(connection, "SET LOCAL lock_timeout = '5s'")
-        connection.execute(sql.SQL("LOCK TABLE ONLY {}").format(sql.Identifier(first)))
-        _set(connection, "SET LOCAL statement_timeout = '700ms'")
-        connection.execute(sql.SQL("LOCK TABLE {}").format(sql.SQL(", ").join(map(sql.Identifier, [first, *others]))))
-        _set(connection, "SET LOCAL statement_timeout = 0")
+        _lock(connection, tables, waiting=waiting)
         for table, risks in parts.items():
             for risk in risks:
                 _swap(connection, table, risk, run_id)
         _date(connection, run_id, summary)
 
 
-def _set(connection: psycopg.Connection, command: LiteralString) -> None:
-    connection.execute(command)
+def _lock(connection: psycopg.Connection, tables: Sequence[str], *, waiting: bool) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, tables))
+    if not waiting:
+        # readers of several tables in opposite orders keep a queue in a cycle for ever; sooner or later all are away
+        connection.execute(sql.SQL("LOCK TABLE {} NOWAIT").format(names))
+        return
+    # Waiting for one table while holding none cannot deadlock. For the others we wait less than the server's
+    # deadlock_timeout (1 s), so in a cycle with a reader of two tables it is always us who give way.
+    _set_local(connection, "lock_timeout", FIRST_LOCK_TIMEOUT)
+    connection.execute(sql.SQL("LOCK TABLE ONLY {}").format(sql.Identifier(tables[0])))
+    _set_local(connection, "statement_timeout", "700ms")
+    connection.execute(sql.SQL("LOCK TABLE {}").format(names))
+    _set_local(connection, "statement_timeout", "0")
+
+
+def _set_local(connection: psycopg.Connection, name: str, value: str) -> None:
+    connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
 def _swap(connection: psycopg.Connection, table: str, risk: str, run_id: int) -> None:

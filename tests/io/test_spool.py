@@ -41,7 +41,7 @@ def test_a_block_counts_only_once_the_manifest_lists_it(tmp_path):
 @pytest.mark.parametrize("name", ["source_fingerprint", "edition_checksum", "engine_version"])
 def test_resume_is_refused_naming_what_changed(tmp_path, name):
     begun(tmp_path)
-    with pytest.raises(SettingsError, match=f"run 3 cannot be resumed, its inputs changed: {name} was .*, is \"new\""):
+    with pytest.raises(SettingsError, match=f'run 3 cannot be resumed, its inputs changed: {name} was .*, is "new"'):
         resumed(tmp_path, **{name: "new"})
 
 
@@ -53,7 +53,7 @@ def test_resume_is_refused_when_the_blocks_were_cut_otherwise(tmp_path):
 
 def test_an_unknown_run_is_refused_with_the_known_ones(tmp_path):
     begun(tmp_path)
-    with pytest.raises(SettingsError, match="no run 4 to resume under .*; there: 3"):
+    with pytest.raises(SettingsError, match=r"no run 4 to resume under .*; there: 3"):
         resumed(tmp_path, run_id=4)
 
 

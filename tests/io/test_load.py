@@ -1,0 +1,220 @@
+"""The switch on a real server: readers, crashes, failures."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+
+from engine.errors import SinkError
+from engine.io import load
+from engine.io.sink import WRITES, open_sink
+from tests.io import frames
+
+TABLES = WRITES["yearly"]
+
+
+def publish(url, runs, seed=0, part=False, **record):
+    """A whole life of a run; returns its number and the rows loaded."""
+    made = replace(frames.RECORD, **record)
+    with closing(open_sink(url)) as sink, sink.guard(made.job_type):
+        run_id = sink.begin(made, runs)
+        run = (frames.spooled_part if part else frames.spooled)(runs, run_id, seed)
+        rows = sink.publish(
+            run, frames.YEARLY, frames.STYLES, whole_grid=not part, replaces=not part, summary={"seed": seed}
+        )
+        sink.finish("completed", processed=60)
+    return run_id, rows
+
+
+def query(url, text, *values):
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(text, values).fetchall()
+
+
+def contents(url, table):
+    """Every row as text, apart from what two runs of one input may differ in."""
+    varying = {"run_id", "hazard_id", "calculated_at", "computed_at"}
+    columns = [
+        name
+        for (name,) in query(
+            url, "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum", table
+        )
+        if name not in varying
+    ]
+    return query(url, f"SELECT {', '.join(f'{name}::text' for name in columns)} FROM {table} ORDER BY 1, 2, 3, 4")
+
+
+def tables_beside(url):
+    return query(url, r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_(r\d+|old)$'")
+
+
+def test_a_run_is_published_whole_with_its_summary_and_date(results, tmp_path):
+    run_id, rows = publish(results, tmp_path)
+    assert rows["probability_results"] == 120
+    assert rows["modelops_probability_scores"] == 1440
+    for table in TABLES:
+        assert query(results, f"SELECT count(*) FROM {table}") == [(rows[table],)]
+    assert query(results, "SELECT DISTINCT run_id FROM probability_results") == [(run_id,)]
+    assert query(results, "SELECT summary, published_at IS NOT NULL FROM result_runs") == [({"seed": 0}, True)]
+    assert tables_beside(results) == []
+
+
+def test_the_partition_index_is_the_parents_and_statistics_are_there(results, tmp_path):
+    publish(results, tmp_path)
+    attached = query(
+        results,
+        "SELECT count(*) FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid "
+        "WHERE x.indrelid = 'probability_results_drought'::regclass",
+    )
+    indexes = query(results, "SELECT count(*) FROM pg_index WHERE indrelid = 'probability_results_drought'::regclass")
+    assert attached == indexes == [(2,)]
+    assert query(results, "SELECT reltuples::int FROM pg_class WHERE relname = 'probability_results_drought'") == [
+        (60,)
+    ]
+
+
+def test_two_runs_of_one_input_differ_in_run_and_time_only(new_database, tmp_path):
+    first, second = new_database("results"), new_database("results")
+    publish(first, tmp_path / "a")
+    publish(second, tmp_path / "b")
+    publish(second, tmp_path / "b")
+    for table in TABLES:
+        assert contents(first, table) == contents(second, table)
+
+
+def test_readers_see_one_run_and_never_an_error(results, tmp_path):
+    publish(results, tmp_path)
+    stop, seen, failures = threading.Event(), set(), []
+
+    def hammer(order):
+        try:
+            with psycopg.connect(results) as connection:
+                while not stop.is_set():
+                    with connection.transaction():  # two tables in a transaction, in either order
+                        found = [
+                            connection.execute(f"SELECT DISTINCT run_id FROM {table}").fetchall() for table in order
+                        ]
+                    assert found[0] == found[1], found
+                    seen.add(tuple(found[0]))
+        except (psycopg.Error, AssertionError) as err:
+            failures.append(err)
+
+    orders = [["probability_results", "hazard_results"], ["hazard_results", "probability_results"]] * 2
+    readers = [threading.Thread(target=hammer, args=(order,)) for order in orders]
+    for reader in readers:
+        reader.start()
+    published = [publish(results, tmp_path, seed)[0] for seed in (1, 2, 3)]
+    time.sleep(0.05)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert failures == []
+    assert seen <= {((run_id,),) for run_id in (published[0] - 1, *published)}
+    assert ((published[-1],),) in seen
+
+
+def test_a_reader_that_does_not_let_go_makes_the_switch_give_up_in_words(results, tmp_path, monkeypatch):
+    publish(results, tmp_path)
+    before = {table: contents(results, table) for table in TABLES}
+    monkeypatch.setattr(load, "SWITCH_TRIES", 2)
+    monkeypatch.setattr(load, "SPINS", 3)
+    monkeypatch.setattr(load, "FIRST_LOCK_TIMEOUT", "100ms")
+    with psycopg.connect(results) as reader:
+        reader.execute("SELECT count(*) FROM hazard_results")
+        with pytest.raises(SinkError, match=r"readers held the result tables through 2 tries .* --resume 2"):
+            publish(results, tmp_path, seed=1)
+    assert {table: contents(results, table) for table in TABLES} == before
+    assert tables_beside(results) == []
+    assert query(results, "SELECT status FROM batch_job_logs ORDER BY id") == [("completed",), ("failed",)]
+
+
+def test_a_failed_load_leaves_what_was_published(results, tmp_path, monkeypatch):
+    publish(results, tmp_path)
+    before = {table: contents(results, table) for table in TABLES}
+    build = load.build_partition
+
+    def failing(connection, table, risk, run_id, rows):
+        doubled = (pl.concat([frame, frame]) for frame in rows) if table.name == "hazard_results" else rows
+        return build(connection, table, risk, run_id, doubled)
+
+    monkeypatch.setattr(load, "build_partition", failing)
+    with pytest.raises(SinkError, match=r"failed while loading .* into hazard_results: could not create unique index"):
+        publish(results, tmp_path, seed=1)
+    assert {table: contents(results, table) for table in TABLES} == before
+    assert tables_beside(results) == []
+
+
+KILLED = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+    from engine.io import load
+    from tests.io.test_load import publish
+    load.switch = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    publish(sys.argv[1], Path(sys.argv[2]), seed=1)
+""")
+
+
+def test_a_process_killed_before_the_switch_leaves_last_years_results_and_the_next_run_cleans_up(results, tmp_path):
+    publish(results, tmp_path)
+    before = {table: contents(results, table) for table in TABLES}
+    killed = subprocess.run([sys.executable, "-c", KILLED, results, str(tmp_path)], cwd=Path.cwd(), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(tables_beside(results)) == 8
+    assert {table: contents(results, table) for table in TABLES} == before
+    run_id, _ = publish(results, tmp_path, seed=2)
+    assert tables_beside(results) == []
+    assert query(results, "SELECT DISTINCT run_id FROM hazard_results") == [(run_id,)]
+    assert query(results, "SELECT status, error_message FROM batch_job_logs ORDER BY id") == [
+        ("completed", None),
+        ("failed", "the process ended without a word"),
+        ("completed", None),
+    ]
+
+
+def test_part_of_a_grid_joins_the_published_rows_and_leaves_the_rest(results, tmp_path):
+    publish(results, tmp_path)
+    before = {table: contents(results, table) for table in TABLES}
+    run_id, _ = publish(results, tmp_path, seed=9, part=True)
+    lo, hi = 1, 20
+    run = frames.block(frames.CELLS[0][:10], 9)
+    for table in TABLES:
+        spool, full = ("probability" if "probability" in table else "hazard"), "modelops" not in table
+        expected = run[spool].filter((pl.col("time_period") == "full") == full).height
+        inside = f"SELECT count(*) FROM {table} WHERE grid_id >= {lo} AND grid_id < {hi}"
+        assert query(results, inside) == [(expected,)]  # a cell that lost its score has no old row
+        changed = set(contents(results, table)) ^ set(before[table])
+        at = 3 if full else 0  # grid_id
+        assert changed
+        assert {int(row[at]) for row in changed} <= set(range(lo, hi))
+    own = query(results, "SELECT DISTINCT run_id FROM probability_results WHERE grid_id < 20")
+    assert own == [(run_id,)]
+    ranked = query(results, "SELECT count(percentile) FROM modelops_hazard_scores WHERE grid_id < 20")
+    assert ranked == [(0,)]
+
+
+def test_a_risk_that_was_not_computed_keeps_last_years_rows(results, tmp_path):
+    first, _ = publish(results, tmp_path)
+    with closing(open_sink(results)) as sink, sink.guard("yearly"):
+        run_id = sink.begin(frames.RECORD, tmp_path)
+        run = frames.spooled(tmp_path, run_id, 1)
+        parts = {table: ["drought"] for table in TABLES}
+        sink.publish(run, parts, frames.STYLES, whole_grid=True, replaces=True, summary={})
+        sink.finish("partial", processed=60, error="extreme_heat not computed: missing wsdi_data")
+    kept = query(results, "SELECT DISTINCT risk_type, run_id FROM hazard_results ORDER BY 1")
+    assert kept == [("drought", run_id), ("extreme_heat", first)]
+
+
+def test_an_unknown_risk_is_refused_before_anything_is_built(results, tmp_path):
+    run = frames.spooled(tmp_path, 1)
+    parts = {"hazard_results": ["volcano"]}
+    with closing(open_sink(results)) as sink, pytest.raises(SinkError, match="no partition hazard_results_volcano"):
+        sink.publish(run, parts, {}, whole_grid=True, replaces=True, summary={})
