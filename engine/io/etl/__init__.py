@@ -1,0 +1,73 @@
+"""The loaders, listed by hand in the order in which they depend on each other, and the one way to run them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from typing import cast
+
+import psycopg
+
+from engine.errors import EngineError, SettingsError
+from engine.io import postgres
+from engine.io.etl.loading import Loader, LoadOptions, LoadReport, Progress
+
+#: name -> module of this package, and the object in it when the module holds several loaders
+_WHERE: dict[str, tuple[str, str | None]] = {
+    "grid": ("grid", None),
+    "sea_level": ("sea_level", None),
+    "monthly_grid": ("gridded", "MONTHLY"),
+    "yearly_grid": ("gridded", "YEARLY"),
+    "optional_grid": ("gridded", "OPTIONAL"),
+    "map_layers": ("map_layers", None),
+    "besttrack": ("besttrack", None),
+    "wamis": ("wamis", None),
+    "aqueduct": ("aqueduct", None),
+    "basins": ("basins", None),
+}
+ALL = "all"
+
+
+def names() -> list[str]:
+    """Loaders in dependency order. Imports none of them."""
+    return [name for name, (module, _) in _WHERE.items() if importlib.util.find_spec(f"{__name__}.{module}")]
+
+
+def loader(name: str) -> Loader:
+    """A loader by name; refuses an unknown one."""
+    if name not in names():
+        raise SettingsError(f"unknown loader {name!r}; known: {', '.join(names())}, {ALL}")
+    module, attribute = _WHERE[name]
+    imported = importlib.import_module(f"{__name__}.{module}")
+    return cast(Loader, getattr(imported, attribute) if attribute else imported)
+
+
+def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress: Progress) -> list[LoadReport]:
+    """Run loaders in dependency order; a failure of one stops its own tables only.
+
+    url    : the warehouse, with its schema applied
+    chosen : names, or `all`
+    raises : SettingsError before any table was touched; SourceError when the database cannot be reached
+    """
+    wanted = names() if ALL in chosen else list(chosen)
+    modules = {name: loader(name) for name in wanted}
+    reports: list[LoadReport] = []
+    with postgres.connect(url) as connection:
+        for name in (name for name in _WHERE if name in modules):
+            reports += _run(name, modules[name], connection, options, progress)
+    return reports
+
+
+def _run(
+    name: str, module: Loader, connection: psycopg.Connection, options: LoadOptions, progress: Progress
+) -> list[LoadReport]:
+    try:
+        with postgres.failures(f"running loader {name}", EngineError):
+            return module.load(connection, options, progress)
+    except SettingsError:
+        raise
+    except EngineError as err:
+        if connection.closed or connection.broken:
+            raise
+        return [LoadReport(loader=name, table="", status="failed", message=str(err))]

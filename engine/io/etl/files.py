@@ -27,6 +27,7 @@ class SourceFile:
     bytes: int
     sha256: str
     scenario: str | None = None
+    is_file: bool = True
 
     @classmethod
     def of(cls, path: Path, scenario: Scenario | None = None) -> SourceFile:
@@ -42,7 +43,7 @@ class SourceFile:
     def of_value(cls, name: str, value: object) -> SourceFile:
         """Something other than a file that the result depends on, such as the lattice."""
         text = json.dumps(value, sort_keys=True, default=str)
-        return cls(name, len(text), hashlib.sha256(text.encode()).hexdigest())
+        return cls(name, len(text), hashlib.sha256(text.encode()).hexdigest(), is_file=False)
 
     def as_json(self) -> dict[str, Any]:
         """As kept in `etl_load.source_files`."""

@@ -45,7 +45,11 @@ _SAMPLE = "sample:"
 
 
 class GateError(EngineError):
-    """The quality gate refused the staged data; the published data stay."""
+    """The quality gate refused the staged data; the published data stay. `findings` is all it said."""
+
+    def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings)
 
 
 class Progress(Protocol):
@@ -162,7 +166,8 @@ class Record:
         """Raise GateError when a finding so far has severity E."""
         if bad := gate_errors(self.findings):
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-            raise GateError(f"{self.table} refused by the quality gate: {bad[0].message}{more}")
+            sentence = f"{self.table} refused by the quality gate: {bad[0].message}{more}"
+            raise GateError(sentence, self.findings)
 
     def report(self) -> LoadReport:
         """The summary line of this load."""
@@ -171,7 +176,7 @@ class Record:
             loader=self.loader,
             table=self.table,
             status=status,
-            files=len(self.sources),
+            files=sum(source.is_file for source in self.sources),
             rows=self.rows,
             rejected=self.rejected,
             findings=tuple(self.findings),
@@ -222,12 +227,14 @@ def recorded(
     force: bool = False,
     dry_run: bool = False,
     overrides: Mapping[str, str] | None = None,
+    scope_in_files: bool = False,
 ) -> Iterator[Record]:
     """Hold the lock of `table` and keep the load's row in `etl_load`: running, then published or failed.
 
     connection : in autocommit mode; the loader uses it for the data, too
     files      : sources, hashed here unless they come as SourceFile (see `SourceFile.of_value` for other inputs)
     overrides  : flags that change what is stored (units, CRS, land mask): recorded, and part of "up to date"
+    scope_in_files : the files may declare another scope; the loader sets `record.scope` once it has opened them
     raises     : BusyError when another load of the table is going; EngineError for a failure of the database
     """
     with (
@@ -236,10 +243,11 @@ def recorded(
     ):
         if not dry_run:
             _bury_the_dead(connection, loader, table)
-        sources = [SourceFile.of_value(f"--{key}", value) for key, value in sorted((overrides or {}).items())]
+        flags = dict(overrides or {}) | ({"scope": scope} if scope_in_files else {})
+        sources = [SourceFile.of_value(f"--{key}={value}", value) for key, value in sorted(flags.items())]
         sources += [file if isinstance(file, SourceFile) else SourceFile.of(file) for file in files]
         record = Record(connection, loader, version, table, scope, tuple(sources), dry_run=dry_run)
-        if not force and (rows := _published(record)) is not None:
+        if not force and (rows := _published(record, scope_in_files)) is not None:
             record.up_to_date, record.rows = True, rows
             yield record
             return
@@ -255,7 +263,7 @@ def recorded(
             raise
 
 
-def _published(record: Record) -> int | None:
+def _published(record: Record, any_scope: bool) -> int | None:
     """Rows of the published load when it came from the same inputs, version and scope; else None."""
     row = record.connection.execute(
         """SELECT loader_version, scope, source_files, coalesce(n_rows, 0) FROM etl_load
@@ -265,7 +273,9 @@ def _published(record: Record) -> int | None:
     if row is None:
         return None
     same = sorted(map(_identity, row[2])) == sorted(_identity(source.as_json()) for source in record.sources)
-    return int(row[3]) if (row[0], row[1]) == (record.version, record.scope) and same else None
+    if any_scope:
+        record.scope = row[1]
+    return int(row[3]) if same and (row[0], row[1]) == (record.version, record.scope) else None
 
 
 def _identity(source: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Gridded NetCDF files of the provider: what is inside, checked against the lattice, read once in the file's own order."""
+"""Gridded NetCDF of the provider: what is inside, checked against the lattice, read once in the file's own order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 SUFFIXES = (".nc", ".nc4")
 _ENGINES = {"hdf5": "h5netcdf", "classic": "scipy", "cdf5": "netcdf4"}
-_LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
 #: what providers write for "missing" beside the attributes: -999, -9990, 9.97e36, 1e20
 _LOWEST, _HIGHEST = np.float32(-900.0), np.float32(1e6)
 #: bytes read at a time
@@ -76,17 +76,16 @@ def stamps(data: xr.Dataset, dimension: str, name: str) -> tuple[Ints, str]:
     return timeaxis.months(numbers, text(time.attrs, "units"), calendar, name), calendar
 
 
-def values(variable: xr.Variable, key: tuple[slice, ...]) -> Float32:
+def values(variable: xr.Variable, part: tuple[slice, ...]) -> Float32:
     """A part of a variable, unpacked, NaN where missing: its `_FillValue` and `missing_value`, and every value at or
     below -900 or above 1e6."""
-    raw = np.asarray(variable[key].values)
+    raw = np.asarray(variable[part].values)
     packed = "scale_factor" in variable.attrs or "add_offset" in variable.attrs
     fills = [fill for fill in map(variable.attrs.get, ("_FillValue", "missing_value")) if fill is not None]
+    block: Float32 = raw.astype(np.float32)
     if packed:
-        block = raw * float(variable.attrs.get("scale_factor", 1)) + float(variable.attrs.get("add_offset", 0))
-        block = block.astype(np.float32)
-    else:
-        block = raw.astype(np.float32)
+        scale, offset = (float(variable.attrs.get(key, rest)) for key, rest in (("scale_factor", 1), ("add_offset", 0)))
+        block = (raw * scale + offset).astype(np.float32)
     bad = ~((block > _LOWEST) & (block <= _HIGHEST))  # NaN, too
     for fill in np.ravel(np.asarray(fills, dtype=float)):
         if packed or _LOWEST < fill <= _HIGHEST:
@@ -125,7 +124,7 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
     """
     with dataset(path) as data:
         cube = data_variable(data, lambda key: key == variable.element.lower(), variable.element, path.name)
-        latitude, longitude = (_coordinate(data, names, path.name) for names in (_LATITUDES, _LONGITUDES))
+        latitude, longitude = (coordinate(data, names, path.name) for names in (LATITUDES, LONGITUDES))
         dimensions = [str(dimension) for dimension in cube.dims]
         y, x = latitude.dims[0], longitude.dims[0]
         if y not in dimensions or x not in dimensions:
@@ -229,7 +228,8 @@ class _Collected:
         return cells, self._values[order]
 
 
-def _coordinate(data: xr.Dataset, names: tuple[str, ...], name: str) -> xr.Variable:
+def coordinate(data: xr.Dataset, names: tuple[str, ...], name: str) -> xr.Variable:
+    """The one-dimensional coordinate of one of these names, in any case."""
     for key, variable in data.variables.items():
         if str(key).lower() in names:
             if variable.ndim != 1:
@@ -250,7 +250,8 @@ def _lattice_index(offset: NDArray[np.float64], step: float, n: int, what: str, 
         raise SchemaError(f"{name}: {what}s are {where} of grid_definition (step {step:g})")
     if not np.array_equal(np.sort(index), np.arange(n)):
         raise SchemaError(
-            f"{name}: {what}s cover index {int(index.min())}..{int(index.max())} where grid_definition has 0..{n - 1}, each once"
+            f"{name}: {what}s cover index {int(index.min())}..{int(index.max())} where grid_definition has 0..{n - 1},"
+            " each once"
         )
     return index.astype(np.int64)
 

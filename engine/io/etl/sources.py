@@ -1,0 +1,75 @@
+"""Which file holds which variable and scenario: by the words of its name and of its folders, in any order and case."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from engine.errors import SchemaError
+from engine.io.etl import files
+from engine.scenario import Scenario
+from engine.variables import VARIABLES, Variable
+
+_PATTERNS = ("*.nc", "*.nc4", "*.tar.gz", "*.tgz", "*.nc.gz", "*.zip")
+_STEPS = ("monthly", "yearly")
+
+
+def gridded(data: Path) -> dict[tuple[str, Scenario], Path]:
+    """(variable, scenario) -> file, for every gridded file below a directory.
+
+    `SSP245/monthly/SSP245_TA_gridraw_monthly_2021-2100.nc` and `ssp245/yearly/ar6_ssp245_5ensmn_skorea_wsdi...nc` fit.
+    raises : SchemaError when two files claim the same variable and scenario
+    """
+    elements: dict[tuple[str, str | None], str] = {
+        (variable.element.lower(), _step(variable)): name for name, variable in VARIABLES.items()
+    }
+    codes = {scenario.provider_code.lower(): scenario for scenario in Scenario}
+    found: dict[tuple[str, Scenario], Path] = {}
+    for path in files.find(data, *_PATTERNS):
+        own = _words(path.name)
+        # the name says more than the folders: nearest first
+        words = own + [word for part in reversed(path.relative_to(data).parts[:-1]) for word in _words(part)]
+        step = next((word for word in words if word in _STEPS), None)
+        scenario = next((codes[word] for word in words if word in codes), None)
+        name = next((elements[word, step] for word in own if (word, step) in elements), None)
+        if scenario is None or name is None or "daily" in own:
+            continue
+        if (name, scenario) in found:
+            others = " and ".join(str(other.relative_to(data)) for other in (found[name, scenario], path))
+            raise SchemaError(f"{name}, {scenario.code}: two files below {data}: {others}")
+        found[name, scenario] = path
+    return found
+
+
+def sea_level(data: Path) -> dict[Scenario, Path]:
+    """scenario -> `ssp2_4_5_slr_annual_mean_2015-2100.nc` or the like, for every sea-level file below a directory."""
+    found: dict[Scenario, Path] = {}
+    for path in files.find(data, *(f"*slr*{pattern[1:]}" for pattern in _PATTERNS)):
+        name = path.name.lower()
+        fits = [
+            scenario
+            for scenario in Scenario
+            if scenario.api_key.replace(".", "_") in name.replace(".", "_") or scenario.provider_code.lower() in name
+        ]
+        if len(fits) != 1:
+            continue
+        if fits[0] in found:
+            others = " and ".join(str(other.relative_to(data)) for other in (found[fits[0]], path))
+            raise SchemaError(f"sea level, {fits[0].code}: two files below {data}: {others}")
+        found[fits[0]] = path
+    return found
+
+
+def expected_name(variable: Variable, scenario: Scenario) -> str:
+    """What a missing file would be called."""
+    step = _step(variable)
+    code = scenario.provider_code
+    return f"{code}/{step}/{code}_{variable.element}_gridraw_{step}_*.nc"
+
+
+def _step(variable: Variable) -> str:
+    return "monthly" if variable.monthly else "yearly"
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word]
