@@ -34,25 +34,17 @@ SMALLEST = 1e-150
 
 
 @arithmetic
-def _sum(x: Floats, n: int) -> float:
+def variance(x: Floats, n: int) -> float:
+    """Variance of x[:n] with ddof 1; n is 2 or more."""
     total = 0.0
     for j in range(n):
         total += x[j]
-    return total
-
-
-@arithmetic
-def _squares(x: Floats, n: int, mean: float) -> float:
-    total = 0.0
+    mean = total / n
+    squares, rest = 0.0, 0.0
     for j in range(n):
-        total += (x[j] - mean) * (x[j] - mean)
-    return total
-
-
-@helper
-def variance(x: Floats, n: int) -> float:
-    """Variance of x[:n] with ddof 1; n is 2 or more."""
-    return _squares(x, n, _sum(x, n) / n) / (n - 1)
+        squares += (x[j] - mean) * (x[j] - mean)
+        rest += x[j] - mean  # what rounding left of the mean; counts when the spread is a few units in the last place
+    return (squares - rest * rest / n) / (n - 1)
 
 
 @helper

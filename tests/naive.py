@@ -1,0 +1,111 @@
+"""The same mathematics as the kernels, slow and obvious: one cell, lists, `math` and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+INSUFFICIENT, COUNT, KDE = 0, 1, 2
+
+
+def normal_cdf(z: float) -> float:
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+def variance(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    deviations = [value - mean for value in values]
+    return (math.fsum(d * d for d in deviations) - math.fsum(deviations) ** 2 / len(values)) / (len(values) - 1)
+
+
+def bin_probabilities(
+    row: Sequence[float],
+    edges: Sequence[float],
+    *,
+    rates: Sequence[float],
+    lower: float | None = None,
+    atom: bool = False,
+    boundary: str = "reflect",
+    min_kde_samples: int = 16,
+    group: int = 1,
+) -> tuple[list[float], float, float, int, int]:
+    """p, AAL, its standard error, valid samples and method of one cell."""
+    bins = len(edges) + 1
+    valid = {column: value for column, value in enumerate(row) if not math.isnan(value)}
+    if len(valid) < 10 or len(row) - len(valid) > 0.2 * len(row):
+        return [math.nan] * bins, math.nan, math.nan, len(valid), INSUFFICIENT
+    smooth = {column: value for column, value in valid.items() if not (atom and value == lower)}
+    values = list(smooth.values())
+    if len(values) < min_kde_samples or len(set(values)) == 1:
+        shares = {column: counted(value, edges, lower) for column, value in valid.items()}
+        method = COUNT
+    else:
+        h = math.sqrt(variance(values)) * len(values) ** -0.2
+        density = smoothed(values, h, edges, lower, boundary)
+        shares = dict(zip(smooth, density, strict=True))
+        shares |= {column: [1.0] + [0.0] * (bins - 1) for column in valid if column not in smooth}
+        method = KDE
+    p = [math.fsum(share[i] for share in shares.values()) / len(valid) for i in range(bins)]
+    aal = math.fsum(p_i * rate for p_i, rate in zip(p, rates, strict=True))
+    losses = {column: math.fsum(s * r for s, r in zip(share, rates, strict=True)) for column, share in shares.items()}
+    if method == KDE and lower is not None and boundary == "truncate":
+        # a quotient of means: kernels that lose more mass under the bound have less say
+        kept = {column: math.fsum(share) for column, share in shares.items() if column in smooth}
+        loss = math.fsum(losses[column] for column in smooth) / len(smooth)
+        losses |= {column: loss + losses[column] - loss * kept[column] for column in smooth}
+    if method == COUNT and max(p) == 1.0:
+        se = math.nan
+    else:
+        se = standard_error(losses, group, len(row))
+    return p, aal, se, len(valid), method
+
+
+def counted(value: float, edges: Sequence[float], lower: float | None) -> list[float]:
+    bin_ = 0 if lower is not None and value <= lower else sum(value >= edge for edge in edges)
+    return [float(i == bin_) for i in range(len(edges) + 1)]
+
+
+def smoothed(
+    values: Sequence[float], h: float, edges: Sequence[float], lower: float | None, boundary: str
+) -> list[list[float]]:
+    """Share of every sample's kernel in each bin. Truncated, the shares of all samples together sum to their number."""
+
+    def below(t: float, x: float) -> float:
+        if t == math.inf:
+            return 1.0
+        if lower is None:
+            return normal_cdf((t - x) / h)
+        if t <= lower:
+            return 0.0
+        return normal_cdf((t - x) / h) - normal_cdf((2 * lower - t - x) / h)
+
+    def below_truncated(t: float, x: float) -> float:
+        assert lower is not None
+        return 0.0 if t <= lower else normal_cdf((t - x) / h) - normal_cdf((lower - x) / h)
+
+    limits = [*edges, math.inf]
+    if lower is None or boundary == "reflect":
+        cumulative = [[below(t, x) for t in limits] for x in values]
+        scale = 1.0
+    else:
+        cumulative = [[below_truncated(t, x) for t in limits] for x in values]
+        scale = math.fsum(each[-1] for each in cumulative) / len(values)
+    return [
+        [(upper - lower_) / scale for lower_, upper in zip([0.0, *each[:-1]], each, strict=True)] for each in cumulative
+    ]
+
+
+def standard_error(losses: dict[int, float], group: int, columns: int) -> float:
+    if group == 1:
+        return math.sqrt(variance(list(losses.values())) / len(losses))
+    means = {}
+    for year in range(columns // group):
+        months = [losses[c] for c in range(year * group, (year + 1) * group) if c in losses]
+        if months:
+            means[year] = math.fsum(months) / len(months)
+    if len(means) < 2:
+        return math.nan
+    mean = math.fsum(means.values()) / len(means)
+    products = [(means[y] - mean) * (means[y + 1] - mean) for y in means if y + 1 in means]
+    covariance = math.fsum(products) / len(products) if products else 0.0
+    return math.sqrt((variance(list(means.values())) + 2 * max(covariance, 0.0)) / len(means))
