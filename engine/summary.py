@@ -43,9 +43,14 @@ class RiskSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Figures of a whole run; `pair` says which scenario and period the risks' figures are of."""
+    """Figures of a whole run.
+
+    cells_without_result : neither a probability nor a score of any risk
+    pair                 : the scenario and years that the risks' figures are of
+    """
 
     cells: int
+    cells_without_result: int
     pair: str
     risks: tuple[RiskSummary, ...]
     warnings: tuple[str, ...]
@@ -56,37 +61,40 @@ class Summary:
 
 
 def summarise(
-    plan: Plan, probability: pl.LazyFrame, hazard: pl.LazyFrame, notes: Sequence[Mapping[str, Any]]
+    plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame | None, notes: Sequence[Mapping[str, Any]]
 ) -> Summary:
-    """Figures of the finished frames; reads them once, in bounded memory."""
+    """Figures of the finished frames (None: that kind was not computed), in bounded memory."""
     pair = _shown(plan)
     of_pair = (pl.col("scenario_id") == int(pair.scenario)) & (pl.col("time_period") == pair.period)
-    aal = {
-        row["risk_type"]: row
-        for row in probability.filter(of_pair)
-        .group_by("risk_type")
-        .agg(
-            pl.len().alias("rows"),
-            pl.col("aal").is_null().sum().alias("null"),
-            pl.col("aal").cast(pl.Float64).mean().alias("mean"),
-            pl.col("aal").cast(pl.Float64).quantile(0.95, "linear").alias("q95"),
-            (pl.col("aal") > HIGH_AAL).mean().alias("high"),
-            pl.col("method").value_counts().alias("methods"),
-        )
-        .collect(engine="streaming")
-        .iter_rows(named=True)
-    }
-    score = {
-        row["risk_type"]: row
-        for row in hazard.filter(of_pair)
-        .group_by("risk_type")
-        .agg(pl.len().alias("rows"), pl.col("hazard_score").cast(pl.Float64).mean().alias("mean"))
-        .collect(engine="streaming")
-        .iter_rows(named=True)
-    }
+    aal = _by_risk(
+        probability,
+        of_pair,
+        pl.len().alias("rows"),
+        pl.col("aal").is_null().sum().alias("null"),
+        pl.col("aal").cast(pl.Float64).mean().alias("mean"),
+        pl.col("aal").cast(pl.Float64).quantile(0.95, "linear").alias("q95"),
+        (pl.col("aal") > HIGH_AAL).mean().alias("high"),
+        pl.col("method").value_counts().alias("methods"),
+    )
+    score = _by_risk(
+        hazard, of_pair, pl.len().alias("rows"), pl.col("hazard_score").cast(pl.Float64).mean().alias("mean")
+    )
     cells = sum(int(note["cells"]) for note in notes)
     rows = tuple(_risk(name, plan, aal.get(name), score.get(name), notes) for name in plan.risks)
-    return Summary(cells, f"{pair.scenario.code} {pair.years}", rows, _warnings(plan, notes))
+    with_result = [
+        frame.filter(of_pair & valid).select("grid_id").unique()
+        for frame, valid in ((probability, pl.col("aal").is_not_null()), (hazard, pl.lit(True)))
+        if frame is not None
+    ]
+    filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
+    return Summary(cells, cells - filled, f"{pair.scenario.code} {pair.years}", rows, _warnings(plan, notes))
+
+
+def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
+    if frame is None:
+        return {}
+    found = frame.filter(rows).group_by("risk_type").agg(*figures).collect(engine="streaming")
+    return {row["risk_type"]: row for row in found.iter_rows(named=True)}
 
 
 def _shown(plan: Plan) -> Pair:

@@ -38,7 +38,10 @@ def effective_rain(panel: Panel, scenario: Scenario) -> NDArray[np.float64]:
     rn, ta, rhm, ws, si = (panel.arrays[name, scenario] for name in CLIMATE)
     cells, years, _ = rn.shape
     evaporation = reference_evapotranspiration(
-        *(array.reshape(cells, -1) for array in (ta, rhm, ws, si)),
+        ta.reshape(cells, -1),
+        rhm.reshape(cells, -1),
+        ws.reshape(cells, -1),
+        si.reshape(cells, -1),
         panel.attribute("latitude"),
         np.tile(np.arange(1, 13), years),
         elevation=panel.attribute("elevation_mean_m"),

@@ -3,8 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import TyphoonTrack, typhoon_exposure, typhoon_wind
-from engine.kernels.typhoon import typhoon_cyclone_index
+from engine.kernels import (
+    TyphoonTrack,
+    typhoon_cyclone_index,
+    typhoon_exposure,
+    typhoon_wind,
+    years_with_radii,
+)
 from engine.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, Inputs, Reference, per_block, per_panel, per_run
@@ -55,8 +60,8 @@ def _wind(inputs: Inputs) -> Floats:
 
 @per_panel
 def _exposure(inputs: Inputs) -> Floats:
-    reference = inputs.reference
-    return typhoon_exposure(*_coordinates(inputs), track_of(reference), reference.covered_years)
+    track = track_of(inputs.reference)
+    return typhoon_exposure(*_coordinates(inputs), track, years_with_radii(track, inputs.reference.covered_years))
 
 
 @per_panel
@@ -74,6 +79,15 @@ def _score(block: Block, years: Years) -> NDArray[np.float64]:
     return _cyclone_index(block.inputs)[block.scenario, years]
 
 
+@per_panel
+def _wind_index(inputs: Inputs) -> NDArray[np.float64]:
+    reference = inputs.reference
+    no_rain = np.zeros((len(inputs.panel), 1))
+    return typhoon_cyclone_index(
+        *_coordinates(inputs), track_of(reference), reference.covered_years, no_rain, weights=(1.0, 0.0)
+    )[:, 0]
+
+
 TYPHOON = Risk(
     name="typhoon",
     intensities={
@@ -88,6 +102,14 @@ TYPHOON = Risk(
         components=(
             Component(
                 name="wind and rain of passing storms", weight=1.0, needs=("rx1day", "ta"), tables=TABLES, of=_score
+            ),
+            Component(
+                name="wind of passing storms",
+                weight=1.0,
+                needs=("ta",),
+                tables=TABLES,
+                only_without="rx1day",
+                of=lambda block, _: _wind_index(block.inputs),
             ),
         ),
         modifier=delta_change,

@@ -1,0 +1,253 @@
+"""One batch run from a source to a sink: plan, blocks into a run directory, one switch at the end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from engine.io.results import BinStyle
+from engine.io.sink import JobType, RunRecord, Sink
+from engine.io.source import ClimateSource
+from engine.io.spool import RunDirectory
+from engine.period import FULL, Years
+from engine.pipeline import BlockNotes, active_cells, compute_blocks, make_reference, ranges_of, settle
+from engine.plan import DEFAULT_PERIODS, HAZARD, PROBABILITY, Plan, make_plan
+from engine.risks.edition import Edition
+from engine.scenario import Scenario
+from engine.summary import Summary, summarise
+
+log = logging.getLogger(__name__)
+
+KINDS: dict[JobType, tuple[str, ...]] = {
+    "probability": (PROBABILITY,),
+    "hazard": (HAZARD,),
+    "yearly": (PROBABILITY, HAZARD),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the caller of a batch decides. None: as the yearly job."""
+
+    job_type: JobType
+    edition: Edition
+    risks: tuple[str, ...]
+    scenarios: tuple[Scenario, ...] = tuple(Scenario)
+    periods: tuple[str, ...] = DEFAULT_PERIODS
+    baseline: Years | None = None
+    cells: str | None = None
+    resume: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """True when each published risk is replaced as a whole."""
+        return self.cells is None and set(self.scenarios) == set(Scenario) and set(self.periods) == set(DEFAULT_PERIODS)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Seconds by stage. Reading overlaps computing, so the stages may add up to more than the wall time."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _started: float = field(default_factory=time.perf_counter)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count seconds to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    @property
+    def wall(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run did. `failed`: risk -> what is wrong with its inputs; `plan.missing`: risk -> tables it lacks."""
+
+    run_id: int
+    status: Literal["completed", "partial"]
+    plan: Plan
+    failed: dict[str, str]
+    summary: Summary
+    rows: dict[str, int]
+    directory: Path | str
+    watch: Watch
+
+
+def plan_of(source: ClimateSource, request: Request) -> Plan:
+    """What the request comes to on this source."""
+    return make_plan(
+        source,
+        edition=request.edition,
+        risks=request.risks,
+        scenarios=request.scenarios,
+        periods=request.periods,
+        kinds=KINDS[request.job_type],
+        baseline=request.baseline,
+    )
+
+
+def execute(
+    source: ClimateSource,
+    sink: Sink,
+    request: Request,
+    runs: Path | str,
+    *,
+    progress: Callable[[int, int], None],
+) -> Outcome:
+    """Run a batch to its end; on any error what was published before is still there.
+
+    runs     : folder of the run directories
+    progress : called with (cells done, cells in all)
+    raises   : BusyError while another run of the kind is going; SettingsError for a request that does not fit;
+               EngineError when data, database or disk fail
+    """
+    with sink.guard(request.job_type):
+        watch = Watch()
+        plan = plan_of(source, request)
+        cells = active_cells(source, request.cells)
+        ranges = ranges_of(cells)
+        directory = _open(source, sink, request, plan, cells, ranges, runs)
+        _compute(source, plan, cells, ranges, directory, watch, progress)
+
+        notes = [BlockNotes.from_json(note) for note in directory.notes.values()]
+        final, failed = settle(plan, notes)
+        summary = summarise(
+            final,
+            _frames(directory, PROBABILITY, final),
+            _frames(directory, HAZARD, final),
+            list(directory.notes.values()),
+        )
+        status: Literal["completed", "partial"] = "partial" if plan.missing or failed else "completed"
+        started = time.perf_counter()
+        rows = sink.publish(
+            directory,
+            _parts(final),
+            _styles(final),
+            whole_grid=request.cells is None,
+            replaces=request.is_whole,
+            summary=summary.as_json() | {"missing": dict(plan.missing), "failed": failed, "status": status},
+        )
+        watch.add("load", time.perf_counter() - started)
+        empty = summary.cells_without_result
+        sink.finish(status, processed=summary.cells - empty, failed=empty, error=_first_error(plan, failed))
+        return Outcome(
+            run_id=directory.run_id,
+            status=status,
+            plan=final,
+            failed=failed,
+            summary=summary,
+            rows=rows,
+            directory=f"{runs}/{directory.run_id}",
+            watch=watch,
+        )
+
+
+def _open(
+    source: ClimateSource,
+    sink: Sink,
+    request: Request,
+    plan: Plan,
+    cells: pl.DataFrame,
+    ranges: Sequence[tuple[int, int]],
+    runs: Path | str,
+) -> RunDirectory:
+    record = RunRecord(
+        job_type=request.job_type,
+        scope=plan.scope,
+        edition=plan.edition.name,
+        edition_checksum=plan.edition.checksum,
+        source_fingerprint=source.fingerprint,
+        baseline=plan.baseline_text,
+        total_grids=cells.height,
+    )
+    identity = {
+        "job_type": request.job_type,
+        "source_fingerprint": source.fingerprint,
+        "cells": cells.height,
+        "engine": version("climate-risk-engine"),
+        **plan.identity(),
+    }
+    if request.resume is None:
+        run_id = sink.begin(record, runs)
+        return RunDirectory.create(runs, run_id, identity, ranges)
+    directory = RunDirectory.resume(runs, request.resume, identity, ranges)
+    sink.reopen(request.resume, record)
+    return directory
+
+
+def _compute(
+    source: ClimateSource,
+    plan: Plan,
+    cells: pl.DataFrame,
+    ranges: Sequence[tuple[int, int]],
+    directory: RunDirectory,
+    watch: Watch,
+    progress: Callable[[int, int], None],
+) -> None:
+    todo = directory.missing
+    done = sum(int(note["cells"]) for note in directory.notes.values())
+    progress(done, cells.height)
+    if not todo:
+        return
+    started = time.perf_counter()
+    reference = make_reference(source, plan)
+    watch.add("prepare", time.perf_counter() - started)
+    for number, result, notes in compute_blocks(source, plan, reference, cells, ranges, todo):
+        watch.add("read", notes.read_seconds)
+        watch.add("compute", notes.compute_seconds)
+        started = time.perf_counter()
+        frames = {PROBABILITY: result.probability} if plan.probability else {}
+        frames |= {HAZARD: result.hazard} if plan.hazard else {}
+        directory.write_block(number, frames, notes.as_json())
+        watch.add("spool", time.perf_counter() - started)
+        done += notes.cells
+        progress(done, cells.height)
+
+
+def _frames(directory: RunDirectory, kind: str, plan: Plan) -> pl.LazyFrame | None:
+    kept: Collection[str] = plan.probability if kind == PROBABILITY else plan.hazard
+    if not kept:
+        return None
+    frames = [directory.scan(kind, number) for number in directory.notes]
+    return pl.concat(frames).filter(pl.col("risk_type").is_in(list(kept)))
+
+
+def _parts(plan: Plan) -> dict[str, list[str]]:
+    """Result table -> risks that this run publishes there."""
+    has_full = any(pair.period == FULL for pair in plan.pairs)
+    has_windows = any(pair.period != FULL for pair in plan.pairs)
+    tables = {
+        "probability_results": list(plan.probability) if has_full else [],
+        "modelops_probability_scores": list(plan.probability) if has_windows else [],
+        "hazard_results": list(plan.hazard) if has_full else [],
+        "modelops_hazard_scores": list(plan.hazard) if has_windows else [],
+    }
+    return {table: risks for table, risks in tables.items() if risks}
+
+
+def _styles(plan: Plan) -> dict[str, BinStyle]:
+    return {
+        risk: BinStyle(
+            damage_rates=plan.edition.bins[risk].damage_rates,
+            lower=plan.edition.bins[risk].lower,
+            negated=plan.edition.intensity(risk).negated,
+        )
+        for risk in plan.probability
+    }
+
+
+def _first_error(plan: Plan, failed: dict[str, str]) -> str | None:
+    problems = [f"{risk}: {why}" for risk, why in failed.items()]
+    problems += [f"{risk}: missing {', '.join(tables)}" for risk, tables in plan.missing.items()]
+    if not problems:
+        return None
+    return problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"

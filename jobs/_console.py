@@ -1,0 +1,97 @@
+"""What a job prints: a bar on a terminal, plain lines elsewhere, one table and one last line; and its exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from engine.errors import EngineError, SettingsError
+
+COMPLETE, FAILED, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+#: seconds between two plain progress lines
+QUIET = 10.0
+
+log = logging.getLogger("jobs")
+
+
+def console() -> Console:
+    """Standard output; wide enough for the table when it is not a terminal."""
+    return Console(width=None if sys.stdout.isatty() else 150, highlight=False, soft_wrap=True)
+
+
+def start_logging() -> None:
+    """Messages to standard error, one a line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+
+
+def exit_code(work: Callable[[], int]) -> int:
+    """Run a job; every foreseen failure becomes one sentence and its exit code."""
+    try:
+        return work()
+    except SettingsError as err:
+        log.error("refused: %s", err)
+        return REFUSED
+    except EngineError as err:
+        log.error("failed: %s", err)
+        return FAILED
+    except KeyboardInterrupt:
+        log.error("interrupted: nothing was switched")
+        return INTERRUPTED
+
+
+@contextmanager
+def cell_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, in all): rate and remaining time, as a bar or as a line every ten seconds."""
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    yield _Lines(what)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} cells/s" if task.speed else "")
+
+
+class _Lines:
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = self._last = time.monotonic()
+        self._first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done
+        if done < total and now - self._last < QUIET:
+            return
+        self._last = now
+        rate = (done - self._first) / max(now - self._started, 1e-9)
+        left = f", {(total - done) / rate:,.0f} s left" if rate > 0 and done < total else ""
+        log.info("%s: %d of %d cells, %s cells/s%s", self._what, done, total, f"{rate:,.0f}", left)

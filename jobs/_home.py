@@ -1,0 +1,66 @@
+"""The machine without configuration: an embedded server in `ENGINE_HOME`, filled from a sample through the loaders."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import EngineError
+from engine.io import migrate, postgres
+from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.etl import run_loaders
+from engine.io.etl.loading import LoadOptions
+from engine.sample import korea, seoul
+
+log = logging.getLogger("jobs")
+
+#: sample -> (writes its files, scope of what it holds)
+SAMPLES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "korea": (korea.build, "synthetic"),
+    "seoul": (seoul.build, "observed"),
+}
+_STAMP = ".complete"
+
+
+def databases(server: EmbeddedServer) -> tuple[str, str]:
+    """Addresses of warehouse and application database, made and up to date."""
+    urls = []
+    for name, family in ((WAREHOUSE, "warehouse"), (APPLICATION, "results")):
+        url = server.create(name)
+        with postgres.connect(url) as connection:
+            migrate.apply(connection, family)
+        urls.append(url)
+    return urls[0], urls[1]
+
+
+def fill(warehouse: str, sample: str, home: Path) -> None:
+    """Write the sample's files once and load them; leaves a warehouse alone that somebody filled with other data.
+
+    raises : EngineError when a loader fails
+    """
+    build, scope = SAMPLES[sample]
+    with postgres.connect(warehouse) as connection:
+        scopes = connection.execute("SELECT DISTINCT scope FROM etl_load WHERE status = 'published'").fetchall()
+    if other := sorted({found for (found,) in scopes} - {scope}):
+        log.info("the embedded warehouse holds data of scope %s: the sample is not loaded", ", ".join(other))
+        return
+    data = home / "sample" / sample
+    started = time.perf_counter()
+    if not (data / _STAMP).exists():
+        log.info("writing the %s sample (%s) to %s", sample, scope, data)
+        build(data)
+        (data / _STAMP).touch()
+        log.info("sample written in %.1f s", time.perf_counter() - started)
+    started = time.perf_counter()
+    reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _say)
+    if bad := [report for report in reports if report.status == "failed"]:
+        raise EngineError(f"loading the sample failed: {bad[0].table}: {bad[0].message}")
+    rows = sum(report.rows for report in reports if report.status == "published")
+    log.info("%s tables, %s rows loaded in %.1f s", len(reports), f"{rows:,}", time.perf_counter() - started)
+
+
+def _say(what: str, done: int = 0, total: int = 0) -> None:  # noqa: ARG001 (the callback of the loaders)
+    if done == 0:
+        log.info("loading %s", what)

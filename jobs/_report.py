@@ -1,0 +1,90 @@
+"""The table at the end of a run, and its last line."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.batch import Outcome
+from engine.plan import Plan
+from engine.summary import RiskSummary
+
+
+def print_plan(console: Console, plan: Plan, cells: int) -> None:
+    """What a run would do."""
+    pairs = ", ".join(f"{pair.scenario.code} {pair.period}" for pair in plan.pairs)
+    console.print(f"edition {plan.edition.name}, scope {plan.scope}, {cells:,} cells, years {plan.axis}")
+    console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
+    console.print(f"probability: {', '.join(plan.probability) or 'none'}")
+    for risk, parts in plan.hazard.items():
+        console.print(f"hazard {risk}: {', '.join(part.name for part in parts)}")
+    for risk, tables in plan.missing.items():
+        console.print(f"missing {risk}: {', '.join(tables)}")
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """Per risk: cells, AAL, hazard; then what was missing, failed or doubtful."""
+    summary = outcome.summary
+    label = " (synthetic input: not a statement about any place)" if outcome.plan.scope == "synthetic" else ""
+    table = Table(title=f"{summary.pair}, edition {outcome.plan.edition.name}, scope {outcome.plan.scope}{label}")
+    table.add_column("risk")
+    for heading in ("cells done", "null", "not exposed", "mean AAL", "95 % AAL", "AAL > 5 %", "scored", "mean H"):
+        table.add_column(heading, justify="right")
+    table.add_column("hazard components")
+    for risk in summary.risks:
+        table.add_row(*_row(risk))
+    console.print(table)
+    for risk in summary.risks:
+        if risk.fallback_edges:
+            console.print(
+                f"{risk.risk}: fixed edges in {risk.fallback_edges:,} cells, their baseline gives no quantiles"
+            )
+        if risk.unknown:
+            counts = ", ".join(f"{name} in {cells:,}" for name, cells in risk.unknown.items())
+            console.print(f"{risk.risk}: hazard score without {counts} cells (unknown attribute)")
+    for name, tables in outcome.plan.missing.items():
+        console.print(f"not computed: {name}, missing {', '.join(tables)}")
+    for name, why in outcome.failed.items():
+        console.print(f"not published: {name}, {why}")
+    for warning in summary.warnings:
+        console.print(f"warning: {warning}")
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in outcome.watch.seconds.items())
+    console.print(f"stages (reading overlaps computing): {stages}; wall {outcome.watch.wall:.1f} s")
+
+
+def _row(risk: RiskSummary) -> tuple[str, ...]:
+    return (
+        risk.risk,
+        _count(risk.done),
+        _count(risk.null),
+        _count(risk.not_exposed),
+        _number(risk.mean_aal, "{:.5f}"),
+        _number(risk.aal_95, "{:.5f}"),
+        _number(risk.share_above_5_percent, "{:.1%}"),
+        _count(risk.scored),
+        _number(risk.mean_hazard, "{:.3f}"),
+        ", ".join(risk.components) or "-",
+    )
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def last_line(outcome: Outcome, job: str, where: str) -> str:
+    """One structured line: what, how many, by which method, where, how long."""
+    methods: dict[str, int] = {}
+    for risk in outcome.summary.risks:
+        for method, count in risk.methods.items():
+            methods[method] = methods.get(method, 0) + count
+    by_method = ",".join(f"{name}:{count}" for name, count in sorted(methods.items())) or "-"
+    return (
+        f"job={job} run={outcome.run_id} status={outcome.status} edition={outcome.plan.edition.name}"
+        f" scope={outcome.plan.scope} cells={outcome.summary.cells} risks={len(outcome.plan.risks)}"
+        f" missing={len(outcome.plan.missing)} failed={len(outcome.failed)} methods={by_method}"
+        f" rows={sum(outcome.rows.values())} sink={where} seconds={outcome.watch.wall:.1f}"
+    )

@@ -1,0 +1,80 @@
+import pytest
+
+from engine.errors import DefinitionError, SettingsError
+from engine.risks import EDITIONS, RISKS, load_edition
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_a_published_edition_says_how_every_risk_is_measured(name):
+    edition = load_edition(name)
+    assert list(edition.bins) == list(RISKS)
+    assert all(edition.intensity(risk).unit for risk in RISKS)
+    assert len(edition.checksum) == 64
+
+
+def test_rates_of_the_default_edition_are_the_published_ones():
+    bins = load_edition("2025-11").bins
+    assert bins["extreme_heat"].damage_rates == (0.001, 0.003, 0.010, 0.020, 0.035)
+    assert bins["typhoon"].edges == (17, 25, 33, 44)
+    assert bins["drought"].lower is None
+    assert load_edition("2025-12").bins["typhoon"].edges == (0, 5, 15)
+
+
+@pytest.fixture
+def own(tmp_path):
+    def write(text):
+        path = tmp_path / "own.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_users_edition_overrides_what_it_names_and_keeps_the_rest(own):
+    edition = load_edition(own('name = "own"\nbase = "2025-11"\n[typhoon]\ndamage_rates = [0, 0, 0, 0.1, 0.2]\n'))
+    base = load_edition("2025-11")
+    assert edition.bins["typhoon"].damage_rates == (0, 0, 0, 0.1, 0.2)
+    assert edition.bins["typhoon"].edges == base.bins["typhoon"].edges
+    assert edition.bins["drought"] == base.bins["drought"]
+    assert edition.checksum != base.checksum
+
+
+def test_fixed_edges_may_take_the_place_of_quantiles(own):
+    edition = load_edition(
+        own('name = "own"\nbase = "2025-11"\n[extreme_heat]\nedges = [3, 6, 9, 12]\nof_baseline = false\n')
+    )
+    assert edition.bins["extreme_heat"].fallback == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "says"),
+    [
+        ("[typhoon]\nedges = [17, 25, 25, 44]", 4, "does not ascend"),
+        ("[typhoon]\n\n# rates\ndamage_rates = [0, 0.1, 0.2, 0.3, 1.5]", 6, "1.5 is outside 0..1"),
+        ("[typhoon]\ndamage_rates = [0, 0.1]", 4, "2 damage rates for 5 bins"),
+        ("[typhoon]\nedges = [17, 25]", 3, "5 damage rates for 3 bins"),
+        ("[wildfire]\nintensity = 'daily'", 4, "'daily' is none of fwi"),
+        ("[wildfire]\natom = 1", 4, "not a bool"),
+        ("[wildfire]\nlower = 12.0", 3, "11.2 is not above the lower bound 12.0"),
+        ("[drought]\natom = true", 4, "an atom needs a lower bound"),
+        ("[extreme_heat]\nedges = [0.8, 0.9, 0.95, 1.5]", 4, "1.5 is not a quantile level"),
+        ("[extreme_heat]\ncolour = 'red'", 4, "unknown key"),
+        ("[drought]\nedges = ['a']", 4, "not a list of numbers"),
+        ("[drought]\nsource = ''", 4, "need a source"),
+        ("[flood]\nlower = 0", 3, "none of the risks"),
+    ],
+)
+def test_a_contradiction_is_refused_with_its_line(own, body, line, says):
+    with pytest.raises(DefinitionError, match=rf"own\.toml: line {line}: .*{says}"):
+        load_edition(own(f'name = "own"\nbase = "2025-11"\n{body}\n'))
+
+
+def test_broken_toml_and_unknown_names_are_settings_errors(own, tmp_path):
+    with pytest.raises(SettingsError, match="line 1"):
+        load_edition(own("name = \n"))
+    with pytest.raises(SettingsError, match="unknown edition '2024'; known: 2025-11, 2025-12"):
+        load_edition("2024")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_edition(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="line 2: base: names '2020'"):
+        load_edition(own('name = "own"\nbase = "2020"\n'))

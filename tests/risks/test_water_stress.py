@@ -1,0 +1,124 @@
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.kernels import reference_evapotranspiration
+from engine.risks import basins
+from engine.risks.water_stress import water_stress_index
+from engine.scenario import Scenario
+from tests.blocks import AXIS, GRID, make_block, make_panel, make_reference
+
+CLIMATE = {"rn": 150.0, "ta": 12.0, "rhm": 65.0, "ws": 2.0, "si": 14.0}
+PROJECTED = {("opt", 2030): 1.0, ("opt", 2050): 2.0, ("opt", 2080): 2.0, ("bau", 2030): 3.0, ("bau", 2050): 3.0}
+PROJECTED |= {("bau", 2080): 3.0, ("pes", 2030): 2.0, ("pes", 2050): 2.5, ("pes", 2080): 3.0}
+
+
+def water_tables(gauge="g1", flow_m3s=100.0, skip_days=0, provinces=(("A", 1.0),), scores=None):
+    days = [date(1991, 1, 1) + timedelta(i) for i in range(3 * 365)]
+    flow = pl.DataFrame({"obs_code": ["g1"] * len(days), "obs_date": days, "flow_m3s": [flow_m3s] * len(days)}).slice(
+        skip_days
+    )
+    rows = [("A", 2019, "baseline", 1.0)] + [("A", year, name, value) for (name, year), value in PROJECTED.items()]
+    rows = scores or rows
+    return {
+        "water_basin": pl.DataFrame(
+            {"basin_code": [1], "outlet_obs_code": [gauge]}, schema_overrides={"outlet_obs_code": pl.String}
+        ),
+        "water_basin_province": pl.DataFrame(
+            {
+                "basin_code": [1] * len(provinces),
+                "gid_1": [p for p, _ in provinces],
+                "area_weight": [w for _, w in provinces],
+            }
+        ),
+        "api_wamis_water_usage": pl.DataFrame(
+            {"basin_code": [1, 1, 1], "admin_code": ["", "", "x"], "year": [2019, 2022, 2023], "total": [9e5, 1e6, 5e9]}
+        ),
+        "api_wamis_flow": flow,
+        "water_stress_rankings": pl.DataFrame(
+            {
+                "gid_1": [row[0] for row in rows],
+                "year": [row[1] for row in rows],
+                "scenario": [row[2] for row in rows],
+                "indicator_name": ["bws"] * len(rows),
+                "weight": ["Tot"] * len(rows),
+                "score": [row[3] for row in rows],
+            }
+        ),
+    }
+
+
+def test_supply_is_the_mean_annual_volume_of_the_outlet_gauge():
+    reference = make_reference(make_panel(CLIMATE), tables=water_tables())
+    # one day of 1993 is missing and takes the year's mean
+    assert basins.supply(reference)[1] == pytest.approx(100 * 86_400 * (365 + 366 + 365) / 3)
+
+
+def test_a_gauge_year_with_more_than_a_quarter_missing_is_dropped():
+    reference = make_reference(make_panel(CLIMATE), tables=water_tables(skip_days=92))
+    assert basins.supply(reference)[1] == pytest.approx(100 * 86_400 * (366 + 365) / 2)
+    reference = make_reference(make_panel(CLIMATE), tables=water_tables(skip_days=91))
+    assert basins.supply(reference)[1] == pytest.approx(100 * 86_400 * (365 + 366 + 365) / 3)
+
+
+def test_a_basin_without_gauge_takes_its_effective_rain_over_its_area():
+    panel = make_panel({**CLIMATE, "rn": np.array([150.0, 250.0])}, basin_code=np.array([1, 1]))
+    reference = make_reference(panel, tables=water_tables(gauge=None))
+    step = np.radians(GRID.step) * 6_371_008.8
+    expected = 0.0
+    for cell, rain in enumerate((150.0, 250.0)):
+        et0 = reference_evapotranspiration(
+            *(np.full((1, 12), CLIMATE[n]) for n in ("ta", "rhm", "ws", "si")), np.array([35.0]), np.arange(1, 13)
+        )
+        expected += np.maximum(rain - et0, 0).sum() / 1000 * step**2 * np.cos(np.radians(35.0))
+        assert panel.cells["latitude"][cell] == 35.0
+    assert basins.supply(reference)[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_demand_starts_at_the_latest_withdrawal_and_doubles_with_each_step_of_the_score():
+    demand = basins.demand(make_reference(make_panel(CLIMATE), tables=water_tables()))
+
+    def at(scenario, year):
+        return demand[1, scenario][year - AXIS.first]
+
+    assert at(Scenario.SSP126, 2030) == pytest.approx(1e9)
+    assert at(Scenario.SSP126, 2050) == pytest.approx(2e9)
+    assert at(Scenario.SSP126, 2040) == pytest.approx(2**0.5 * 1e9)
+    assert at(Scenario.SSP370, 2060) == pytest.approx(4e9)
+    assert at(Scenario.SSP245, 2030) == pytest.approx(2e9)  # mean of opt and bau: score 2
+    assert at(Scenario.SSP585, 2050) == pytest.approx(2**1.5 * 1e9)
+
+
+def test_provinces_without_a_score_leave_the_mean_to_the_others():
+    rows = [("A", 2019, "baseline", 1.0), ("B", 2019, "baseline", None)]
+    rows += [("A", year, name, value) for (name, year), value in PROJECTED.items()]
+    tables = water_tables(provinces=(("A", 0.3), ("B", 0.7)), scores=rows)
+    demand = basins.demand(make_reference(make_panel(CLIMATE), tables=tables))
+    assert demand[1, Scenario.SSP126][2030 - AXIS.first] == pytest.approx(1e9)
+
+
+def test_the_index_is_withdrawal_over_what_the_river_may_lose():
+    block = make_block(make_panel(CLIMATE, basin_code=1), tables=water_tables(), scenario=Scenario.SSP126)
+    volume = 100 * 86_400 * (365 + 366 + 365) / 3
+    assert water_stress_index(block)[0, 2030 - AXIS.first] == pytest.approx(1e9 / (0.63 * volume))
+
+
+def test_the_runoff_of_a_dry_year_is_bounded_below():
+    rain = np.full((1, AXIS.n, 12), 150.0)
+    rain[0, -1] = 0.0
+    block = make_block(make_panel({**CLIMATE, "rn": rain}, basin_code=1), tables=water_tables())
+    x = water_stress_index(block)[0]
+    assert x[-1] == pytest.approx(10 * x[-2], rel=0.2)
+
+
+@pytest.mark.parametrize("basin", [np.nan, 2])
+def test_an_unknown_basin_has_no_index(basin):
+    block = make_block(make_panel(CLIMATE, basin_code=basin), tables=water_tables())
+    assert np.isnan(water_stress_index(block)).all()
+
+
+def test_a_place_where_rain_never_exceeds_evaporation_has_no_index():
+    block = make_block(make_panel({**CLIMATE, "rn": 1.0, "ta": 28.0}, basin_code=1), tables=water_tables())
+    assert np.isnan(water_stress_index(block)).all()

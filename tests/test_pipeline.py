@@ -1,0 +1,169 @@
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import engine
+from engine import kernels
+from engine.errors import EngineError, SettingsError
+from engine.io import open_source
+from engine.risks import RISKS
+from engine.scenario import Scenario
+from tests.warehouses import fill
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, server):
+    from engine.io import migrate, postgres
+
+    url = server.create("test_pipeline")
+    with postgres.connect(url) as connection:
+        migrate.apply(connection, "warehouse")
+    fill(url)
+    opened = open_source(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def result(source):
+    return engine.run(source)
+
+
+def test_nine_risks_and_thirteen_pairs_come_out(result):
+    assert result.missing == {}
+    assert result.failed == {}
+    pairs = result.probability.select("scenario_id", "time_period").unique()
+    assert pairs.height == 13
+    assert set(result.probability["risk_type"]) == set(RISKS)
+    assert set(result.hazard["risk_type"]) == set(RISKS)
+    cells = result.summary.cells
+    assert result.probability.height == cells * 9 * 13
+
+
+def test_probabilities_sum_to_one_and_aal_is_their_weighted_sum(result):
+    known = result.probability.filter(pl.col("aal").is_not_null())
+    sums = known["bin_probs"].list.sum()
+    assert ((sums - 1).abs() < 1e-6).all()
+    rates = {risk: np.asarray(bins.damage_rates) for risk, bins in engine.pipeline.load_edition("2025-11").bins.items()}
+    for risk, rows in known.group_by("risk_type"):
+        expected = np.stack(rows["bin_probs"].to_list()) @ rates[risk[0]]
+        np.testing.assert_allclose(rows["aal"], expected, atol=1e-6)
+
+
+def test_a_heat_cell_equals_the_kernel_called_by_hand(source, result):
+    cells = source.cells().head(1)
+    panel = source.read(cells, ["wsdi"], [Scenario.SSP245])
+    x = panel.arrays["wsdi", Scenario.SSP245]
+    edges = kernels.baseline_quantiles(x[:, :30], [0.8, 0.9, 0.95, 0.99])
+    direct = kernels.bin_probabilities(
+        x[:, 20:40], edges, lower=0.0, atom=True, damage_rates=[0.001, 0.003, 0.010, 0.020, 0.035]
+    )
+    row = result.probability.filter(
+        (pl.col("grid_id") == cells["grid_id"][0])
+        & (pl.col("risk_type") == "extreme_heat")
+        & (pl.col("scenario_id") == 2)
+        & (pl.col("time_period") == "mid_term")
+    )
+    np.testing.assert_array_equal(np.float32(direct.aal), row["aal"].to_numpy())
+    np.testing.assert_array_equal(direct.p.astype(np.float32)[0], row["bin_probs"][0].to_numpy())
+
+
+def test_results_do_not_depend_on_the_block_size(source, result):
+    small = engine.run(source, block_cells=3)
+    order = ["grid_id", "risk_type", "scenario_id", "time_period"]
+    assert_frame_equal(small.probability.sort(order), result.probability.sort(order), check_exact=True)
+    assert_frame_equal(small.hazard.sort(order), result.hazard.sort(order), check_exact=True)
+
+
+def test_a_subset_gives_the_same_rows_as_the_whole(source, result):
+    part = engine.run(source, risks=["wildfire"], scenarios=[4], periods=["long_term"], cells=4)
+    rows = result.probability.filter(
+        (pl.col("risk_type") == "wildfire") & (pl.col("scenario_id") == 4) & (pl.col("time_period") == "long_term")
+    ).head(4)
+    assert_frame_equal(part.probability, rows, check_exact=True)
+
+
+def test_the_other_edition_runs_on_the_same_source(source):
+    other = engine.run(source, edition="2025-12", periods=["full"])
+    assert other.missing == {}
+    assert set(other.probability["bin_probs"].list.len().drop_nulls()) == {4, 5}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"risks": ["rain"]}, "unknown risk 'rain'"),
+        ({"scenarios": ["ssp4"]}, "unknown scenario 'ssp4'"),
+        ({"periods": ["soon"]}, "unknown period 'soon'"),
+        ({"edition": "2020"}, "unknown edition '2020'"),
+        ({"cells": "x"}, "--cells x"),
+        ({"scenarios": [1], "periods": ["full"]}, "full is for SSP2-4.5 only"),
+    ],
+)
+def test_a_request_that_does_not_fit_is_refused(source, wrong, says):
+    with pytest.raises(SettingsError, match=says):
+        engine.run(source, **wrong)
+
+
+def run_on(url, **options):
+    opened = open_source(url)
+    try:
+        return engine.run(opened, periods=["full"], **options)
+    finally:
+        opened.close()
+
+
+def test_a_missing_table_takes_its_risks_out_by_name_and_leaves_the_others(warehouse):
+    fill(warehouse, without=["spei12_data", "api_typhoon_besttrack"])
+    result = run_on(warehouse)
+    assert result.missing["typhoon"] == ("api_typhoon_besttrack",)
+    assert "spei12_data" in result.missing["drought"]
+    assert "wildfire" in set(result.probability["risk_type"])
+    assert "typhoon" not in set(result.probability["risk_type"])
+
+
+def test_a_missing_scenario_column_is_named(warehouse):
+    fill(warehouse, without=["wsdi_data.ssp5"])
+    opened = open_source(warehouse)
+    result = engine.run(opened, risks=["extreme_heat", "extreme_cold"])
+    opened.close()
+    assert result.missing == {"extreme_heat": ("wsdi_data.ssp5",)}
+
+
+def test_doubled_rows_fail_the_risks_that_read_the_table(warehouse):
+    fill(warehouse, doubled={"wsdi_data": 2})
+    result = run_on(warehouse)
+    assert result.failed["extreme_heat"].startswith("wsdi_data: 2 doubled rows")
+    assert "extreme_heat" not in set(result.probability["risk_type"])
+
+
+def test_many_cells_with_gaps_fail_the_risks_that_read_the_table(warehouse):
+    fill(warehouse, gaps={"csdi_data": 5})
+    result = run_on(warehouse)
+    assert "csdi_data" in result.failed["extreme_cold"]
+    assert "have gaps" in result.failed["extreme_cold"]
+
+
+def test_values_that_cannot_be_fail_the_risks_that_read_them(warehouse):
+    fill(warehouse)
+    from engine.io import postgres
+
+    with postgres.connect(warehouse) as connection:
+        connection.execute("UPDATE cdd_data SET ssp2 = 9999 WHERE year = 2030")
+    result = run_on(warehouse)
+    assert "values outside 0..366" in result.failed["drought"]
+
+
+def test_a_table_of_nan_gives_no_number_at_all(warehouse):
+    fill(warehouse, all_nan=[f"rx1day_data.{scenario.column}" for scenario in Scenario])
+    result = run_on(warehouse, risks=["urban_flood"])
+    assert set(result.probability["method"]) == {"insufficient_data"}
+    assert result.probability["aal"].is_null().all()
+    assert result.hazard.is_empty()
+
+
+def test_nothing_computable_is_an_error_that_names_what_lacks(warehouse):
+    fill(warehouse, without=["wsdi_data", "ta_data"])
+    with pytest.raises(EngineError, match="no risk can be computed: the source lacks wsdi_data"):
+        run_on(warehouse, risks=["extreme_heat"])
