@@ -65,18 +65,22 @@ def write_gridded(
     *,
     scope: str,
     attributes: Mapping[str, str],
+    cell_methods: str = "",
 ) -> None:
     """One variable and scenario on the whole lattice.
 
     values     : (years * steps, n_lat, n_lon), the variable's stored unit, latitude northward; NaN = missing
     scope      : `full`, `synthetic` or `observed`; kept as a global attribute, read by the loaders
     attributes : further global attributes, such as `source` and `institution`
+    cell_methods : how the values came about, kept with the variable and in the load record
     raises     : SchemaError when the shape is not the grid's
     """
     expected = (grid.axis.n * variable.steps, grid.n_lat, grid.n_lon)
     if values.shape != expected:
         raise SchemaError(f"{path.name}: {values.shape} values where the lattice and its years have {expected}")
-    with create_gridded(path, grid, variable, scenario, scope=scope, attributes=attributes) as file:
+    with create_gridded(
+        path, grid, variable, scenario, scope=scope, attributes=attributes, cell_methods=cell_methods
+    ) as file:
         file.write(0, values)
 
 
@@ -103,12 +107,13 @@ def create_gridded(
     *,
     scope: str,
     attributes: Mapping[str, str],
+    cell_methods: str = "",
 ) -> Iterator[GriddedFile]:
     """Open a new file for bands; it appears under its name only when the block ends without an error."""
     times = _month_starts(grid.axis) if variable.monthly else _year_starts(grid.axis)
     side = max(1, int((TILE_BYTES / (4 * len(times))) ** 0.5))
     tile = (len(times), min(side, grid.n_lat), min(side, grid.n_lon))
-    with _new_file(path, {"scope": scope, "scenario": scenario.code, **attributes}) as file:
+    with new_file(path, {"scope": scope, "scenario": scenario.code, **attributes}) as file:
         file.dimensions = {"time": len(times), "latitude": grid.n_lat, "longitude": grid.n_lon}
         _time(file, times, grid.first_year)
         for name, degrees, unit in (
@@ -122,6 +127,8 @@ def create_gridded(
             fillvalue=FILL, chunks=tile, compression="gzip", compression_opts=1, shuffle=True,
         )  # fmt: skip
         data.attrs.update({"units": variable.unit, "long_name": variable.meaning, "missing_value": FILL})
+        if cell_methods:
+            data.attrs["cell_methods"] = cell_methods
         yield GriddedFile(data, tile[1])
 
 
@@ -145,7 +152,7 @@ def write_sea_level(
     if not (values.ndim == 3 and values.shape[1:] == latitude.shape == longitude.shape):
         raise SchemaError(f"{path.name}: {values.shape=} {latitude.shape=} {longitude.shape=} do not fit together")
     years, n_j, n_i = values.shape
-    with _new_file(path, {"scope": scope, **attributes}) as file:
+    with new_file(path, {"scope": scope, **attributes}) as file:
         file.dimensions = {"time": years, "j": n_j, "i": n_i}
         _time(file, _year_starts(Years(first_year, first_year + years - 1)), first_year)
         for name, degrees, unit in (
@@ -160,7 +167,8 @@ def write_sea_level(
 
 
 @contextmanager
-def _new_file(path: Path, attributes: Mapping[str, str]) -> Iterator[h5netcdf.File]:
+def new_file(path: Path, attributes: Mapping[str, str]) -> Iterator[h5netcdf.File]:
+    """A NetCDF-4 file with global attributes; it appears under its name only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:

@@ -1,0 +1,252 @@
+"""Daily NetCDF input: what is in the files, on which lattice and days, read a latitude band at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from engine.errors import SchemaError, SettingsError
+from engine.grid import GridDefinition
+from engine.io.etl import layout, netcdf, timeaxis
+from engine.kernels.indices import DAYS_360, NOLEAP, STANDARD, DayAxis
+from engine.period import Years
+
+Float32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+#: daily variable by its CF (CMIP) name -> unit it is computed in
+UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hurs": "%", "sfcWind": "m/s",
+         "rsds": "MJ/m2/day"}  # fmt: skip
+_SPELLINGS = {name.lower(): name for name in UNITS} | {
+    "ta": "tas", "tamax": "tasmax", "tamin": "tasmin", "rn": "pr", "rhm": "hurs", "ws": "sfcWind", "si": "rsds",
+}  # fmt: skip
+#: unit -> spelling in a file, lower case and without blanks -> factor and offset
+_CONVERSIONS: dict[str, dict[str, tuple[float, float]]] = {
+    "degC": {**dict.fromkeys(("degc", "c", "celsius", "degreescelsius", "degrees_celsius", "°c"), (1.0, 0.0)),
+             **dict.fromkeys(("k", "kelvin"), (1.0, -273.15))},
+    "mm/day": {**dict.fromkeys(("mm/day", "mmday-1", "mm/d", "mmd-1", "kgm-2day-1", "kgm-2d-1", "mm", "kgm-2"),
+                               (1.0, 0.0)),
+               **dict.fromkeys(("kgm-2s-1", "kg/m2/s", "mms-1", "mm/s"), (86_400.0, 0.0))},
+    "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0), "1": (100.0, 0.0)},
+    "m/s": {"m/s": (1.0, 0.0), "ms-1": (1.0, 0.0)},
+    "MJ/m2/day": {**dict.fromkeys(("mj/m2/day", "mjm-2day-1", "mjm-2d-1"), (1.0, 0.0)),
+                  **dict.fromkeys(("w/m2", "wm-2"), (0.0864, 0.0))},
+}  # fmt: skip
+_CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
+              "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
+_TOLERANCE = 0.1  # of a step, between a file's coordinates and the lattice
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One daily variable of one file, and where its rows, columns and days stand on lattice and axis."""
+
+    file: str
+    name: str
+    variable: xr.Variable
+    axes: tuple[int, int, int]
+    latitude: Floats
+    longitude: Floats
+    time: xr.Variable
+    conversion: tuple[float, float]
+    scope: str
+
+    @property
+    def calendar(self) -> str:
+        return netcdf.text(self.time.attrs, "calendar") or "standard"
+
+    def years(self) -> Years:
+        numbers, units = np.asarray(self.time.values, float), netcdf.text(self.time.attrs, "units")
+        year = timeaxis.months(numbers, units, self.calendar, self.file) // 12
+        return Years(int(year.min()), int(year.max()))
+
+    def days(self, axis: DayAxis) -> Ints:
+        """Column of the axis of every time step; a step off the axis is negative or too large."""
+        numbers, units = np.asarray(self.time.values, float), netcdf.text(self.time.attrs, "units")
+        return timeaxis.days_since(numbers, units, self.calendar, self.file, axis.years.first)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyRecord:
+    """The daily files of one scenario, opened: several variables, each in one or more pieces of time."""
+
+    pieces: Mapping[str, tuple[_Piece, ...]]
+    axis: DayAxis
+    scope: str
+    #: what `axis` can be cut from: the first year of any file to the last
+    covered: Years
+    files: str
+
+    @classmethod
+    def open(cls, stack: ExitStack, paths: Sequence[Path]) -> DailyRecord:
+        """Open files for the life of `stack`, on all their years; they must share calendar and scope.
+
+        raises : SchemaError naming the file that cannot be used, and why
+        """
+        pieces: dict[str, tuple[_Piece, ...]] = {}
+        for path in paths:
+            for piece in _pieces_of(stack.enter_context(netcdf.dataset(path)), path.name):
+                pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
+        every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
+        calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
+        scope = _one((piece.scope for piece in every), "scopes", files)
+        spans = [piece.years() for piece in every]
+        covered = Years(min(span.first for span in spans), max(span.last for span in spans))
+        axis = DayAxis.of(covered, calendar)
+        for name, group in pieces.items():
+            days = np.concatenate([piece.days(axis) for piece in group])
+            if doubled := len(days) - len(np.unique(days)):
+                raise SchemaError(f"{files}: {doubled} days of {name} come twice")
+        return cls(pieces, axis, scope, covered, files)
+
+    def within(self, years: Years) -> DailyRecord:
+        """The same files on some of their years."""
+        if not self.covered.holds(years):
+            raise SettingsError(f"{years} is not inside {self.covered}, the years of {self.files}")
+        return replace(self, axis=DayAxis.of(years, self.axis.calendar))
+
+    def lattice(self) -> tuple[float, float, int, int, float]:
+        """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses points that form no regular lattice."""
+        first = next(iter(self.pieces.values()))[0]
+        latitude, longitude = np.sort(first.latitude), np.sort((first.longitude + 180.0) % 360.0 - 180.0)
+        steps = np.concatenate([np.diff(latitude), np.diff(longitude)])
+        if not len(steps):
+            raise SettingsError(f"{first.file} holds one point, which has no step: give the lattice (grid.toml)")
+        step = float(np.round(np.median(steps), 6))
+        if step <= 0 or np.abs(steps - step).max() > _TOLERANCE * step:
+            raise SchemaError(f"{first.file}: coordinates {steps.min():g} to {steps.max():g} apart form no lattice")
+        lat0, lon0 = float(np.round(latitude[0], 6)), float(np.round(longitude[0], 6))
+        return lat0, lon0, len(latitude), len(longitude), step
+
+    def read(self, name: str, grid: GridDefinition, rows: slice) -> Float32:
+        """(cells, days) of a latitude band, south to north and west to east; NaN = missing or absent.
+
+        raises : SchemaError when a file is not on the lattice
+        """
+        n_rows = rows.stop - rows.start
+        block = np.full((n_rows, grid.n_lon, self.axis.n), np.nan, np.float32)
+        for piece in self.pieces[name]:
+            row, column = _placed(piece, grid)
+            wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
+            days = piece.days(self.axis)
+            kept = np.flatnonzero((days >= 0) & (days < self.axis.n))
+            if not len(kept):
+                continue
+            part = [slice(None)] * 3
+            part[piece.axes[0]] = slice(int(wanted[0]), int(wanted[-1]) + 1)
+            part[piece.axes[2]] = slice(int(kept[0]), int(kept[-1]) + 1)
+            found = np.moveaxis(netcdf.values(piece.variable, tuple(part)), piece.axes, (0, 1, 2))
+            factor, offset = piece.conversion
+            if factor != 1.0:
+                found *= np.float32(factor)
+            if offset != 0.0:
+                found += np.float32(offset)
+            source, target = _run(kept - kept[0]), _run(days[kept])
+            for r in wanted:
+                for c in range(grid.n_lon):  # one series at a time: long copies
+                    block[row[r] - rows.start, column[c], target] = found[r - wanted[0], c, source]
+        return block.reshape(n_rows * grid.n_lon, self.axis.n)
+
+
+def write_daily(
+    path: Path,
+    grid: GridDefinition,
+    axis: DayAxis,
+    days: Mapping[str, Float32],
+    *,
+    scope: str,
+    attributes: Mapping[str, str],
+) -> None:
+    """Daily values as one NetCDF file that `DailyRecord` reads.
+
+    days : name of `UNITS` -> (cells, days) in its unit, cells south to north and west to east; NaN = missing
+    """
+    with layout.new_file(path, {"scope": scope, **attributes}) as file:
+        file.dimensions = {"time": axis.n, "latitude": grid.n_lat, "longitude": grid.n_lon}
+        time = file.create_variable("time", ("time",), np.int32, data=np.arange(axis.n, dtype=np.int32))
+        time.attrs.update({"units": f"days since {axis.years.first}-01-01", "calendar": axis.calendar})
+        for name, degrees in (("latitude", grid.latitudes), ("longitude", grid.longitudes)):
+            file.create_variable(name, (name,), np.float64, data=degrees)
+        for name, values in days.items():
+            cube = values.reshape(grid.n_lat, grid.n_lon, axis.n).transpose(2, 0, 1)
+            data = file.create_variable(
+                name, ("time", "latitude", "longitude"), np.float32,
+                data=np.where(np.isnan(cube), layout.FILL, cube), fillvalue=layout.FILL,
+                chunks=(axis.n, 1, min(grid.n_lon, 16)), compression="gzip", compression_opts=1, shuffle=True,
+            )  # fmt: skip
+            data.attrs["units"] = UNITS[name]
+
+
+def _pieces_of(data: xr.Dataset, file: str) -> list[_Piece]:
+    pieces = []
+    for key, variable in data.variables.items():
+        name = _SPELLINGS.get(str(key).lower())
+        if name is None or str(key) in map(str, data.dims):
+            continue
+        dimensions = [str(dimension) for dimension in variable.dims]
+        latitude = _coordinate(data, ("latitude", "lat"), dimensions)
+        longitude = _coordinate(data, ("longitude", "lon"), dimensions)
+        if latitude is None or longitude is None or len(dimensions) != 3:
+            raise SchemaError(
+                f"{file}: {key} has dimensions {', '.join(dimensions)}, expected time, latitude, longitude"
+            )
+        y, x = dimensions.index(latitude), dimensions.index(longitude)
+        t = 3 - y - x
+        if dimensions[t] not in data.variables:
+            raise SchemaError(f"{file}: dimension {dimensions[t]} has no coordinate variable to tell the dates")
+        unit = netcdf.text(variable.attrs, "units")
+        conversion = _CONVERSIONS[UNITS[name]].get(unit.lower().replace(" ", ""))
+        if conversion is None:
+            raise SchemaError(f"{file}: unit {unit!r} of {key} is not known; {name} is computed in {UNITS[name]}")
+        degrees = (np.asarray(data.variables[axis].values, float) for axis in (latitude, longitude))
+        scope = netcdf.text(data.attrs, "scope") or "full"
+        pieces.append(
+            _Piece(file, name, variable, (y, x, t), *degrees, data.variables[dimensions[t]], conversion, scope)
+        )
+    if not pieces:
+        raise SchemaError(f"{file} holds none of {', '.join(UNITS)}; it has {', '.join(map(str, data.variables))}")
+    return pieces
+
+
+def _coordinate(data: xr.Dataset, names: tuple[str, ...], dimensions: list[str]) -> str | None:
+    return next((name for name in dimensions if name.lower() in names and name in data.variables), None)
+
+
+def _known_calendar(piece: _Piece) -> str:
+    calendar = piece.calendar.strip().lower()
+    if calendar not in _CALENDARS:
+        raise SchemaError(f"{piece.file}: calendar {calendar!r} is not one of {', '.join(_CALENDARS)}")
+    return _CALENDARS[calendar]
+
+
+def _placed(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints]:
+    """Lattice row and column of the file's latitudes and longitudes."""
+    east = (piece.longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2
+    placed = []
+    for offset, n, what in ((piece.latitude - grid.lat0, grid.n_lat, "latitudes"), (east, grid.n_lon, "longitudes")):
+        steps = offset / grid.step
+        index = np.rint(steps).astype(np.int64)
+        if not np.array_equal(np.sort(index), np.arange(n)) or np.abs(steps - index).max() > _TOLERANCE:
+            raise SchemaError(f"{piece.file}: its {len(index)} {what} are not the {n} of the lattice")
+        placed.append(index)
+    return placed[0], placed[1]
+
+
+def _run(index: Ints) -> slice | Ints:
+    """A slice when the numbers follow one another: numpy copies it many times faster."""
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if np.array_equal(index, np.arange(first, last + 1)) else index
+
+
+def _one(found: Iterable[str], what: str, files: str) -> str:
+    kinds = sorted(set(found))
+    if len(kinds) != 1:
+        raise SchemaError(f"{files} have different {what}: {', '.join(kinds)}")
+    return kinds[0]
