@@ -53,10 +53,7 @@ def bin_probabilities(
         kept = {column: math.fsum(share) for column, share in shares.items() if column in smooth}
         loss = math.fsum(losses[column] for column in smooth) / len(smooth)
         losses |= {column: loss + losses[column] - loss * kept[column] for column in smooth}
-    if method == COUNT and max(p) == 1.0:
-        se = math.nan
-    else:
-        se = standard_error(losses, group, len(row))
+    se = math.nan if method == COUNT and max(p) == 1.0 else standard_error(losses, group, len(row))
     return p, aal, se, len(valid), method
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numba
@@ -40,13 +41,13 @@ def scipy_mass(row, edges, lower=None, atom=False, boundary="reflect"):
     density = gaussian_kde(rest)
     limits = np.concatenate([[-np.inf], edges, [np.inf]])
     if lower is None:
-        mass = np.array([density.integrate_box_1d(*pair) for pair in zip(limits, limits[1:], strict=False)])
+        mass = np.array([density.integrate_box_1d(*pair) for pair in itertools.pairwise(limits)])
     else:
         limits = np.maximum(limits, lower)
-        mass = np.array([density.integrate_box_1d(*pair) for pair in zip(limits, limits[1:], strict=False)])
+        mass = np.array([density.integrate_box_1d(*pair) for pair in itertools.pairwise(limits)])
         if boundary == "reflect":
             mirrored = 2 * lower - limits
-            mass += [density.integrate_box_1d(b, a) for a, b in zip(mirrored, mirrored[1:], strict=False)]
+            mass += [density.integrate_box_1d(b, a) for a, b in itertools.pairwise(mirrored)]
         else:
             mass /= density.integrate_box_1d(lower, np.inf)
     mass *= len(rest) / len(valid)
