@@ -392,11 +392,11 @@ def _record_loads(connection: psycopg.Connection, variables: Collection[str], sc
 
 
 def _leave_out(connection: psycopg.Connection, without: Collection[str], variables: Collection[str]) -> None:
-    climate = [VARIABLES[name].table for name in variables] + ["sea_level_data"]
     for name in without:
         table, _, column = name.partition(".")
         if name in _COLUMNS:
-            for each in climate:
+            climate = {VARIABLES[each].table for each in variables} | {"sea_level_data"}
+            for each in sorted(climate - set(without)):
                 _drop_column(connection, each, name)
         elif column:
             _drop_column(connection, table, column)

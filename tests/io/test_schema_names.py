@@ -1,0 +1,36 @@
+"""The readers' names of tables and columns are those of the migration."""
+
+from __future__ import annotations
+
+import psycopg
+
+from engine.io import schema
+from engine.variables import VARIABLES
+from tests import warehouses
+
+
+def test_every_name_the_engine_reads_is_made_by_the_migration(warehouse):
+    warehouses.fill(warehouse, axis=warehouses.Years(2021, 2021), variables=VARIABLES)
+    with psycopg.connect(warehouse) as connection:
+        rows = connection.execute("SELECT table_name, column_name, udt_name FROM information_schema.columns").fetchall()
+    made: dict[str, dict[str, schema.Kind]] = {}
+    for table, column, kind in rows:
+        made.setdefault(table, {})[column] = schema.KINDS.get(kind, "other")
+    assert set(schema.TABLES) <= set(made)
+    for name, table in schema.TABLES.items():
+        assert set(table.columns) <= set(made[name]), name
+    assert schema.problems(made) == []
+    assert set(schema.ATTRIBUTES) == set(made["grid_attributes"]) - {"grid_id"}
+
+
+def test_every_misfit_is_named():
+    found: dict[str, dict[str, schema.Kind]] = {
+        "ta_data": {"grid_id": "integer", "observation_date": "integer", "ssp1": "integer", "ssp2": "text"},
+        "water_basin": {"name": "text"},
+        "unknown": {},
+    }
+    assert schema.problems(found) == [
+        "ta_data: observation_date is of another kind than date",
+        "ta_data: ssp2 is of another kind than number",
+        "water_basin: no column basin_code",
+    ]
