@@ -7,6 +7,7 @@ import pytest
 from engine.errors import SchemaError
 from engine.io import results
 from engine.io.results import BinStyle, bin_data, read_rows, to_rows
+from engine.io.spool import RunDirectory
 from tests.io import frames
 
 
@@ -118,3 +119,13 @@ def test_part_of_a_grid_has_no_percentiles(tmp_path):
     rows = pl.concat(read_rows(run, results.HAZARD_SCORES, "drought", {}, ranked=False))
     assert rows.height > 0
     assert rows["percentile"].null_count() == rows.height
+
+
+@pytest.mark.parametrize("risk", frames.RISKS)
+def test_a_block_without_a_scored_cell_gives_no_rows(tmp_path, risk):
+    run = RunDirectory.create(tmp_path, 1, frames.IDENTITY, frames.BLOCKS[:2])
+    empty = {name: frame.clear() for name, frame in frames.block(frames.CELLS[0]).items()}
+    run.write_block(0, empty)
+    run.write_block(1, frames.block(frames.CELLS[1]))
+    for table in results.TABLES.values():
+        assert [frame.height > 0 for frame in read_rows(run, table, risk, frames.STYLES, ranked=False)] == [False, True]
