@@ -1,0 +1,165 @@
+"""Ask the water agency's API, politely, and save its answers for the loader `wamis`.
+
+Interrupted at any point, what was saved stays, and the next run goes on from there: a gauge's year that is over is
+asked once. Source of calls and parameters: WAMIS Open API, www.wamis.go.kr; it wants no key.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import tenacity
+
+from engine.errors import EngineError, SchemaError
+from engine.io.etl import wamis_answers
+from engine.io.etl.loading import Progress
+from engine.io.etl.wamis_answers import FLOW, GAUGE, GAUGES, USAGE
+
+#: the provider answers on another port, too (https on 8444)
+BASE_URL = "http://www.wamis.go.kr:8080/wamis/openapi"
+CALLS_PER_SECOND = 2.0
+ATTEMPTS = 6
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_FOLDERS = {USAGE: "wks", GAUGES: "wkw", GAUGE: "wkw", FLOW: "wkw"}
+
+
+class ProviderError(EngineError):
+    """The provider refused a call, or stayed unreachable after all attempts."""
+
+
+class _Transient(Exception):
+    """Worth another attempt: no answer, too many calls, or a fault on the provider's side."""
+
+
+class WamisClient:
+    """A connection that keeps the pace and asks again when that can help.
+
+    base_url : up to `/openapi`
+    sleep    : waits so many seconds
+    """
+
+    def __init__(self, base_url: str = BASE_URL, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT)
+        self._sleep = sleep
+        self._next = 0.0
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Transient),
+            wait=tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            sleep=sleep,
+            reraise=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def ask(self, call: str, **params: str) -> dict[str, Any]:
+        """One call as it is saved: the question and the provider's body.
+
+        raises : ProviderError for an error status or body, at once; for 429, 5xx and time-outs after six attempts
+        """
+        asked = f"{call}({', '.join(f'{key}={value}' for key, value in params.items())})"
+        try:
+            body = self._retrying(self._get, f"/{_FOLDERS[call]}/{call}", params, asked)
+        except _Transient as err:
+            raise ProviderError(f"{asked}: {err}, after {ATTEMPTS} attempts; what was saved stays, run again") from err
+        try:
+            wamis_answers.items_of(body, asked)
+        except SchemaError as err:
+            raise ProviderError(str(err)) from err
+        return {"call": call, "params": params, "answer": body}
+
+    def _get(self, path: str, params: dict[str, str], asked: str) -> Any:
+        self._keep_pace()
+        try:
+            response = self._http.get(path, params={**params, "output": "json"})
+        except httpx.TransportError as err:
+            raise _Transient(f"no answer ({type(err).__name__})") from err
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise _Transient(f"HTTP {response.status_code}")
+        if not response.is_success:
+            raise ProviderError(f"{asked}: HTTP {response.status_code}: {response.text[:200]}")
+        try:
+            return response.json()
+        except ValueError as err:
+            raise ProviderError(f"{asked}: not JSON: {response.text[:200]}") from err
+
+    def _keep_pace(self) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            self._sleep(self._next - now)
+        self._next = max(now, self._next) + 1 / CALLS_PER_SECOND
+
+
+def download(
+    client: WamisClient, data: Path, basins: Iterable[int], years: range, progress: Progress, *, refresh: bool = False
+) -> list[Path]:
+    """Save water use, gauges with their details, and daily flow of these years below `water/` of a data directory.
+
+    years   : the last one counts as not over, so it is asked every time; earlier ones once, unless `refresh`
+    returns : the files, which `wamis.load` reads
+    """
+    folder = data / "water"
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = [str(basin) for basin in basins]
+    written = [_save(folder / "wamis_water_use.json", [client.ask(USAGE, basin=code) for code in codes])]
+    lists = [client.ask(GAUGES, basin=code) for code in codes]
+    gauges = [
+        item for saved in lists for item in wamis_answers.items_of(saved["answer"], f"gauges of {saved['params']}")
+    ]
+    path = folder / "wamis_gauges.json"
+    details = {} if refresh else {answer["params"]["obscd"]: answer for answer in _saved(path, GAUGE)}
+    for number, gauge in enumerate(gauges):
+        progress("gauges", number, len(gauges))
+        code = str(gauge["obscd"])
+        if code not in details:
+            details[code] = client.ask(GAUGE, obscd=code)
+    written.append(_save(path, [*lists, *details.values()]))
+    for number, gauge in enumerate(gauges):
+        progress("daily flow", number, len(gauges))
+        path = folder / f"wamis_flow_{gauge['obscd']}.json"
+        if _ask_flow(client, gauge, path, years, refresh):
+            written.append(path)
+    return written
+
+
+def _ask_flow(client: WamisClient, gauge: Mapping[str, Any], path: Path, years: range, refresh: bool) -> bool:
+    """Save a gauge's years, old and new; the finished ones also when a call fails. False without any."""
+    held = {answer["params"]["year"]: answer for answer in _saved(path, FLOW)}
+    first, last = (str(gauge.get(name, "")) for name in ("minyear", "maxyear"))
+    try:
+        for year in years:
+            begun = not first.isdecimal() or year >= int(first)
+            over = last.isdecimal() and year > int(last)
+            finished = str(year) in held and year != years[-1] and not refresh
+            if begun and not over and not finished:
+                held[str(year)] = client.ask(FLOW, obscd=str(gauge["obscd"]), year=str(year))
+    finally:
+        if held:
+            _save(path, [held[year] for year in sorted(held)])
+    return bool(held)
+
+
+def _saved(path: Path, call: str) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    return [entry for entry in entries if entry["call"] == call]
+
+
+def _save(path: Path, answers: list[dict[str, Any]]) -> Path:
+    """All or nothing, so that a killed run leaves no half file."""
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(answers, ensure_ascii=False, separators=(",", ":")), "utf-8")
+    return partial.replace(path)
