@@ -11,7 +11,8 @@ import psycopg
 
 from engine.errors import EngineError, SettingsError
 from engine.io import postgres
-from engine.io.etl.loading import Loader, LoadOptions, LoadReport, Progress
+from engine.io.etl.files import MissingInputError
+from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
 
 #: name -> module of this package, and the object in it when the module holds several loaders
 _WHERE: dict[str, tuple[str, str | None]] = {
@@ -67,6 +68,10 @@ def _run(
             return module.load(connection, options, progress)
     except SettingsError:
         raise
+    except MissingInputError as err:
+        # a record of one station offers what it offers
+        missing: Status = "absent" if options.scope == OBSERVED else "failed"
+        return [LoadReport(loader=name, table="", status=missing, message=str(err))]
     except EngineError as err:
         if connection.closed or connection.broken:
             raise

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.grid import KOREA, GridDefinition
 from engine.io.etl import units
+from engine.io.etl.loading import OBSERVED
 from engine.io.etl.timeaxis import Ints
 from engine.period import Years
 from engine.quality import ERROR, WARNING, Finding, Range, Severity, outside
@@ -25,7 +26,6 @@ from engine.variables import Variable
 
 Float32 = NDArray[np.float32]
 
-OBSERVED = "observed"
 #: a rolling index over 12 months has none in the first 11
 LEADING_GAP = {"spei12": 11}
 _FIRST, _LAST = Years(2021, 2030), Years(2081, 2100)

@@ -24,8 +24,8 @@ from engine.errors import EngineError, SchemaError, SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import cross, gate, lattice, loading, netcdf, sources, staging, timeaxis, units
 from engine.io.etl.files import MissingInputError, SourceFile
-from engine.io.etl.gate import OBSERVED, Staged
-from engine.io.etl.loading import LoadOptions, LoadReport, Progress, Record
+from engine.io.etl.gate import Staged
+from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.scenario import Scenario
 from engine.variables import VARIABLES, Variable
@@ -135,7 +135,7 @@ class _Job:
         try:
             if not paths:
                 expected = sources.expected_name(variable, Scenario.SSP126)
-                if variable.optional or variable.name in _SPARE:
+                if variable.optional or variable.name in _SPARE or self.options.scope == OBSERVED:
                     return replace(blank, message=f"no files such as {expected}")
                 raise MissingInputError(f"{variable.table}: no files such as {expected} below {self.options.data}")
             return self._load(connection, variable, paths)

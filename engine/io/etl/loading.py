@@ -42,6 +42,8 @@ from engine.scenario import Scenario
 
 Status = Literal["published", "up to date", "checked", "failed", "absent"]
 _SAMPLE = "sample:"
+#: scope of a station record or the like: it may lack scenarios, years and tables
+OBSERVED = "observed"
 
 
 class GateError(EngineError):
@@ -323,5 +325,7 @@ def drop_tables(connection: psycopg.Connection, pattern: str) -> None:
              AND relnamespace = current_schema()::regnamespace ORDER BY relname""",
         (pattern,),
     ).fetchall()
-    for (name,) in names:
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    if names:
+        connection.execute(
+            sql.SQL("DROP TABLE {}").format(sql.SQL(", ").join(sql.Identifier(name) for (name,) in names))
+        )

@@ -15,8 +15,7 @@ from engine.errors import SchemaError, SettingsError
 from engine.io import copy_binary
 from engine.io.etl import gate, loading, nearest, netcdf, sources
 from engine.io.etl.files import MissingInputError, SourceFile
-from engine.io.etl.gate import OBSERVED
-from engine.io.etl.loading import LoadOptions, LoadReport, Progress, Record
+from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.scenario import Scenario
 

@@ -55,18 +55,20 @@ def stage(connection: psycopg.Connection, staged: Staged) -> tuple[int, dict[str
         for band in bands(grid):
             name = band.name(table, "_new")
             new, parent = sql.Identifier(name), sql.Identifier(table)
-            cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING STORAGE)").format(new, parent))
+            # the check spares ATTACH its scan
+            cursor.execute(
+                sql.SQL(
+                    "CREATE TABLE {} (LIKE {} INCLUDING STORAGE, CONSTRAINT {} CHECK (grid_id >= {} AND grid_id < {}))"
+                ).format(new, parent, sql.Identifier(f"band_{band.number:02d}"), band.lo, band.hi)
+            )
             blocks = _blocks(staged, band)
             written, digest = copy_binary.copy_rows(cursor, name, list(_types(staged.variable)), blocks, freeze=True)
             rows, digests[f"p{band.number:02d}"] = rows + written, digest
-            # the check spares ATTACH its scan
             cursor.execute(
-                sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK (grid_id >= {} AND grid_id < {})").format(
-                    new, sql.Identifier(f"band_{band.number:02d}"), sql.Literal(band.lo), sql.Literal(band.hi)
+                sql.SQL("CREATE INDEX ON {} USING brin (grid_id) WITH (pages_per_range = 16); ANALYZE {}").format(
+                    new, new
                 )
             )
-            cursor.execute(sql.SQL("CREATE INDEX ON {} USING brin (grid_id) WITH (pages_per_range = 16)").format(new))
-            cursor.execute(sql.SQL("ANALYZE {}").format(new))
     return rows, digests
 
 
@@ -78,18 +80,19 @@ def switch(connection: psycopg.Connection, variable: Variable, grid: GridDefinit
     """
     if lattice.definition(connection, lock="FOR SHARE") != grid:
         raise SchemaError(f"{variable.table}: grid_definition was changed while its files were read")
-    table = variable.table
+    table, steps = variable.table, []
     for band in bands(grid):
         parent, now = sql.Identifier(table), sql.Identifier(band.name(table))
         new, old = (sql.Identifier(band.name(table, suffix)) for suffix in ("_new", "_old"))
-        connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, now))
-        connection.execute(
+        steps += [
+            sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, now),
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                parent, new, sql.Literal(band.lo), sql.Literal(band.hi)
-            )
-        )
-        for before, after in ((now, old), (new, now)):
-            connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(before, after))
+                parent, new, band.lo, band.hi
+            ),
+            sql.SQL("ALTER TABLE {} RENAME TO {}").format(now, old),
+            sql.SQL("ALTER TABLE {} RENAME TO {}").format(new, now),
+        ]
+    connection.execute(sql.SQL("; ").join(steps))
 
 
 def drop_old(connection: psycopg.Connection, variable: Variable) -> None:
