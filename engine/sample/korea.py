@@ -1,0 +1,173 @@
+"""The synthetic sample as a data directory: every file the loaders look for, in the provider's layout.
+
+The lattice is the provider's at a tenth of its resolution; coast, terrain, provinces and typhoon tracks are real, the
+climate, the sea level and the water inputs are made up and say so in every file.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from engine.errors import SettingsError
+from engine.grid import GridDefinition
+from engine.io.etl import layout
+from engine.sample import climate, sea_level, water
+from engine.sample.climate import Cells
+from engine.scenario import Scenario
+from engine.variables import VARIABLES
+
+SAMPLE_GRID = GridDefinition(33.0, 124.5, 61, 76, 0.1, climate.AXIS.first, climate.AXIS.last)
+DATA = Path(__file__).with_name("data")
+SCOPE = "synthetic"
+#: a cell is land when at least this share of its 30-arc-second pixels is
+LAND_SHARE = 0.5
+#: degrees that the simplified province outlines may fall short of the shore
+OUTLINE = 0.03
+EARTH_KM = 6371.0
+
+Floats = NDArray[np.float64]
+
+
+def build(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID, seed: int = climate.SEED) -> None:
+    """Write the sample: climate of four scenarios, sea level, water inputs, map layers, typhoon tracks, lattice.
+
+    out_dir : created when absent; files of the same names are overwritten
+    grid    : any lattice inside 32.5-43.5 N, 123-132.5 E, on the years 2021-2100
+    raises  : SettingsError when the lattice leaves the land mask or has other years
+    """
+    if grid.axis != climate.AXIS:
+        raise SettingsError(f"the synthetic sample has the years {climate.AXIS}, not {grid.axis}")
+    ids, cells = land_cells(grid)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for scenario in Scenario:
+        made = climate.block(cells, scenario, seed=seed)
+        for name, values in made.items():
+            variable = VARIABLES[name]
+            lattice = np.full((values.shape[1], grid.n_cells), np.nan, np.float32)
+            lattice[:, ids - 1] = values.T
+            layout.write_gridded(
+                layout.gridded_path(out_dir, variable, scenario, grid.axis),
+                grid,
+                variable,
+                scenario,
+                lattice.reshape(-1, grid.n_lat, grid.n_lon),
+                scope=SCOPE,
+                attributes=_attributes(variable.meaning, scenario),
+            )
+        _write_sea_level(out_dir, scenario, seed)
+    water.generate(out_dir)
+    for folder, pattern in (("map", "*.geojson"), ("typhoon", "*")):
+        (out_dir / folder).mkdir(exist_ok=True)
+        for path in sorted((DATA / folder).glob(pattern)):
+            shutil.copyfile(path, out_dir / folder / path.name)
+    layout.write_grid(out_dir / "grid.toml", grid)
+
+
+def land_cells(grid: GridDefinition) -> tuple[NDArray[np.int32], Cells]:
+    """`grid_id` and place of the land cells of South Korea, ascending.
+
+    raises : SettingsError when a cell of the lattice holds no pixel of the land mask
+    """
+    with np.load(DATA / "map" / "land_mask.npz") as stored:
+        land, latitude, longitude = stored["land"], stored["lat"], stored["lon"]
+    # lattice rows and columns of the pixels; the grid's own `locate` decides, so borders fall the same way
+    rows = grid.locate(latitude, np.full(len(latitude), grid.lon0))
+    columns = grid.locate(np.full(len(longitude), grid.lat0), longitude)
+    rows, columns = np.where(rows > 0, (rows - 1) // grid.n_lon, -1), columns - 1
+    ids = np.where((rows[:, None] >= 0) & (columns >= 0), rows[:, None] * grid.n_lon + columns, grid.n_cells)
+    pixels = np.bincount(ids.ravel(), minlength=grid.n_cells + 1)[:-1]
+    if bare := int((pixels == 0).sum()):
+        raise SettingsError(
+            f"{bare} of {grid.n_cells} cells of the lattice lie outside the land mask, or between its pixels"
+        )
+    share = np.bincount(ids.ravel(), land.ravel(), grid.n_cells + 1)[:-1] / pixels
+    candidates = np.flatnonzero(share >= LAND_SHARE)
+    lat, lon = grid.latitudes[candidates // grid.n_lon], grid.longitudes[candidates % grid.n_lon]
+    inside = shapely.intersects_xy(_south_korea(), lon, lat)
+    candidates, lat, lon = candidates[inside], lat[inside], lon[inside]
+    cells = Cells(lat, lon, _altitude(lat, lon), _coast_km(land, latitude, longitude, lat, lon))
+    return (candidates + 1).astype(np.int32), cells
+
+
+def _attributes(meaning: str, scenario: Scenario) -> dict[str, str]:
+    return {
+        "title": f"Synthetic {meaning} over South Korea, {scenario.code}: made up, not a projection",
+        "institution": "climate-risk-engine, sample generator",
+        "source": "random fields around the climatology of Seoul 1981-2010 and published warming; see docs/sample.md",
+    }
+
+
+def _write_sea_level(out_dir: Path, scenario: Scenario, seed: int) -> None:
+    latitude, longitude = sea_level.grid()
+    level = sea_level.block(scenario, seed=seed)
+    level[:, _is_land(latitude, longitude)] = np.nan
+    layout.write_sea_level(
+        layout.sea_level_path(out_dir, scenario, sea_level.AXIS.first, sea_level.AXIS.last),
+        latitude,
+        longitude,
+        level,
+        sea_level.AXIS.first,
+        scope=SCOPE,
+        attributes=_attributes("annual mean sea level", scenario)
+        | {"datum": "made up; only differences mean anything"},
+    )
+
+
+def _south_korea() -> shapely.Geometry:
+    """Outline of the provinces, a little wider; prepared for many points."""
+    (path,) = sorted((DATA / "map").glob("provinces*.geojson"))
+    features = json.loads(path.read_text(encoding="utf-8"))["features"]
+    shapes = shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features])
+    outline = shapely.buffer(shapely.union_all(shapes), OUTLINE)
+    shapely.prepare(outline)
+    return outline
+
+
+def _is_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
+    """Points of the ocean grid whose surroundings, half a degree each way, are mostly land."""
+    with np.load(DATA / "map" / "land_mask.npz") as stored:
+        land, lat, lon = stored["land"], stored["lat"], stored["lon"]
+    out = np.zeros(latitude.shape, np.bool_)
+    for at in np.ndindex(latitude.shape):
+        rows = np.abs(lat - latitude[at]) <= 0.5
+        columns = np.abs(lon - longitude[at]) <= 0.5
+        out[at] = land[np.ix_(rows, columns)].mean() > LAND_SHARE
+    return out
+
+
+def _altitude(latitude: Floats, longitude: Floats) -> Floats:
+    """Metres above the sea, between the points of a coarse terrain model; the sea counts as 0."""
+    with np.load(DATA / "map" / "altitude.npz") as stored:
+        height, lat, lon = np.nan_to_num(stored["elevation_m"]), stored["lat"], stored["lon"]
+    row = (latitude - lat[0]) / (lat[1] - lat[0])
+    column = (longitude - lon[0]) / (lon[1] - lon[0])
+    i = np.clip(row.astype(np.intp), 0, len(lat) - 2)
+    j = np.clip(column.astype(np.intp), 0, len(lon) - 2)
+    u, v = row - i, column - j
+    south = (1 - v) * height[i, j] + v * height[i, j + 1]
+    north = (1 - v) * height[i + 1, j] + v * height[i + 1, j + 1]
+    return np.asarray(np.maximum((1 - u) * south + u * north, 0.0), float)
+
+
+def _coast_km(land: NDArray[np.bool_], lat: Floats, lon: Floats, latitude: Floats, longitude: Floats) -> Floats:
+    """Great-circle distance to the nearest pixel of shore water; 0 when the point lies on one."""
+    shore = np.zeros_like(land)
+    shore[1:] |= land[:-1]
+    shore[:-1] |= land[1:]
+    shore[:, 1:] |= land[:, :-1]
+    shore[:, :-1] |= land[:, 1:]
+    rows, columns = np.nonzero(shore & ~land)
+    chord, _ = cKDTree(_unit(lat[rows], lon[columns])).query(_unit(latitude, longitude))
+    return np.asarray(2 * EARTH_KM * np.arcsin(chord / 2), float)
+
+
+def _unit(latitude: Floats, longitude: Floats) -> Floats:
+    phi, theta = np.radians(latitude), np.radians(longitude)
+    return np.stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)], axis=1)
