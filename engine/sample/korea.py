@@ -39,7 +39,8 @@ def build(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID, seed: int = clim
     """Write the sample: climate of four scenarios, sea level, water inputs, map layers, typhoon tracks, lattice.
 
     out_dir : created when absent; files of the same names are overwritten
-    grid    : any lattice inside 32.5-43.5 N, 123-132.5 E, on the years 2021-2100
+    grid    : any lattice inside 32.5-43.5 N, 123-132.5 E, on the years 2021-2100, of some thousand land cells: one
+              scenario is held in memory, 0.2 MB a land cell; a finer one takes `climate.block` band by band
     raises  : SettingsError when the lattice leaves the land mask or has other years
     """
     if grid.axis != climate.AXIS:
