@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import conninfo
 
-from engine.errors import BusyError, EngineError, SourceError
+from engine.errors import BusyError, EngineError, SettingsError, SourceError
 
 #: first key of the two-key advisory locks that jobs and loaders take; the second says what is locked
 LOCK_SPACE = 0x434C4D52  # "CLMR"
@@ -22,35 +22,43 @@ def is_url(text: str) -> bool:
 
 def describe(url: str) -> str:
     """`user@host:port/database`, without the password: what messages and logs show."""
-    try:
-        parts = conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    parts = _parts(url)
+    if parts is None:
         return "(unreadable address)"
-    host = parts.get("host") or "localhost"
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"{parts.get('user') or ''}@{host}{port}/{parts.get('dbname') or ''}"
+    port = f":{parts['port']}" if parts["port"] else ""
+    return f"{parts['user']}@{parts['host'] or 'localhost'}{port}/{parts['dbname']}"
 
 
 def connect(url: str, *, autocommit: bool = True) -> psycopg.Connection:
     """Open a connection; refuses in one sentence when the server is down, the password or the name is wrong."""
+    parts = _parts(url)
+    if parts is None:
+        raise SettingsError(
+            "the database address cannot be read: write postgresql://user:password@host:port/database,"
+            " special characters of the password as %XX"
+        )
     try:
         connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=10)
     except psycopg.Error as err:
-        reason = str(err).strip().splitlines()[-1] if str(err).strip() else type(err).__name__
-        password = _password(url)
-        if password:
-            reason = reason.replace(password, "***")
+        lines = [line for line in str(err).splitlines() if line.strip() and not line.startswith("\t")]  # \t: a hint
+        reason = lines[-1].strip() if lines else type(err).__name__
+        if parts["password"]:
+            reason = reason.replace(parts["password"], "***")
         raise SourceError(f"cannot connect to {describe(url)}: {reason}") from None
     connection.execute("SET TIME ZONE 'UTC'")
     return connection
 
 
-def _password(url: str) -> str | None:
+def _parts(url: str) -> dict[str, str] | None:
+    """What an address says; None when a piece of its password, not escaped, has become a port, host or name."""
     try:
-        value = conninfo.conninfo_to_dict(url).get("password")
+        found = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         return None
-    return str(value) if value else None
+    parts = {key: str(found.get(key) or "") for key in ("user", "password", "host", "port", "dbname")}
+    if not parts["port"].replace(",", "").isdigit() and parts["port"]:
+        return None
+    return None if "@" in parts["host"] + parts["dbname"] else parts
 
 
 @contextmanager

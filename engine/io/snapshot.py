@@ -69,6 +69,8 @@ def _begin(source: ClimateSource, folder: Path) -> dict[str, Any]:
         return manifest
     if left := [path.name for path in folder.iterdir() if path.name != ".lock"]:
         raise SourceError(f"{folder} is no climate store, and not empty: it holds {sorted(left)[0]}")
+    if source.cells().is_empty():
+        raise SourceError("the source has no active cell to write")
     return {
         "format": FORMAT,
         "complete": False,
@@ -89,8 +91,6 @@ def _bands(source: ClimateSource) -> list[tuple[int, int]]:
         return source.grid.bands()
     parts = np.array_split(source.cells()["grid_id"].to_numpy(), BANDS)
     starts = [int(part[0]) for part in parts if len(part)]
-    if not starts:
-        raise SourceError("the source has no active cell")
     return list(zip(starts, [*starts[1:], int(source.cells()["grid_id"][-1]) + 1], strict=True))
 
 

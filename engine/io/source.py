@@ -44,8 +44,9 @@ class ClimateSource(Protocol):
         ...
 
     def read(self, cells: pl.DataFrame, variables: Sequence[str], scenarios: Sequence[Scenario]) -> Panel:
-        """Arrays of these variables and scenarios for a slice of `cells()`. Runs no parallel kernel, so it may
-        be called from a reader thread while another thread computes."""
+        """Arrays of these variables and scenarios for rows of `cells()`, ascending. What `tables` does not list is
+        left out of the panel. Runs no parallel kernel, so it may be called from a reader thread while another thread
+        computes."""
         ...
 
     def table(self, name: str) -> pl.DataFrame:

@@ -244,7 +244,7 @@ class StoreSource:
             raise SchemaError(f"{name}: footer differs from the store's in {', '.join(wrong)}")
 
     def close(self) -> None:
-        self._workers.shutdown()
+        self._workers.shutdown(cancel_futures=True)
 
 
 def _overlaps(group: Any, ids: Int32) -> bool:

@@ -238,7 +238,7 @@ class WarehouseSource:
             self._idle.put(reader)
 
     def close(self) -> None:
-        self._workers.shutdown()
+        self._workers.shutdown(cancel_futures=True)
         for reader in self._readers:
             reader.close()
         self._control.close()

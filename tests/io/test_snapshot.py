@@ -101,3 +101,11 @@ def test_the_job_writes_a_store_that_opens(warehouse, tmp_path, caplog):
 
 def test_the_job_refuses_an_address_that_is_none(tmp_path):
     assert job.main(["--source", "nowhere", "--out", str(tmp_path)]) == 2
+
+
+def test_a_warehouse_without_active_cells_is_not_written(warehouse, tmp_path):
+    warehouses.fill(warehouse, axis=SHORT, variables=FEW)
+    with psycopg.connect(warehouse) as connection:
+        connection.execute("UPDATE location_grid SET has_climate = false")
+    with closing(open_source(warehouse)) as source, pytest.raises(SourceError, match="no active cell"):
+        snapshot.write(source, tmp_path)

@@ -247,8 +247,15 @@ def test_an_empty_database_is_no_warehouse(warehouse):
 
 
 def test_an_unreachable_server_is_named_without_its_password():
-    with pytest.raises(SourceError, match=r"reader@127.0.0.1:1/climate") as caught:
+    with pytest.raises(SourceError, match=r"reader@127\.0\.0\.1:1/climate: .*Connection refused") as caught:
         open_source("postgresql://reader:s3cret@127.0.0.1:1/climate")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["s3cret/12", "12/s3cret", "s3cret%zz", "s3cret@x"])
+def test_a_password_that_was_not_escaped_is_not_repeated(password):
+    with pytest.raises(SettingsError, match="address cannot be read: write postgresql://") as caught:
+        open_source(f"postgresql://reader:{password}@127.0.0.1:1/climate")
     assert "s3cret" not in str(caught.value)
 
 
