@@ -106,3 +106,34 @@ def standard_error(losses: dict[int, float], group: int, columns: int) -> float:
     products = [(means[y] - mean) * (means[y + 1] - mean) for y in means if y + 1 in means]
     covariance = math.fsum(products) / len(products) if products else 0.0
     return math.sqrt((variance(list(means.values())) + 2 * max(covariance, 0.0)) / len(means))
+
+
+def fire_weather_index(ta: float, rhm: float, ws: float, rn: float, rain_coefficient: float) -> float:
+    rhm = min(max(rhm, 0.0), 100.0)
+    factors = math.exp(0.05039 * 3.6 * ws), math.exp(0.08 * (ta - 5)), math.exp(-rain_coefficient * rn)
+    return 5 * math.sqrt(1 - rhm / 100) * math.prod(factors)
+
+
+def extraterrestrial(latitude: float, month: int) -> float:
+    """FAO-56 equations 21 to 25, MJ/m2/day."""
+    turn = 2 * math.pi * int(30.4 * month - 15) / 365
+    phi, tilt = math.radians(latitude), 0.409 * math.sin(turn - 1.39)
+    sunset = math.acos(min(max(-math.tan(phi) * math.tan(tilt), -1.0), 1.0))
+    angle = sunset * math.sin(phi) * math.sin(tilt) + math.cos(phi) * math.cos(tilt) * math.sin(sunset)
+    return 24 * 60 / math.pi * 0.0820 * (1 + 0.033 * math.cos(turn)) * angle
+
+
+def reference_evapotranspiration(
+    ta: float, rhm: float, ws: float, si: float, latitude: float, month: int, z: float
+) -> float:
+    """FAO-56 equation 6 over a month, mm."""
+    es = 0.6108 * math.exp(17.27 * ta / (ta + 237.3))
+    ea = es * rhm / 100
+    delta = 4098 * es / (ta + 237.3) ** 2
+    u2 = ws * 4.87 / math.log(67.8 * 10 - 5.42)
+    rso = (0.75 + 2e-5 * z) * extraterrestrial(latitude, month)
+    cloud = 1.35 * min(max(si / rso, 0.33), 1.0) - 0.35
+    rn = 0.77 * si - 4.903e-9 * (ta + 273.16) ** 4 * (0.34 - 0.14 * math.sqrt(ea)) * cloud
+    gamma = 0.665e-3 * 101.3 * ((293 - 0.0065 * z) / 293) ** 5.26
+    et0 = (0.408 * delta * rn + gamma * 900 / (ta + 273) * u2 * (es - ea)) / (delta + gamma * (1 + 0.34 * u2))
+    return max(et0, 0.0) * (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]

@@ -1,0 +1,116 @@
+"""Worked examples: Allen et al. (1998), FAO Irrigation and Drainage Paper 56."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from engine.kernels import reference_evapotranspiration
+from engine.kernels.evapotranspiration import _extraterrestrial
+from tests import naive
+
+MONTHS = np.arange(1, 13)
+
+
+def climate(seed, cells=4):
+    rng = np.random.default_rng(seed)
+    shape = (cells, 12)
+    inputs = rng.normal(12, 10, shape), rng.uniform(5, 100, shape), rng.gamma(2, 1.5, shape), rng.uniform(1, 30, shape)
+    return inputs, rng.uniform(33, 39, cells), rng.uniform(0, 1500, cells)
+
+
+def humidity(ta, ea):
+    """%, from the vapour pressure that the examples give."""
+    return 100 * ea / (0.6108 * math.exp(17.27 * ta / (ta + 237.3)))
+
+
+def wind_at_10m(u2):
+    return u2 * math.log(67.8 * 10 - 5.42) / 4.87
+
+
+@pytest.mark.parametrize(
+    ("ta", "ea", "u2", "rs", "latitude", "month", "elevation", "days", "expected"),
+    [
+        ((34.8 + 25.6) / 2, 2.85, 2.0, 22.65, 13 + 44 / 60, 4, 2.0, 30, 5.72),  # example 17, Bangkok
+        ((21.5 + 12.3) / 2, 1.409, 2.078, 22.07, 50 + 48 / 60, 7, 100.0, 31, 3.88),  # example 18, Brussels
+    ],
+)
+def test_the_worked_examples_of_the_paper_within_5_percent(ta, ea, u2, rs, latitude, month, elevation, days, expected):
+    inputs = [[[each]] for each in (ta, humidity(ta, ea), wind_at_10m(u2), rs)]
+    result = reference_evapotranspiration(*inputs, [latitude], [month], elevation=elevation)
+    assert result[0, 0] / days == pytest.approx(expected, rel=0.05)
+
+
+def test_radiation_above_the_atmosphere_agrees_with_the_papers_figures():
+    assert _extraterrestrial(13 + 44 / 60, 4) == pytest.approx(38.06, abs=0.05)  # example 17
+    # table 2.6, the middle of the month
+    assert _extraterrestrial(40.0, 6) == pytest.approx(41.9, abs=0.15)
+    assert _extraterrestrial(0.0, 3) == pytest.approx(37.9, abs=0.15)
+
+
+def test_a_humid_tropical_year_is_at_most_7_percent_under_the_papers_own_figures():
+    # Cabinda, January, April, July and October: mean of Tmin and Tmax, RH, wind at 2 m, radiation -> mm/month
+    months = [1, 4, 7, 10]
+    ta, rh, rs = [26.2, 26.6, 21.35, 25.25], [81, 82, 78, 79], [15.7, 16.4, 12.4, 12.9]
+    u2 = [0.903, 0.799, 0.903, 1.505]
+    inputs = [[ta], [rh], [[wind_at_10m(each) for each in u2]], [rs]]
+    result = reference_evapotranspiration(*inputs, [-5.5], months, elevation=20.0)
+    ratio = result[0] / [105.4, 105.0, 80.6, 99.0]
+    assert ((ratio > 0.93) & (ratio < 1.0)).all()  # saturation at the mean temperature, not over its daily range
+
+
+def test_matches_the_naive_version():
+    inputs, latitude, elevation = climate(1)
+    result = reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=elevation)
+    for c, k in np.ndindex(result.shape):
+        values = (each[c, k] for each in inputs)
+        expected = naive.reference_evapotranspiration(*values, latitude[c], int(MONTHS[k]), elevation[c])
+        assert result[c, k] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_an_unknown_elevation_counts_as_sea_level():
+    inputs, latitude, _ = climate(2, cells=2)
+    result = reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=[np.nan, 800.0])
+    np.testing.assert_array_equal(result[0], reference_evapotranspiration(*inputs, latitude, MONTHS)[0])
+    assert (result[1] != reference_evapotranspiration(*inputs, latitude, MONTHS)[1]).all()
+
+
+def test_never_negative_and_missing_where_an_input_is():
+    inputs, latitude, _ = climate(3)
+    for i, each in enumerate(inputs):
+        each[i, i] = np.nan
+    inputs[0][:, 11], inputs[2][:, 11], inputs[3][:, 11] = -25.0, 0.0, 0.0
+    result = reference_evapotranspiration(*inputs, latitude, MONTHS)
+    np.testing.assert_array_equal(np.isnan(result), np.eye(4, 12, dtype=bool))
+    assert (result[:, 11] == 0.0).all()
+
+
+def test_a_polar_night_is_missing_not_a_number():
+    inputs, _, _ = climate(4, cells=1)
+    result = reference_evapotranspiration(*inputs, [80.0], MONTHS)
+    assert np.isnan(result[0, [0, 11]]).all()
+    assert not np.isnan(result[0, 5])
+
+
+def test_months_in_any_order_and_float32_give_the_same_numbers():
+    inputs, latitude, elevation = climate(5)
+    single = [each.astype(np.float32) for each in inputs]
+    result = reference_evapotranspiration(*single, latitude, MONTHS, elevation=elevation)
+    assert result.dtype == np.float32
+    turned = [each[:, ::-1] for each in single]
+    back = reference_evapotranspiration(*turned, latitude, MONTHS[::-1], elevation=elevation)[:, ::-1]
+    np.testing.assert_array_equal(back, result)
+
+
+def test_what_does_not_fit_is_refused_with_counts():
+    inputs, latitude, _ = climate(6)
+    with pytest.raises(ValueError, match=r"shapes disagree.*latitude \(3,\)"):
+        reference_evapotranspiration(*inputs, latitude[:3], MONTHS)
+    with pytest.raises(ValueError, match="1 of 4 latitudes"):
+        reference_evapotranspiration(*inputs, np.array([37.0, 91.0, 30.0, 30.0]), MONTHS)
+    with pytest.raises(ValueError, match="1 of 12 months"):
+        reference_evapotranspiration(*inputs, latitude, np.arange(12))
+    with pytest.raises(ValueError, match=r"elevation must be one number or \(4,\)"):
+        reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=[1.0, 2.0])

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.kernels import fire_weather_index
+from tests import naive
+
+
+def months(seed, shape=(3, 5, 12)):
+    rng = np.random.default_rng(seed)
+    return rng.normal(12, 10, shape), rng.uniform(-5, 105, shape), rng.gamma(2, 1.5, shape), rng.gamma(1, 100, shape)
+
+
+@pytest.mark.parametrize("rain_coefficient", [0.0005, 0.0035])
+def test_matches_the_naive_version(rain_coefficient):
+    inputs = months(1)
+    expected = [naive.fire_weather_index(*each, rain_coefficient) for each in zip(*map(np.ravel, inputs), strict=True)]
+    result = fire_weather_index(*inputs, rain_coefficient=rain_coefficient)
+    np.testing.assert_allclose(result.ravel(), expected, rtol=1e-13)
+
+
+def test_a_warm_dry_month_by_hand():
+    # 5 sqrt(0.36) exp(0.05039 * 3.6 * 5) exp(0.08 * 20) exp(-0.0005 * 20) = 5 * 0.6 * 2.4769 * 4.9530 * 0.99005
+    assert fire_weather_index([25.0], [64.0], [5.0], [20.0])[0] == pytest.approx(36.438, abs=1e-3)
+
+
+def test_hotter_drier_and_windier_is_more_dangerous_and_wetter_less():
+    base = [np.array([each]) for each in (20.0, 50.0, 3.0, 100.0)]
+    for i, more in enumerate([True, False, True, False]):
+        changed = list(base)
+        changed[i] = base[i] * 1.5
+        assert (fire_weather_index(*changed)[0] > fire_weather_index(*base)[0]) == more
+
+
+def test_humidity_is_clipped_and_a_saturated_month_has_no_danger():
+    ta, ws, rn = np.full(3, 20.0), np.full(3, 2.0), np.zeros(3)
+    result = fire_weather_index(ta, [-4.0, 0.0, 103.0], ws, rn)
+    assert result[0] == result[1]
+    assert result[2] == 0.0
+
+
+def test_a_missing_input_is_a_missing_month():
+    inputs = months(2, (4, 12))
+    for i, each in enumerate(inputs):
+        each[i, i] = np.nan
+    missing = np.isnan(fire_weather_index(*inputs))
+    np.testing.assert_array_equal(missing, np.eye(4, 12, dtype=bool))
+
+
+def test_float32_stays_float32_and_is_computed_in_float64():
+    inputs = [each.astype(np.float32) for each in months(3)]
+    result = fire_weather_index(*inputs)
+    assert result.dtype == np.float32
+    exact = fire_weather_index(*(each.astype(np.float64) for each in inputs))
+    np.testing.assert_array_equal(result, exact.astype(np.float32))
+    turned = fire_weather_index(*(np.asfortranarray(each) for each in inputs))
+    np.testing.assert_array_equal(turned, result)
+
+
+def test_shapes_and_coefficients_that_do_not_fit_are_refused():
+    ta, rhm, ws, rn = months(4, (2, 12))
+    with pytest.raises(ValueError, match=r"shapes differ.*\(12,\)"):
+        fire_weather_index(ta, rhm, ws, rn[0])
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        fire_weather_index(ta, rhm, ws, rn, rain_coefficient=-0.1)
