@@ -83,6 +83,7 @@ def copy_rows(
     blocks  : arrays of one `row_layout`, in the order of `columns`; a block may be reused once the next is asked for
     freeze  : the table was made or truncated in this transaction: rows are written as already frozen
     returns : rows written, and the SHA-256 of the stream, equal to `digest(table)` as long as nothing changed it
+              (not with a numeric6, whose trailing zeros the server drops)
     """
     option = sql.SQL(", FREEZE" if freeze else "")
     names = sql.SQL(", ").join(map(sql.Identifier, columns))

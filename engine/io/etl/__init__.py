@@ -11,8 +11,10 @@ import psycopg
 
 from engine.errors import EngineError, SettingsError
 from engine.io import postgres
+from engine.io.etl import units
 from engine.io.etl.files import MissingInputError
 from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
+from engine.quality import load_ranges
 
 #: name -> module of this package, and the object in it when the module holds several loaders
 _WHERE: dict[str, tuple[str, str | None]] = {
@@ -53,6 +55,8 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
     """
     wanted = names() if ALL in chosen else list(chosen)
     modules = {name: loader(name) for name in wanted}
+    load_ranges(options.gate)
+    units.check_overrides(options.units)
     reports: list[LoadReport] = []
     with postgres.connect(url) as connection:
         for name in (name for name in _WHERE if name in modules):

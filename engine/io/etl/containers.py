@@ -82,7 +82,7 @@ def _expected(path: Path, name: str, kind: Kind, kinds: tuple[Kind, ...]) -> Kin
 def _unpack(path: Path, kind: Kind, suffixes: tuple[str, ...], folder: Path) -> Path:
     if kind == "zip":
         with zipfile.ZipFile(path) as archive:
-            names = {_decoded(info): info for info in archive.infolist() if not info.is_dir()}
+            names = {decoded_name(info): info for info in archive.infolist() if not info.is_dir()}
             chosen = _only(path, list(names), suffixes)
             target = folder / PurePosixPath(chosen).name
             with archive.open(names[chosen]) as source, target.open("wb") as sink:
@@ -110,7 +110,7 @@ def _only(path: Path, names: list[str], suffixes: tuple[str, ...]) -> str:
     return wanted[0]
 
 
-def _decoded(info: zipfile.ZipInfo) -> str:
+def decoded_name(info: zipfile.ZipInfo) -> str:
     """Member name; names without the UTF-8 flag are EUC-KR bytes that were read as CP437."""
     if info.flag_bits & 0x800 or info.filename.isascii():
         return info.filename

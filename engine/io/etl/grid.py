@@ -198,7 +198,7 @@ def _cells(grid: GridDefinition) -> Iterator[NDArray[np.void]]:
 def _check(connection: psycopg.Connection, grid: GridDefinition) -> list[Finding]:
     """Number and coordinates of every cell follow from its indices and grid_definition."""
     (rows, wrong) = connection.execute(
-        """SELECT count(*), count(*) FILTER (WHERE grid_id <> lat_idx * n_lon + lon_idx + 1 OR lat_idx >= n_lat
+        """SELECT count(*), count(*) FILTER (WHERE grid_id <> lat_idx::int * n_lon + lon_idx + 1 OR lat_idx >= n_lat
              OR lon_idx >= n_lon OR latitude <> lat0 + lat_idx * step OR longitude <> lon0 + lon_idx * step)
            FROM location_grid CROSS JOIN grid_definition"""
     ).fetchone() or (0, 0)

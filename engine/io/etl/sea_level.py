@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
 from engine.io import copy_binary
-from engine.io.etl import gate, loading, nearest, netcdf, sources
+from engine.io.etl import gate, loading, nearest, netcdf, sources, units
 from engine.io.etl.files import MissingInputError, SourceFile
 from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
@@ -25,7 +25,6 @@ Floats = NDArray[np.float64]
 NAME, VERSION, TABLE, POINTS = "sea_level", "1", "sea_level_data", "sea_level_grid"
 #: annual means smaller than this everywhere are metres
 _METRES = 3.0
-_UNITS = {"cm": 1.0, "m": 100.0, "mm": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +109,14 @@ def _plane(data: xr.Dataset, names: tuple[str, ...], name: str) -> xr.Variable:
 def _unit(values: Float32, stated: str, override: str | None, name: str) -> tuple[float, str, str]:
     """(factor to cm, unit found, note)."""
     if override is not None:
-        if override.lower() not in _UNITS:
-            raise SettingsError(f"--unit {NAME}={override}: not one of {', '.join(_UNITS)}")
-        return _UNITS[override.lower()], override, f"unit {override} by --unit"
+        return units.sea_level_factor(override), override, f"unit {override} by --unit"
     word = stated.lower() or "cm"
-    if word not in _UNITS:
-        raise SchemaError(f"{name}: unit {stated!r} is not one of {', '.join(_UNITS)}")
+    if word not in units.SEA_LEVEL:
+        raise SchemaError(f"{name}: unit {stated!r} is not one of {', '.join(units.SEA_LEVEL)}")
     largest = float(np.fmax.reduce(np.abs(values), axis=None))
     if largest < _METRES and word != "m":
         return 100.0, "m", f"unit {word}, taken as metres because no value reaches {_METRES:g}"
-    return _UNITS[word], word, "" if stated else "no unit attribute, taken as cm"
+    return units.SEA_LEVEL[word], word, "" if stated else "no unit attribute, taken as cm"
 
 
 def _refuse_differences(

@@ -8,6 +8,7 @@ under exactly one reading.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ from engine.variables import VARIABLES, Variable
 Floats = NDArray[np.float64]
 Times = Literal["", "days", "per day"]
 
+#: sea level: unit -> factor to cm
+SEA_LEVEL = {"cm": 1.0, "m": 100.0, "mm": 0.1}
 #: MJ/m2/day above the atmosphere, FAO-56: 24 * 60 * 0.0820
 _SOLAR = 118.08
 
@@ -142,6 +145,23 @@ def solar_conversion(
     ratio = clearness[reading.found]
     note = f"{stated}, taken as {reading.found} because that gives a clearness of {ratio:.2f}"
     return Conversion(reading.found, reading.factor, reading.offset, reading.times, note)
+
+
+def check_overrides(overrides: Mapping[str, str]) -> None:
+    """Refuse units of `--unit` that are not known, before anything is read."""
+    for name, unit in overrides.items():
+        if name == "sea_level":
+            sea_level_factor(unit)
+        else:
+            variable = VARIABLES[name]
+            _overridden(variable, _RADIATION if name == "si" else _ACCEPTED[variable.unit], unit)
+
+
+def sea_level_factor(unit: str) -> float:
+    """Factor to cm."""
+    if unit.strip().lower() not in SEA_LEVEL:
+        raise SettingsError(f"--unit sea_level={unit}: not one of {', '.join(SEA_LEVEL)}")
+    return SEA_LEVEL[unit.strip().lower()]
 
 
 def extraterrestrial_radiation(latitude: float) -> Floats:

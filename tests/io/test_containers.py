@@ -1,0 +1,84 @@
+"""What a file is, told by its first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from engine.errors import SchemaError
+from engine.io.etl import containers
+
+CLASSIC = b"CDF\x01" + bytes(40)
+KINDS = ("hdf5", "classic")
+
+
+def tar(path, *members):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def read(path, suffixes=(".nc",), kinds=KINDS):
+    with containers.opened(path, suffixes, kinds) as content:
+        found = content.path.read_bytes(), content.kind
+    assert content.path == path or not content.path.exists(), "unpacked files are gone afterwards"
+    return found
+
+
+def test_a_plain_file_is_read_where_it_lies(tmp_path):
+    path = tmp_path / "a.nc"
+    path.write_bytes(CLASSIC)
+    assert read(path) == (CLASSIC, "classic")
+
+
+def test_an_archive_under_another_name_gives_its_one_member(tmp_path):
+    inside = [("folder/note.txt", b"hello"), ("folder/TA.NC", CLASSIC)]
+    assert read(tar(tmp_path / "a.nc", *inside)) == (CLASSIC, "classic")
+    with zipfile.ZipFile(tmp_path / "b.nc", "w") as archive:
+        for name, content in inside:
+            archive.writestr(name, content)
+    assert read(tmp_path / "b.nc") == (CLASSIC, "classic")
+    (tmp_path / "c.nc.gz").write_bytes(gzip.compress(CLASSIC))
+    assert read(tmp_path / "c.nc.gz") == (CLASSIC, "classic")
+
+
+def test_korean_names_in_a_zip_are_decoded(tmp_path):
+    path = tmp_path / "dem.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("대전.nc".encode("euc-kr").decode("cp437"), CLASSIC)
+    # the writer marks the name as UTF-8; old tools wrote the bare bytes
+    raw = path.read_bytes().replace("대전.nc".encode("euc-kr").decode("cp437").encode(), b"XX")
+    assert b"XX" in raw
+    with zipfile.ZipFile(path) as archive:
+        info = archive.infolist()[0]
+        info.flag_bits &= ~0x800
+        assert containers.decoded_name(info) == "대전.nc"
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([], "holds 0 files of type .nc, not 1: nothing"),
+        ([("a.nc", CLASSIC), ("b.nc", CLASSIC)], "holds 2 files of type .nc, not 1: a.nc, b.nc"),
+        ([("../../etc/a.nc", CLASSIC)], "holds a member outside its folder"),
+        ([("a.nc", b"<html>no</html>")], "is an error page, not data: <html>no</html>"),
+        ([("a.nc", b"GRIB....")], "expected one of: hdf5, classic"),
+    ],
+)
+def test_an_archive_with_anything_else_is_refused(tmp_path, members, message):
+    with pytest.raises(SchemaError, match=message):
+        read(tar(tmp_path / "a.nc", *members))
+
+
+def test_a_truncated_archive_is_broken(tmp_path):
+    path = tar(tmp_path / "a.nc", ("a.nc", CLASSIC + bytes(range(256)) * 50))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SchemaError, match=r"a\.nc is broken"):
+        read(path)

@@ -1,0 +1,118 @@
+"""The command: its arguments, what it prints, its exit codes."""
+
+from __future__ import annotations
+
+import numpy as np
+import psycopg
+import pytest
+
+from engine.io.etl import layout
+from engine.scenario import Scenario
+from jobs import etl
+from tests.io import provider
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Neither the shell's nor a checkout's settings may reach these tests."""
+    for name in ("DATA_DIR", "SAMPLE_LIMIT", "ETL_WORKERS", "DW_URL", "DW_HOST", "DATABASE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def files(root):
+    provider.write(root, ("ta", "wsdi"), scope="synthetic")
+    return root
+
+
+def run(url, root, *words):
+    return etl.main([*words, "--warehouse", url, "--data", str(root)])
+
+
+def test_the_list_needs_no_database(capsys):
+    assert etl.main(["--list"]) == 0
+    names = capsys.readouterr().out.split()
+    assert names[:5] == ["grid", "sea_level", "monthly_grid", "yearly_grid", "optional_grid"]
+
+
+def test_a_load_prints_a_line_a_table_and_says_complete(new_database, tmp_path, capsys):
+    url, root = new_database(""), files(tmp_path / "data")
+    words = ("grid", "monthly_grid", "yearly_grid", "--variables", "ta,wsdi")
+    assert run(url, root, *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["loader", "table", "status", "files", "rows", "rejected", "E", "W", "seconds"]
+    assert [line.split()[:5] for line in lines[1:4]] == [
+        ["grid", "location_grid", "published", "1", "64"],
+        ["monthly_grid", "ta_data", "published", "4", "49,920"],
+        ["yearly_grid", "wsdi_data", "published", "4", "4,160"],
+    ]
+    assert run(url, root, *words) == 0
+    assert capsys.readouterr().out.count("up to date") == 3
+
+
+def test_missing_inputs_are_partial_and_nothing_loaded_is_failed(warehouse, tmp_path, capsys):
+    root = files(tmp_path / "data")
+    assert run(warehouse, root, "grid", "monthly_grid", "sea_level") == 3
+    printed = capsys.readouterr().out
+    assert "failed: rn_data: no files such as SSP126/monthly/SSP126_RN_gridraw_monthly_*.nc" in printed
+    assert "failed: sea_level_data: no files such as" in printed
+    assert run(warehouse, root, "sea_level") == 1
+
+
+def test_a_refused_table_shows_what_the_gate_found(warehouse, tmp_path, capsys):
+    hot = {("ta", scenario): provider.values("ta", scenario) + np.float32(40) for scenario in Scenario}
+    provider.write(tmp_path / "data", ["ta"], given=hot)
+    assert run(warehouse, tmp_path / "data", "grid", "monthly_grid", "--variables", "ta") == 3
+    assert "E ta_data: " in capsys.readouterr().out
+
+
+def test_sample_scenarios_units_and_lattice_reach_the_loaders(warehouse, tmp_path):
+    root = files(tmp_path / "data")
+    lattice = tmp_path / "other.toml"
+    layout.write_grid(lattice, provider.GRID)
+    assert run(warehouse, root, "grid", "--from", str(lattice)) == 0
+    options = ("--variables", "ta", "--sample-limit", "3", "--scenarios", "ssp1,SSP5-8.5", "--unit", "TA=degC")
+    assert run(warehouse, root, "monthly_grid", *options) == 0
+    with psycopg.connect(warehouse) as connection:
+        row = connection.execute("SELECT count(*), count(*) FILTER (WHERE ssp2 = 'NaN') FROM ta_data").fetchone()
+        (scope, report) = connection.execute(
+            "SELECT scope, gate_report -> 'findings' -> 0 ->> 'message' FROM etl_load WHERE table_name = 'ta_data'"
+        ).fetchone()
+    assert row == (2880, 2880)
+    assert (scope, report) == ("sample:3", "unit degC by --unit")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["moon"], "unknown loader 'moon'; known: grid, sea_level"),
+        (["--variables", "ta,snow"], "unknown variable 'snow'"),
+        (["--scenarios", "9"], "unknown scenario '9'"),
+        (["--sample-limit", "0"], "--sample-limit is a positive number of cells, not '0'"),
+        (["--sample-limit", "ten"], "--sample-limit is a positive number of cells, not 'ten'"),
+        (["--unit", "si"], "expected VARIABLE=UNIT"),
+        (["--unit", "xy=m"], "unknown variable 'xy'"),
+        (["--unit", "rn=furlong"], "--unit rn=furlong: not one of mm/month, mm/day, kg m-2 s-1"),
+        (["--gate", "none.toml"], "gate file none.toml cannot be read"),
+        (["sea_level", "--from", "grid.toml"], "--from belongs to loader grid"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_sentence(warehouse, tmp_path, caplog, words, message):
+    root = files(tmp_path / "data")
+    assert run(warehouse, root, *words) == 2
+    assert message in caplog.text
+    with psycopg.connect(warehouse) as connection:
+        assert connection.execute("SELECT count(*) FROM etl_load WHERE table_name <> 'location_grid'").fetchone() == (
+            0,
+        )
+
+
+def test_no_data_directory_is_refused(warehouse, tmp_path, caplog):
+    assert etl.main(["grid", "--warehouse", warehouse]) == 2
+    assert "give --data DIR or set DATA_DIR" in caplog.text
+    assert run(warehouse, tmp_path / "nowhere", "grid") == 2
+
+
+def test_derive_without_a_scenario_in_the_name_is_refused(tmp_path, caplog):
+    assert etl.main(["derive", "--daily", str(tmp_path / "tas.nc"), "--out", str(tmp_path / "out")]) == 2
+    assert "no scenario code such as ssp245 in its name" in caplog.text
