@@ -17,7 +17,7 @@ from engine.io.sink import JobType, RunRecord, Sink
 from engine.io.source import ClimateSource
 from engine.io.spool import RunDirectory
 from engine.period import FULL, Years
-from engine.pipeline import BlockNotes, active_cells, compute_blocks, make_reference, ranges_of, settle
+from engine.pipeline import BLOCK_CELLS, BlockNotes, active_cells, compute_blocks, make_reference, ranges_of, settle
 from engine.plan import DEFAULT_PERIODS, HAZARD, PROBABILITY, Plan, make_plan
 from engine.risks.edition import Edition
 from engine.scenario import Scenario
@@ -44,6 +44,7 @@ class Request:
     baseline: Years | None = None
     cells: str | None = None
     resume: int | None = None
+    block_cells: int = BLOCK_CELLS
 
     @property
     def is_whole(self) -> bool:
@@ -114,7 +115,7 @@ def execute(
         watch = Watch()
         plan = plan_of(source, request)
         cells = active_cells(source, request.cells)
-        ranges = ranges_of(cells)
+        ranges = ranges_of(cells, request.block_cells)
         directory = _open(source, sink, request, plan, cells, ranges, runs)
         _compute(source, plan, cells, ranges, directory, watch, progress)
 

@@ -34,6 +34,7 @@ class BlockResult:
 
     fallback_edges : risk -> cells whose baseline gave no quantiles
     unknown        : risk -> cell attribute -> cells that needed its "unknown" rule
+    dropped        : risk -> component -> cells in which it was left out for want of an attribute
     checks         : message -> (cells where it is true, cells)
     """
 
@@ -41,6 +42,7 @@ class BlockResult:
     hazard: pl.DataFrame
     fallback_edges: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, dict[str, int]] = field(default_factory=dict)
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -55,6 +57,7 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
             probability += _probability(inputs, plan, risk, keys, result)
         if name in plan.hazard:
             hazard += _hazard(inputs, plan, risk, keys)
+            result.dropped[name] = _dropped(inputs, plan, name)
             result.unknown[name] = {attribute: _unknown(panel, attribute) for attribute in risk.hazard.attributes}
         if name in plan.risks:
             for check in risk.checks:
@@ -67,6 +70,12 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
 
 def _unknown(panel: Panel, attribute: str) -> int:
     return panel.cells[attribute].null_count() if attribute in panel.cells.columns else len(panel)
+
+
+def _dropped(inputs: Inputs, plan: Plan, risk: str) -> dict[str, int]:
+    pair = plan.pairs[0]  # attributes are the same under every scenario
+    block = inputs.under(pair.scenario)
+    return {part.name: int(np.isnan(part.of(block, pair.years)).sum()) for part in plan.hazard[risk] if part.per_cell}
 
 
 def _probability(inputs: Inputs, plan: Plan, risk: Risk, keys: pl.DataFrame, result: BlockResult) -> list[pl.DataFrame]:

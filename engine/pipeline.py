@@ -51,6 +51,7 @@ class BlockNotes:
     partial: dict[str, int] = field(default_factory=dict)
     fallback_edges: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, dict[str, int]] = field(default_factory=dict)
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: dict[str, tuple[int, int]] = field(default_factory=dict)
     read_seconds: float = 0.0
     compute_seconds: float = 0.0
@@ -160,6 +161,7 @@ def compute_blocks(
                     partial=partial,
                     fallback_edges=result.fallback_edges,
                     unknown=result.unknown,
+                    dropped=result.dropped,
                     checks=result.checks,
                     read_seconds=read_seconds,
                     compute_seconds=time.perf_counter() - started,

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     sample_limit: Annotated[int, Field(ge=1)] | None = None
     parallel_workers: Annotated[int, Field(ge=1)] = 4
     etl_workers: Annotated[int, Field(ge=1)] = 4
+    #: active cells in a block of a batch: memory follows it
+    block_cells: Annotated[int, Field(ge=1)] = 7_135
 
     @field_validator("sample_limit", "data_dir", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from engine.period import FULL
-from engine.plan import Pair, Plan
+from engine.plan import OBSERVED, Pair, Plan
 from engine.risks.registry import RISKS
 from engine.scenario import DEFAULT_SCENARIO
 
@@ -87,7 +87,8 @@ def summarise(
         if frame is not None
     ]
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
-    return Summary(cells, cells - filled, f"{pair.scenario.code} {pair.years}", rows, _warnings(plan, notes))
+    label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
+    return Summary(cells, cells - filled, label, rows, _warnings(plan, notes))
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -129,10 +130,23 @@ def _risk(
         share_above_5_percent=aal["high"] if aal else None,
         mean_hazard=score["mean"] if score else None,
         scored=(score["rows"] if score else 0) if name in plan.hazard else None,
-        components=tuple(part.name for part in plan.hazard.get(name, ())),
+        components=_components(name, plan, notes),
         fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
         unknown=unknown,
     )
+
+
+def _components(name: str, plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names of the parts used; with the number of cells where some had to do without."""
+    total = sum(int(note["cells"]) for note in notes)
+    used = []
+    for part in plan.hazard.get(name, ()):
+        without = sum(note["dropped"].get(name, {}).get(part.name, 0) for note in notes)
+        if without == 0:
+            used.append(part.name)
+        elif without < total:
+            used.append(f"{part.name} (in {total - without:,} of {total:,} cells)")
+    return tuple(used)
 
 
 def _warnings(plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

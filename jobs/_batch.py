@@ -70,6 +70,7 @@ def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
 
 
 def _run(job: JobType, args: argparse.Namespace) -> int:
+    config = settings.load()
     request = Request(
         job_type=job,
         edition=load_edition(args.edition),
@@ -78,17 +79,18 @@ def _run(job: JobType, args: argparse.Namespace) -> int:
         baseline=parse_years(args.baseline) if args.baseline else (SEOUL_BASELINE if args.sample else None),
         cells=args.cells,
         resume=args.resume,
+        block_cells=config.block_cells,
     )
     out = _console.console()
     with ExitStack() as stack:
-        ends = _ends(args, stack)
-        source = stack.enter_context(closing(open_source(ends.source)))
+        ends = _ends(args, config, stack)
+        source = stack.enter_context(closing(open_source(ends.source, connections=config.parallel_workers)))
         if args.dry_run:
             _report.print_plan(out, plan_of(source, request), active_cells(source, request.cells).height)
             return _console.COMPLETE
-        sink = stack.enter_context(closing(open_sink(ends.sink)))
+        sink = stack.enter_context(closing(open_sink(ends.sink, connections=config.parallel_workers)))
         log.info(
-            "from %s to %s", postgres.describe(ends.source) if postgres.is_url(ends.source) else ends.source, sink.where
+            "from %s to %s", ends.source if Path(ends.source).is_dir() else postgres.describe(ends.source), sink.where
         )
         kernels.warm_up()
         with _console.cell_progress(job) as progress:
@@ -105,9 +107,8 @@ def _list(text: str | None) -> list[str] | None:
     return None if text is None else [part for part in text.split(",") if part.strip()]
 
 
-def _ends(args: argparse.Namespace, stack: ExitStack) -> Ends:
+def _ends(args: argparse.Namespace, config: settings.Settings, stack: ExitStack) -> Ends:
     """Source and sink from the arguments, else the settings, else an embedded server filled with the sample."""
-    config = settings.load()
     if args.sample and args.source:
         raise SettingsError("--sample brings its own data: leave --source out")
     home = config.engine_home / args.sample if args.sample else config.engine_home

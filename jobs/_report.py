@@ -30,10 +30,12 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     table.add_column("risk")
     for heading in ("cells done", "null", "not exposed", "mean AAL", "95 % AAL", "AAL > 5 %", "scored", "mean H"):
         table.add_column(heading, justify="right")
-    table.add_column("hazard components")
     for risk in summary.risks:
         table.add_row(*_row(risk))
     console.print(table)
+    for risk in summary.risks:
+        if risk.components:
+            console.print(f"hazard {risk.risk} = {' + '.join(risk.components)}")
     for risk in summary.risks:
         if risk.fallback_edges:
             console.print(
@@ -63,7 +65,6 @@ def _row(risk: RiskSummary) -> tuple[str, ...]:
         _number(risk.share_above_5_percent, "{:.1%}"),
         _count(risk.scored),
         _number(risk.mean_hazard, "{:.3f}"),
-        ", ".join(risk.components) or "-",
     )
 
 

@@ -17,6 +17,10 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     with EmbeddedServer(tmp_path_factory.mktemp("server")) as running:
+        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")  # nothing here needs to survive a power cut
+            connection.execute("SELECT pg_reload_conf()")
         yield running
 
 

@@ -1,0 +1,206 @@
+"""The yearly job from arguments to exit code, on a real server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import psycopg
+import pytest
+from polars.testing import assert_frame_equal
+
+from engine.settings import Settings
+from jobs import hazard, probability, yearly
+from tests.warehouses import fill
+
+VOLATILE = ["run_id", "calculated_at", "computed_at"]
+TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch, tmp_path):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def filled(warehouse):
+    fill(warehouse)
+    return warehouse
+
+
+def count(url, table):
+    with psycopg.connect(url) as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def rows(url, table):
+    key = "grid_id, risk_type" + (", scenario_id, time_period" if table.startswith("modelops") else "")
+    frame = pl.read_database_uri(f"SELECT * FROM {table} ORDER BY {key}", url, engine="adbc")
+    return frame.drop([name for name in [*VOLATILE, "hazard_id"] if name in frame.columns])
+
+
+def log_of(url):
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT job_type, status, total_grids, processed_grids, error_message FROM batch_job_logs ORDER BY id"
+        ).fetchall()
+
+
+def test_a_run_fills_every_table_and_a_second_one_gives_the_same(filled, results, capsys):
+    assert yearly.main(["--source", filled, "--sink", results]) == 0
+    said = capsys.readouterr().out
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("job=yearly run=1 status=completed edition=2025-11 scope=full cells=17 risks=9")
+    first = {table: rows(results, table) for table in TABLES}
+    assert {table: frame.height for table, frame in first.items()} == {
+        "probability_results": 17 * 9,
+        "hazard_results": 17 * 9,
+        "modelops_probability_scores": 17 * 9 * 12,
+        "modelops_hazard_scores": 17 * 9 * 12,
+    }
+    assert first["modelops_hazard_scores"]["percentile"].null_count() == 0
+    assert yearly.main(["--source", filled, "--sink", results]) == 0
+    for table in TABLES:
+        assert_frame_equal(rows(results, table), first[table])
+    assert [entry[:4] for entry in log_of(results)] == [("yearly", "completed", 17, 17)] * 2
+
+
+def test_files_hold_what_the_tables_hold(filled, results, tmp_path):
+    assert yearly.main(["--source", filled, "--sink", results]) == 0
+    assert yearly.main(["--source", filled, "--sink", str(tmp_path / "out")]) == 0
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (run["edition"], run["scope"], run["baseline"]) == ("2025-11", "full", "2021-2050 SSP2-4.5")
+    for table in TABLES:
+        assert pl.read_parquet(tmp_path / "out" / f"{table}.parquet").height == count(results, table)
+
+
+def test_probability_and_hazard_write_their_own_tables(filled, results):
+    assert probability.main(["--source", filled, "--sink", results]) == 0
+    assert (count(results, "probability_results"), count(results, "hazard_results")) == (153, 0)
+    assert hazard.main(["--source", filled, "--sink", results]) == 0
+    assert count(results, "hazard_results") == 153
+
+
+def test_a_missing_table_is_partial_and_keeps_last_years_rows_of_its_risk(filled, results, warehouse, capsys):
+    assert yearly.main(["--source", filled, "--sink", results]) == 0
+    with psycopg.connect(filled, autocommit=True) as connection:
+        connection.execute("DROP TABLE spei12_data CASCADE")
+    assert yearly.main(["--source", filled, "--sink", results]) == 3
+    assert "not computed: drought, missing spei12_data" in capsys.readouterr().out
+    with psycopg.connect(results) as connection:
+        runs = dict(connection.execute("SELECT risk_type, max(run_id) FROM probability_results GROUP BY 1").fetchall())
+    assert (runs["drought"], runs["wildfire"]) == (1, 2)
+
+
+def test_part_of_the_cells_is_put_among_the_others(filled, results):
+    assert yearly.main(["--source", filled, "--sink", results]) == 0
+    assert yearly.main(["--source", filled, "--sink", results, "--cells", "5", "--risks", "wildfire"]) == 0
+    with psycopg.connect(results) as connection:
+        found = connection.execute(
+            "SELECT run_id, count(*) FROM probability_results WHERE risk_type = 'wildfire' GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    assert found == [(1, 12), (2, 5)]
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(filled, results, capsys):
+    assert yearly.main(["--source", filled, "--sink", results, "--dry-run"]) == 0
+    assert "17 cells" in capsys.readouterr().out
+    assert count(results, "result_runs") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--risks", "rain"], 2, "unknown risk 'rain'"),
+        (["--scenarios", "4,9"], 2, "unknown scenario '9'"),
+        (["--edition", "2031"], 2, "unknown edition '2031'"),
+        (["--baseline", "1900-1910"], 2, "baseline 1900-1910 lies outside the years 2021-2100"),
+        (["--resume", "77"], 2, "no run 77 to resume"),
+        (["--cells", "900:1000"], 1, "no active cell in --cells 900:1000"),
+    ],
+)
+def test_a_bad_argument_is_one_sentence_and_its_code(filled, results, caplog, arguments, code, says):
+    assert yearly.main(["--source", filled, "--sink", results, *arguments]) == code
+    assert says in caplog.messages[-1]
+    assert count(results, "probability_results") == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "says"),
+    [
+        ("postgresql://engine:hush@127.0.0.1:1/none", 1, "cannot connect to engine@127.0.0.1:1/none"),
+        ("/nowhere/at/all", 2, "/nowhere/at/all"),
+    ],
+)
+def test_a_source_that_is_not_there_is_refused_without_its_password(results, caplog, source, code, says):
+    assert yearly.main(["--source", source, "--sink", results]) == code
+    assert says in caplog.messages[-1]
+    assert "hush" not in caplog.text
+
+
+def test_one_side_configured_without_the_other_is_refused(monkeypatch, caplog, filled):
+    monkeypatch.setenv("DW_URL", filled)
+    assert yearly.main([]) == 2
+    assert "set APP_* or give --sink" in caplog.messages[-1]
+
+
+def test_a_second_run_is_refused_while_one_is_going(filled, results, caplog):
+    from engine.io.sink import open_sink
+
+    other = open_sink(results)
+    with other.guard("probability"):
+        assert yearly.main(["--source", filled, "--sink", results]) == 1
+        assert "another probability or hazard run is going" in caplog.messages[-1]
+        assert count(results, "probability_results") == 0
+    other.close()
+
+
+def wait_for_locks(url):
+    """The server lets go of a killed session's locks in its own time."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(100):
+            if not connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0]:
+                return
+            time.sleep(0.1)
+    raise AssertionError("the killed session still holds its locks")
+
+
+def test_a_run_killed_in_the_middle_leaves_the_tables_and_is_resumed(filled, results, monkeypatch, caplog):
+    monkeypatch.setenv("BLOCK_CELLS", "4")
+    assert yearly.main(["--source", filled, "--sink", results]) == 0
+    before = {table: rows(results, table) for table in TABLES}
+    script = (
+        "import sys, time\n"
+        "import engine.io.spool as s; write = s.RunDirectory.write_block\n"
+        "def slow(self, *a):\n"
+        "    write(self, *a)\n"
+        "    if len(self.missing) <= 2: print('now', flush=True); time.sleep(60)\n"
+        "s.RunDirectory.write_block = slow\n"
+        "from jobs import yearly; yearly.main(sys.argv[1:])\n"
+    )
+    arguments = ["--source", filled, "--sink", results]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout.readline() == "now\n"
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    for table in TABLES:
+        assert_frame_equal(rows(results, table), before[table])
+    wait_for_locks(results)
+    assert yearly.main([*arguments, "--resume", "2", "--edition", "2025-12"]) == 2
+    assert "run 2 cannot be resumed, its inputs changed: " in caplog.messages[-1]
+    assert 'edition was "2025-11", is "2025-12"' in caplog.messages[-1]
+    assert yearly.main([*arguments, "--resume", "2"]) == 0
+    for table in TABLES:
+        assert_frame_equal(rows(results, table), before[table])
+    assert [entry[1] for entry in log_of(results)][-1] == "completed"
