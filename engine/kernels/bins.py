@@ -233,8 +233,9 @@ def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Int
     above, infinite, under, least, most = 0, 0, 0, math.inf, -math.inf
     for j in range(row.size):
         sample = row[j]
-        if not math.isnan(sample) and not (atom and sample == lower):
-            infinite += abs(sample) > LARGEST
+        if abs(sample) > LARGEST:
+            infinite += 1  # refused once all cells were seen; no use computing with it
+        elif not math.isnan(sample) and not (atom and sample == lower):
             under += sample < lower
             least = min(least, sample)
             most = max(most, sample)
