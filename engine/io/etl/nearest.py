@@ -19,13 +19,14 @@ def assign(connection: psycopg.Connection) -> dict[str, Any]:
     """Set `location_grid.slr_grid_id` of every cell; the caller owns the transaction. Called by the loader of either
     side, so that the one that runs last joins them.
 
-    returns : `cells`, `mean_km`, `max_km`; empty while a side is missing
+    returns : `cells`, `mean_km`, `max_km`, and `max_active_km` of the active cells (None before there are any); empty
+              while a side is missing
     """
     points = connection.execute(
         "SELECT grid_id, latitude::float8, longitude::float8 FROM sea_level_grid WHERE is_ocean ORDER BY grid_id"
     ).fetchall()
     cells = connection.execute(
-        "SELECT grid_id, latitude::float8, longitude::float8, slr_grid_id FROM location_grid", binary=True
+        "SELECT grid_id, latitude::float8, longitude::float8, slr_grid_id, has_climate FROM location_grid", binary=True
     ).fetchall()
     if not cells:
         return {}
@@ -40,10 +41,12 @@ def assign(connection: psycopg.Connection) -> dict[str, Any]:
         _update(connection, held[changed, 0], chosen[changed])
     if not points:
         return {}
+    active = np.array([row[4] for row in cells], bool)
     return {
         "cells": len(cells),
         "mean_km": round(float(kilometres.mean()), 3),
         "max_km": round(float(kilometres.max()), 3),
+        "max_active_km": round(float(kilometres[active].max()), 3) if active.any() else None,
     }
 
 

@@ -176,10 +176,10 @@ def _load(
         record.rows = _write_values(connection, series, ids, ocean, first.years)
         joined = nearest.assign(connection)
         record.gate_report = {"points": len(ids), "nearest": joined}
-        if joined:
-            farthest = np.asarray([joined["max_km"]], np.float32)
+        if joined and joined["max_active_km"] is not None:
+            farthest = np.asarray([joined["max_active_km"]], np.float32)
             record.findings += gate.limit_findings(
-                POINTS, farthest, ranges["sea_level_distance"], "the distance to the nearest ocean point, km"
+                POINTS, farthest, ranges["sea_level_distance"], "the distance of an active cell to its ocean point, km"
             )
     if not options.dry_run:
         connection.execute("ANALYZE sea_level_data")
