@@ -19,7 +19,9 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """
     # fastmath off: NaN means "missing" here, and fast-math lets the compiler delete isnan().
     # cache off: a disk cache shared by processes that start together loses entries or crashes.
-    return cast("Callable[P, R]", numba.njit(parallel=True, fastmath=False, cache=False, error_model="numpy")(func))
+    # nogil: the thread that reads the next block goes on meanwhile.
+    flags = {"parallel": True, "fastmath": False, "cache": False, "error_model": "numpy", "nogil": True}
+    return cast("Callable[P, R]", numba.njit(**flags)(func))
 
 
 def helper(func: Callable[P, R]) -> Callable[P, R]:
