@@ -19,7 +19,7 @@ import pytest
 
 from engine.errors import SettingsError
 from engine.io import copy_binary
-from engine.io.etl import run_loaders
+from engine.io.etl import run_loaders, staging
 from engine.io.etl.loading import LoadOptions, LoadReport
 from engine.scenario import Scenario
 from tests.io import provider
@@ -438,6 +438,36 @@ def test_a_dry_run_checks_and_writes_nothing(warehouse, tmp_path):
     assert (report.status, report.rows) == ("checked", provider.land().sum() * 80)
     assert ask(warehouse, "SELECT count(*) FROM wsdi_data") == [(0,)]
     assert ask(warehouse, "SELECT count(*) FROM etl_load WHERE table_name = 'wsdi_data'") == [(0,)]
+
+
+def test_a_dry_run_of_everything_needs_no_lattice_in_the_warehouse(warehouse, tmp_path):
+    provider.write(tmp_path, ["wsdi"])
+    reports = load(warehouse, tmp_path, "grid", "yearly_grid", variables=("wsdi",), dry_run=True)
+    assert {report.status for report in reports.values()} == {"checked"}
+    assert ask(warehouse, "SELECT count(*) FROM grid_definition") == [(0,)]
+
+
+def test_a_lost_connection_costs_one_restart(warehouse, tmp_path, monkeypatch):
+    provider.write(tmp_path, ["wsdi", "csdi"])
+    load(warehouse, tmp_path, "grid")
+    whole, lost = staging.stage, []
+
+    def stage(connection, staged):
+        if not lost:
+            lost.append(staged.variable.name)
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return whole(connection, staged)
+
+    monkeypatch.setattr(staging, "stage", stage)
+    reports = load(warehouse, tmp_path, "yearly_grid", variables=("wsdi", "csdi"))
+    assert lost == ["wsdi"]
+    assert {report.status for report in reports.values()} == {"published"}
+    assert ask(
+        warehouse, "SELECT status, count(*) FROM etl_load WHERE loader = 'yearly_grid' GROUP BY 1 ORDER BY 1"
+    ) == [
+        ("failed", 1),
+        ("published", 2),
+    ]
 
 
 KILLED = """

@@ -36,14 +36,12 @@ _TYPES = {
 
 
 def load(connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
-    """Write the lattice: of `options.lattice`, else of grid.toml in the data directory, else the one that is there,
-    else Korea's.
+    """Write the lattice and every cell, and make the climate tables.
 
     raises : SchemaError for another lattice while climate tables hold rows
     """
-    path = options.lattice or next(iter(files.find(options.data, LATTICE_FILE)), None)
     there = lattice.definition(connection)
-    grid = read_lattice(path) if path else (there or KOREA)
+    grid, path = planned(connection, options)
     inputs = [files.SourceFile.of_value("grid_definition", asdict(grid))]
     with loading.recorded(
         connection,
@@ -73,6 +71,13 @@ def load(connection: psycopg.Connection, options: LoadOptions, progress: Progres
             if not options.dry_run:
                 connection.execute("ANALYZE location_grid")
     return [record.report()]
+
+
+def planned(connection: psycopg.Connection, options: LoadOptions) -> tuple[GridDefinition, Path | None]:
+    """The lattice that `load` would write, and the file that says so: `options.lattice`, else grid.toml in the data
+    directory; without a file the lattice that is there, else Korea's."""
+    path = options.lattice or next(iter(files.find(options.data, LATTICE_FILE)), None)
+    return (read_lattice(path) if path else lattice.definition(connection) or KOREA), path
 
 
 def read_lattice(path: Path) -> GridDefinition:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from engine.errors import EngineError, SchemaError, SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import cross, gate, lattice, loading, netcdf, sources, staging, timeaxis, units
+from engine.io.etl import grid as lattice_loader
 from engine.io.etl.files import MissingInputError, SourceFile
 from engine.io.etl.gate import Staged
 from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
@@ -62,7 +63,10 @@ class GriddedLoader:
 
         raises : SettingsError, before any table was touched, for options that do not fit the data
         """
-        grid = lattice.required_definition(connection, self.NAME)
+        if options.dry_run:
+            grid = lattice_loader.planned(connection, options)[0]
+        else:
+            grid = lattice.required_definition(connection, self.NAME)
         found = sources.gridded(options.data)
         ranges = load_ranges(options.gate)
         chosen = [VARIABLES[name] for name in self.names if options.variables is None or name in options.variables]
@@ -87,14 +91,12 @@ class _Job:
     done: int = 0
 
     def run(self, connection: psycopg.Connection, chosen: Sequence[Variable]) -> list[LoadReport]:
-        """The first variable on the caller's connection, the others side by side on their own."""
+        """The first variable by itself, the others side by side, each on a connection of its own."""
         if not chosen:
             return []
-        reports = [self._report(connection, chosen[0])]
-        workers = min(self.options.workers, len(chosen) - 1)
-        if workers < 1:
-            return reports
+        workers = max(1, min(self.options.workers, len(chosen) - 1))
         idle = [another(connection) for _ in range(workers)]
+        everyone = list(idle)
         pending: dict[str, Future[LoadReport]] = {}
 
         def work(variable: Variable) -> LoadReport:
@@ -103,13 +105,16 @@ class _Job:
                 if rule.other in pending:
                     pending[rule.other].result()
             own = idle.pop()
-            try:
-                return self._report(own, variable)
-            finally:
-                idle.append(own)
+            report = self._report(own, variable)
+            if own.broken:  # the transaction is gone with the connection: one restart
+                own = another(connection)
+                everyone.append(own)
+                report = self._report(own, variable)
+            idle.append(own)
+            return report
 
-        everyone = list(idle)
         try:
+            reports = [work(chosen[0])]
             with ThreadPoolExecutor(workers) as pool:
                 try:
                     for variable in chosen[1:]:
