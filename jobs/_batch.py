@@ -11,9 +11,9 @@ from pathlib import Path
 from engine import kernels, settings
 from engine.batch import Request, execute, plan_of
 from engine.errors import SettingsError
-from engine.io import open_source, postgres
+from engine.io import open_sink, open_source, postgres
 from engine.io.embedded import EmbeddedServer
-from engine.io.sink import JobType, open_sink
+from engine.io.sink import JobType
 from engine.period import Years, parse_years
 from engine.pipeline import active_cells
 from engine.risks import load_edition, parse_risks

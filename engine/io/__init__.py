@@ -9,11 +9,14 @@ from psycopg import conninfo
 
 from engine.errors import SettingsError
 from engine.io import postgres
+from engine.io.sink import Sink
+from engine.io.sink_directory import DirectorySink
+from engine.io.sink_postgres import PostgresSink
 from engine.io.source import ClimateSource
 from engine.io.store import MANIFEST, StoreSource
 from engine.io.warehouse import WarehouseSource
 
-__all__ = ["ClimateSource", "open_source"]
+__all__ = ["ClimateSource", "Sink", "open_sink", "open_source"]
 
 
 def open_source(address: str | Path, *, connections: int = 2) -> ClimateSource:
@@ -32,6 +35,20 @@ def open_source(address: str | Path, *, connections: int = 2) -> ClimateSource:
         return WarehouseSource(text, connections=connections)
     shown = "the given address" if "@" in text or "=" in text else repr(text)  # it may hold a password
     raise SettingsError(f"{shown} is neither a PostgreSQL address nor the directory of a climate store")
+
+
+def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
+    """A place for results: a PostgreSQL address (URL or `host=... dbname=...`), or a directory, made when absent.
+
+    connections : partitions loaded at a time into a database
+    raises      : SourceError for a server that does not answer, SettingsError for an empty target
+    """
+    text = str(target)
+    if not text.strip():
+        raise SettingsError("the sink is an empty text: give a database address or a directory")
+    if isinstance(target, str) and (postgres.is_url(text) or _is_conninfo(text)):
+        return PostgresSink(text, connections=connections)
+    return DirectorySink(Path(target))
 
 
 def _is_conninfo(text: str) -> bool:

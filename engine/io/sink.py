@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from psycopg import ProgrammingError, conninfo
-
-from engine.errors import EngineError, SettingsError
-from engine.io import postgres
+from engine.errors import EngineError
 from engine.io.load import Parts
 from engine.io.results import BinStyle
 from engine.io.spool import RunDirectory
@@ -120,32 +117,6 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
-    """A sink from a PostgreSQL address (URL or `host=... dbname=...`) or a directory, which is made when absent.
-
-    connections : partitions loaded at a time into a database
-    raises      : SourceError for a server that does not answer, SettingsError for an empty target
-    """
-    from engine.io.sink_directory import DirectorySink  # both import this module's types
-    from engine.io.sink_postgres import PostgresSink
-
-    text = str(target)
-    if not text.strip():
-        raise SettingsError("the sink is an empty text: give a database address or a directory")
-    if isinstance(target, str) and _is_database(text):
-        return PostgresSink(text, connections=connections)
-    return DirectorySink(Path(target))
-
-
-def _is_database(text: str) -> bool:
-    if postgres.is_url(text):
-        return True
-    try:
-        return bool(conninfo.conninfo_to_dict(text))
-    except ProgrammingError:
-        return False
 
 
 class Ending(Protocol):

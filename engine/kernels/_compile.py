@@ -20,8 +20,8 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     # fastmath off: NaN means "missing" here, and fast-math lets the compiler delete isnan().
     # cache off: a disk cache shared by processes that start together loses entries or crashes.
     # nogil: the thread that reads the next block goes on meanwhile.
-    flags = {"parallel": True, "fastmath": False, "cache": False, "error_model": "numpy", "nogil": True}
-    return cast("Callable[P, R]", numba.njit(**flags)(func))
+    compiled = numba.njit(parallel=True, fastmath=False, cache=False, error_model="numpy", nogil=True)(func)
+    return cast("Callable[P, R]", compiled)
 
 
 def helper(func: Callable[P, R]) -> Callable[P, R]:

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from engine.errors import SinkError
-from engine.io import load
-from engine.io.sink import WRITES, open_sink
+from engine.io import load, open_sink
+from engine.io.sink import WRITES
 from tests.io import frames
 
 TABLES = WRITES["yearly"]

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from engine.errors import BusyError, SettingsError, SinkError
+from engine.io import open_sink
 from engine.io import results as tables
-from engine.io.sink import WRITES, open_sink
+from engine.io.sink import WRITES
 from engine.io.sink_directory import DirectorySink
 from engine.io.sink_postgres import PostgresSink
 from tests.io import frames

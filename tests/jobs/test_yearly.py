@@ -151,7 +151,7 @@ def test_one_side_configured_without_the_other_is_refused(monkeypatch, caplog, f
 
 
 def test_a_second_run_is_refused_while_one_is_going(filled, results, caplog):
-    from engine.io.sink import open_sink
+    from engine.io import open_sink
 
     other = open_sink(results)
     with other.guard("probability"):

@@ -205,10 +205,10 @@ def _pieces_of(data: xr.Dataset, file: str) -> list[_Piece]:
         conversion = _CONVERSIONS[UNITS[name]].get(unit.lower().replace(" ", ""))
         if conversion is None:
             raise SchemaError(f"{file}: unit {unit!r} of {key} is not known; {name} is computed in {UNITS[name]}")
-        degrees = (np.asarray(data.variables[axis].values, float) for axis in (latitude, longitude))
+        north, east = (np.asarray(data.variables[axis].values, float) for axis in (latitude, longitude))
         scope = netcdf.text(data.attrs, "scope") or "full"
         pieces.append(
-            _Piece(file, name, variable, (y, x, t), *degrees, data.variables[dimensions[t]], conversion, scope)
+            _Piece(file, name, variable, (y, x, t), north, east, data.variables[dimensions[t]], conversion, scope)
         )
     if not pieces:
         raise SchemaError(f"{file} holds none of {', '.join(UNITS)}; it has {', '.join(map(str, data.variables))}")
