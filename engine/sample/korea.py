@@ -108,7 +108,7 @@ def _attributes(meaning: str, scenario: Scenario) -> dict[str, str]:
 def _write_sea_level(out_dir: Path, scenario: Scenario, seed: int) -> None:
     latitude, longitude = sea_level.grid()
     level = sea_level.block(scenario, seed=seed)
-    level[:, _is_land(latitude, longitude)] = np.nan
+    level[:, is_land(latitude, longitude)] = np.nan
     layout.write_sea_level(
         layout.sea_level_path(out_dir, scenario, sea_level.AXIS.first, sea_level.AXIS.last),
         latitude,
@@ -131,7 +131,7 @@ def _south_korea() -> shapely.Geometry:
     return outline
 
 
-def _is_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
+def is_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
     """Points of the ocean grid whose surroundings, half a degree each way, are mostly land."""
     with np.load(DATA / "map" / "land_mask.npz") as stored:
         land, lat, lon = stored["land"], stored["lat"], stored["lon"]
