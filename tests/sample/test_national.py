@@ -9,6 +9,7 @@ from engine.io import open_source, snapshot
 from engine.plan import DEFAULT_PERIODS, make_plan
 from engine.quality import load_ranges, outside
 from engine.risks import RISKS, load_edition
+from engine.sample import national_warehouse
 from engine.sample.climate import AXIS
 from engine.sample.national import NationalClimate
 from engine.scenario import Scenario
@@ -80,3 +81,22 @@ def test_a_store_gives_back_what_was_computed_in_two_processes(jeju, tmp_path):
     for key, array in computed.items():
         np.testing.assert_array_equal(stored[key], array)
     store.close()
+
+
+@pytest.mark.parametrize("layout", ["ours", "seed"])
+def test_a_warehouse_of_either_layout_reads_back_the_same(jeju, new_database, layout):
+    url = new_database("")
+    rows = national_warehouse.fill(jeju, url, layout, 10)
+    assert rows == 10 * (6 * 960 + 14 * 80)
+    warehouse = open_source(url)
+    assert warehouse.covered_years == jeju.covered_years
+    cells = jeju.cells().head(10)
+    assert_frame_equal(warehouse.cells(), cells)
+    for name in jeju.tables.keys() - {"grid_definition"}:
+        assert jeju.tables[name] <= warehouse.tables[name], name
+    names = ["ta", "spei12", "rain80"]
+    stored, computed = (each.read(cells, names, list(Scenario)) for each in (warehouse, jeju))
+    assert not stored.doubled
+    for key, array in computed.arrays.items():
+        np.testing.assert_array_equal(stored.arrays[key], array)
+    warehouse.close()
