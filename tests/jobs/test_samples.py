@@ -1,0 +1,57 @@
+"""The two samples through the whole path: files, loaders, embedded server, run, results."""
+
+import polars as pl
+import psycopg
+import pytest
+
+from engine.io.embedded import APPLICATION, EmbeddedServer
+from engine.settings import Settings
+from jobs import yearly
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def test_without_configuration_nine_risks_of_korea_come_out(home, capsys):
+    assert yearly.main([]) == 0
+    said = capsys.readouterr().out
+    assert "synthetic input: not a statement about any place" in said
+    assert "status=completed edition=2025-11 scope=synthetic cells=994 risks=9 missing=0 failed=0" in said
+    with EmbeddedServer(home) as server, psycopg.connect(server.url(APPLICATION)) as connection:
+        scope, baseline = connection.execute("SELECT scope, baseline FROM result_runs").fetchone()
+        rows = connection.execute(
+            "SELECT risk_type, count(*), count(aal), avg(aal) FROM probability_results GROUP BY 1"
+        ).fetchall()
+        levels = connection.execute("SELECT count(DISTINCT hazard_level) FROM hazard_results").fetchone()[0]
+    assert (scope, baseline) == ("synthetic", "2021-2050 SSP2-4.5")
+    assert {risk: (count, known) for risk, count, known, _ in rows} == {risk: (994, 994) for risk, *_ in rows}
+    assert len(rows) == 9
+    assert all(0 < aal < 0.2 for *_, aal in rows)
+    assert levels == 5
+
+
+def test_the_observed_record_of_seoul_gives_the_known_figures(home, capsys):
+    assert yearly.main(["--sample", "seoul", "--sink", "out"]) == 3
+    said = capsys.readouterr().out
+    assert "not computed: water_stress, missing" in said
+    assert "observed 1907-2015" in said
+    frame = pl.read_parquet("out/probability_results.parquet")
+    aal = dict(frame.select("risk_type", "aal").iter_rows())
+    assert set(aal) == {
+        "extreme_heat", "extreme_cold", "drought", "river_flood",
+        "urban_flood", "sea_level_rise", "typhoon", "wildfire",
+    }  # fmt: skip
+    # the assumed flood rates were chosen to cost a Seoul building 1.2 to 1.4 % a year over 1961-2015
+    assert 0.010 < aal["urban_flood"] < 0.014
+    assert 0.012 < aal["river_flood"] < 0.015
+    assert frame.filter(pl.col("risk_type") == "sea_level_rise")["method"].item() == "not_exposed"
+    years = dict(frame.select("risk_type", "n_samples").iter_rows())
+    assert years["typhoon"] == 45
+    assert years["sea_level_rise"] == 0
+    assert years["drought"] > 1100
