@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import LiteralString
 
 import numpy as np
 import polars as pl
@@ -16,9 +15,9 @@ import shapely
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
-from engine.io.etl import files, loading
+from engine.io.etl import attributes, files, loading
 from engine.io.etl.files import MissingInputError
-from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Geometries, Layer, cells_to_describe, read_layer, stage
+from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Geometries, Layer, cells_to_describe, read_layer
 from engine.quality import WARNING, Finding
 
 NAME, VERSION = "map_layers", "1"
@@ -80,7 +79,7 @@ def load(
             progress("distances to coast and rivers")
             frame = distances(cells, layers())
             with record.transaction():
-                record.rows = record.cells = _write_distances(connection, frame)
+                record.rows = record.cells = attributes.write(connection, frame)
                 record.gate_report = {"greatest_m": {c: frame[c].max() for c in frame.columns if c.startswith("dist")}}
                 if not paths["river"]:
                     message = "no layer river*: dist_river_m and river_grade stay NULL"
@@ -199,32 +198,3 @@ def _write_features(connection: psycopg.Connection, layers: Mapping[str, list[La
                     copy.write_row((name, number, label, grade, *map(float, bounds), shapely.to_wkb(geometry)))
             rows += number
     return rows
-
-
-_TYPES: dict[str, LiteralString] = {
-    "grid_id": "integer",
-    "dist_coast_m": "real",
-    "dist_river_m": "real",
-    "river_grade": "smallint",
-    "dist_forest_m": "real",
-}
-
-
-def _write_distances(connection: psycopg.Connection, frame: pl.DataFrame) -> int:
-    """Upsert this loader's columns only; a cell that is no longer described keeps what other loaders know of it."""
-    own = [column for column in frame.columns if column != "grid_id"]
-    stage(connection, "new_distance", {column: _TYPES[column] for column in frame.columns}, frame)
-    names = ", ".join(own)
-    updates = ", ".join(f"{column} = excluded.{column}" for column in own)
-    connection.execute(
-        f"INSERT INTO grid_attributes (grid_id, {names}) SELECT grid_id, {names} FROM new_distance"
-        f" ON CONFLICT (grid_id) DO UPDATE SET {updates}"
-    )
-    cleared = ", ".join(f"{column} = NULL" for column in own)
-    gone = "NOT EXISTS (SELECT FROM new_distance n WHERE n.grid_id = a.grid_id)"
-    connection.execute(f"UPDATE grid_attributes a SET {cleared} WHERE {gone}")
-    connection.execute(
-        f"DELETE FROM grid_attributes a WHERE {gone}"
-        " AND jsonb_strip_nulls(to_jsonb(a)) = jsonb_build_object('grid_id', a.grid_id)"
-    )
-    return frame.height
