@@ -1,0 +1,205 @@
+"""Sites in, results out: the stages of an assessment in their order. No database, no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from engine.assess import integrate
+from engine.assess.config import AssessConfig
+from engine.assess.exposure import exposure_of
+from engine.assess.integrate import Frames, Stages
+from engine.assess.prepare import Prepared, prepare, wants
+from engine.assess.scaling import scaled_aal
+from engine.assess.validation import FAILURES
+from engine.assess.vocabulary import NO_HAZARD, PERIOD, RISK, RISKS
+from engine.assess.vulnerability import vulnerability_of
+from engine.errors import SchemaError
+
+#: told after each risk: its name
+Report = Callable[[str], None]
+_KEYS = {"grid_id": pl.Int32(), "scenario_id": pl.Int16(), "time_period": PERIOD}
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentResult:
+    """Frames of an assessment. Rows follow the sites, then scenario and period, then the risks in canonical order.
+
+    exposure, vulnerability : a row per site and risk
+    aal, risk  : a row per site, risk, scenario and period; empty when the stage was not run
+    totals     : a row per site, scenario and period
+    failures   : `row` (of `sites`, from 0), `site_id`, `risk_type`, `field`, `reason`: every fault of an input row, and
+                 every result that could not be computed
+    """
+
+    exposure: pl.DataFrame
+    vulnerability: pl.DataFrame
+    aal: pl.DataFrame
+    risk: pl.DataFrame
+    totals: pl.DataFrame
+    failures: pl.DataFrame
+
+
+def assess_sites(
+    sites: pl.DataFrame,
+    hazards: pl.DataFrame | None = None,
+    probabilities: pl.DataFrame | None = None,
+    config: AssessConfig | None = None,
+) -> AssessmentResult:
+    """Exposure, vulnerability, final AAL and integrated risk of sites.
+
+    sites         : flat columns, as `engine.assess.fields` lists them; an absent column is null. All eight building
+                    columns null: building unknown, defaults are taken and flagged
+    hazards       : `grid_id`, `risk_type`, `scenario_id`, `time_period`, `hazard_score` (0..1); None: no integrated risk
+    probabilities : the same keys and `aal` (ratio); None: no AAL
+    config        : None: the published settings on the Korean grid
+    returns       : every value depends on its own row alone, to the last bit; a row that is not valid is in `failures`
+                    with each of its faults, and nowhere else
+    raises        : SchemaError when hazards or probabilities lack a column or hold a key twice
+    """
+    settings = config or AssessConfig()
+    prepared = prepare(sites, settings)
+    exposed = run_exposure(prepared, settings)
+    vulnerable = run_vulnerability(prepared)
+    scaled = None
+    if probabilities is not None:
+        base = by_request(prepared, probabilities, "aal")
+        scaled = run_scaling(prepared, vulnerable, base, settings)
+    integrated = None
+    if hazards is not None:
+        integrated = run_integration(prepared, exposed, vulnerable, by_request(prepared, hazards, "hazard_score"))
+    return collect(prepared, Stages(exposed, vulnerable, scaled, integrated))
+
+
+def _silent(_: str) -> None:
+    return
+
+
+def run_exposure(prepared: Prepared, config: AssessConfig, report: Report = _silent) -> Frames:
+    """Stage E, a risk after the other."""
+    return _each(report, lambda risk: exposure_of(risk, prepared.sites, config))
+
+
+def run_vulnerability(prepared: Prepared, report: Report = _silent) -> Frames:
+    """Stage V."""
+    return _each(report, lambda risk: vulnerability_of(risk, prepared.sites))
+
+
+def run_scaling(
+    prepared: Prepared, vulnerable: Frames, base: pl.DataFrame, config: AssessConfig, report: Report = _silent
+) -> Frames:
+    """Stage AAL. base: AAL of the cell, a row a request, a column a risk (`by_request`)."""
+    site = prepared.requests["site"]
+    insurance, asset = (prepared.sites[name].gather(site) for name in ("insurance_rate", "total_asset_value"))
+    return _each(
+        report,
+        lambda risk: scaled_aal(
+            base[risk],
+            vulnerable[risk].select(pl.col("vulnerability_score", "is_default").gather(site)),
+            insurance,
+            asset,
+            config,
+        ),
+    )
+
+
+def run_integration(prepared: Prepared, exposed: Frames, vulnerable: Frames, hazard: pl.DataFrame) -> Frames:
+    """Stage of integrated risk. hazard: a row a request, a column a risk (`by_request`)."""
+    site = prepared.requests["site"]
+    frames = {risk: integrate.integrated(site, exposed[risk], vulnerable[risk], hazard[risk]) for risk in RISKS}
+    return integrate.with_contributions(prepared, frames)
+
+
+def _each(report: Report, compute: Callable[[str], pl.DataFrame]) -> Frames:
+    frames = {}
+    for risk in RISKS:
+        frames[risk] = compute(risk)
+        report(risk)
+    return frames
+
+
+def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Values of the cells, (requests, 9 risks), float64, joined on cell, scenario and period; null where absent."""
+    wanted = [*_KEYS, "risk_type", column]
+    if absent := [name for name in wanted if name not in values.columns]:
+        raise SchemaError(f"{column} frame: no column {', '.join(absent)}")
+    values = values.select(
+        *(pl.col(name).cast(kind) for name, kind in _KEYS.items()),
+        pl.col("risk_type").cast(pl.String),
+        pl.col(column).cast(pl.Float64),
+    ).filter(pl.col("risk_type").is_in(RISKS))
+    if doubled := values.height - values.select(pl.struct(*_KEYS, "risk_type").n_unique()).item():
+        raise SchemaError(f"{column} frame: {doubled} doubled keys (cell, risk, scenario, period)")
+    requests = prepared.requests.select(
+        pl.lit(prepared.sites["grid_id"].gather(prepared.requests["site"])).alias("grid_id"),
+        "scenario_id",
+        "time_period",
+    )
+    wide = values.pivot(on="risk_type", on_columns=list(RISKS), index=list(_KEYS), values=column)
+    return requests.join(wide, on=list(_KEYS), how="left", maintain_order="left").select(RISKS)
+
+
+def collect(prepared: Prepared, stages: Stages) -> AssessmentResult:
+    """Long frames, totals and failures of all stages that ran."""
+    place = prepared.sites.select("site_id", "latitude", "longitude")
+    by_site = place.with_columns(row=prepared.sites["row"])
+    site = prepared.requests["site"]
+    keys = pl.concat([by_site[site], prepared.requests.drop("site")], how="horizontal")
+    asked = {risk: prepared.sites[wants(risk)] for risk in RISKS}
+    asked_then = {risk: flags.gather(site) for risk, flags in asked.items()}
+    long = {
+        "exposure": _long(by_site, stages.exposure, asked),
+        "vulnerability": _long(by_site, stages.vulnerability, asked),
+        "aal": None if stages.aal is None else _long(keys, stages.aal, asked_then),
+        "risk": None if stages.risk is None else _long(keys, stages.risk, asked_then),
+    }
+    totals = integrate.totals(prepared, stages)
+    failures = _failures(prepared, [frame for frame in long.values() if frame is not None], totals)
+    return AssessmentResult(
+        **{name: pl.DataFrame() if frame is None else frame.drop("row") for name, frame in long.items()},
+        totals=totals,
+        failures=failures,
+    )
+
+
+def _long(keys: pl.DataFrame, frames: Frames, asked: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """One frame of all risks, by row of `keys` and then by risk; risks that a row did not ask for are left out."""
+    parts = [
+        pl.concat([keys, frame], how="horizontal").with_columns(risk_type=pl.lit(risk, RISK))
+        for risk, frame in frames.items()
+    ]
+    order = np.arange(len(parts) * keys.height).reshape(len(parts), keys.height).T
+    wanted = np.column_stack([asked[risk].to_numpy() for risk in frames])
+    head = [name for name in keys.columns if name not in ("scenario_id", "time_period")]
+    tail = [name for name in parts[0].columns if name not in (*head, "risk_type")]
+    return pl.concat(parts)[order[wanted]].select(*head, "risk_type", *tail)
+
+
+def _failures(prepared: Prepared, frames: Collection[pl.DataFrame], totals: pl.DataFrame) -> pl.DataFrame:
+    """Faults of input rows, then what could not be computed: each risk and reason of a site once."""
+    failed = [
+        frame.filter(pl.col("status") == "failed").select("row", "site_id", "risk_type", "reason") for frame in frames
+    ]
+    rows = pl.concat(failed).unique(maintain_order=True)
+    field = pl.col("reason").str.strip_prefix("missing_input:")
+    rows = rows.with_columns(field=pl.when(field != pl.col("reason")).then(field))
+    lost = totals.filter(pl.col("reason") == NO_HAZARD).select("site_id", "reason").unique(maintain_order=True)
+    lost = lost.join(prepared.sites.select("site_id", "row"), on="site_id", how="left", maintain_order="left")
+    parts = [prepared.failures, _as_failures(lost), _as_failures(rows)]
+    return pl.concat(parts).sort("row", maintain_order=True)
+
+
+def _as_failures(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(
+        (pl.col(name) if name in rows.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in FAILURES.items()
+    )
+
+
+def chunks(prepared: Prepared, size: int) -> Iterator[Prepared]:
+    """Parts of at most `size` sites, in order."""
+    for start in range(0, prepared.sites.height, size):
+        yield prepared.slice(start, size)

@@ -1,0 +1,253 @@
+"""Integrated risk H x E x V of every risk, and what the risks of a site come to together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.assess import exposure
+from engine.assess.prepare import Prepared, wants
+from engine.assess.vocabulary import HAZARD_NOT_FOUND, LEVEL, NO_HAZARD, OUTSIDE_GRID, RISK, RISKS, STATUS, level
+
+SITE_STATUS = pl.Enum(["ok", "partial", "failed", "outside_grid"])
+Frames = Mapping[str, pl.DataFrame]
+
+
+class Stages(NamedTuple):
+    """Frames per risk: exposure and vulnerability a row a site, aal and risk a row a request; None: not run."""
+
+    exposure: Frames
+    vulnerability: Frames
+    aal: Frames | None
+    risk: Frames | None
+
+
+def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame, hazard: pl.Series) -> pl.DataFrame:
+    """Risk score of N requests for one risk.
+
+    site    : (N,) row of the site in the other two frames
+    hazard  : (N,) score 0..1, clamped; null or NaN where there is none
+    returns : `hazard`, `exposure`, `vulnerability`, `risk_score` (0..100), `risk_level`, `risk_index`, `status`,
+              `reason`, `is_default`; scores null where the row failed, and of E and V what failed
+    """
+    parts = pl.DataFrame(
+        {
+            "hazard": hazard.cast(pl.Float64).fill_nan(None).clip(0, 1),
+            "exposure": exposed["exposure_score"].gather(site),
+            "reason_e": exposed["reason"].gather(site),
+            "vulnerability": vulnerable["vulnerability_score"].gather(site),
+            "reason_v": vulnerable["reason"].gather(site),
+        }
+    )
+    missing = pl.when(pl.col("hazard").is_null()).then(pl.lit(HAZARD_NOT_FOUND))
+    parts = parts.with_columns(
+        pl.when(pl.col("reason_e").is_null()).then("exposure").alias("exposure"),
+        pl.when(pl.col("reason_v").is_null()).then("vulnerability").alias("vulnerability"),
+        reason=pl.coalesce("reason_e", "reason_v", missing),
+        is_default=pl.col("reason_e").is_not_null() | pl.col("reason_v").is_not_null(),
+    )
+    product = pl.col("hazard") * pl.col("exposure") * (pl.col("vulnerability") / 100)
+    return parts.select(
+        "hazard",
+        "exposure",
+        "vulnerability",
+        risk_score=100 * product,
+        risk_level=level(100 * product),
+        risk_index=100 * product.cbrt(),
+        status=pl.when(pl.col("reason").is_null())
+        .then(pl.lit("ok", STATUS))
+        .otherwise(pl.lit("failed", STATUS)),
+        reason="reason",
+        is_default="is_default",
+    )
+
+
+def with_contributions(prepared: Prepared, frames: Frames) -> dict[str, pl.DataFrame]:
+    """Add `contribution_percent`: share of the sum over the ok risks of a request; 0 for all where the sum is 0."""
+    scores = _wide(prepared, frames, "risk_score")
+    total = scores.sum_horizontal()
+    shares = {
+        risk: frames[risk].select(
+            contribution_percent=pl.when(total == 0)
+            .then(pl.when(scores[risk].is_not_null()).then(0.0))
+            .otherwise(100 * scores[risk] / total)
+        )
+        for risk in RISKS
+    }
+    return {risk: pl.concat([frame, shares[risk]], how="horizontal") for risk, frame in frames.items()}
+
+
+def totals(prepared: Prepared, stages: Stages) -> pl.DataFrame:
+    """A row per site, scenario and period: scores, losses and flags over the requested risks.
+
+    Sites outside the grid come last, with status `outside_grid`.
+    """
+    ok = _items_ok(prepared, stages)
+    asked = _wanted(prepared)
+    done, in_all = ok.sum_horizontal(), asked.sum_horizontal()
+    inside = pl.concat(
+        [
+            _described(prepared.sites, prepared.requests),
+            _scores(prepared, stages.risk),
+            _losses(prepared, stages.aal),
+            pl.DataFrame({"risks_ok": done.cast(pl.UInt32), "risks_failed": (in_all - done).cast(pl.UInt32)}),
+            pl.DataFrame({"no_hazard": _without_hazard(prepared, stages.risk)}),
+            pl.DataFrame({"is_default": _any_default(prepared, stages)}),
+        ],
+        how="horizontal",
+    )
+    status = (
+        pl.when((pl.col("risks_ok") == 0) | pl.col("no_hazard"))
+        .then(pl.lit("failed"))
+        .when(pl.col("risks_failed") > 0)
+        .then(pl.lit("partial"))
+        .otherwise(pl.lit("ok"))
+    )
+    inside = inside.with_columns(
+        status=status.cast(SITE_STATUS), reason=pl.when("no_hazard").then(pl.lit(NO_HAZARD))
+    ).drop("no_hazard")
+    outside = _described(prepared.outside, prepared.outside_requests).with_columns(
+        status=pl.lit("outside_grid", SITE_STATUS), reason=pl.lit(OUTSIDE_GRID), is_default=pl.lit(False)
+    )
+    return pl.concat([inside, outside], how="diagonal").select(inside.columns)
+
+
+def _described(sites: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
+    described = pl.concat(
+        [
+            sites.select("site_id", "latitude", "longitude", "grid_id", "building_source", "data_quality"),
+            sites.select("imputed_fields", "asset_basis", "total_asset_value"),
+            exposure.diagnostics(sites),
+        ],
+        how="horizontal",
+    )
+    columns = [described[requests["site"]], requests.drop("site")]
+    return pl.concat(columns, how="horizontal")
+
+
+def _wanted(prepared: Prepared) -> pl.DataFrame:
+    site = prepared.requests["site"]
+    return pl.DataFrame({risk: prepared.sites[wants(risk)].gather(site) for risk in RISKS})
+
+
+def _wide(prepared: Prepared, frames: Frames, column: str) -> pl.DataFrame:
+    """A column of all risks side by side, null where the risk was not asked for or the row is not ok."""
+    asked = _wanted(prepared)
+    return pl.DataFrame(
+        {
+            risk: frame.select(pl.when((pl.col("status") == "ok") & asked[risk]).then(column)).to_series()
+            for risk, frame in frames.items()
+        }
+    )
+
+
+def _items_ok(prepared: Prepared, stages: Stages) -> pl.DataFrame:
+    """True where a requested risk is ok in every stage that ran."""
+    site, asked = prepared.requests["site"], _wanted(prepared)
+    by_site = {
+        risk: (stages.exposure[risk]["status"] == "ok") & (stages.vulnerability[risk]["status"] == "ok")
+        for risk in RISKS
+    }
+    columns = {}
+    for risk in RISKS:
+        column = asked[risk] & by_site[risk].gather(site)
+        for frames in (stages.aal, stages.risk):
+            if frames is not None:
+                column = column & (frames[risk]["status"] == "ok")
+        columns[risk] = column
+    return pl.DataFrame(columns)
+
+
+def _without_hazard(prepared: Prepared, risk: Frames | None) -> pl.Series:
+    """True where no scenario, period and requested risk of the site has a hazard."""
+    if risk is None:
+        return pl.repeat(False, prepared.requests.height, eager=True)
+    asked = _wanted(prepared)
+    found = pl.DataFrame({name: frame["hazard"].is_not_null() & asked[name] for name, frame in risk.items()})
+    requests = pl.DataFrame({"site": prepared.requests["site"], "found": found.max_horizontal()})
+    return requests.select(~pl.col("found").any().over("site")).to_series()
+
+
+def _any_default(prepared: Prepared, stages: Stages) -> pl.Series:
+    columns = {}
+    for risk in RISKS:
+        flags = stages.exposure[risk]["is_default"] | stages.vulnerability[risk]["is_default"]
+        columns[risk] = (flags & prepared.sites[wants(risk)]).gather(prepared.requests["site"])
+    return pl.DataFrame(columns).max_horizontal()  # type: ignore[return-value]
+
+
+def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
+    n = prepared.requests.height
+    if risk is None:
+        return _nulls(
+            n,
+            {
+                **dict.fromkeys(
+                    ("total_risk_score", "average_hazard", "average_exposure", "average_vulnerability"), pl.Float64()
+                ),
+                "risk_level": LEVEL,
+                "no_risk": pl.Boolean(),
+                "highest_integrated_risk": RISK,
+                "top_3_risks": pl.List(RISK),
+                "risks_without_score": pl.List(RISK),
+            },
+        )
+    scores = _wide(prepared, risk, "risk_score")
+    ranked = _ranking(scores)
+    total = pl.DataFrame({"total": scores.mean_horizontal(), "sum": scores.sum_horizontal()})
+    return total.select(
+        total_risk_score="total",
+        average_hazard=_wide(prepared, risk, "hazard").mean_horizontal(),  # type: ignore[arg-type]
+        average_exposure=_wide(prepared, risk, "exposure").mean_horizontal(),  # type: ignore[arg-type]
+        average_vulnerability=_wide(prepared, risk, "vulnerability").mean_horizontal(),  # type: ignore[arg-type]
+        risk_level=level(pl.col("total")),
+        no_risk=pl.col("total").is_not_null() & (pl.col("sum") == 0),
+        highest_integrated_risk=_nth(ranked, 0),
+        top_3_risks=pl.concat_list(*(_nth(ranked, place) for place in range(3))).list.drop_nulls(),
+        risks_without_score=_lacking(prepared, scores),
+    )
+
+
+def _losses(prepared: Prepared, aal: Frames | None) -> pl.DataFrame:
+    if aal is None:
+        kinds = {"total_expected_loss": pl.Int64(), "highest_aal_risk": RISK, "risks_without_loss": pl.List(RISK)}
+        return _nulls(prepared.requests.height, kinds)
+    counted = {
+        risk: frame.with_columns(pl.when(~pl.col("is_default")).then(name) for name in ("expected_loss", "final_aal"))
+        for risk, frame in aal.items()
+    }
+    losses = _wide(prepared, counted, "expected_loss")
+    known = losses.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    return losses.select(
+        total_expected_loss=pl.when(known).then(pl.sum_horizontal(pl.all())),
+        highest_aal_risk=_nth(_ranking(_wide(prepared, counted, "final_aal")), 0),
+        risks_without_loss=_lacking(prepared, losses),
+    )
+
+
+def _nulls(n: int, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    return pl.DataFrame({name: pl.repeat(None, n, dtype=kind, eager=True) for name, kind in kinds.items()})
+
+
+def _lacking(prepared: Prepared, wide: pl.DataFrame) -> pl.Series:
+    """Requested risks that have no value, in canonical order."""
+    asked = _wanted(prepared)
+    names = [pl.when(asked[risk] & wide[risk].is_null()).then(pl.lit(risk, RISK)) for risk in RISKS]
+    return wide.select(pl.concat_list(names).list.drop_nulls()).to_series()
+
+
+def _ranking(wide: pl.DataFrame) -> NDArray[np.int64]:
+    """(N, 9) risks from the highest value down, ties in canonical order; -1 where there is no value."""
+    values = wide.select(pl.all().fill_null(-np.inf)).to_numpy()
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.where(np.take_along_axis(values, order, axis=1) == -np.inf, -1, order)
+
+
+def _nth(ranking: NDArray[np.int64], place: int) -> pl.Series:
+    chosen = pl.Series(ranking[:, place])
+    names = pl.Series(RISKS, dtype=RISK)
+    return names.gather(chosen.set(chosen < 0, None))

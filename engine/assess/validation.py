@@ -1,0 +1,227 @@
+"""One pass over a frame of sites: every fault of every row in words, and the rows without a fault in fixed types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.assess import site_ids
+from engine.assess.fields import (
+    BUILDING_NAMES,
+    BY_NAME,
+    COORDINATES,
+    DUPLICATE_SITE,
+    FIELDS,
+    Field,
+    missing,
+    wrong_type,
+)
+from engine.assess.vocabulary import ALIASES, DEFAULT_PERIOD, PERIOD, RISK, RISKS, SCENARIO_IDS, TIME_PERIODS
+from engine.scenario import DEFAULT_SCENARIO
+
+#: beside the fields, set by whoever fills a frame: where the building comes from, which cells were not of their kind
+#: when the row was read from text or JSON
+EXTRA = {"building_source": pl.String(), "invalid_types": pl.List(pl.String)}
+FAILURES = pl.Schema(
+    {"row": pl.UInt32(), "site_id": pl.String(), "risk_type": RISK, "field": pl.String(), "reason": pl.String()}
+)
+DATABASE = "database"
+_TYPES: dict[str, pl.DataType] = {
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "text": pl.String(),
+    "names": pl.List(pl.String),
+    "ids": pl.List(pl.Int64),
+}
+_KNOWN: dict[str, tuple[object, ...]] = {
+    "risk_types": RISKS,
+    "scenario_ids": SCENARIO_IDS,
+    "time_periods": TIME_PERIODS,
+}
+_DEFAULT_SCENARIOS: list[object] = [int(DEFAULT_SCENARIO)]
+_DEFAULT_PERIODS: list[object] = [DEFAULT_PERIOD]
+Check = tuple[str, pl.Expr, pl.Expr]  # field, condition of a fault, its words
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """valid : rows without a fault, with `row` and every field in its type; failures : a row per fault, table order."""
+
+    valid: pl.DataFrame
+    failures: pl.DataFrame
+
+
+def check(sites: pl.DataFrame) -> Checked:
+    """Check all rows. `row` counts from 0; `site_id` is filled from the coordinates where it is not given."""
+    typed = _typed(sites)
+    typed = _with_ids(typed)
+    checks = list(_checks(typed))
+    names = [f"fault_{number}" for number in range(len(checks))]
+    flagged = typed.with_columns(
+        condition.fill_null(False).alias(name) for name, (_, condition, _) in zip(names, checks, strict=True)
+    )
+    faulty = pl.any_horizontal(names)
+    bad = flagged.filter(faulty)
+    valid = flagged.filter(~faulty).select("row", *(field.name for field in FIELDS), "building_source")
+    return Checked(valid, _failures(bad, names, checks))
+
+
+def _failures(bad: pl.DataFrame, names: list[str], checks: list[Check]) -> pl.DataFrame:
+    parts = [
+        bad.filter(name).select(
+            "row",
+            site_id="proper_id",
+            risk_type=pl.lit(None, RISK),
+            field=pl.lit(field),
+            reason=words,
+            order=pl.lit(order, pl.UInt32),
+        )
+        for order, (name, (field, _, words)) in enumerate(zip(names, checks, strict=True))
+        if bad[name].any()
+    ]
+    if not parts:
+        return FAILURES.to_frame()
+    exploded = pl.concat(
+        part if part.schema["reason"] == pl.String else part.explode("reason", empty_as_null=False) for part in parts
+    )
+    return exploded.sort("row", "order", maintain_order=True).select(list(FAILURES))
+
+
+def _typed(sites: pl.DataFrame) -> pl.DataFrame:
+    """Every field in its type, cells of another kind null and named in `invalid_types`."""
+    present = [name for name in EXTRA if name in sites.columns]
+    raw = sites.select(*(field.name for field in FIELDS if field.name in sites.columns), *present)
+    raw = raw.with_columns(pl.lit(None, kind).alias(name) for name, kind in EXTRA.items() if name not in present)
+    raw = raw.with_row_index("row")
+    columns, wrong = [], []
+    for field in FIELDS:
+        value, fault = _cast(field, raw.schema.get(field.name))
+        columns.append(value.alias(field.name))
+        wrong.append(fault.fill_null(False).alias(f"wrong_{field.name}"))
+    return raw.select("row", *EXTRA, *columns, *wrong)
+
+
+def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
+    """A column in the field's type, and where a cell is not of it."""
+    target, column = _TYPES[field.kind], pl.col(field.name)
+    read_wrong = pl.col("invalid_types").list.contains(field.name)
+    if kind is None or kind == pl.Null:
+        return pl.lit(None, target), read_wrong
+    nothing = pl.lit(None, target)
+    inner = kind.inner if isinstance(kind, pl.List) else None
+    if field.kind == "text" and kind in (pl.String, pl.Categorical, pl.Enum):
+        return column.cast(pl.String).str.normalize("NFC").str.strip_chars(), read_wrong
+    if field.kind == "boolean" and kind == pl.Boolean:
+        return column, read_wrong
+    if field.kind == "number" and kind.is_numeric():
+        return column.cast(pl.Float64), read_wrong
+    if field.kind == "integer" and kind.is_integer():
+        return column.cast(pl.Int64, strict=False), read_wrong | (column.cast(pl.Int64, strict=False).is_null())
+    if field.kind == "integer" and kind.is_numeric():
+        whole = (column.cast(pl.Float64) % 1 == 0).fill_null(False)  # False for NaN and infinity, too
+        return pl.when(whole).then(column.cast(pl.Int64, strict=False)), read_wrong | (column.is_not_null() & ~whole)
+    if field.kind == "names" and inner in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return column.cast(target), read_wrong
+    if field.kind == "ids" and inner is not None and (inner.is_integer() or inner == pl.Null):
+        return column.cast(target), read_wrong
+    return nothing, read_wrong | column.is_not_null()
+
+
+def _with_ids(typed: pl.DataFrame) -> pl.DataFrame:
+    """Coordinates in six decimals, names as they are stored, ids in lower case or derived, and which ids come again."""
+    typed = typed.with_columns(
+        pl.col("latitude", "longitude").round(6, mode="half_to_even") + 0.0,  # + 0.0: never -0
+        pl.col("site_id").str.to_lowercase(),
+        pl.col("risk_types").list.eval(pl.element().replace(ALIASES)),
+    )
+    known = pl.all_horizontal(_in_range(field) for field in COORDINATES)
+    places = typed.select(pl.when(known).then(pl.col(field.name)).alias(field.name) for field in COORDINATES)
+    derivable = pl.col("site_id").is_null() & ~pl.col("wrong_site_id")
+    derived = site_ids.derive(places["latitude"], places["longitude"])
+    typed = typed.with_columns(site_id=pl.when(derivable).then(pl.lit(derived)).otherwise("site_id"))
+    readable = pl.col("site_id").str.contains(BY_NAME["site_id"].pattern or "")
+    return typed.with_columns(
+        again=readable & ~pl.col("site_id").is_first_distinct(), proper_id=pl.when(readable).then("site_id")
+    )
+
+
+def _in_range(field: Field) -> pl.Expr:
+    """True for a finite value within the bounds; null for null."""
+    value = pl.col(field.name)
+    fits = value.is_finite() if field.kind == "number" else pl.lit(True)
+    if field.low is not None:
+        fits = fits & (value > field.low if field.above else value >= field.low)
+    return fits & (value <= field.high) if field.high is not None else fits
+
+
+def _checks(typed: pl.DataFrame) -> Iterator[Check]:
+    """Every fault there can be, in the order of the fields; a field has at most one, but lists one a value."""
+    given = pl.any_horizontal(
+        pl.col(name).is_not_null() | pl.col(f"wrong_{name}") for name in BUILDING_NAMES
+    ) & pl.col("building_source").ne_missing(DATABASE)
+    for field in FIELDS:
+        value, wrong = pl.col(field.name), pl.col(f"wrong_{field.name}")
+        yield field.name, wrong, pl.lit(wrong_type(field.name))
+        absent = value.is_null() & ~wrong
+        if field.name in BUILDING_NAMES:
+            yield field.name, absent & given, pl.lit(missing(field.name))
+        elif field in COORDINATES:
+            yield field.name, absent, pl.lit(missing(field.name))
+        if field.kind in ("names", "ids"):
+            if typed[field.name].null_count() < typed.height:
+                yield from _list_checks(field)
+        elif (fault := _fault(field)) is not None:
+            yield field.name, fault, pl.lit(field.message)
+        if field.name == "site_id":
+            yield field.name, pl.col("again"), pl.lit(DUPLICATE_SITE)
+
+
+def _fault(field: Field) -> pl.Expr | None:
+    value = pl.col(field.name)
+    if field.kind in ("integer", "number"):
+        return ~_in_range(field)
+    if field.kind == "boolean":
+        return None
+    if field.choices:
+        return ~value.is_in(field.choices)
+    if field.pattern:
+        return ~value.str.contains(field.pattern)
+    return value == ""
+
+
+def _list_checks(field: Field) -> Iterator[Check]:
+    value, known = pl.col(field.name), list(_KNOWN[field.name])
+    unknown = value.list.filter(pl.element().is_null() | ~pl.element().is_in(known))
+    words = unknown.list.eval(
+        pl.format(field.message.replace("{value}", "{}"), pl.element().cast(pl.String).fill_null("null"))
+    )
+    yield field.name, unknown.list.len() > 0, words
+    if field.name == "time_periods":
+        scenarios = pl.col("scenario_ids").fill_null(_DEFAULT_SCENARIOS)
+        default = int(DEFAULT_SCENARIO)
+        # `full` exists for the default scenario only: it must be asked for, and no other may be left without a period
+        lone = (value.list.n_unique() == 1) & scenarios.list.eval(pl.element() != default).list.any()
+        refused = value.list.contains("full") & (~scenarios.list.contains(default) | lone)
+        yield field.name, refused, pl.lit(field.message.format(value="full"))
+
+
+def requested(valid: pl.DataFrame) -> pl.DataFrame:
+    """Scenario and period pairs of every valid site: `site` (its place in `valid`), `scenario_id`, `time_period`,
+    ordered by all three."""
+    asked = valid.select(
+        site=pl.int_range(pl.len(), dtype=pl.UInt32),
+        scenario_id=_or_default("scenario_ids", _DEFAULT_SCENARIOS),
+        time_period=_or_default("time_periods", _DEFAULT_PERIODS),
+    )
+    pairs = asked.explode("scenario_id").explode("time_period")
+    pairs = pairs.with_columns(pl.col("scenario_id").cast(pl.Int16), pl.col("time_period").cast(PERIOD))
+    exists = (pl.col("time_period") != "full") | (pl.col("scenario_id") == int(DEFAULT_SCENARIO))
+    return pairs.filter(exists).unique().sort("site", "scenario_id", "time_period")
+
+
+def _or_default(name: str, default: list[object]) -> pl.Expr:
+    value = pl.col(name)
+    return pl.when(value.list.len() > 0).then(value).otherwise(pl.lit(default, _TYPES[BY_NAME[name].kind]))
