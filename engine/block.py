@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.frames import PairedRows
 from engine.io.spool import SCHEMAS
-from engine.kernels import METHODS, BinProbabilities, baseline_quantiles, bin_probabilities
+from engine.kernels import baseline_quantiles, bin_probabilities
 from engine.panel import Panel
-from engine.period import FULL, Years
+from engine.period import Years
 from engine.plan import Pair, Plan
 from engine.risks.definition import Bins, Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
-Floats = NDArray[np.float64]
 #: a baseline with fewer values (for an atom: values above it) gives no quantiles
 MIN_BASELINE_VALUES = 10
-NOT_EXPOSED = METHODS.index("not_exposed")
-INSUFFICIENT = METHODS.index("insufficient_data")
 #: a monthly risk has this many columns a year: its standard error groups them
 MONTHS = 12
 
@@ -49,14 +47,15 @@ class BlockResult:
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:
     """Bin probabilities, AAL and hazard scores of every cell, risk and (scenario, period) pair of the plan."""
     inputs = Inputs(panel, reference, [(pair.scenario, pair.years) for pair in plan.pairs])
-    keys = panel.cells.select("grid_id", "latitude", "longitude")
+    rows = PairedRows(panel, plan.pairs)
     probability, hazard = [SCHEMAS["probability"].to_frame()], [SCHEMAS["hazard"].to_frame()]
     result = BlockResult(probability[0], hazard[0])
     for name, risk in RISKS.items():
         if name in plan.probability:
-            probability += _probability(inputs, plan, risk, keys, result)
+            probability.append(_probability(inputs, plan, risk, rows, result))
         if name in plan.hazard:
-            hazard += _hazard(inputs, plan, risk, keys)
+            scores = [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs]
+            hazard.append(rows.hazard(name, scores))
             result.dropped[name] = _dropped(inputs, plan, name)
             result.unknown[name] = {attribute: _unknown(panel, attribute) for attribute in risk.hazard.attributes}
         if name in plan.risks:
@@ -78,26 +77,25 @@ def _dropped(inputs: Inputs, plan: Plan, risk: str) -> dict[str, int]:
     return {part.name: int(np.isnan(part.of(block, pair.years)).sum()) for part in plan.hazard[risk] if part.per_cell}
 
 
-def _probability(inputs: Inputs, plan: Plan, risk: Risk, keys: pl.DataFrame, result: BlockResult) -> list[pl.DataFrame]:
+def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, result: BlockResult) -> pl.DataFrame:
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
     edges, fallbacks = _edges(inputs, plan, intensity, bins)
     if bins.of_baseline:
         result.fallback_edges[risk.name] = fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
-    frames = []
-    for pair in plan.pairs:
-        x = _samples(inputs, intensity, pair.scenario, pair.years)
-        estimate = bin_probabilities(
-            x,
+    estimates = [
+        bin_probabilities(
+            _samples(inputs, intensity, pair.scenario, pair.years),
             edges,
             lower=bins.lower,
             atom=bins.atom,
             damage_rates=bins.damage_rates,
             group=MONTHS if intensity.monthly else 1,
         )
-        frames.append(_probability_frame(keys, risk.name, pair, estimate, edges, not_exposed))
-    return frames
+        for pair in plan.pairs
+    ]
+    return rows.probability(risk.name, estimates, edges, not_exposed)
 
 
 def _samples(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:
@@ -120,59 +118,6 @@ def _edges(inputs: Inputs, plan: Plan, intensity: Intensity, bins: Bins) -> tupl
         enough &= (valid & (x > bins.lower)).sum(axis=1) >= MIN_BASELINE_VALUES
     edges = np.where(enough[:, None], baseline_quantiles(x, bins.edges), fixed)
     return edges, int((~enough).sum())
-
-
-def _probability_frame(
-    keys: pl.DataFrame,
-    risk: str,
-    pair: Pair,
-    estimate: BinProbabilities,
-    edges: NDArray[np.float64],
-    not_exposed: NDArray[np.bool_] | None,
-) -> pl.DataFrame:
-    p, n, method = estimate.p, estimate.n.astype(np.int16), estimate.method
-    aal, error = cast("Floats", estimate.aal), cast("Floats", estimate.aal_se)  # damage rates were given
-    if not_exposed is not None:
-        p, n, method, aal, error = p.copy(), n.copy(), method.copy(), aal.copy(), error.copy()
-        p[not_exposed] = np.eye(1, p.shape[1])
-        n[not_exposed] = 0
-        method[not_exposed] = NOT_EXPOSED
-        aal[not_exposed] = error[not_exposed] = 0.0
-    known = pl.col("method") != METHODS[INSUFFICIENT]
-    cells = keys.height
-    # bins are labelled in the full period's record only, so only there the edges travel along
-    labels = np.broadcast_to(edges, (cells, p.shape[1] - 1)) if pair.period == FULL else None
-    return keys.with_columns(
-        risk_type=pl.lit(risk),
-        scenario_id=pl.lit(int(pair.scenario), pl.Int16),
-        time_period=pl.lit(pair.period),
-        aal=pl.Series(aal.astype(np.float32)),
-        aal_se=pl.Series(error.astype(np.float32)),
-        bin_probs=pl.Series(p.astype(np.float32)).arr.to_list(),
-        edges=pl.lit(None, pl.List(pl.Float64)) if labels is None else pl.Series(labels.copy()).arr.to_list(),
-        n_samples=pl.Series(n),
-        method=pl.Series(np.asarray(METHODS)[method]),
-    ).with_columns(
-        aal=pl.when(known).then("aal"),
-        aal_se=pl.when(known).then(pl.col("aal_se").fill_nan(None)),
-        bin_probs=pl.when(known).then("bin_probs"),
-        edges=pl.when(known).then("edges"),
-    ).cast(SCHEMAS["probability"])  # fmt: skip
-
-
-def _hazard(inputs: Inputs, plan: Plan, risk: Risk, keys: pl.DataFrame) -> list[pl.DataFrame]:
-    frames = []
-    for pair in plan.pairs:
-        score = hazard_score(inputs, plan.hazard[risk.name], risk, pair)
-        frames.append(
-            keys.with_columns(
-                risk_type=pl.lit(risk.name),
-                scenario_id=pl.lit(int(pair.scenario), pl.Int16),
-                time_period=pl.lit(pair.period),
-                hazard_score=pl.Series(score.astype(np.float32)),
-            ).filter(pl.col("hazard_score").is_not_nan())
-        )
-    return frames
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

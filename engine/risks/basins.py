@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.kernels import reference_evapotranspiration
+from engine.kernels import annual_surplus, reference_evapotranspiration
 from engine.panel import Panel
 from engine.period import Years
 from engine.risks.inputs import Floats, Reference, per_run
-from engine.risks.reduce import MIN_MONTHS, period_mean
+from engine.risks.reduce import period_mean
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 CLIMATE = ("rn", "ta", "rhm", "ws", "si")
@@ -46,12 +46,7 @@ def effective_rain(panel: Panel, scenario: Scenario) -> NDArray[np.float64]:
         np.tile(np.arange(1, 13), years),
         elevation=panel.attribute("elevation_mean_m"),
     ).reshape(rn.shape)
-    surplus = np.maximum(rn.astype(np.float64) - evaporation, 0.0)
-    valid = ~np.isnan(surplus)
-    count = valid.sum(axis=2)
-    total = np.where(valid, surplus, 0.0).sum(axis=2)
-    # a year with one or two missing months is scaled up to twelve; with more it is missing
-    return np.where(count >= MIN_MONTHS, total * 12 / np.maximum(count, 1), np.nan)
+    return annual_surplus(rn, evaporation)
 
 
 @per_run

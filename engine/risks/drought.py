@@ -3,13 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.kernels import annual_minimum
 from engine.period import Years
 from engine.risks.definition import Check, Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, per_block
-from engine.risks.reduce import annual_minimum, between, period_mean
+from engine.risks.reduce import between, period_mean
 
 #: an index standardised over its calibration years has standard deviation 1 there; averaging models damps it
 LEAST_SPREAD = 0.8
+
+
+@per_block
+def _dryness_by_month(block: Block) -> Floats:
+    return -block["spei12"]
 
 
 @per_block
@@ -36,9 +42,7 @@ def _damped(block: Block) -> NDArray[np.bool_]:
 DROUGHT = Risk(
     name="drought",
     intensities={
-        "minus_spei12": Intensity(
-            unit="1", needs=("spei12",), monthly=True, negated=True, of=lambda block: -block["spei12"]
-        ),
+        "minus_spei12": Intensity(unit="1", needs=("spei12",), monthly=True, negated=True, of=_dryness_by_month),
         "minus_annual_minimum_spei12": Intensity(unit="1", needs=("spei12",), negated=True, of=driest_month),
     },
     hazard=HazardIndex(

@@ -1,7 +1,8 @@
 """Extreme cold: days a year inside a cold spell, against each cell's own baseline."""
 
+from engine.kernels import annual_minimum
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
-from engine.risks.reduce import annual_minimum, between, period_mean
+from engine.risks.reduce import between, period_mean
 
 EXTREME_COLD = Risk(
     name="extreme_cold",

@@ -1,7 +1,8 @@
 """Extreme heat: days a year inside a warm spell, against each cell's own baseline."""
 
+from engine.kernels import annual_maximum
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
-from engine.risks.reduce import annual_maximum, between, period_mean
+from engine.risks.reduce import between, period_mean
 
 EXTREME_HEAT = Risk(
     name="extreme_heat",

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from engine.kernels import (
     TyphoonTrack,
+    annual_mean,
     typhoon_cyclone_index,
     typhoon_exposure,
     typhoon_wind,
@@ -13,7 +14,7 @@ from engine.kernels import (
 from engine.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, Inputs, Reference, per_block, per_panel, per_run
-from engine.risks.reduce import annual_mean, period_mean
+from engine.risks.reduce import period_mean
 from engine.risks.track import typhoon_track
 from engine.scenario import Scenario
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import fire_weather_index
+from engine.kernels import annual_maximum, fire_weather_index
 from engine.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.land import by_cover
-from engine.risks.reduce import annual_maximum, period_mean, through
+from engine.risks.reduce import period_mean, through
 
 NEEDS = ("ta", "rhm", "ws", "rn")
 SCORE_KNOTS = ((0.0, 0.0), (11.2, 0.2), (21.3, 0.4), (38.0, 0.6), (50.0, 0.8), (70.0, 1.0))

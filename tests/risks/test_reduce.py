@@ -7,15 +7,6 @@ from engine.risks import reduce
 AXIS = Years(2021, 2030)
 
 
-def test_a_year_with_nine_months_is_missing_and_one_with_ten_is_not():
-    months = np.arange(24, dtype=np.float32).reshape(1, 2, 12)
-    months[0, 0, :3] = np.nan
-    months[0, 1, :2] = np.nan
-    np.testing.assert_array_equal(reduce.annual_maximum(months), [[np.nan, 23]])
-    np.testing.assert_array_equal(reduce.annual_minimum(months), [[np.nan, 14]])
-    np.testing.assert_array_equal(reduce.annual_mean(months), [[np.nan, 18.5]])
-
-
 def test_a_mean_needs_four_fifths_of_its_years():
     years = np.arange(20, dtype=np.float64).reshape(2, 10)
     years[0, :2] = np.nan
