@@ -21,12 +21,12 @@ from engine.errors import SchemaError
 
 #: told after each risk: its name
 Report = Callable[[str], None]
-_KEYS = {"grid_id": pl.Int32(), "scenario_id": pl.Int16(), "time_period": PERIOD}
+_KEYS = ("grid_id", "scenario_id", "time_period", "risk_type")
 
 
 @dataclass(frozen=True, slots=True)
 class AssessmentResult:
-    """Frames of an assessment. Rows follow the sites, then scenario and period, then the risks in canonical order.
+    """Frames of an assessment. Rows follow the risks in canonical order, then the sites, then scenario and period.
 
     exposure, vulnerability : a row per site and risk
     aal, risk  : a row per site, risk, scenario and period; empty when the stage was not run
@@ -53,7 +53,7 @@ def assess_sites(
 
     sites         : flat columns, as `engine.assess.fields` lists them; an absent column is null. All eight building
                     columns null: building unknown, defaults are taken and flagged
-    hazards       : `grid_id`, `risk_type`, `scenario_id`, `time_period`, `hazard_score` (0..1); None: no integrated risk
+    hazards       : `grid_id`, `risk_type`, `scenario_id`, `time_period`, `hazard_score` (0..1); None: no risk scores
     probabilities : the same keys and `aal` (ratio); None: no AAL
     config        : None: the published settings on the Korean grid
     returns       : every value depends on its own row alone, to the last bit; a row that is not valid is in `failures`
@@ -123,23 +123,32 @@ def _each(report: Report, compute: Callable[[str], pl.DataFrame]) -> Frames:
 
 def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.DataFrame:
     """Values of the cells, (requests, 9 risks), float64, joined on cell, scenario and period; null where absent."""
-    wanted = [*_KEYS, "risk_type", column]
-    if absent := [name for name in wanted if name not in values.columns]:
+    if absent := [name for name in (*_KEYS, column) if name not in values.columns]:
         raise SchemaError(f"{column} frame: no column {', '.join(absent)}")
+    pairs = prepared.requests.select("scenario_id", "time_period").unique().with_row_index("pair")
     values = values.select(
-        *(pl.col(name).cast(kind) for name, kind in _KEYS.items()),
-        pl.col("risk_type").cast(pl.String),
-        pl.col(column).cast(pl.Float64),
-    ).filter(pl.col("risk_type").is_in(RISKS))
-    if doubled := values.height - values.select(pl.struct(*_KEYS, "risk_type").n_unique()).item():
+        pl.col("grid_id").cast(pl.Int32),
+        pl.col("scenario_id").cast(pl.Int16),
+        pl.col("time_period").cast(pl.String).cast(PERIOD, strict=False),
+        risk=pl.col("risk_type").cast(pl.String).cast(RISK, strict=False).to_physical(),
+        value=pl.col(column).cast(pl.Float64),
+    ).join(pairs, on=["scenario_id", "time_period"])
+    values = values.filter(pl.col("risk").is_not_null())
+    cells, cell_of_site = np.unique(prepared.sites["grid_id"].to_numpy(), return_inverse=True)
+    # a dense block (cells, pairs, risks): a lookup by place costs a fraction of a join on four keys
+    block = np.full((len(cells), max(pairs.height, 1), len(RISKS)), np.nan)
+    ids = values["grid_id"].to_numpy()
+    place = np.searchsorted(cells, ids)
+    held = np.flatnonzero(np.append(cells, 0)[place] == ids)
+    where = (place[held], values["pair"].to_numpy()[held], values["risk"].to_numpy()[held])
+    filled = np.zeros(block.shape, np.bool_)
+    filled[where] = True
+    if doubled := len(held) - int(filled.sum()):
         raise SchemaError(f"{column} frame: {doubled} doubled keys (cell, risk, scenario, period)")
-    requests = prepared.requests.select(
-        pl.lit(prepared.sites["grid_id"].gather(prepared.requests["site"])).alias("grid_id"),
-        "scenario_id",
-        "time_period",
-    )
-    wide = values.pivot(on="risk_type", on_columns=list(RISKS), index=list(_KEYS), values=column)
-    return requests.join(wide, on=list(_KEYS), how="left", maintain_order="left").select(RISKS)
+    block[where] = values["value"].fill_null(np.nan).to_numpy()[held]
+    requests = prepared.requests.join(pairs, on=["scenario_id", "time_period"], how="left", maintain_order="left")
+    found = block[cell_of_site[requests["site"].to_numpy()], requests["pair"].to_numpy()]
+    return pl.from_numpy(found, schema=list(RISKS)).with_columns(pl.all().fill_nan(None))
 
 
 def collect(prepared: Prepared, stages: Stages) -> AssessmentResult:
@@ -166,16 +175,16 @@ def collect(prepared: Prepared, stages: Stages) -> AssessmentResult:
 
 
 def _long(keys: pl.DataFrame, frames: Frames, asked: Mapping[str, pl.Series]) -> pl.DataFrame:
-    """One frame of all risks, by row of `keys` and then by risk; risks that a row did not ask for are left out."""
+    """One frame of all risks, by risk and then by row of `keys`; risks that a row did not ask for are left out."""
     parts = [
         pl.concat([keys, frame], how="horizontal").with_columns(risk_type=pl.lit(risk, RISK))
         for risk, frame in frames.items()
     ]
-    order = np.arange(len(parts) * keys.height).reshape(len(parts), keys.height).T
-    wanted = np.column_stack([asked[risk].to_numpy() for risk in frames])
     head = [name for name in keys.columns if name not in ("scenario_id", "time_period")]
     tail = [name for name in parts[0].columns if name not in (*head, "risk_type")]
-    return pl.concat(parts)[order[wanted]].select(*head, "risk_type", *tail)
+    # whole parts one after the other: nothing is copied as long as every site asks for every risk
+    parts = [part if asked[risk].all() else part.filter(asked[risk]) for risk, part in zip(frames, parts, strict=True)]
+    return pl.concat(parts, rechunk=False).select(*head, "risk_type", *tail)
 
 
 def _failures(prepared: Prepared, frames: Collection[pl.DataFrame], totals: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.assess import exposure
@@ -58,9 +59,7 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
         risk_score=100 * product,
         risk_level=level(100 * product),
         risk_index=100 * product.cbrt(),
-        status=pl.when(pl.col("reason").is_null())
-        .then(pl.lit("ok", STATUS))
-        .otherwise(pl.lit("failed", STATUS)),
+        status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
         reason="reason",
         is_default="is_default",
     )
@@ -192,8 +191,8 @@ def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
                 "risk_level": LEVEL,
                 "no_risk": pl.Boolean(),
                 "highest_integrated_risk": RISK,
-                "top_3_risks": pl.List(RISK),
-                "risks_without_score": pl.List(RISK),
+                "top_3_risks": pl.List(pl.String),
+                "risks_without_score": pl.List(pl.String),
             },
         )
     scores = _wide(prepared, risk, "risk_score")
@@ -201,20 +200,20 @@ def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
     total = pl.DataFrame({"total": scores.mean_horizontal(), "sum": scores.sum_horizontal()})
     return total.select(
         total_risk_score="total",
-        average_hazard=_wide(prepared, risk, "hazard").mean_horizontal(),  # type: ignore[arg-type]
-        average_exposure=_wide(prepared, risk, "exposure").mean_horizontal(),  # type: ignore[arg-type]
-        average_vulnerability=_wide(prepared, risk, "vulnerability").mean_horizontal(),  # type: ignore[arg-type]
+        average_hazard=_wide(prepared, risk, "hazard").mean_horizontal(),
+        average_exposure=_wide(prepared, risk, "exposure").mean_horizontal(),
+        average_vulnerability=_wide(prepared, risk, "vulnerability").mean_horizontal(),
         risk_level=level(pl.col("total")),
         no_risk=pl.col("total").is_not_null() & (pl.col("sum") == 0),
         highest_integrated_risk=_nth(ranked, 0),
-        top_3_risks=pl.concat_list(*(_nth(ranked, place) for place in range(3))).list.drop_nulls(),
+        top_3_risks=_names(ranked[:, :3]),
         risks_without_score=_lacking(prepared, scores),
     )
 
 
 def _losses(prepared: Prepared, aal: Frames | None) -> pl.DataFrame:
     if aal is None:
-        kinds = {"total_expected_loss": pl.Int64(), "highest_aal_risk": RISK, "risks_without_loss": pl.List(RISK)}
+        kinds = {"total_expected_loss": pl.Int64(), "highest_aal_risk": RISK, "risks_without_loss": pl.List(pl.String)}
         return _nulls(prepared.requests.height, kinds)
     counted = {
         risk: frame.with_columns(pl.when(~pl.col("is_default")).then(name) for name in ("expected_loss", "final_aal"))
@@ -235,9 +234,18 @@ def _nulls(n: int, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
 
 def _lacking(prepared: Prepared, wide: pl.DataFrame) -> pl.Series:
     """Requested risks that have no value, in canonical order."""
-    asked = _wanted(prepared)
-    names = [pl.when(asked[risk] & wide[risk].is_null()).then(pl.lit(risk, RISK)) for risk in RISKS]
-    return wide.select(pl.concat_list(names).list.drop_nulls()).to_series()
+    lacking = (_wanted(prepared).to_numpy()) & np.isnan(wide.select(pl.all().fill_null(np.nan)).to_numpy())
+    return _names(np.where(lacking, np.arange(len(RISKS)), -1))
+
+
+def _names(places: NDArray[np.int64]) -> pl.Series:
+    """(N, k) places of risks, -1 for none -> N lists of names, built from their offsets."""
+    some = places >= 0
+    offsets = np.concatenate([[0], np.cumsum(some.sum(axis=1))])
+    names = pl.Series(RISKS, dtype=pl.String).gather(pl.Series(places[some])).to_arrow()
+    lists = pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), names.cast(pa.large_string())))
+    assert isinstance(lists, pl.Series)  # noqa: S101 (an array is never a frame)
+    return lists
 
 
 def _ranking(wide: pl.DataFrame) -> NDArray[np.int64]:

@@ -76,7 +76,7 @@ def prepare(sites: pl.DataFrame, config: AssessConfig) -> Prepared:
         reason=pl.lit(OUTSIDE_GRID),
     )
     kept = everything.only(inside)
-    failures = pl.concat([checked.failures, lost.cast(FAILURES)]).sort("row", maintain_order=True)  # type: ignore[arg-type]
+    failures = pl.concat([checked.failures, lost.cast(FAILURES)]).sort("row", maintain_order=True)
     return Prepared(kept.sites, kept.requests, outside.sites, outside.requests, failures)
 
 

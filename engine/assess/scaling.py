@@ -51,9 +51,7 @@ def scaled_aal(
         rows.with_columns(
             expected_loss=(pl.col("final_aal") * pl.col("asset")).round(mode="half_to_even").cast(pl.Int64),
             aal_capped=(pl.col("reason").is_null() & (pl.col("raw") > 1)),
-            status=pl.when(pl.col("reason").is_null())
-            .then(pl.lit("ok", STATUS))
-            .otherwise(pl.lit("failed", STATUS)),
+            status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
         ),
         config,
     )
@@ -79,14 +77,16 @@ def labelled(rows: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
 
 
 def _level(percent: pl.Expr, config: AssessConfig) -> pl.Expr:
-    word = pl.when(percent.is_null()).then(pl.lit("unknown"))
-    for cut, name in zip(config.aal_level_cuts_pct, ("minimal", "low", "moderate", "high"), strict=True):
-        word = word.when(percent < cut).then(pl.lit(name))
-    return word.otherwise(pl.lit("critical")).cast(AAL_LEVEL)
+    word: pl.Expr = pl.lit("critical")
+    names = ("minimal", "low", "moderate", "high")
+    for cut, name in reversed(list(zip(config.aal_level_cuts_pct, names, strict=True))):
+        word = pl.when(percent < cut).then(pl.lit(name)).otherwise(word)
+    return pl.when(percent.is_null()).then(pl.lit("unknown")).otherwise(word).cast(AAL_LEVEL)
 
 
 def _grade(percent: pl.Expr) -> pl.Expr:
-    word = pl.when(percent <= 0).then(pl.lit("-"))
-    for end, name in _GRADES:
-        word = word.when(percent < end).then(pl.lit(name))
-    return pl.when(percent.is_not_null()).then(word.otherwise(pl.lit("30%~"))).cast(GRADE)
+    word: pl.Expr = pl.lit("30%~")
+    for end, name in reversed(_GRADES):
+        word = pl.when(percent < end).then(pl.lit(name)).otherwise(word)
+    word = pl.when(percent <= 0).then(pl.lit("-")).otherwise(word)
+    return pl.when(percent.is_not_null()).then(word).cast(GRADE)

@@ -159,9 +159,9 @@ def _in_range(field: Field) -> pl.Expr:
 
 def _checks(typed: pl.DataFrame) -> Iterator[Check]:
     """Every fault there can be, in the order of the fields; a field has at most one, but lists one a value."""
-    given = pl.any_horizontal(
-        pl.col(name).is_not_null() | pl.col(f"wrong_{name}") for name in BUILDING_NAMES
-    ) & pl.col("building_source").ne_missing(DATABASE)
+    given = pl.any_horizontal(pl.col(name).is_not_null() | pl.col(f"wrong_{name}") for name in BUILDING_NAMES) & pl.col(
+        "building_source"
+    ).ne_missing(DATABASE)
     for field in FIELDS:
         value, wrong = pl.col(field.name), pl.col(f"wrong_{field.name}")
         yield field.name, wrong, pl.lit(wrong_type(field.name))

@@ -50,7 +50,11 @@ LEVEL = pl.Enum(["very_low", "low", "medium", "high", "very_high", "unknown"])
 AAL_LEVEL = pl.Enum(["minimal", "low", "moderate", "high", "critical", "unknown"])
 
 #: reasons that a result row may carry beside `missing_input:<field>`
-HAZARD_NOT_FOUND, PROBABILITY_NOT_FOUND, OUT_OF_RANGE = "hazard_not_found", "probability_not_found", "output_out_of_range"
+HAZARD_NOT_FOUND, PROBABILITY_NOT_FOUND, OUT_OF_RANGE = (
+    "hazard_not_found",
+    "probability_not_found",
+    "output_out_of_range",
+)
 OUTSIDE_GRID = "Location is outside the data grid"
 NO_HAZARD = "No hazard results for the requested location"
 

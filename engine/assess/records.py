@@ -1,0 +1,141 @@
+"""Sites from the outside: a JSON request, or a table of text (CSV) or of typed columns (Parquet)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from engine.assess.fields import ASSET, BUILDING, BY_NAME, COORDINATES, FIELDS, PLACE, REQUEST, SURROUNDINGS, Field
+from engine.errors import SettingsError
+
+#: keys of a request's objects; surroundings may stand in `building_info` or beside it
+_BUILDING_KEYS = {field.name for field in (*BUILDING, *SURROUNDINGS)}
+_LOCATION_KEYS = {field.name for field in (*COORDINATES, *PLACE)}
+_ASSET_KEYS = {field.name for field in ASSET}
+_TOP_KEYS = {field.name for field in (*COORDINATES, *REQUEST, *SURROUNDINGS, *PLACE)}
+_TYPES = {
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "text": pl.String(),
+    "names": pl.List(pl.String),
+    "ids": pl.List(pl.Int64),
+}
+_TRUE, _FALSE = ("true", "t", "yes", "y"), ("false", "f", "no", "n")
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+def flatten(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of one request by their flat names.
+
+    request : `latitude`, `longitude`, `building_info` (with `location`), `asset_info`, and the other fields
+    raises  : SettingsError for a key that means nothing, an object that is none, or two different coordinates
+    """
+    flat: dict[str, Any] = {}
+    building = _object(request, "building_info")
+    location = _object(building, "location")
+    objects = [
+        ("request", {k: v for k, v in request.items() if k not in ("building_info", "asset_info")}, _TOP_KEYS),
+        ("building_info", {k: v for k, v in building.items() if k != "location"}, _BUILDING_KEYS),
+        ("building_info.location", location, _LOCATION_KEYS),
+        ("asset_info", _object(request, "asset_info"), _ASSET_KEYS),
+    ]
+    for where, members, known in objects:
+        if unknown := sorted(set(members) - known):
+            raise SettingsError(f"unknown field {unknown[0]!r} in {where}")
+        for name, value in members.items():
+            if value is None:
+                continue
+            if name in flat and flat[name] != value:
+                raise SettingsError(f"{name} is given twice: {flat[name]} and {value}")
+            flat[name] = value
+    return flat
+
+
+def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = holder.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{name} must be an object")
+    return value
+
+
+def from_requests(requests: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """A `sites` frame of JSON requests. A value of another kind than its field's becomes null and is named in
+    `invalid_types`, so that validation says so."""
+    flat = [flatten(request) for request in requests]
+    wrong: list[list[str]] = [[] for _ in flat]
+    columns = {}
+    for field in FIELDS:
+        values = []
+        for record, faults in zip(flat, wrong, strict=True):
+            value = record.get(field.name)
+            if value is not None and not _is_kind(field, value):
+                faults.append(field.name)
+                value = None
+            values.append(value if value is None else _CONVERT.get(field.kind, _same)(value))
+        columns[field.name] = pl.Series(values, dtype=_TYPES[field.kind])
+    return pl.DataFrame({**columns, "invalid_types": pl.Series(wrong, dtype=pl.List(pl.String))})
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {"integer": int, "number": float}
+
+
+def _is_kind(field: Field, value: object) -> bool:
+    if field.kind == "boolean":
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if field.kind == "integer":
+        return (isinstance(value, int) and abs(value) < 2**63) or (isinstance(value, float) and value.is_integer())
+    if field.kind == "number":
+        return isinstance(value, int | float)
+    if field.kind == "text":
+        return isinstance(value, str)
+    kind = str if field.kind == "names" else int
+    return isinstance(value, list) and all(isinstance(each, kind) and not isinstance(each, bool) for each in value)
+
+
+def from_text(table: pl.DataFrame) -> pl.DataFrame:
+    """A `sites` frame of text columns, as a CSV file holds them; an empty cell is null.
+
+    Numbers and true/false are read from their text; lists are separated by `;` or `|`. A cell that is no value of its
+    field's kind becomes null and is named in `invalid_types`. Columns that are no field are left out.
+    """
+    known = [name for name in table.columns if name in BY_NAME]
+    clean = table.select(pl.col(known).str.strip_chars().replace("", None))
+    read = clean.select(_read(BY_NAME[name]).alias(name) for name in known)
+    wrong = [
+        pl.when(clean[name].is_not_null() & read[name].is_null()).then(pl.lit(name))
+        for name in known
+        if BY_NAME[name].kind != "text"
+    ]
+    faults = pl.concat_list(wrong).list.drop_nulls() if wrong else pl.lit([], pl.List(pl.String))
+    return read.with_columns(invalid_types=faults)
+
+
+def _read(field: Field) -> pl.Expr:
+    text = pl.col(field.name)
+    if field.kind == "text":
+        return text
+    if field.kind == "boolean":
+        word = text.str.to_lowercase()
+        return pl.when(word.is_in(_TRUE)).then(True).when(word.is_in(_FALSE)).then(False)
+    if field.kind in ("names", "ids"):
+        parts = text.str.replace_all("|", ";", literal=True).str.split(";").list.eval(pl.element().str.strip_chars())
+        if field.kind == "names":
+            return parts
+        whole = parts.list.eval(pl.element().str.contains(r"^[0-9]{1,9}$").all()).list.first()
+        return pl.when(whole).then(parts.cast(pl.List(pl.Int64), strict=False))
+    number = pl.when(text.str.contains(_NUMBER)).then(text).cast(pl.Float64, strict=False)
+    if field.kind == "number":
+        return number
+    whole_number = pl.when(text.str.contains(r"^[+-]?[0-9]+$")).then(text).cast(pl.Int64, strict=False)
+    return pl.coalesce(whole_number, pl.when(number % 1 == 0).then(number).cast(pl.Int64, strict=False))
