@@ -1,29 +1,57 @@
-"""Run one benchmark.
+"""Run a benchmark, or all of them.
 
-python -m benchmarks kernels [--cells N] [--years N] [--rounds N] [--out DIR]
+    python -m benchmarks kernels|read|load|yearly|memory|all [--cells N] [--rounds N] [--scratch DIR] [--out DIR]
+                         [--readme]
+
+Without --cells each takes its own size (README.md). Stores and databases are kept in the scratch folder, 5 GB for the
+land grid and 25 GB while its results are loaded.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks import harness, kernels
+from benchmarks import harness, kernels, load, memory, read, yearly
+from benchmarks.harness import Options
 
-BENCHMARKS = {"kernels": kernels.measure}
+KERNEL_CELLS = 451_351
+
+
+def _kernels(options: Options) -> list[dict[str, Any]]:
+    return kernels.measure(cells=options.cells or KERNEL_CELLS, years=options.years, rounds=options.rounds)
+
+
+BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
+    "kernels": _kernels,
+    "read": read.measure,
+    "load": load.measure,
+    "yearly": yearly.measure,
+    "memory": memory.measure,
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("benchmark", choices=sorted(BENCHMARKS))
-    parser.add_argument("--cells", type=int, default=451_351)
-    parser.add_argument("--years", type=int, default=80)
-    parser.add_argument("--rounds", type=int, default=5, help="turns each rival takes; the best counts")
+    parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
+    parser.add_argument("--cells", type=int)
+    parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
+    parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "climate-risk-benchmarks")
     parser.add_argument("--out", type=Path, help="folder for the table (.md) and the history (.jsonl)")
+    parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
     args = parser.parse_args(argv)
-    rows = BENCHMARKS[args.benchmark](cells=args.cells, years=args.years, rounds=args.rounds)
-    print(harness.write(rows, args.benchmark, args.out))
+    options = Options(cells=args.cells, years=args.years, rounds=args.rounds, scratch=args.scratch)
+    for name in BENCHMARKS if args.benchmark == "all" else [args.benchmark]:
+        before = harness.machine()
+        table = harness.write(BENCHMARKS[name](options), name, args.out, before=before)
+        print(f"{name}\n\n{table}\n", flush=True)
+        if args.readme:
+            harness.into_readme(table, name)
     return 0
 
 

@@ -1,0 +1,49 @@
+"""Inputs that benchmarks share, kept in the scratch folder: stores of N cells, warehouses, an embedded server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from engine.io import snapshot
+from engine.io.embedded import EmbeddedServer
+from engine.io.source import ClimateSource
+from engine.sample import national_warehouse
+from engine.sample.national import NationalClimate
+from engine.sample.national_warehouse import Layout
+
+
+def store(scratch: Path, cells: int) -> Path:
+    """The store of so many land cells, made when it is not there: some minutes for the whole country."""
+    folder = scratch / f"cells={cells}"
+    with closing(NationalClimate(cells, processes=2)) as source:
+        snapshot.write(source, folder)
+    return folder
+
+
+@contextmanager
+def server(scratch: Path) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(scratch) as running:
+        yield running
+
+
+def warehouse(server: EmbeddedServer, source: ClimateSource, layout: Layout, cells: int) -> str:
+    """A database filled with the first cells of a source, unless it is there already; returns its address."""
+    name = f"{layout}_{cells}_{source.fingerprint[:8]}"
+    url = server.create(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT to_regclass('benchmark_filled') IS NOT NULL").fetchone()
+        if row is not None and not row[0]:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # what a stopped filling left
+            national_warehouse.fill(source, url, layout, cells)
+            connection.execute("CREATE TABLE benchmark_filled ()")
+    return url
+
+
+def server_version(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+    return str(row[0]) if row else "unknown"
