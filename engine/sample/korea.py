@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from engine.errors import SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import layout
-from engine.sample import climate, sea_level, water
+from engine.sample import climate, elevation, sea_level, water
 from engine.sample.climate import Cells
 from engine.scenario import Scenario
 from engine.variables import VARIABLES
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 
 def build(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID, seed: int = climate.SEED) -> None:
-    """Write the sample: climate of four scenarios, sea level, water inputs, map layers, typhoon tracks, lattice.
+    """Write the sample: climate of four scenarios, sea level, water inputs, elevations, map layers, tracks, lattice.
 
     out_dir : created when absent; files of the same names are overwritten
     grid    : any lattice inside 32.5-43.5 N, 123-132.5 E, on the years 2021-2100, of some thousand land cells: one
@@ -64,6 +64,7 @@ def build(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID, seed: int = clim
             )
         _write_sea_level(out_dir, scenario, seed)
     water.generate(out_dir)
+    elevation.write(out_dir / "dem" / "synthetic_from_5min_terrain.txt", grid, ids, _altitude, _on_land)
     for folder, pattern in (("map", "*.geojson"), ("typhoon", "*")):
         (out_dir / folder).mkdir(exist_ok=True)
         for path in sorted((DATA / folder).glob(pattern)):
@@ -141,6 +142,15 @@ def is_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
         columns = np.abs(lon - longitude[at]) <= 0.5
         out[at] = land[np.ix_(rows, columns)].mean() > LAND_SHARE
     return out
+
+
+def _on_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
+    """Points whose nearest pixel of the land mask is land."""
+    with np.load(DATA / "map" / "land_mask.npz") as stored:
+        land, lat, lon = stored["land"], stored["lat"], stored["lon"]
+    rows = np.rint((latitude - lat[0]) / (lat[1] - lat[0])).astype(np.intp)
+    columns = np.rint((longitude - lon[0]) / (lon[1] - lon[0])).astype(np.intp)
+    return np.asarray(land[rows, columns], np.bool_)
 
 
 def _altitude(latitude: Floats, longitude: Floats) -> Floats:

@@ -23,6 +23,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "monthly_grid": ("gridded", "MONTHLY"),
     "yearly_grid": ("gridded", "YEARLY"),
     "optional_grid": ("gridded", "OPTIONAL"),
+    "dem": ("dem", None),
     "map_layers": ("map_layers", None),
     "besttrack": ("besttrack", None),
     "wamis": ("wamis", None),

@@ -38,7 +38,7 @@ class Cells:
     def as_source(self) -> SourceFile:
         """What a result for these cells depends on, so that other cells make it out of date."""
         digest = hashlib.sha256(self.grid_id.tobytes() + self.latitude.tobytes() + self.longitude.tobytes())
-        return SourceFile("location_grid", len(self.grid_id), digest.hexdigest())
+        return SourceFile("location_grid", len(self.grid_id), digest.hexdigest(), is_file=False)
 
 
 def cells_to_describe(connection: psycopg.Connection) -> Cells:

@@ -1,0 +1,111 @@
+"""Points of a terrain model as text: `x y z` a line, parted by blanks, without a header, plain or in a zip."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.errors import SchemaError
+from engine.io.etl import containers
+
+Floats = NDArray[np.float64]
+
+SUFFIXES = (".txt", ".xyz")
+#: bytes read at a time: what a file of any size needs in memory, a few times over
+BLOCK = 1 << 23
+_NAMES = ("x", "y", "z")
+
+
+@dataclass(slots=True)
+class Points:
+    """The points of one file, read block by block.
+
+    name    : of the file, and of the member when the file is an archive
+    lines   : read so far; of them `count` points, and `bad`: (line number, reason)
+    """
+
+    path: Path
+    member: str | None = None
+    lines: int = 0
+    count: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """As named in messages and records."""
+        return self.path.name if self.member is None else f"{self.path.name}/{self.member}"
+
+    def blocks(self) -> Iterator[tuple[Floats, Floats, Floats]]:
+        """(n,) x, y, z of the next lines, in the order of the file. Starts anew with every call.
+
+        raises : SchemaError for a broken archive or something that is not text
+        """
+        self.lines, self.count, self.bad = 0, 0, []
+        with ExitStack() as stack:
+            try:
+                stream = self._open(stack)
+                rest = b""
+                while block := stream.read(BLOCK):
+                    if b"\0" in block:
+                        raise SchemaError(f"{self.name} is not text")
+                    whole, newline, rest = (rest + block).rpartition(b"\n")
+                    if newline:
+                        yield self._parse(whole)
+                if rest.strip():
+                    yield self._parse(rest)
+            except (OSError, EOFError, zipfile.BadZipFile) as err:
+                raise SchemaError(f"{self.name} is broken: {err}") from err
+
+    def _open(self, stack: ExitStack) -> IO[bytes]:
+        if self.member is None:
+            return stack.enter_context(self.path.open("rb"))
+        archive = stack.enter_context(zipfile.ZipFile(self.path))
+        return stack.enter_context(archive.open(_members(archive)[self.member]))
+
+    def _parse(self, text: bytes) -> tuple[Floats, Floats, Floats]:
+        lines = text.decode("ascii", "replace").splitlines()
+        fields = pl.Series(lines).str.strip_chars().str.replace_all(r"\s+", " ").str.split_exact(" ", 3).struct.unnest()
+        numbers = [fields[f"field_{i}"].cast(pl.Float64, strict=False) for i in range(3)]
+        frame = pl.DataFrame(dict(zip(_NAMES, numbers, strict=True)))
+        good = pl.all_horizontal(pl.col(name).is_finite().fill_null(False) for name in _NAMES)
+        kept = frame.select(good).to_series() & fields["field_3"].is_null()
+        for index in (~kept).arg_true().to_list():
+            if lines[index].strip():
+                self.bad.append((self.lines + index + 1, f"not three numbers: {lines[index].strip()[:60]}"))
+        self.lines += len(lines)
+        x, y, z = (frame.filter(kept)[name].to_numpy() for name in _NAMES)
+        self.count += len(x)
+        return x, y, z
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    return {
+        containers.decoded_name(info): info
+        for info in archive.infolist()
+        if not info.is_dir() and info.filename.lower().endswith(SUFFIXES)
+    }
+
+
+def of_file(path: Path) -> list[Points]:
+    """What a file holds: itself, or the texts of a zip; refuses an error page and an archive without a text."""
+    kind = containers.kind_of(path)
+    if kind == "zip":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = sorted(_members(archive))
+        except zipfile.BadZipFile as err:
+            raise SchemaError(f"{path.name} is broken: {err}") from err
+        if not names:
+            raise SchemaError(f"archive {path.name} holds no {' or '.join(SUFFIXES)}")
+        return [Points(path, name) for name in names]
+    if kind != "plain":
+        raise SchemaError(f"{path.name} holds {kind} data, expected x y z as text")
+    return [Points(path)]
