@@ -176,7 +176,7 @@ def _any_default(prepared: Prepared, stages: Stages) -> pl.Series:
     for risk in RISKS:
         flags = stages.exposure[risk]["is_default"] | stages.vulnerability[risk]["is_default"]
         columns[risk] = (flags & prepared.sites[wants(risk)]).gather(prepared.requests["site"])
-    return pl.DataFrame(columns).max_horizontal()  # type: ignore[return-value]
+    return pl.DataFrame(columns).max_horizontal()
 
 
 def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:

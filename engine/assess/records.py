@@ -96,7 +96,7 @@ def _is_kind(field: Field, value: object) -> bool:
     if field.kind == "integer":
         return (isinstance(value, int) and abs(value) < 2**63) or (isinstance(value, float) and value.is_integer())
     if field.kind == "number":
-        return isinstance(value, int | float)
+        return isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**300)
     if field.kind == "text":
         return isinstance(value, str)
     kind = str if field.kind == "names" else int

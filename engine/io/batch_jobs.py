@@ -1,0 +1,212 @@
+"""The life of an on-demand job: its row in `batch_jobs`, from `queued` to an end that nothing changes any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from engine.errors import BusyError, EngineError, SettingsError, SinkError
+from engine.io import postgres
+
+JobType = Literal["ondemand_risk_calculation", "portfolio_risk_calculation"]
+SITE: JobType = "ondemand_risk_calculation"
+PORTFOLIO: JobType = "portfolio_risk_calculation"
+#: a running job that says nothing for so long has lost its worker
+LOST_AFTER = timedelta(minutes=10)
+_COLUMNS = (
+    "batch_id, job_type, status, progress, current_step, total_items, completed_items, failed_items, input_params,"
+    " results, error_message, created_at, started_at, completed_at, updated_at, actual_duration_seconds"
+)
+
+
+class EndedError(EngineError):
+    """The job was ended by somebody else (cancelled, or its worker taken for lost): stop working on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of `batch_jobs`; without the stack trace, which does not leave the database."""
+
+    batch_id: UUID
+    job_type: str
+    status: str
+    progress: int
+    current_step: str | None
+    total_items: int
+    completed_items: int
+    failed_items: int
+    input_params: Mapping[str, Any]
+    results: Mapping[str, Any] | None
+    error_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    updated_at: datetime
+    actual_duration_seconds: int | None
+
+
+def worker() -> str:
+    """Who works in this process: host and process number."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def create(connection: psycopg.Connection, job_type: str, parameters: Mapping[str, Any], total_items: int = 0) -> UUID:
+    """Queue a job; returns its id."""
+    with postgres.failures("queuing a job", SinkError):
+        row = connection.execute(
+            "INSERT INTO batch_jobs (job_type, current_step, input_params, total_items) VALUES (%s, 'queued', %s, %s)"
+            " RETURNING batch_id",
+            (job_type, json.dumps(parameters, ensure_ascii=False), total_items),
+        ).fetchone()
+    assert row is not None  # noqa: S101 (RETURNING of one row)
+    made: UUID = row[0]
+    return made
+
+
+def read(connection: psycopg.Connection, batch_id: UUID) -> Job | None:
+    """The job, or None for an unknown id."""
+    with postgres.failures("reading a job", SinkError), connection.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(f"SELECT {_COLUMNS} FROM batch_jobs WHERE batch_id = %s".encode(), (batch_id,)).fetchone()
+
+
+def start(connection: psycopg.Connection, batch_id: UUID) -> Job:
+    """Take a queued job, so that no other worker has it.
+
+    raises : SettingsError for an unknown id, BusyError when the job is not queued any more
+    """
+    with postgres.failures("starting a job", SinkError):
+        taken = connection.execute(
+            "UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s"
+            " WHERE batch_id = %s AND status = 'queued'",
+            (worker(), batch_id),
+        ).rowcount
+    job = read(connection, batch_id)
+    if job is None:
+        raise SettingsError(f"no job {batch_id}")
+    if not taken:
+        raise BusyError(f"job {batch_id} is {job.status}, it cannot be started")
+    return job
+
+
+def start_next(connection: psycopg.Connection, job_types: Sequence[str] = (SITE, PORTFOLIO)) -> Job | None:
+    """Take the oldest queued job of some types; None when there is none. Workers do not wait for each other."""
+    with postgres.failures("starting a job", SinkError), connection.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(
+            f"""UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s
+                WHERE batch_id = (SELECT batch_id FROM batch_jobs WHERE status = 'queued' AND job_type = ANY(%s)
+                                  ORDER BY created_at, batch_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                RETURNING {_COLUMNS}""".encode(),
+            (worker(), list(job_types)),
+        ).fetchone()
+
+
+def advance(
+    connection: psycopg.Connection,
+    batch_id: UUID,
+    progress: int,
+    step: str,
+    *,
+    completed: int,
+    failed: int = 0,
+    total: int | None = None,
+) -> None:
+    """Say how far a running job is. Progress never falls, and 100 comes with the end alone.
+
+    completed : items finished in this stage; failed: in any stage so far
+    raises    : EndedError when the job is not running any more
+    """
+    with postgres.failures("reporting progress", SinkError):
+        changed = connection.execute(
+            "UPDATE batch_jobs SET progress = greatest(progress, least(greatest(%s, 0), 99)), current_step = %s,"
+            " completed_items = %s, failed_items = %s, total_items = coalesce(%s, total_items), updated_at = now()"
+            " WHERE batch_id = %s AND status = 'running'",
+            (progress, step[:200], completed, failed, total, batch_id),
+        ).rowcount
+    if not changed:
+        raise EndedError(f"job {batch_id} was ended while it was being worked on")
+
+
+def complete(
+    connection: psycopg.Connection, batch_id: UUID, results: Mapping[str, Any], *, completed: int, failed: int
+) -> None:
+    """End a running job well.
+
+    raises : EndedError when the job is not running any more
+    """
+    with postgres.failures("completing a job", SinkError):
+        changed = connection.execute(
+            "UPDATE batch_jobs SET status = 'completed', progress = 100, results = %s, completed_items = %s,"
+            " failed_items = %s, completed_at = now(), updated_at = now(),"
+            " actual_duration_seconds = round(extract(epoch FROM now() - started_at))"
+            " WHERE batch_id = %s AND status = 'running'",
+            (json.dumps(results, ensure_ascii=False, allow_nan=False), completed, failed, batch_id),
+        ).rowcount
+    if not changed:
+        raise EndedError(f"job {batch_id} was ended while it was being worked on")
+
+
+def fail(
+    connection: psycopg.Connection,
+    batch_id: UUID,
+    message: str,
+    trace: str | None = None,
+    *,
+    results: Mapping[str, Any] | None = None,
+    failed: int | None = None,
+) -> bool:
+    """End a job badly; its progress keeps its last value. False when it had ended already."""
+    record = None if results is None else json.dumps(results, ensure_ascii=False, allow_nan=False)
+    with postgres.failures("recording a failed job", SinkError):
+        changed = connection.execute(
+            "UPDATE batch_jobs SET status = 'failed', error_message = %s, error_stack_trace = %s, results = %s,"
+            " failed_items = coalesce(%s, failed_items), completed_at = now(), updated_at = now(),"
+            " actual_duration_seconds = round(extract(epoch FROM now() - started_at))"
+            " WHERE batch_id = %s AND status IN ('queued', 'running')",
+            (message, trace, record, failed, batch_id),
+        ).rowcount
+    return bool(changed)
+
+
+def cancel(connection: psycopg.Connection, batch_id: UUID) -> bool:
+    """End a job that is queued or running; its worker notices at its next report. False when it had ended already."""
+    with postgres.failures("cancelling a job", SinkError):
+        changed = connection.execute(
+            "UPDATE batch_jobs SET status = 'cancelled', completed_at = now(), updated_at = now()"
+            " WHERE batch_id = %s AND status IN ('queued', 'running')",
+            (batch_id,),
+        ).rowcount
+    return bool(changed)
+
+
+def fail_lost(connection: psycopg.Connection, silent_for: timedelta = LOST_AFTER) -> list[UUID]:
+    """Mark running jobs whose worker has said nothing for so long as failed, "Worker lost"; returns their ids."""
+    with postgres.failures("looking for lost jobs", SinkError):
+        rows = connection.execute(
+            "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(),"
+            " updated_at = now() WHERE status = 'running' AND updated_at < now() - %s"
+            " AND job_type = ANY(%s) RETURNING batch_id",
+            (silent_for, [SITE, PORTFOLIO]),
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def retry(connection: psycopg.Connection, batch_id: UUID) -> UUID:
+    """A new job with the parameters of one that has ended.
+
+    raises : SettingsError for an unknown job, BusyError for one that is still queued or running
+    """
+    job = read(connection, batch_id)
+    if job is None:
+        raise SettingsError(f"no job {batch_id}")
+    if job.status in ("queued", "running"):
+        raise BusyError(f"job {batch_id} is {job.status}: nothing to retry")
+    return create(connection, job.job_type, job.input_params, job.total_items)
