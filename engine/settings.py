@@ -6,16 +6,44 @@ redirect a yearly run. Secrets are `SecretStr`: printing the settings shows star
 
 from __future__ import annotations
 
+import calendar
+import os
+import zoneinfo
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engine.errors import SettingsError
 
+ENV_FILE = Path(".env")
+Origin = Literal[".env", "environment", "default"]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Month = Annotated[int, Field(ge=1, le=12)]
+Day = Annotated[int, Field(ge=1, le=31)]
+Hour = Annotated[int, Field(ge=0, le=23)]
+Minute = Annotated[int, Field(ge=0, le=59)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: written in one line, separated by commas
+Listed = Annotated[tuple[str, ...], NoDecode]
+Percentages = Annotated[tuple[float, ...], NoDecode]
+
+#: heading of the group that starts with this setting, in `.env.example` and in `jobs.config`
+HEADINGS = {
+    "dw_url": "Climate data (warehouse). No key of DW_*, APP_*, DATABASE_* at all: an embedded server in ENGINE_HOME",
+    "app_url": "Results and jobs (application database)",
+    "database_host": "Older names, used for the side that has no key of its own",
+    "engine_home": "Batch and loaders",
+    "notify_dsn": "Triggers and schedule",
+    "api_host": "HTTP service",
+    "asset_value_cap_krw": "Site assessment",
+}
 
 
 class Settings(BaseSettings):
@@ -23,38 +51,131 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=False, frozen=True)
 
-    dw_url: SecretStr | None = None
-    dw_host: str | None = None
+    dw_url: SecretStr | None = Field(None, description="postgresql://user:password@host:port/name; wins over the parts")
+    dw_host: str = "localhost"
     dw_port: Port = 5433
     dw_name: str = "skala_datawarehouse"
     dw_user: str = "skala_dw_user"
-    dw_password: SecretStr | None = None
+    dw_password: SecretStr | None = Field(None, description="no default: a server without a password is refused")
 
-    app_url: SecretStr | None = None
-    app_host: str | None = None
+    app_url: SecretStr | None = Field(None, description="as DW_URL")
+    app_host: str = "localhost"
     app_port: Port = 5432
     app_name: str = "skala_application"
     app_user: str = "skala_app_user"
     app_password: SecretStr | None = None
 
-    database_host: str | None = None
+    database_host: str = "localhost"
     database_port: Port = 5432
     database_name: str = "climate_risk_db"
     database_user: str = "postgres"
     database_password: SecretStr | None = None
 
-    engine_home: Path = Path(".engine")
-    data_dir: Path | None = None
-    sample_limit: Annotated[int, Field(ge=1)] | None = None
-    parallel_workers: Annotated[int, Field(ge=1)] = 4
-    etl_workers: Annotated[int, Field(ge=1)] = 4
-    #: active cells in a block of a batch: memory follows it
-    block_cells: Annotated[int, Field(ge=1)] = 7_135
+    engine_home: Path = Field(Path(".engine"), description="embedded server, run directories, sample")
+    data_dir: Path | None = Field(None, description="raw files of the loaders")
+    sample_limit: Count | None = Field(None, description="the loaders keep this many cells")
+    parallel_workers: Count = Field(4, description="database connections that read or load")
+    etl_workers: Count = Field(4, description="database connections of the loaders")
+    block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
+    batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
+
+    notify_dsn: SecretStr | None = Field(
+        None, description="database of LISTEN and NOTIFY; default: the application database"
+    )
+    notify_channel: str = "aiops_trigger"
+    schedule_timezone: str = "Asia/Seoul"
+    probability_schedule_month: Month = 1
+    probability_schedule_day: Day = 1
+    probability_schedule_hour: Hour = 2
+    probability_schedule_minute: Minute = 0
+    hazard_schedule_month: Month = 1
+    hazard_schedule_day: Day = 1
+    hazard_schedule_hour: Hour = 4
+    hazard_schedule_minute: Minute = 0
+    cache_clean_hour: Hour = 3
+    cache_clean_minute: Minute = 0
+    misfire_grace_hours: Positive = Field(6, description="a firing missed by less than this runs at start")
+    shutdown_grace_seconds: Positive = Field(30, description="time for running jobs to end before they are interrupted")
+
+    api_host: str = "0.0.0.0"  # noqa: S104 (a service of a container; tests and examples set 127.0.0.1)
+    api_port: Port = 8001
+    api_key: SecretStr | None = Field(None, description="X-API-Key of everything under /api; /admin always needs one")
+    api_cors_origins: Listed = Field(
+        (), description="origins of other sites' pages, https://a.example,https://b.example"
+    )
+    api_pool_size: Count = Field(10, description="database connections of the service")
+    api_max_body_bytes: Count = Field(1_000_000, description="of a request; a portfolio has its own limit")
+    portfolio_max_bytes: Count = 256_000_000
+    portfolio_max_rows: Count = 1_000_000
+    assess_workers: Count = Field(5, description="threads of the process that takes queued assessments")
+    log_format: Literal["text", "json"] = "text"
+
+    asset_value_cap_krw: Positive = Field(1e11, description="asset value that counts as 1")
+    area_cap_m2: Positive = Field(1e4, description="gross floor area that counts as 1")
+    aal_level_cuts_pct: Percentages = Field(
+        (0.1, 0.3, 1.0, 3.0), description="lower ends of AAL levels low, moderate, high, critical"
+    )
+    building_search_radius_m: Positive = 500
+    spatial_missing_policy: Literal["fail", "impute"] = Field(
+        "fail", description="a risk without its spatial input fails, or takes the national mean, flagged"
+    )
 
     @field_validator("sample_limit", "data_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("api_cors_origins", "aal_level_cuts_pct", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _explicit(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            scheme, _, host = origin.partition("://")
+            if scheme not in ("http", "https") or not host or "*" in host or "/" in host:
+                raise ValueError(f"{origin} is not an origin such as https://maps.example.org")
+        return origins
+
+    @field_validator("aal_level_cuts_pct")
+    @classmethod
+    def _four_ascend(cls, cuts: tuple[float, ...]) -> tuple[float, ...]:
+        if len(cuts) != 4 or not all(low < high for low, high in pairwise((0.0, *cuts, 100.0))):
+            raise ValueError("it needs four ascending percentages between 0 and 100")
+        return cuts
+
+    @field_validator("api_key", "notify_dsn")
+    @classmethod
+    def _not_empty(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not secret.get_secret_value().strip():
+            raise ValueError("it is set but empty")
+        return secret
+
+    @field_validator("notify_channel")
+    @classmethod
+    def _fits_an_identifier(cls, channel: str) -> str:
+        if not 0 < len(channel.encode()) < 64:
+            raise ValueError("the name of a channel has 1 to 63 bytes")
+        return channel
+
+    @field_validator("schedule_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name} is not a time zone such as Asia/Seoul") from None
+        return name
+
+    @model_validator(mode="after")
+    def _every_year(self) -> Settings:
+        for job in ("probability", "hazard"):
+            month, day = (getattr(self, f"{job}_schedule_{part}") for part in ("month", "day"))
+            if day > calendar.monthrange(2001, month)[1]:  # not a leap year
+                raise ValueError(f"{job.upper()}_SCHEDULE_DAY: month {month} does not have a day {day} every year")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -103,12 +224,58 @@ class Settings(BaseSettings):
         return f"postgresql://{user}:{key}@{host}:{port}/{name}"
 
 
-def load(env_file: Path = Path(".env")) -> Settings:
+def load(env_file: Path = ENV_FILE) -> Settings:
     """Read `.env` and the environment; one sentence per fault, without the value of a secret."""
     try:
         return Settings(_env_file=env_file)  # type: ignore[call-arg]
     except ValidationError as err:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg'].lower()}" for fault in err.errors()
-        )
-        raise SettingsError(faults) from None
+        faults = [
+            (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
+            for fault in err.errors()
+        ]
+        raise SettingsError("; ".join(f"{name}: {what}" if name else what for name, what in faults)) from None
+
+
+def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
+    """Where the value of every setting comes from, by its name in lower case."""
+    in_file, in_process = _names(dotenv_values(env_file)), _names(os.environ)
+    return {
+        name: ".env" if name in in_file else "environment" if name in in_process else "default"
+        for name in Settings.model_fields
+    }
+
+
+def strays(env_file: Path = ENV_FILE) -> list[str]:
+    """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
+    return sorted(name for name in dotenv_values(env_file) if name.lower() not in Settings.model_fields)
+
+
+def _names(values: Mapping[str, str | None]) -> set[str]:
+    return {name.lower() for name in values}
+
+
+def is_secret(name: str) -> bool:
+    """True when the value of a setting must not be shown."""
+    annotation = Settings.model_fields[name].annotation
+    return SecretStr in (annotation, *get_args(annotation))
+
+
+def as_text(value: object) -> str:
+    """A value as it is written in `.env`; empty for an unset one."""
+    if isinstance(value, tuple):
+        return ",".join(map(as_text, value))
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return "" if value is None else str(value)
+
+
+def example() -> str:
+    """The text of `.env.example`: every setting with its default, commented out."""
+    lines = ["# Copy to .env and take the # away from what you set. Keys in .env win over the process environment."]
+    for name, field in Settings.model_fields.items():
+        if name in HEADINGS:
+            lines += ["", f"# --- {HEADINGS[name]}"]
+        if field.description:
+            lines.append(f"# {field.description}")
+        lines.append(f"# {name.upper()}={as_text(field.default)}")
+    return "\n".join(lines) + "\n"

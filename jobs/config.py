@@ -1,0 +1,67 @@
+"""Show the effective settings, where each comes from, and the databases they lead to. Secrets are masked.
+
+    python -m jobs.config [--example]
+
+Exit codes: 0 complete, 2 a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from rich.table import Table
+
+from engine import settings
+from engine.io import postgres
+from engine.settings import Settings
+from jobs import _console
+
+MASK = "********"
+log = logging.getLogger("jobs")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, print; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.config", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--example", action="store_true", help="print the text of .env.example instead")
+    args = parser.parse_args(argv)
+    _console.start_logging()
+    if args.example:
+        print(settings.example(), end="")
+        return _console.COMPLETE
+    return _console.exit_code(_show)
+
+
+def _show() -> int:
+    config, origins = settings.load(), settings.origins()
+    out = _console.console()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("setting", "value", "from"):
+        table.add_column(heading, overflow="fold")
+    for name in Settings.model_fields:
+        table.add_row(name.upper(), _shown(config, name), origins[name])
+    out.print(table)
+    for name in settings.strays():
+        log.warning("%s in .env is no setting: a slip of the pen?", name)
+    embedded = f"embedded server in {config.engine_home}"
+    warehouse, application = config.warehouse_url, config.application_url
+    both_absent = warehouse is None and application is None
+    for label, url in (("climate data", warehouse), ("results and jobs", application)):
+        absent = embedded if both_absent else "not configured"
+        out.print(f"{label}: {absent if url is None else postgres.describe(url)}")
+    if config.notify_dsn is not None:
+        out.print(f"notifications: {postgres.describe(config.notify_dsn.get_secret_value())}")
+    return _console.COMPLETE
+
+
+def _shown(config: Settings, name: str) -> str:
+    value = getattr(config, name)
+    return MASK if value is not None and settings.is_secret(name) else settings.as_text(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
