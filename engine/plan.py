@@ -142,7 +142,7 @@ def make_plan(
         edition=edition,
         scope=source.scope,
         axis=axis,
-        baseline=_baseline(axis, baseline),
+        baseline=baseline_years(axis, baseline),
         pairs=pairs,
         left_out=left_out,
         probability=tuple(probability),
@@ -172,7 +172,8 @@ def _pairs(
     return tuple(pairs), tuple(left_out)
 
 
-def _baseline(axis: Years, asked: Years | None) -> Years:
+def baseline_years(axis: Years, asked: Years | None = None) -> Years:
+    """The years asked for, else the climatological normal if the axis holds enough of it, else the first 30 years."""
     if asked is not None:
         if not axis.holds(asked):
             raise SettingsError(f"the baseline {asked} lies outside the years {axis} of the source")
