@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import psycopg
-import pyproj
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -20,7 +19,16 @@ from scipy.spatial import cKDTree
 from engine.errors import SchemaError
 from engine.io.etl import files, loading
 from engine.io.etl.files import MissingInputError, SourceFile
-from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Layer, cells_to_describe, read_layer, stage
+from engine.io.etl.places import (
+    VECTOR_SUFFIXES,
+    Cells,
+    Layer,
+    cells_to_describe,
+    holder,
+    holder_or_nearest,
+    read_layer,
+    stage,
+)
 from engine.quality import WARNING, Finding
 
 NAME, VERSION = "basins", "1"
@@ -28,9 +36,6 @@ NAME, VERSION = "basins", "1"
 BASINS = {1: "Han", 2: "Nakdong", 3: "Geum", 4: "Seomjin", 5: "Yeongsan", 6: "Jeju"}
 OUTLET_YEARS, OUTLET_COMPLETE_YEARS, OUTLET_COMPLETE_SHARE = (1991, 2020), 20, 0.75
 _NEIGHBOURS = 3
-_REACH_M = 2000.0
-_METRES_PER_DEGREE = 111_195.0
-_GEOD = pyproj.Geod(ellps="WGS84")
 Codes = NDArray[np.int16]
 
 
@@ -176,28 +181,9 @@ def basin_of_polygons(cells: Cells, layers: list[Layer]) -> Codes:
     """(C,) basin whose polygon holds the cell's centre, else the nearest within 2 km or half a cell; 0 = none."""
     geometries = np.concatenate([layer.geometries for layer in layers])
     basins = np.array([_code_of(layer, f) for layer in layers for f in range(len(layer.properties))], np.int16)
-    points = shapely.points(cells.longitude, cells.latitude)
-    owner = _holder(points, geometries)
-    codes = np.where(owner >= 0, basins[owner], 0).astype(np.int16)
-    lost = np.flatnonzero(owner < 0)
-    if len(lost):
-        steps = np.diff(np.unique(cells.latitude))
-        reach = max(_REACH_M, float(steps.min()) / 2 * _METRES_PER_DEGREE if len(steps) else 0.0)
-        # nearest in degrees, which is near enough to be the nearest in metres over such a reach
-        near = shapely.STRtree(geometries).query_nearest(points[lost], all_matches=False)[1]
-        ends = shapely.get_coordinates(shapely.shortest_line(points[lost], geometries[near])).reshape(-1, 2, 2)[:, 1]
-        metres = np.asarray(_GEOD.inv(cells.longitude[lost], cells.latitude[lost], ends[:, 0], ends[:, 1])[2])
-        codes[lost[metres <= reach]] = basins[near[metres <= reach]]
+    owner = holder_or_nearest(cells, geometries)
+    codes: Codes = np.where(owner >= 0, basins[owner], 0).astype(np.int16)
     return codes
-
-
-def _holder(points: NDArray[np.object_], polygons: NDArray[np.object_]) -> NDArray[np.intp]:
-    """(P,) number of the first polygon that holds each point, -1 without one."""
-    owner = np.full(len(points), -1, np.intp)
-    polygon, point = shapely.STRtree(points).query(polygons, "intersects")
-    order = np.argsort(-polygon, kind="stable")
-    owner[point[order]] = polygon[order]
-    return owner
 
 
 def _code_of(layer: Layer, feature: int) -> int:
@@ -228,7 +214,7 @@ def province_shares(cells: Cells, codes: Codes, layers: list[Layer]) -> pl.DataF
     geometries = np.concatenate([layer.geometries for layer in layers])
     table = _provinces()
     gid = [_gid_of(layer, f, table) for layer in layers for f in range(len(layer.properties))]
-    owner = _holder(shapely.points(cells.longitude, cells.latitude), geometries)
+    owner = holder(shapely.points(cells.longitude, cells.latitude), geometries)
     inside = (owner >= 0) & (codes > 0)
     pairs = pl.DataFrame({"basin_code": codes[inside], "gid_1": np.array(gid)[owner[inside]]})
     if empty := sorted(set(codes[codes > 0].tolist()) - set(pairs["basin_code"].to_list())):

@@ -17,11 +17,11 @@ import psycopg
 import pyproj
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.grid import GridDefinition
 from engine.io.etl import attributes, files, lattice, loading, terrain, xyz
 from engine.io.etl.gate import limit_findings
-from engine.io.etl.places import cells_to_describe
+from engine.io.etl.places import cells_to_describe, known_crs, to_degrees
 from engine.quality import WARNING, Finding, load_ranges
 
 NAME, VERSION, TABLE = "dem", "1", attributes.TABLE
@@ -86,7 +86,7 @@ def load(
     grid = lattice.required_definition(connection, NAME)
     cells = cells_to_describe(connection)
     ranges = load_ranges(options.gate)
-    crs = _crs(options.crs or CRS)
+    crs = known_crs(options.crs or CRS, NAME)
     sources = [files.SourceFile.of(path) for path in found]
     _refuse_repeats(sources)
     with loading.recorded(
@@ -131,12 +131,12 @@ def _read(
     points: Sequence[xyz.Points], grid: GridDefinition, crs: pyproj.CRS, progress: loading.Progress
 ) -> tuple[Elevations, list[terrain.Outline], list[Finding]]:
     elevations, outlines, inside, total = Elevations(grid), [], 0, 0
-    to_degrees = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+    degrees = to_degrees(crs, NAME)
     for number, text in enumerate(points):
         progress("elevation", number, len(points))
         outline = terrain.Outline()
         for x, y, z in text.blocks():
-            longitude, latitude = to_degrees.transform(x, y)
+            longitude, latitude = degrees.transform(x, y)
             inside += elevations.add(latitude, longitude, z)
             total += len(x)
             outline.add(x, y)
@@ -166,10 +166,3 @@ def _refuse_repeats(sources: Sequence[files.SourceFile]) -> None:
         if source.sha256 in seen:
             raise SchemaError(f"{NAME}: {source.name} and {seen[source.sha256]} are the same file")
         seen[source.sha256] = source.name
-
-
-def _crs(text: str) -> pyproj.CRS:
-    try:
-        return pyproj.CRS.from_user_input(text)
-    except pyproj.exceptions.CRSError:
-        raise SettingsError(f"{NAME}: unknown CRS {text!r}") from None

@@ -16,6 +16,7 @@ import pyproj
 import shapely
 from numpy.typing import NDArray
 from psycopg import sql
+from pyproj.transformer import TransformerGroup
 
 from engine.errors import SchemaError, SettingsError
 from engine.io.etl.files import SourceFile
@@ -24,6 +25,12 @@ GEOJSON = (".geojson", ".json")
 #: formats of a layer that the loaders look for; all but GeoJSON need the extra `geo`
 VECTOR_SUFFIXES = (*GEOJSON, ".gpkg", ".shp")
 _WGS84 = pyproj.CRS.from_epsg(4326)
+_GEOD = pyproj.Geod(ellps="WGS84")
+#: confidence of PROJ that two systems agree in everything but their names, percent
+_SAME_BUT_NAMES = 25
+#: a cell of the coast may lie this far outside every polygon
+_REACH_M = 2000.0
+_METRES_PER_DEGREE = 111_195.0
 Geometries = NDArray[np.object_]
 
 
@@ -86,14 +93,11 @@ def read_layer(path: Path, crs: str | None = None) -> Layer:
     stated = crs or own
     if stated is None:
         raise SchemaError(f"{path.name} does not state its CRS; give it with --crs")
-    try:
-        source = pyproj.CRS.from_user_input(stated)
-    except pyproj.exceptions.CRSError:
-        raise SettingsError(f"{path.name}: unknown CRS {stated!r}") from None
+    source = known_crs(stated, path.name)
     present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
     kept = shapely.force_2d(geometries[present])
     if not source.equals(_WGS84, ignore_axis_order=True):
-        transformer = pyproj.Transformer.from_crs(source, _WGS84, always_xy=True)
+        transformer = to_degrees(source, path.name)
         kept = shapely.transform(kept, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     if not len(kept):
         raise SchemaError(f"{path.name} holds no geometry")
@@ -104,6 +108,31 @@ def read_layer(path: Path, crs: str | None = None) -> Layer:
     invalid = ~shapely.is_valid(kept)
     kept[invalid] = shapely.make_valid(kept[invalid])
     return Layer(kept, tuple(p for p, keep in zip(properties, present, strict=True) if keep), source.to_string())
+
+
+def known_crs(text: str, name: str) -> pyproj.CRS:
+    """A coordinate system by any of its spellings; refuses an unknown one, naming the file."""
+    try:
+        return pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError:
+        raise SettingsError(f"{name}: unknown CRS {text!r}") from None
+
+
+def to_degrees(source: pyproj.CRS, name: str) -> pyproj.Transformer:
+    """From a coordinate system to longitude and latitude on WGS84, datum shift included.
+
+    A datum that PROJ does not know by its name would be taken as WGS84 without a word, which moves old Korean maps by
+    300 m: then the system of the register that is the same but for names is taken.
+    raises : SchemaError when there is none
+    """
+    for candidate in (source, source.to_epsg(_SAME_BUT_NAMES)):
+        if candidate is not None:
+            found = TransformerGroup(candidate, _WGS84, always_xy=True).transformers
+            if found and "Ballpark" not in found[0].description:
+                return found[0]
+    raise SchemaError(
+        f"{name}: no shift to WGS84 is known for the datum of {source.name!r}; state an EPSG code with --crs"
+    )
 
 
 def _read_geojson(path: Path) -> tuple[Geometries, list[Mapping[str, Any]], str]:
@@ -124,13 +153,40 @@ def _read_with_pyogrio(path: Path) -> tuple[Geometries, list[Mapping[str, Any]],
         import pyogrio
     except ImportError:
         raise SettingsError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
+    # a shapefile that names no encoding comes from a Korean Windows; GDAL would read it as Latin-1
+    korean = path.suffix.lower() == ".shp" and not any(path.with_suffix(end).exists() for end in (".cpg", ".CPG"))
     try:
-        meta, _, wkb, columns = pyogrio.raw.read(path)
+        meta, _, wkb, columns = pyogrio.raw.read(path, encoding="cp949" if korean else None)
     except pyogrio.errors.DataSourceError as err:
         raise SchemaError(f"{path.name} cannot be read: {err}") from err
     names = [str(name) for name in meta["fields"]]
     properties: list[Mapping[str, Any]] = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     return np.asarray(shapely.from_wkb(wkb), object), properties or [{}] * len(wkb), meta["crs"]
+
+
+def holder(points: Geometries, polygons: Geometries) -> NDArray[np.intp]:
+    """(P,) number of the first polygon that holds each point, -1 without one."""
+    owner = np.full(len(points), -1, np.intp)
+    polygon, point = shapely.STRtree(points).query(polygons, "intersects")
+    order = np.argsort(-polygon, kind="stable")
+    owner[point[order]] = polygon[order]
+    return owner
+
+
+def holder_or_nearest(cells: Cells, polygons: Geometries) -> NDArray[np.intp]:
+    """(C,) number of the polygon that holds the centre, else of the nearest within 2 km or half a cell, else -1."""
+    points = shapely.points(cells.longitude, cells.latitude)
+    owner = holder(points, polygons)
+    lost = np.flatnonzero(owner < 0)
+    if len(lost):
+        steps = np.diff(np.unique(cells.latitude))
+        reach = max(_REACH_M, float(steps.min()) / 2 * _METRES_PER_DEGREE if len(steps) else 0.0)
+        # nearest in degrees, which is near enough to be the nearest in metres over such a reach
+        near = shapely.STRtree(polygons).query_nearest(points[lost], all_matches=False)[1]
+        ends = shapely.get_coordinates(shapely.shortest_line(points[lost], polygons[near])).reshape(-1, 2, 2)[:, 1]
+        metres = np.asarray(_GEOD.inv(cells.longitude[lost], cells.latitude[lost], ends[:, 0], ends[:, 1])[2])
+        owner[lost[metres <= reach]] = near[metres <= reach]
+    return owner
 
 
 def stage(connection: psycopg.Connection, name: str, types: Mapping[str, LiteralString], frame: pl.DataFrame) -> None:
