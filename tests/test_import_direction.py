@@ -22,6 +22,10 @@ ALLOWED = {
     "summary": BASE | {"risks", "plan"},
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "summary"},
     "batch": BASE | {"risks", "io", "plan", "pipeline", "summary"},
+    "enrichment": BASE | {"assess", "io", "plan"},
+    "stages": BASE | {"assess", "io"},
+    "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
+    "service": BASE | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},
     "__init__": {"period", "scenario", "pipeline"},
 }
 KERNEL_LIBRARIES = {"numpy", "numba", "math"}

@@ -1,0 +1,64 @@
+"""When the batches and the cache cleaner run, in the schedule's own time zone, and whether a firing was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from engine.io.sink import JobType
+from engine.settings import Settings
+
+Task = Literal[JobType, "clean"]
+YEARLY: tuple[JobType, ...] = ("probability", "hazard")
+
+
+def triggers(config: Settings) -> dict[Task, CronTrigger]:
+    """Cron of every scheduled task."""
+    zone = config.schedule_timezone
+    found: dict[Task, CronTrigger] = {
+        kind: CronTrigger(
+            month=getattr(config, f"{kind}_schedule_month"),
+            day=getattr(config, f"{kind}_schedule_day"),
+            hour=getattr(config, f"{kind}_schedule_hour"),
+            minute=getattr(config, f"{kind}_schedule_minute"),
+            timezone=zone,
+        )
+        for kind in YEARLY
+    }
+    found["clean"] = CronTrigger(hour=config.cache_clean_hour, minute=config.cache_clean_minute, timezone=zone)
+    return found
+
+
+def last_firing(trigger: CronTrigger, now: datetime, within: timedelta) -> datetime | None:
+    """The newest firing in the time before `now`; None when there was none within it."""
+    found: datetime | None = None
+    moment = trigger.get_next_fire_time(None, now - within)
+    while moment is not None and moment <= now:
+        found = moment
+        moment = trigger.get_next_fire_time(None, moment + timedelta(microseconds=1))
+    return found
+
+
+def grace(config: Settings) -> timedelta:
+    """How late a firing may still run."""
+    return timedelta(hours=config.misfire_grace_hours)
+
+
+def start(config: Settings, fire: Callable[[Task], None]) -> BackgroundScheduler:
+    """A running scheduler that calls `fire` with the task; firings missed by less than the grace are called once."""
+    scheduler = BackgroundScheduler(
+        timezone=config.schedule_timezone,
+        job_defaults={
+            "coalesce": True,
+            "max_instances": 1,
+            "misfire_grace_time": max(1, int(grace(config).total_seconds())),
+        },
+    )
+    for task, trigger in triggers(config).items():
+        scheduler.add_job(fire, trigger, args=[task], id=task)
+    scheduler.start()
+    return scheduler

@@ -1,0 +1,56 @@
+"""Run batches when their time comes or when they are asked for, until SIGTERM or Ctrl-C.
+
+    python -m jobs.listen
+
+Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day, and any of `probability`, `hazard`,
+`yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each runs in a process of its
+own, one of a kind at a time. Times, channel and databases are settings: python -m jobs.config.
+
+Exit codes: 0 stopped, 2 bad settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from contextlib import ExitStack
+
+from engine import settings
+from engine.service import logs
+from engine.service.listener import Addresses, Listener
+from engine.service.schedule import Task
+from jobs import _addresses, _console
+
+#: tests put their own here
+COMMANDS: dict[Task, tuple[str, ...]] = {
+    "probability": (sys.executable, "-m", "jobs.probability"),
+    "hazard": (sys.executable, "-m", "jobs.hazard"),
+    "yearly": (sys.executable, "-m", "jobs.yearly"),
+    "clean": (sys.executable, "-m", "jobs.clean"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Listen until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.listen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args(argv)
+    return _console.exit_code(_listen)
+
+
+def _listen() -> int:
+    config = settings.load()
+    logs.start(config.log_format)
+    with ExitStack() as stack:
+        where = _addresses.addresses(config, stack)
+        listener = Listener(config, Addresses(application=where.application, notify=where.notify), COMMANDS)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: listener.stop())
+        listener.run()
+    return _console.COMPLETE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,281 @@
+"""Triggers, schedule and child processes on a real server; the batches themselves are stand-ins."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from engine.service import listener as module
+from engine.service import schedule, triggers
+from engine.service.listener import Addresses, Listener
+from engine.settings import Settings, load
+from jobs import trigger
+
+QUICK = ("sh", "-c", "echo done")
+SLOW = ("sh", "-c", "sleep 30")
+#: a run as a batch job makes it: locks, a numbered run, an end
+RUN = """
+import sys
+from engine.io.sink import RunRecord
+from engine.io.sink_postgres import PostgresSink
+url, kind, status = sys.argv[1:]
+sink = PostgresSink(url)
+with sink.guard(kind):
+    sink.begin(RunRecord(job_type=kind, scope="full", edition="e", edition_checksum="0" * 64,
+                         source_fingerprint="0" * 64, baseline="1991-2020", total_grids=1), "/nowhere")
+    sink.finish(status, processed=1, failed=0)
+sys.exit(0 if status == "completed" else 3)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch, tmp_path):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "TICK", 0.2)
+    # tests run on any day of the year
+    monkeypatch.setenv("MISFIRE_GRACE_HOURS", "0.0001")
+    monkeypatch.setenv("SHUTDOWN_GRACE_SECONDS", "5")
+
+
+@contextmanager
+def listening(url, **commands):
+    commands = {"probability": QUICK, "hazard": QUICK, "yearly": QUICK, "clean": QUICK} | commands
+    listener = Listener(load(), Addresses(application=url, notify=url), commands)
+    thread = threading.Thread(target=listener.run)
+    thread.start()
+    try:
+        eventually(lambda: sessions(url))
+        yield listener
+    finally:
+        listener.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def ask(url, query, *values):
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(query, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def eventually(found, seconds=15.0):
+    until = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.05)
+    return value
+
+
+def sessions(url):
+    """Server processes of the listener."""
+    return ask(url, "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
+
+
+def jobs(url, status):
+    return ask(
+        url, "SELECT job_type, error_message, results FROM batch_jobs WHERE status = %s ORDER BY created_at", status
+    )
+
+
+def trigger_job(url, kind):
+    return triggers.announce(url, url, "aiops_trigger", kind, "test")
+
+
+def test_a_trigger_runs_its_job_and_its_row_tells_how_it_ended(results):
+    run = (sys.executable, "-c", RUN, results)
+    failing = ("sh", "-c", "echo '2026-01-01 ERROR failed: warehouse w: it holds no cells'; exit 1")
+    with listening(results, probability=(*run, "probability", "partial"), yearly=failing):
+        first, second = trigger_job(results, "probability"), trigger_job(results, "hazard")
+        eventually(lambda: len(jobs(results, "completed")) == 2)
+        third = trigger_job(results, "yearly")
+        eventually(lambda: jobs(results, "failed"))
+    ends = {
+        row[0]: row[1:] for row in ask(results, "SELECT batch_id, results->>'status', error_message FROM batch_jobs")
+    }
+    assert ends == {
+        first: ("partial", None),
+        second: ("success", None),
+        third: (None, "failed: warehouse w: it holds no cells"),
+    }
+    logged = ask(results, "SELECT batch_id, job_type, status, run_id FROM batch_job_logs ORDER BY job_type")
+    assert logged == [
+        (second, "hazard", "completed", None),
+        (first, "probability", "partial", 1),
+        (third, "yearly", "failed", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("NOTIFY aiops_trigger, ' Probability '", "probability"),
+        ("NOTIFY aiops_trigger, 'yearly'", "yearly"),
+        ("NOTIFY probability", "probability"),
+        ("NOTIFY hazard, 'whatever'", "hazard"),
+    ],
+)
+def test_a_bare_notification_runs_what_channel_or_payload_say(results, statement, kind):
+    with listening(results):
+        ask(results, statement)
+        [(started, error, outcome)] = eventually(lambda: jobs(results, "completed"))
+    assert (started, error, outcome["status"]) == (kind, None, "success")
+
+
+def test_an_unknown_payload_is_a_warning_and_nothing_else(results, caplog):
+    with listening(results):
+        ask(results, "NOTIFY aiops_trigger, 'everything; DROP TABLE batch_jobs'")
+        eventually(lambda: "unknown payload 'everything; DROP TABLE batch_jobs'" in caplog.text)
+        trigger_job(results, "hazard")
+        eventually(lambda: jobs(results, "completed"))
+    assert ask(results, "SELECT count(*) FROM batch_jobs") == [(1,)]
+
+
+def test_a_duplicate_is_skipped_and_another_kind_is_not_held_up(results, monkeypatch):
+    monkeypatch.setenv("SHUTDOWN_GRACE_SECONDS", "0.2")  # the slow run need not end
+    with listening(results, probability=SLOW):
+        trigger_job(results, "probability")
+        eventually(lambda: jobs(results, "running"))
+        for kind in ("probability", "yearly", "hazard"):
+            trigger_job(results, kind)
+        eventually(lambda: len(jobs(results, "cancelled")) == 2 and jobs(results, "completed"))
+        assert [row[0] for row in jobs(results, "completed")] == ["hazard"]
+        skipped = ask(results, "SELECT job_type, status, error_message FROM batch_job_logs WHERE status = 'skipped'")
+        assert skipped == [
+            ("probability", "skipped", "another probability run is going"),
+            ("yearly", "skipped", "another probability or hazard run is going"),
+        ]
+
+
+def test_a_run_of_another_process_is_not_disturbed(results):
+    with psycopg.connect(results, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, hashtext('job hazard'))", (triggers.postgres.LOCK_SPACE,))
+        with listening(results):
+            trigger_job(results, "yearly")
+            [(kind, why, _)] = eventually(lambda: jobs(results, "cancelled"))
+    assert (kind, why) == ("yearly", "another probability or hazard run is going")
+
+
+def test_a_trigger_of_our_absence_is_taken_up(results, monkeypatch):
+    monkeypatch.setenv("APP_URL", results)
+    assert trigger.main(["hazard"]) == 0
+    with listening(results):
+        eventually(lambda: jobs(results, "completed"))
+
+
+def test_a_lost_connection_is_taken_up_again(results, monkeypatch):
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.1)
+    with listening(results):
+        [(lost,)] = sessions(results)
+        ask(results, "SELECT pg_terminate_backend(%s)", lost)
+        eventually(lambda: [pid for (pid,) in sessions(results) if pid != lost])
+        ask(results, "NOTIFY hazard")
+        eventually(lambda: jobs(results, "completed"))
+
+
+def test_a_killed_run_is_failed_and_can_be_asked_for_again(results):
+    with listening(results, hazard=("sh", "-c", "kill -9 $$")):
+        trigger_job(results, "hazard")
+        eventually(lambda: jobs(results, "failed"))
+        trigger_job(results, "hazard")
+        failed = eventually(lambda: len(jobs(results, "failed")) == 2 and jobs(results, "failed"))
+    assert {row[1] for row in failed} == {"ended by signal 9"}
+
+
+def test_a_silent_run_is_taken_for_lost(results):
+    ask(
+        results,
+        "INSERT INTO batch_jobs (job_type, status, updated_at) VALUES ('yearly', 'running', now() - interval '11 min')",
+    )
+    with listening(results):
+        assert eventually(lambda: jobs(results, "failed")) == [("yearly", "Worker lost", None)]
+
+
+def at(moment, monkeypatch, kind):
+    local = moment.astimezone(ZoneInfo("Asia/Seoul"))
+    for part in ("month", "day", "hour", "minute"):
+        monkeypatch.setenv(f"{kind.upper()}_SCHEDULE_{part.upper()}", str(getattr(local, part)))
+
+
+def test_a_firing_missed_within_the_grace_runs_at_start_and_only_once(results, monkeypatch):
+    # a firing of a few minutes ago, not on 29 February, which no schedule may name
+    moment = datetime.now(UTC) - timedelta(minutes=5)
+    at(moment, monkeypatch, "hazard")
+    monkeypatch.setenv("MISFIRE_GRACE_HOURS", "1")
+    with listening(results):
+        eventually(lambda: jobs(results, "completed"))
+    with listening(results):
+        time.sleep(1)
+    assert ask(results, "SELECT job_type, input_params->>'origin' FROM batch_jobs") == [("hazard", "missed schedule")]
+
+
+def test_times_are_those_of_the_settings_in_their_zone(monkeypatch):
+    following = {
+        task: trigger.get_next_fire_time(None, datetime(2026, 12, 31, 12, tzinfo=UTC)).isoformat()
+        for task, trigger in schedule.triggers(load()).items()
+    }
+    assert following == {
+        "probability": "2027-01-01T02:00:00+09:00",
+        "hazard": "2027-01-01T04:00:00+09:00",
+        "clean": "2027-01-01T03:00:00+09:00",
+    }
+    for name, value in {"MONTH": 6, "DAY": 15, "HOUR": 23, "MINUTE": 45}.items():
+        monkeypatch.setenv(f"HAZARD_SCHEDULE_{name}", str(value))
+    monkeypatch.setenv("SCHEDULE_TIMEZONE", "UTC")
+    other = schedule.triggers(load())["hazard"].get_next_fire_time(None, datetime(2026, 12, 31, tzinfo=UTC))
+    assert other.isoformat() == "2027-06-15T23:45:00+00:00"
+
+
+def test_a_firing_before_the_grace_is_not_missed():
+    trigger = schedule.triggers(load())["probability"]
+    due = datetime(2026, 12, 31, 17, tzinfo=UTC)  # 02:00 in Seoul
+    assert schedule.last_firing(trigger, due + timedelta(hours=5), timedelta(hours=6)) == due
+    assert schedule.last_firing(trigger, due + timedelta(hours=7), timedelta(hours=6)) is None
+    assert schedule.last_firing(trigger, due - timedelta(minutes=1), timedelta(hours=6)) is None
+
+
+SERVICE = """
+import sys
+from jobs import listen
+listen.COMMANDS = {task: ("sh", "-c", "sleep 1; echo done") for task in ("probability", "hazard", "yearly", "clean")}
+sys.exit(listen.main([]))
+"""
+
+
+def test_sigterm_lets_the_running_job_end_and_exits_with_0(results):
+    environment = os.environ | {"APP_URL": results, "LOG_FORMAT": "json"}
+    process = subprocess.Popen([sys.executable, "-c", SERVICE], env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: sessions(results), 60)
+        trigger_job(results, "yearly")
+        eventually(lambda: jobs(results, "running"))
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert [row[0] for row in jobs(results, "completed")] == ["yearly"]
+    assert all(line.startswith('{"time": ') for line in said.splitlines())
+    assert '"message": "probability: next at' in said
+
+
+def test_an_unknown_kind_and_a_missing_database_are_refused(monkeypatch, caplog):
+    with pytest.raises(SystemExit, match="2"):
+        trigger.main(["everything"])
+    monkeypatch.setenv("DW_URL", "postgresql://u:hush@127.0.0.1:1/w")
+    assert trigger.main(["yearly"]) == 2
+    assert "set APP_*" in caplog.messages[-1]
+    monkeypatch.setenv("APP_URL", "postgresql://u:hush@127.0.0.1:1/a")
+    assert trigger.main(["yearly"]) == 1
+    assert "cannot connect to u@127.0.0.1:1/a" in caplog.messages[-1]
+    assert "hush" not in caplog.text
