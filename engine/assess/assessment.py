@@ -151,19 +151,29 @@ def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.Data
     return pl.from_numpy(found, schema=list(RISKS)).with_columns(pl.all().fill_nan(None))
 
 
+def by_site(prepared: Prepared, frames: Frames) -> pl.DataFrame:
+    """One long frame of a stage that runs once a site, with `row`, place and risk."""
+    asked = {risk: prepared.sites[wants(risk)] for risk in RISKS}
+    return _long(prepared.sites.select("row", "site_id", "latitude", "longitude"), frames, asked)
+
+
+def by_pair(prepared: Prepared, frames: Frames) -> pl.DataFrame:
+    """One long frame of a stage that runs once a scenario and period."""
+    site = prepared.requests["site"]
+    keys = pl.concat(
+        [prepared.sites.select("row", "site_id", "latitude", "longitude")[site], prepared.requests.drop("site")],
+        how="horizontal",
+    )
+    return _long(keys, frames, {risk: prepared.sites[wants(risk)].gather(site) for risk in RISKS})
+
+
 def collect(prepared: Prepared, stages: Stages) -> AssessmentResult:
     """Long frames, totals and failures of all stages that ran."""
-    place = prepared.sites.select("site_id", "latitude", "longitude")
-    by_site = place.with_columns(row=prepared.sites["row"])
-    site = prepared.requests["site"]
-    keys = pl.concat([by_site[site], prepared.requests.drop("site")], how="horizontal")
-    asked = {risk: prepared.sites[wants(risk)] for risk in RISKS}
-    asked_then = {risk: flags.gather(site) for risk, flags in asked.items()}
     long = {
-        "exposure": _long(by_site, stages.exposure, asked),
-        "vulnerability": _long(by_site, stages.vulnerability, asked),
-        "aal": None if stages.aal is None else _long(keys, stages.aal, asked_then),
-        "risk": None if stages.risk is None else _long(keys, stages.risk, asked_then),
+        "exposure": by_site(prepared, stages.exposure),
+        "vulnerability": by_site(prepared, stages.vulnerability),
+        "aal": None if stages.aal is None else by_pair(prepared, stages.aal),
+        "risk": None if stages.risk is None else by_pair(prepared, stages.risk),
     }
     totals = integrate.totals(prepared, stages)
     failures = _failures(prepared, [frame for frame in long.values() if frame is not None], totals)

@@ -9,7 +9,7 @@ import polars as pl
 from engine.assess import classes
 from engine.assess.config import AssessConfig
 from engine.assess.fields import BUILDING, BUILDING_NAMES, BY_NAME
-from engine.assess.validation import DATABASE, FAILURES, check, requested
+from engine.assess.validation import DATABASE, FAILURES, Checked, check, requested
 from engine.assess.vocabulary import OUTSIDE_GRID, RISK, RISKS
 from engine.errors import SchemaError
 
@@ -40,6 +40,10 @@ class Prepared:
         """Some of the sites with their requests; nothing of what failed."""
         return self.only(pl.int_range(self.sites.height, eager=True).is_between(start, start + length, closed="left"))
 
+    def remainder(self) -> Prepared:
+        """What `slice` leaves out: sites outside the grid, and the failures."""
+        return Prepared(self.sites.clear(), self.requests.clear(), self.outside, self.outside_requests, self.failures)
+
     def only(self, kept: pl.Series) -> Prepared:
         """The sites where `kept` is true, with their requests; nothing of what failed."""
         place = kept.cast(pl.UInt32).cum_sum() - 1
@@ -54,12 +58,21 @@ def wants(risk: str) -> str:
     return f"wants_{risk}"
 
 
+def wants_expression(risk: str) -> pl.Expr:
+    """True where a checked site asks for a risk: it names it, or none."""
+    return pl.col("risk_types").list.contains(risk) | (pl.col("risk_types").list.len().fill_null(0) == 0)
+
+
 def prepare(sites: pl.DataFrame, config: AssessConfig) -> Prepared:
     """Check, fill and classify sites; no step depends on another row, but for doubled ids.
 
     raises : SchemaError for an unknown `building_source`
     """
-    checked = check(sites)
+    return prepare_checked(check(sites), config)
+
+
+def prepare_checked(checked: Checked, config: AssessConfig) -> Prepared:
+    """The same for sites that were checked before, and may have been filled since from the warehouse."""
     filled = _fill(checked.valid)
     filled = _classify(filled, config)
     cells = config.grid.locate(filled["latitude"].to_numpy(), filled["longitude"].to_numpy())
@@ -124,12 +137,11 @@ def _classify(sites: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
         .then(pl.lit("floor_area"))
         .otherwise(pl.lit("default_area"))
     )
-    all_risks = pl.col("risk_types").list.len().fill_null(0) == 0
     return sites.with_columns(
         structure_class=classes.structure_class(pl.col("structure")),
         purpose_class=classes.purpose_class(pl.col("main_purpose")),
         has_tank=pl.col("has_water_tank").fill_null(large),
         normalized_asset_value=pl.when(valued).then(by_value.clip(0, 1)).otherwise(by_area.clip(0.1, 1)),
         asset_basis=basis.cast(BASIS),
-        **{wants(risk): all_risks | pl.col("risk_types").list.contains(risk) for risk in RISKS},
+        **{wants(risk): wants_expression(risk) for risk in RISKS},
     ).with_columns(water_dependency=classes.water_dependency(pl.col("purpose_class")))

@@ -119,7 +119,8 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
     if field.kind == "number" and kind.is_numeric():
         return column.cast(pl.Float64), read_wrong
     if field.kind == "integer" and kind.is_integer():
-        return column.cast(pl.Int64, strict=False), read_wrong | (column.cast(pl.Int64, strict=False).is_null())
+        held = column.cast(pl.Int64, strict=False)  # not above 2^63
+        return held, read_wrong | (column.is_not_null() & held.is_null())
     if field.kind == "integer" and kind.is_numeric():
         whole = (column.cast(pl.Float64) % 1 == 0).fill_null(False)  # False for NaN and infinity, too
         return pl.when(whole).then(column.cast(pl.Int64, strict=False)), read_wrong | (column.is_not_null() & ~whole)
@@ -137,7 +138,7 @@ def _with_ids(typed: pl.DataFrame) -> pl.DataFrame:
         pl.col("site_id").str.to_lowercase(),
         pl.col("risk_types").list.eval(pl.element().replace(ALIASES)),
     )
-    known = pl.all_horizontal(_in_range(field) for field in COORDINATES)
+    known = pl.all_horizontal(within_range(field) for field in COORDINATES)
     places = typed.select(pl.when(known).then(pl.col(field.name)).alias(field.name) for field in COORDINATES)
     derivable = pl.col("site_id").is_null() & ~pl.col("wrong_site_id")
     derived = site_ids.derive(places["latitude"], places["longitude"])
@@ -148,7 +149,7 @@ def _with_ids(typed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _in_range(field: Field) -> pl.Expr:
+def within_range(field: Field) -> pl.Expr:
     """True for a finite value within the bounds; null for null."""
     value = pl.col(field.name)
     fits = value.is_finite() if field.kind == "number" else pl.lit(True)
@@ -182,7 +183,7 @@ def _checks(typed: pl.DataFrame) -> Iterator[Check]:
 def _fault(field: Field) -> pl.Expr | None:
     value = pl.col(field.name)
     if field.kind in ("integer", "number"):
-        return ~_in_range(field)
+        return ~within_range(field)
     if field.kind == "boolean":
         return None
     if field.choices:

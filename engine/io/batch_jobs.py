@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -197,6 +198,41 @@ def fail_lost(connection: psycopg.Connection, silent_for: timedelta = LOST_AFTER
             (silent_for, [SITE, PORTFOLIO]),
         ).fetchall()
     return [row[0] for row in rows]
+
+
+@contextmanager
+def logged(
+    connection: psycopg.Connection, batch_id: UUID, job_type: str, total: int
+) -> Iterator[Callable[[int, int], None]]:
+    """A row in `batch_job_logs` around a run: written at its start, ended whatever happens.
+
+    total  : items of the run
+    yields : to be called with (succeeded, failed) when the run ends well
+    """
+    with postgres.failures("logging a run", SinkError):
+        [(number,)] = connection.execute(
+            "INSERT INTO batch_job_logs (batch_id, job_type, started_at, status, total_grids)"
+            " VALUES (%s, %s, now(), 'running', %s) RETURNING id",
+            (batch_id, job_type, total),
+        ).fetchall()
+    counts: list[int] = []
+
+    def end(status: str, error: str | None) -> None:
+        done, failed = counts or (None, None)
+        connection.execute(
+            "UPDATE batch_job_logs SET completed_at = now(), status = %s, processed_grids = %s, failed_grids = %s,"
+            " success_rate = round(100.0 * %s / nullif(total_grids, 0), 2), error_message = %s WHERE id = %s",
+            (status, done, failed, done, error, number),
+        )
+
+    try:
+        yield lambda done, failed: counts.extend((done, failed))
+    except BaseException as err:
+        if not (connection.closed or connection.broken):
+            end("cancelled" if isinstance(err, KeyboardInterrupt | EndedError) else "failed", str(err))
+        raise
+    with postgres.failures("logging a run", SinkError):
+        end("partial" if counts and counts[1] else "completed", None)
 
 
 def retry(connection: psycopg.Connection, batch_id: UUID) -> UUID:

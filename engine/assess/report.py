@@ -1,0 +1,120 @@
+"""One site's assessment as the JSON object that a finished job holds. Rounded here and nowhere before, half-even."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from engine.assess.assessment import AssessmentResult
+from engine.assess.vocabulary import RISKS
+from engine.scenario import DEFAULT_SCENARIO, Scenario
+
+_DIGITS = 6
+_PERCENT_DIGITS = 4
+_BREAKDOWN = (
+    "risk_score",
+    "contribution_percent",
+    "hazard",
+    "exposure",
+    "vulnerability",
+    "risk_level",
+    "risk_index",
+    "status",
+    "reason",
+)
+_EXPOSURE = (
+    "exposure_score",
+    "proximity_factor",
+    "normalized_asset_value",
+    "exposure_level",
+    "basis",
+    "imputed_inputs",
+    "skipped_inputs",
+    "status",
+    "reason",
+    "is_default",
+)
+_VULNERABILITY = ("vulnerability_score", "vulnerability_level", "status", "reason", "is_default")
+_AAL = (
+    "base_aal",
+    "vulnerability_scale",
+    "insurance_rate",
+    "final_aal",
+    "final_aal_percentage",
+    "expected_loss",
+    "aal_capped",
+    "risk_level",
+    "grade",
+    "status",
+    "reason",
+    "is_default",
+)
+_TOTALS = (
+    "total_risk_score",
+    "risk_level",
+    "no_risk",
+    "average_hazard",
+    "average_exposure",
+    "average_vulnerability",
+    "highest_integrated_risk",
+    "top_3_risks",
+    "risks_without_score",
+)
+_LOSS = ("total_expected_loss", "highest_aal_risk", "risks_without_loss")
+_BUILDING = ("building_source", "data_quality", "imputed_fields", "asset_basis")
+
+
+def site_report(result: AssessmentResult) -> dict[str, Any]:
+    """The report of a result that holds one site inside the grid.
+
+    `integrated_risk` and `aal` are those of the default scenario if it was asked for, else of the first; every pair of
+    scenario and period stands in `scenarios`.
+    """
+    totals = result.totals
+    first = totals.row(0, named=True)
+    pairs = [_pair(result, row) for row in totals.iter_rows(named=True)]
+    default = Scenario(DEFAULT_SCENARIO).api_key
+    shown = next((pair for pair in pairs if pair["scenario"] == default), pairs[0])
+    failed = int(totals["risks_failed"].sum())
+    return {
+        "status": "partial" if failed else "success",
+        "site_id": first["site_id"],
+        "latitude": first["latitude"],
+        "longitude": first["longitude"],
+        "risk_types": [risk for risk in RISKS if risk in result.exposure["risk_type"]],
+        "building": _chosen(first, _BUILDING),
+        "exposure": _by_risk(result.exposure, _EXPOSURE),
+        "vulnerability": _by_risk(result.vulnerability, _VULNERABILITY),
+        "integrated_risk": shown["integrated_risk"],
+        "aal": shown["aal"],
+        "scenarios": pairs,
+    }
+
+
+def _pair(result: AssessmentResult, row: dict[str, Any]) -> dict[str, Any]:
+    def mine(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.filter(
+            (pl.col("scenario_id") == row["scenario_id"]) & (pl.col("time_period") == row["time_period"])
+        )
+
+    return {
+        "scenario": Scenario(row["scenario_id"]).api_key,
+        "time_period": row["time_period"],
+        "integrated_risk": _chosen(row, _TOTALS) | {"risk_breakdown": _by_risk(mine(result.risk), _BREAKDOWN)},
+        "aal": _chosen(row, _LOSS) | {"risks": _by_risk(mine(result.aal), _AAL)},
+    }
+
+
+def _by_risk(frame: pl.DataFrame, names: tuple[str, ...]) -> dict[str, Any]:
+    return {row["risk_type"]: _chosen(row, names) for row in frame.iter_rows(named=True)}
+
+
+def _chosen(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _rounded(name, row[name]) for name in names}
+
+
+def _rounded(name: str, value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return round(value, _PERCENT_DIGITS if name.endswith("_percentage") else _DIGITS)

@@ -1,0 +1,82 @@
+"""Site tables in, assessment tables out, as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import SettingsError, SinkError, SourceError
+
+SUFFIXES = (".parquet", ".csv")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A table of sites: Parquet with its types, CSV (UTF-8, with a header) with every column as text.
+
+    raises : SettingsError for another kind of file, SourceError for one that cannot be read
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise SettingsError(f"{path}: sites are read from {' or '.join(SUFFIXES)}")
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema=False)
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist") from None
+    except (pl.exceptions.PolarsError, OSError) as err:
+        raise SourceError(f"{path} cannot be read: {str(err).splitlines()[0]}") from err
+
+
+class FrameFiles:
+    """Frames written part by part, one Parquet file each; they get their names when all is written.
+
+    folder : made when absent. Used as a context: an exception leaves the files of an earlier run as they were
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise SinkError(f"{folder} cannot be made: {err}") from err
+
+    def append(self, name: str, frame: pl.DataFrame) -> None:
+        """Add rows to NAME.parquet; enumerations are written as text."""
+        table = frame.with_columns(pl.selectors.enum().cast(pl.String)).to_arrow(compat_level=pl.CompatLevel.oldest())
+        try:
+            if name not in self._writers:
+                self._writers[name] = pq.ParquetWriter(self._part(f"{name}.parquet"), table.schema)
+            self._writers[name].write_table(table)
+        except (OSError, pa.ArrowException) as err:
+            raise SinkError(f"{self._folder / name}.parquet cannot be written: {err}") from err
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write portfolio.json and put all files in their places, those of an earlier run with them."""
+        try:
+            for writer in self._writers.values():
+                writer.close()
+            text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
+            self._part("portfolio.json").write_text(text + "\n", "utf-8")
+            for name in [*(f"{name}.parquet" for name in self._writers), "portfolio.json"]:
+                self._part(name).replace(self._folder / name)
+        except OSError as err:
+            raise SinkError(f"{self._folder} cannot be written: {err}") from err
+
+    def _part(self, name: str) -> Path:
+        return self._folder / f".{name}.part"
+
+    def __enter__(self) -> FrameFiles:
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        for name, writer in self._writers.items():
+            writer.close()
+            self._part(f"{name}.parquet").unlink(missing_ok=True)
+        self._part("portfolio.json").unlink(missing_ok=True)

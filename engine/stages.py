@@ -1,0 +1,259 @@
+"""The stages of an assessment job: computed part by part, stored as they end, cached, with progress reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import polars as pl
+import psycopg
+
+from engine.assess import assessment, hashes
+from engine.assess.assessment import AssessmentResult, Report
+from engine.assess.config import AssessConfig
+from engine.assess.integrate import Frames, Stages
+from engine.assess.prepare import Prepared, wants
+from engine.assess.scaling import labelled, vulnerability_scale
+from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
+from engine.io import batch_jobs, site_results
+
+_OK = pl.lit("ok", STATUS)
+Tell = Callable[[Prepared], Report]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells the job's row how far it is.
+
+    items     : sites x risks
+    throttled : at most one report a second or a percent; the ends of stages are always told
+    """
+
+    connection: psycopg.Connection
+    batch_id: UUID
+    items: int
+    throttled: bool
+    _told_at: float = 0.0
+    _told: int = 0
+
+    @classmethod
+    def of(cls, connection: psycopg.Connection, batch_id: UUID, prepared: Prepared, *, throttled: bool) -> Progress:
+        """Of a job over these sites; the job must be running."""
+        items = sum(int(prepared.sites[wants(risk)].sum()) for risk in RISKS)
+        progress = cls(connection, batch_id, items, throttled)
+        progress._tell(0, "Fetching H and P(H)", 0)
+        return progress
+
+    def step(self, text: str, percent: int) -> None:
+        """A stage without items is done."""
+        self._tell(percent, text, 0)
+
+    @contextmanager
+    def band(self, start: int, end: int, text: str) -> Iterator[Tell]:
+        """A stage from `start` to `end` percent: told risk by risk, its end when the stage has been stored."""
+        done, last = 0, text
+
+        def tell(prepared: Prepared) -> Report:
+            def report(risk: str) -> None:
+                nonlocal done, last
+                items = int(prepared.sites[wants(risk)].sum())
+                done, last = done + items, text.format(risk=risk)
+                if items and done < self.items:
+                    self._maybe(start + (end - start) * done // self.items, last, done)
+
+            return report
+
+        yield tell
+        self._tell(end, last, self.items)
+
+    def _maybe(self, percent: int, text: str, done: int) -> None:
+        due = time.monotonic() - self._told_at >= 1 or percent > self._told
+        if due or not self.throttled:
+            self._tell(percent, text, done)
+
+    def _tell(self, percent: int, text: str, done: int) -> None:
+        batch_jobs.advance(self.connection, self.batch_id, percent, text, completed=done, total=self.items)
+        self._told, self._told_at = percent, time.monotonic()
+
+
+@dataclass(slots=True)
+class Stage:
+    """A part of the sites on its way: what each stage has left for the next."""
+
+    prepared: Prepared
+    hashes: pl.DataFrame
+    exposed: Frames | None = None
+    vulnerable: Frames | None = None
+    scaled: Frames | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStages:
+    """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
+
+    read_at : when the AAL of the cells was about to be read
+    """
+
+    connection: psycopg.Connection
+    config: AssessConfig
+    hazards: pl.DataFrame
+    probabilities: pl.DataFrame
+    known_aal: pl.DataFrame
+    hashes: pl.DataFrame
+    read_at: datetime
+
+    @classmethod
+    def fetch(cls, connection: psycopg.Connection, prepared: Prepared, config: AssessConfig) -> StoredStages:
+        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache."""
+        sites = prepared.sites
+        own = pl.concat([sites.select("site_id"), hashes.hashed(sites)], how="horizontal")
+        risks = [risk for risk in RISKS if sites[wants(risk)].any()]
+        pairs = (
+            prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
+        )
+        read_at = site_results.now(connection)
+        known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
+        missed = sites.filter(~pl.col("site_id").is_in(known["site_id"].unique().implode()))
+        return cls(
+            connection=connection,
+            config=config,
+            hazards=site_results.read_scores(connection, site_results.HAZARD, sites["grid_id"].unique(), risks, pairs),
+            probabilities=site_results.read_scores(
+                connection, site_results.PROBABILITY, missed["grid_id"].unique(), risks, pairs
+            ),
+            known_aal=known,
+            hashes=own,
+            read_at=read_at,
+        )
+
+    def part(self, prepared: Prepared) -> Stage:
+        """The start of some of the sites."""
+        own = prepared.sites.select("site_id").join(self.hashes, on="site_id", how="left", maintain_order="left")
+        return Stage(prepared, own)
+
+    def expose(self, part: Stage, tell: Tell) -> None:
+        """E: computed and stored."""
+        part.exposed = assessment.run_exposure(part.prepared, self.config, tell(part.prepared))
+        site_results.store(self.connection, "exposure_results", assessment.by_site(part.prepared, part.exposed))
+
+    def make_vulnerable(self, part: Stage, tell: Tell) -> None:
+        """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
+        report = tell(part.prepared)
+        cached = site_results.cached_vulnerability(self.connection, part.hashes.select("site_id", "building_hash"))
+        cached = _complete(cached, part.prepared, per_request=False)
+        held = part.prepared.sites["site_id"].is_in(cached["site_id"].unique().implode())
+        missed = part.prepared.only(~held)
+        fresh = assessment.run_vulnerability(missed, report)
+        known = {risk: _known_vulnerability(part.prepared.only(held), cached, risk) for risk in RISKS}
+        part.vulnerable = _merged(held, known, fresh)
+        _tell_all(tell(part.prepared.only(held)))  # sites from the cache are done, too
+        rows = assessment.by_site(part.prepared, part.vulnerable)
+        site_results.store(self.connection, "vulnerability_results", rows)
+        new = assessment.by_site(missed, fresh).filter(pl.col("status") == "ok")
+        site_results.cache_vulnerability(
+            self.connection,
+            new.join(part.hashes, on="site_id").rename(
+                {"vulnerability_score": "score", "vulnerability_level": "level"}
+            ),
+        )
+
+    def scale(self, part: Stage, tell: Tell) -> None:
+        """AAL: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
+        assert part.vulnerable is not None  # noqa: S101 (the stages run in order)
+        held = part.prepared.sites["site_id"].is_in(self.known_aal["site_id"].unique().implode())
+        missed, kept = part.prepared.only(~held), part.prepared.only(held)
+        vulnerable = {risk: frame.filter(~held) for risk, frame in part.vulnerable.items()}
+        base = assessment.by_request(missed, self.probabilities, "aal")
+        fresh = assessment.run_scaling(missed, vulnerable, base, self.config, tell(missed))
+        known = {
+            risk: _known_aal(kept, self.known_aal, part.vulnerable[risk].filter(held), risk, self.config)
+            for risk in RISKS
+        }
+        part.scaled = _merged(held.gather(part.prepared.requests["site"]), known, fresh)
+        _tell_all(tell(kept))
+        site_results.store(self.connection, "aal_scaled_results", assessment.by_pair(part.prepared, part.scaled))
+        new = assessment.by_pair(missed, fresh).filter((pl.col("status") == "ok") & ~pl.col("is_default"))
+        site_results.cache_aal(self.connection, new.join(part.hashes, on="site_id"), self.read_at)
+
+    def integrate(self, part: Stage) -> AssessmentResult:
+        """Integrated risk, and all frames of the part."""
+        assert part.exposed is not None and part.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
+        hazard = assessment.by_request(part.prepared, self.hazards, "hazard_score")
+        risk = assessment.run_integration(part.prepared, part.exposed, part.vulnerable, hazard)
+        return assessment.collect(part.prepared, Stages(part.exposed, part.vulnerable, part.scaled, risk))
+
+
+def _tell_all(report: Report) -> None:
+    for risk in RISKS:
+        report(risk)
+
+
+def _complete(cached: pl.DataFrame, prepared: Prepared, *, per_request: bool) -> pl.DataFrame:
+    """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all."""
+    sites = prepared.sites
+    asked = pl.concat(
+        [sites.filter(pl.col(wants(risk))).select("site_id", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
+    )
+    keys = ["site_id", "risk_type"]
+    if per_request:
+        pairs = pl.concat(
+            [sites.select("site_id")[prepared.requests["site"]], prepared.requests.drop("site")], how="horizontal"
+        )
+        asked = asked.join(pairs, on="site_id")
+        keys += ["scenario_id", "time_period"]
+        cached = cached.with_columns(pl.col("time_period").cast(PERIOD))
+    cached = cached.with_columns(pl.col("risk_type").cast(RISK)).join(asked, on=keys, how="semi")
+    counts = asked.group_by("site_id").len("wanted").join(cached.group_by("site_id").len("held"), on="site_id")
+    whole = counts.filter(pl.col("held") == pl.col("wanted"))
+    return cached.join(whole, on="site_id", how="semi")
+
+
+def _known_vulnerability(prepared: Prepared, cached: pl.DataFrame, risk: str) -> pl.DataFrame:
+    rows = prepared.sites.select("site_id").join(
+        cached.filter(pl.col("risk_type") == risk), on="site_id", how="left", maintain_order="left"
+    )
+    return rows.select(
+        "vulnerability_score",
+        pl.col("vulnerability_level").cast(LEVEL),
+        "factors",
+        status=_OK,
+        reason=pl.lit(None, pl.String),
+        is_default=pl.lit(False),
+    )
+
+
+def _known_aal(
+    prepared: Prepared, cached: pl.DataFrame, vulnerable: pl.DataFrame, risk: str, config: AssessConfig
+) -> pl.DataFrame:
+    site = prepared.requests["site"]
+    wanted = pl.concat(
+        [prepared.sites.select("site_id", "insurance_rate")[site], prepared.requests.drop("site")], how="horizontal"
+    )
+    keys = ["site_id", "scenario_id", "time_period"]
+    rows = wanted.join(cached.filter(pl.col("risk_type") == risk), on=keys, how="left", maintain_order="left")
+    score = vulnerable["vulnerability_score"].gather(site)
+    return labelled(
+        rows.with_columns(
+            score=score,
+            status=_OK,
+            reason=pl.lit(None, pl.String),
+            is_default=pl.lit(False),
+        ).with_columns(vulnerability_scale=vulnerability_scale(pl.col("score"))),
+        config,
+    )
+
+
+def _merged(held: pl.Series, known: Frames, fresh: Frames) -> Frames:
+    """Rows of two frames a risk in one: those of `known` where `held`, in order, those of `fresh` elsewhere."""
+    if not held.any():
+        return fresh
+    place = pl.select(
+        pl.when(held)
+        .then(held.cum_sum().cast(pl.Int64) - 1)
+        .otherwise((~held).cum_sum().cast(pl.Int64) - 1 + int(held.sum()))
+    ).to_series()
+    return {risk: pl.concat([known[risk], fresh[risk]])[place] for risk in RISKS}
