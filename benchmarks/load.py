@@ -7,11 +7,11 @@ text that ours sends, and, as a second rival, the binary form that the server it
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,16 +169,14 @@ def _contest(
     folder.mkdir(parents=True)
 
     def ours() -> dict[str, int]:
-        return load.replace(
-            connection, url, run, parts, held.styles, ranked=True, connections=CONNECTIONS, summary=json.loads("{}")
-        )
+        return load.replace(connection, url, run, parts, held.styles, ranked=True, connections=CONNECTIONS, summary={})
 
     loaded = ours()
     encode(held, parts, folder)
     encode_binary(url, parts, folder)
     contest: dict[str, Callable[[], Any]] = {"ours": ours}
     for form in ("text", "binary"):
-        contest[form] = lambda form=form: raw(url, parts, folder, form, run.run_id)
+        contest[form] = partial(raw, url, parts, folder, form, run.run_id)
     seconds, _ = harness.in_turn(contest, options.rounds)
     assert _counts(url, parts) == loaded, "the rivals load other rows"
     rows = []

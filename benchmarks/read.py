@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class Psycopg:
         self._connection = psycopg.connect(url)
 
     def discard(self, query: str) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as copy:  # type: ignore[arg-type]
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as copy:
             for _ in copy:
                 pass
 
@@ -115,7 +116,7 @@ def discard_all(source: ClimateSource, clients: list[Any]) -> None:
 def measure(options: Options) -> list[dict[str, Any]]:
     """One row a layout: value rows/s of both and their ratio."""
     cells = options.cells or CELLS
-    rival: Callable[[str], Any] = Psql if shutil.which("psql") else Psycopg
+    rival: type[Psql | Psycopg] = Psql if shutil.which("psql") else Psycopg
     rows = []
     with scratch.server(options.scratch) as server, closing(open_source(scratch.store(options.scratch, cells))) as made:
         for layout in ("ours", "seed"):
@@ -125,7 +126,10 @@ def measure(options: Options) -> list[dict[str, Any]]:
                     source.cells().height * source.axis.n * BY_TABLE[t].steps for t in source.tables if t in BY_TABLE
                 )
                 clients = [rival(url) for _ in range(CONNECTIONS)]
-                contest = {"ours": lambda s=source: read_all(s), "rival": lambda s=source, c=clients: discard_all(s, c)}
+                contest: dict[str, Callable[[], Any]] = {
+                    "ours": partial(read_all, source),
+                    "rival": partial(discard_all, source, clients),
+                }
                 seconds, answers = harness.in_turn(contest, options.rounds)
                 for client in clients:
                     client.close()
@@ -137,7 +141,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
                     "cells": cells,
                     "rows": total,
                     "connections": CONNECTIONS,
-                    "rival": rival.name,  # type: ignore[attr-defined]
+                    "rival": rival.name,
                     "ours, M rows/s": total / seconds["ours"] / 1e6,
                     "rival, M rows/s": total / seconds["rival"] / 1e6,
                     "ratio": ratio,

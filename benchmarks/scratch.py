@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -15,11 +16,15 @@ from engine.sample import national_warehouse
 from engine.sample.national import NationalClimate
 from engine.sample.national_warehouse import Layout
 
+#: a second process takes some seconds to start
+_WORTH_A_PROCESS = 2_000
 
+
+@cache
 def store(scratch: Path, cells: int) -> Path:
     """The store of so many land cells, made when it is not there: some minutes for the whole country."""
     folder = scratch / f"cells={cells}"
-    with closing(NationalClimate(cells, processes=2)) as source:
+    with closing(NationalClimate(cells, processes=2 if cells > _WORTH_A_PROCESS else 1)) as source:
         snapshot.write(source, folder)
     return folder
 

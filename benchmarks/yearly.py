@@ -55,6 +55,9 @@ def quadrature(density: Any, a: float, b: float) -> float:
     return float(quad(lambda t: density(t)[0], a, b, epsabs=1e-10, limit=200)[0]) if a < b else 0.0
 
 
+MASSES: dict[str, Mass] = {"closed form": closed_form, "quadrature": quadrature}
+
+
 def probabilities(x: Floats, edges: Floats, bins: Bins, mass: Mass) -> Floats | None:
     """Bin probabilities of one cell by the same rules as `engine.kernels.bin_probabilities`."""
     valid = x[~np.isnan(x)]
@@ -151,7 +154,8 @@ def measure(options: Options) -> list[dict[str, Any]]:
         plan = make_plan(source, edition=edition, risks=tuple(RISKS), scenarios=list(Scenario), periods=DEFAULT_PERIODS)
         reference = make_reference(source, plan)
         expected = _answers(source, edition)
-        for name, mass in (("closed form", closed_form), ("quadrature", quadrature)):
+        for name in loop:
+            mass = MASSES[name]
             chosen = source.cells().head(loop[name])
             one_cell(fetch(connection, plan, chosen[:1]), plan, reference, closed_form)  # compiled before the clock
 

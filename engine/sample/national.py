@@ -69,7 +69,7 @@ class NationalClimate:
     def __init__(
         self, n_cells: int | None = None, *, grid: GridDefinition = KOREA, seed: int = climate.SEED, processes: int = 1
     ) -> None:
-        ids, cells = korea.land_cells(grid)
+        ids, cells = self._land = korea.land_cells(grid)
         wanted = len(ids) if n_cells is None else n_cells
         if not 0 < wanted <= len(ids):
             raise SettingsError(f"{wanted} cells: the lattice has 1 to {len(ids)} land cells")
@@ -149,7 +149,9 @@ class NationalClimate:
     def _small(self) -> dict[str, pl.DataFrame]:
         """Every table beside the climate, by name."""
         points, levels = _sea_level(self._seed)
-        here = places.Cells(self._ids, self._cells.latitude, self._cells.longitude)
+        # a basin's provinces are those of all its cells, however few were asked for
+        ids, land = self._land
+        here = places.Cells(ids, land.latitude, land.longitude)
         gauges = _gauges()
         codes = basins.basin_of_gauges(here, gauges)
         layers = [places.read_layer(path) for path in files.find(korea.DATA, "provinces*.geojson")]
@@ -162,7 +164,7 @@ class NationalClimate:
                 {name: [getattr(g, name)] for name in ("lat0", "lon0", "n_lat", "n_lon", "step")}
                 | {"first_year": [g.first_year], "last_year": [g.last_year]}
             ),
-            "location_grid": _places(g, self._ids, codes, points),
+            "location_grid": _places(g, self._ids, codes[np.searchsorted(ids, self._ids)], points),
             "grid_attributes": _attributes(self._ids, self._cells),
             "sea_level_grid": points,
             "sea_level_data": levels,
