@@ -32,7 +32,7 @@ def run(url, root, *words):
 def test_the_list_needs_no_database(capsys):
     assert etl.main(["--list"]) == 0
     names = capsys.readouterr().out.split()
-    assert names[:5] == ["grid", "sea_level", "monthly_grid", "yearly_grid", "optional_grid"]
+    assert names[:5] == ["grid", "admin", "population", "sea_level", "monthly_grid"]
 
 
 def test_a_load_prints_a_line_a_table_and_says_complete(new_database, tmp_path, capsys):
@@ -85,7 +85,7 @@ def test_sample_scenarios_units_and_lattice_reach_the_loaders(warehouse, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["moon"], "unknown loader 'moon'; known: grid, sea_level"),
+        (["moon"], "unknown loader 'moon'; known: grid, admin"),
         (["--variables", "ta,snow"], "unknown variable 'snow'"),
         (["--scenarios", "9"], "unknown scenario '9'"),
         (["--sample-limit", "0"], "--sample-limit is a positive number of cells, not '0'"),

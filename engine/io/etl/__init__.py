@@ -19,6 +19,8 @@ from engine.quality import load_ranges
 #: name -> module of this package, and the object in it when the module holds several loaders
 _WHERE: dict[str, tuple[str, str | None]] = {
     "grid": ("grid", None),
+    "admin": ("admin", None),
+    "population": ("population", None),
     "sea_level": ("sea_level", None),
     "monthly_grid": ("gridded", "MONTHLY"),
     "yearly_grid": ("gridded", "YEARLY"),

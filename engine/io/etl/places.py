@@ -26,8 +26,8 @@ GEOJSON = (".geojson", ".json")
 VECTOR_SUFFIXES = (*GEOJSON, ".gpkg", ".shp")
 _WGS84 = pyproj.CRS.from_epsg(4326)
 _GEOD = pyproj.Geod(ellps="WGS84")
-#: confidence of PROJ that two systems agree in everything but their names, percent
-_SAME_BUT_NAMES = 25
+#: percent of confidence from which on PROJ has compared parameters, too: at 25 it takes any central belt for any other
+_SAME_BUT_NAMES = 50
 #: a cell of the coast may lie this far outside every polygon
 _REACH_M = 2000.0
 _METRES_PER_DEGREE = 111_195.0
