@@ -199,17 +199,15 @@ def _table(path: Path) -> Iterable[tuple[str, int, int]]:
 def _frame(codes: Sequence[str], projected: Mapping[str, tuple[int, ...]], counted: Counts) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for code in codes:
-        level = regions.level_of(code, TABLE)
-        digits = code[: 2 if level == 1 else 5]
-        digits = regions.RENAMED.get(digits[:2], digits[:2]) + digits[2:]
-        persons = projected.get(digits) if level == 1 else None
+        digits = _digits(code)
+        persons = projected.get(digits)
         row: dict[str, Any] = {"admin_code": code}
         row |= {f"population_{year}": persons[i] if persons else None for i, year in enumerate(YEARS)}
         row["population_change_2020_2050"] = persons[-1] - persons[0] if persons else None
         rate = 100 * (persons[-1] - persons[0]) / persons[0] if persons and persons[0] else None
         row["population_change_rate_percent"] = None if rate is None else round(rate, 2)
-        row["population_current"] = counted.persons.get(digits) if level < 3 else None
-        row["population_current_year"] = counted.years.get(digits) if level < 3 else None
+        row["population_current"] = counted.persons.get(digits)
+        row["population_current_year"] = counted.years.get(digits) if digits in counted.persons else None
         rows.append(row)
     return pl.DataFrame(rows, schema={column: _POLARS.get(kind, pl.Int64) for column, kind in _TYPES.items()})
 
@@ -225,7 +223,16 @@ def _findings(codes: Sequence[str], projected: Mapping[str, tuple[int, ...]], co
         listed = ", ".join(counted.unknown[:_LISTED]) + more
         message = f"{len(counted.unknown)} counted regions have a statistical code without a legal one: {listed}"
         findings.append(Finding(WARNING, TABLE, message, len(counted.unknown)))
+    if elsewhere := sorted(counted.persons.keys() - {_digits(code) for code in codes}):
+        message = f"{len(elsewhere)} counted regions are not in {TABLE}: {', '.join(elsewhere[:_LISTED])}"
+        findings.append(Finding(WARNING, TABLE, message, len(elsewhere)))
     return findings
+
+
+def _digits(code: str) -> str:
+    """Two or five digits of a province or municipality, under the code that is in force; ten of a town."""
+    level = regions.level_of(code, TABLE)
+    return regions.RENAMED.get(code[:2], code[:2]) + code[2 : {1: 2, 2: 5, 3: 10}[level]]
 
 
 _TYPES = {
