@@ -51,14 +51,14 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
         reason=pl.coalesce("reason_e", "reason_v", missing),
         is_default=pl.col("reason_e").is_not_null() | pl.col("reason_v").is_not_null(),
     )
-    product = pl.col("hazard") * pl.col("exposure") * (pl.col("vulnerability") / 100)
+    score = pl.col("hazard") * pl.col("exposure") * pl.col("vulnerability")  # 100 x H x E x V/100
     return parts.select(
         "hazard",
         "exposure",
         "vulnerability",
-        risk_score=100 * product,
-        risk_level=level(100 * product),
-        risk_index=100 * product.cbrt(),
+        risk_score=score,
+        risk_level=level(score),
+        risk_index=100 * (score * 0.01).cbrt(),
         status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
         reason="reason",
         is_default="is_default",
@@ -68,7 +68,7 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
 def with_contributions(prepared: Prepared, frames: Frames) -> dict[str, pl.DataFrame]:
     """Add `contribution_percent`: share of the sum over the ok risks of a request; 0 for all where the sum is 0."""
     scores = _wide(prepared, frames, "risk_score")
-    total = scores.sum_horizontal()
+    total, _ = _sum_and_mean(scores)
     shares = {
         risk: frames[risk].select(
             contribution_percent=pl.when(total == 0)
@@ -144,6 +144,19 @@ def _wide(prepared: Prepared, frames: Frames, column: str) -> pl.DataFrame:
     )
 
 
+def _sum_and_mean(wide: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """Over the risks of each row, nulls left out; 0 and null where all are. One risk after the other: polars adds
+    columns up in whatever order its threads come back, and the last bit would show it."""
+    total, count = np.zeros(wide.height), np.zeros(wide.height)
+    for risk in RISKS:
+        values = wide[risk].fill_null(np.nan).to_numpy()
+        known = ~np.isnan(values)
+        total += np.where(known, values, 0.0)
+        count += known
+    mean = np.divide(total, count, out=np.full(wide.height, np.nan), where=count > 0)
+    return pl.Series(total), pl.Series(mean).fill_nan(None)
+
+
 def _items_ok(prepared: Prepared, stages: Stages) -> pl.DataFrame:
     """True where a requested risk is ok in every stage that ran."""
     site, asked = prepared.requests["site"], _wanted(prepared)
@@ -197,12 +210,13 @@ def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
         )
     scores = _wide(prepared, risk, "risk_score")
     ranked = _ranking(scores)
-    total = pl.DataFrame({"total": scores.mean_horizontal(), "sum": scores.sum_horizontal()})
+    whole, mean = _sum_and_mean(scores)
+    total = pl.DataFrame({"total": mean, "sum": whole})
     return total.select(
         total_risk_score="total",
-        average_hazard=_wide(prepared, risk, "hazard").mean_horizontal(),
-        average_exposure=_wide(prepared, risk, "exposure").mean_horizontal(),
-        average_vulnerability=_wide(prepared, risk, "vulnerability").mean_horizontal(),
+        average_hazard=_sum_and_mean(_wide(prepared, risk, "hazard"))[1],
+        average_exposure=_sum_and_mean(_wide(prepared, risk, "exposure"))[1],
+        average_vulnerability=_sum_and_mean(_wide(prepared, risk, "vulnerability"))[1],
         risk_level=level(pl.col("total")),
         no_risk=pl.col("total").is_not_null() & (pl.col("sum") == 0),
         highest_integrated_risk=_nth(ranked, 0),

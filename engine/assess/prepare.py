@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from engine.assess import classes
@@ -124,11 +125,17 @@ def _fill(valid: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _share(values: pl.Series, cap: float) -> pl.Series:
+    # not in polars: dividing a column by a number it multiplies by the reciprocal, but not a column of one row, so that
+    # a site alone would differ in the last bit from the same site in a batch
+    return pl.Series(values.cast(pl.Float64).fill_null(np.nan).to_numpy() / cap).fill_nan(None)
+
+
 def _classify(sites: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
     large = (pl.col("floors_above") >= TANK_FLOORS) | (pl.col("floor_area") >= TANK_AREA_M2).fill_null(False)
-    by_value = pl.col("total_asset_value") / config.asset_value_cap_krw
     area = pl.col("stated_area")
-    by_area = area.fill_null(BY_NAME["floor_area"].default) / config.area_cap_m2
+    by_value = pl.lit(_share(sites["total_asset_value"], config.asset_value_cap_krw))
+    by_area = pl.lit(_share(sites["stated_area"].fill_null(BY_NAME["floor_area"].default), config.area_cap_m2))
     valued = pl.col("total_asset_value").is_not_null()
     basis = (
         pl.when(valued)

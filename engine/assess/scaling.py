@@ -14,7 +14,7 @@ GRADE = pl.Enum(["-", *(name for _, name in _GRADES), "30%~"])
 
 def vulnerability_scale(score: pl.Expr) -> pl.Expr:
     """F_vuln of a vulnerability score: 0.9 at 0, 1.1 at 100."""
-    return 0.9 + score.clip(0, 100) / 100 * 0.2
+    return 0.9 + score.clip(0, 100) * 0.002  # no division: see `prepare._share`
 
 
 def scaled_aal(
