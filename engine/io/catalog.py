@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import psycopg
+from numpy.typing import NDArray
 from psycopg import sql
 
 from engine.errors import SchemaError, SourceError
@@ -135,6 +136,14 @@ def axis(connection: psycopg.Connection, tables: Mapping[str, Mapping[str, str]]
 def lattice(location: pl.DataFrame, years: Years) -> GridDefinition | None:
     """The lattice that cell numbers follow, inferred from all places; None when they follow none."""
     ids, latitude, longitude = (location[name].to_numpy() for name in ("grid_id", "latitude", "longitude"))
+    grid = lattice_of_places(latitude, longitude, years)
+    return grid if grid and np.array_equal(grid.locate(latitude, longitude), ids) else None
+
+
+def lattice_of_places(
+    latitude: NDArray[np.float64], longitude: NDArray[np.float64], years: Years
+) -> GridDefinition | None:
+    """The lattice of the smallest step between (n,) places; None when there is no step."""
     steps = np.concatenate([np.diff(np.unique(latitude)), np.diff(np.unique(longitude))])
     if not len(steps):
         return None
@@ -143,5 +152,4 @@ def lattice(location: pl.DataFrame, years: Years) -> GridDefinition | None:
         return None
     lat0, lon0 = float(latitude.min()), float(longitude.min())
     n_lat, n_lon = round((latitude.max() - lat0) / step) + 1, round((longitude.max() - lon0) / step) + 1
-    grid = GridDefinition(lat0, lon0, n_lat, n_lon, step, *years)
-    return grid if np.array_equal(grid.locate(latitude, longitude), ids) else None
+    return GridDefinition(lat0, lon0, n_lat, n_lon, step, *years)

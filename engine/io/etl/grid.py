@@ -67,7 +67,7 @@ def load(connection: psycopg.Connection, options: LoadOptions, progress: Progres
                 record.gate_report = {"sea_level": nearest.assign(connection)}
                 record.rows = record.cells = grid.n_cells
                 record.steps = grid.axis.n
-                record.findings += _check(connection, grid)
+                record.findings += check(connection, grid)
             if not options.dry_run:
                 connection.execute("ANALYZE location_grid")
     return [record.report()]
@@ -200,7 +200,7 @@ def _cells(grid: GridDefinition) -> Iterator[NDArray[np.void]]:
     yield rows
 
 
-def _check(connection: psycopg.Connection, grid: GridDefinition) -> list[Finding]:
+def check(connection: psycopg.Connection, grid: GridDefinition) -> list[Finding]:
     """Number and coordinates of every cell follow from its indices and grid_definition."""
     (rows, wrong) = connection.execute(
         """SELECT count(*), count(*) FILTER (WHERE grid_id <> lat_idx::int * n_lon + lon_idx + 1 OR lat_idx >= n_lat

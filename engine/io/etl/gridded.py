@@ -275,7 +275,7 @@ class _Job:
     def _publish(self, connection: psycopg.Connection, staged: Staged, record: Record) -> None:
         """Gate, stage, switch."""
         variable, options = staged.variable, self.options
-        elevation = _elevation(connection, staged) if variable.name == "ta" else None
+        elevation = elevation_of(connection, staged) if variable.name == "ta" else None
         record.findings += gate.climate_findings(staged, self.ranges, elevation)
         if options.dry_run or not len(staged.cells):
             with record.transaction():
@@ -336,7 +336,7 @@ def _aligned(kept: Ints, cells: Ints, values: Float32) -> Float32:
     return aligned
 
 
-def _elevation(connection: psycopg.Connection, staged: Staged) -> NDArray[np.float64] | None:
+def elevation_of(connection: psycopg.Connection, staged: Staged) -> NDArray[np.float64] | None:
     """(cells,) m, NaN where unknown; None when no cell has one."""
     rows = connection.execute(
         "SELECT grid_id, elevation_mean_m FROM grid_attributes WHERE elevation_mean_m IS NOT NULL"

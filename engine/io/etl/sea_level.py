@@ -167,7 +167,7 @@ def _load(
     record.findings += [
         Finding(WARNING, TABLE, note) for note in dict.fromkeys(one.note for one in read.values()) if note
     ]
-    record.findings += _findings(series, ocean, first.years, record.scope, ranges)
+    record.findings += findings_of(series, ocean, first.years, record.scope, ranges)
     with record.transaction():
         connection.execute("UPDATE location_grid SET slr_grid_id = NULL WHERE slr_grid_id > %s", (len(ids),))
         connection.execute("DELETE FROM sea_level_data")
@@ -185,13 +185,14 @@ def _load(
         connection.execute("ANALYZE sea_level_data")
 
 
-def _findings(
+def findings_of(
     series: Mapping[Scenario, Float32],
     ocean: NDArray[np.bool_],
     years: NDArray[np.int64],
     scope: str,
     ranges: Mapping[str, Range],
 ) -> list[Finding]:
+    """What the gate says: series (points, years) in cm a scenario, `ocean` of (points,)."""
     if not ocean.any():
         return [Finding(ERROR, TABLE, "no point has a value in any scenario")]
     findings: list[Finding] = []
