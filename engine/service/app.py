@@ -1,0 +1,133 @@
+"""The application: routes, order of middleware, start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.middleware.cors import CORSMiddleware
+
+from engine.errors import SettingsError
+from engine.service import (
+    auth,
+    hub,
+    models,
+    problems,
+    routes_admin,
+    routes_assess,
+    routes_health,
+    routes_portfolio,
+    routes_results,
+)
+from engine.service.context import Context, make_pool
+from engine.service.metrics import Metrics
+from engine.service.middleware import Envelope
+from engine.service.supervisor import Supervisor
+from engine.settings import Settings
+
+#: (warehouse, application, notify), found at start-up, and what to call at the end
+Locate = Callable[[Settings, contextlib.ExitStack], tuple[str | None, str, str]]
+_DESCRIPTION = """Physical climate risk of a grid and of sites: nine hazards, four scenarios.
+
+AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC."""
+
+
+def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI:
+    """An application that has opened nothing yet.
+
+    locate : addresses of the databases, called at start-up
+    worker : command of the assessment process
+    """
+    metrics = Metrics()
+
+    @contextlib.asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            warehouse, application, notify = await run_in_threadpool(locate, config, stack)
+            if warehouse is None:
+                raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
+            pool = make_pool(application, config.api_pool_size)
+            pool.open(wait=False)
+            stack.callback(pool.close)
+            context = Context(
+                config=config,
+                warehouse=warehouse,
+                application=application,
+                notify=notify,
+                pool=pool,
+                metrics=metrics,
+            )
+            app.state.context, app.state.hub = context, hub.Hub(context)
+            app.state.supervisor = supervisor = Supervisor(context, worker)
+            supervisor.start()
+            watching = asyncio.create_task(app.state.hub.run())
+            try:
+                yield
+            finally:
+                watching.cancel()
+                await run_in_threadpool(supervisor.stop)
+
+    app = FastAPI(
+        title="Climate risk engine",
+        version=version("climate-risk-engine"),
+        description=_DESCRIPTION,
+        lifespan=life,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        responses={
+            422: {"model": problems.Invalid, "description": "Every fault of the request"},
+            503: {"model": problems.Problem, "description": "The database is not available"},
+        },
+    )
+    _add_routes(app)
+    _describe(app)
+    problems.install(app)
+    if config.api_cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.api_cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID"],
+        )
+    app.add_middleware(
+        Envelope,
+        metrics=metrics,
+        most=config.api_max_body_bytes,
+        most_of={routes_portfolio.PATH: config.portfolio_max_bytes},
+    )
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    unauthorized: dict[int | str, dict[str, Any]] = {
+        401: {"model": problems.Problem, "description": "Wrong or missing API key"}
+    }
+    api = APIRouter(dependencies=[Depends(auth.for_api)], responses=unauthorized)
+    for part in (routes_results, routes_assess, routes_portfolio):
+        api.include_router(part.router)
+    api.include_router(routes_health.aliases)
+    app.include_router(api)
+    app.include_router(routes_admin.router, dependencies=[Depends(auth.for_admin)], responses=unauthorized)
+    app.include_router(routes_health.router)
+    app.include_router(hub.router)
+
+
+def _describe(app: FastAPI) -> None:
+    """Bodies that the engine checks itself are described by hand."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = plain()
+            schema = models.SiteRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+            document["components"]["schemas"] |= schema.pop("$defs") | {"SiteRequest": schema}
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

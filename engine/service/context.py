@@ -1,0 +1,98 @@
+"""What the endpoints share: settings, addresses, the connection pool, the lattice, metrics. Made at start-up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from psycopg_pool import ConnectionPool
+
+from engine.errors import SourceError
+from engine.grid import GridDefinition
+from engine.io import postgres, site_inputs
+from engine.service.metrics import Metrics
+from engine.settings import Settings
+
+#: seconds a request waits for a connection before it is refused with 503
+_PATIENCE = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """warehouse, application, notify : addresses. Safe in several threads."""
+
+    config: Settings
+    warehouse: str
+    application: str
+    notify: str
+    pool: ConnectionPool[psycopg.Connection]
+    metrics: Metrics
+    _grid: GridDefinition | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def portfolios(self) -> Path:
+        """Folder of uploaded portfolios and their results, one folder a job."""
+        return self.config.engine_home / "portfolios"
+
+    @property
+    def grid(self) -> GridDefinition:
+        """The lattice, read from the warehouse once.
+
+        raises : SourceError while the warehouse cannot be reached
+        """
+        with self._lock:
+            if self._grid is None:
+                with closing(postgres.connect(self.warehouse)) as connection:
+                    self._grid = site_inputs.grid_definition(connection)
+            return self._grid
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection]:
+        """A connection to the application database, autocommit, in UTC."""
+        with self.pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def climate(self) -> Iterator[psycopg.Connection]:
+        """A connection to the warehouse."""
+        with closing(postgres.connect(self.warehouse)) as connection, postgres.failures("reading", SourceError):
+            yield connection
+
+
+def make_pool(address: str, size: int) -> ConnectionPool[psycopg.Connection]:
+    """A pool that is not open yet. Connections are tried before they are handed out, so that a restarted server costs
+    the requests of its absence and no others."""
+    return ConnectionPool(
+        address,
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=_PATIENCE,
+        # short, so that the pool starts anew instead of pausing longer and longer
+        reconnect_timeout=_PATIENCE,
+        check=ConnectionPool.check_connection,
+        configure=_configure,
+        kwargs={"autocommit": True, "connect_timeout": 5},
+        name="application",
+    )
+
+
+def _configure(connection: psycopg.Connection) -> None:
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.execute("SET statement_timeout = '20s'")
+
+
+def _context(connection: HTTPConnection) -> Context:
+    context: Context = connection.app.state.context
+    return context
+
+
+Shared = Annotated[Context, Depends(_context)]

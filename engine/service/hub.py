@@ -1,0 +1,134 @@
+"""Progress of jobs to many WebSockets: one query for all watched jobs twice a second, however many watch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi.concurrency import run_in_threadpool
+from psycopg.rows import tuple_row
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from engine.service import auth
+from engine.service.context import Context
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+EVERY = 0.5
+UNKNOWN, REFUSED = 4404, 4401
+_ENDS = ("completed", "failed", "cancelled")
+Message = dict[str, Any]
+
+
+class Hub:
+    """Fans the state of jobs out. Nothing is kept here that is not in the database."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._watchers: defaultdict[UUID, set[asyncio.Queue[Message]]] = defaultdict(set)
+
+    async def run(self) -> None:
+        """Look at the watched jobs until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            if not self._watchers:
+                continue
+            try:
+                states = await run_in_threadpool(read_states, self._context, list(self._watchers))
+            except (psycopg.OperationalError, PoolTimeout, PoolClosed) as err:
+                log.warning("progress cannot be read: %s", str(err).strip().split("\n")[0])
+                continue
+            for batch_id, message in states.items():
+                for queue in self._watchers.get(batch_id, ()):
+                    queue.put_nowait(message)
+
+    @contextlib.contextmanager
+    def watch(self, batch_id: UUID) -> Any:
+        """A queue of the job's states, changed or not."""
+        queue: asyncio.Queue[Message] = asyncio.Queue()
+        self._watchers[batch_id].add(queue)
+        try:
+            yield queue
+        finally:
+            self._watchers[batch_id].discard(queue)
+            if not self._watchers[batch_id]:
+                del self._watchers[batch_id]
+
+
+def read_states(context: Context, ids: list[UUID]) -> dict[UUID, Message]:
+    """The message that each job's state comes to; unknown ids are absent."""
+    with context.database() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(
+            "SELECT batch_id, status, progress, current_step, error_message,"
+            " CASE status WHEN 'completed' THEN results END FROM batch_jobs WHERE batch_id = ANY(%s)",
+            (ids,),
+        ).fetchall()
+    return {row[0]: _message(*row[1:]) for row in rows}
+
+
+def _message(status: str, progress: int, step: str | None, error: str | None, results: object) -> Message:
+    if status == "completed":
+        return {"progress": 100, "status": status, "results": results}
+    if status in _ENDS:
+        return {"progress": progress, "status": status, "error_message": error}
+    return {"progress": progress, "status": status, "step": step}
+
+
+@router.websocket("/api/v1/risk-assessment/ws/{request_id}")
+async def follow(socket: WebSocket, request_id: str) -> None:
+    """The state at once, then every change, then the end. Leaving does not stop the job."""
+    context: Context = socket.app.state.context
+    key, subprotocol = auth.of_socket(socket)
+    await socket.accept(subprotocol=subprotocol)
+    if context.config.api_key is not None and not auth.is_right(context, key):
+        await socket.close(REFUSED, "Wrong or missing API key")
+        return
+    with context.metrics.sockets.track_inprogress(), contextlib.suppress(WebSocketDisconnect):
+        await _follow(socket, socket.app.state.hub, context, request_id)
+
+
+async def _follow(socket: WebSocket, hub: Hub, context: Context, request_id: str) -> None:
+    try:
+        batch_id = UUID(request_id)
+        state = (await run_in_threadpool(read_states, context, [batch_id])).get(batch_id)
+    except ValueError:
+        state = None
+    except (psycopg.OperationalError, PoolTimeout, PoolClosed):
+        await socket.close(1013, "The database is not available")
+        return
+    if state is None:
+        await socket.send_json({"status": "error", "error": "Request ID not found"})
+        await socket.close(UNKNOWN, "Request ID not found")
+        return
+    gone = asyncio.create_task(_until_gone(socket))
+    try:
+        with hub.watch(batch_id) as states:
+            await socket.send_json(state)
+            while state["status"] not in _ENDS and not gone.done():
+                arriving = asyncio.create_task(states.get())
+                await asyncio.wait({arriving, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not arriving.done():
+                    arriving.cancel()
+                    return
+                if (following := arriving.result()) != state:
+                    state = following
+                    await socket.send_json(state)
+        if not gone.done():
+            await socket.close(1000)
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """What clients say is of no interest, but that they leave is."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await socket.receive()
+            if socket.client_state.name == "DISCONNECTED":
+                return

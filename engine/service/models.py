@@ -1,0 +1,272 @@
+"""Bodies of requests and answers, for checking what goes out and for the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+#: the nine, and the older names that are accepted on input
+RiskName = Literal[
+    "extreme_heat",
+    "extreme_cold",
+    "drought",
+    "river_flood",
+    "urban_flood",
+    "sea_level_rise",
+    "typhoon",
+    "wildfire",
+    "water_stress",
+    "high_temperature",
+    "cold_wave",
+    "inland_flood",
+    "coastal_flood",
+    "water_scarcity",
+]
+Period = Literal["short_term", "mid_term", "long_term", "full"]
+Window = Literal["short_term", "mid_term", "long_term"]
+ScenarioId = Annotated[int, Query(ge=1, le=4, description="1 SSP1-2.6, 2 SSP2-4.5, 3 SSP3-7.0, 4 SSP5-8.5")]
+Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, examples=[37.5665])]
+Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, examples=[126.978])]
+PathLatitude = Annotated[float, Path(ge=-90, le=90, allow_inf_nan=False, examples=[37.5665])]
+PathLongitude = Annotated[float, Path(ge=-180, le=180, allow_inf_nan=False, examples=[126.978])]
+Stamp = Annotated[
+    datetime,
+    PlainSerializer(lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str),
+]
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+class Bin(BaseModel):
+    """One damage bin. range: in the intensity's unit; base_damage_rate: share of value, 0 to 1."""
+
+    bin: int = Field(examples=[1])
+    range: str = Field(examples=["0~3"])
+    probability: float = Field(examples=[0.81])
+    base_damage_rate: float = Field(examples=[0.001])
+
+
+class Probability(BaseModel):
+    """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data (`method`)."""
+
+    latitude: float = Field(description="of the cell's centre")
+    longitude: float
+    grid_id: int
+    risk_type: str
+    scenario_id: int
+    time_period: Period
+    aal: float | None = Field(examples=[0.0025])
+    aal_se: float | None = Field(description="standard error of aal", examples=[0.0004])
+    bin_data: list[Bin] | None
+    n_samples: int
+    method: str = Field(examples=["kde"])
+    calculated_at: Stamp
+
+
+class Hazard(BaseModel):
+    """Hazard score of one cell. percentile: among all cells, of a window of years only."""
+
+    latitude: float
+    longitude: float
+    grid_id: int
+    risk_type: str
+    scenario_id: int
+    time_period: Period
+    hazard_score: float = Field(ge=0, le=1, examples=[0.62])
+    hazard_score_100: float = Field(ge=0, le=100, examples=[62.0])
+    hazard_level: Literal["MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+    percentile: float | None = None
+    calculated_at: Stamp
+
+
+class CellWindow(BaseModel):
+    """One scenario and window of years."""
+
+    scenario_id: int
+    scenario: str = Field(examples=["SSP2-4.5"])
+    time_period: Window
+    aal: float | None
+    aal_se: float | None
+    hazard_score: float | None
+    percentile: float | None
+
+
+class CellRisk(BaseModel):
+    """What is known of one risk in a cell: SSP2-4.5 over the whole axis, and every scenario and window."""
+
+    probability: Probability | None
+    hazard: Hazard | None
+    windows: list[CellWindow]
+
+
+class Cell(BaseModel):
+    """Everything that is published for one cell."""
+
+    latitude: float
+    longitude: float
+    grid_id: int
+    risks: dict[str, CellRisk]
+
+
+class Accepted(BaseModel):
+    """A queued assessment."""
+
+    request_id: UUID
+    status: Literal["queued"]
+    websocket_url: str = Field(examples=["ws://localhost:8001/api/v1/risk-assessment/ws/7a0c..."])
+
+
+class AcceptedPortfolio(BaseModel):
+    """A queued portfolio. accepted, invalid : rows"""
+
+    request_id: UUID
+    accepted: int
+    invalid: int
+    websocket_url: str
+
+
+class AcceptedBatch(BaseModel):
+    """The older answer to a queued assessment."""
+
+    batch_id: UUID
+    status: Literal["queued"]
+    message: Literal["Risk calculation started"]
+
+
+class JobStatus(BaseModel):
+    """How far an assessment is."""
+
+    request_id: UUID
+    status: Status
+    progress: int = Field(ge=0, le=100)
+    current_step: str | None = Field(examples=["Calculating E for extreme_heat"])
+
+
+class BatchStatus(BaseModel):
+    """The older view of a job, with its results."""
+
+    batch_id: UUID
+    status: Status
+    progress: int = Field(ge=0, le=100)
+    results: dict[str, Any] | None
+    error_message: str | None
+    created_at: Stamp
+    completed_at: Stamp | None
+
+
+class SiteResults(BaseModel):
+    """Newest stored results at a coordinate; of the AAL those of SSP2-4.5."""
+
+    latitude: float
+    longitude: float
+    exposure: dict[str, dict[str, Any]]
+    vulnerability: dict[str, dict[str, Any]]
+    aal_scaled: dict[str, dict[str, Any]]
+    summary: dict[str, Any]
+    calculated_at: Stamp
+
+
+class Message(BaseModel):
+    """One sentence."""
+
+    message: str
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["healthy"]
+    timestamp: Stamp
+
+
+class DatabaseHealth(BaseModel):
+    """The database answers."""
+
+    status: Literal["healthy"]
+    database: Literal["connected"]
+    timestamp: Stamp
+
+
+class DatabaseSick(BaseModel):
+    """The database does not answer."""
+
+    status: Literal["unhealthy"]
+    database: Literal["disconnected"]
+    error: str
+
+
+class Ready(BaseModel):
+    """Whether there is something to serve. rows: as counted when the tables were last loaded."""
+
+    status: Literal["ready", "not ready"]
+    rows: dict[str, int]
+    calculated_at: Stamp | None = Field(description="publication of the newest run")
+    spatial_layers: list[str] | None = Field(description="layers for site assessments; null: the warehouse is away")
+
+
+class Service(BaseModel):
+    """The aliases of the health checks."""
+
+    status: Literal["ok"]
+    service: str
+    version: str
+
+
+class Building(BaseModel):
+    """The eight required fields of a building, and what else is known of it and its surroundings."""
+
+    model_config = ConfigDict(extra="allow")
+    building_age: int = Field(ge=0, le=100)
+    structure: str
+    main_purpose: str
+    floors_below: int = Field(ge=0, le=10)
+    floors_above: int = Field(ge=1, le=200)
+    has_piloti: bool
+    has_seismic_design: bool
+    fire_access: bool
+
+
+class Asset(BaseModel):
+    """The asset: value in KRW, insured share, gross floor area in m2."""
+
+    model_config = ConfigDict(extra="forbid")
+    total_asset_value: int | None = Field(None, gt=0)
+    insurance_coverage_rate: float | None = Field(None, ge=0, le=1)
+    floor_area: float | None = Field(None, gt=0)
+
+
+class SiteRequest(BaseModel):
+    """A site to assess; every field but the coordinates may be left out. Checked by the engine, not by this model."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "latitude": 37.5665,
+                "longitude": 126.978,
+                "risk_types": ["extreme_heat", "typhoon"],
+                "scenario_ids": [2],
+                "building_info": {
+                    "building_age": 25,
+                    "structure": "철근콘크리트",
+                    "main_purpose": "업무시설",
+                    "floors_below": 2,
+                    "floors_above": 10,
+                    "has_piloti": False,
+                    "has_seismic_design": True,
+                    "fire_access": True,
+                },
+                "asset_info": {"total_asset_value": 50_000_000_000, "insurance_coverage_rate": 0.7, "floor_area": 5000},
+            }
+        }
+    )
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    risk_types: list[RiskName] | None = None
+    scenario_ids: list[int] | None = None
+    time_periods: list[Period] | None = None
+    site_id: UUID | None = None
+    building_info: Building | None = None
+    asset_info: Asset | None = None

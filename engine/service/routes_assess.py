@@ -1,0 +1,106 @@
+"""Assessments on demand: a request becomes a job, the job's row says how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from engine import assessment
+from engine.assess.vocabulary import RISKS
+from engine.errors import SettingsError
+from engine.io import batch_jobs
+from engine.io.batch_jobs import Job
+from engine.service import models
+from engine.service.bodies import json_object, location
+from engine.service.context import Context, Shared
+from engine.service.problems import InvalidError, Problem, fault
+
+_TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "description": "The body is too large"}}
+router = APIRouter(tags=["assessments"])
+_UNKNOWN = "Request ID not found"
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/SiteRequest"}}},
+    }
+}
+
+
+def socket_url(request: Request, batch_id: UUID) -> str:
+    """Where the progress of a job can be followed."""
+    scheme = "wss" if request.url.scheme == "https" else "ws"
+    return f"{scheme}://{request.url.netloc}/api/v1/risk-assessment/ws/{batch_id}"
+
+
+@router.post("/api/v1/risk-assessment/calculate", status_code=202, responses=_TOO_LARGE, openapi_extra=_BODY)
+async def calculate(context: Shared, request: Request) -> models.Accepted:
+    """Queue the assessment of one site. All faults of the request are listed at once."""
+    body = await json_object(request)
+    batch_id = await run_in_threadpool(_queue, context, body)
+    return models.Accepted(request_id=batch_id, status="queued", websocket_url=socket_url(request, batch_id))
+
+
+@router.post(
+    "/api/risk/calculate",
+    status_code=202,
+    responses=_TOO_LARGE,
+    openapi_extra={"requestBody": _BODY["requestBody"] | {"required": False}},
+)
+async def calculate_older(
+    context: Shared,
+    request: Request,
+    latitude: Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)] = None,
+    longitude: Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)] = None,
+    risk_types: Annotated[list[str] | None, Query(description="repeated, or separated by commas")] = None,
+) -> models.AcceptedBatch:
+    """Older name of the same: parameters in the query, in the body, or both; the body wins."""
+    body = await json_object(request, empty=True)
+    names = [part.strip() for text in risk_types or () for part in text.split(",") if part.strip()]
+    stated = {"latitude": latitude, "longitude": longitude, "risk_types": names or None}
+    body = {name: value for name, value in stated.items() if value is not None} | body
+    batch_id = await run_in_threadpool(_queue, context, body)
+    return models.AcceptedBatch(batch_id=batch_id, status="queued", message="Risk calculation started")
+
+
+def _queue(context: Context, body: Mapping[str, Any]) -> UUID:
+    try:
+        faults = assessment.site_faults(body)
+    except SettingsError as err:
+        raise InvalidError([fault(["body"], str(err))]) from None
+    if not faults.is_empty():
+        raise InvalidError([fault(*_place(body, field, words)) for field, words in faults.iter_rows()])
+    asked = body.get("risk_types") or RISKS
+    with context.database() as connection:
+        return batch_jobs.create(connection, batch_jobs.SITE, body, len(asked))
+
+
+def _place(body: Mapping[str, Any], field: str, words: str) -> tuple[list[str | int], str, object]:
+    loc, value = location(body, field)
+    return loc, words, value
+
+
+def find(context: Context, batch_id: UUID, detail: str = _UNKNOWN) -> Job:
+    """The job, or 404."""
+    with context.database() as connection:
+        job = batch_jobs.read(connection, batch_id)
+    if job is None:
+        raise HTTPException(404, detail)
+    return job
+
+
+@router.get("/api/v1/risk-assessment/status/{request_id}", responses={404: {"model": Problem}})
+def read_status(context: Shared, request_id: UUID) -> models.JobStatus:
+    """How far an assessment is."""
+    job = find(context, request_id)
+    return models.JobStatus.model_validate({"request_id": job.batch_id, **asdict(job)})
+
+
+@router.get("/api/batch/{batch_id}/status", responses={404: {"model": Problem}})
+def read_batch(context: Shared, batch_id: UUID) -> models.BatchStatus:
+    """Older name of the same, with the results once there are any."""
+    return models.BatchStatus.model_validate(asdict(find(context, batch_id, "Batch not found")))

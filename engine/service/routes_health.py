@@ -1,0 +1,115 @@
+"""Whether the process, the database and the results are there; figures for Prometheus."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import LiteralString
+
+import psycopg
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from engine.errors import EngineError
+from engine.service import models, problems
+from engine.service.context import Context, Shared
+from engine.service.metrics import CONTENT_TYPE_LATEST
+
+router = APIRouter(tags=["health"])
+#: under /api, so the key applies
+aliases = APIRouter(tags=["health"])
+NAME = "climate-risk-engine"
+_TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
+_LAYERS = ("coastline", "river", "forest", "flood_zone")
+_UNREACHABLE = (psycopg.OperationalError, PoolTimeout, PoolClosed)
+
+
+@router.get("/health")
+def health() -> models.Health:
+    """The process answers; no database is asked."""
+    return models.Health(status="healthy", timestamp=datetime.now(UTC))
+
+
+@router.get("/health/db", response_model=models.DatabaseHealth, responses={503: {"model": models.DatabaseSick}})
+def health_of_database(context: Shared) -> models.DatabaseHealth | Response:
+    """The application database answers."""
+    try:
+        with context.database() as connection:
+            connection.execute("SELECT 1")
+    except _UNREACHABLE:
+        sick = models.DatabaseSick(status="unhealthy", database="disconnected", error=problems.UNAVAILABLE)
+        return JSONResponse(sick.model_dump(), 503)
+    return models.DatabaseHealth(status="healthy", database="connected", timestamp=datetime.now(UTC))
+
+
+@router.get("/health/ready", response_model=models.Ready, responses={503: {"model": models.Ready | problems.Problem}})
+def ready(context: Shared) -> models.Ready | Response:
+    """There are results to serve. `rows` are those counted when the tables were last loaded."""
+    with context.database() as connection:
+        rows = {table: _rows(connection, table) for table in _TABLES}
+        newest = connection.execute("SELECT max(published_at) FROM result_runs").fetchone()
+    holds = rows["probability_results"] > 0 and rows["hazard_results"] > 0
+    state = models.Ready(
+        status="ready" if holds else "not ready",
+        rows=rows,
+        calculated_at=newest[0] if newest else None,
+        spatial_layers=_layers(context),
+    )
+    return state if holds else JSONResponse(state.model_dump(mode="json"), 503)
+
+
+def _rows(connection: psycopg.Connection, table: LiteralString) -> int:
+    """Counting 48 million rows takes seconds; loading analyses every partition, so the catalogue knows."""
+    row = connection.execute(
+        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_inherits i"
+        " JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
+        (table,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _layers(context: Context) -> list[str] | None:
+    try:
+        with context.climate() as connection:
+            held = connection.execute(
+                "SELECT l.layer FROM unnest(%s::text[]) AS l(layer)"
+                " WHERE EXISTS (SELECT FROM map_feature m WHERE m.layer = l.layer)",
+                (list(_LAYERS),),
+            ).fetchall()
+    except EngineError:
+        return None
+    return [layer for (layer,) in held]
+
+
+@aliases.get("/api/health")
+def alias_health() -> models.Service:
+    """Alias of /health."""
+    return models.Service(status="ok", service=NAME, version=version(NAME))
+
+
+@aliases.get("/api/health/db", responses={503: {"model": problems.Problem}})
+def alias_health_of_database(context: Shared) -> models.Service:
+    """Alias of /health/db."""
+    with context.database() as connection:
+        connection.execute("SELECT 1")
+    return alias_health()
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(context: Shared) -> Response:
+    """Prometheus exposition format."""
+    figures = context.metrics
+    try:
+        with context.database() as connection:
+            counts = connection.execute("SELECT job_type, status, count(*) FROM batch_jobs GROUP BY 1, 2").fetchall()
+        figures.jobs.clear()
+        for job_type, status, count in counts:
+            figures.jobs.labels(job_type, status).set(count)
+        figures.database_up.set(1)
+    except _UNREACHABLE:
+        figures.database_up.set(0)
+    for state, value in context.pool.get_stats().items():
+        if state in ("pool_size", "pool_available", "requests_waiting"):
+            figures.connections.labels(state).set(value)
+    return Response(figures.text(), media_type=CONTENT_TYPE_LATEST)

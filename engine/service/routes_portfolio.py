@@ -1,0 +1,171 @@
+"""Portfolios: a table of sites is streamed to disk and becomes one job, its results are files."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import polars as pl
+import pyarrow.parquet as pq
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from pyarrow import ArrowException
+
+from engine import assessment
+from engine.assess.vocabulary import RISKS
+from engine.errors import EngineError, SourceError
+from engine.io import batch_jobs
+from engine.service import models
+from engine.service.cells import canonical
+from engine.service.context import Context, Shared
+from engine.service.problems import InvalidError, Problem, fault
+from engine.service.routes_assess import find, socket_url
+
+PATH = "/api/v1/risk-assessment/portfolio"
+router = APIRouter(tags=["portfolios"])
+_SUFFIXES = {
+    "application/vnd.apache.parquet": ".parquet",
+    "application/x-parquet": ".parquet",
+    "application/parquet": ".parquet",
+    "text/csv": ".csv",
+    "application/x-ndjson": ".ndjson",
+    "application/ndjson": ".ndjson",
+    "application/jsonl": ".ndjson",
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"]
+
+
+@router.post(
+    PATH,
+    status_code=202,
+    responses={
+        413: {"model": Problem, "description": "Too many bytes or rows"},
+        415: {"model": Problem, "description": "Neither Parquet nor CSV nor NDJSON"},
+    },
+    openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(_SUFFIXES, _BINARY)}},
+)
+async def send_portfolio(
+    context: Shared,
+    request: Request,
+    risk_types: Annotated[list[models.RiskName] | None, Query(description="of rows that name none")] = None,
+    scenario_ids: Annotated[list[models.ScenarioId] | None, Query()] = None,
+    time_periods: Annotated[list[models.Period] | None, Query()] = None,
+) -> models.AcceptedPortfolio:
+    """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting.
+
+    Invalid rows are counted and listed in the results; a table without a valid row is refused.
+    """
+    suffix = _SUFFIXES.get(request.headers.get("content-type", "").split(";")[0].strip().lower())
+    if suffix is None:
+        raise HTTPException(415, "Send Parquet, CSV (text/csv) or NDJSON (application/x-ndjson)")
+    folder = context.portfolios / str(uuid.uuid4())
+    parameters: dict[str, Any] = {"out": str(folder / "results")}
+    if risk_types:
+        parameters["risk_types"] = [canonical(risk) for risk in risk_types]
+    if scenario_ids:
+        parameters["scenario_ids"] = scenario_ids
+    if time_periods:
+        parameters["time_periods"] = time_periods
+    folder.mkdir(parents=True)
+    try:
+        upload = folder / f"sites{suffix}"
+        with upload.open("wb") as file:
+            async for chunk in request.stream():
+                await run_in_threadpool(file.write, chunk)
+        batch_id, rows, valid = await run_in_threadpool(_queue, context, upload, parameters)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return models.AcceptedPortfolio(
+        request_id=batch_id, accepted=valid, invalid=rows - valid, websocket_url=socket_url(request, batch_id)
+    )
+
+
+def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[UUID, int, int]:
+    try:
+        table = _as_table(upload, context.config.portfolio_max_rows)
+        parameters["sites"] = str(table)
+        rows, valid = assessment.check_portfolio(parameters)
+    except EngineError as err:
+        words = str(err).replace(str(upload.parent), "").replace("/sites.parquet", "portfolio")
+        words = words.replace("/sites.csv", "portfolio").replace("/sites.ndjson", "portfolio")
+        raise InvalidError([fault(["body"], words)]) from None
+    if rows > context.config.portfolio_max_rows:
+        raise _too_many(context.config.portfolio_max_rows)
+    with context.database() as connection:
+        batch_id = batch_jobs.create(connection, batch_jobs.PORTFOLIO, parameters, valid * _risks(parameters))
+    return batch_id, rows, valid
+
+
+def _risks(parameters: Mapping[str, Any]) -> int:
+    return len(parameters.get("risk_types") or RISKS)
+
+
+def _as_table(upload: Path, most: int) -> Path:
+    """The upload as a file that the engine reads; its rows are counted before they are unpacked.
+
+    raises : SourceError for a file that is not what it says
+    """
+    try:
+        if upload.suffix == ".parquet":
+            if pq.read_metadata(upload).num_rows > most:
+                raise _too_many(most)
+            return upload
+        if upload.suffix == ".csv":
+            if sum(1 for _ in _lines(upload)) > most + 1:
+                raise _too_many(most)
+            return upload
+        if sum(1 for _ in _lines(upload)) > most:
+            raise _too_many(most)
+        table = upload.with_suffix(".parquet")
+        pl.read_ndjson(upload, infer_schema_length=None).write_parquet(table)
+    except (pl.exceptions.PolarsError, ArrowException, OSError, ValueError) as err:
+        raise SourceError(f"{upload} cannot be read: {str(err).splitlines()[0]}") from err
+    return table
+
+
+def _lines(path: Path) -> Any:
+    with path.open("rb") as file:
+        yield from (line for line in file if line.strip())
+
+
+def _too_many(most: int) -> HTTPException:
+    return HTTPException(413, f"A portfolio has at most {most} rows")
+
+
+@router.get(
+    PATH + "/{request_id}/results",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/vnd.apache.parquet": _BINARY, "application/json": {"schema": {}}}},
+        404: {"model": Problem},
+        409: {"model": Problem, "description": "Not finished"},
+    },
+)
+def read_portfolio(
+    context: Shared,
+    request_id: UUID,
+    format: Literal["parquet", "json"] = "parquet",
+    frame: Annotated[
+        Frame, Query(description="which table; json holds the totals of the portfolio instead")
+    ] = "totals",
+) -> FileResponse:
+    """A table of a finished portfolio as Parquet, or its summary as JSON."""
+    job = find(context, request_id)
+    if job.job_type != batch_jobs.PORTFOLIO:
+        raise HTTPException(404, "Request ID not found")
+    if job.status != "completed":
+        why = f": {job.error_message}" if job.status == "failed" else ""
+        raise HTTPException(409, f"The portfolio is {job.status}{why}")
+    name = "portfolio.json" if format == "json" else f"{frame}.parquet"
+    path = Path(job.input_params["out"]) / name
+    if not path.is_file():
+        raise HTTPException(404, f"{name} is not kept any more")
+    kind = "application/json" if format == "json" else "application/vnd.apache.parquet"
+    return FileResponse(path, media_type=kind, filename=name)

@@ -1,0 +1,133 @@
+"""The process that works on queued assessments: a few threads, each with its own connections."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import psycopg
+
+from engine.assessment import Assessor
+from engine.errors import EngineError
+from engine.io import batch_jobs, postgres
+from engine.io.batch_jobs import EndedError, Job
+from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+#: seconds between two looks at the queue while it is empty
+_IDLE = 0.2
+_LONGEST_PAUSE = 60.0
+_LOST_EVERY = 60.0
+
+
+class Worker:
+    """Takes queued jobs until `stop`, at most as many at a time as there are threads.
+
+    warehouse, application : addresses
+    parent : process whose end is ours, too
+    """
+
+    def __init__(self, config: Settings, warehouse: str, application: str, *, parent: int | None = None) -> None:
+        self._config, self._warehouse, self._application, self._parent = config, warehouse, application, parent
+        self._stopping = threading.Event()
+        self._free = threading.Semaphore(config.assess_workers)
+        self._mine = threading.local()
+        self._open: list[psycopg.Connection] = []
+
+    def stop(self) -> None:
+        """Take nothing new; safe in a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until told to stop, then finish what was taken."""
+        pause, looked = 1.0, 0.0
+        with ThreadPoolExecutor(self._config.assess_workers, "assess") as threads:
+            while not self._stopping.is_set() and not self._is_orphan():
+                try:
+                    with closing(postgres.connect(self._application)) as queue:
+                        pause = 1.0
+                        while not self._stopping.is_set() and not self._is_orphan():
+                            if time.monotonic() - looked > _LOST_EVERY:
+                                for batch_id in batch_jobs.fail_lost(queue):
+                                    log.warning("job %s: worker lost", batch_id)
+                                looked = time.monotonic()
+                            if not self._take(queue, threads):
+                                self._stopping.wait(_IDLE)
+                except EngineError as err:
+                    log.error("the queue cannot be read, next try in %.0f s: %s", pause, err)
+                    self._stopping.wait(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        for connection in self._open:
+            connection.close()
+
+    def _is_orphan(self) -> bool:
+        return self._parent is not None and os.getppid() != self._parent
+
+    def _take(self, queue: psycopg.Connection, threads: ThreadPoolExecutor) -> bool:
+        """Give the oldest queued job to a free thread; False when there is no job."""
+        if not self._free.acquire(timeout=_IDLE):
+            return True
+        job = None
+        try:
+            job = batch_jobs.start_next(queue)
+            if job is not None:
+                threads.submit(self._work, job)
+        finally:
+            if job is None:
+                self._free.release()
+        return job is not None
+
+    def _work(self, job: Job) -> None:
+        started = time.perf_counter()
+        try:
+            self._assessor().run_job(job)
+            log.info("job %s completed in %.2f s", job.batch_id, time.perf_counter() - started)
+        except EndedError as err:
+            log.warning("%s", err)
+        except EngineError as err:
+            log.warning("job %s failed: %s", job.batch_id, err)
+            self._make_sure(job, err)
+        except Exception as err:
+            log.exception("job %s failed", job.batch_id)
+            self._make_sure(job, err)
+        finally:
+            self._free.release()
+
+    def _make_sure(self, job: Job, err: Exception) -> None:
+        """The failure is on record, over a new connection if the old one was what failed."""
+        pause = 0.5
+        while True:
+            try:
+                with closing(postgres.connect(self._application)) as connection:
+                    batch_jobs.fail(connection, job.batch_id, str(err) or type(err).__name__)
+                return
+            except EngineError as lost:
+                log.warning("the end of job %s is not recorded yet: %s", job.batch_id, lost)
+                if self._stopping.wait(pause):
+                    return  # found as lost later
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _assessor(self) -> Assessor:
+        """This thread's; made anew when a connection was lost."""
+        held: Assessor | None = getattr(self._mine, "assessor", None)
+        if held is not None and not (_is_lost(held.warehouse) or _is_lost(held.application)):
+            return held
+        warehouse, application = postgres.connect(self._warehouse), postgres.connect(self._application)
+        self._open += [warehouse, application]
+        self._mine.assessor = Assessor.open(warehouse, application, self._config)
+        assessor: Assessor = self._mine.assessor
+        return assessor
+
+
+def _is_lost(connection: psycopg.Connection) -> bool:
+    if connection.closed or connection.broken:
+        return True
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False

@@ -1,0 +1,70 @@
+"""Serve results and assessments over HTTP and WebSocket, until SIGTERM or Ctrl-C.
+
+    python -m jobs.serve
+
+Address, key and limits are settings: python -m jobs.config. For a server of your own choice:
+uvicorn --factory jobs.serve:create_app. Needs the extra `serve`.
+Exit codes: 0 stopped, 1 failed, 2 bad settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import ExitStack
+
+import uvicorn
+from fastapi import FastAPI
+
+from engine import settings
+from engine.errors import EngineError
+from engine.service import logs
+from engine.service.app import make_app
+from engine.settings import Settings
+from jobs import _addresses, _console
+
+
+def create_app() -> FastAPI:
+    """The application; it opens its databases when it starts, not before."""
+    worker = (sys.executable, "-m", "jobs.work", "--parent", str(os.getpid()))
+    return make_app(settings.load(), _locate, worker)
+
+
+def _locate(config: Settings, stack: ExitStack) -> tuple[str | None, str, str]:
+    where = _addresses.addresses(config, stack)
+    return where.warehouse, where.application, where.notify
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args(argv)
+    return _console.exit_code(_serve)
+
+
+def _serve() -> int:
+    config = settings.load()
+    logs.start(config.log_format)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(),
+            host=config.api_host,
+            port=config.api_port,
+            log_config=None,
+            access_log=False,  # the application writes one line a request itself
+            ws_ping_interval=20,
+            timeout_graceful_shutdown=int(config.shutdown_grace_seconds),
+            server_header=False,
+        )
+    )
+    server.run()
+    if not server.started:
+        raise EngineError("the service did not start")
+    return _console.COMPLETE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Work on queued assessments, until SIGTERM or Ctrl-C. `jobs.serve` starts one of these by itself.
+
+    python -m jobs.work [--parent PID]
+
+More of them, on machines that share ENGINE_HOME with the service, share the work.
+Exit codes: 0 stopped, 1 failed, 2 bad settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from contextlib import ExitStack
+
+from engine import settings
+from engine.errors import SettingsError
+from engine.service import logs
+from engine.service.worker import Worker
+from jobs import _addresses, _console
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Work until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process has ended")
+    args = parser.parse_args(argv)
+    return _console.exit_code(lambda: _work(args.parent))
+
+
+def _work(parent: int | None) -> int:
+    config = settings.load()
+    logs.start(config.log_format)
+    with ExitStack() as stack:
+        where = _addresses.addresses(config, stack)
+        if where.warehouse is None:
+            raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
+        worker = Worker(config, where.warehouse, where.application, parent=parent)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: worker.stop())
+        worker.run()
+    return _console.COMPLETE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

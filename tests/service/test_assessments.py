@@ -1,0 +1,327 @@
+"""Assessments over HTTP and WebSocket: requests, progress, results, portfolios, and what happens to the worker."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
+import psycopg
+import pytest
+import websockets
+from websockets.sync.client import connect
+
+from tests.service.conftest import LAND, OUTSIDE
+
+CALCULATE = "/api/v1/risk-assessment/calculate"
+STATUS = "/api/v1/risk-assessment/status/"
+PORTFOLIO = "/api/v1/risk-assessment/portfolio"
+BUILDING = {
+    "building_age": 25,
+    "structure": "철근콘크리트",
+    "main_purpose": "업무시설",
+    "floors_below": 2,
+    "floors_above": 10,
+    "has_piloti": False,
+    "has_seismic_design": True,
+    "fire_access": True,
+}
+SITE = {"latitude": LAND[0], "longitude": LAND[1], "building_info": BUILDING}
+
+
+def finished(client, request_id, seconds=60):
+    until = time.monotonic() + seconds
+    while (state := client.get(STATUS + request_id).json())["status"] in ("queued", "running"):
+        assert time.monotonic() < until, state
+        time.sleep(0.1)
+    return state
+
+
+def assess(client, **more):
+    answer = client.post(CALCULATE, json=SITE | more)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def messages(socket):
+    found = []
+    try:
+        while True:
+            found.append(json.loads(socket.recv(timeout=60)))
+    except websockets.ConnectionClosed as closed:
+        return found, closed.rcvd.code
+
+
+def test_an_assessment_runs_to_its_end_and_its_results_are_stored(client):
+    accepted = assess(client, asset_info={"total_asset_value": 50_000_000_000, "floor_area": 5000})
+    assert accepted["status"] == "queued"
+    assert accepted["websocket_url"].endswith(f"/api/v1/risk-assessment/ws/{accepted['request_id']}")
+    state = finished(client, accepted["request_id"])
+    assert (state["status"], state["progress"]) == ("completed", 100)
+    older = client.get(f"/api/batch/{accepted['request_id']}/status").json()
+    assert older["results"]["integrated_risk"]["total_risk_score"] > 0
+    assert older["completed_at"].endswith("Z")
+    stored = client.get(f"/api/v1/risk-assessment/results/{LAND[0]}/{LAND[1]}").json()
+    assert len(stored["exposure"]) == len(stored["vulnerability"]) == len(stored["aal_scaled"]) == 9
+    assert stored["vulnerability"]["extreme_heat"]["vulnerability_score"] == 65.0
+    assert stored["summary"]["total_expected_loss"] > 0
+    assert stored["aal_scaled"]["drought"]["scenario_id"] == 2
+
+
+def test_followers_get_every_state_in_order_late_ones_the_last_and_leaving_stops_nothing(client):
+    accepted = assess(client, building_info=None)
+    with connect(accepted["websocket_url"]) as leaver:
+        leaver.recv(timeout=10)
+    with connect(accepted["websocket_url"]) as one, connect(accepted["websocket_url"]) as two:
+        (first, code), (second, _) = messages(one), messages(two)
+    assert code == 1000
+    assert first[-1] == second[-1]
+    assert (first[-1]["progress"], first[-1]["status"]) == (100, "completed")
+    assert first[-1]["results"]["status"] in ("success", "partial")
+    progress = [message["progress"] for message in first]
+    assert progress == sorted(progress)
+    with connect(accepted["websocket_url"]) as late:
+        assert messages(late) == ([first[-1]], 1000)
+
+
+@pytest.mark.parametrize("request_id", [str(uuid.uuid4()), "not-an-id"])
+def test_an_unknown_id_is_said_and_the_socket_closed(client, request_id):
+    base = str(client.base_url).replace("http", "ws")
+    with connect(f"{base}/api/v1/risk-assessment/ws/{request_id}") as socket:
+        assert messages(socket) == ([{"status": "error", "error": "Request ID not found"}], 4404)
+
+
+def test_a_failed_job_tells_why(client):
+    answer = client.post(CALCULATE, json={"latitude": OUTSIDE[0], "longitude": OUTSIDE[1]})
+    with connect(answer.json()["websocket_url"]) as socket:
+        said, code = messages(socket)
+    assert (said[-1]["status"], said[-1]["error_message"], code) == (
+        "failed",
+        "Location is outside the data grid",
+        1000,
+    )
+    assert "Traceback" not in client.get(f"/api/batch/{answer.json()['request_id']}/status").text
+
+
+def test_all_faults_of_a_request_are_listed_with_their_places(client):
+    wrong = {
+        "latitude": 37.5,
+        "longitude": 200,
+        "risk_types": ["rain"],
+        "building_info": BUILDING | {"building_age": 150, "fire_access": 1, "floors_above": None},
+        "asset_info": {"insurance_coverage_rate": 2},
+    }
+    answer = client.post(CALCULATE, json=wrong)
+    assert answer.status_code == 422
+    assert [(fault["loc"], fault["msg"], fault["value"]) for fault in answer.json()["detail"]] == [
+        (["body", "building_info", "building_age"], "Building age must be between 0 and 100", 150),
+        (["body", "building_info", "floors_above"], "Missing required field: floors_above", None),
+        (["body", "building_info", "fire_access"], "Invalid type for fire_access", 1),
+        (["body", "longitude"], "Invalid longitude", 200),
+        (["body", "asset_info", "insurance_coverage_rate"], "Insurance rate must be between 0 and 1", 2),
+        (["body", "risk_types"], "Unknown risk type: rain", ["rain"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (b"", 422, "The body is not valid JSON"),
+        (b"[1]", 422, "The body must be an object"),
+        (b'{"latitude": NaN, "longitude": 1}', 422, "The body is not valid JSON"),
+        (b'{"latitude": 1e999, "longitude": 1}', 422, "Invalid latitude"),
+        (b'{"latitude": "35.1", "longitude": 127.2}', 422, "Invalid type for latitude"),
+        (b'{"latitude": 35.1, "longitude": 127.2, "site_id": "\\u0000"}', 422, "Invalid character in site_id"),
+        (b'{"latitude": 35.1, "longitude": 127.2, "site_id": "\\ud800"}', 422, "Invalid character in site_id"),
+        (b'{"latitude": 35.1, "longitude": 127.2, "colour": "red"}', 422, "unknown field 'colour' in request"),
+        (b'{"latitude":' + b"[" * 5000 + b"]" * 5000 + b"}", 422, "The body is n"),
+        (b'{"latitude": ' + b"1" * 5000 + b"}", 422, "The body is not valid JSON"),
+        (b'{"x": "' + b"y" * 30_000 + b'"}', 413, "The request is larger than 20000 bytes"),
+    ],
+)
+def test_a_body_that_is_no_site_is_refused(client, body, status, says):
+    answer = client.post(CALCULATE, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    detail = answer.json()["detail"]
+    assert says in (detail if isinstance(detail, str) else detail[0]["msg"])
+
+
+def test_a_body_without_a_length_is_cut_off_too(client):
+    def endless():
+        for _ in range(40):
+            yield b" " * 1000
+
+    assert client.post(CALCULATE, content=endless()).status_code == 413
+
+
+def test_text_that_looks_like_a_statement_is_text(client, databases):
+    hostile = "'; DROP TABLE batch_jobs; --"
+    accepted = assess(client, building_info=BUILDING | {"structure": hostile, "main_purpose": hostile})
+    assert finished(client, accepted["request_id"])["status"] == "completed"
+    with psycopg.connect(databases[1]) as connection:
+        [(kept,)] = connection.execute(
+            "SELECT input_params->'building_info'->>'structure' FROM batch_jobs WHERE batch_id = %s",
+            (accepted["request_id"],),
+        ).fetchall()
+    assert kept == hostile
+
+
+def test_the_older_name_takes_query_and_body(client):
+    place = {"latitude": LAND[0], "longitude": LAND[1]}
+    answer = client.post("/api/risk/calculate", params=place | {"risk_types": "drought,typhoon"})
+    assert answer.status_code == 202
+    assert answer.json()["message"] == "Risk calculation started"
+    assert finished(client, answer.json()["batch_id"])["status"] == "completed"
+    results = client.get(f"/api/batch/{answer.json()['batch_id']}/status").json()["results"]
+    assert results["risk_types"] == ["drought", "typhoon"]
+    assert client.post("/api/risk/calculate", json=place).status_code == 202
+    assert client.post("/api/risk/calculate").status_code == 422
+
+
+def test_an_unknown_job_or_place_is_not_found(client):
+    unknown = str(uuid.uuid4())
+    assert client.get(STATUS + unknown).json() == {"detail": "Request ID not found"}
+    assert client.get(f"/api/batch/{unknown}/status").json() == {"detail": "Batch not found"}
+    assert client.get("/api/v1/risk-assessment/results/12.5/12.5").status_code == 404
+    assert client.get("/api/v1/risk-assessment/results/99/12.5").json()["detail"][0]["msg"] == "Invalid latitude"
+
+
+def table(kind):
+    sites = pl.DataFrame(
+        {
+            "latitude": [35.0, 35.1, 135.0],
+            "longitude": [127.1, 127.2, 127.3],
+            "total_asset_value": [10**9, 2 * 10**9, None],
+        }
+    )
+    file = io.BytesIO()
+    {"parquet": sites.write_parquet, "csv": sites.write_csv, "ndjson": sites.write_ndjson}[kind](file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [
+        ("parquet", "application/vnd.apache.parquet"),
+        ("csv", "text/csv; charset=utf-8"),
+        ("ndjson", "application/x-ndjson"),
+    ],
+)
+def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_type):
+    answer = client.post(
+        PORTFOLIO,
+        content=table(kind),
+        params={"risk_types": ["drought", "cold_wave"], "scenario_ids": [2, 4]},
+        headers={"Content-Type": content_type, "Content-Disposition": "attachment; filename=../../../etc/passwd"},
+    )
+    assert answer.status_code == 202, answer.text
+    accepted = answer.json()
+    assert (accepted["accepted"], accepted["invalid"]) == (2, 1)
+    where = f"{PORTFOLIO}/{accepted['request_id']}/results"
+    assert finished(client, accepted["request_id"])["status"] == "completed"
+    losses = pl.read_parquet(io.BytesIO(client.get(where, params={"frame": "aal"}).content))
+    assert losses.height == 2 * 2 * 2
+    assert set(losses["risk_type"]) == {"drought", "extreme_cold"}
+    totals = client.get(where, params={"format": "parquet"})
+    assert totals.headers["content-type"] == "application/vnd.apache.parquet"
+    assert pl.read_parquet(io.BytesIO(totals.content)).height == 4
+    failures = pl.read_parquet(io.BytesIO(client.get(where, params={"frame": "failures"}).content))
+    assert "Invalid latitude" in failures["reason"].to_list()
+    assert client.get(where, params={"format": "json"}).json()
+    assert client.get(where, params={"frame": "../../sites"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "says"),
+    [
+        (b"x", "application/pdf", 415, "Send Parquet, CSV"),
+        (b"no parquet", "application/x-parquet", 422, "portfolio cannot be read"),
+        (b"", "text/csv", 422, "portfolio"),
+        (b"latitude,longitude\n135,1\n", "text/csv", 422, "portfolio: none of 1 rows is valid"),
+        (b"{]\n", "application/x-ndjson", 422, "portfolio"),
+        (b"name\nx\n", "text/csv", 422, "portfolio: no column latitude, longitude"),
+        (b"latitude,longitude\n" + b"35.1,127.2\n" * 501, "text/csv", 413, "at most 500 rows"),
+    ],
+)
+def test_a_table_that_cannot_be_assessed_is_refused(client, content, content_type, status, says, environment):
+    answer = client.post(PORTFOLIO, content=content, headers={"Content-Type": content_type})
+    assert answer.status_code == status
+    detail = answer.json()["detail"]
+    text = detail if isinstance(detail, str) else detail[0]["msg"]
+    assert says in text
+    assert os.environ["ENGINE_HOME"] not in text
+
+
+def test_results_of_an_unfinished_or_other_job_are_not_there(client, databases):
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        [(waiting,)] = connection.execute(
+            "INSERT INTO batch_jobs (job_type, status) VALUES ('portfolio_risk_calculation', 'running')"
+            " RETURNING batch_id::text"
+        ).fetchall()
+    assert client.get(f"{PORTFOLIO}/{waiting}/results").status_code == 409
+    accepted = assess(client)
+    assert client.get(f"{PORTFOLIO}/{accepted['request_id']}/results").status_code == 404
+    assert client.get(f"{PORTFOLIO}/{uuid.uuid4()}/results").status_code == 404
+    finished(client, accepted["request_id"])
+
+
+def test_many_at_once_all_complete(client):
+    def one(number):
+        return assess(client, latitude=35.0 + 0.1 * (number % 3), building_info=None, risk_types=["drought"])[
+            "request_id"
+        ]
+
+    with ThreadPoolExecutor(10) as threads:
+        ids = list(threads.map(one, range(40)))
+    assert len(set(ids)) == 40
+    assert {finished(client, request_id)["status"] for request_id in ids} == {"completed"}
+
+
+def test_a_killed_worker_fails_its_job_which_can_be_sent_again(client, service, databases):
+    supervisor = service[1].state.supervisor
+    finished(client, assess(client)["request_id"])  # the worker is up
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        # what it is working on when it is killed
+        [(taken,)] = connection.execute(
+            "INSERT INTO batch_jobs (job_type, status, worker_id, started_at) SELECT 'ondemand_risk_calculation',"
+            " 'running', worker_id, now() FROM batch_jobs WHERE worker_id LIKE %s LIMIT 1 RETURNING batch_id::text",
+            (f"%:{supervisor.pid}",),
+        ).fetchall()
+    killed = supervisor.pid
+    os.kill(killed, signal.SIGKILL)
+    assert finished(client, taken)["status"] == "failed"
+    assert client.get(f"/api/batch/{taken}/status").json()["error_message"] == "Worker lost"
+    assert finished(client, assess(client)["request_id"])["status"] == "completed"
+    assert supervisor.pid != killed
+
+
+def test_connections_cut_under_load_cost_requests_but_not_the_service(client, databases):
+    async def load():
+        import httpx
+
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=30) as many:
+            cell = {"lat": LAND[0], "lon": LAND[1]}
+
+            async def ask():
+                answers = []
+                for _ in range(15):
+                    answers.append((await many.get("/api/v1/cell", params=cell)).status_code)
+                return answers
+
+            asking = [asyncio.create_task(ask()) for _ in range(8)]
+            for _ in range(3):
+                await asyncio.sleep(0.1)
+                with psycopg.connect(databases[1], autocommit=True) as connection:
+                    connection.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+            return [code for task in asking for code in await task]
+
+    assert set(asyncio.run(load())) <= {200, 503}
+    assert client.get("/health/db").status_code == 200
+    assert finished(client, assess(client)["request_id"])["status"] == "completed"

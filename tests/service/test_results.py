@@ -1,0 +1,192 @@
+"""Published results and the health of the service, over HTTP."""
+
+import json
+import re
+
+import httpx
+import psycopg
+import pytest
+
+from tests.service.conftest import LAND, OUTSIDE, SEA, running
+
+
+def at(place, **more):
+    return {"lat": place[0], "lon": place[1], **more}
+
+
+def test_probability_is_the_row_of_the_cell_that_holds_the_point(client, databases):
+    answer = client.get("/api/v1/probability", params=at((35.12, 127.17), risk_type="drought"))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert {"latitude", "longitude", "risk_type", "aal", "bin_data", "calculated_at"} <= set(body)
+    with psycopg.connect(databases[1]) as connection:
+        aal, bins = connection.execute(
+            "SELECT aal, bin_data FROM probability_results WHERE risk_type = 'drought'"
+            " AND latitude = 35.1 AND longitude = 127.2"
+        ).fetchone()
+    assert (body["latitude"], body["longitude"]) == (35.1, 127.2)
+    assert body["aal"] == pytest.approx(aal, rel=1e-6)
+    assert body["bin_data"] == bins
+    assert set(bins[0]) == {"bin", "range", "probability", "base_damage_rate"}
+    assert body["calculated_at"].endswith("Z")
+
+
+def test_a_window_of_another_scenario_has_the_ranges_of_the_cell(client, databases):
+    chosen = at(LAND, risk_type="wildfire", scenario_id=4, time_period="long_term")
+    body = client.get("/api/v1/probability", params=chosen).json()
+    full = client.get("/api/v1/probability", params=at(LAND, risk_type="wildfire")).json()
+    assert [each["range"] for each in body["bin_data"]] == [each["range"] for each in full["bin_data"]]
+    assert sum(each["probability"] for each in body["bin_data"]) == pytest.approx(1, abs=1e-3)
+    rates = [each["base_damage_rate"] * each["probability"] for each in body["bin_data"]]
+    assert body["aal"] == pytest.approx(sum(rates), abs=1e-4)
+    assert body["aal"] != full["aal"]
+
+
+def test_hazard_levels_agree_between_the_axis_and_its_windows(client):
+    full = client.get("/api/v1/hazard", params=at(LAND, risk_type="typhoon")).json()
+    assert full["hazard_score_100"] == pytest.approx(100 * full["hazard_score"], rel=1e-5)
+    levels = ["MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+    for period in ("short_term", "mid_term", "long_term"):
+        window = client.get(
+            "/api/v1/hazard", params=at(LAND, risk_type="typhoon", scenario_id=1, time_period=period)
+        ).json()
+        assert window["hazard_level"] == levels[min(4, int(window["hazard_score_100"] // 20))]
+        assert 0 <= window["percentile"] <= 100
+    assert full["hazard_level"] == levels[min(4, int(full["hazard_score_100"] // 20))]
+
+
+def test_a_cell_has_all_risks_scenarios_and_windows(client):
+    body = client.get("/api/v1/cell", params=at(LAND)).json()
+    assert next(iter(body["risks"])) == "extreme_heat"
+    assert len(body["risks"]) == 9
+    for risk in body["risks"].values():
+        assert len(risk["windows"]) == 12
+        assert len({(each["scenario"], each["time_period"]) for each in risk["windows"]}) == 12
+
+
+def test_older_names_lead_to_the_same_results(client):
+    older = client.get("/api/v1/hazard", params=at(LAND, risk_type="coastal_flood")).json()
+    assert older == client.get("/api/v1/hazard", params=at(LAND, risk_type="sea_level_rise")).json()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/probability", "/api/v1/hazard"])
+@pytest.mark.parametrize(("place", "says"), [(OUTSIDE, "outside the data grid"), (SEA, "No .* results")])
+def test_a_place_without_results_is_not_found(client, path, place, says):
+    answer = client.get(path, params=at(place, risk_type="drought"))
+    assert answer.status_code == 404
+    assert re.search(says, answer.json()["detail"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "loc", "says"),
+    [
+        ({"lat": 91}, ["query", "lat"], "Invalid latitude"),
+        ({"lat": "nan"}, ["query", "lat"], "Invalid latitude"),
+        ({"lon": "'; DROP TABLE batch_jobs; --"}, ["query", "lon"], "Invalid longitude"),
+        ({"risk_type": "rain"}, ["query", "risk_type"], "Unknown risk type: rain"),
+        ({"risk_type": "' OR 1=1 --"}, ["query", "risk_type"], "Unknown risk type: ' OR 1=1 --"),
+        ({"scenario_id": 5}, ["query", "scenario_id"], "Unknown scenario: 5"),
+        ({"time_period": "never"}, ["query", "time_period"], "Unknown time period: never"),
+        ({"scenario_id": 1, "time_period": "full"}, ["query", "time_period"], "Unknown time period: full"),
+        ({"lat": None}, ["query", "lat"], "Missing required field: lat"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_value(client, changed, loc, says):
+    parameters = {name: value for name, value in (at(LAND, risk_type="drought") | changed).items() if value is not None}
+    answer = client.get("/api/v1/probability", params=parameters)
+    assert answer.status_code == 422
+    [fault] = answer.json()["detail"]
+    assert (fault["loc"], fault["msg"]) == (loc, says)
+    assert "value" in fault
+
+
+def test_health_tells_process_database_and_readiness_apart(client):
+    assert client.get("/health").json()["status"] == "healthy"
+    assert client.get("/health/db").json()["database"] == "connected"
+    ready = client.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["rows"] == {
+        "probability_results": 153,
+        "hazard_results": 153,
+        "modelops_probability_scores": 1836,
+        "modelops_hazard_scores": 1836,
+    }
+    assert ready.json()["spatial_layers"] == []
+    for path in ("/api/health", "/api/health/db"):
+        assert client.get(path).json()["status"] == "ok"
+
+
+def test_requests_have_an_id_and_are_counted_by_route(client, caplog):
+    caplog.set_level("INFO")
+    assert client.get("/health", headers={"X-Request-ID": "mine-1"}).headers["X-Request-ID"] == "mine-1"
+    made = client.get("/nowhere/../etc/passwd", headers={"X-Request-ID": "bad id!"})
+    assert made.status_code == 404
+    assert made.json() == {"detail": "Not Found"}
+    assert re.fullmatch(r"[0-9a-f-]{36}", made.headers["X-Request-ID"])
+    assert any(record.__dict__.get("request_id") == "mine-1" for record in caplog.records)
+    figures = client.get("/metrics").text
+    assert 'http_requests_total{method="GET",route="/health",status="200"}' in figures
+    assert 'http_requests_total{method="GET",route="(none)",status="404"}' in figures
+    assert "database_up 1.0" in figures
+
+
+def test_admin_routes_are_closed_while_no_key_is_configured(client):
+    for key in ({}, {"X-API-Key": ""}, {"X-API-Key": "guess"}):
+        assert client.post("/admin/aiops/trigger/hazard", headers=key).status_code == 401
+
+
+def test_every_route_is_described_with_its_refusals(client):
+    document = client.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            assert told["description"], (method, path)
+            good = [code for code in told["responses"] if code.startswith("2")]
+            assert good, (method, path)
+            if path.startswith("/api"):
+                assert "401" in told["responses"], (method, path)
+    text = json.dumps(document)
+    for name in set(re.findall(r"#/components/schemas/(\w+)", text)):
+        assert name in document["components"]["schemas"]
+
+
+def test_a_key_guards_the_interface_and_a_database_that_is_away_is_503(databases, environment):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("API_KEY", "open sesame")
+        patch.setenv("API_CORS_ORIGINS", "https://maps.example")
+        with running() as (url, app), httpx.Client(base_url=url, timeout=30) as client:
+            right = {"X-API-Key": "open sesame"}
+            path, place = "/api/v1/hazard", at(LAND, risk_type="drought")
+            for key in ({}, {"X-API-Key": "open sesam"}, {"X-API-Key": "ä".encode("latin-1")}):
+                answer = client.get(path, params=place, headers=key)
+                assert (answer.status_code, answer.json()["detail"]) == (401, "Wrong or missing API key")
+            assert client.get(path, params=place, headers=right).status_code == 200
+            assert client.get("/health").status_code == 200
+            assert client.get("/api/health").status_code == 401
+
+            answer = client.post("/admin/aiops/trigger/hazard", headers=right)
+            assert answer.json() == {"message": "Hazard Score batch job triggered successfully"}
+            answer = client.post("/admin/aiops/trigger/probability", headers=right)
+            assert answer.json() == {"message": "Probability batch job triggered successfully"}
+            with psycopg.connect(databases[1], autocommit=True) as connection:
+                queued = connection.execute(
+                    "DELETE FROM batch_jobs WHERE job_type IN ('hazard', 'probability') AND status = 'queued'"
+                    " RETURNING job_type"
+                ).fetchall()
+            assert sorted(queued) == [("hazard",), ("probability",)]
+
+            allowed = client.options(
+                path, headers={"Origin": "https://maps.example", "Access-Control-Request-Method": "GET"}
+            )
+            assert allowed.headers["access-control-allow-origin"] == "https://maps.example"
+            assert "access-control-allow-credentials" not in allowed.headers
+            other = client.get(path, params=place, headers=right | {"Origin": "https://evil.example"})
+            assert "access-control-allow-origin" not in other.headers
+
+            app.state.context.pool.close()
+            answer = client.get(path, params=place, headers=right)
+            assert (answer.status_code, answer.json()) == (503, {"detail": "The database is not available"})
+            assert answer.headers["Retry-After"] == "5"
+            sick = client.get("/health/db")
+            assert (sick.status_code, sick.json()["database"]) == (503, "disconnected")
+            assert client.get("/health/ready").status_code == 503
+            assert "database_up 0.0" in client.get("/metrics").text
