@@ -26,6 +26,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "yearly_grid": ("gridded", "YEARLY"),
     "optional_grid": ("gridded", "OPTIONAL"),
     "dem": ("dem", None),
+    "landcover": ("landcover", None),
     "map_layers": ("map_layers", None),
     "besttrack": ("besttrack", None),
     "wamis": ("wamis", None),

@@ -1,0 +1,304 @@
+"""Land cover of the cells from a classified raster in sheets: the commonest class, shares of forest and built-up land,
+and the distance to forest.
+
+Two legends of the same seven classes are in circulation, so the numbers of a raster mean nothing without its legend: a
+`legend.toml` beside the sheets, `[classes]` with number = name. A legend under which the country has too little forest
+or too much water is refused.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psycopg
+import pyproj
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from engine.errors import SchemaError, SettingsError
+from engine.grid import GridDefinition
+from engine.io.etl import attributes, files, lattice, loading
+from engine.io.etl.files import SourceFile
+from engine.io.etl.gate import limit_findings
+from engine.io.etl.map_layers import LAYERS as MAP_LAYERS
+from engine.io.etl.map_layers import NAME as MAP_LOADER
+from engine.io.etl.places import Cells, cells_to_describe, known_crs, to_degrees
+from engine.quality import WARNING, Finding, Range, load_ranges
+
+NAME, VERSION, TABLE = "landcover", "1", attributes.TABLE
+PATTERNS = ("landcover/*.tif", "landcover/*.tiff")
+LEGENDS = ("landcover/legend*.toml",)
+CLASSES = ("urban", "agricultural", "forest", "grassland", "wetland", "barren", "water")
+#: built-up land stands for sealed ground: courts, gardens and verges in it are not sealed
+SEALED_SHARE_OF_URBAN = 0.85
+#: nodes of the raster on which distances to forest are measured, 2 GB; none finer than the pixels of the provider
+_DISTANCE_NODES = 60_000_000
+_PIXEL_DEGREES = 30.0 / 111_195.0
+_ROWS = 512
+_URBAN, _FOREST, _WATER = (CLASSES.index(name) for name in ("urban", "forest", "water"))
+_NONE = 255
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+def load(
+    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
+) -> list[loading.LoadReport]:
+    """Fill `landcover_mode`, `impervious_ratio`, `forest_ratio` and `dist_forest_m` of `grid_attributes`.
+
+    Where sheets overlap the first by name counts. Distances to forest are left to a map layer of forest when one is
+    loaded. raises : SchemaError for a sheet without CRS or legend, or a class that the legend does not name; GateError
+    for a legend under which the land does not look like the country; SettingsError without the extra `geo`
+    """
+    found = files.find(options.data, *PATTERNS)
+    if not found:
+        message = f"no file {' or '.join(PATTERNS)} below {options.data}"
+        return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
+    legend_file = files.one_file(options.data, f"{NAME}: a legend is needed", *LEGENDS)
+    legend = read_legend(legend_file)
+    grid = lattice.required_definition(connection, NAME)
+    cells = cells_to_describe(connection)
+    forest_layer = _has_forest_layer(connection)
+    with loading.recorded(
+        connection,
+        loader=NAME,
+        version=VERSION,
+        table=TABLE,
+        scope=options.scope_of(None),
+        files=[
+            *found,
+            legend_file,
+            cells.as_source(),
+            SourceFile.of_value("grid_definition", asdict(grid)),
+            SourceFile.of_value("forest layer", forest_layer),
+        ],
+        force=options.force,
+        dry_run=options.dry_run,
+        overrides={"crs": options.crs} if options.crs else {},
+    ) as record:
+        if record.up_to_date:
+            return [record.report()]
+        with ExitStack() as stack:
+            sheets = Sheets(stack, found, legend, options.crs)
+            counts, forest = _count(sheets, grid, progress)
+            record.source_crs = ", ".join(sorted({sheet.crs.to_string() for sheet in sheets.sheets}))
+        frame = _shares(counts, cells)
+        record.findings += _findings(frame, counts, cells, load_ranges(options.gate))
+        if not forest_layer:
+            frame = frame.join(forest.distances(cells), on="grid_id", how="left")
+        record.cells = frame.height
+        record.gate_report = {
+            "pixels": dict(zip(CLASSES, counts[1:].sum(axis=0).tolist(), strict=True)),
+            "impervious_ratio": f"proxy: {SEALED_SHARE_OF_URBAN} of the built-up share",
+        }
+        with record.transaction():
+            record.rows = attributes.write(connection, frame)
+    return [record.report()]
+
+
+def read_legend(path: Path) -> dict[int, int]:
+    """Pixel value -> index in CLASSES. raises SettingsError for anything but `[classes]` with number = name."""
+    try:
+        entries = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as err:
+        raise SettingsError(f"legend {path.name} cannot be read: {err}") from err
+    classes = entries.get("classes")
+    if not isinstance(classes, dict) or set(entries) != {"classes"}:
+        raise SettingsError(f'legend {path.name} needs one table [classes] with lines such as 310 = "forest"')
+    for value, name in classes.items():
+        if not value.isdecimal() or name not in CLASSES:
+            raise SettingsError(f"legend {path.name}: {value} = {name!r}; classes are {', '.join(CLASSES)}")
+    return {int(value): CLASSES.index(name) for value, name in classes.items()}
+
+
+class Sheet:
+    """One open raster: its classes by legend, and the plane it lies in."""
+
+    def __init__(self, source: Any, path: Path, legend: Mapping[int, int], crs: str | None) -> None:
+        if source.count != 1 or source.dtypes[0] not in ("uint8", "int8", "uint16", "int16", "int32", "uint32"):
+            raise SchemaError(f"{path.name}: {source.count} bands of {source.dtypes[0]}, expected one of whole numbers")
+        stated = crs or (source.crs.to_wkt() if source.crs else None)
+        if stated is None:
+            raise SchemaError(f"{path.name} does not state its CRS; give it with --crs")
+        self.source, self.path, self.legend = source, path, legend
+        self.crs = known_crs(stated, path.name)
+        self.degrees = to_degrees(self.crs, path.name)
+
+    def windows(self) -> Iterator[tuple[Bytes, Floats, Floats]]:
+        """Classes (rows, columns), 255 = none, and x, y of the pixel centres, some rows at a time."""
+        columns = np.arange(self.source.width) + 0.5
+        for first in range(0, self.source.height, _ROWS):
+            rows = min(_ROWS, self.source.height - first)
+            yield self._classes(first, rows), *self._plane(columns, np.arange(first, first + rows)[:, None] + 0.5)
+
+    def _plane(self, column: Floats, row: Floats) -> tuple[Floats, Floats]:
+        """x, y of places counted in pixels."""
+        a, b, c, d, e, f = self.source.transform[:6]
+        return a * column + b * row + c, d * column + e * row + f
+
+    def outline(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees."""
+        x, y = self._plane(np.array([0.0, self.source.width] * 2), np.repeat([0.0, self.source.height], 2))
+        west, south, east, north = self.degrees.transform_bounds(x.min(), y.min(), x.max(), y.max())
+        return west, south, east, north
+
+    def _classes(self, first: int, rows: int) -> Bytes:
+        from rasterio.windows import Window
+
+        values = self.source.read(1, window=Window(0, first, self.source.width, rows))
+        classes = np.full(values.shape, _NONE, np.uint8)
+        for value, index in self.legend.items():
+            classes[values == value] = index
+        stray = (classes == _NONE) & (values != (0 if self.source.nodata is None else self.source.nodata))
+        if stray.any():
+            value = int(values[stray][0])
+            raise SchemaError(f"{self.path.name}: value {value} in {int(stray.sum())} pixels is not in the legend")
+        return classes
+
+    def covers(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:
+        """(n,) places where this sheet has a class."""
+        x, y = self.degrees.transform(longitude, latitude, direction=pyproj.enums.TransformDirection.INVERSE)
+        a, b, c, d, e, f = self.source.transform[:6]
+        x, y, area = np.asarray(x) - c, np.asarray(y) - f, a * e - b * d
+        column, row = (e * x - b * y) / area, (a * y - d * x) / area
+        inside = (column >= 0) & (column < self.source.width) & (row >= 0) & (row < self.source.height)
+        held = np.zeros(len(longitude), bool)
+        if inside.any():
+            i, j = row[inside].astype(np.intp), column[inside].astype(np.intp)
+            top = int(i.min())
+            held[inside] = self._classes(top, int(i.max()) - top + 1)[i - top, j] != _NONE
+        return held
+
+
+class Sheets:
+    """All sheets, opened until the stack closes, and the outline of each in degrees."""
+
+    def __init__(self, stack: ExitStack, paths: Sequence[Path], legend: Mapping[int, int], crs: str | None) -> None:
+        try:
+            import rasterio
+        except ImportError:
+            raise SettingsError(f"{NAME}: GeoTIFF needs the extra `geo`") from None
+        self.sheets: list[Sheet] = []
+        for path in paths:
+            try:
+                source = stack.enter_context(rasterio.open(path))
+            except rasterio.errors.RasterioIOError as err:
+                raise SchemaError(f"{path.name} cannot be read: {err}") from err
+            self.sheets.append(Sheet(source, path, legend, crs))
+        self.outlines = [sheet.outline() for sheet in self.sheets]
+
+    def earlier_over(self, number: int, west: float, south: float, east: float, north: float) -> Iterator[Sheet]:
+        """Sheets before one that may lie over a window."""
+        for sheet, (left, bottom, right, top) in zip(self.sheets[:number], self.outlines[:number], strict=True):
+            if left <= east and west <= right and bottom <= north and south <= top:
+                yield sheet
+
+
+class Forest:
+    """Where there is forest, on a raster in degrees that covers the lattice."""
+
+    def __init__(self, grid: GridDefinition) -> None:
+        self.grid = grid
+        self.fine = max(1, min(int((_DISTANCE_NODES / grid.n_cells) ** 0.5), round(grid.step / _PIXEL_DEGREES)))
+        self.held = np.zeros((grid.n_lat * self.fine, grid.n_lon * self.fine), bool)
+        self.step = grid.step / self.fine
+
+    def add(self, longitude: Floats, latitude: Floats) -> None:
+        """(n,) pixels of forest; those beyond the lattice are left out."""
+        i = np.floor((latitude - self.grid.lat0 + self.grid.step / 2) / self.step).astype(np.intp)
+        j = np.floor((longitude - self.grid.lon0 + self.grid.step / 2) / self.step).astype(np.intp)
+        inside = (i >= 0) & (j >= 0) & (i < self.held.shape[0]) & (j < self.held.shape[1])
+        self.held[i[inside], j[inside]] = True
+
+    def distances(self, cells: Cells) -> pl.DataFrame:
+        """`grid_id`, `dist_forest_m` of the cells' centres, to within one node of the raster; null without forest.
+
+        A degree of longitude has its length at the middle of the lattice.
+        """
+        if not self.held.any():
+            return pl.DataFrame(
+                {"grid_id": cells.grid_id, "dist_forest_m": None}, schema_overrides={"dist_forest_m": pl.Float64}
+            )
+        metres = np.radians(self.step) * 6_371_008.8
+        middle = np.cos(np.radians(self.grid.latitudes.mean()))
+        far = distance_transform_edt(~self.held, sampling=(metres, metres * middle))
+        rows, columns = self.grid.indices(cells.grid_id)
+        half = self.fine // 2
+        values = far[rows.astype(np.intp) * self.fine + half, columns.astype(np.intp) * self.fine + half]
+        return pl.DataFrame({"grid_id": cells.grid_id, "dist_forest_m": values})
+
+
+def _count(sheets: Sheets, grid: GridDefinition, progress: loading.Progress) -> tuple[NDArray[np.int64], Forest]:
+    """Pixels of each class in each cell, (cells + 1, classes), row 0 beyond the lattice; and where forest is."""
+    counts = np.zeros((grid.n_cells + 1, len(CLASSES)), np.int64)
+    forest = Forest(grid)
+    for number, sheet in enumerate(sheets.sheets):
+        progress("land cover", number, len(sheets.sheets))
+        for classes, x, y in sheet.windows():
+            held = classes != _NONE
+            if not held.any():
+                continue
+            kinds = classes[held].astype(np.intp)
+            longitude, latitude = (np.asarray(d) for d in sheet.degrees.transform(x[held], y[held]))
+            extent = (longitude.min(), latitude.min(), longitude.max(), latitude.max())
+            free = np.ones(len(kinds), bool)
+            for earlier in sheets.earlier_over(number, *map(float, extent)):
+                free &= ~earlier.covers(longitude, latitude)
+            kinds, longitude, latitude = kinds[free], longitude[free], latitude[free]
+            ids = grid.locate(latitude, longitude).astype(np.int64)
+            counts += np.bincount(ids * len(CLASSES) + kinds, minlength=counts.size).reshape(counts.shape)
+            forest.add(longitude[kinds == _FOREST], latitude[kinds == _FOREST])
+    if not counts[1:].any():
+        first = sheets.sheets[0]
+        raise SchemaError(
+            f"{first.path.name}: no pixel lies on the lattice when read as {first.crs.to_string()}; --crs?"
+        )
+    return counts, forest
+
+
+def _shares(counts: NDArray[np.int64], cells: Cells) -> pl.DataFrame:
+    own = counts[cells.grid_id]
+    total = own.sum(axis=1)
+    kept = total > 0
+    own, total = own[kept], total[kept]
+    return pl.DataFrame(
+        {
+            "grid_id": cells.grid_id[kept],
+            "landcover_mode": [CLASSES[index] for index in own.argmax(axis=1)],
+            "impervious_ratio": SEALED_SHARE_OF_URBAN * own[:, _URBAN] / total,
+            "forest_ratio": own[:, _FOREST] / total,
+        }
+    )
+
+
+def _findings(
+    frame: pl.DataFrame, counts: NDArray[np.int64], cells: Cells, ranges: Mapping[str, Range]
+) -> list[Finding]:
+    pixels = counts[1:].sum(axis=0)
+    land = pixels.sum() - pixels[_WATER]
+    shares = {"landcover_forest": pixels[_FOREST] / max(land, 1), "landcover_water": pixels[_WATER] / pixels.sum()}
+    findings = []
+    for name, share in shares.items():
+        what = f"the share of {name.removeprefix('landcover_')} under this legend"
+        findings += limit_findings(TABLE, np.asarray([share], np.float32), ranges[name], what)
+    if without := len(cells.grid_id) - frame.height:
+        message = f"{without} of {len(cells.grid_id)} cells hold no pixel: their land cover stays NULL"
+        findings.append(Finding(WARNING, TABLE, message, without))
+    return findings
+
+
+def _has_forest_layer(connection: psycopg.Connection) -> bool:
+    """Whether a map layer of forest is loaded, whose distances go before those of a raster."""
+    row = connection.execute(
+        "SELECT gate_report -> 'features' -> %s FROM etl_load WHERE loader = %s AND table_name = 'map_feature'"
+        " AND status = 'published'",
+        (MAP_LAYERS[2], MAP_LOADER),
+    ).fetchone()
+    return bool(row and row[0])
