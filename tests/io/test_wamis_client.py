@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from engine.io.etl import wamis
+from engine.io.etl.api import ProviderError
 from engine.io.etl.loading import LoadOptions
-from engine.io.etl.wamis_client import ProviderError, WamisClient, download
+from engine.io.etl.wamis_client import WamisClient, download
 from tests.io.lattices import quiet
 
 

@@ -13,56 +13,36 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-import tenacity
-
-from engine.errors import EngineError, SchemaError
+from engine.errors import SchemaError
 from engine.io.etl import wamis_answers
+from engine.io.etl.api import Api, ProviderError, save
 from engine.io.etl.loading import Progress
 from engine.io.etl.wamis_answers import FLOW, GAUGE, GAUGES, USAGE
 
 #: the provider answers on another port, too (https on 8444)
 BASE_URL = "http://www.wamis.go.kr:8080/wamis/openapi"
 CALLS_PER_SECOND = 2.0
-ATTEMPTS = 6
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _FOLDERS = {USAGE: "wks", GAUGES: "wkw", GAUGE: "wkw", FLOW: "wkw"}
 
 
-class ProviderError(EngineError):
-    """The provider refused a call, or stayed unreachable after all attempts."""
-
-
-class _Transient(Exception):
-    """Worth another attempt: no answer, too many calls, or a fault on the provider's side."""
-
-
 class WamisClient:
-    """A connection that keeps the pace and asks again when that can help.
+    """The agency's four calls.
 
     base_url : up to `/openapi`
     sleep    : waits so many seconds
     """
 
     def __init__(self, base_url: str = BASE_URL, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT)
-        self._sleep = sleep
-        self._next = 0.0
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Transient),
-            wait=tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            sleep=sleep,
-            reraise=True,
-        )
+        self._api = Api(base_url, per_second=CALLS_PER_SECOND, sleep=sleep)
 
     def __enter__(self) -> Self:
+        self._api.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._api.__exit__(kind, value, trace)
 
     def ask(self, call: str, **params: str) -> dict[str, Any]:
         """One call as it is saved: the question and the provider's body.
@@ -70,36 +50,12 @@ class WamisClient:
         raises : ProviderError for an error status or body, at once; for 429, 5xx and time-outs after six attempts
         """
         asked = f"{call}({', '.join(f'{key}={value}' for key, value in params.items())})"
-        try:
-            body = self._retrying(self._get, f"/{_FOLDERS[call]}/{call}", params, asked)
-        except _Transient as err:
-            raise ProviderError(f"{asked}: {err}, after {ATTEMPTS} attempts; what was saved stays, run again") from err
+        body = self._api.json(f"/{_FOLDERS[call]}/{call}", {**params, "output": "json"}, asked)
         try:
             wamis_answers.items_of(body, asked)
         except SchemaError as err:
             raise ProviderError(str(err)) from err
         return {"call": call, "params": params, "answer": body}
-
-    def _get(self, path: str, params: dict[str, str], asked: str) -> Any:
-        self._keep_pace()
-        try:
-            response = self._http.get(path, params={**params, "output": "json"})
-        except httpx.TransportError as err:
-            raise _Transient(f"no answer ({type(err).__name__})") from err
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            raise _Transient(f"HTTP {response.status_code}")
-        if not response.is_success:
-            raise ProviderError(f"{asked}: HTTP {response.status_code}: {response.text[:200]}")
-        try:
-            return response.json()
-        except ValueError as err:
-            raise ProviderError(f"{asked}: not JSON: {response.text[:200]}") from err
-
-    def _keep_pace(self) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            self._sleep(self._next - now)
-        self._next = max(now, self._next) + 1 / CALLS_PER_SECOND
 
 
 def download(
@@ -113,7 +69,7 @@ def download(
     folder = data / "water"
     folder.mkdir(parents=True, exist_ok=True)
     codes = [str(basin) for basin in basins]
-    written = [_save(folder / "wamis_water_use.json", [client.ask(USAGE, basin=code) for code in codes])]
+    written = [save(folder / "wamis_water_use.json", [client.ask(USAGE, basin=code) for code in codes])]
     lists = [client.ask(GAUGES, basin=code) for code in codes]
     gauges = [
         item for saved in lists for item in wamis_answers.items_of(saved["answer"], f"gauges of {saved['params']}")
@@ -125,7 +81,7 @@ def download(
         code = str(gauge["obscd"])
         if code not in details:
             details[code] = client.ask(GAUGE, obscd=code)
-    written.append(_save(path, [*lists, *details.values()]))
+    written.append(save(path, [*lists, *details.values()]))
     for number, gauge in enumerate(gauges):
         progress("daily flow", number, len(gauges))
         path = folder / f"wamis_flow_{gauge['obscd']}.json"
@@ -147,7 +103,7 @@ def _ask_flow(client: WamisClient, gauge: Mapping[str, Any], path: Path, years: 
                 held[str(year)] = client.ask(FLOW, obscd=str(gauge["obscd"]), year=str(year))
     finally:
         if held:
-            _save(path, [held[year] for year in sorted(held)])
+            save(path, [held[year] for year in sorted(held)])
     return bool(held)
 
 
@@ -156,10 +112,3 @@ def _saved(path: Path, call: str) -> list[dict[str, Any]]:
         return []
     entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
     return [entry for entry in entries if entry["call"] == call]
-
-
-def _save(path: Path, answers: list[dict[str, Any]]) -> Path:
-    """All or nothing, so that a killed run leaves no half file."""
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(answers, ensure_ascii=False, separators=(",", ":")), "utf-8")
-    return partial.replace(path)
