@@ -33,15 +33,24 @@ class Options:
     scratch: Path
 
 
-def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, float], dict[str, Any]]:
-    """Best seconds and last answer of each rival. They take turns, so a busy minute hits them all."""
+def in_turn(
+    rivals: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    *,
+    clock: Mapping[str, Callable[[Any], float]] | None = None,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Best seconds and last answer of each rival. They take turns, so a busy minute hits them all.
+
+    clock : rival -> its seconds from its answer, for one that times itself in a process of its own
+    """
     seconds = dict.fromkeys(rivals, float("inf"))
     answers = {}
     for _ in range(rounds):
         for name, rival in rivals.items():
             started = time.perf_counter()
             answers[name] = rival()
-            seconds[name] = min(seconds[name], time.perf_counter() - started)
+            took = clock[name](answers[name]) if clock and name in clock else time.perf_counter() - started
+            seconds[name] = min(seconds[name], took)
     return seconds, answers
 
 
