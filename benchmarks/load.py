@@ -97,7 +97,7 @@ def raw(url: str, parts: Parts, folder: Path, form: str, run_id: int) -> None:
         for task in tasks:
             task.result()
     with psycopg.connect(url, autocommit=True) as connection:
-        load.switch(connection, parts, run_id, {}, waiting=True)
+        load._switch_with_patience(connection, parts, run_id, {})  # autovacuum may hold a partition for a moment
         load.drop_leftovers(connection, parts)
 
 
