@@ -21,6 +21,7 @@ from engine.service import (
     routes_admin,
     routes_assess,
     routes_health,
+    routes_map,
     routes_portfolio,
     routes_results,
 )
@@ -63,6 +64,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
                 metrics=metrics,
             )
             app.state.context, app.state.hub = context, hub.Hub(context)
+            app.state.pictures, app.state.borders = routes_map.Pictures(), None
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
             watching = asyncio.create_task(app.state.hub.run())
@@ -85,7 +87,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         },
     )
     _add_routes(app)
-    _describe(app)
+    _describe(app, has_key=config.api_key is not None)
     problems.install(app)
     if config.api_cors_origins:
         app.add_middleware(
@@ -109,17 +111,18 @@ def _add_routes(app: FastAPI) -> None:
         401: {"model": problems.Problem, "description": "Wrong or missing API key"}
     }
     api = APIRouter(dependencies=[Depends(auth.for_api)], responses=unauthorized)
-    for part in (routes_results, routes_assess, routes_portfolio):
+    for part in (routes_results, routes_assess, routes_portfolio, routes_map):
         api.include_router(part.router)
     api.include_router(routes_health.aliases)
     app.include_router(api)
     app.include_router(routes_admin.router, dependencies=[Depends(auth.for_admin)], responses=unauthorized)
     app.include_router(routes_health.router)
     app.include_router(hub.router)
+    app.include_router(routes_map.page)
 
 
-def _describe(app: FastAPI) -> None:
-    """Bodies that the engine checks itself are described by hand."""
+def _describe(app: FastAPI, *, has_key: bool) -> None:
+    """Bodies that the engine checks itself are described by hand; a key is asked for where it is needed."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -127,6 +130,10 @@ def _describe(app: FastAPI) -> None:
             document = plain()
             schema = models.SiteRequest.model_json_schema(ref_template="#/components/schemas/{model}")
             document["components"]["schemas"] |= schema.pop("$defs") | {"SiteRequest": schema}
+            for path, methods in document["paths"].items():
+                for told in methods.values():
+                    if path.startswith("/api") and not has_key:
+                        told.pop("security", None)
             app.openapi_schema = document
         return app.openapi_schema
 

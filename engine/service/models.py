@@ -270,3 +270,53 @@ class SiteRequest(BaseModel):
     site_id: UUID | None = None
     building_info: Building | None = None
     asset_info: Asset | None = None
+
+
+class MapScenario(BaseModel):
+    """A scenario as it is listed."""
+
+    scenario_id: int
+    name: str
+
+
+class MapPeriod(BaseModel):
+    """A window of years, both included; `full` exists for scenario 2 only."""
+
+    name: Period
+    first: int
+    last: int
+
+
+class MapScale(BaseModel):
+    """A legend, the lowest class first."""
+
+    unit: str
+    labels: list[str]
+    colours: list[str] = Field(examples=[["#fde725", "#21918c", "#440154"]])
+
+
+class Map(BaseModel):
+    """Place, layers and legends of the map. west to north: outer edges of the picture, degrees."""
+
+    run_id: int
+    edition: str
+    scope: str = Field(description="full, sample:N, synthetic or observed")
+    baseline: str
+    published_at: Stamp
+    west: float
+    east: float
+    south: float
+    north: float
+    step: float
+    risks: list[str]
+    scenarios: list[MapScenario]
+    periods: list[MapPeriod]
+    scales: dict[str, MapScale]
+    no_value: str
+
+
+class Borders(BaseModel):
+    """Strokes of (longitude, latitude)."""
+
+    coastline: list[list[tuple[float, float]]]
+    provinces: list[list[tuple[float, float]]]

@@ -1,0 +1,112 @@
+// The map: one SVG in degrees, longitude shortened by the cosine of the middle latitude.
+
+export class NationalMap {
+  constructor(svg, onChosen) {
+    this.svg = svg;
+    this.layer = svg.querySelector("#layer");
+    this.marker = svg.querySelector("#marker");
+    this.onChosen = onChosen;
+    this.drag = null;
+  }
+
+  // meta: edges and step of the lattice
+  place(meta) {
+    this.meta = meta;
+    this.squeeze = Math.cos((((meta.south + meta.north) / 2) * Math.PI) / 180);
+    this.full = { x: meta.west * this.squeeze, y: -meta.north, w: (meta.east - meta.west) * this.squeeze, h: meta.north - meta.south };
+    for (const [name, value] of [["x", this.full.x], ["y", this.full.y], ["width", this.full.w], ["height", this.full.h]]) {
+      this.layer.setAttribute(name, value);
+    }
+    this.view = { ...this.full };
+    this.show();
+    this.listen();
+  }
+
+  show() {
+    const { x, y, w, h } = this.view;
+    this.svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
+  }
+
+  stroke(id, strokes) {
+    const path = strokes.map((line) => "M" + line.map(([lon, lat]) => `${(lon * this.squeeze).toFixed(4)} ${-lat}`).join("L")).join("");
+    this.svg.querySelector(id).setAttribute("d", path);
+  }
+
+  zoom(factor, at) {
+    const { x, y, w, h } = this.view;
+    const width = Math.min(Math.max(w * factor, this.meta.step * 8), this.full.w);
+    const scale = width / w;
+    const centre = at ?? { x: x + w / 2, y: y + h / 2 };
+    this.view = { x: centre.x - (centre.x - x) * scale, y: centre.y - (centre.y - y) * scale, w: width, h: h * scale };
+    this.show();
+  }
+
+  whole() {
+    this.view = { ...this.full };
+    this.show();
+  }
+
+  point(event) {
+    return new DOMPoint(event.clientX, event.clientY).matrixTransform(this.svg.getScreenCTM().inverse());
+  }
+
+  mark(lat, lon) {
+    const { west, south, step } = this.meta;
+    const cellLon = west + step * Math.floor((lon - west) / step + 1e-9), cellLat = south + step * Math.floor((lat - south) / step + 1e-9);
+    const box = this.marker.querySelector("rect"), cross = this.marker.querySelector("path");
+    const x = cellLon * this.squeeze, y = -(cellLat + step), w = step * this.squeeze, arm = this.view.w / 40;
+    for (const [name, value] of [["x", x], ["y", y], ["width", w], ["height", step]]) box.setAttribute(name, value);
+    const cx = x + w / 2, cy = y + step / 2;
+    cross.setAttribute("d", `M${cx - w - arm} ${cy}H${cx - w}M${cx + w} ${cy}h${arm}M${cx} ${cy - step - arm}V${cy - step}M${cx} ${cy + step}v${arm}`);
+    this.marker.setAttribute("visibility", "visible");
+    this.at = { lat, lon };
+  }
+
+  choose(lat, lon) {
+    this.mark(lat, lon);
+    this.onChosen(lat, lon);
+  }
+
+  listen() {
+    const svg = this.svg;
+    svg.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.point(event));
+    }, { passive: false });
+    svg.addEventListener("pointerdown", (event) => {
+      svg.setPointerCapture(event.pointerId);
+      this.drag = { from: this.point(event), moved: 0, x: event.clientX, y: event.clientY };
+    });
+    svg.addEventListener("pointermove", (event) => {
+      if (!this.drag) return;
+      this.drag.moved += Math.abs(event.clientX - this.drag.x) + Math.abs(event.clientY - this.drag.y);
+      this.drag.x = event.clientX;
+      this.drag.y = event.clientY;
+      if (this.drag.moved < 6) return;
+      const here = this.point(event);
+      this.view.x += this.drag.from.x - here.x;
+      this.view.y += this.drag.from.y - here.y;
+      this.show();
+    });
+    svg.addEventListener("pointercancel", () => { this.drag = null; });
+    svg.addEventListener("pointerup", (event) => {
+      const clicked = this.drag && this.drag.moved < 6;
+      this.drag = null;
+      if (!clicked) return;
+      const { x, y } = this.point(event);
+      this.choose(-y, x / this.squeeze);
+    });
+    svg.addEventListener("keydown", (event) => {
+      const { south, north, west, east, step } = this.meta;
+      const at = this.at ?? { lat: (south + north) / 2, lon: (west + east) / 2 };
+      const far = step * (event.shiftKey ? 10 : 1);
+      const moves = { ArrowUp: [far, 0], ArrowDown: [-far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] };
+      if (moves[event.key]) this.mark(at.lat + moves[event.key][0], at.lon + moves[event.key][1]);
+      else if (event.key === "Enter") this.choose(at.lat, at.lon);
+      else if (event.key === "+" || event.key === "=") this.zoom(0.7);
+      else if (event.key === "-") this.zoom(1.4);
+      else return;
+      event.preventDefault();
+    });
+  }
+}

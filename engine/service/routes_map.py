@@ -1,0 +1,228 @@
+"""The national map: what layers there are, each as one picture, the borders to draw over it, and the page itself."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from importlib import resources
+from typing import Any, Literal
+
+import numpy as np
+import psycopg
+import shapely
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from numpy.typing import NDArray
+from psycopg import sql
+
+from engine.assess.vocabulary import RISKS
+from engine.errors import EngineError
+from engine.period import PERIODS, WINDOWS
+from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.service import models, picture
+from engine.service.cells import canonical
+from engine.service.context import Context, Shared
+from engine.service.problems import InvalidError, Problem, fault
+
+router = APIRouter(tags=["map"])
+page = APIRouter(include_in_schema=False)
+Quantity = Literal["aal", "hazard"]
+_PICTURES = 300  # 234 layers of an edition, about 50 kB each
+#: degrees; a cell is 0.01
+_TOLERANCE = 0.003
+_HEADER = 19
+_ROW = np.dtype([("fields", ">i2"), ("l1", ">i4"), ("grid_id", ">i4"), ("l2", ">i4"), ("value", ">f4")])
+_FULL = {
+    "aal": "SELECT grid_id, coalesce(aal, 'NaN') FROM probability_results WHERE risk_type = {risk}",
+    "hazard": "SELECT grid_id, hazard_score FROM hazard_results WHERE risk_type = {risk}",
+}
+_WINDOW = {
+    "aal": "SELECT grid_id, coalesce(aal, 'NaN') FROM modelops_probability_scores",
+    "hazard": "SELECT grid_id, score::real FROM modelops_hazard_scores",
+}
+
+
+class Pictures:
+    """The newest pictures asked for, by layer and run."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[object, ...]) -> bytes | None:
+        """A picture painted before."""
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def put(self, key: tuple[object, ...], data: bytes) -> None:
+        """Keep a picture, forget the one that nobody asked for longest."""
+        with self._lock:
+            self._held[key] = data
+            while len(self._held) > _PICTURES:
+                self._held.popitem(last=False)
+
+
+@router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
+def describe(context: Shared) -> models.Map:
+    """Place, layers and legend of the map, and the run that is shown."""
+    with context.database() as connection:
+        run = _newest_run(connection)
+    if run is None:
+        raise HTTPException(404, "No results are published yet")
+    grid, half = context.grid, context.grid.step / 2
+    return models.Map.model_validate(
+        {
+            "run_id": run[0],
+            "edition": run[1],
+            "scope": run[2],
+            "baseline": run[3],
+            "published_at": run[4],
+            "west": round(grid.lon0 - half, 6),
+            "east": round(float(grid.longitudes[-1]) + half, 6),
+            "south": round(grid.lat0 - half, 6),
+            "north": round(float(grid.latitudes[-1]) + half, 6),
+            "step": grid.step,
+            "risks": list(RISKS),
+            "scenarios": [{"scenario_id": int(scenario), "name": scenario.code} for scenario in Scenario],
+            "periods": [{"name": name, "first": span[0], "last": span[1]} for name, span in PERIODS.items()],
+            "scales": {
+                name: {"unit": scale.unit, "labels": scale.labels, "colours": scale.colours}
+                for name, scale in picture.SCALES.items()
+            },
+            "no_value": picture.NO_VALUE,
+        }
+    )
+
+
+def _newest_run(connection: psycopg.Connection) -> tuple[Any, ...] | None:
+    return connection.execute(
+        "SELECT run_id, edition, scope, baseline, published_at FROM result_runs WHERE published_at IS NOT NULL"
+        " ORDER BY published_at DESC LIMIT 1"
+    ).fetchone()
+
+
+@router.get(
+    "/api/v1/map/{quantity}/{risk_type}",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, 304: {"description": "Unchanged"}, 404: {"model": Problem}},
+)
+def read_layer(
+    context: Shared,
+    request: Request,
+    quantity: Quantity,
+    risk_type: models.RiskName,
+    scenario_id: models.ScenarioId = int(DEFAULT_SCENARIO),
+    time_period: models.Period = "full",
+) -> Response:
+    """One layer as a PNG: a pixel a cell, the north-west cell first; transparent where there is no result."""
+    if time_period not in WINDOWS and scenario_id != DEFAULT_SCENARIO:
+        raise InvalidError([fault(["query", "time_period"], f"Unknown time period: {time_period}", time_period)])
+    risk, pictures = canonical(risk_type), request.app.state.pictures
+    with context.database() as connection:
+        run = _newest_run(connection)
+        key = (run and (run[0], str(run[4])), quantity, risk, scenario_id, time_period)
+        tag = f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        data = pictures.get(key)
+        if data is None:
+            ids, values = _read(connection, quantity, risk, scenario_id, time_period)
+            if not len(ids):
+                raise HTTPException(404, "No results for this layer")
+            data = _paint(context, quantity, ids, values)
+            pictures.put(key, data)
+    return Response(data, media_type="image/png", headers=headers)
+
+
+def _read(
+    connection: psycopg.Connection, quantity: Quantity, risk: str, scenario: int, period: str
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(cells,) numbers and values of a layer. Binary COPY of two columns that are never null has rows of one width."""
+    if period in WINDOWS:
+        chosen = " WHERE risk_type = {risk} AND scenario_id = {scenario} AND time_period = {period}"
+        query = sql.SQL(_WINDOW[quantity] + chosen)
+    else:
+        query = sql.SQL(_FULL[quantity])
+    query_text = query.format(risk=sql.Literal(risk), scenario=sql.Literal(scenario), period=sql.Literal(period))
+    command = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query_text)
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        data = b"".join(bytes(part) for part in copy)
+    rows = np.frombuffer(data, _ROW, count=(len(data) - _HEADER - 2) // _ROW.itemsize, offset=_HEADER)
+    return rows["grid_id"].astype(np.int32), rows["value"].astype(np.float32)
+
+
+def _paint(context: Context, quantity: Quantity, ids: NDArray[np.int32], values: NDArray[np.float32]) -> bytes:
+    grid, scale = context.grid, picture.SCALES[quantity]
+    places = np.zeros((grid.n_lat, grid.n_lon), np.uint8)
+    places[grid.indices(ids)] = picture.classify(values, scale)
+    return picture.paint(places, scale)
+
+
+@router.get("/api/v1/map/borders")
+def read_borders(context: Shared, request: Request) -> models.Borders:
+    """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
+    if request.app.state.borders is None:
+        request.app.state.borders = models.Borders(
+            coastline=_lines(_of_warehouse(context, _COAST) or _shipped("coastline_korea.geojson")),
+            provinces=_lines(_of_warehouse(context, _PROVINCES) or _shipped("provinces_korea_2013.geojson")),
+        )
+    borders: models.Borders = request.app.state.borders
+    return borders
+
+
+_COAST = "SELECT geom_wkb FROM map_feature WHERE layer = 'coastline'"
+_PROVINCES = "SELECT geom_wkb FROM location_admin WHERE level = 1 AND geom_wkb IS NOT NULL"
+
+
+def _of_warehouse(context: Context, query: str) -> list[Any]:
+    try:
+        with context.climate() as connection:
+            rows = connection.execute(query.encode()).fetchall()
+    except EngineError:
+        return []
+    return [shapely.from_wkb(wkb) for (wkb,) in rows]
+
+
+def _shipped(name: str) -> list[Any]:
+    """The country's lines that come with the sample."""
+    text = (resources.files("engine.sample") / "data" / "map" / name).read_text("utf-8")
+    return [*shapely.get_parts(shapely.from_geojson(text))]
+
+
+def _lines(shapes: list[Any]) -> list[list[tuple[float, float]]]:
+    simple = shapely.simplify(np.asarray(shapes, object), _TOLERANCE)
+    parts = shapely.get_parts(simple)
+    areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    strokes = [*shapely.get_exterior_ring(parts[areas]), *parts[~areas]]
+    return [[(round(x, 3), round(y, 3)) for x, y in shapely.get_coordinates(stroke)] for stroke in strokes]
+
+
+_FILES = {
+    "app.js": "text/javascript",
+    "charts.js": "text/javascript",
+    "map.js": "text/javascript",
+    "style.css": "text/css",
+}
+
+
+@page.get("/")
+def read_page() -> FileResponse:
+    """The map page."""
+    return _file("index.html", "text/html")
+
+
+@page.get("/page/{name}")
+def read_page_file(name: str) -> FileResponse:
+    """Its scripts and style; no other file."""
+    if name not in _FILES:
+        raise HTTPException(404, "Not Found")
+    return _file(name, _FILES[name])
+
+
+def _file(name: str, kind: str) -> FileResponse:
+    with resources.as_file(resources.files("engine.service") / "page" / name) as path:
+        return FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,203 @@
+"""The map: pictures of layers, and the page in a real browser."""
+
+import re
+import struct
+import zlib
+from urllib.parse import urlsplit
+
+import numpy as np
+import psycopg
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from engine.service import picture
+from tests.service.conftest import LAND, running
+
+REFUSED = re.compile("status of (404|422)")
+LAYER = "/api/v1/map/hazard/drought"
+
+
+def pixels(data):
+    """(rows, columns) of colours, '' where transparent: a second reader of the format."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    parts, at = {}, 8
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length]) == (zlib.crc32(kind + body),)
+        parts[kind] = body
+        at += 12 + length
+    width, height, depth, colour = struct.unpack(">IIBB", parts[b"IHDR"][:10])
+    assert (depth, colour) == (8, 3)
+    rows = np.frombuffer(zlib.decompress(parts[b"IDAT"]), np.uint8).reshape(height, width + 1)
+    palette = ["#" + parts[b"PLTE"][i : i + 3].hex() for i in range(0, len(parts[b"PLTE"]), 3)]
+    return [["" if place == 0 else palette[place] for place in row] for row in rows[:, 1:]]
+
+
+def test_a_layer_has_a_pixel_a_cell_in_the_colour_of_its_class(client, databases):
+    found = pixels(client.get(LAYER, params={"scenario_id": 4, "time_period": "long_term"}).content)
+    with psycopg.connect(databases[1]) as connection:
+        rows = connection.execute(
+            "SELECT grid_id, score FROM modelops_hazard_scores WHERE risk_type = 'drought' AND scenario_id = 4"
+            " AND time_period = 'long_term'"
+        ).fetchall()
+    expected = [[""] * 5 for _ in range(4)]
+    for cell, score in rows:
+        north, east = divmod(cell - 1, 5)
+        expected[3 - north][east] = picture.SCALES["hazard"].colours[min(9, int(10 * score))]
+    assert found == expected
+    assert sum(colour == "" for row in found for colour in row) == 3  # the sea
+
+
+def test_a_value_on_a_limit_belongs_to_the_upper_class_and_none_is_grey():
+    scale = picture.SCALES["hazard"]
+    places = picture.classify(np.array([0.0, 0.1, 0.0999, 1.0, np.nan], np.float32), scale)
+    image = pixels(picture.paint(places[None, :], scale))
+    colours = scale.colours
+    assert image == [[colours[0], colours[1], colours[0], colours[-1], picture.NO_VALUE]]
+
+
+def test_a_layer_is_sent_again_only_when_a_run_was_published(client, databases):
+    first = client.get(LAYER)
+    again = client.get(LAYER, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = client.get(LAYER.replace("drought", "typhoon"))
+    assert other.headers["ETag"] != first.headers["ETag"]
+
+
+def test_the_map_says_what_it_shows(client):
+    told = client.get("/api/v1/map").json()
+    assert (told["west"], told["south"], told["east"], told["north"]) == (126.95, 34.95, 127.45, 35.35)
+    assert (told["edition"], told["scope"], len(told["risks"])) == ("2025-11", "full", 9)
+    for scale in told["scales"].values():
+        assert len(scale["labels"]) == len(scale["colours"])
+    borders = client.get("/api/v1/map/borders").json()
+    assert borders["coastline"]
+    assert borders["provinces"]
+
+
+@pytest.mark.parametrize("name", ["../settings.py", "..%2fapp.py", "index.html.bak", "app.py"])
+def test_the_page_has_its_own_files_and_no_others(client, name):
+    assert client.get(f"/page/{name}").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, service):
+    """The page on a screen; fails on anything in the console and on a request to elsewhere."""
+    view, said, elsewhere = browser.new_page(viewport={"width": 1300, "height": 900}), [], []
+    # a refusal that a test provokes is no fault of the page, though the browser notes it
+    view.on("console", lambda message: None if REFUSED.search(message.text) else said.append(message.text))
+    view.on("pageerror", lambda error: said.append(str(error)))
+    here = urlsplit(service[0]).netloc
+    view.on(
+        "request", lambda asked: elsewhere.append(asked.url) if urlsplit(asked.url).netloc not in (here, "") else None
+    )
+    view.goto(service[0])
+    expect(view.locator("#layer")).to_have_attribute("data-layer", "aal/extreme_heat?scenario_id=2&time_period=full")
+    view.wait_for_selector("#provinces[d]", state="attached")
+    yield view
+    view.close()
+    assert said == []
+    assert elsewhere == []
+
+
+def test_choosing_a_layer_changes_the_picture_and_the_legend(page):
+    def seen():
+        return page.locator("#map").screenshot(), page.locator("#legend").inner_text()
+
+    first = seen()
+    page.select_option("#quantity", "hazard")
+    page.select_option("#risk", "wildfire")
+    page.select_option("#scenario", "4")
+    page.select_option("#period", "long_term")
+    expect(page.locator("#layer")).to_have_attribute(
+        "data-layer", "hazard/wildfire?scenario_id=4&time_period=long_term"
+    )
+    second = seen()
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+    assert page.locator("#period option[value=full]").is_disabled()
+
+
+def test_a_click_shows_the_cell(page):
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("rect.bar")).to_have_count(5)
+    expect(page.locator("polyline.series")).to_have_count(12)
+    expect(page.locator("#figures")).to_contain_text("standard error")
+    page.select_option("#risk", "drought")
+    expect(page.locator("#place")).to_contain_text("drought at")
+
+
+def test_a_typed_coordinate_and_the_keyboard_reach_every_cell(page):
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    expect(page.locator("#place")).to_contain_text(f"at {LAND[0]} N, {LAND[1]} E")
+    page.locator("#map").focus()
+    for key in ("ArrowUp", "ArrowLeft", "+", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("#place")).to_contain_text("at 35.2 N, 127.1 E")
+    page.fill("#lat", "10")
+    page.locator("#lat").press("Enter")
+    expect(page.locator("#place")).to_contain_text("outside the data grid")
+
+
+def test_an_assessment_runs_to_the_end(page):
+    page.click("#site button")
+    expect(page.locator("#step")).to_contain_text("Choose a place first")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.fill("#asset", "50000000000")
+    page.check("#known")
+    page.select_option("#scenario", "4")
+    page.click("#site button")
+    expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
+    assert page.locator("#progress").evaluate("bar => bar.value") == 100
+    expect(page.locator("#outcome")).to_contain_text("KRW a year")
+
+
+def test_a_fault_is_told_where_it_was_made(page):
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.check("#known")
+    page.fill("#building_age", "150")
+    with page.expect_response("**/calculate"):
+        page.click("#site button")
+    expect(page.locator("#step")).to_have_text("Building age must be between 0 and 100")
+
+
+def test_a_phone_needs_no_sideways_scrolling(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    expect(page.locator("rect.bar")).to_have_count(5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_with_a_key_the_page_asks_for_it_and_uses_it_everywhere(browser):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("API_KEY", "schlüssel 1")
+        with running() as (url, _):
+            view = browser.new_page()
+            view.goto(url)
+            expect(view.locator("#run")).to_have_text("Wrong or missing API key")
+            view.fill("#key", "schlüssel 1")
+            view.click("#keyform button")
+            expect(view.locator("#layer")).to_have_attribute(
+                "data-layer", "aal/extreme_heat?scenario_id=2&time_period=full"
+            )
+            view.fill("#lat", str(LAND[0]))
+            view.fill("#lon", str(LAND[1]))
+            view.click("#site button")
+            expect(view.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
+            view.close()
