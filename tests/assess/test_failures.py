@@ -152,10 +152,6 @@ def test_imputed_buildings_are_flagged_and_the_quality_counts_them():
     totals = assess_sites(pl.DataFrame([{"latitude": 37.0, "longitude": 127.5}])).totals.row(0, named=True)
     assert (totals["building_source"], totals["data_quality"]) == ("default", 0.0)
     assert totals["asset_basis"] == "default_area"
-        "default",
-        0.0,
-        "default_area",
-    )
     assert len(totals["imputed_fields"]) == 9  # eight of the building, and the floor area
     stated = assess_sites(site()).totals.row(0, named=True)
     assert (stated["building_source"], stated["data_quality"], stated["imputed_fields"]) == ("caller", 1.0, [])
