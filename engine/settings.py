@@ -40,6 +40,7 @@ HEADINGS = {
     "app_url": "Results and jobs (application database)",
     "database_host": "Older names, used for the side that has no key of its own",
     "engine_home": "Batch and loaders",
+    "kma_api_key": "Web services, asked by `jobs.etl download` only",
     "notify_dsn": "Triggers and schedule",
     "api_host": "HTTP service",
     "asset_value_cap_krw": "Site assessment",
@@ -78,6 +79,10 @@ class Settings(BaseSettings):
     etl_workers: Count = Field(4, description="database connections of the loaders")
     block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
+
+    kma_api_key: SecretStr | None = Field(None, description="weather agency: best tracks")
+    data_go_kr_api_key: SecretStr | None = Field(None, description="public-data portal: building register")
+    vworld_api_key: SecretStr | None = Field(None, description="address service: places of lots")
 
     notify_dsn: SecretStr | None = Field(
         None, description="database of LISTEN and NOTIFY; default: the application database"
@@ -190,6 +195,13 @@ class Settings(BaseSettings):
 
     def _given(self, prefix: str) -> bool:
         return any(name.startswith(prefix) for name in self.model_fields_set)
+
+    def key(self, name: str) -> str:
+        """A key of a web service; refuses when it is not set, naming the variable."""
+        value: SecretStr | None = getattr(self, name)
+        if value is None or not value.get_secret_value():
+            raise SettingsError(f"{name.upper()} is not set: the service wants a key")
+        return value.get_secret_value()
 
     @property
     def warehouse_url(self) -> str | None:

@@ -4,6 +4,7 @@
     python -m jobs.etl --list
     python -m jobs.etl grid --from FILE
     python -m jobs.etl derive --daily FILES --out DIR [--base 1991-2020]
+    python -m jobs.etl download besttrack|wamis|buildings|addresses [--years 2015-2024] [--areas CODE,CODE] [--refresh]
 
 Without --warehouse and DW_*: the embedded server in ENGINE_HOME. Makes missing tables.
 Exit codes: 0 complete, 1 failed, 2 bad arguments or settings, 3 partial (some tables loaded), 130 interrupted.
@@ -36,7 +37,7 @@ from jobs import _console
 
 log = logging.getLogger("jobs")
 
-DERIVE = "derive"
+DERIVE, DOWNLOAD = "derive", "download"
 #: WMO normal period
 NORMAL = "1991-2020"
 
@@ -48,6 +49,12 @@ def main(argv: list[str] | None = None) -> int:
         args = _derive_parser().parse_args(words[1:])
         _console.start_logging()
         return _console.exit_code(lambda: _derive(args))
+    if words[:1] == [DOWNLOAD]:
+        from jobs import _download  # the network is nothing that loading needs
+
+        args = _download.parser().parse_args(words[1:])
+        _console.start_logging()
+        return _console.exit_code(lambda: _download.run(args))
     args = _parser().parse_args(words)
     if args.list:
         print("\n".join(etl.names()))
@@ -80,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--gate", type=Path, metavar="FILE", help="TOML with ranges of the quality gate for another region"
     )
-    made.add_argument("--refresh", action="store_true", help="ask finished years of an API again")
+    made.add_argument(
+        "--refresh", action="store_true", help="basins: choose outlet gauges anew, also those set by hand"
+    )
     return made
 
 

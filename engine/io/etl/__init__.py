@@ -32,6 +32,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "wamis": ("wamis", None),
     "aqueduct": ("aqueduct", None),
     "basins": ("basins", None),
+    "buildings": ("buildings", None),
 }
 ALL = "all"
 

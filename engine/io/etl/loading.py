@@ -70,7 +70,7 @@ class LoadOptions:
     variables, scenarios : None = all
     units     : variable or element -> unit that overrides the file's
     gate      : TOML of ranges laid over the built-in ones
-    refresh   : ask finished years of an API again
+    refresh   : choose anew what somebody may have set by hand (outlet gauges)
     lattice   : file the `grid` loader takes the lattice and years from
     workers   : connections that load at the same time
     """
