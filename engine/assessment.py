@@ -29,7 +29,7 @@ from engine.assess.vocabulary import NO_HAZARD
 from engine.enrichment import enrich
 from engine.errors import EngineError, SettingsError
 from engine.io import batch_jobs, site_inputs
-from engine.io.assessment_files import FrameFiles, read_table
+from engine.io.assessment_files import FrameFiles, check_suffix, read_lines, read_table
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.settings import Settings
 from engine.stages import Progress, Stage, StoredStages
@@ -250,10 +250,14 @@ def portfolio_table(path: Path, parameters: Mapping[str, Any]) -> pl.DataFrame:
 
     raises : SettingsError for a file that is none, or without coordinates
     """
-    table = read_table(path)
-    if absent := [name for name in ("latitude", "longitude") if name not in table.columns]:
-        raise SettingsError(f"{path}: no column {', '.join(absent)}")
-    sites = records.from_text(table) if path.suffix.lower() == ".csv" else table
+    kind = check_suffix(path)
+    if kind == ".ndjson":
+        sites = records.from_lines(read_lines(path))
+    else:
+        table = read_table(path)
+        if absent := [name for name in ("latitude", "longitude") if name not in table.columns]:
+            raise SettingsError(f"{path}: no column {', '.join(absent)}")
+        sites = records.from_text(table) if kind == ".csv" else table
     for name in _FOR_ALL:
         if parameters.get(name) is not None:
             stated = pl.lit(parameters[name], pl.List(pl.Int64 if name == "scenario_ids" else pl.String))

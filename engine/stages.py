@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
 from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
 from engine.io import batch_jobs, site_results
+
+log = logging.getLogger(__name__)
 
 _OK = pl.lit("ok", STATUS)
 Tell = Callable[[Prepared], Report]
@@ -138,7 +141,10 @@ class StoredStages:
     def expose(self, part: Stage, tell: Tell) -> None:
         """E: computed and stored."""
         part.exposed = assessment.run_exposure(part.prepared, self.config, tell(part.prepared))
-        site_results.store(self.connection, "exposure_results", assessment.by_site(part.prepared, part.exposed))
+        rows = assessment.by_site(part.prepared, part.exposed)
+        for risk, reason, sites in _failed(rows):
+            log.warning("%s: %d of %d sites failed: %s", risk, sites, part.prepared.sites.height, reason)
+        site_results.store(self.connection, "exposure_results", rows)
 
     def make_vulnerable(self, part: Stage, tell: Tell) -> None:
         """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
@@ -185,6 +191,11 @@ class StoredStages:
         hazard = assessment.by_request(part.prepared, self.hazards, "hazard_score")
         risk = assessment.run_integration(part.prepared, part.exposed, part.vulnerable, hazard)
         return assessment.collect(part.prepared, Stages(part.exposed, part.vulnerable, part.scaled, risk))
+
+
+def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:
+    failed = rows.filter(pl.col("status") == "failed")
+    return failed.group_by("risk_type", "reason", maintain_order=True).len().rows()
 
 
 def _tell_all(report: Report) -> None:

@@ -2,7 +2,7 @@
 
     python -m jobs.assess --lat 37.5665 --lon 126.978 [--building file.json] [--asset file.json] [--risks a,b]
                           [--scenarios 1,2] [--period mid_term] [--json]
-    python -m jobs.assess --sites in.parquet|csv --out DIR [--risks a,b] [--scenarios 1,2] [--period mid_term]
+    python -m jobs.assess --sites in.parquet|csv|ndjson --out DIR [--risks a,b] [--scenarios 1,2] [--period mid_term]
 
 Needs the results of `jobs.yearly`. A portfolio writes exposure, vulnerability, aal, risk, totals and failures as
 Parquet files and portfolio.json. Without configuration: the embedded databases in ENGINE_HOME.
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     made.add_argument("--lon", type=float, metavar="DEG", help="longitude")
     made.add_argument("--building", type=Path, metavar="FILE", help="building_info as JSON")
     made.add_argument("--asset", type=Path, metavar="FILE", help="asset_info as JSON")
-    made.add_argument("--sites", type=Path, metavar="FILE", help="a portfolio: .parquet or .csv, a row a site")
+    made.add_argument("--sites", type=Path, metavar="FILE", help="a portfolio: .parquet, .csv or .ndjson, a row a site")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder of the portfolio's results")
     made.add_argument("--risks", metavar="a,b", help="risk names (default all nine)")
     made.add_argument("--scenarios", metavar="1,2,..", help="scenario ids or names (default 2)")

@@ -7,14 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from engine.assess.fields import ASSET, BUILDING, BY_NAME, COORDINATES, FIELDS, PLACE, REQUEST, SURROUNDINGS, Field
+from engine.assess.fields import ASSET, BUILDING, BY_NAME, COORDINATES, FIELDS, PLACE, SURROUNDINGS, Field
 from engine.errors import SettingsError
 
 #: keys of a request's objects; surroundings may stand in `building_info` or beside it
 _BUILDING_KEYS = {field.name for field in (*BUILDING, *SURROUNDINGS)}
 _LOCATION_KEYS = {field.name for field in (*COORDINATES, *PLACE)}
 _ASSET_KEYS = {field.name for field in ASSET}
-_TOP_KEYS = {field.name for field in (*COORDINATES, *REQUEST, *SURROUNDINGS, *PLACE)}
+_OBJECTS = {"building_info", "asset_info"}
 _TYPES = {
     "integer": pl.Int64(),
     "number": pl.Float64(),
@@ -30,14 +30,14 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 def flatten(request: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of one request by their flat names.
 
-    request : `latitude`, `longitude`, `building_info` (with `location`), `asset_info`, and the other fields
+    request : fields by their flat names, or within `building_info` (with `location`) and `asset_info`
     raises  : SettingsError for a key that means nothing, an object that is none, or two different coordinates
     """
     flat: dict[str, Any] = {}
     building = _object(request, "building_info")
     location = _object(building, "location")
     objects = [
-        ("request", {k: v for k, v in request.items() if k not in ("building_info", "asset_info")}, _TOP_KEYS),
+        ("request", {k: v for k, v in request.items() if k not in _OBJECTS}, set(BY_NAME)),
         ("building_info", {k: v for k, v in building.items() if k != "location"}, _BUILDING_KEYS),
         ("building_info.location", location, _LOCATION_KEYS),
         ("asset_info", _object(request, "asset_info"), _ASSET_KEYS),
@@ -101,6 +101,12 @@ def _is_kind(field: Field, value: object) -> bool:
         return isinstance(value, str)
     kind = str if field.kind == "names" else int
     return isinstance(value, list) and all(isinstance(each, kind) and not isinstance(each, bool) for each in value)
+
+
+def from_lines(lines: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """The same for the lines of an NDJSON file, where what is no field is left out, as in a table."""
+    known = set(BY_NAME) | _OBJECTS
+    return from_requests([{name: value for name, value in line.items() if name in known} for line in lines])
 
 
 def from_text(table: pl.DataFrame) -> pl.DataFrame:

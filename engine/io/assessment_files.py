@@ -13,16 +13,44 @@ import pyarrow.parquet as pq
 
 from engine.errors import SettingsError, SinkError, SourceError
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv", ".ndjson")
+
+
+def check_suffix(path: Path) -> str:
+    """Kind of a file of sites; SettingsError for another than those of `SUFFIXES`."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SettingsError(f"{path}: sites are read from {', '.join(SUFFIXES)}")
+    return suffix
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of an NDJSON file, one a line.
+
+    raises : SettingsError for a file that does not exist, SourceError for one that cannot be read
+    """
+    records = []
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise SourceError(f"{path}: line {number} is no JSON object")
+                records.append(record)
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist") from None
+    except ValueError as err:
+        raise SourceError(f"{path}: line {len(records) + 1} is no JSON: {err}") from err
+    except OSError as err:
+        raise SourceError(f"{path} cannot be read: {err.strerror}") from err
+    return records
 
 
 def read_table(path: Path) -> pl.DataFrame:
     """A table of sites: Parquet with its types, CSV (UTF-8, with a header) with every column as text.
 
-    raises : SettingsError for another kind of file, SourceError for one that cannot be read
+    raises : SettingsError for a file that does not exist, SourceError for one that cannot be read
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise SettingsError(f"{path}: sites are read from {' or '.join(SUFFIXES)}")
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path)

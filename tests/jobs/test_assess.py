@@ -152,6 +152,9 @@ def test_a_site_is_a_row_of_a_portfolio(both, tmp_path, capsys):
     pl.DataFrame([flat]).write_parquet(tmp_path / "one.parquet")
     assert assess.main(["--sites", "one.parquet", "--out", "out"]) == 0
     risk = pl.read_parquet(tmp_path / "out" / "risk.parquet")
+    (tmp_path / "one.ndjson").write_text(json.dumps(flat | {"note": "left out"}) + "\n", "utf-8")
+    assert assess.main(["--sites", "one.ndjson", "--out", "lines"]) == 0
+    assert pl.read_parquet(tmp_path / "lines" / "risk.parquet").equals(risk)
     breakdown = said["integrated_risk"]["risk_breakdown"]
     assert [round(score, 6) for score in risk["risk_score"]] == [breakdown[name]["risk_score"] for name in RISKS]
     assert said["vulnerability"]["sea_level_rise"]["vulnerability_score"] == 100  # 110, clamped
@@ -176,7 +179,7 @@ REFUSED = [
     ([*PLACE, "--period", "soon"], 2, "Unknown time period: soon"),
     ([*PLACE, "--building", "none.json"], 2, "none.json cannot be read"),
     (["--sites", "none.csv", "--out", "o"], 2, "none.csv does not exist"),
-    (["--sites", "sites.xlsx", "--out", "o"], 2, "sites are read from .parquet or .csv"),
+    (["--sites", "sites.xlsx", "--out", "o"], 2, "sites are read from .parquet, .csv, .ndjson"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
     (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 0: Invalid latitude"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
