@@ -16,7 +16,6 @@ from engine.errors import SettingsError
 from engine.service import (
     auth,
     hub,
-    models,
     problems,
     routes_admin,
     routes_assess,
@@ -28,6 +27,7 @@ from engine.service import (
 from engine.service.context import Context, make_pool
 from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
+from engine.service.site_schema import site_schema
 from engine.service.supervisor import Supervisor
 from engine.settings import Settings
 
@@ -128,8 +128,8 @@ def _describe(app: FastAPI, *, has_key: bool) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
-            schema = models.SiteRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"] |= schema.pop("$defs") | {"SiteRequest": schema}
+            schemas = document["components"]["schemas"]
+            schemas["Site"], schemas["SiteHere"] = (site_schema(needs_place=needed) for needed in (True, False))
             for path, methods in document["paths"].items():
                 for told in methods.values():
                     if path.startswith("/api") and not has_key:

@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer
+
+from engine.scenario import DEFAULT_SCENARIO
+from engine.service.problems import InvalidError, fault
 
 #: the nine, and the older names that are accepted on input
 RiskName = Literal[
@@ -38,6 +41,18 @@ Stamp = Annotated[
     PlainSerializer(lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str),
 ]
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+def period_of(scenario: int, period: Period | None) -> Period:
+    """What is meant when no period is said: the whole axis where it exists, else the middle window.
+
+    raises : InvalidError for the whole axis of a scenario that has none
+    """
+    if period is None:
+        return "full" if scenario == DEFAULT_SCENARIO else "mid_term"
+    if period == "full" and scenario != DEFAULT_SCENARIO:
+        raise InvalidError([fault(["query", "time_period"], f"Unknown time period: {period}", period)])
+    return period
 
 
 class Bin(BaseModel):
@@ -215,63 +230,6 @@ class Service(BaseModel):
     version: str
 
 
-class Building(BaseModel):
-    """The eight required fields of a building, and what else is known of it and its surroundings."""
-
-    model_config = ConfigDict(extra="allow")
-    building_age: int = Field(ge=0, le=100)
-    structure: str
-    main_purpose: str
-    floors_below: int = Field(ge=0, le=10)
-    floors_above: int = Field(ge=1, le=200)
-    has_piloti: bool
-    has_seismic_design: bool
-    fire_access: bool
-
-
-class Asset(BaseModel):
-    """The asset: value in KRW, insured share, gross floor area in m2."""
-
-    model_config = ConfigDict(extra="forbid")
-    total_asset_value: int | None = Field(None, gt=0)
-    insurance_coverage_rate: float | None = Field(None, ge=0, le=1)
-    floor_area: float | None = Field(None, gt=0)
-
-
-class SiteRequest(BaseModel):
-    """A site to assess; every field but the coordinates may be left out. Checked by the engine, not by this model."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "latitude": 37.5665,
-                "longitude": 126.978,
-                "risk_types": ["extreme_heat", "typhoon"],
-                "scenario_ids": [2],
-                "building_info": {
-                    "building_age": 25,
-                    "structure": "철근콘크리트",
-                    "main_purpose": "업무시설",
-                    "floors_below": 2,
-                    "floors_above": 10,
-                    "has_piloti": False,
-                    "has_seismic_design": True,
-                    "fire_access": True,
-                },
-                "asset_info": {"total_asset_value": 50_000_000_000, "insurance_coverage_rate": 0.7, "floor_area": 5000},
-            }
-        }
-    )
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
-    risk_types: list[RiskName] | None = None
-    scenario_ids: list[int] | None = None
-    time_periods: list[Period] | None = None
-    site_id: UUID | None = None
-    building_info: Building | None = None
-    asset_info: Asset | None = None
-
-
 class MapScenario(BaseModel):
     """A scenario as it is listed."""
 
@@ -318,5 +276,5 @@ class Map(BaseModel):
 class Borders(BaseModel):
     """Strokes of (longitude, latitude)."""
 
-    coastline: list[list[tuple[float, float]]]
-    provinces: list[list[tuple[float, float]]]
+    coastline: list[list[list[float]]]
+    provinces: list[list[list[float]]]

@@ -23,12 +23,12 @@ from engine.service.problems import InvalidError, Problem, fault
 _TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "description": "The body is too large"}}
 router = APIRouter(tags=["assessments"])
 _UNKNOWN = "Request ID not found"
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/SiteRequest"}}},
-    }
-}
+
+
+def _body(schema: str, *, required: bool) -> dict[str, Any]:
+    """Description of a body that the engine checks itself."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def socket_url(request: Request, batch_id: UUID) -> str:
@@ -37,7 +37,12 @@ def socket_url(request: Request, batch_id: UUID) -> str:
     return f"{scheme}://{request.url.netloc}/api/v1/risk-assessment/ws/{batch_id}"
 
 
-@router.post("/api/v1/risk-assessment/calculate", status_code=202, responses=_TOO_LARGE, openapi_extra=_BODY)
+@router.post(
+    "/api/v1/risk-assessment/calculate",
+    status_code=202,
+    responses=_TOO_LARGE,
+    openapi_extra=_body("Site", required=True),
+)
 async def calculate(context: Shared, request: Request) -> models.Accepted:
     """Queue the assessment of one site. All faults of the request are listed at once."""
     body = await json_object(request)
@@ -49,7 +54,7 @@ async def calculate(context: Shared, request: Request) -> models.Accepted:
     "/api/risk/calculate",
     status_code=202,
     responses=_TOO_LARGE,
-    openapi_extra={"requestBody": _BODY["requestBody"] | {"required": False}},
+    openapi_extra=_body("SiteHere", required=False),
 )
 async def calculate_older(
     context: Shared,

@@ -23,7 +23,7 @@ from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service import models, picture
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
-from engine.service.problems import InvalidError, Problem, fault
+from engine.service.problems import Problem
 
 router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
@@ -115,11 +115,10 @@ def read_layer(
     quantity: Quantity,
     risk_type: models.RiskName,
     scenario_id: models.ScenarioId = int(DEFAULT_SCENARIO),
-    time_period: models.Period = "full",
+    time_period: models.Period | None = None,
 ) -> Response:
     """One layer as a PNG: a pixel a cell, the north-west cell first; transparent where there is no result."""
-    if time_period not in WINDOWS and scenario_id != DEFAULT_SCENARIO:
-        raise InvalidError([fault(["query", "time_period"], f"Unknown time period: {time_period}", time_period)])
+    time_period = models.period_of(scenario_id, time_period)
     risk, pictures = canonical(risk_type), request.app.state.pictures
     with context.database() as connection:
         run = _newest_run(connection)
@@ -193,12 +192,12 @@ def _shipped(name: str) -> list[Any]:
     return [*shapely.get_parts(shapely.from_geojson(text))]
 
 
-def _lines(shapes: list[Any]) -> list[list[tuple[float, float]]]:
+def _lines(shapes: list[Any]) -> list[list[list[float]]]:
     simple = shapely.simplify(np.asarray(shapes, object), _TOLERANCE)
     parts = shapely.get_parts(simple)
     areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     strokes = [*shapely.get_exterior_ring(parts[areas]), *parts[~areas]]
-    return [[(round(x, 3), round(y, 3)) for x, y in shapely.get_coordinates(stroke)] for stroke in strokes]
+    return [[[round(x, 3), round(y, 3)] for x, y in shapely.get_coordinates(stroke)] for stroke in strokes]
 
 
 _FILES = {

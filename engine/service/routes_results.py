@@ -13,7 +13,7 @@ from engine.assess.vocabulary import OUTSIDE_GRID
 from engine.scenario import DEFAULT_SCENARIO
 from engine.service import cells, models
 from engine.service.context import Context, Shared
-from engine.service.problems import InvalidError, Problem, fault
+from engine.service.problems import Problem
 
 router = APIRouter(tags=["results"], responses={404: {"model": Problem, "description": "Nothing is stored there"}})
 RiskType = Annotated[models.RiskName, Query(description="one of the nine risks, or an older name")]
@@ -27,12 +27,6 @@ def _cell(context: Context, latitude: float, longitude: float) -> int:
     return cell
 
 
-def _refuse_full(scenario_id: int, time_period: str) -> None:
-    if time_period == "full" and scenario_id != _DEFAULT:
-        message = "Unknown time period: full"
-        raise InvalidError([fault(["query", "time_period"], message, time_period)])
-
-
 @router.get("/api/v1/probability")
 def read_probability(
     context: Shared,
@@ -40,16 +34,16 @@ def read_probability(
     lon: models.Longitude,
     risk_type: RiskType,
     scenario_id: models.ScenarioId = _DEFAULT,
-    time_period: models.Period = "full",
+    time_period: models.Period | None = None,
 ) -> models.Probability:
     """Bin probabilities, AAL and its standard error of the cell that holds the point.
 
-    `full` (2021-2100) exists for scenario 2 only.
+    `full` (2021-2100) exists for scenario 2 only and is its default; that of the others is `mid_term`.
     """
-    _refuse_full(scenario_id, time_period)
+    period = models.period_of(scenario_id, time_period)
     cell, risk = _cell(context, lat, lon), cells.canonical(risk_type)
     with context.database() as connection:
-        found = cells.probability(connection, cell, [risk], scenario_id, time_period)
+        found = cells.probability(connection, cell, [risk], scenario_id, period)
     if risk not in found:
         raise HTTPException(404, "No probability results for the requested location")
     return models.Probability(**found[risk])
@@ -62,13 +56,13 @@ def read_hazard(
     lon: models.Longitude,
     risk_type: RiskType,
     scenario_id: models.ScenarioId = _DEFAULT,
-    time_period: models.Period = "full",
+    time_period: models.Period | None = None,
 ) -> models.Hazard:
     """Hazard score of the cell that holds the point."""
-    _refuse_full(scenario_id, time_period)
+    period = models.period_of(scenario_id, time_period)
     cell, risk = _cell(context, lat, lon), cells.canonical(risk_type)
     with context.database() as connection:
-        found = cells.hazard(connection, cell, [risk], scenario_id, time_period)
+        found = cells.hazard(connection, cell, [risk], scenario_id, period)
     if risk not in found:
         raise HTTPException(404, "No hazard results for the requested location")
     return models.Hazard(**found[risk])

@@ -42,6 +42,13 @@ def test_a_window_of_another_scenario_has_the_ranges_of_the_cell(client, databas
     assert body["aal"] != full["aal"]
 
 
+def test_the_period_left_out_is_the_longest_there_is(client):
+    stated = client.get("/api/v1/probability", params=at(LAND, risk_type="drought", time_period="full"))
+    assert client.get("/api/v1/probability", params=at(LAND, risk_type="drought")).json() == stated.json()
+    other = client.get("/api/v1/probability", params=at(LAND, risk_type="drought", scenario_id=3)).json()
+    assert (other["scenario_id"], other["time_period"]) == (3, "mid_term")
+
+
 def test_hazard_levels_agree_between_the_axis_and_its_windows(client):
     full = client.get("/api/v1/hazard", params=at(LAND, risk_type="typhoon")).json()
     assert full["hazard_score_100"] == pytest.approx(100 * full["hazard_score"], rel=1e-5)
