@@ -12,12 +12,14 @@ from typing import Literal
 
 import polars as pl
 
+from engine import kernels
+from engine.guard import BlockNotes, settle
 from engine.io.results import BinStyle
 from engine.io.sink import JobType, RunRecord, Sink
 from engine.io.source import ClimateSource
 from engine.io.spool import RunDirectory
 from engine.period import FULL, Years
-from engine.pipeline import BLOCK_CELLS, BlockNotes, active_cells, compute_blocks, make_reference, ranges_of, settle
+from engine.pipeline import BLOCK_CELLS, active_cells, compute_blocks, make_reference, ranges_of
 from engine.plan import DEFAULT_PERIODS, HAZARD, PROBABILITY, Plan, make_plan
 from engine.risks.edition import Edition
 from engine.scenario import Scenario
@@ -200,9 +202,12 @@ def _compute(
     if not todo:
         return
     started = time.perf_counter()
-    reference = make_reference(source, plan)
+    kernels.warm_up()
+    watch.add("compile", time.perf_counter() - started)
+    started = time.perf_counter()
+    reference, failed = make_reference(source, plan)
     watch.add("prepare", time.perf_counter() - started)
-    for number, result, notes in compute_blocks(source, plan, reference, cells, ranges, todo):
+    for number, result, notes in compute_blocks(source, plan, reference, failed, cells, ranges, todo):
         watch.add("read", notes.read_seconds)
         watch.add("compute", notes.compute_seconds)
         started = time.perf_counter()

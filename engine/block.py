@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.errors import EngineError
 from engine.frames import PairedRows
 from engine.io.spool import SCHEMAS
 from engine.kernels import baseline_quantiles, bin_probabilities
@@ -24,6 +25,8 @@ from engine.scenario import DEFAULT_SCENARIO, Scenario
 MIN_BASELINE_VALUES = 10
 #: a monthly risk has this many columns a year: its standard error groups them
 MONTHS = 12
+#: what kernels and frames raise when they refuse an input
+INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
 
 @dataclass(slots=True)
@@ -34,6 +37,8 @@ class BlockResult:
     unknown        : risk -> cell attribute -> cells that needed its "unknown" rule
     dropped        : risk -> component -> cells in which it was left out for want of an attribute
     checks         : message -> (cells where it is true, cells)
+    failed         : risk -> what in its inputs the kernels refused; its rows are absent
+    known, scored  : risk -> pair -> cells with an AAL, with a hazard score
     """
 
     probability: pl.DataFrame
@@ -42,6 +47,9 @@ class BlockResult:
     unknown: dict[str, dict[str, int]] = field(default_factory=dict)
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    known: dict[str, dict[str, int]] = field(default_factory=dict)
+    scored: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:
@@ -51,13 +59,20 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
     probability, hazard = [SCHEMAS["probability"].to_frame()], [SCHEMAS["hazard"].to_frame()]
     result = BlockResult(probability[0], hazard[0])
     for name, risk in RISKS.items():
-        if name in plan.probability:
-            probability.append(_probability(inputs, plan, risk, rows, result))
-        if name in plan.hazard:
-            scores = [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs]
-            hazard.append(rows.hazard(name, scores))
-            result.dropped[name] = _dropped(inputs, plan, name)
-            result.unknown[name] = {attribute: _unknown(panel, attribute) for attribute in risk.hazard.attributes}
+        try:
+            if name in plan.probability:
+                frame = _probability(inputs, plan, risk, rows, result)
+                result.known[name] = _count(frame.filter(pl.col("aal").is_not_null()), plan)
+                probability.append(frame)
+            if name in plan.hazard:
+                frame = rows.hazard(name, [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs])
+                result.scored[name] = _count(frame, plan)
+                hazard.append(frame)
+                result.dropped[name] = _dropped(inputs, plan, name)
+                result.unknown[name] = {attribute: _unknown(panel, attribute) for attribute in risk.hazard.attributes}
+        except INPUT_FAULTS as err:
+            # one risk's bad input is not the others': it is reported, and its rows are not published
+            result.failed[name] = str(err)
         if name in plan.risks:
             for check in risk.checks:
                 if all(need in plan.variables for need in check.needs):
@@ -65,6 +80,12 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
     result.probability = pl.concat(probability)
     result.hazard = pl.concat(hazard)
     return result
+
+
+def _count(frame: pl.DataFrame, plan: Plan) -> dict[str, int]:
+    counts = frame.group_by("scenario_id", "time_period").len()
+    found = {(scenario, period): rows for scenario, period, rows in counts.iter_rows()}
+    return {pair.label: found.get((int(pair.scenario), pair.period), 0) for pair in plan.pairs}
 
 
 def _unknown(panel: Panel, attribute: str) -> int:

@@ -26,12 +26,14 @@ class Panel:
              NaN = missing
     doubled: table -> rows that hit a slot already filled (either value could be wrong, so the risks that read
              the table must not use it)
+    strays : table -> rows whose time is not on the axis
     """
 
     cells: pl.DataFrame
     axis: Years
     arrays: Mapping[tuple[str, Scenario], Float32]
     doubled: Mapping[str, int] = field(default_factory=dict)
+    strays: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.cells.height
@@ -45,4 +47,7 @@ class Panel:
         """(cells,) a cell attribute; NaN where unknown."""
         if name not in self.cells.columns:
             return np.full(len(self), np.nan)
-        return self.cells[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        column = self.cells[name]
+        values = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        # a stored 0.6 must not pass a threshold of 0.60 by the noise of its float32
+        return np.round(values, 6) if column.dtype == pl.Float32 else values

@@ -7,18 +7,18 @@ alone, and at most two blocks are in memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from engine import quality
-from engine.block import BlockResult, compute_block
+from engine.block import INPUT_FAULTS, BlockResult, compute_block
 from engine.errors import EngineError, SettingsError
+from engine.guard import BlockNotes, check_cells, check_panel, check_tables, readers, settle, without
 from engine.io.source import ClimateSource
 from engine.panel import Panel
 from engine.period import Years
@@ -28,48 +28,15 @@ from engine.risks.inputs import Reference
 from engine.risks.registry import RISKS, parse_risks
 from engine.scenario import Scenario
 from engine.summary import Summary, summarise
-from engine.variables import VARIABLES
 
 #: active cells a block: 27 MB for a monthly variable and scenario
 BLOCK_CELLS = 7_135
-#: a larger share of partly missing cells refuses the variable
-MOST_PARTIAL_CELLS = 0.001
-#: months before SPEI-12 has its first value
-SPEI_LEAD = 11
-
-
-@dataclass(frozen=True, slots=True)
-class BlockNotes:
-    """Counts and timings of one block, kept beside its frames; adds up to the run's summary.
-
-    faults  : variable -> why the risks that read it must not be published
-    partial : variable -> cells with some, but not all values missing
-    """
-
-    cells: int
-    faults: dict[str, str] = field(default_factory=dict)
-    partial: dict[str, int] = field(default_factory=dict)
-    fallback_edges: dict[str, int] = field(default_factory=dict)
-    unknown: dict[str, dict[str, int]] = field(default_factory=dict)
-    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
-    checks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    read_seconds: float = 0.0
-    compute_seconds: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        """For the manifest of the run directory."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, notes: dict[str, Any]) -> BlockNotes:
-        """Back from the manifest."""
-        return cls(**notes)
 
 
 def active_cells(source: ClimateSource, cells: str | int | None = None) -> pl.DataFrame:
     """Active cells of a run: all, the first N, or `lo:hi` for lo <= grid_id < hi.
 
-    raises : SettingsError for a malformed selection, or one that selects no cell
+    raises : SettingsError for a malformed selection; EngineError when it holds no cell, or cells are out of place
     """
     frame = source.cells()
     if cells is None:
@@ -83,6 +50,7 @@ def active_cells(source: ClimateSource, cells: str | int | None = None) -> pl.Da
         if not (colon and low.isdigit() and high.isdigit() and int(low) < int(high)):
             raise SettingsError(f"--cells {cells}: not a number of cells and not a range lo:hi")
         chosen = frame.filter(pl.col("grid_id").is_between(int(low), int(high) - 1))
+    check_cells(frame, source.grid)
     if chosen.is_empty():
         asked = f" in --cells {cells}" if cells is not None else ""
         raise EngineError(f"the source has no active cell{asked} ({frame.height} in all)")
@@ -96,8 +64,8 @@ def ranges_of(cells: pl.DataFrame, block_cells: int = BLOCK_CELLS) -> list[tuple
     return [(int(lo), int(hi)) for lo, hi in zip(first, [*first[1:], ids[-1] + 1], strict=True)]
 
 
-def make_reference(source: ClimateSource, plan: Plan) -> Reference:
-    """Small tables of a run, read whole, and what the risks prepare from them."""
+def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[str, str]]:
+    """Small tables of a run, read whole and checked, with what the risks prepare from them; and which risks failed."""
     reference = Reference(
         axis=plan.axis,
         baseline=plan.baseline,
@@ -108,33 +76,34 @@ def make_reference(source: ClimateSource, plan: Plan) -> Reference:
         cells=source.cells(),
         read=source.read,
     )
+    failed = check_tables(plan, reference.tables, quality.load_ranges())
     for name in plan.risks:
-        for prepare in RISKS[name].prepare:
-            prepare(reference)
-    return reference
-
-
-def without(plan: Plan, variables: Sequence[str]) -> Plan:
-    """The plan less the risks that read any of these variables."""
-    bad = {risk for risk in plan.risks if set(plan.needs_of(risk)) & set(variables)}
-    return replace(
-        plan,
-        probability=tuple(risk for risk in plan.probability if risk not in bad),
-        hazard={risk: parts for risk, parts in plan.hazard.items() if risk not in bad},
-    )
+        if name not in failed:
+            try:
+                for prepare in RISKS[name].prepare:
+                    prepare(reference)
+            except INPUT_FAULTS as err:
+                failed[name] = f"its tables cannot be used: {err}"
+    return reference, failed
 
 
 def compute_blocks(
     source: ClimateSource,
     plan: Plan,
     reference: Reference,
+    failed: Mapping[str, str],
     cells: pl.DataFrame,
     ranges: Sequence[tuple[int, int]],
     numbers: Sequence[int],
 ) -> Iterator[tuple[int, BlockResult, BlockNotes]]:
-    """Read and compute these blocks in order; the next one is read meanwhile."""
+    """Read and compute these blocks in order, less the risks that failed before; the next one is read meanwhile."""
     ids = cells["grid_id"]
     limits = quality.load_ranges()
+    facts = {
+        name: stands_on(reference)
+        for name in plan.risks
+        if name not in failed and (stands_on := RISKS[name].stands_on) is not None
+    }
 
     def read(number: int) -> tuple[Panel, float]:
         started = time.perf_counter()
@@ -150,15 +119,20 @@ def compute_blocks(
             if position + 1 < len(numbers):
                 pending.append(reader.submit(read, numbers[position + 1]))
             started = time.perf_counter()
-            faults, partial = check_panel(panel, limits, observed=plan.scope == OBSERVED)
-            result = compute_block(panel, without(plan, list(faults)), reference)
+            faults, gaps = check_panel(panel, limits, observed=plan.scope == OBSERVED)
+            sound = without(plan, [*failed, *readers(plan, list(faults))])
+            result = compute_block(panel, sound, reference)
             yield (
                 number,
                 result,
                 BlockNotes(
                     cells=len(panel),
                     faults=faults,
-                    partial=partial,
+                    failed=dict(failed) | result.failed,
+                    gaps=gaps,
+                    known=result.known,
+                    scored=result.scored,
+                    facts=facts,
                     fallback_edges=result.fallback_edges,
                     unknown=result.unknown,
                     dropped=result.dropped,
@@ -167,62 +141,6 @@ def compute_blocks(
                     compute_seconds=time.perf_counter() - started,
                 ),
             )
-
-
-def check_panel(
-    panel: Panel, limits: dict[str, quality.Range], *, observed: bool
-) -> tuple[dict[str, str], dict[str, int]]:
-    """(variable -> fault, variable -> partly missing cells) of one block.
-
-    Hard range and doubled rows are faults at once; partly missing cells are judged over the whole run.
-    """
-    faults: dict[str, str] = {}
-    partial: dict[str, int] = {}
-    for (name, scenario), array in panel.arrays.items():
-        table = VARIABLES[name].table
-        if doubled := panel.doubled.get(table, 0):
-            faults[name] = f"{table}: {doubled} doubled rows in cells {panel.grid_id[0]}..{panel.grid_id[-1]}"
-        if name in limits:
-            found = quality.outside(array, limits[name])
-            if found.hard:
-                faults.setdefault(
-                    name,
-                    f"{table}.{scenario.column}: {found.hard} values outside"
-                    f" {limits[name].low:g}..{limits[name].high:g}"
-                    f" (from {found.lowest:.4g} to {found.highest:.4g})"
-                    f" in cells {panel.grid_id[0]}..{panel.grid_id[-1]}",
-                )
-        if not observed:
-            months = array.reshape(len(panel), -1)[:, SPEI_LEAD if name == "spei12" else 0 :]
-            missing = np.isnan(months).sum(axis=1)
-            cells = int(((missing > 0) & (missing < months.shape[1])).sum())
-            partial[name] = max(partial.get(name, 0), cells)
-    return faults, partial
-
-
-def settle(plan: Plan, notes: Sequence[BlockNotes]) -> tuple[Plan, dict[str, str]]:
-    """The plan that may be published once all blocks are there, and why risks were taken from it.
-
-    raises : EngineError when no risk is left
-    """
-    faults: dict[str, str] = {}
-    total = sum(note.cells for note in notes)
-    for note in notes:
-        for name, why in note.faults.items():
-            faults.setdefault(name, why)
-    for name in plan.variables:
-        cells = sum(note.partial.get(name, 0) for note in notes)
-        if cells > MOST_PARTIAL_CELLS * total and cells > 1:
-            faults.setdefault(name, f"{VARIABLES[name].table}: {cells} of {total} cells have gaps")
-    final = without(plan, list(faults))
-    failed = {
-        risk: "; ".join(faults[name] for name in plan.needs_of(risk) if name in faults)
-        for risk in plan.risks
-        if risk not in final.risks
-    }
-    if not final.risks:
-        raise EngineError("; ".join(dict.fromkeys(faults.values())))
-    return final, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +189,9 @@ def run(
     )
     chosen = active_cells(source, cells)
     ranges = ranges_of(chosen, block_cells)
-    reference = make_reference(source, plan)
+    reference, broken = make_reference(source, plan)
     probability, hazard, notes, done = [], [], [], 0
-    for _, result, note in compute_blocks(source, plan, reference, chosen, ranges, range(len(ranges))):
+    for _, result, note in compute_blocks(source, plan, reference, broken, chosen, ranges, range(len(ranges))):
         probability.append(result.probability)
         hazard.append(result.hazard)
         notes.append(note)

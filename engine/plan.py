@@ -14,6 +14,7 @@ from engine.period import FULL, PERIODS, Years, window
 from engine.risks.definition import Component
 from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
+from engine.risks.tables import SMALL_TABLES
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES
 
@@ -32,6 +33,11 @@ class Pair(NamedTuple):
     scenario: Scenario
     period: str
     years: Years
+
+    @property
+    def label(self) -> str:
+        """As named in messages and notes."""
+        return f"{self.scenario.code} {self.period}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,15 @@ class Plan:
         for component in self.hazard.get(risk, ()):
             needs += component.needs
         return tuple(dict.fromkeys(needs))
+
+    def tables_of(self, risk: str) -> tuple[str, ...]:
+        """Small tables that the risk's results stand on."""
+        tables: list[str] = []
+        if risk in self.probability:
+            tables += self.edition.intensity(risk).tables
+        for component in self.hazard.get(risk, ()):
+            tables += component.tables
+        return tuple(dict.fromkeys(tables))
 
     def identity(self) -> dict[str, object]:
         """What must be the same for a spooled run to be resumed."""
@@ -193,6 +208,10 @@ class _Lacks:
 
     def of(self, variables: Sequence[str], tables: Sequence[str] = ()) -> list[str]:
         gone = [table for table in tables if table not in self._tables]
+        for table in tables:
+            held = self._tables.get(table)
+            if held is not None:
+                gone += [f"{table}.{column}" for column in SMALL_TABLES[table].columns if column not in held]
         for name in variables:
             table = VARIABLES[name].table
             if table not in self._tables:

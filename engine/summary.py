@@ -24,6 +24,7 @@ class RiskSummary:
     done, null, not_exposed : cells with a probability result, without enough data, out of the hazard's reach
     fallback_edges          : cells whose baseline gave no quantile edges
     unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
+    stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
     """
 
     risk: str
@@ -39,6 +40,7 @@ class RiskSummary:
     components: tuple[str, ...] = ()
     fallback_edges: int | None = None
     unknown: dict[str, int]
+    stands_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def _risk(
         components=_components(name, plan, notes),
         fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
         unknown=unknown,
+        stands_on=next((note["facts"][name] for note in notes if name in note["facts"]), None),
     )
 
 
@@ -158,8 +161,8 @@ def _warnings(plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]
         if 2 * true > total:
             found.append(message)
     for name in plan.variables:
-        if gaps := sum(note["partial"].get(name, 0) for note in notes):
-            found.append(f"{name}: {gaps} cells have gaps")
+        if gaps := sum(note["gaps"].get(name, 0) for note in notes):
+            found.append(f"{name}: {gaps} cells lack values")
     if plan.left_out:
         found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")
     return tuple(found)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import kernels, settings
+from engine import settings
 from engine.batch import Request, execute, plan_of
 from engine.errors import SettingsError
 from engine.io import open_sink, open_source, postgres
@@ -92,7 +92,6 @@ def _run(job: JobType, args: argparse.Namespace) -> int:
         log.info(
             "from %s to %s", ends.source if Path(ends.source).is_dir() else postgres.describe(ends.source), sink.where
         )
-        kernels.warm_up()
         with _console.cell_progress(job) as progress:
             outcome = execute(source, sink, request, ends.runs, progress=progress)
         _report.print_outcome(out, outcome)

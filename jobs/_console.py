@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,7 +44,9 @@ def start_logging() -> None:
 
 
 def exit_code(work: Callable[[], int]) -> int:
-    """Run a job; every foreseen failure becomes one sentence and its exit code."""
+    """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         return work()
     except SettingsError as err:
@@ -51,9 +55,18 @@ def exit_code(work: Callable[[], int]) -> int:
     except EngineError as err:
         log.error("failed: %s", err)
         return FAILED
+    except Exception as err:
+        # a fault of ours: still one sentence and a code, with the traceback for whoever mends it
+        log.error("failed unexpectedly: %s: %s", type(err).__name__, err)
+        log.debug("traceback", exc_info=True)
+        return FAILED
     except KeyboardInterrupt:
         log.error("interrupted: nothing was switched")
         return INTERRUPTED
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

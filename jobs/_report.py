@@ -37,13 +37,15 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         if risk.components:
             console.print(f"hazard {risk.risk} = {' + '.join(risk.components)}")
     for risk in summary.risks:
+        if risk.stands_on:
+            console.print(f"{risk.risk}: {risk.stands_on}")
         if risk.fallback_edges:
             console.print(
                 f"{risk.risk}: fixed edges in {risk.fallback_edges:,} cells, their baseline gives no quantiles"
             )
         if risk.unknown:
             counts = ", ".join(f"{name} in {cells:,}" for name, cells in risk.unknown.items())
-            console.print(f"{risk.risk}: hazard score without {counts} cells (unknown attribute)")
+            console.print(f"{risk.risk}: unknown {counts} cells, where the rule for unknown cells applies")
     for name, tables in outcome.plan.missing.items():
         console.print(f"not computed: {name}, missing {', '.join(tables)}")
     for name, why in outcome.failed.items():

@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from engine.io import migrate
 from engine.io.embedded import EmbeddedServer
+
+# a first example may compile a kernel, and the machine may be busy: slowness is for benchmarks
+settings.register_profile("undisturbed", deadline=None)
+settings.load_profile("undisturbed")
 
 _numbers = itertools.count()
 

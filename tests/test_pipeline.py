@@ -1,5 +1,6 @@
 import numpy as np
 import polars as pl
+import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -142,25 +143,94 @@ def test_many_cells_with_gaps_fail_the_risks_that_read_the_table(warehouse):
     fill(warehouse, gaps={"csdi_data": 5})
     result = run_on(warehouse)
     assert "csdi_data" in result.failed["extreme_cold"]
-    assert "have gaps" in result.failed["extreme_cold"]
+    assert "lack values" in result.failed["extreme_cold"]
 
 
 def test_values_that_cannot_be_fail_the_risks_that_read_them(warehouse):
     fill(warehouse)
-    from engine.io import postgres
-
-    with postgres.connect(warehouse) as connection:
-        connection.execute("UPDATE cdd_data SET ssp2 = 9999 WHERE year = 2030")
+    change(warehouse, "UPDATE cdd_data SET ssp2 = 9999 WHERE year = 2030")
     result = run_on(warehouse)
     assert "values outside 0..366" in result.failed["drought"]
 
 
-def test_a_table_of_nan_gives_no_number_at_all(warehouse):
-    fill(warehouse, all_nan=[f"rx1day_data.{scenario.column}" for scenario in Scenario])
-    result = run_on(warehouse, risks=["urban_flood"])
-    assert set(result.probability["method"]) == {"insufficient_data"}
-    assert result.probability["aal"].is_null().all()
-    assert result.hazard.is_empty()
+def test_a_column_of_nan_is_a_fault_and_not_a_result(warehouse):
+    fill(warehouse, all_nan=["rx1day_data.ssp2"])
+    result = run_on(warehouse)
+    assert result.failed["urban_flood"] == "rx1day_data: 17 of 17 cells lack values"
+    assert "urban_flood" not in set(result.probability["risk_type"])
+    assert "wildfire" in set(result.probability["risk_type"])
+
+
+def change(url, *statements):
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "risk", "says"),
+    [
+        ("UPDATE sea_level_data SET ssp2 = -9999 WHERE year = 2030", "sea_level_rise", "values outside -50..200"),
+        (
+            "ALTER TABLE sea_level_data DROP CONSTRAINT sea_level_data_pkey;"
+            "INSERT INTO sea_level_data SELECT * FROM sea_level_data WHERE year = 2030",
+            "sea_level_rise",
+            "doubled rows",
+        ),
+        (
+            "ALTER TABLE api_wamis_water_usage ALTER total DROP NOT NULL; UPDATE api_wamis_water_usage SET total = NULL",
+            "water_stress",
+            "rows without total",
+        ),
+        (
+            "ALTER TABLE wsdi_data RENAME TO w; CREATE TABLE wsdi_data AS TABLE w;"
+            "INSERT INTO wsdi_data VALUES (1, 2101, 1, 1, 1, 1)",
+            "extreme_heat",
+            "1 rows outside the time axis",
+        ),
+    ],
+)
+def test_a_fault_of_one_input_costs_its_risks_and_no_other(warehouse, statement, risk, says):
+    fill(warehouse)
+    change(warehouse, *statement.split(";"))
+    result = run_on(warehouse)
+    assert set(result.failed) == {risk}
+    assert says in result.failed[risk]
+    assert len(set(result.probability["risk_type"])) == 8
+
+
+def test_a_missing_column_of_a_small_table_is_named(warehouse):
+    fill(warehouse)
+    change(
+        warehouse, "ALTER TABLE sea_level_data DROP COLUMN ssp1", "ALTER TABLE water_stress_rankings DROP COLUMN score"
+    )
+    result = run_on(warehouse)
+    assert result.missing == {
+        "sea_level_rise": ("sea_level_data.ssp1",),
+        "water_stress": ("water_stress_rankings.score",),
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE location_grid SET latitude = latitude + 0.5 WHERE grid_id = 1",
+        "INSERT INTO location_grid (grid_id, lat_idx, lon_idx, latitude, longitude, has_climate)"
+        " VALUES (999999, 4, 4, 50, 150, true)",
+    ],
+)
+def test_a_cell_that_is_not_where_its_number_says_is_refused(warehouse, statement):
+    fill(warehouse)
+    change(warehouse, statement)
+    with pytest.raises(EngineError, match="coordinates of 1 cells do not follow from grid_id"):
+        run_on(warehouse)
+
+
+def test_too_few_track_years_are_told_and_not_published(warehouse):
+    fill(warehouse)
+    change(warehouse, "UPDATE api_typhoon_besttrack SET gale_long = NULL WHERE year > 2006")
+    result = run_on(warehouse, edition="2025-12")
+    assert "no cell has enough data for SSP2-4.5 full (20 track years, 2003-2022" in result.failed["typhoon"]
 
 
 def test_nothing_computable_is_an_error_that_names_what_lacks(warehouse):

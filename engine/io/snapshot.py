@@ -35,7 +35,7 @@ def write(source: ClimateSource, folder: Path) -> dict[str, int]:
 
     source  : what to copy; folder: made when absent
     returns : files and bytes of the store, and how many `bands` were written now
-    raises  : SourceError when the data have changed since the store was begun; SchemaError for doubled rows;
+    raises  : SourceError when the data have changed since the store was begun; SchemaError for doubled or stray rows;
               BusyError when another process writes it; SinkError when the disk fails
     """
     with _failures(folder), _alone(folder):
@@ -111,12 +111,11 @@ def _write_band(source: ClimateSource, folder: Path, band: Band, cells: pl.DataF
         for start in range(0, cells.height, ROW_GROUP):
             part = cells[start : start + ROW_GROUP]
             panel = source.read(part, [v.name for v in held], list(Scenario))
-            if panel.doubled:
-                table, rows = next(iter(panel.doubled.items()))
-                raise SchemaError(
-                    f"{table}: {rows} doubled rows in cells {part['grid_id'][0]}..{part['grid_id'][-1]};"
-                    " either value could be wrong"
-                )
+            # a store has no place for them: the block they came in is forgotten
+            for kind, found in (("doubled", panel.doubled), ("stray", panel.strays)):
+                for table, rows in found.items():
+                    where = f"in cells {part['grid_id'][0]}..{part['grid_id'][-1]}"
+                    raise SchemaError(f"{table}: {rows} {kind} rows {where}")
             for pair, writer in writers.items():
                 _write_group(writer, panel, pair)
     return {name: _entry(folder / name, cells.height) for name in names.values()}

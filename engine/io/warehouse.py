@@ -189,14 +189,17 @@ class WarehouseSource:
         results = list(self._workers.map(lambda pair: self._variable(ids, *pair), wanted))
         arrays = {
             (each.name, scenario): array
-            for (each, held), (blocks, _) in zip(wanted, results, strict=True)
+            for (each, held), (blocks, _, _) in zip(wanted, results, strict=True)
             for scenario, array in zip(held, blocks, strict=True)
         }
-        doubled = {each.table: n for (each, _), (_, n) in zip(wanted, results, strict=True) if n}
-        return Panel(cells=cells, axis=self._axis, arrays=arrays, doubled=doubled)
+        doubled = {each.table: n for (each, _), (_, n, _) in zip(wanted, results, strict=True) if n}
+        strays = {each.table: n for (each, _), (_, _, n) in zip(wanted, results, strict=True) if n}
+        return Panel(cells=cells, axis=self._axis, arrays=arrays, doubled=doubled, strays=strays)
 
-    def _variable(self, ids: scatter.Int32, each: Variable, scenarios: Sequence[Scenario]) -> tuple[list[Float32], int]:
-        """One array a scenario, and how many rows hit a slot already filled."""
+    def _variable(
+        self, ids: scatter.Int32, each: Variable, scenarios: Sequence[Scenario]
+    ) -> tuple[list[Float32], int, int]:
+        """One array a scenario; how many rows hit a slot already filled; how many lie off the time axis."""
         years, steps = self._axis.n, self._axis.n * each.steps
         first, step_of_time = scatter.calendar(self._axis, each.steps)
         blocks = [np.full(len(ids) * steps, np.nan, np.float32) for _ in scenarios]
@@ -212,11 +215,8 @@ class WarehouseSource:
                 strays, doubled = strays + off, doubled + twice
                 for block, column in zip(blocks, batch.columns[2:], strict=True):
                     scatter.put(slots, _floats(column), block)
-        if strays:
-            key = "a first of a month" if each.monthly else "a year"
-            raise SchemaError(f"{each.table}: {strays} rows whose {each.time_column} is not {key} of {self._axis}")
         shape = (len(ids), years, each.steps) if each.monthly else (len(ids), years)
-        return [block.reshape(shape) for block in blocks], doubled
+        return [block.reshape(shape) for block in blocks], doubled, strays
 
     def _block_query(self, each: Variable, scenarios: Sequence[Scenario], ids: scatter.Int32) -> str:
         types = self._types[each.table]

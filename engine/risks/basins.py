@@ -70,7 +70,7 @@ def _gauge_volume(flow: pl.DataFrame) -> float | None:
     """Mean annual volume, m3: a year's gaps take its mean, a year with too many is dropped."""
     date = pl.col("obs_date")
     years = (
-        flow.filter(date.dt.year().is_between(*FLOW_YEARS))
+        flow.filter(date.dt.year().is_between(*FLOW_YEARS) & pl.col("flow_m3s").is_not_null())
         .group_by(date.dt.year().alias("year"))
         .agg(pl.col("flow_m3s").mean().alias("mean"), pl.len().alias("days"))
         .with_columns(pl.date("year", 1, 1).dt.is_leap_year().alias("leap"))

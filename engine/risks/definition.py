@@ -84,7 +84,8 @@ class Check:
 class Risk:
     """A hazard, the ways to measure it, and its score.
 
-    prepare : what is computed once for a run, before the first block is read
+    prepare   : what is computed once for a run, before the first block is read
+    stands_on : what the run's record must say about the reference tables
     """
 
     name: str
@@ -93,6 +94,7 @@ class Risk:
     references: tuple[str, ...]
     checks: tuple[Check, ...] = ()
     prepare: tuple[Callable[[Reference], object], ...] = ()
+    stands_on: Callable[[Reference], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

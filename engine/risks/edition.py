@@ -142,6 +142,13 @@ class _File:
             raise self.fault(key, risk, f"{value!r} is not a {_TYPES[key][-1].__name__}")
 
     def _resolve(self, risk: str, table: Mapping[str, Any], base: Bins | None) -> Bins:
+        known = RISKS[risk].intensities
+        if table.get("intensity", next(iter(known))) not in known:
+            raise self.fault("intensity", risk, f"{table['intensity']!r} is none of {', '.join(known)}")
+        if base and table.get("intensity", base.intensity) != base.intensity:
+            for key in ("edges", "damage_rates", "source"):
+                if key not in table:  # the base's figures belong to another quantity
+                    raise self.fault("intensity", risk, f"another intensity needs its own {key}")
         merged = asdict(base) if base else {}
         merged |= {key: tuple(map(float, value)) if key in _LISTS else value for key, value in table.items()}
         if "edges" in table and merged.get("of_baseline") is False and "fallback" not in table:
@@ -153,9 +160,6 @@ class _File:
         for key in ("intensity", "edges", "damage_rates", "source"):
             if key not in merged:
                 raise self.fault(key, risk, "is missing")
-        if merged["intensity"] not in RISKS[risk].intensities:
-            known = ", ".join(RISKS[risk].intensities)
-            raise self.fault("intensity", risk, f"{merged['intensity']!r} is none of {known}")
         try:
             return Bins(**merged)
         except DefinitionError as err:

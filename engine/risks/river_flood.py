@@ -31,7 +31,7 @@ def _wetness(block: Block, _: Years) -> NDArray[np.float64]:
 
 def _near_river(block: Block, _: Years) -> NDArray[np.float64]:
     distance = block.attribute("dist_river_m")
-    factor = np.where(distance < NEAR_RIVER_M, 1.2, np.where(distance <= FAR_FROM_RIVER_M, 1.0, 0.8))
+    factor = np.where(distance <= NEAR_RIVER_M, 1.2, np.where(distance <= FAR_FROM_RIVER_M, 1.0, 0.8))
     return np.where(np.isnan(distance), 1.0, factor)
 
 

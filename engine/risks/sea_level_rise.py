@@ -100,4 +100,5 @@ SEA_LEVEL_RISE = Risk(
     ),
     references=("McGranahan, Balk and Anderson (2007), low-elevation coastal zone, doi:10.1177/0956247807076960",),
     prepare=(rise_by_point,),
+    stands_on=lambda reference: f"zero of the rise: mean of {rise_baseline(reference)}",
 )

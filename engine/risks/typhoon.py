@@ -89,6 +89,13 @@ def _wind_index(inputs: Inputs) -> NDArray[np.float64]:
     )[:, 0]
 
 
+def _stands_on(reference: Reference) -> str:
+    years = reference.covered_years
+    radii = years_with_radii(track_of(reference), years)
+    span = f", {years.min()}-{years.max()}" if len(years) else ""
+    return f"{len(years)} track years{span}, {len(radii)} of them with wind radii"
+
+
 TYPHOON = Risk(
     name="typhoon",
     intensities={
@@ -121,4 +128,5 @@ TYPHOON = Risk(
         "IPCC AR6 WG1 chapter 11 (2021), tropical cyclones",
     ),
     prepare=(track_of,),
+    stands_on=_stands_on,
 )

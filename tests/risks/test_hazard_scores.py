@@ -61,7 +61,7 @@ def test_river_flood_weighs_rain_with_wetness_and_the_river():
     known = {"wetness_index": 9.0, "landcover_mode": "water"}
     base = 0.6 * 0.6 + 0.4 * 0.5
     assert score("river_flood", rain, **known) == pytest.approx(base)
-    for distance, factor in ((999.0, 1.2), (1000.0, 1.0), (5000.0, 1.0), (5001.0, 0.8)):
+    for distance, factor in ((1000.0, 1.2), (1001.0, 1.0), (5000.0, 1.0), (5001.0, 0.8)):
         assert score("river_flood", rain, dist_river_m=distance, **known) == pytest.approx(base * factor)
     assert score("river_flood", {"rx5day": 450.0}, dist_river_m=10.0) == 1.0
 
