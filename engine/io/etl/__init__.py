@@ -25,6 +25,7 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "monthly_grid": ("gridded", "MONTHLY"),
     "yearly_grid": ("gridded", "YEARLY"),
     "optional_grid": ("gridded", "OPTIONAL"),
+    "sgg261_daily": ("sgg261", None),
     "dem": ("dem", None),
     "landcover": ("landcover", None),
     "map_layers": ("map_layers", None),

@@ -26,13 +26,13 @@ def gridded(data: Path) -> dict[tuple[str, Scenario], Path]:
     codes = {scenario.provider_code.lower(): scenario for scenario in Scenario}
     found: dict[tuple[str, Scenario], Path] = {}
     for path in files.find(data, *_PATTERNS):
-        own = _words(path.name)
+        own = words(path.name)
         # the name says more than the folders: nearest first
-        words = own + [word for part in reversed(path.relative_to(data).parts[:-1]) for word in _words(part)]
-        step = next((word for word in words if word in _STEPS), None)
-        scenario = next((codes[word] for word in words if word in codes), None)
+        said = own + [word for part in reversed(path.relative_to(data).parts[:-1]) for word in words(part)]
+        step = next((word for word in said if word in _STEPS), None)
+        scenario = next((codes[word] for word in said if word in codes), None)
         name = next((elements[word, step] for word in own if (word, step) in elements), None)
-        if scenario is None or name is None or "daily" in own:
+        if scenario is None or name is None or {"daily", "sgg261"} & set(own):
             continue
         if (name, scenario) in found:
             others = " and ".join(str(other.relative_to(data)) for other in (found[name, scenario], path))
@@ -71,5 +71,6 @@ def _step(variable: Variable) -> str:
     return "monthly" if variable.monthly else "yearly"
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """Lower-case words and numbers of a name."""
     return [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word]
