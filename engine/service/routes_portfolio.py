@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import polars as pl
 import pyarrow.parquet as pq
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -89,12 +88,11 @@ async def send_portfolio(
 
 def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[UUID, int, int]:
     try:
-        table = _as_table(upload, context.config.portfolio_max_rows)
-        parameters["sites"] = str(table)
+        _limit_rows(upload, context.config.portfolio_max_rows)
+        parameters["sites"] = str(upload)
         rows, valid = assessment.check_portfolio(parameters)
     except EngineError as err:
-        words = str(err).replace(str(upload.parent), "").replace("/sites.parquet", "portfolio")
-        words = words.replace("/sites.csv", "portfolio").replace("/sites.ndjson", "portfolio")
+        words = str(err).replace(str(upload), "portfolio")  # our folders are nobody's business
         raise InvalidError([fault(["body"], words)]) from None
     if rows > context.config.portfolio_max_rows:
         raise _too_many(context.config.portfolio_max_rows)
@@ -107,30 +105,23 @@ def _risks(parameters: Mapping[str, Any]) -> int:
     return len(parameters.get("risk_types") or RISKS)
 
 
-def _as_table(upload: Path, most: int) -> Path:
-    """The upload as a file that the engine reads; its rows are counted before they are unpacked.
+def _limit_rows(upload: Path, most: int) -> None:
+    """Count rows before they are unpacked: a small file may hold very many.
 
     raises : SourceError for a file that is not what it says
     """
     try:
         if upload.suffix == ".parquet":
-            if pq.read_metadata(upload).num_rows > most:
-                raise _too_many(most)
-            return upload
-        if upload.suffix == ".csv":
-            if sum(1 for _ in _lines(upload)) > most + 1:
-                raise _too_many(most)
-            return upload
-        if sum(1 for _ in _lines(upload)) > most:
-            raise _too_many(most)
-        table = upload.with_suffix(".parquet")
-        pl.read_ndjson(upload, infer_schema_length=None).write_parquet(table)
-    except (pl.exceptions.PolarsError, ArrowException, OSError, ValueError) as err:
+            rows = pq.read_metadata(upload).num_rows
+        else:
+            rows = sum(1 for _ in _lines(upload)) - (upload.suffix == ".csv")  # its header
+    except (ArrowException, OSError) as err:
         raise SourceError(f"{upload} cannot be read: {str(err).splitlines()[0]}") from err
-    return table
+    if rows > most:
+        raise _too_many(most)
 
 
-def _lines(path: Path) -> Any:
+def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from (line for line in file if line.strip())
 
