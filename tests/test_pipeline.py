@@ -178,7 +178,7 @@ def change(url, *statements):
             "doubled rows",
         ),
         (
-            "ALTER TABLE api_wamis_water_usage ALTER total DROP NOT NULL; UPDATE api_wamis_water_usage SET total = NULL",
+            "ALTER TABLE api_wamis_water_usage ALTER total DROP NOT NULL;UPDATE api_wamis_water_usage SET total = NULL",
             "water_stress",
             "rows without total",
         ),

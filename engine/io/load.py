@@ -17,7 +17,7 @@ import polars as pl
 import psycopg
 from psycopg import errors, sql
 
-from engine.errors import SinkError
+from engine.errors import SettingsError, SinkError
 from engine.io import postgres, results
 from engine.io.copy_out import copy_rows
 from engine.io.results import TABLES, BinStyle, ResultTable
@@ -247,10 +247,25 @@ def upsert(
     """Put the rows of a part of the grid among the published ones, all tables in one transaction; rows per table."""
     counts = {}
     with postgres.failures(f"loading run {run.run_id}", SinkError), connection.transaction():
+        _refuse_mixture(connection, run.run_id, parts)
         for name, risks in parts.items():
             counts[name] = _upsert_table(connection, run, TABLES[name], risks, styles, ranked=ranked)
         _date(connection, run.run_id, summary)
     return counts
+
+
+def _refuse_mixture(connection: psycopg.Connection, run_id: int, parts: Parts) -> None:
+    """Bins of two methods under one risk could not be told apart: the detail table does not name the run of a row."""
+    risks = sorted({risk for name, named in parts.items() if TABLES[name].spooled == "probability" for risk in named})
+    row = connection.execute(
+        "SELECT published.risk_type, theirs.run_id, theirs.edition, theirs.baseline, mine.edition, mine.baseline "
+        "FROM (SELECT DISTINCT risk_type, run_id FROM probability_results WHERE risk_type = ANY(%s)) published "
+        "JOIN result_runs theirs USING (run_id) JOIN result_runs mine ON mine.run_id = %s "
+        "WHERE (theirs.edition_checksum, theirs.baseline) <> (mine.edition_checksum, mine.baseline) LIMIT 1",
+        (risks, run_id),
+    ).fetchone()
+    if row is not None:
+        raise SettingsError(results.mixture(*row))
 
 
 def _upsert_table(

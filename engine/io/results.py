@@ -34,6 +34,15 @@ class BinStyle:
     negated: bool = False
 
 
+def mixture(risk: str, run_id: int, edition: str, baseline: str, new_edition: str, new_baseline: str) -> str:
+    """Why a part of the grid cannot be put among published rows."""
+    return (
+        f"{risk} is published by run {run_id} with edition {edition} and baseline {baseline}: part of the grid with "
+        f"edition {new_edition} and baseline {new_baseline} cannot be put among it: "
+        "run the whole grid, or use another sink"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ResultTable:
     """One table. columns : those that a run fills, in table order; the rest have defaults. stamp : its time column.

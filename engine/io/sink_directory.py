@@ -135,6 +135,8 @@ class DirectorySink:
     ) -> dict[str, int]:
         """See `Sink.publish`. Files change one after the other, so a reader checks `run_id` against `run.json`."""
         run.require_complete()
+        if not replaces:
+            self._refuse_mixture(run.run_id, parts)
         stamp = datetime.now(UTC)
         rows, ready = {}, []
         try:
@@ -160,6 +162,21 @@ class DirectorySink:
         self._write_json(self._directory / "run.json", published, run.run_id)
         self._record(run.run_id, {**entry, "run": published})
         return rows
+
+    def _refuse_mixture(self, run_id: int, parts: Parts) -> None:
+        """See `load.upsert`: rows of two methods under one risk could not be told apart."""
+        path = self._directory / "probability_results.parquet"
+        if not path.exists():
+            return
+        risks = {risk for name, named in parts.items() if TABLES[name].spooled == "probability" for risk in named}
+        entries = self._entries()
+        mine = entries[run_id]["run"]
+        published = pl.scan_parquet(path).select("risk_type", "run_id").unique().collect().sort("risk_type", "run_id")
+        for risk, other in published.filter(pl.col("risk_type").is_in(list(risks))).iter_rows():
+            theirs = entries[other]["run"]
+            if any(theirs[key] != mine[key] for key in ("edition_checksum", "baseline")):
+                told = (theirs["edition"], theirs["baseline"], mine["edition"], mine["baseline"])
+                raise SettingsError(results.mixture(risk, other, *told))
 
     def _kept(
         self,

@@ -108,6 +108,15 @@ def test_part_of_the_cells_is_put_among_the_others(filled, results):
     assert found == [(1, 12), (2, 5)]
 
 
+@pytest.mark.parametrize("kind", ["database", "files"])
+def test_part_of_the_cells_in_another_edition_is_not_mixed_in(filled, results, tmp_path, caplog, kind):
+    sink = results if kind == "database" else str(tmp_path / "out")
+    arguments = ["--source", filled, "--sink", sink, "--risks", "drought"]
+    assert yearly.main(arguments) == 0
+    assert yearly.main([*arguments, "--cells", "5", "--edition", "2025-12"]) == 2
+    assert "drought is published by run 1 with edition 2025-11" in caplog.messages[-1]
+
+
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(filled, results, capsys):
     assert yearly.main(["--source", filled, "--sink", results, "--dry-run"]) == 0
     assert "17 cells" in capsys.readouterr().out
