@@ -151,7 +151,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
     ):
         edition = load_edition("2025-11")
         plan = make_plan(source, edition=edition, risks=tuple(RISKS), scenarios=list(Scenario), periods=DEFAULT_PERIODS)
-        reference, expected = make_reference(source, plan), _answers(source, edition)
+        reference, expected = make_reference(source, plan)[0], _answers(source, edition)
 
         def over_cells(name: str) -> list[Any]:
             chosen = source.cells().head(loop[name])
