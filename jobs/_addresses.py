@@ -13,22 +13,35 @@ from jobs import _home
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """warehouse : climate data, None where only results have a server; application : results and jobs."""
+    """warehouse : climate data; application : results and jobs; notify : LISTEN and NOTIFY."""
 
-    warehouse: str | None
+    warehouse: str
     application: str
     notify: str
 
 
-def addresses(config: Settings, stack: ExitStack) -> Addresses:
-    """Where the databases are; an embedded server lives as long as the stack.
+def check(config: Settings) -> None:
+    """Refuse one side with a server and the other without."""
+    if config.application_url is None and config.warehouse_url is not None:
+        raise SettingsError("the climate data have a server (DW_*), results and jobs have none: set APP_*")
+    if config.warehouse_url is None and config.application_url is not None:
+        raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
 
-    raises : SettingsError when the climate data have a server and the results have none
-    """
+
+def addresses(config: Settings, stack: ExitStack) -> Addresses:
+    """Where the databases are; an embedded server lives as long as the stack."""
+    check(config)
     warehouse, application = config.warehouse_url, config.application_url
-    if application is None:
-        if warehouse is not None:
-            raise SettingsError("the climate data have a server (DW_*), results and jobs have none: set APP_*")
+    if warehouse is None or application is None:
         warehouse, application = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
     notify = application if config.notify_dsn is None else config.notify_dsn.get_secret_value()
     return Addresses(warehouse, application, notify)
+
+
+def application_of(config: Settings, stack: ExitStack) -> tuple[str, str]:
+    """(application, notify) for what needs no climate data: there APP_* alone will do."""
+    if config.application_url is None:
+        found = addresses(config, stack)
+        return found.application, found.notify
+    notify = config.application_url if config.notify_dsn is None else config.notify_dsn.get_secret_value()
+    return config.application_url, notify

@@ -44,8 +44,8 @@ def _listen() -> int:
     config = settings.load()
     logs.start(config.log_format)
     with ExitStack() as stack:
-        where = _addresses.addresses(config, stack)
-        listener = Listener(config, Addresses(application=where.application, notify=where.notify), COMMANDS)
+        application, notify = _addresses.application_of(config, stack)
+        listener = Listener(config, Addresses(application=application, notify=notify), COMMANDS)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())
         listener.run()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from contextlib import ExitStack
 
@@ -31,7 +32,7 @@ def create_app() -> FastAPI:
     return make_app(settings.load(), _locate, worker)
 
 
-def _locate(config: Settings, stack: ExitStack) -> tuple[str | None, str, str]:
+def _locate(config: Settings, stack: ExitStack) -> tuple[str, str, str]:
     where = _addresses.addresses(config, stack)
     return where.warehouse, where.application, where.notify
 
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _serve() -> int:
     config = settings.load()
+    _addresses.check(config)
     logs.start(config.log_format)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -60,9 +62,13 @@ def _serve() -> int:
             server_header=False,
         )
     )
-    server.run()
-    if not server.started:
-        raise EngineError("the service did not start")
+    # uvicorn stops in order, then raises the signal once more for whoever handled it before: to stop is no failure
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        server.run()
+    except SystemExit:  # it has said why, and chosen a code of its own
+        raise EngineError(f"the service did not start on {config.api_host}:{config.api_port}") from None
     return _console.COMPLETE
 
 

@@ -33,9 +33,9 @@ def main(argv: list[str] | None = None) -> int:
 def _trigger(kind: JobType) -> int:
     config = settings.load()
     with ExitStack() as stack:
-        where = _addresses.addresses(config, stack)
-        batch_id = triggers.announce(where.application, where.notify, config.notify_channel, kind, "jobs.trigger")
-        print(f"job={batch_id} kind={kind} status=queued database={postgres.describe(where.application)}")
+        application, notify = _addresses.application_of(config, stack)
+        batch_id = triggers.announce(application, notify, config.notify_channel, kind, "jobs.trigger")
+        print(f"job={batch_id} kind={kind} status=queued database={postgres.describe(application)}")
     return _console.COMPLETE
 
 

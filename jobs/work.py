@@ -14,7 +14,6 @@ import sys
 from contextlib import ExitStack
 
 from engine import settings
-from engine.errors import SettingsError
 from engine.service import logs
 from engine.service.worker import Worker
 from jobs import _addresses, _console
@@ -35,8 +34,6 @@ def _work(parent: int | None) -> int:
     logs.start(config.log_format)
     with ExitStack() as stack:
         where = _addresses.addresses(config, stack)
-        if where.warehouse is None:
-            raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
         worker = Worker(config, where.warehouse, where.application, parent=parent)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: worker.stop())

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 
-from engine.errors import SettingsError
 from engine.service import (
     auth,
     hub,
@@ -32,7 +31,7 @@ from engine.service.supervisor import Supervisor
 from engine.settings import Settings
 
 #: (warehouse, application, notify), found at start-up, and what to call at the end
-Locate = Callable[[Settings, contextlib.ExitStack], tuple[str | None, str, str]]
+Locate = Callable[[Settings, contextlib.ExitStack], tuple[str, str, str]]
 _DESCRIPTION = """Physical climate risk of a grid and of sites: nine hazards, four scenarios.
 
 AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC."""
@@ -50,8 +49,6 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
     async def life(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
             warehouse, application, notify = await run_in_threadpool(locate, config, stack)
-            if warehouse is None:
-                raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
             pool = make_pool(application, config.api_pool_size)
             pool.open(wait=False)
             stack.callback(pool.close)
