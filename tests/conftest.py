@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,8 +22,12 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(tmp_path_factory.mktemp("server")) as running:
+def server() -> Iterator[EmbeddedServer]:
+    # not below pytest's own folder: another session of the same user closes that one to the server's account
+    with (
+        tempfile.TemporaryDirectory(prefix="engine-tests-", ignore_cleanup_errors=True) as home,
+        EmbeddedServer(Path(home)) as running,
+    ):
         with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
             for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
                 connection.execute(f"ALTER SYSTEM SET {setting}")  # nothing here needs to survive a power cut
