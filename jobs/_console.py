@@ -57,8 +57,7 @@ def exit_code(work: Callable[[], int]) -> int:
         return FAILED
     except Exception as err:
         # a fault of ours: still one sentence and a code, with the traceback for whoever mends it
-        log.error("failed unexpectedly: %s: %s", type(err).__name__, err)
-        log.debug("traceback", exc_info=True)
+        log.error("failed unexpectedly: %s: %s", type(err).__name__, err, exc_info=True)
         return FAILED
     except KeyboardInterrupt:
         log.error("interrupted: nothing was switched")
