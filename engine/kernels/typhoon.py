@@ -1,7 +1,7 @@
 """Typhoon wind, exposure and cyclone index of cells, from best tracks. C cells, F fixes, K 15-minute points, Y years.
 
 The wind of a moving storm at a place rises and falls within the hour, so tracks are interpolated to 15 minutes. Every
-function first drops the parts of the track that cannot reach the cells' bounding box; the loops split cells only.
+function first drops the parts of the track that cannot reach the cells' bounding box; `typhoon_sweep` does the rest.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
-from engine.kernels._compile import kernel
+from engine.kernels.typhoon_sweep import EARTH_RADIUS, TILE, fill_exposure, fill_index, fill_wind
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -21,7 +20,6 @@ Bools = NDArray[np.bool_]
 
 #: `TyphoonTrack.grade` is an index into this: depression, storm, severe storm, typhoon, extratropical low
 GRADES = ("TD", "TS", "STS", "TY", "L")
-EARTH_RADIUS = 6371.0  # km, mean sphere
 STEP = 0.25  # h between interpolated points
 GALE_WIND = 15.4  # m/s at the 30-kt radius
 FAR = 600.0  # km: no wind beyond, whatever the radius
@@ -29,9 +27,6 @@ FAR_WITHOUT_RADIUS = 500.0  # km
 RADII_SHARE = 0.9  # of the wind fixes must have a 30-kt radius, else the record's radii are left unused
 INDEX_REACH = 200.0  # km
 CLASS_WEIGHTS = (0.0, 1.0, 3.0, 7.0)  # of cell classes 0..3
-_KM_PER_DEGREE = 111.0
-#: m/s; a point that cannot bring more than the level already reached is passed over before the costly part
-_LEVELS = np.concatenate([[0.0], np.arange(6.0, 46.0, 2.0)])
 
 
 class TyphoonTrack(NamedTuple):
@@ -100,9 +95,11 @@ def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: Arr
     decay[solved] = np.log(points.vmax[solved] / GALE_WIND) / np.log(points.gale[solved] / rm[solved])
     reach = np.where(np.isnan(points.gale), FAR_WITHOUT_RADIUS, np.minimum(2.0 * points.gale, FAR))
     first, last = _slices(points.year, wanted)
-    out = np.zeros((len(lat), len(wanted)))
-    within = _reach_of_levels(points.vmax, rm, decay, reach)
-    _fill_wind(_unit_vectors(lat, lon), points.place, points.vmax, rm, decay, _LEVELS, within, first, last, out)
+    order = _side_by_side(lat, lon)
+    cells, found = _unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
+    fill_wind(cells, points.place, points.vmax, rm, decay, reach, _chord2(reach), first, last, found)
+    out = np.empty_like(found)
+    out[order] = found
     return out
 
 
@@ -134,7 +131,7 @@ def typhoon_exposure(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years:
     storm_ellipse = _ellipse(fixes.storm_long, fixes.storm_short, fixes.storm_dir)
     gale_ellipse = _ellipse(fixes.gale_long, fixes.gale_short, fixes.gale_dir)
     out = np.zeros((len(lat), len(wanted)))
-    _fill_exposure(
+    fill_exposure(
         lat, lon, fixes.lat, fixes.lon, storm_ellipse, gale_ellipse, storm_weight, gale_weight, first, last, out
     )
     return out
@@ -172,9 +169,12 @@ def typhoon_cyclone_index(
     wind_part = weights[0] * np.clip(np.nan_to_num(points.vmax) / 50.0, 0.0, 1.0)
     rain_part = weights[1] * np.clip(falls / 500.0, 0.0, 1.0) if weights[1] else np.zeros(falls.shape)
     first, last = _slices(points.year, wanted)
-    out = np.empty(falls.shape)
+    order = _side_by_side(lat, lon)
+    cells, found = _unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
     near = float(_chord2(np.array([INDEX_REACH]))[0])
-    _fill_index(_unit_vectors(lat, lon), points.place, wind_part, rain_part, near, first, last, out)
+    fill_index(cells, points.place, wind_part, rain_part[order], INDEX_REACH, near, first, last, found)
+    out = np.empty_like(found)
+    out[order] = found
     return out
 
 
@@ -308,17 +308,16 @@ def _unit_vectors(lat: Floats, lon: Floats) -> Floats:
     return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
 
 
+def _side_by_side(lat: Floats, lon: Floats) -> Ints:
+    """An order that puts neighbours together: strips of latitude as high as a square of `TILE` cells, west to east."""
+    if len(lat) == 0:
+        return np.empty(0, np.int64)
+    height = math.sqrt(float(np.ptp(lat)) * float(np.ptp(lon)) * TILE / len(lat)) or 1.0
+    return np.lexsort((lon, np.floor((lat - lat.min()) / height)))
+
+
 def _chord2(distance: Floats) -> Floats:
     return np.asarray((2.0 * np.sin(distance / (2.0 * EARTH_RADIUS))) ** 2)
-
-
-def _reach_of_levels(vmax: Floats, rm: Floats, decay: Floats, reach: Floats) -> Floats:
-    """(levels, K) squared chords beyond which a point's wind is surely below each of `_LEVELS`; -1: everywhere."""
-    with np.errstate(divide="ignore", over="ignore"):
-        # the hair's breadth more keeps rounding from dropping a wind that equals the level
-        distance = rm * (vmax / _LEVELS[:, None]) ** (1.0 / decay) * (1.0 + 1e-9)
-    chord2 = _chord2(np.minimum(distance, reach))
-    return np.where(vmax > _LEVELS[:, None], chord2, -1.0)
 
 
 def _ellipse(longest: Floats, shortest: Floats, direction: Floats) -> Floats:
@@ -329,66 +328,3 @@ def _ellipse(longest: Floats, shortest: Floats, direction: Floats) -> Floats:
     angle = np.radians(np.where(circle, 0.0, direction))
     with np.errstate(divide="ignore"):
         return np.stack([np.sin(angle), np.cos(angle), 1.0 / long_axis, 1.0 / short_axis], axis=1)
-
-
-@kernel
-def _fill_wind(
-    cells: Floats, places: Floats, vmax: Floats, rm: Floats, decay: Floats, levels: Floats, within: Floats,
-    first: Ints, last: Ints, out: Floats,
-) -> None:  # fmt: skip
-    for c in prange(cells.shape[0]):
-        x, y, z = cells[c, 0], cells[c, 1], cells[c, 2]
-        for j in range(first.shape[0]):
-            best, level = 0.0, 0
-            for k in range(first[j], last[j]):
-                chord2 = (places[k, 0] - x) ** 2 + (places[k, 1] - y) ** 2 + (places[k, 2] - z) ** 2
-                if chord2 <= within[level, k]:
-                    r = 2.0 * EARTH_RADIUS * math.asin(0.5 * math.sqrt(chord2))
-                    wind = vmax[k] * (r / rm[k] if r < rm[k] else (rm[k] / r) ** decay[k])
-                    best = max(best, wind)
-                    while level + 1 < levels.shape[0] and best >= levels[level + 1]:
-                        level += 1
-            out[c, j] = best
-
-
-@kernel
-def _fill_exposure(
-    lat: Floats, lon: Floats, north: Floats, east: Floats, storm: Floats, gale: Floats, storm_weight: Floats,
-    gale_weight: Floats, first: Ints, last: Ints, out: Floats,
-) -> None:  # fmt: skip
-    for c in prange(lat.shape[0]):
-        for j in range(first.shape[0]):
-            total = 0.0
-            for k in range(first[j], last[j]):
-                dy = (lat[c] - north[k]) * _KM_PER_DEGREE
-                degrees = (lon[c] - east[k] + 180.0) % 360.0 - 180.0
-                dx = degrees * _KM_PER_DEGREE * math.cos(math.radians(0.5 * (lat[c] + north[k])))
-                along, across = dx * storm[k, 0] + dy * storm[k, 1], dx * storm[k, 1] - dy * storm[k, 0]
-                if (along * storm[k, 2]) ** 2 + (across * storm[k, 3]) ** 2 <= 1.0:
-                    total += storm_weight[k]
-                    continue
-                along, across = dx * gale[k, 0] + dy * gale[k, 1], dx * gale[k, 1] - dy * gale[k, 0]
-                if (along * gale[k, 2]) ** 2 + (across * gale[k, 3]) ** 2 <= 1.0:
-                    total += gale_weight[k]
-            out[c, j] = total
-
-
-@kernel
-def _fill_index(
-    cells: Floats, places: Floats, wind: Floats, rain: Floats, near: float, first: Ints, last: Ints, out: Floats
-) -> None:
-    for c in prange(cells.shape[0]):
-        x, y, z = cells[c, 0], cells[c, 1], cells[c, 2]
-        highest = np.empty(rain.shape[1])
-        total = np.zeros(rain.shape[1])
-        for j in range(first.shape[0]):
-            highest[:] = 0.0
-            for k in range(first[j], last[j]):
-                chord2 = (places[k, 0] - x) ** 2 + (places[k, 1] - y) ** 2 + (places[k, 2] - z) ** 2
-                if chord2 <= near:
-                    nearness = 1.0 - 2.0 * EARTH_RADIUS * math.asin(0.5 * math.sqrt(chord2)) / INDEX_REACH
-                    for p in range(rain.shape[1]):
-                        highest[p] = max(highest[p], (wind[k] + rain[c, p]) * nearness)
-            total += highest
-        for p in range(rain.shape[1]):
-            out[c, p] = math.nan if math.isnan(rain[c, p]) else total[p] / first.shape[0]
