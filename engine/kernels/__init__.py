@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus
+from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
 from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
@@ -22,6 +22,7 @@ __all__ = [
     "baseline_quantiles",
     "bin_probabilities",
     "fire_weather_index",
+    "period_mean",
     "reference_evapotranspiration",
     "typhoon_cyclone_index",
     "typhoon_exposure",
@@ -37,6 +38,8 @@ def warm_up() -> None:
     bin_probabilities(np.zeros((1, 20), np.float32), [1.0], lower=0.0, atom=True, damage_rates=[0.0, 0.1])
     fire_weather_index(months, months, months, months)
     annual_maximum(months[None])
+    for years in (months, months.astype(np.float64)):
+        period_mean(years, slice(0, 12), 1.0)
     reference_evapotranspiration(months, months, months, months, [37.0], np.arange(1, 13))
     fix, unknown = np.zeros(1), np.full(1, np.nan)
     track = TyphoonTrack(np.zeros(1, np.int64), fix, fix, fix, np.zeros(1, np.uint8), *(unknown,) * 7)

@@ -1,4 +1,4 @@
-"""Months to years in one pass. C cells, Y years; NaN is missing, and a year with too few valid months is missing."""
+"""Months to years, and years to a period, in one pass. C cells, Y years; NaN is missing, and so is what has too few."""
 
 from __future__ import annotations
 
@@ -45,6 +45,24 @@ def annual_surplus(gain: ArrayLike, loss: ArrayLike) -> NDArray[np.float64]:
     return _reduce(gain, loss, _SURPLUS)
 
 
+def period_mean(years: ArrayLike, columns: slice, min_share: float) -> NDArray[np.float64]:
+    """Mean of the valid years of a period.
+
+    years     : (C, Y)
+    columns   : of the period's years, a slice with start and stop
+    min_share : of the period's years that must be valid, 0..1
+    returns   : (C,) float64, NaN in a cell with fewer (or none)
+    raises    : ValueError when years is not a matrix that holds these columns
+    """
+    values = np.asarray(years)
+    if values.ndim != 2 or not 0 <= columns.start < columns.stop <= values.shape[1]:
+        raise ValueError(f"no columns {columns.start}..{columns.stop} in years of shape {values.shape}")
+    out = np.empty(len(values))
+    dtype = np.float32 if values.dtype == np.float32 else np.float64
+    _fill_means(np.require(values, dtype, ["C"]), columns.start, columns.stop, min_share, out)
+    return out
+
+
 def _reduce(months: ArrayLike, loss: ArrayLike | None, kind: int) -> NDArray[np.float64]:
     first = np.asarray(months)
     if first.ndim != 3 or first.shape[2] != 12:
@@ -81,3 +99,16 @@ def _fill(months: NDArray[np.floating], loss: NDArray[np.floating], kind: int, o
                 out[c, y] = total / valid
             else:
                 out[c, y] = total * 12.0 / valid
+
+
+@kernel
+def _fill_means(years: NDArray[np.floating], first: int, last: int, min_share: float, out: NDArray[np.float64]) -> None:
+    for c in prange(out.shape[0]):
+        valid, total = 0, 0.0
+        for y in range(first, last):
+            value: float = np.float64(years[c, y])
+            if not math.isnan(value):
+                valid += 1
+                total += value
+        enough = valid > 0 and valid >= min_share * (last - first)
+        out[c] = total / valid if enough else math.nan

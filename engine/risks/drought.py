@@ -24,8 +24,13 @@ def driest_month(block: Block) -> Floats:
     return -annual_minimum(block["spei12"])
 
 
+@per_block
+def _dry_side(block: Block) -> Floats:
+    return np.maximum(driest_month(block), 0.0)
+
+
 def _dryness(block: Block, years: Years) -> NDArray[np.float64]:
-    return between(period_mean(np.maximum(driest_month(block), 0.0), block.axis, years), 0, 2)
+    return between(period_mean(_dry_side(block), block.axis, years), 0, 2)
 
 
 def _damped(block: Block) -> NDArray[np.bool_]:

@@ -2,7 +2,15 @@
 
 from engine.kernels import annual_minimum
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.reduce import between, period_mean
+
+
+@per_block
+def coldest_month(block: Block) -> Floats:
+    """Mean temperature of each year's coldest month, (cells, years), degC."""
+    return annual_minimum(block["ta"])
+
 
 EXTREME_COLD = Risk(
     name="extreme_cold",
@@ -40,7 +48,7 @@ EXTREME_COLD = Risk(
                 weight=0.2,
                 needs=("ta",),
                 only_without="tnn",
-                of=lambda block, years: between(period_mean(annual_minimum(block["ta"]), block.axis, years), 0, -20),
+                of=lambda block, years: between(period_mean(coldest_month(block), block.axis, years), 0, -20),
             ),
         )
     ),

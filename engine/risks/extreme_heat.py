@@ -2,7 +2,15 @@
 
 from engine.kernels import annual_maximum
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.reduce import between, period_mean
+
+
+@per_block
+def warmest_month(block: Block) -> Floats:
+    """Mean temperature of each year's warmest month, (cells, years), degC."""
+    return annual_maximum(block["ta"])
+
 
 EXTREME_HEAT = Risk(
     name="extreme_heat",
@@ -38,7 +46,7 @@ EXTREME_HEAT = Risk(
                 weight=0.2,
                 needs=("ta",),
                 only_without="tr25",
-                of=lambda block, years: between(period_mean(annual_maximum(block["ta"]), block.axis, years), 20, 32),
+                of=lambda block, years: between(period_mean(warmest_month(block), block.axis, years), 20, 32),
             ),
         )
     ),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import kernels
 from engine.period import Years
 
 Floats = NDArray[np.floating[Any]]
@@ -20,11 +21,7 @@ MIN_SHARE_OF_YEARS = 0.8
 
 def period_mean(years: Floats, axis: Years, period: Years) -> NDArray[np.float64]:
     """Mean over the years of a period, (C, Y) -> (C,); NaN when more than a fifth of them are missing."""
-    part = years[:, axis.columns_of(period)]
-    missing = np.isnan(part)
-    count = (~missing).sum(axis=1)
-    total = np.where(missing, 0.0, part).sum(axis=1, dtype=np.float64)
-    return np.where(count >= MIN_SHARE_OF_YEARS * period.n, total / np.maximum(count, 1), np.nan)
+    return kernels.period_mean(years, axis.columns_of(period), MIN_SHARE_OF_YEARS)
 
 
 def between(x: Floats, zero_at: float, one_at: float) -> NDArray[np.float64]:

@@ -54,3 +54,18 @@ def test_shapes_are_checked():
         kernels.annual_mean(np.zeros((3, 12)))
     with pytest.raises(ValueError, match="shapes differ"):
         kernels.annual_surplus(np.zeros((1, 2, 12)), np.zeros((1, 3, 12)))
+
+
+@given(seed=st.integers(0, 2**32 - 1), dtype=st.sampled_from([np.float32, np.float64]))
+@settings(max_examples=30)
+def test_a_period_has_the_mean_of_its_valid_years(seed, dtype):
+    years = awkward(seed, dtype)[:, 0]
+    part = years[:, 2:10].astype(float)
+    enough = (~np.isnan(part)).sum(axis=1) >= 7
+    expected = [np.nanmean(row) if told else np.nan for row, told in zip(part, enough, strict=True)]
+    np.testing.assert_allclose(kernels.period_mean(years, slice(2, 10), 0.8), expected, rtol=1e-12)
+
+
+def test_a_period_outside_the_years_is_refused():
+    with pytest.raises(ValueError, match=r"no columns 4..9 in years of shape \(3, 5\)"):
+        kernels.period_mean(awkward(1)[:, :, 0], slice(4, 9), 0.8)
