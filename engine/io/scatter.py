@@ -1,87 +1,204 @@
 """Order-free placing of table rows into (cells, steps) arrays: rows may come in any order, twice, or not at all.
 
-S slots = cells x steps. `locate` finds each row's slot once for all scenario columns, `put` fills one column.
+Rows come by binary COPY and go from libpq's buffers straight into their slots: one compiled loop, no object a row, no
+copy of a column, and the interpreter is free meanwhile. S slots = cells x steps, V value columns.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import ctypes
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
 
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import pq
+
+from engine.errors import SchemaError, SettingsError, SourceError
+from engine.io.copy_binary import EPOCH_DAYS
 from engine.kernels._compile import helper
 from engine.period import Years
 
 Int32 = NDArray[np.int32]
-_EPOCH = np.datetime64("1970-01-01", "D")
+_EPOCH = np.datetime64("1970-01-01", "D") + EPOCH_DAYS
+_NAN = int(np.array(np.nan, np.float32).view(np.int32))
+_NO_KEY = int(np.iinfo(np.int32).min)  # stands for a null: no grid and no calendar has it
+_MESSAGE = 4096  # bytes; a row of two keys and four values has 50
+_END, _MALFORMED = -1, -3  # the first is libpq's
+
+
+class Placed(NamedTuple):
+    """What happened to the rows of a read: used, off the time axis, and hitting a slot that was filled already."""
+
+    rows: int
+    strays: int
+    doubled: int
 
 
 def calendar(axis: Years, steps: int) -> tuple[int, Int32]:
     """How a time key becomes a step: `step_of_time[key - first]`, -1 where the key is no step of the axis.
 
-    axis, steps : years, and steps a year (1: the key is the year; 12: it is days since 1970)
+    axis, steps : years, and steps a year (1: the key is the year; 12: a date as the server sends it, days since 2000)
     returns     : first key, (keys,) step of each key that follows
     """
     if steps == 1:
-        return axis.first, read_only(np.arange(axis.n, dtype=np.int32))
+        return axis.first, np.arange(axis.n, dtype=np.int32)
     months = np.arange(axis.n * steps) + np.datetime64(f"{axis.first:04d}-01", "M")
     days = (months.astype("datetime64[D]") - _EPOCH).astype(np.int32)
     step_of_day = np.full(days[-1] - days[0] + 1, -1, np.int32)
     step_of_day[days - days[0]] = np.arange(len(days), dtype=np.int32)
-    return int(days[0]), read_only(step_of_day)
+    return int(days[0]), step_of_day
 
 
-def read_only(array: Int32) -> Int32:
-    """The same array, sealed as Arrow's buffers are: numba compiles sealed and open arguments apart."""
-    array.flags.writeable = False
-    return array
-
-
-@helper
-def locate(
+def place(
+    connection: psycopg.Connection,
+    query: str,
     cells: Int32,
-    grid_id: Int32,
-    time: Int32,
     first: int,
     step_of_time: Int32,
-    steps: int,
     filled: NDArray[np.bool_],
-    slots: Int32,
-) -> tuple[int, int]:
-    """Slot of each row.
+    out: NDArray[np.float32],
+) -> Placed:
+    """Read a query by binary COPY and put its rows where they belong.
 
-    cells         : (C,) ascending; grid_id, time: (rows,); first, step_of_time: of `calendar`
-    filled        : (S,) slots hit so far, updated
-    slots         : (rows,) out; -1 for a cell that was not asked, or a time off the axis
-    returns       : rows whose time lies off the axis, rows that hit a slot already filled
+    query   : columns grid_id int4, time int4 or date, V float4 columns; any order of rows
+    cells   : (C,) ascending; rows of other cells are passed over
+    first, step_of_time : of `calendar`
+    filled  : (S,) slots hit so far, updated
+    out     : (V, S), C order; null becomes NaN, slots without a row stay as they are
+    raises  : SourceError when the server or the connection fails, SchemaError for rows of another form
     """
-    strays, doubled, row = 0, 0, 0
-    for i in range(len(grid_id)):
-        slots[i] = -1
-        if cells[row] != grid_id[i]:  # rows of one cell usually follow each other
-            row, above = 0, len(cells)  # bisection: cells[row] <= the wanted number < cells[above]
-            while above - row > 1:
-                middle = (row + above) // 2
-                if cells[middle] <= grid_id[i]:
-                    row = middle
-                else:
-                    above = middle
-            if cells[row] != grid_id[i]:
-                continue
-        key = time[i] - first
-        step = step_of_time[key] if 0 <= key < len(step_of_time) else -1
-        if step < 0:
-            strays += 1
-            continue
-        slot = row * steps + step
-        doubled += filled[slot]
-        filled[slot] = True
-        slots[i] = slot
-    return strays, doubled
+    command = f"COPY ({query}) TO STDOUT (FORMAT binary)"
+    result = connection.pgconn.exec_(command.encode())
+    if result.status != pq.ExecStatus.COPY_OUT:
+        raise SourceError(_message(result, connection))
+    steps = len(filled) // len(cells)
+    loop = _loop()
+    status, *counts = loop(
+        connection.pgconn.pgconn_ptr,  # type: ignore[attr-defined]  # of the compiled forms only, asked for in _loop
+        np.zeros(1, np.intp), np.empty(_MESSAGE, np.uint8),
+        cells, first, step_of_time, steps, filled, out.view(np.int32),
+    )  # fmt: skip
+    if status == _MALFORMED:
+        connection.close()  # what is left of the answer is not read
+        raise SchemaError(f"the server's rows are not two integers and {len(out)} floats each")
+    fault = None
+    while (ended := connection.pgconn.get_result()) is not None:
+        if ended.status != pq.ExecStatus.COMMAND_OK:
+            fault = fault or _message(ended, connection)
+    if status != _END or fault:
+        raise SourceError(fault or _message(None, connection))
+    return Placed(*counts)
+
+
+def _message(result: Any, connection: psycopg.Connection) -> str:
+    """The server's sentence without its location and hints."""
+    primary = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) if result is not None else None
+    text = (primary or connection.pgconn.error_message or b"the connection was lost").decode("utf-8", "replace")
+    return text.strip().splitlines()[0]
+
+
+def _libpq() -> ctypes.CDLL:
+    """The very library that holds psycopg's connections: a symbol is looked up in a module and what it links to."""
+    if pq.__impl__ not in ("binary", "c"):
+        raise SettingsError(
+            f"PSYCOPG_IMPL={pq.__impl__}: reading a warehouse needs psycopg's compiled form (psycopg[binary])"
+        )
+    return ctypes.CDLL(import_module(f"psycopg_{pq.__impl__}.pq").__file__)
+
+
+@cache
+def _loop() -> Any:
+    """Compile the loop around this process's libpq."""
+    library = _libpq()
+    next_message, release = library.PQgetCopyData, library.PQfreemem
+    next_message.argtypes, next_message.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int], ctypes.c_int
+    release.argtypes, release.restype = [ctypes.c_void_p], None
+    copy = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
+        ctypes.cast(ctypes.memmove, ctypes.c_void_p).value or 0
+    )
+
+    @helper
+    def loop(
+        connection: int, message: NDArray[np.intp], data: NDArray[np.uint8], cells: Int32, first: int,
+        step_of_time: Int32, steps: int, filled: NDArray[np.bool_], out: Int32,
+    ) -> tuple[int, int, int, int]:  # fmt: skip
+        strays, doubled, rows, row, start = 0, 0, 0, 0, 19
+        while True:
+            size = next_message(connection, message.ctypes.data, 0)
+            if size <= 0:
+                return size, rows, strays, doubled
+            fits = size <= data.size
+            if fits:
+                copy(data.ctypes.data, message[0], size)
+            release(message[0])
+            if not fits:
+                return _MALFORMED, rows, strays, doubled
+            # the first message begins with the header: 11 bytes of signature, flags, length of an extension
+            at = start + _integer(data, 15) if start else 0
+            start = 0
+            while at + 2 <= size:
+                count = data[at] << 8 | data[at + 1]
+                at += 2
+                if count == 0xFFFF:  # the trailer
+                    break
+                if count != out.shape[0] + 2 or at + 4 * count > size:
+                    return _MALFORMED, rows, strays, doubled
+                grid_id, at = _field(data, at, _NO_KEY)
+                time, at = _field(data, at, _NO_KEY)
+                if at < 0:
+                    return _MALFORMED, rows, strays, doubled
+                if cells[row] != grid_id:  # rows of one cell usually follow each other
+                    row = _find(cells, grid_id)
+                key = time - first
+                step = step_of_time[key] if 0 <= key < step_of_time.size else -1
+                slot = row * steps + step
+                wanted = cells[row] == grid_id
+                if wanted and step < 0:
+                    strays += 1
+                elif wanted:
+                    doubled += filled[slot]
+                    filled[slot] = True
+                    rows += 1
+                for v in range(out.shape[0]):
+                    bits, at = _field(data, at, _NAN)
+                    if at < 0:
+                        return _MALFORMED, rows, strays, doubled
+                    if wanted and step >= 0:
+                        out[v, slot] = bits
+
+    return loop
 
 
 @helper
-def put(slots: Int32, values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Write each value into its slot of `out`, (S,); rows without a slot are left out."""
-    for i in range(len(slots)):
-        if slots[i] >= 0:
-            out[slots[i]] = values[i]
+def _integer(data: NDArray[np.uint8], at: int) -> int:
+    return np.int32(
+        np.uint32(data[at]) << 24
+        | np.uint32(data[at + 1]) << 16
+        | np.uint32(data[at + 2]) << 8
+        | np.uint32(data[at + 3])
+    )
+
+
+@helper
+def _field(data: NDArray[np.uint8], at: int, null: int) -> tuple[int, int]:
+    """Value of a 4-byte field, as the bits stand there, and where the next begins: -1 for a field of another size."""
+    length = _integer(data, at)
+    if length == 4:
+        return _integer(data, at + 4), at + 8
+    return null, (at + 4 if length == -1 else -1)
+
+
+@helper
+def _find(cells: Int32, grid_id: int) -> int:
+    """The last cell at or below a number, by bisection; 0 below all."""
+    row, above = 0, len(cells)
+    while above - row > 1:
+        middle = (row + above) // 2
+        if cells[middle] <= grid_id:
+            row = middle
+        else:
+            above = middle
+    return row
