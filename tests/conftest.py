@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -21,13 +22,23 @@ settings.load_profile("undisturbed")
 _numbers = itertools.count()
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    # not below pytest's own folder: another session of the same user closes that one to the server's account
+    with tempfile.TemporaryDirectory(prefix="engine-tests-", ignore_cleanup_errors=True) as home:
+        yield Path(home)
+
+
+@pytest.fixture
+def server_home() -> Iterator[Path]:
+    """A folder for a server of one test's own."""
+    with _folder() as home:
+        yield home
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    # not below pytest's own folder: another session of the same user closes that one to the server's account
-    with (
-        tempfile.TemporaryDirectory(prefix="engine-tests-", ignore_cleanup_errors=True) as home,
-        EmbeddedServer(Path(home)) as running,
-    ):
+    with _folder() as home, EmbeddedServer(home) as running:
         with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
             for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
                 connection.execute(f"ALTER SYSTEM SET {setting}")  # nothing here needs to survive a power cut

@@ -174,12 +174,11 @@ def _loop() -> Any:
 
 @helper
 def _integer(data: NDArray[np.uint8], at: int) -> int:
-    return np.int32(
-        np.uint32(data[at]) << 24
-        | np.uint32(data[at + 1]) << 16
-        | np.uint32(data[at + 2]) << 8
-        | np.uint32(data[at + 3])
+    high, low = (
+        np.uint32(data[at]) << 8 | np.uint32(data[at + 1]),
+        np.uint32(data[at + 2]) << 8 | np.uint32(data[at + 3]),
     )
+    return int(np.int32(high << 16 | low))
 
 
 @helper

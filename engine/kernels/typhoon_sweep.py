@@ -32,7 +32,7 @@ def _distance(chord2: float) -> float:
 
 @helper
 def _chord2(places: Floats, k: int, x: float, y: float, z: float) -> float:
-    return (places[k, 0] - x) ** 2 + (places[k, 1] - y) ** 2 + (places[k, 2] - z) ** 2
+    return float((places[k, 0] - x) ** 2 + (places[k, 1] - y) ** 2 + (places[k, 2] - z) ** 2)
 
 
 @helper

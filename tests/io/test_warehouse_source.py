@@ -276,8 +276,8 @@ def test_a_wrong_password_is_not_repeated(server, warehouse):
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_server_that_dies_is_told_in_one_sentence(tmp_path):
-    server = EmbeddedServer(tmp_path)
+def test_a_server_that_dies_is_told_in_one_sentence(server_home):
+    server = EmbeddedServer(server_home)
     url = server.create("climate")
     warehouses.fill(url, axis=SHORT, variables=NAMES, foreign=True)
     with closing(open_source(url)) as source:

@@ -10,12 +10,12 @@ from jobs import yearly
 
 
 @pytest.fixture(autouse=True)
-def home(monkeypatch, tmp_path):
+def home(monkeypatch, tmp_path, server_home):
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ENGINE_HOME", str(server_home))
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
+    return server_home
 
 
 def test_without_configuration_nine_risks_of_korea_come_out(home, capsys):
