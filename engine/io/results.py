@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from itertools import groupby, pairwise
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.io.percentiles import with_percentiles
@@ -210,24 +212,40 @@ def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.
     wrong = known & ((probabilities.list.len() != m) | (edges.list.len() != m - 1).fill_null(True))
     if count := int(wrong.sum()):
         raise SchemaError(f"{count} of {len(edges)} rows do not have {m} bins and {m - 1} edges")
-    first = pl.lit("-inf" if style.lower is None else f"{style.lower:.4g}")
-    last = pl.lit("inf")
+    shares = probabilities.filter(known).list.to_array(m).to_numpy().astype(np.float64)
+    digits = pl.Series(np.rint(shares * 10_000).astype(np.uint32).T.ravel())
+    texts, rows = _shares().gather(digits), len(shares)
+    inner = edges.filter(known).list.to_array(m - 1).to_numpy()
+    first, last = "-inf" if style.lower is None else f"{style.lower:.4g}", "inf"
     if style.negated:
-        first, last = pl.lit("inf" if style.lower is None else f"{-style.lower:.4g}"), pl.lit("-inf")
-    limits = [first, *(pl.lit(_text(edges.list.get(i, null_on_oob=True), style.negated)) for i in range(m - 1)), last]
-    parts: list[pl.Expr] = []
+        first, last = "inf" if style.lower is None else f"{-style.lower:.4g}", "-inf"
+    limits = [first, *(_text(inner[:, i], style.negated) for i in range(m - 1)), last]
+    parts: list[str | pl.Series] = []
     for i, ((left, right), rate) in enumerate(zip(pairwise(limits), style.damage_rates, strict=True)):
         low, high = (right, left) if style.negated else (left, right)
-        share = pl.lit(probabilities.list.get(i, null_on_oob=True).cast(pl.Float64).round(4, mode="half_to_even"))
-        opening = f'{"," if i else "["}{{"bin":{i + 1},"range":"'
-        parts += [pl.lit(opening), low, pl.lit("~"), high, pl.lit('","probability":'), share.cast(pl.String)]
-        parts.append(pl.lit(f',"base_damage_rate":{json.dumps(rate)}}}'))
-    text = pl.concat_str([*parts, pl.lit("]")])
-    return pl.select(bin_data=pl.when(pl.lit(known)).then(text)).to_series()
+        parts += [f'{"," if i else "["}{{"bin":{i + 1},"range":"', low, "~", high, '","probability":']
+        parts += [texts[i * rows : (i + 1) * rows], f',"base_damage_rate":{json.dumps(rate)}}}']
+    text = pl.select(pl.concat_str([pl.lit(part) for part in _merged([*parts, "]"])])).to_series()
+    return text.gather(pl.select(pl.when(known).then(known.cum_sum() - 1)).to_series()).alias("bin_data")
 
 
-def _text(edge: pl.Series, negated: bool) -> pl.Series:
+@cache
+def _shares() -> pl.Series:
+    """Every probability of four digits as text: a look-up costs less than writing a number."""
+    return pl.Series([str(k / 10_000) for k in range(10_001)])
+
+
+def _merged(parts: Iterable[str | pl.Series]) -> list[str | pl.Series]:
+    """The same text in fewer parts: what is alike in all rows becomes one."""
+    merged: list[str | pl.Series] = []
+    for alike, run in groupby(parts, lambda part: isinstance(part, str)):
+        pieces = list(run)
+        merged += ["".join(map(str, pieces))] if alike else pieces
+    return merged
+
+
+def _text(edge: NDArray[np.float64], negated: bool) -> str | pl.Series:
     """`%.4g` of every value, formatting each distinct one once: fixed edges have one, quantile edges many."""
-    values, where = np.unique(edge.to_numpy(), return_inverse=True)
-    texts = np.char.mod("%.4g", (-values if negated else values) + 0.0)  # + 0.0: never "-0"
-    return pl.Series(texts.astype(object), dtype=pl.String).gather(where)
+    values, where = np.unique(edge, return_inverse=True)
+    texts = [f"{value:.4g}" for value in (-values if negated else values) + 0.0]  # + 0.0: never "-0"
+    return texts[0] if len(texts) == 1 else pl.Series(texts, dtype=pl.String).gather(where)

@@ -58,7 +58,6 @@ SCHEMAS: Mapping[str, pl.Schema] = {
 }
 KEY = ("grid_id", "risk_type", "scenario_id", "time_period")
 _NULLABLE = {"aal", "aal_se", "bin_probs", "edges"}
-_ROW_GROUP = 65_536
 
 
 def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -257,7 +256,9 @@ class RunDirectory:
         files = {}
         for name, frame in frames.items():
             frame, buffer = canonical(name, frame), io.BytesIO()
-            frame.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=_ROW_GROUP)
+            # one risk, scenario and period a row group: the load reads them by these, and skips the others
+            cells = max(frame["grid_id"].n_unique(), 1)
+            frame.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=cells)
             data = buffer.getvalue()
             self._write(f"block={number:05d}/{name}.parquet", data, f"block {number}")
             files[name] = (frame.height, len(data))
