@@ -22,7 +22,7 @@ def resumed(tmp_path, run_id=3, **changed):
 def test_a_resumed_run_knows_its_blocks_and_notes(tmp_path):
     run = begun(tmp_path)
     made = frames.block(frames.CELLS[1])
-    run.write_block(1, made, {"fallback": {"extreme_heat": 4}})
+    run.commit(run.store_block(1, made, {"fallback": {"extreme_heat": 4}}))
     again = resumed(tmp_path)
     assert again.missing == [0, 2]
     assert again.notes == {1: {"fallback": {"extreme_heat": 4}}}
@@ -58,7 +58,8 @@ def test_an_unknown_run_is_refused_with_the_known_ones(tmp_path):
 
 
 def test_a_committed_file_cut_short_is_noticed(tmp_path):
-    begun(tmp_path).write_block(0, frames.block(frames.CELLS[0]))
+    run = begun(tmp_path)
+    run.commit(run.store_block(0, frames.block(frames.CELLS[0])))
     file = tmp_path / "3" / "block=00000" / "hazard.parquet"
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(SinkError, match=r"block 0 lists hazard\.parquet with \d+ bytes, found \d+"):
@@ -67,15 +68,15 @@ def test_a_committed_file_cut_short_is_noticed(tmp_path):
 
 def test_a_full_disk_stops_in_one_sentence_and_the_run_goes_on_later(tmp_path):
     run = begun(tmp_path)
-    run.write_block(0, frames.block(frames.CELLS[0]))
+    run.commit(run.store_block(0, frames.block(frames.CELLS[0])))
     full = tmp_path / "3" / "block=00001" / ".hazard.parquet.partial"
     full.parent.mkdir()
     full.symlink_to("/dev/full")  # every write to it fails with ENOSPC
     with pytest.raises(SinkError, match=r"no space left in .* for block 1 of run 3: .* --resume 3"):
-        run.write_block(1, frames.block(frames.CELLS[1]))
+        run.commit(run.store_block(1, frames.block(frames.CELLS[1])))
     again = resumed(tmp_path)
     assert again.missing == [1, 2]
-    again.write_block(1, frames.block(frames.CELLS[1]))
+    again.commit(again.store_block(1, frames.block(frames.CELLS[1])))
     assert resumed(tmp_path).missing == [2]
 
 
@@ -97,7 +98,7 @@ def test_a_remote_run_directory_works_the_same():
     root = "memory://runs"
     run = RunDirectory.create(root, 1, frames.IDENTITY, frames.BLOCKS)
     made = frames.block(frames.CELLS[0])
-    run.write_block(0, made)
+    run.commit(run.store_block(0, made))
     again = RunDirectory.resume(root, 1, frames.IDENTITY, frames.BLOCKS)
     assert again.missing == [1, 2]
     assert spool.run_ids(root) == {1}
