@@ -204,10 +204,15 @@ class Cluster:
         finished: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         # in the graph, not scattered: a copy lost with its worker is made again
         shared = self._client.submit(_same, job, key=f"{name}-job")
-        todo = [
-            self._client.submit(run_block, shared, number, run.ranges[number], key=(f"{name}-block", number))
-            for number in run.directory.missing
-        ]
+        numbers = run.directory.missing
+        # in one call: the scheduler then keeps what no worker has a hand free for, instead of dealing it out at once
+        todo = self._client.map(
+            run_block,
+            [shared] * len(numbers),
+            numbers,
+            [run.ranges[number] for number in numbers],
+            key=[f"{name}-block-{number}" for number in numbers],
+        )
         try:
             for future in todo:
                 future.add_done_callback(finished.put)
@@ -268,6 +273,7 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
         import distributed
     except ImportError as err:
         raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection
     password = None
     if Path(source).is_dir():
         source = str(Path(source).absolute())
