@@ -184,9 +184,7 @@ def test_blocks_in_an_object_store_are_the_same(alone, store, scheduler, folder,
     same_as(alone, tmp_path / "out", blocks)
 
 
-def test_workers_of_another_version_are_refused_before_a_run_is_begun(
-    store, scheduler, tmp_path, monkeypatch, caplog
-):
+def test_workers_of_another_version_are_refused_before_a_run_is_begun(store, scheduler, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(cluster, "version", lambda name: "0.0.1")
     assert yearly.main(["--source", store, "--sink", str(tmp_path / "out"), "--cluster", scheduler]) == 2
     assert "the driver has 0.0.1" in caplog.messages[-1]
