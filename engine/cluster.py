@@ -33,6 +33,7 @@ from engine.errors import ClusterError, EngineError, SettingsError
 from engine.io import open_source, postgres
 from engine.io.spool import RunFiles, StoredBlock
 from engine.pipeline import Work, facts_of, make_reference
+from engine.plan import OBSERVED
 from engine.risks.inputs import Reference
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class Job:
             reference = Reference(
                 axis=plan.axis,
                 baseline=plan.baseline,
-                observed=bool(plan.scope == "observed"),
+                observed=plan.scope == OBSERVED,
                 grid=source.grid,
                 tables={},
                 covered_years=np.asarray(self.covered_years, np.int64),
@@ -136,10 +137,9 @@ def _nothing_left_to_read(*_: object) -> NoReturn:
 
 
 @cache
-def _compile() -> float:
-    started = time.perf_counter()
+def _compile() -> None:
+    """Once a process, at its first block, so on all workers at the same time."""
     kernels.warm_up()
-    return time.perf_counter() - started
 
 
 def run_block(job: Job, number: int, block: tuple[int, int]) -> tuple[StoredBlock, dict[str, float]]:
@@ -150,14 +150,15 @@ def run_block(job: Job, number: int, block: tuple[int, int]) -> tuple[StoredBloc
     try:
         if worker.state.nthreads != 1:
             raise SettingsError(f"it runs {worker.state.nthreads} threads, kernels need --nthreads 1")
-        compiled = _compile.cache_info().currsize > 0
         opened = job.opened()
-        seconds = {} if compiled else {"compile": _compile()}
+        started = time.perf_counter()
+        _compile()
+        compiled = time.perf_counter()
         cells = opened.cells.filter(pl.col("grid_id").is_between(*block, closed="left")).collect()
         result, notes = opened.work.compute(*opened.work.read(cells))
-        started = time.perf_counter()
+        computed = time.perf_counter()
         stored = opened.files.store_block(number, result.frames(opened.work.plan), notes.as_json())
-        return stored, seconds | {"spool": time.perf_counter() - started}
+        return stored, {"compile": compiled - started, "spool": time.perf_counter() - computed}
     except EngineError as err:
         raise type(err)(f"worker {worker.address}: {err}") from err
 
@@ -273,7 +274,10 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
         import distributed
     except ImportError as err:
         raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
-    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection,
+    logging.getLogger("distributed.nanny").setLevel(
+        logging.ERROR
+    )  # and of each worker that ends with its block in hand
     password = None
     if Path(source).is_dir():
         source = str(Path(source).absolute())
@@ -331,6 +335,3 @@ def _local_workers(count: int, password: str | None) -> Iterator[Any]:
         ) as cluster,
     ):
         yield cluster
-
-
-__all__ = ["Cluster", "connect"]

@@ -1,6 +1,6 @@
 """The run directory: finished blocks on disk, and the manifest that says which of them count.
 
-    RUN_ID/manifest.json, RUN_ID/block=NNNNN/{probability,hazard}.parquet
+    RUN_ID/manifest.json, RUN_ID/block=NNNNN/{probability,hazard}.parquet, for workers RUN_ID/cells.parquet
 
 A block's files are put in place whole; then the manifest is replaced. A block counts once the manifest lists it, so a
 process killed anywhere loses the block in hand and nothing else. One process (the driver) owns the manifest; any number
