@@ -12,9 +12,9 @@ from __future__ import annotations
 import logging
 import queue
 import sys
+import threading
 import time
 import uuid
-import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 30
 #: seconds without any worker after which a run gives up
 DESERTED = 120
+#: seconds after a worker's last block until it closes its source
+IDLE = 60.0
 #: must be the same everywhere, or the same block could give other bytes
 PACKAGES = ("climate-risk-engine", "numpy", "numba", "polars", "distributed")
 
@@ -54,16 +56,10 @@ def versions() -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------- in a worker
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    work: Work
-    files: RunFiles
-    cells: pl.LazyFrame
-
-
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker must know of a run besides its block's number; one a process, it holds the source open.
+    """What a worker must know of a run besides its block's number. Plain values; goes with every block, because dask
+    would send all blocks of a small run to the one worker that holds what they share.
 
     address, snapshot : of the source, without a password
     cells      : checksum of the run's cells in the run directory
@@ -71,6 +67,7 @@ class Job:
     memo, covered_years, failed, facts : what the driver prepared from the small tables
     """
 
+    name: str
     address: str
     snapshot: str | None
     root: str
@@ -83,40 +80,83 @@ class Job:
     covered_years: tuple[int, ...] = field(repr=False)
     failed: dict[str, str] = field(repr=False)
     facts: dict[str, str] = field(repr=False)
-    _opened: _Opened | None = field(default=None, init=False, repr=False)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": None}
 
-    def opened(self) -> _Opened:
-        """Checked and opened, once. The source is closed when the scheduler has this object forgotten, so when the
-        run has ended or its driver is gone."""
-        if self._opened is None:
-            _require_equal(self.versions, versions())
-            files = RunFiles(self.root, self.run_id)
-            cells = files.shared_cells(self.cells)
-            config = settings.load()
-            address = _with_own_password(self.address, config)
-            source = open_source(address, connections=config.parallel_workers, snapshot=self.snapshot)
-            weakref.finalize(self, source.close)
-            plan = plan_of(source, self.request)
-            mine = identity_of(source, self.request, plan)
-            if self.snapshot is not None:  # one state for sure; the change counters of a foreign warehouse go on
-                mine["source_fingerprint"] = self.identity["source_fingerprint"]
-            _require_equal({name: self.identity[name] for name in mine}, mine)
-            reference = Reference(
-                axis=plan.axis,
-                baseline=plan.baseline,
-                observed=plan.scope == OBSERVED,
-                grid=source.grid,
-                tables={},
-                covered_years=np.asarray(self.covered_years, np.int64),
-                cells=pl.DataFrame(),
-                read=_nothing_left_to_read,
-                memo=dict(self.memo),
-            )
-            self._opened = _Opened(Work(source, plan, reference, self.failed, self.facts), files, cells)
-        return self._opened
+class _Opened:
+    """A job's source, opened and checked, and where its blocks go."""
+
+    def __init__(self, job: Job) -> None:
+        _require_equal(job.versions, versions())
+        self.files = RunFiles(job.root, job.run_id)
+        self.cells = self.files.shared_cells(job.cells)
+        config = settings.load()
+        address = _with_own_password(job.address, config)
+        self.source = open_source(address, connections=config.parallel_workers, snapshot=job.snapshot)
+        try:
+            self.work = self._work(job)
+        except EngineError:
+            self.source.close()
+            raise
+
+    def _work(self, job: Job) -> Work:
+        source = self.source
+        plan = plan_of(source, job.request)
+        mine = identity_of(source, job.request, plan)
+        if job.snapshot is not None:  # one state for sure; the change counters of a foreign warehouse go on
+            mine["source_fingerprint"] = job.identity["source_fingerprint"]
+        _require_equal(job.identity, mine)
+        reference = Reference(
+            axis=plan.axis,
+            baseline=plan.baseline,
+            observed=plan.scope == OBSERVED,
+            grid=source.grid,
+            tables={},
+            covered_years=np.asarray(job.covered_years, np.int64),
+            cells=pl.DataFrame(),
+            read=_nothing_left_to_read,
+            memo=dict(job.memo),
+        )
+        return Work(source, plan, reference, job.failed, job.facts)
+
+
+class _Kept:
+    """What this worker has open, from block to block. Closed when no further block comes: then the run has ended, or
+    its driver is gone, and a warehouse must not be kept from cleaning up behind an old snapshot."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._name = ""
+        self._opened: _Opened | None = None
+        self._timer: threading.Timer | None = None
+
+    @contextmanager
+    def of(self, job: Job) -> Iterator[_Opened]:
+        """The job's, opened now if it is not; nobody closes it meanwhile."""
+        if self._timer is not None:
+            self._timer.cancel()
+        with self._lock:
+            try:
+                if self._opened is None or self._name != job.name:
+                    self._close()
+                    self._name, self._opened = job.name, _Opened(job)
+                yield self._opened
+            finally:
+                self._timer = threading.Timer(IDLE, self.close)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.source.close()
+            self._opened = None
+
+
+_kept = _Kept()
 
 
 def _require_equal(driver: Mapping[str, object], worker: Mapping[str, object]) -> None:
@@ -150,15 +190,15 @@ def run_block(job: Job, number: int, block: tuple[int, int]) -> tuple[StoredBloc
     try:
         if worker.state.nthreads != 1:
             raise SettingsError(f"it runs {worker.state.nthreads} threads, kernels need --nthreads 1")
-        opened = job.opened()
-        started = time.perf_counter()
-        _compile()
-        compiled = time.perf_counter()
-        cells = opened.cells.filter(pl.col("grid_id").is_between(*block, closed="left")).collect()
-        result, notes = opened.work.compute(*opened.work.read(cells))
-        computed = time.perf_counter()
-        stored = opened.files.store_block(number, result.frames(opened.work.plan), notes.as_json())
-        return stored, {"compile": compiled - started, "spool": time.perf_counter() - computed}
+        with _kept.of(job) as opened:
+            started = time.perf_counter()
+            _compile()
+            compiled = time.perf_counter()
+            cells = opened.cells.filter(pl.col("grid_id").is_between(*block, closed="left")).collect()
+            result, notes = opened.work.compute(*opened.work.read(cells))
+            computed = time.perf_counter()
+            stored = opened.files.store_block(number, result.frames(opened.work.plan), notes.as_json())
+            return stored, {"compile": compiled - started, "spool": time.perf_counter() - computed}
     except EngineError as err:
         raise type(err)(f"worker {worker.address}: {err}") from err
 
@@ -180,6 +220,7 @@ class Cluster:
         started = time.perf_counter()
         reference, failed = make_reference(run.source, run.plan)
         job = Job(
+            name=f"run-{run.directory.run_id}-{uuid.uuid4().hex[:8]}",
             address=self._address,
             snapshot=run.source.snapshot,
             root=_absolute(run.directory.root),
@@ -201,18 +242,15 @@ class Cluster:
         from distributed.client import FutureCancelledError
         from distributed.comm import CommClosedError
 
-        name = f"run-{job.run_id}-{uuid.uuid4().hex[:8]}"
         finished: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
-        # in the graph, not scattered: a copy lost with its worker is made again
-        shared = self._client.submit(_same, job, key=f"{name}-job")
         numbers = run.directory.missing
-        # in one call: the scheduler then keeps what no worker has a hand free for, instead of dealing it out at once
+        # one call, one group: the scheduler then keeps what no worker has a hand free for, and deals nothing out at once
         todo = self._client.map(
             run_block,
-            [shared] * len(numbers),
+            [job] * len(numbers),
             numbers,
             [run.ranges[number] for number in numbers],
-            key=[f"{name}-block-{number}" for number in numbers],
+            key=[(job.name, number) for number in numbers],
         )
         try:
             for future in todo:
@@ -232,7 +270,7 @@ class Cluster:
                 f"the scheduler was lost ({err}): go on with --resume {job.run_id}, with or without --cluster"
             ) from err
         finally:
-            self._client.cancel([shared, *todo], force=True)
+            self._client.cancel(todo, force=True)
 
     def _next(self, finished: queue.SimpleQueue[Any]) -> Any:
         """The next block that has ended; does not wait for workers that never come back."""
@@ -245,10 +283,6 @@ class Cluster:
                     since = time.monotonic()
                 elif time.monotonic() - since > DESERTED:
                     raise ClusterError(f"no worker has been left for {DESERTED} s") from None
-
-
-def _same(job: Job) -> Job:
-    return job
 
 
 def _absolute(root: Path | str) -> str:
@@ -275,9 +309,7 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
     except ImportError as err:
         raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection,
-    logging.getLogger("distributed.nanny").setLevel(
-        logging.ERROR
-    )  # and of each worker that ends with its block in hand
+    logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # of each worker killed at the end
     password = None
     if Path(source).is_dir():
         source = str(Path(source).absolute())

@@ -9,6 +9,7 @@ import os
 import time
 from pathlib import Path
 
+from engine import cluster
 from engine.io.spool import RunFiles
 
 store, count = RunFiles.store_block, itertools.count(1)
@@ -24,4 +25,5 @@ def store_and_hold(self, number, *args):
 
 
 def dask_setup(worker):
+    cluster.IDLE = 1.0
     RunFiles.store_block = store_and_hold
