@@ -244,7 +244,7 @@ class Cluster:
 
         finished: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         numbers = run.directory.missing
-        # one call, one group: the scheduler then keeps what no worker has a hand free for, and deals nothing out at once
+        # in one call: the scheduler then keeps back what no worker has a hand free for
         todo = self._client.map(
             run_block,
             [job] * len(numbers),
