@@ -267,7 +267,7 @@ class Cluster:
             ) from err
         except (FutureCancelledError, CommClosedError) as err:
             raise ClusterError(
-                f"the scheduler was lost ({err}): go on with --resume {job.run_id}, with or without --cluster"
+                f"the scheduler was lost ({str(err).splitlines()[0]}): go on with --resume {job.run_id}, with or without --cluster"
             ) from err
         finally:
             self._client.cancel(todo, force=True)
@@ -309,7 +309,8 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
     except ImportError as err:
         raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection,
-    logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # of each worker killed at the end
+    logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # of each worker killed at the end,
+    logging.getLogger("distributed.utils").setLevel(logging.CRITICAL)  # and, at length, of what is raised here anyway
     password = None
     if Path(source).is_dir():
         source = str(Path(source).absolute())
