@@ -266,8 +266,9 @@ class Cluster:
                 f"{err.last_worker.address}: most often a worker without enough memory (see docs/cluster.md)"
             ) from err
         except (FutureCancelledError, CommClosedError) as err:
+            reason = str(err).splitlines()[0]
             raise ClusterError(
-                f"the scheduler was lost ({str(err).splitlines()[0]}): go on with --resume {job.run_id}, with or without --cluster"
+                f"the scheduler was lost ({reason}): go on with --resume {job.run_id}, with or without --cluster"
             ) from err
         finally:
             self._client.cancel(todo, force=True)
