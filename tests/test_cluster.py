@@ -129,11 +129,11 @@ def scheduler(folder, bucket):
 
 
 def wait_for(condition):
-    for _ in range(1200):
+    for _ in range(6000):  # workers compile their kernels, on a machine that may be busy
         if condition():
             return
         time.sleep(0.1)
-    raise AssertionError("waited two minutes in vain")
+    raise AssertionError("waited ten minutes in vain")
 
 
 def same_as(alone, sink, blocks):
@@ -159,9 +159,11 @@ def test_a_worker_killed_in_the_middle_changes_nothing(alone, filled, scheduler,
     ):
         wait_for(lambda: "victim" in (folder / "scheduler.log").read_text())
         code = driver.submit(yearly.main, arguments)
-        wait_for(lambda: code.done() or (folder / "victim-holds").exists())
-        os.kill(victim.pid, signal.SIGKILL)
-        (folder / "go").touch()
+        try:
+            wait_for(lambda: code.done() or (folder / "victim-holds").exists())
+        finally:
+            os.kill(victim.pid, signal.SIGKILL)
+            (folder / "go").touch()
         assert code.result(120) == 0
     assert (folder / "victim-holds").exists()
     same_as(alone, tmp_path / "out", blocks_under(tmp_path / "runs" / "1"))
@@ -211,7 +213,7 @@ def test_local_workers_end_with_an_interrupted_run_which_then_goes_on_without_th
         wait_for(lambda: running.poll() is not None or (manifest.exists() and json.loads(manifest.read_text())["done"]))
         assert len(members(running.pid)) > 2
         os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
-        assert running.wait(60) == 130, (tmp_path / "log").read_text()
+        assert running.wait(120) == 130, (tmp_path / "log").read_text()
         wait_for(lambda: not members(running.pid))
     done = set(json.loads(manifest.read_text())["done"])
     assert 0 < len(done) < 17
