@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -17,7 +17,7 @@ from engine.guard import BlockNotes, settle
 from engine.io.results import BinStyle
 from engine.io.sink import JobType, RunRecord, Sink
 from engine.io.source import ClimateSource
-from engine.io.spool import RunDirectory
+from engine.io.spool import RunDirectory, StoredBlock
 from engine.period import FULL, Years
 from engine.pipeline import BLOCK_CELLS, active_cells, compute_blocks, make_reference, ranges_of
 from engine.plan import DEFAULT_PERIODS, HAZARD, PROBABILITY, Plan, make_plan
@@ -85,6 +85,24 @@ class Outcome:
     watch: Watch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run that was begun, for whoever computes its missing blocks. identity: what a resumed run must share."""
+
+    source: ClimateSource
+    request: Request
+    plan: Plan
+    cells: pl.DataFrame
+    ranges: Sequence[tuple[int, int]]
+    directory: RunDirectory
+    identity: Mapping[str, object]
+    watch: Watch
+
+
+#: computes and stores the missing blocks of a run, in any order, each once
+Runner = Callable[[Run], Iterator[StoredBlock]]
+
+
 def plan_of(source: ClimateSource, request: Request) -> Plan:
     """What the request comes to on this source."""
     return make_plan(
@@ -98,6 +116,16 @@ def plan_of(source: ClimateSource, request: Request) -> Plan:
     )
 
 
+def identity_of(source: ClimateSource, request: Request, plan: Plan) -> dict[str, Any]:
+    """What all processes and all sessions of a run must agree on."""
+    return {
+        "job_type": request.job_type,
+        "source_fingerprint": source.fingerprint,
+        "engine": version("climate-risk-engine"),
+        **plan.identity(),
+    }
+
+
 def execute(
     source: ClimateSource,
     sink: Sink,
@@ -105,11 +133,13 @@ def execute(
     runs: Path | str,
     *,
     progress: Callable[[int, int], None],
+    runner: Runner | None = None,
 ) -> Outcome:
     """Run a batch to its end; on any error what was published before is still there.
 
-    runs     : folder of the run directories
+    runs     : folder of the run directories, or an fsspec URL
     progress : called with (cells done, cells in all)
+    runner   : who computes the blocks; None: this process
     raises   : BusyError while another run of the kind is going; SettingsError for a request that does not fit;
                EngineError when data, database or disk fail
     """
@@ -118,8 +148,19 @@ def execute(
         plan = plan_of(source, request)
         cells = active_cells(source, request.cells)
         ranges = ranges_of(cells, request.block_cells)
-        directory = _open(source, sink, request, plan, cells, ranges, runs)
-        _compute(source, plan, cells, ranges, directory, watch, progress)
+        identity = identity_of(source, request, plan) | {"cells": cells.height}
+        directory = _open(source, sink, request, plan, identity, ranges, runs)
+        run = Run(
+            source=source,
+            request=request,
+            plan=plan,
+            cells=cells,
+            ranges=ranges,
+            directory=directory,
+            identity=identity,
+            watch=watch,
+        )
+        _compute(run, runner or in_process, progress)
 
         notes = [BlockNotes.from_json(note) for note in directory.notes.values()]
         final, failed = settle(plan, notes)
@@ -159,7 +200,7 @@ def _open(
     sink: Sink,
     request: Request,
     plan: Plan,
-    cells: pl.DataFrame,
+    identity: Mapping[str, Any],
     ranges: Sequence[tuple[int, int]],
     runs: Path | str,
 ) -> RunDirectory:
@@ -170,15 +211,8 @@ def _open(
         edition_checksum=plan.edition.checksum,
         source_fingerprint=source.fingerprint,
         baseline=plan.baseline_text,
-        total_grids=cells.height,
+        total_grids=identity["cells"],
     )
-    identity = {
-        "job_type": request.job_type,
-        "source_fingerprint": source.fingerprint,
-        "cells": cells.height,
-        "engine": version("climate-risk-engine"),
-        **plan.identity(),
-    }
     if request.resume is None:
         run_id = sink.begin(record, runs)
         return RunDirectory.create(runs, run_id, identity, ranges)
@@ -187,36 +221,36 @@ def _open(
     return directory
 
 
-def _compute(
-    source: ClimateSource,
-    plan: Plan,
-    cells: pl.DataFrame,
-    ranges: Sequence[tuple[int, int]],
-    directory: RunDirectory,
-    watch: Watch,
-    progress: Callable[[int, int], None],
-) -> None:
-    todo = directory.missing
-    done = sum(int(note["cells"]) for note in directory.notes.values())
-    progress(done, cells.height)
-    if not todo:
+def _compute(run: Run, runner: Runner, progress: Callable[[int, int], None]) -> None:
+    done = sum(int(note["cells"]) for note in run.directory.notes.values())
+    progress(done, run.cells.height)
+    if not run.directory.missing:
         return
+    for stored in runner(run):
+        started = time.perf_counter()
+        run.directory.commit(stored)
+        run.watch.add("spool", time.perf_counter() - started)
+        notes = BlockNotes.from_json(dict(stored.notes))
+        run.watch.add("read", notes.read_seconds)
+        run.watch.add("compute", notes.compute_seconds)
+        done += notes.cells
+        progress(done, run.cells.height)
+
+
+def in_process(run: Run) -> Iterator[StoredBlock]:
+    """The missing blocks in order, by this process."""
     started = time.perf_counter()
     kernels.warm_up()
-    watch.add("compile", time.perf_counter() - started)
+    run.watch.add("compile", time.perf_counter() - started)
     started = time.perf_counter()
-    reference, failed = make_reference(source, plan)
-    watch.add("prepare", time.perf_counter() - started)
-    for number, result, notes in compute_blocks(source, plan, reference, failed, cells, ranges, todo):
-        watch.add("read", notes.read_seconds)
-        watch.add("compute", notes.compute_seconds)
+    reference, failed = make_reference(run.source, run.plan)
+    run.watch.add("prepare", time.perf_counter() - started)
+    todo = run.directory.missing
+    for number, result, notes in compute_blocks(run.source, run.plan, reference, failed, run.cells, run.ranges, todo):
         started = time.perf_counter()
-        frames = {PROBABILITY: result.probability} if plan.probability else {}
-        frames |= {HAZARD: result.hazard} if plan.hazard else {}
-        directory.write_block(number, frames, notes.as_json())
-        watch.add("spool", time.perf_counter() - started)
-        done += notes.cells
-        progress(done, cells.height)
+        stored = run.directory.store_block(number, result.frames(run.plan), notes.as_json())
+        run.watch.add("spool", time.perf_counter() - started)
+        yield stored
 
 
 def _frames(directory: RunDirectory, kind: str, plan: Plan) -> pl.LazyFrame | None:

@@ -15,7 +15,7 @@ from engine.io.spool import SCHEMAS
 from engine.kernels import baseline_quantiles, bin_probabilities
 from engine.panel import Panel
 from engine.period import Years
-from engine.plan import Pair, Plan
+from engine.plan import HAZARD, PROBABILITY, Pair, Plan
 from engine.risks.definition import Bins, Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
@@ -50,6 +50,11 @@ class BlockResult:
     failed: dict[str, str] = field(default_factory=dict)
     known: dict[str, dict[str, int]] = field(default_factory=dict)
     scored: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def frames(self, plan: Plan) -> dict[str, pl.DataFrame]:
+        """What a run of this plan spools."""
+        frames = {PROBABILITY: self.probability} if plan.probability else {}
+        return frames | ({HAZARD: self.hazard} if plan.hazard else {})
 
 
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:

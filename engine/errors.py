@@ -31,3 +31,7 @@ class SinkError(EngineError):
 
 class BusyError(EngineError):
     """Another run of the same kind is going."""
+
+
+class ClusterError(EngineError):
+    """The scheduler or its workers could not be reached, or were lost."""

@@ -87,6 +87,63 @@ def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[s
     return reference, failed
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run's block function: cells in, frames and notes out. The same in this process and on a worker.
+
+    failed : risks that failed before the first block; facts: risk -> what its figures stand on
+    """
+
+    source: ClimateSource
+    plan: Plan
+    reference: Reference
+    failed: Mapping[str, str]
+    facts: Mapping[str, str]
+
+    def read(self, cells: pl.DataFrame) -> tuple[Panel, float]:
+        """The panel of these cells, and the seconds it took; runs no parallel kernel."""
+        started = time.perf_counter()
+        panel = self.source.read(cells, self.plan.variables, self.plan.scenarios)
+        return panel, time.perf_counter() - started
+
+    def compute(self, panel: Panel, read_seconds: float) -> tuple[BlockResult, BlockNotes]:
+        """Check and compute a panel, less the risks that failed or whose inputs are faulty."""
+        started = time.perf_counter()
+        faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.scope == OBSERVED)
+        sound = without(self.plan, [*self.failed, *readers(self.plan, list(faults))])
+        result = compute_block(panel, sound, self.reference)
+        return result, BlockNotes(
+            cells=len(panel),
+            faults=faults,
+            failed=dict(self.failed) | result.failed,
+            gaps=gaps,
+            known=result.known,
+            scored=result.scored,
+            facts=dict(self.facts),
+            fallback_edges=result.fallback_edges,
+            unknown=result.unknown,
+            dropped=result.dropped,
+            checks=result.checks,
+            read_seconds=read_seconds,
+            compute_seconds=time.perf_counter() - started,
+        )
+
+
+def facts_of(plan: Plan, reference: Reference, failed: Mapping[str, str]) -> dict[str, str]:
+    """Risk -> what its figures stand on, of those that did not fail."""
+    return {
+        name: stands_on(reference)
+        for name in plan.risks
+        if name not in failed and (stands_on := RISKS[name].stands_on) is not None
+    }
+
+
+def cells_of(cells: pl.DataFrame, block: tuple[int, int]) -> pl.DataFrame:
+    """Cells of a half-open range of grid_id."""
+    start, stop = (int(cells["grid_id"].search_sorted(end)) for end in block)
+    return cells.slice(start, stop - start)
+
+
 def compute_blocks(
     source: ClimateSource,
     plan: Plan,
@@ -97,50 +154,14 @@ def compute_blocks(
     numbers: Sequence[int],
 ) -> Iterator[tuple[int, BlockResult, BlockNotes]]:
     """Read and compute these blocks in order, less the risks that failed before; the next one is read meanwhile."""
-    ids = cells["grid_id"]
-    limits = quality.load_ranges()
-    facts = {
-        name: stands_on(reference)
-        for name in plan.risks
-        if name not in failed and (stands_on := RISKS[name].stands_on) is not None
-    }
-
-    def read(number: int) -> tuple[Panel, float]:
-        started = time.perf_counter()
-        lo, hi = ranges[number]
-        part = cells.slice(int(ids.search_sorted(lo)), int(ids.search_sorted(hi)) - int(ids.search_sorted(lo)))
-        panel = source.read(part, plan.variables, plan.scenarios)
-        return panel, time.perf_counter() - started
-
+    work = Work(source, plan, reference, failed, facts_of(plan, reference, failed))
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        pending = [reader.submit(read, numbers[0])] if numbers else []
+        pending = [reader.submit(work.read, cells_of(cells, ranges[number])) for number in numbers[:1]]
         for position, number in enumerate(numbers):
             panel, read_seconds = pending.pop().result()
             if position + 1 < len(numbers):
-                pending.append(reader.submit(read, numbers[position + 1]))
-            started = time.perf_counter()
-            faults, gaps = check_panel(panel, limits, observed=plan.scope == OBSERVED)
-            sound = without(plan, [*failed, *readers(plan, list(faults))])
-            result = compute_block(panel, sound, reference)
-            yield (
-                number,
-                result,
-                BlockNotes(
-                    cells=len(panel),
-                    faults=faults,
-                    failed=dict(failed) | result.failed,
-                    gaps=gaps,
-                    known=result.known,
-                    scored=result.scored,
-                    facts=facts,
-                    fallback_edges=result.fallback_edges,
-                    unknown=result.unknown,
-                    dropped=result.dropped,
-                    checks=result.checks,
-                    read_seconds=read_seconds,
-                    compute_seconds=time.perf_counter() - started,
-                ),
-            )
+                pending.append(reader.submit(work.read, cells_of(cells, ranges[numbers[position + 1]])))
+            yield number, *work.compute(panel, read_seconds)
 
 
 @dataclass(frozen=True, slots=True)

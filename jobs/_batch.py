@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import settings
+from engine import cluster, settings
 from engine.batch import Request, execute, plan_of
 from engine.errors import SettingsError
 from engine.io import open_sink, open_source, postgres
@@ -33,7 +33,7 @@ class Ends:
 
     source: str
     sink: str
-    runs: Path
+    runs: Path | str
     home: Path | None
 
 
@@ -56,8 +56,13 @@ def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
         "--baseline", metavar="FIRST-LAST", help="years that set quantile edges (default 1991-2020 if held)"
     )
     made.add_argument("--cells", metavar="N|lo:hi", help="the first N active cells, or lo <= grid_id < hi")
-    made.add_argument("--run-dir", metavar="DIR", help="folder of run directories (default ENGINE_HOME/runs)")
+    made.add_argument(
+        "--run-dir", metavar="DIR|URL", help="folder of run directories, or fsspec URL (default ENGINE_HOME/runs)"
+    )
     made.add_argument("--resume", type=int, metavar="RUN_ID", help="go on with a run that was stopped")
+    made.add_argument(
+        "--cluster", metavar="tcp://HOST:PORT|local:N", help="compute on these workers (docs/cluster.md); default here"
+    )
     made.add_argument("--dry-run", action="store_true", help="say what would be computed, and stop")
     return made
 
@@ -92,8 +97,9 @@ def _run(job: JobType, args: argparse.Namespace) -> int:
         log.info(
             "from %s to %s", ends.source if Path(ends.source).is_dir() else postgres.describe(ends.source), sink.where
         )
+        runner = stack.enter_context(cluster.connect(args.cluster, ends.source)) if args.cluster else None
         with _console.cell_progress(job) as progress:
-            outcome = execute(source, sink, request, ends.runs, progress=progress)
+            outcome = execute(source, sink, request, ends.runs, progress=progress, runner=runner)
         _report.print_outcome(out, outcome)
         out.print(f"results: {sink.where}; blocks as Parquet: {outcome.directory}")
         if ends.home is not None:
@@ -119,7 +125,7 @@ def _ends(args: argparse.Namespace, config: settings.Settings, stack: ExitStack)
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_* or give --source")
     if configured and sink is None:
         raise SettingsError("the climate data have a server (DW_*), results have none: set APP_* or give --sink")
-    runs = Path(args.run_dir) if args.run_dir else home / "runs"
+    runs = args.run_dir or home / "runs"
     if source is not None and sink is not None:
         return Ends(source, sink, runs, None)
     server = stack.enter_context(EmbeddedServer(home))

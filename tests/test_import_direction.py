@@ -23,6 +23,7 @@ ALLOWED = {
     "summary": BASE | {"risks", "plan"},
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "summary"},
     "batch": BASE | {"risks", "io", "kernels", "plan", "guard", "pipeline", "summary"},
+    "cluster": BASE | {"settings", "risks", "io", "kernels", "plan", "pipeline", "batch"},
     "enrichment": BASE | {"assess", "io", "plan"},
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},

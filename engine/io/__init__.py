@@ -19,10 +19,11 @@ from engine.io.warehouse import WarehouseSource
 __all__ = ["ClimateSource", "Sink", "open_sink", "open_source"]
 
 
-def open_source(address: str | Path, *, connections: int = 2) -> ClimateSource:
+def open_source(address: str | Path, *, connections: int = 2, snapshot: str | None = None) -> ClimateSource:
     """Open climate data: a PostgreSQL address, or the directory of a store.
 
     connections : how many variables of a block are read at once
+    snapshot    : `ClimateSource.snapshot` of the same database, opened elsewhere and still open: both see one state
     raises      : SettingsError when it is neither; SourceError or SchemaError when it cannot be read
     """
     folder = Path(address)
@@ -32,7 +33,7 @@ def open_source(address: str | Path, *, connections: int = 2) -> ClimateSource:
         return StoreSource(folder, connections=connections)
     text = str(address)
     if isinstance(address, str) and (postgres.is_url(text) or _is_conninfo(text)):
-        return WarehouseSource(text, connections=connections)
+        return WarehouseSource(text, connections=connections, snapshot=snapshot)
     shown = "the given address" if "@" in text or "=" in text else repr(text)  # it may hold a password
     raise SettingsError(f"{shown} is neither a PostgreSQL address nor the directory of a climate store")
 

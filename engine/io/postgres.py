@@ -14,6 +14,11 @@ from engine.errors import BusyError, EngineError, SettingsError, SourceError
 #: first key of the two-key advisory locks that jobs and loaders take; the second says what is locked
 LOCK_SPACE = 0x434C4D52  # "CLMR"
 
+UNREADABLE = (
+    "the database address cannot be read: write postgresql://user:password@host:port/database,"
+    " special characters of the password as %XX"
+)
+
 
 def is_url(text: str) -> bool:
     """True for a PostgreSQL address, False for a directory."""
@@ -29,14 +34,22 @@ def describe(url: str) -> str:
     return f"{parts['user']}@{parts['host'] or 'localhost'}{port}/{parts['dbname']}"
 
 
+def without_password(url: str) -> tuple[str, str | None]:
+    """The address without its secrets, as `host=... dbname=...`, and the password: None when it holds none."""
+    try:
+        parts = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise SettingsError(UNREADABLE) from None
+    password = parts.pop("password", None)
+    parts.pop("sslpassword", None)
+    return conninfo.make_conninfo("", **parts), None if password is None else str(password)
+
+
 def connect(url: str, *, autocommit: bool = True) -> psycopg.Connection:
     """Open a connection; refuses in one sentence when the server is down, the password or the name is wrong."""
     parts = _parts(url)
     if parts is None:
-        raise SettingsError(
-            "the database address cannot be read: write postgresql://user:password@host:port/database,"
-            " special characters of the password as %XX"
-        )
+        raise SettingsError(UNREADABLE)
     try:
         connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=10)
     except psycopg.Error as err:

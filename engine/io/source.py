@@ -20,6 +20,8 @@ class ClimateSource(Protocol):
     axis      : years of the climate tables
     scope     : `full`, `sample:N`, `synthetic` or `observed`
     fingerprint : 64 hex digits, changes when any published input changes
+    snapshot  : what another process gives to `open_source` to see this very state, while this source is open; None
+                where equal fingerprints are enough
     tables    : table name -> its columns; a table that is absent, empty or unpublished is not listed
     """
 
@@ -31,6 +33,8 @@ class ClimateSource(Protocol):
     def scope(self) -> str: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def snapshot(self) -> str | None: ...
     @property
     def tables(self) -> Mapping[str, frozenset[str]]: ...
     @property

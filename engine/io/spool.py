@@ -1,28 +1,26 @@
 """The run directory: finished blocks on disk, and the manifest that says which of them count.
 
-    RUN_ID/manifest.json, RUN_ID/block=NNNNN/{probability,hazard}.parquet
+    RUN_ID/manifest.json, RUN_ID/block=NNNNN/{probability,hazard}.parquet, for workers RUN_ID/cells.parquet
 
-A block's files are written under temporary names and renamed; then the manifest is replaced. A block counts once the
-manifest lists it, so a process killed anywhere loses the block in hand and nothing else. One process (the driver) owns
-the manifest; any number may store blocks.
+A block's files are put in place whole; then the manifest is replaced. A block counts once the manifest lists it, so a
+process killed anywhere loses the block in hand and nothing else. One process (the driver) owns the manifest; any number
+may store blocks, even the same one: equal blocks are equal bytes.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import io
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from engine.errors import SchemaError, SettingsError, SinkError
+from engine.io.folder import open_folder
 
 Cells = tuple[int, int]  # a range of grid_id, half open
 
@@ -90,98 +88,9 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-class _Folder(Protocol):
-    """Where a run lives. `write` appears whole or not at all."""
-
-    def write(self, name: str, data: bytes) -> None: ...
-    def read(self, name: str) -> bytes: ...
-    def source(self, name: str) -> Path | io.BytesIO: ...
-    def size(self, name: str) -> int | None: ...
-    def names(self) -> list[str]: ...
-    def free(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class _LocalFolder:
-    root: Path
-
-    def write(self, name: str, data: bytes) -> None:
-        target = self.root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
-        folder = os.open(target.parent, os.O_RDONLY)  # the rename itself must survive a power cut
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
-
-    def source(self, name: str) -> Path:
-        return self.root / name
-
-    def size(self, name: str) -> int | None:
-        path = self.root / name
-        return path.stat().st_size if path.is_file() else None
-
-    def names(self) -> list[str]:
-        return [entry.name for entry in self.root.iterdir()] if self.root.is_dir() else []
-
-    def free(self) -> str:
-        return f"{shutil.disk_usage(self.root).free / 1e9:.2f} GB free"
-
-
-class _RemoteFolder:
-    """A folder behind fsspec (s3://, gs://, ...). An object store's put is whole or not at all by itself."""
-
-    def __init__(self, url: str) -> None:
-        try:
-            fsspec: Any = import_module("fsspec")
-            self._files, self._path = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as err:
-            raise SettingsError(f"run directory {url}: {err}") from err
-
-    def write(self, name: str, data: bytes) -> None:
-        target = f"{self._path}/{name}"
-        self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self._files.pipe_file(target, data)
-
-    def read(self, name: str) -> bytes:
-        return bytes(self._files.cat_file(f"{self._path}/{name}"))
-
-    def source(self, name: str) -> io.BytesIO:
-        return io.BytesIO(self.read(name))
-
-    def size(self, name: str) -> int | None:
-        path = f"{self._path}/{name}"
-        return int(self._files.size(path)) if self._files.exists(path) else None
-
-    def names(self) -> list[str]:
-        if not self._files.exists(self._path):
-            return []
-        return [str(path).rstrip("/").rpartition("/")[2] for path in self._files.ls(self._path, detail=False)]
-
-    def free(self) -> str:
-        return "remote"
-
-
-def _folder(root: Path | str) -> _Folder:
-    return _RemoteFolder(str(root)) if "://" in str(root) else _LocalFolder(Path(root))
-
-
 def run_ids(root: Path | str) -> frozenset[int]:
     """Numbers that already have a run directory under `root`."""
-    return frozenset(int(name) for name in _folder(root).names() if name.isdigit())
+    return frozenset(int(name) for name in open_folder(root).names() if name.isdigit())
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +102,66 @@ class StoredBlock:
     notes: Mapping[str, object]
 
 
-class RunDirectory:
-    """One run's blocks. Make it with `create` or `resume`; it may be pickled to workers, which call `store_block`."""
+class RunFiles:
+    """The part of a run directory that any process may use: it stores blocks and reads the run's cells."""
+
+    def __init__(self, root: Path | str, run_id: int) -> None:
+        self.root, self.run_id, self._folder = root, run_id, open_folder(root)
+
+    def store_block(
+        self, number: int, frames: Mapping[str, pl.DataFrame], notes: Mapping[str, object] | None = None
+    ) -> StoredBlock:
+        """Check and write the files of a block; it does not count before `RunDirectory.commit`.
+
+        frames : `probability` and/or `hazard`, columns of `SCHEMAS`
+        notes  : JSON values to keep beside the block (counts for the summary)
+        """
+        files = {}
+        for name, frame in frames.items():
+            frame, buffer = canonical(name, frame), io.BytesIO()
+            # one risk, scenario and period a row group: the load reads them by these, and skips the others
+            cells = max(frame["grid_id"].n_unique(), 1)
+            frame.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=cells)
+            data = buffer.getvalue()
+            self._write(self._name(number, name), data)
+            files[name] = (frame.height, len(data))
+        return StoredBlock(number, files, _plain(notes or {}))
+
+    def share_cells(self, cells: pl.DataFrame) -> str:
+        """Write the run's cells for the workers; returns the SHA-256 by which they know them."""
+        buffer = io.BytesIO()
+        cells.write_parquet(buffer, compression="zstd", row_group_size=_ROW_GROUP)
+        self._write("cells.parquet", buffer.getvalue())
+        return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+    def shared_cells(self, checksum: str) -> pl.LazyFrame:
+        """The run's cells, ascending; SettingsError where this process does not see what the driver wrote."""
+        name, path = f"{self.run_id}/cells.parquet", None
+        if self._folder.size(name) is not None:
+            path = self._folder.local(name)
+        if path is None or _sha256(path) != checksum:
+            raise SettingsError(
+                f"{self.root} {'has no' if path is None else 'has another'} {name}: --run-dir must name one folder, "
+                "or URL, that the driver and all workers see"
+            )
+        return pl.scan_parquet(path)
+
+    def _name(self, number: int, table: str) -> str:
+        return f"block={number:05d}/{table}.parquet"
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            self._folder.write(f"{self.run_id}/{name}", data)
+        except SinkError as err:
+            raise SinkError(f"{err}; once that is mended, continue with --resume {self.run_id}") from err
+
+
+class RunDirectory(RunFiles):
+    """One run's blocks and its manifest, in the hands of the driver. Make it with `create` or `resume`."""
 
     def __init__(self, root: Path | str, run_id: int, manifest: dict[str, Any]) -> None:
-        self.root, self.run_id, self._manifest = root, run_id, manifest
+        super().__init__(root, run_id)
+        self._manifest = manifest
 
     @classmethod
     def create(
@@ -213,7 +177,7 @@ class RunDirectory:
             raise SinkError(f"run {run_id} already has a directory under {root}")
         manifest = {"run_id": run_id, "identity": _plain(identity), "blocks": _plain(blocks), "done": {}}
         made = cls(root, run_id, manifest)
-        made._write("manifest.json", _dump(manifest), "its manifest")
+        made._folder.write(f"{run_id}/manifest.json", _dump(manifest))
         return made
 
     @classmethod
@@ -225,7 +189,7 @@ class RunDirectory:
         raises : SettingsError for an unknown run, or naming what differs from its start (source, edition, ...);
                  SinkError when a committed file is gone or cut short
         """
-        folder = _folder(root)
+        folder = open_folder(root)
         if folder.size(f"{run_id}/manifest.json") is None:
             known = ", ".join(map(str, sorted(run_ids(root)))) or "none"
             raise SettingsError(f"no run {run_id} to resume under {root}; there: {known}")
@@ -238,44 +202,28 @@ class RunDirectory:
         run = cls(root, run_id, manifest)
         for number, entry in manifest["done"].items():
             for table, (_, size) in entry["files"].items():
-                if (found := folder.size(run._name(int(number), table))) != size:
+                if (found := run._size(int(number), table)) != size:
                     raise SinkError(
                         f"run {run_id} cannot be resumed: block {number} lists {table}.parquet "
                         f"with {size} bytes, found {found or 0}"
                     )
         return run
 
-    def store_block(
-        self, number: int, frames: Mapping[str, pl.DataFrame], notes: Mapping[str, object] | None = None
-    ) -> StoredBlock:
-        """Check and write the files of a block; it does not count before `commit`. Safe in any process.
-
-        frames : `probability` and/or `hazard`, columns of `SCHEMAS`
-        notes  : JSON values to keep beside the block (counts for the summary)
-        """
-        files = {}
-        for name, frame in frames.items():
-            frame, buffer = canonical(name, frame), io.BytesIO()
-            # one risk, scenario and period a row group: the load reads them by these, and skips the others
-            cells = max(frame["grid_id"].n_unique(), 1)
-            frame.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=cells)
-            data = buffer.getvalue()
-            self._write(f"block={number:05d}/{name}.parquet", data, f"block {number}")
-            files[name] = (frame.height, len(data))
-        return StoredBlock(number, files, _plain(notes or {}))
-
     def commit(self, block: StoredBlock) -> None:
-        """Replace the manifest by one that lists this block. Only the driver calls it."""
+        """Replace the manifest by one that lists this block; a block committed twice counts once.
+
+        raises : SinkError for files that this process does not see as they were written; the block does not count
+        """
+        for table, (_, size) in block.files.items():
+            if (found := self._size(block.number, table)) != size:
+                raise SinkError(
+                    f"block {block.number} of run {self.run_id} was stored with a {table}.parquet of {size} bytes, but "
+                    f"{self.root} has {found or 'none'} here: every process of a run must see the same run directory"
+                )
         entry = {"files": {name: list(size) for name, size in block.files.items()}, "notes": dict(block.notes)}
         manifest = self._manifest | {"done": self._manifest["done"] | {str(block.number): entry}}
-        self._write("manifest.json", _dump(manifest), f"block {block.number}")
+        self._write("manifest.json", _dump(manifest))
         self._manifest = manifest
-
-    def write_block(
-        self, number: int, frames: Mapping[str, pl.DataFrame], notes: Mapping[str, object] | None = None
-    ) -> None:
-        """Store and commit a block in one process."""
-        self.commit(self.store_block(number, frames, notes))
 
     @property
     def blocks(self) -> list[Cells]:
@@ -304,27 +252,20 @@ class RunDirectory:
         """Rows of one committed block."""
         if name not in self._manifest["done"].get(str(number), {}).get("files", {}):
             raise SinkError(f"run {self.run_id} has no {name} of block {number}")
-        return pl.scan_parquet(_folder(self.root).source(self._name(number, name)))
+        return pl.scan_parquet(self._folder.local(f"{self.run_id}/{self._name(number, name)}"))
 
-    def _name(self, number: int, table: str) -> str:
-        return f"{self.run_id}/block={number:05d}/{table}.parquet"
-
-    def _write(self, name: str, data: bytes, what: str) -> None:
-        folder = _folder(self.root)
-        try:
-            folder.write(f"{self.run_id}/{name}", data)
-        except OSError as err:
-            if err.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise SinkError(
-                    f"no space left in {self.root} ({folder.free()}) for {what} of run {self.run_id}: "
-                    f"make room, then continue with --resume {self.run_id}"
-                ) from err
-            raise SinkError(f"{what} of run {self.run_id} could not be written to {self.root}: {err}") from err
+    def _size(self, number: int, table: str) -> int | None:
+        return self._folder.size(f"{self.run_id}/{self._name(number, table)}")
 
 
 def _plain(value: Any) -> Any:
     """The value as JSON gives it back, so that what is compared is what was stored."""
     return json.loads(json.dumps(value))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _dump(manifest: Mapping[str, object]) -> bytes:

@@ -150,6 +150,10 @@ class StoreSource:
         return self._fingerprint
 
     @property
+    def snapshot(self) -> None:
+        return None
+
+    @property
     def covered_years(self) -> tuple[int, ...]:
         return self._covered if "api_typhoon_besttrack" in self.tables else ()
 

@@ -9,6 +9,7 @@ connectorx opens its own connections, which cannot share a snapshot, and takes n
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ from engine.variables import BY_TABLE, VARIABLES, Variable, variable
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # a yearly run holds its snapshot for hours, mostly idle
 _PATIENCE = ("SET statement_timeout = 0", "SET idle_in_transaction_session_timeout = 0")
+_SNAPSHOT_ID = re.compile(r"[0-9A-F-]+")
 #: a block that spans more ids than this many times its cells is asked for cell by cell
 _SPARSE = 64
 
@@ -42,10 +44,11 @@ class WarehouseSource:
     """All reads see the state of the moment it was opened, on every connection.
 
     url         : PostgreSQL address; connections: how many variables of a block are read at once
+    snapshot    : see what another process saw, by its `snapshot`; it must still be open
     raises      : SourceError (server, rights, nothing there), SchemaError (a table does not fit)
     """
 
-    def __init__(self, url: str, *, connections: int = 2) -> None:
+    def __init__(self, url: str, *, connections: int = 2, snapshot: str | None = None) -> None:
         self._name = postgres.describe(url)
         self._control = postgres.connect(url)
         self._idle: queue.SimpleQueue[psycopg.Connection] = queue.SimpleQueue()
@@ -54,22 +57,27 @@ class WarehouseSource:
         self._one_at_a_time = threading.Lock()
         self._workers = ThreadPoolExecutor(connections, "reader")
         try:
-            self._open(url, connections)
+            self._open(url, connections, snapshot)
         except EngineError as err:
             self.close()
             raise type(err)(f"warehouse {self._name}: {err}") from err.__cause__
 
-    def _open(self, url: str, connections: int) -> None:
+    def _open(self, url: str, connections: int, snapshot: str | None) -> None:
         with postgres.failures("opening the warehouse", SourceError):
             for command in (*_PATIENCE, _BEGIN):
                 self._control.execute(command)
-            row = self._control.execute("SELECT pg_export_snapshot()").fetchone()
+            if snapshot is None:
+                row = self._control.execute("SELECT pg_export_snapshot()").fetchone()
+                if row is None:
+                    raise SourceError("the server exported no snapshot")
+                snapshot = str(row[0])
+            else:
+                self._control.execute(_import(snapshot))
+            self._snapshot = snapshot
             self._types = catalog.present(self._control)
             self._loads = catalog.published(self._control)
             self._fingerprint = catalog.fingerprint(self._control, self._loads, self._types)
-            if row is None:
-                raise SourceError("the server exported no snapshot")
-            shared = (*_PATIENCE, _BEGIN, f"SET TRANSACTION SNAPSHOT '{row[0]}'")
+            shared = (*_PATIENCE, _BEGIN, _import(snapshot))
             for _ in range(connections):
                 reader = postgres.connect(url)
                 self._readers.append(reader)
@@ -109,6 +117,10 @@ class WarehouseSource:
     @property
     def fingerprint(self) -> str:
         return self._fingerprint
+
+    @property
+    def snapshot(self) -> str:
+        return self._snapshot
 
     @cached_property
     def tables(self) -> Mapping[str, frozenset[str]]:
@@ -246,6 +258,13 @@ class WarehouseSource:
         if self._arrow is not None:
             self._arrow.close()
         self._control.close()
+
+
+def _import(snapshot: str) -> str:
+    """The first command of a transaction that is to see what another one sees."""
+    if not _SNAPSHOT_ID.fullmatch(snapshot):
+        raise SourceError(f"{snapshot!r} is no snapshot of a PostgreSQL server")
+    return f"SET TRANSACTION SNAPSHOT '{snapshot}'"
 
 
 def _selected(column: str, kind: str) -> str:

@@ -40,7 +40,7 @@ class Reference:
     covered_years: NDArray[np.int64]
     cells: pl.DataFrame
     read: ReadCells
-    memo: dict[object, Any] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict)
 
 
 class Inputs:
@@ -130,13 +130,14 @@ def per_panel(function: Callable[[Inputs], Value]) -> Callable[[Inputs], Value]:
 
 
 def per_run(function: Callable[[Reference], Value]) -> Callable[[Reference], Value]:
-    """Compute once for a run."""
+    """Compute once for a run. Remembered by name: what one process computed, another can be given."""
+    name = f"{function.__module__}.{function.__qualname__}"
 
     @wraps(function)
     def once(reference: Reference) -> Value:
-        if function not in reference.memo:
-            reference.memo[function] = function(reference)
-        value: Value = reference.memo[function]
+        if name not in reference.memo:
+            reference.memo[name] = function(reference)
+        value: Value = reference.memo[name]
         return value
 
     return once

@@ -94,6 +94,10 @@ class NationalClimate:
         return korea.SCOPE
 
     @property
+    def snapshot(self) -> None:
+        return None
+
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(self._state).encode()).hexdigest()
 

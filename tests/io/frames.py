@@ -77,12 +77,12 @@ def spooled(root: Path, run_id: int, seed=0) -> RunDirectory:
     """A finished run of 60 cells in three blocks."""
     run = RunDirectory.create(root, run_id, IDENTITY, BLOCKS)
     for number, cells in enumerate(CELLS):
-        run.write_block(number, block(cells, seed), {"cells": len(cells)})
+        run.commit(run.store_block(number, block(cells, seed), {"cells": len(cells)}))
     return run
 
 
 def spooled_part(root: Path, run_id: int, seed=0) -> RunDirectory:
     """A finished run of the first ten cells."""
     run = RunDirectory.create(root, run_id, IDENTITY, [(1, 20)])
-    run.write_block(0, block(CELLS[0][:10], seed))
+    run.commit(run.store_block(0, block(CELLS[0][:10], seed)))
     return run

@@ -125,7 +125,7 @@ def test_part_of_a_grid_has_no_percentiles(tmp_path):
 def test_a_block_without_a_scored_cell_gives_no_rows(tmp_path, risk):
     run = RunDirectory.create(tmp_path, 1, frames.IDENTITY, frames.BLOCKS[:2])
     empty = {name: frame.clear() for name, frame in frames.block(frames.CELLS[0]).items()}
-    run.write_block(0, empty)
-    run.write_block(1, frames.block(frames.CELLS[1]))
+    run.commit(run.store_block(0, empty))
+    run.commit(run.store_block(1, frames.block(frames.CELLS[1])))
     for table in results.TABLES.values():
         assert [frame.height > 0 for frame in read_rows(run, table, risk, frames.STYLES, ranked=False)] == [False, True]

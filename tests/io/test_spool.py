@@ -6,8 +6,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from engine.errors import SchemaError, SettingsError, SinkError
-from engine.io import spool
-from engine.io.spool import RunDirectory, canonical
+from engine.io import folder, spool
+from engine.io.folder import partial_of
+from engine.io.spool import RunDirectory, RunFiles, canonical
 from tests.io import frames
 
 
@@ -22,7 +23,7 @@ def resumed(tmp_path, run_id=3, **changed):
 def test_a_resumed_run_knows_its_blocks_and_notes(tmp_path):
     run = begun(tmp_path)
     made = frames.block(frames.CELLS[1])
-    run.write_block(1, made, {"fallback": {"extreme_heat": 4}})
+    run.commit(run.store_block(1, made, {"fallback": {"extreme_heat": 4}}))
     again = resumed(tmp_path)
     assert again.missing == [0, 2]
     assert again.notes == {1: {"fallback": {"extreme_heat": 4}}}
@@ -58,7 +59,8 @@ def test_an_unknown_run_is_refused_with_the_known_ones(tmp_path):
 
 
 def test_a_committed_file_cut_short_is_noticed(tmp_path):
-    begun(tmp_path).write_block(0, frames.block(frames.CELLS[0]))
+    run = begun(tmp_path)
+    run.commit(run.store_block(0, frames.block(frames.CELLS[0])))
     file = tmp_path / "3" / "block=00000" / "hazard.parquet"
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(SinkError, match=r"block 0 lists hazard\.parquet with \d+ bytes, found \d+"):
@@ -67,15 +69,15 @@ def test_a_committed_file_cut_short_is_noticed(tmp_path):
 
 def test_a_full_disk_stops_in_one_sentence_and_the_run_goes_on_later(tmp_path):
     run = begun(tmp_path)
-    run.write_block(0, frames.block(frames.CELLS[0]))
-    full = tmp_path / "3" / "block=00001" / ".hazard.parquet.partial"
+    run.commit(run.store_block(0, frames.block(frames.CELLS[0])))
+    full = partial_of(tmp_path / "3" / "block=00001" / "hazard.parquet")
     full.parent.mkdir()
     full.symlink_to("/dev/full")  # every write to it fails with ENOSPC
-    with pytest.raises(SinkError, match=r"no space left in .* for block 1 of run 3: .* --resume 3"):
-        run.write_block(1, frames.block(frames.CELLS[1]))
+    with pytest.raises(SinkError, match=r"no space left in .* for 3/block=00001/hazard.parquet; .* --resume 3"):
+        run.commit(run.store_block(1, frames.block(frames.CELLS[1])))
     again = resumed(tmp_path)
     assert again.missing == [1, 2]
-    again.write_block(1, frames.block(frames.CELLS[1]))
+    again.commit(again.store_block(1, frames.block(frames.CELLS[1])))
     assert resumed(tmp_path).missing == [2]
 
 
@@ -87,7 +89,7 @@ def test_a_full_disk_under_the_manifest_loses_only_the_block_in_hand(tmp_path, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(spool.os, "fsync", full)
+        patched.setattr(folder.os, "fsync", full)
         with pytest.raises(SinkError, match="no space left"):
             run.commit(stored)
     assert run.missing == resumed(tmp_path).missing == [0, 1, 2]
@@ -97,11 +99,39 @@ def test_a_remote_run_directory_works_the_same():
     root = "memory://runs"
     run = RunDirectory.create(root, 1, frames.IDENTITY, frames.BLOCKS)
     made = frames.block(frames.CELLS[0])
-    run.write_block(0, made)
+    run.commit(run.store_block(0, made))
     again = RunDirectory.resume(root, 1, frames.IDENTITY, frames.BLOCKS)
     assert again.missing == [1, 2]
     assert spool.run_ids(root) == {1}
     assert_frame_equal(again.scan("hazard", 0).collect(), made["hazard"])
+
+
+def test_a_block_that_the_driver_does_not_see_does_not_count(tmp_path):
+    run = begun(tmp_path)
+    stored = run.store_block(0, frames.block(frames.CELLS[0]))
+    (tmp_path / "3" / "block=00000" / "hazard.parquet").unlink()  # as on another machine's disk
+    with pytest.raises(SinkError, match=r"hazard\.parquet of \d+ bytes, but .* has none here: every process"):
+        run.commit(stored)
+    assert run.missing == resumed(tmp_path).missing == [0, 1, 2]
+
+
+def test_workers_read_the_cells_that_the_driver_wrote_or_say_so(tmp_path):
+    cells = pl.DataFrame({"grid_id": [3, 5, 9]}, schema={"grid_id": pl.Int32})
+    checksum = begun(tmp_path).share_cells(cells)
+    files = RunFiles(tmp_path, 3)
+    assert_frame_equal(files.shared_cells(checksum).collect(), cells)
+    with pytest.raises(SettingsError, match=r"has another 3/cells\.parquet: --run-dir must name one folder"):
+        files.shared_cells("0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("root", "says"),
+    [("ftp://me:hush@host/runs", r"ftp://\.\.\.@host: credentials do not belong"), ("nothing://x", "nothing://x")],
+)
+def test_a_place_that_cannot_be_used_is_refused_without_its_secret(root, says):
+    with pytest.raises(SettingsError, match=says) as refused:
+        spool.run_ids(root)
+    assert "hush" not in str(refused.value)
 
 
 def test_an_incomplete_run_is_not_published(tmp_path):

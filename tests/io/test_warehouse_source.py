@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from engine.errors import SchemaError, SettingsError, SourceError
-from engine.io import open_source
+from engine.io import open_source, postgres
 from engine.io.embedded import EmbeddedServer
 from engine.io.source import ClimateSource
 from engine.panel import Panel
@@ -210,6 +210,33 @@ def test_a_load_after_opening_is_not_seen(warehouse, opened):
     after = opened(warehouse)
     assert whole(after).arrays["ta", Scenario.SSP245].max() == 99
     assert before == source.fingerprint != after.fingerprint
+
+
+def test_another_process_sees_the_state_of_the_first_while_that_is_open(warehouse):
+    filled = warehouses.fill(warehouse, axis=SHORT)
+    with closing(open_source(warehouse)) as first:
+        with psycopg.connect(warehouse) as connection:
+            connection.execute("UPDATE ta_data SET ssp2 = 99")
+            connection.execute("UPDATE etl_load SET loader_version = 'new'")
+        with closing(open_source(warehouse, snapshot=first.snapshot)) as second:
+            assert second.fingerprint == first.fingerprint
+            values = whole(second).arrays["ta", Scenario.SSP245]
+            np.testing.assert_array_equal(values, filled.arrays["ta", Scenario.SSP245])
+    with pytest.raises(SourceError, match=r"failed while opening the warehouse: .*snapshot"):
+        open_source(warehouse, snapshot=first.snapshot)
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "password"),
+    [
+        ("postgresql://me:hu%25sh@host:5433/db", "user=me dbname=db host=host port=5433", "hu%sh"),
+        ("host=/run user=me password='hu sh' dbname=db", "user=me dbname=db host=/run", "hu sh"),
+        ("postgresql://me@/db?host=/run", "user=me dbname=db host=/run", None),
+    ],
+)
+def test_an_address_parts_from_its_password(url, bare, password):
+    assert postgres.without_password(url) == (bare, password)
+    assert postgres.describe(bare) == postgres.describe(url)
 
 
 def test_a_foreign_warehouse_that_changes_gets_another_fingerprint(new_database, opened):

@@ -186,11 +186,11 @@ def test_a_run_killed_in_the_middle_leaves_the_tables_and_is_resumed(filled, res
     before = {table: rows(results, table) for table in TABLES}
     script = (
         "import sys, time\n"
-        "import engine.io.spool as s; write = s.RunDirectory.write_block\n"
+        "import engine.io.spool as s; commit = s.RunDirectory.commit\n"
         "def slow(self, *a):\n"
-        "    write(self, *a)\n"
+        "    commit(self, *a)\n"
         "    if len(self.missing) <= 2: print('now', flush=True); time.sleep(60)\n"
-        "s.RunDirectory.write_block = slow\n"
+        "s.RunDirectory.commit = slow\n"
         "from jobs import yearly; yearly.main(sys.argv[1:])\n"
     )
     arguments = ["--source", filled, "--sink", results]
