@@ -28,6 +28,7 @@ ALLOWED = {
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
     "picture": set(),
     "borders": set(),
+    "report": BASE | {"picture", "borders", "kernels", "risks", "io", "plan", "summary"},
     "service": BASE
     | {"picture", "borders"}
     | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},

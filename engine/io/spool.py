@@ -245,6 +245,23 @@ class RunDirectory:
                     )
         return run
 
+    @classmethod
+    def open(cls, root: Path | str, run_id: int) -> RunDirectory:
+        """A run as it lies there, finished or not, for reading.
+
+        raises : SettingsError for an unknown run
+        """
+        folder = _folder(root)
+        if folder.size(f"{run_id}/manifest.json") is None:
+            known = ", ".join(map(str, sorted(run_ids(root)))) or "none"
+            raise SettingsError(f"no run {run_id} under {root}; there: {known}")
+        return cls(root, run_id, json.loads(folder.read(f"{run_id}/manifest.json")))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What was decided before the first block: source, edition, scope, baseline, pairs, risks, engine version."""
+        return dict(self._manifest["identity"])
+
     def store_block(
         self, number: int, frames: Mapping[str, pl.DataFrame], notes: Mapping[str, object] | None = None
     ) -> StoredBlock:
