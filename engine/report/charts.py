@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -22,7 +23,7 @@ _STYLES = {
     Scenario.SSP370: ("#E69F00", "^"),
     Scenario.SSP585: ("#D55E00", "D"),
 }
-_LOOK = {
+_LOOK: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "report",  # the same figures give the same bytes
     "font.family": "sans-serif",

@@ -23,6 +23,13 @@ from engine.report.words import ago, bin_ranges, count, percent, ratio, score
 from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
 
+#: a run that was never published has no summary: the page says so, and shows what the rows themselves tell
+_NO_SUMMARY: dict[str, Any] = {
+    **dict.fromkeys(("pair", "status", "cells"), None),
+    **{"warnings": (), "risks": (), "missing": {}, "failed": {}, "cells_without_result": 0},
+}
+_NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
@@ -81,7 +88,7 @@ def render(told: Input) -> str:
     return environment.get_template("report.html").render(
         style=style,
         run=told.results.run,
-        summary=told.results.run["summary"] or {},
+        summary=_NO_SUMMARY | (told.results.run["summary"] or {}),
         where=told.results.where,
         made=datetime.now(UTC),
         observed=told.results.run["scope"] == OBSERVED,
@@ -118,7 +125,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "bins": bins,
         "intensity": intensity,
         "ranges": bin_ranges(bins, intensity) if bins and intensity else [],
-        "told": components_of(told.results.run["summary"], figures.risk),
+        "told": _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk),
         "references": declared.references,
         "runs": [number for number in runs_of(figures) if number != told.results.run["run_id"]],
         "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
@@ -131,10 +138,12 @@ def _arrays(rows: pl.DataFrame, *names: str) -> list[np.ndarray[Any, np.dtype[np
     return [rows[name].cast(pl.Float32).fill_null(np.nan).to_numpy() for name in names]
 
 
-def _maps(frame: maps.Frame | None, figures: RiskFigures) -> dict[str, maps.Map]:
+def _maps(frame: maps.Frame | None, figures: RiskFigures) -> dict[str, maps.Map | None]:
+    """`common`: AAL on the scale of all risks, `aal`: on one of its own, `hazard`; None for what was not computed."""
+    drawn: dict[str, maps.Map | None] = dict.fromkeys(("common", "aal", "hazard"))
+    cells = figures.cells
     if frame is None:
-        return {}
-    drawn, cells = {}, figures.cells
+        return drawn
     if not figures.probability.is_empty():
         [aal] = _arrays(cells, "aal")
         exposed = (cells["method"] != "not_exposed").fill_null(True).to_numpy()
