@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
@@ -114,6 +114,10 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     declared = RISKS[figures.risk]
     bins = told.edition.bins[figures.risk] if told.edition else None
     intensity = declared.intensities[bins.intensity] if bins else None
+    told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
+    # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
+    fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.known.height)
+    cuts = replace(bins, of_baseline=False, edges=bins.fallback, fallback=()) if bins and fixed else bins
     aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
     return {
         "name": figures.risk,
@@ -124,8 +128,9 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "chart": charts.risk_chart(aal, error, figures.losses, figures.scores),
         "bins": bins,
         "intensity": intensity,
-        "ranges": bin_ranges(bins, intensity) if bins and intensity else [],
-        "told": _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk),
+        "fixed": fixed,
+        "ranges": bin_ranges(cuts, intensity) if cuts and intensity else [],
+        "told": told_of_it,
         "references": declared.references,
         "runs": [number for number in runs_of(figures) if number != told.results.run["run_id"]],
         "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
