@@ -134,7 +134,7 @@ class DatabaseResults:
             means = [
                 frames.read(
                     self._connection,
-                    f"SELECT risk_type, scenario_id, time_period, avg({value}::float8) FROM {table} GROUP BY 1, 2, 3",  # type: ignore[arg-type]
+                    f"SELECT risk_type, scenario_id, time_period, avg({value}::float8) FROM {table} GROUP BY 1, 2, 3",
                     [],
                     WINDOW_COLUMNS,
                 )

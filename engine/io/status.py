@@ -153,7 +153,7 @@ def _age(moment: str | None) -> float | None:
 
 
 def _text(moment: datetime | None) -> str | None:
-    return moment and moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _size(folder: Path) -> int:
