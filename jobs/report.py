@@ -22,9 +22,8 @@ from pathlib import Path
 
 from engine import settings
 from engine.errors import EngineError, SettingsError
-from engine.io import open_source, postgres, published
+from engine.io import catalog, open_source, postgres, published
 from engine.io.embedded import EmbeddedServer
-from engine.io.loads import published as published_loads
 from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
 from engine.report import maps, page, places
 from engine.report.page import Earlier, Input, Warehouse
@@ -84,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
                 if climate is None or warehouse is None
                 else Warehouse(
                     where=postgres.describe(warehouse),
-                    loads=published_loads(climate),
+                    loads=catalog.published(climate),
                     unchanged=_fingerprint(warehouse) == results.run["source_fingerprint"],
                 ),
             )

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from psycopg.rows import dict_row
 
 from engine.errors import SourceError
-from engine.io import loads, postgres, published, spool
+from engine.io import catalog, postgres, published, spool
 from engine.io.results import TABLES
 
 Row = dict[str, Any]
@@ -95,16 +95,16 @@ def of_directory(folder: Path) -> Row:
 
 def of_warehouse(connection: psycopg.Connection) -> Row:
     """Published loads of a warehouse: table, loader, scope, rows, age, findings; and the size of the database."""
-    found = loads.published(connection)
     with postgres.failures("reading the state", SourceError):
+        found = catalog.published(connection)
         size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     return {
         "loads": [
             {
-                "table": load.table_name,
+                "table": load.table,
                 "loader": load.loader,
                 "scope": load.scope,
-                "rows": load.n_rows,
+                "rows": load.rows,
                 "loaded_at": _text(load.finished_at),
                 "age_days": _age(_text(load.finished_at)),
                 "findings": len(load.findings),

@@ -53,8 +53,8 @@ def risk_chart(
         figure.subplots_adjust(left=0.06, right=0.965, top=0.9, bottom=0.2, wspace=0.28)
         first, second, third = figure.subplots(1, 3)
         _ranks(first, aal, error)
-        _windows(second, losses, 100, "mean AAL, % of value a year")
-        _windows(third, scores, 100, "mean hazard score, 0 to 100")
+        _windows(second, losses, "mean AAL, % of value a year")
+        _windows(third, scores, "mean hazard score, 0 to 100")
         return _uri(figure)
 
 
@@ -80,7 +80,7 @@ def _ranks(axes: Axes, aal: NDArray[np.float32] | None, error: NDArray[np.float3
     axes.set_ylim(bottom=0)
 
 
-def _windows(axes: Axes, means: pl.DataFrame, factor: float, label: str) -> None:
+def _windows(axes: Axes, means: pl.DataFrame, label: str) -> None:
     axes.set_title(label, loc="left", fontsize=8.5)
     axes.set_xticks(range(len(WINDOWS)), ["{}-{}".format(*PERIODS[name]) for name in WINDOWS])
     axes.set_xlim(-0.3, len(WINDOWS) - 0.35)
@@ -91,7 +91,7 @@ def _windows(axes: Axes, means: pl.DataFrame, factor: float, label: str) -> None
     for scenario, (colour, marker) in _STYLES.items():
         rows = means.filter(pl.col("scenario_id") == int(scenario))
         found = dict(zip(rows["time_period"], rows["mean"], strict=True))
-        points = [(x, found[name] * factor) for x, name in enumerate(WINDOWS) if found.get(name) is not None]
+        points = [(x, 100 * found[name]) for x, name in enumerate(WINDOWS) if found.get(name) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.2)
             ends.append((points[-1][1], points[-1][0], scenario.code, colour))

@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from engine.io.loads import Load
+from engine.io.catalog import Load
 from engine.io.published import Results, Run
 from engine.picture import SCALES
 from engine.plan import OBSERVED
 from engine.report import change, charts, maps
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
-from engine.report.words import ago, bin_ranges, count, percent, ratio, score
+from engine.report.words import bin_ranges, count, percent, ratio, score
 from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
 
@@ -82,7 +82,7 @@ def render(told: Input) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score, "ago": ago}
+    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score}
     frame, places = told.frame, told.places
     style = (resources.files("engine.report") / "style.css").read_text("utf-8")
     return environment.get_template("report.html").render(

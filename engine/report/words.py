@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import pairwise
 
 from engine.risks.definition import Bins, Intensity
@@ -31,14 +30,6 @@ def score(value: float | None) -> str:
 def count(value: float | None) -> str:
     """A whole number with separators."""
     return "–" if value is None else f"{value:,.0f}"
-
-
-def ago(moment: datetime) -> str:
-    """Days or hours since a moment."""
-    hours = (datetime.now(UTC) - moment).total_seconds() / 3600
-    return (
-        f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
-    )
 
 
 def bin_ranges(bins: Bins, intensity: Intensity) -> list[str]:
