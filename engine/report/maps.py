@@ -19,8 +19,8 @@ from engine.picture import NO_VALUE, SCALES, Scale
 Lines = Sequence[Sequence[Sequence[float]]]
 #: a class of its own: not reached by the hazard is another thing than the lowest loss
 NOT_EXPOSED = "#e4e9ee"
-#: purple less, green more: seven steps of ColorBrewer's PRGn, safe for every kind of colour blindness
-DIVERGING = ("#762a83", "#af8dc3", "#e7d4e8", "#f2f2f2", "#d9f0d3", "#7fbf7b", "#1b7837")
+#: purple less, orange more: seven steps of ColorBrewer's PuOr, safe for every kind of colour blindness
+DIVERGING = ("#542788", "#998ec3", "#d8daeb", "#f7f7f7", "#fee0b6", "#f1a340", "#b35806")
 _WIDTH = 1000.0
 _CLASSES = 7
 _MARGIN = 0.02
