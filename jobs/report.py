@@ -30,7 +30,7 @@ from engine.report.page import Earlier, Input, Warehouse
 from engine.risks import load_edition
 from engine.risks.edition import EDITIONS, Edition
 from engine.settings import Settings
-from jobs import _console, _home
+from jobs import _addresses, _console, _home
 
 log = logging.getLogger("jobs")
 
@@ -118,8 +118,8 @@ def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple
 
 def _published(sink: str, stack: ExitStack) -> Results:
     """What is published there."""
-    if Path(sink).is_dir():
-        return DirectoryResults(Path(sink))
+    if folder := _addresses.folder_of(sink):
+        return DirectoryResults(folder)
     connection = stack.enter_context(closing(postgres.connect(sink)))
     return DatabaseResults(connection, sink)
 

@@ -29,7 +29,7 @@ from engine.errors import SettingsError
 from engine.io import batch_jobs, postgres, status
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.settings import Settings
-from jobs import _console
+from jobs import _addresses, _console
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,8 +78,7 @@ def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple
 
 
 def _sink(sink: str) -> dict[str, Any]:
-    folder = Path(sink)
-    if folder.is_dir():
+    if folder := _addresses.folder_of(sink):
         if not (folder / ".runs").is_dir():
             raise SettingsError(f"{folder} is no directory of results: no run was ever written there")
         return {"where": str(folder), **status.of_directory(folder)}
@@ -88,7 +87,7 @@ def _sink(sink: str) -> dict[str, Any]:
 
 
 def _job(sink: str, batch_id: UUID) -> dict[str, Any]:
-    if Path(sink).is_dir():
+    if _addresses.folder_of(sink):
         raise SettingsError(f"{sink} is a directory: only a database has jobs")
     with closing(postgres.connect(sink)) as connection:
         job = batch_jobs.read(connection, batch_id)
