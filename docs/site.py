@@ -40,20 +40,19 @@ def on_post_build(config: Any, **_: Any) -> None:
 
 
 def _routes() -> str:
-    rows = ["| route | what | parameters | answers |", "|---|---|---|---|"]
+    rows = []
     for path, methods in create_app().openapi()["paths"].items():
         for method, told in methods.items():
             what = told.get("description", told.get("summary", "")).split("\n\n")[0].replace("\n", " ")
-            names = [
+            given = [
                 f"`{each['name']}`" + ("" if each.get("required") else " (optional)")
                 for each in told.get("parameters", ())
             ]
             if "requestBody" in told:
-                names.append("body: " + ", ".join(told["requestBody"]["content"]))
+                given.append("a body of " + " or ".join(told["requestBody"]["content"]))
+            takes = f" Takes {', '.join(given)}." if given else ""
             answers = ", ".join(sorted(told["responses"]))
-            rows.append(
-                f"| `{method.upper()} {path}` | {what} | {', '.join(names)} | {answers} |".replace("{", "&#123;")
-            )
+            rows.append(f"- `{method.upper()} {path}`<br>{what}{takes} Answers {answers}.")
     return "\n".join(rows)
 
 
