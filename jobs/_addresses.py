@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.errors import SettingsError
+from engine.io import postgres
 from engine.io.embedded import EmbeddedServer
 from engine.settings import Settings
 from jobs import _home
@@ -36,6 +38,18 @@ def addresses(config: Settings, stack: ExitStack) -> Addresses:
         warehouse, application = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
     notify = application if config.notify_dsn is None else config.notify_dsn.get_secret_value()
     return Addresses(warehouse, application, notify)
+
+
+def folder_of(sink: str) -> Path | None:
+    """The directory of results that a sink is; None for a database.
+
+    raises : SettingsError when it is neither
+    """
+    if Path(sink).is_dir():
+        return Path(sink)
+    if postgres.is_url(sink) or "=" in sink:
+        return None
+    raise SettingsError(f"--sink {sink}: neither a PostgreSQL address nor a directory")
 
 
 def application_of(config: Settings, stack: ExitStack) -> tuple[str, str]:

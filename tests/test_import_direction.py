@@ -27,7 +27,12 @@ ALLOWED = {
     "enrichment": BASE | {"assess", "io", "plan"},
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
-    "service": BASE | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},
+    "picture": set(),
+    "borders": set(),
+    "report": BASE | {"picture", "borders", "kernels", "risks", "io", "plan", "summary"},
+    "service": BASE
+    | {"picture", "borders"}
+    | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},
     "__init__": {"period", "scenario", "pipeline"},
 }
 KERNEL_LIBRARIES = {"numpy", "numba", "math"}

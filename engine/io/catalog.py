@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,27 @@ _SCOPES = ("synthetic", "sample", "observed", "full")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One published row of `etl_load`."""
+    """One published row of `etl_load`. files: name, bytes, sha256, scenario; rows, rejected: None where not counted."""
 
     loader: str
     version: str
     table: str
     scope: str
-    hashes: tuple[str, ...]
+    files: tuple[Mapping[str, Any], ...]
     report: Mapping[str, Any]
+    rows: int | None
+    rejected: int | None
+    finished_at: datetime | None
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """SHA-256 of the files, ascending."""
+        return tuple(sorted(str(file.get("sha256")) for file in self.files))
+
+    @property
+    def findings(self) -> tuple[Mapping[str, Any], ...]:
+        """What the gate found, as `quality.Finding.as_json`."""
+        return tuple(self.report.get("findings", ()))
 
 
 def present(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
@@ -92,12 +106,12 @@ def published(connection: psycopg.Connection) -> list[Load]:
     if row is None or not row[0]:
         return []
     rows = connection.execute(
-        "SELECT loader, loader_version, table_name, scope, source_files, gate_report FROM etl_load"
-        " WHERE status = 'published' ORDER BY table_name, loader"
+        "SELECT loader, loader_version, table_name, scope, source_files, gate_report, n_rows, n_rejected, finished_at"
+        " FROM etl_load WHERE status = 'published' ORDER BY table_name, loader"
     )
     return [
-        Load(loader, version, table, scope, tuple(sorted(str(file.get("sha256")) for file in files)), report or {})
-        for loader, version, table, scope, files, report in rows
+        Load(loader, version, table, scope, tuple(files), report or {}, *counts)
+        for loader, version, table, scope, files, report, *counts in rows
     ]
 
 

@@ -19,7 +19,7 @@ from engine.period import FULL, WINDOWS
 from engine.scenario import DEFAULT_SCENARIO
 
 #: upper end of every level but the last, on the 0..100 scale
-_LEVELS = ((20, "MINIMAL"), (40, "LOW"), (60, "MEDIUM"), (80, "HIGH"), (None, "CRITICAL"))
+LEVELS = ((20, "MINIMAL"), (40, "LOW"), (60, "MEDIUM"), (80, "HIGH"), (None, "CRITICAL"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +193,8 @@ def to_rows(
 
 def _level() -> pl.Expr:
     percent = pl.col("hazard_score_100")
-    level = pl.lit(_LEVELS[-1][1])
-    for upper, name in reversed(_LEVELS[:-1]):
+    level = pl.lit(LEVELS[-1][1])
+    for upper, name in reversed(LEVELS[:-1]):
         level = pl.when(percent < upper).then(pl.lit(name)).otherwise(level)
     return level
 

@@ -181,6 +181,18 @@ class RunDirectory(RunFiles):
         return made
 
     @classmethod
+    def open(cls, root: Path | str, run_id: int) -> RunDirectory:
+        """A run as it lies there, finished or not, for reading.
+
+        raises : SettingsError for an unknown run
+        """
+        folder = open_folder(root)
+        if folder.size(f"{run_id}/manifest.json") is None:
+            known = ", ".join(map(str, sorted(run_ids(root)))) or "none"
+            raise SettingsError(f"no run {run_id} under {root}; there: {known}")
+        return cls(root, run_id, json.loads(folder.read(f"{run_id}/manifest.json")))
+
+    @classmethod
     def resume(
         cls, root: Path | str, run_id: int, identity: Mapping[str, object], blocks: Sequence[Cells]
     ) -> RunDirectory:
@@ -189,17 +201,13 @@ class RunDirectory(RunFiles):
         raises : SettingsError for an unknown run, or naming what differs from its start (source, edition, ...);
                  SinkError when a committed file is gone or cut short
         """
-        folder = open_folder(root)
-        if folder.size(f"{run_id}/manifest.json") is None:
-            known = ", ".join(map(str, sorted(run_ids(root)))) or "none"
-            raise SettingsError(f"no run {run_id} to resume under {root}; there: {known}")
-        manifest = json.loads(folder.read(f"{run_id}/manifest.json"))
+        run = cls.open(root, run_id)
+        manifest = run._manifest
         then, now = manifest["identity"] | {"blocks": manifest["blocks"]}, _plain(identity) | {"blocks": _plain(blocks)}
         changed = [name for name in sorted(then | now) if then.get(name) != now.get(name)]
         if changed:
             shown = "; ".join(f"{name} was {_short(then.get(name))}, is {_short(now.get(name))}" for name in changed)
             raise SettingsError(f"run {run_id} cannot be resumed, its inputs changed: {shown}")
-        run = cls(root, run_id, manifest)
         for number, entry in manifest["done"].items():
             for table, (_, size) in entry["files"].items():
                 if (found := run._size(int(number), table)) != size:
@@ -208,6 +216,11 @@ class RunDirectory(RunFiles):
                         f"with {size} bytes, found {found or 0}"
                     )
         return run
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What was decided before the first block: source, edition, scope, baseline, pairs, risks, engine version."""
+        return dict(self._manifest["identity"])
 
     def commit(self, block: StoredBlock) -> None:
         """Replace the manifest by one that lists this block; a block committed twice counts once.

@@ -23,6 +23,7 @@ Mask = Callable[[Block], NDArray[np.bool_]]
 class Intensity:
     """A hazard intensity: one value a year or month.
 
+    meaning     : what it is, in words for a reader of results
     of          : block -> (cells, years) or, when `monthly`, (cells, years, 12)
     needs       : climate variables it reads; `tables`: small tables it reads
     scale       : samples are the years of the track record whatever the period, times this (cells,) factor of the
@@ -31,6 +32,7 @@ class Intensity:
     negated     : x is minus the published index; bins are written in the index itself
     """
 
+    meaning: str
     unit: str
     of: OfBlock
     needs: tuple[str, ...] = ()

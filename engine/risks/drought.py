@@ -47,8 +47,21 @@ def _damped(block: Block) -> NDArray[np.bool_]:
 DROUGHT = Risk(
     name="drought",
     intensities={
-        "minus_spei12": Intensity(unit="1", needs=("spei12",), monthly=True, negated=True, of=_dryness_by_month),
-        "minus_annual_minimum_spei12": Intensity(unit="1", needs=("spei12",), negated=True, of=driest_month),
+        "minus_spei12": Intensity(
+            meaning="-SPEI-12 of the month, more is drier",
+            unit="1",
+            needs=("spei12",),
+            monthly=True,
+            negated=True,
+            of=_dryness_by_month,
+        ),
+        "minus_annual_minimum_spei12": Intensity(
+            meaning="- lowest SPEI-12 of the year, more is drier",
+            unit="1",
+            needs=("spei12",),
+            negated=True,
+            of=driest_month,
+        ),
     },
     hazard=HazardIndex(
         components=(

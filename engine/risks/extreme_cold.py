@@ -14,7 +14,14 @@ def coldest_month(block: Block) -> Floats:
 
 EXTREME_COLD = Risk(
     name="extreme_cold",
-    intensities={"csdi": Intensity(unit="days/year", needs=("csdi",), of=lambda block: block["csdi"])},
+    intensities={
+        "csdi": Intensity(
+            meaning="days of the year inside a cold spell (CSDI)",
+            unit="days/year",
+            needs=("csdi",),
+            of=lambda block: block["csdi"],
+        )
+    },
     hazard=HazardIndex(
         components=(
             Component(

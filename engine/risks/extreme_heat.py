@@ -14,7 +14,14 @@ def warmest_month(block: Block) -> Floats:
 
 EXTREME_HEAT = Risk(
     name="extreme_heat",
-    intensities={"wsdi": Intensity(unit="days/year", needs=("wsdi",), of=lambda block: block["wsdi"])},
+    intensities={
+        "wsdi": Intensity(
+            meaning="days of the year inside a warm spell (WSDI)",
+            unit="days/year",
+            needs=("wsdi",),
+            of=lambda block: block["wsdi"],
+        )
+    },
     hazard=HazardIndex(
         components=(
             Component(

@@ -38,8 +38,18 @@ def _near_river(block: Block, _: Years) -> NDArray[np.float64]:
 RIVER_FLOOD = Risk(
     name="river_flood",
     intensities={
-        "rx5day": Intensity(unit="mm", needs=("rx5day",), of=lambda block: block["rx5day"]),
-        "rx1day": Intensity(unit="mm", needs=("rx1day",), of=lambda block: block["rx1day"]),
+        "rx5day": Intensity(
+            meaning="largest rain of five days in the year (RX5DAY)",
+            unit="mm",
+            needs=("rx5day",),
+            of=lambda block: block["rx5day"],
+        ),
+        "rx1day": Intensity(
+            meaning="largest rain of one day in the year (RX1DAY)",
+            unit="mm",
+            needs=("rx1day",),
+            of=lambda block: block["rx1day"],
+        ),
     },
     hazard=HazardIndex(
         components=(

@@ -91,8 +91,20 @@ def _score(block: Block, years: Years) -> NDArray[np.float64]:
 SEA_LEVEL_RISE = Risk(
     name="sea_level_rise",
     intensities={
-        "rise_cm": Intensity(unit="cm", tables=TABLES, of=rise, not_exposed=out_of_reach_or_high),
-        "inundation_m": Intensity(unit="m", tables=TABLES, of=inundation_depth, not_exposed=out_of_reach),
+        "rise_cm": Intensity(
+            meaning="rise of the sea at the nearest ocean point since 2015-2034",
+            unit="cm",
+            tables=TABLES,
+            of=rise,
+            not_exposed=out_of_reach_or_high,
+        ),
+        "inundation_m": Intensity(
+            meaning="rise of the sea above the mean elevation of the cell",
+            unit="m",
+            tables=TABLES,
+            of=inundation_depth,
+            not_exposed=out_of_reach,
+        ),
     },
     hazard=HazardIndex(
         components=(Component(name="rise at the period's end", weight=1.0, tables=TABLES, of=_score),),

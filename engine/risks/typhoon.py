@@ -100,10 +100,20 @@ TYPHOON = Risk(
     name="typhoon",
     intensities={
         "wind": Intensity(
-            unit="m/s", needs=("ta",), tables=TABLES, of=lambda block: _wind(block.inputs), scale=delta_change
+            meaning="highest wind of the year from typhoon tracks, 10-minute mean",
+            unit="m/s",
+            needs=("ta",),
+            tables=TABLES,
+            of=lambda block: _wind(block.inputs),
+            scale=delta_change,
         ),
         "exposure": Intensity(
-            unit="1", needs=("ta",), tables=TABLES, of=lambda block: _exposure(block.inputs), scale=delta_change
+            meaning="time of the year inside gale and storm radii, weighted",
+            unit="1",
+            needs=("ta",),
+            tables=TABLES,
+            of=lambda block: _exposure(block.inputs),
+            scale=delta_change,
         ),
     },
     hazard=HazardIndex(

@@ -44,8 +44,18 @@ def _built_share(block: Block, _: Years) -> NDArray[np.float64]:
 URBAN_FLOOD = Risk(
     name="urban_flood",
     intensities={
-        "rx1day": Intensity(unit="mm", needs=("rx1day",), of=lambda block: block["rx1day"]),
-        "rain80": Intensity(unit="days/year", needs=("rain80",), of=lambda block: block["rain80"]),
+        "rx1day": Intensity(
+            meaning="largest rain of one day in the year (RX1DAY)",
+            unit="mm",
+            needs=("rx1day",),
+            of=lambda block: block["rx1day"],
+        ),
+        "rain80": Intensity(
+            meaning="days of the year with at least 80 mm of rain",
+            unit="days/year",
+            needs=("rain80",),
+            of=lambda block: block["rain80"],
+        ),
     },
     hazard=HazardIndex(
         components=(

@@ -38,7 +38,13 @@ def water_stress_index(block: Block) -> Floats:
 WATER_STRESS = Risk(
     name="water_stress",
     intensities={
-        "wsi": Intensity(unit="1", needs=basins.CLIMATE, tables=basins.TABLES, of=water_stress_index),
+        "wsi": Intensity(
+            meaning="water withdrawn / water available in the year",
+            unit="1",
+            needs=basins.CLIMATE,
+            tables=basins.TABLES,
+            of=water_stress_index,
+        ),
     },
     hazard=HazardIndex(
         components=(

@@ -39,9 +39,19 @@ def _fuel(block: Block, _: Years) -> NDArray[np.float64]:
 WILDFIRE = Risk(
     name="wildfire",
     intensities={
-        "fwi": Intensity(unit="1", needs=NEEDS, monthly=True, of=monthly_index),
-        "fwi_annual_maximum": Intensity(unit="1", needs=NEEDS, of=annual_maximum_index),
-        "fwi_rain": Intensity(unit="1", needs=NEEDS, monthly=True, of=_fitted),
+        "fwi": Intensity(
+            meaning="fire-weather proxy of the month", unit="1", needs=NEEDS, monthly=True, of=monthly_index
+        ),
+        "fwi_annual_maximum": Intensity(
+            meaning="highest fire-weather proxy of the year", unit="1", needs=NEEDS, of=annual_maximum_index
+        ),
+        "fwi_rain": Intensity(
+            meaning="fire-weather proxy of the month with the rain term fitted at Seoul",
+            unit="1",
+            needs=NEEDS,
+            monthly=True,
+            of=_fitted,
+        ),
     },
     hazard=HazardIndex(
         components=(

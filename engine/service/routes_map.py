@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from importlib import resources
 from typing import Any, Literal
 
 import numpy as np
 import psycopg
-import shapely
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 from numpy.typing import NDArray
 from psycopg import sql
+from shapely.geometry.base import BaseGeometry
 
+from engine import borders, picture
 from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError
 from engine.period import PERIODS, WINDOWS
 from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.service import models, picture
+from engine.service import models
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
@@ -29,8 +31,6 @@ router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
 Quantity = Literal["aal", "hazard"]
 _PICTURES = 300  # 234 layers of an edition, about 50 kB each
-#: degrees; a cell is 0.01
-_TOLERANCE = 0.003
 _HEADER = 19
 _ROW = np.dtype([("fields", ">i2"), ("l1", ">i4"), ("grid_id", ">i4"), ("l2", ">i4"), ("value", ">f4")])
 _FULL = {
@@ -166,38 +166,19 @@ def read_borders(context: Shared, request: Request) -> models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
         request.app.state.borders = models.Borders(
-            coastline=_lines(_of_warehouse(context, _COAST) or _shipped("coastline_korea.geojson")),
-            provinces=_lines(_of_warehouse(context, _PROVINCES) or _shipped("provinces_korea_2013.geojson")),
+            coastline=borders.lines(_of_warehouse(context, borders.coastline) or borders.shipped_coastline()),
+            provinces=borders.lines(_of_warehouse(context, borders.provinces) or borders.shipped_provinces()),
         )
-    borders: models.Borders = request.app.state.borders
-    return borders
+    told: models.Borders = request.app.state.borders
+    return told
 
 
-_COAST = "SELECT geom_wkb FROM map_feature WHERE layer = 'coastline'"
-_PROVINCES = "SELECT geom_wkb FROM location_admin WHERE level = 1 AND geom_wkb IS NOT NULL"
-
-
-def _of_warehouse(context: Context, query: str) -> list[Any]:
+def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[BaseGeometry]]) -> list[BaseGeometry]:
     try:
         with context.climate() as connection:
-            rows = connection.execute(query.encode()).fetchall()
+            return read(connection)
     except EngineError:
         return []
-    return [shapely.from_wkb(wkb) for (wkb,) in rows]
-
-
-def _shipped(name: str) -> list[Any]:
-    """The country's lines that come with the sample."""
-    text = (resources.files("engine.sample") / "data" / "map" / name).read_text("utf-8")
-    return [*shapely.get_parts(shapely.from_geojson(text))]
-
-
-def _lines(shapes: list[Any]) -> list[list[list[float]]]:
-    simple = shapely.simplify(np.asarray(shapes, object), _TOLERANCE)
-    parts = shapely.get_parts(simple)
-    areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-    strokes = [*shapely.get_exterior_ring(parts[areas]), *parts[~areas]]
-    return [[[round(x, 3), round(y, 3)] for x, y in shapely.get_coordinates(stroke)] for stroke in strokes]
 
 
 _FILES = {

@@ -18,7 +18,11 @@ STYLES = {
     "drought": BinStyle((0.0, 0.005, 0.02, 0.07), negated=True),
 }
 YEARLY = dict.fromkeys(WRITES["yearly"], RISKS)
-IDENTITY = {"source_fingerprint": "a" * 64, "edition_checksum": "b" * 64, "risks": list(RISKS)}
+IDENTITY = {
+    **{"job_type": "yearly", "scope": "full", "edition": "2025-11", "baseline": "1991-2020"},
+    **{"source_fingerprint": "a" * 64, "edition_checksum": "b" * 64},
+    **{"probability": list(RISKS), "hazard": {risk: ["part"] for risk in RISKS}},
+}
 RECORD = RunRecord(
     job_type="yearly",
     scope="full",

@@ -54,7 +54,7 @@ def test_resume_is_refused_when_the_blocks_were_cut_otherwise(tmp_path):
 
 def test_an_unknown_run_is_refused_with_the_known_ones(tmp_path):
     begun(tmp_path)
-    with pytest.raises(SettingsError, match=r"no run 4 to resume under .*; there: 3"):
+    with pytest.raises(SettingsError, match=r"no run 4 under .*; there: 3"):
         resumed(tmp_path, run_id=4)
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from engine.service import picture
+from engine import picture
 from tests.service.conftest import LAND, running
 
 REFUSED = re.compile("status of (404|422)")

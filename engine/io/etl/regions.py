@@ -103,3 +103,12 @@ _SHORT = {
     "제주": "제주특별자치도",
 }
 _NEW_NAMES = {"강원도": "강원특별자치도", "전라북도": "전북특별자치도", "제주특별자치도": "제주도"}
+
+
+@cache
+def english_names() -> dict[str, str]:
+    """Legal code, 2 or 5 digits -> English name; renamed provinces under both codes."""
+    names = {row["sido_code"]: row["name_en"] for row in _rows("provinces_korea.csv")}
+    names |= {row["legal_code"]: row["name_en"] for row in _rows("municipalities_korea.csv")}
+    before = {new: old for old, new in RENAMED.items()}
+    return names | {before[code[:2]] + code[2:]: name for code, name in names.items() if code[:2] in before}

@@ -31,15 +31,21 @@ _TRANSPARENT, _GREY, _FIRST = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Classes of a quantity. breaks: inner limits, ascending, a class holds its lower one; labels: one a class."""
+    """Classes of a quantity. breaks: inner limits, ascending, a class holds its lower one; labels: one a class.
+
+    own : colours, one a class, where steps of PALETTE are not wanted
+    """
 
     unit: str
     breaks: tuple[float, ...]
     labels: Sequence[str]
+    own: tuple[str, ...] = ()
 
     @property
     def colours(self) -> tuple[str, ...]:
         """One a class, the lowest first."""
+        if self.own:
+            return self.own
         steps = np.round(np.linspace(0, len(PALETTE) - 1, len(self.labels))).astype(int)
         return tuple(PALETTE[step] for step in steps)
 

@@ -1,0 +1,70 @@
+"""Hooks of the docs site: formulas become MathML, and the HTTP routes are listed from the application itself."""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+
+from engine.report.words import bin_ranges
+from engine.risks import RISKS, load_edition
+from engine.risks.edition import EDITIONS
+from jobs.serve import create_app
+
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+_FILLED = {"<!-- routes -->": lambda: _routes(), "<!-- editions -->": lambda: _editions()}
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Browsers draw MathML themselves: no script, no font, no other host."""
+
+    def formula(found: re.Match[str]) -> str:
+        kind, tex = found.groups()
+        return convert(html.unescape(tex).strip(), display="block" if kind == "div" else "inline")
+
+    return _FORMULA.sub(formula, content)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Tables made from the code, where a page asks for them."""
+    for marker, table in _FILLED.items():
+        markdown = markdown.replace(marker, table()) if marker in markdown else markdown
+    return markdown
+
+
+def on_post_build(config: Any, **_: Any) -> None:
+    """The OpenAPI description beside the pages."""
+    Path(config["site_dir"], "openapi.json").write_text(json.dumps(create_app().openapi(), indent=1), "utf-8")
+
+
+def _routes() -> str:
+    rows = []
+    for path, methods in create_app().openapi()["paths"].items():
+        for method, told in methods.items():
+            what = told.get("description", told.get("summary", "")).split("\n\n")[0].replace("\n", " ")
+            given = [
+                f"`{each['name']}`" + ("" if each.get("required") else " (optional)")
+                for each in told.get("parameters", ())
+            ]
+            if "requestBody" in told:
+                given.append("a body of " + " or ".join(told["requestBody"]["content"]))
+            takes = f" Takes {', '.join(given)}." if given else ""
+            answers = ", ".join(sorted(told["responses"]))
+            rows.append(f"- `{method.upper()} {path}`<br>{what}{takes} Answers {answers}.")
+    return "\n".join(rows)
+
+
+def _editions() -> str:
+    """Bins and damage rates of the published editions."""
+    rows = ["| risk | edition | intensity | bins: damage rate, % of value | source |", "|---|---|---|---|---|"]
+    for risk, declared in RISKS.items():
+        for name in EDITIONS:
+            bins = load_edition(name).bins[risk]
+            intensity = declared.intensities[bins.intensity]
+            pairs = zip(bin_ranges(bins, intensity), bins.damage_rates, strict=True)
+            cuts = "<br>".join(f"{text}: {100 * rate:g}" for text, rate in pairs)
+            title = risk.replace("_", " ") if name == EDITIONS[0] else ""
+            rows.append(f"| {title} | {name} | {intensity.meaning} | {cuts} | {bins.source} |")
+    return "\n".join(rows)

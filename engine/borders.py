@@ -1,0 +1,54 @@
+"""Coast and provinces as lines to draw over a map: the warehouse's, or the country's that come with the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+import numpy as np
+import psycopg
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+#: degrees; a cell is 0.01
+TOLERANCE = 0.003
+_COAST = "SELECT geom_wkb FROM map_feature WHERE layer = 'coastline'"
+_PROVINCES = "SELECT geom_wkb FROM location_admin WHERE level = 1 AND geom_wkb IS NOT NULL"
+
+
+def coastline(connection: psycopg.Connection) -> list[BaseGeometry]:
+    """The coast as the warehouse has it, EPSG:4326; empty where it was not loaded."""
+    return _read(connection, _COAST)
+
+
+def provinces(connection: psycopg.Connection) -> list[BaseGeometry]:
+    """Outlines of the provinces as the warehouse has them; empty where they were not loaded."""
+    return _read(connection, _PROVINCES)
+
+
+def _read(connection: psycopg.Connection, query: str) -> list[BaseGeometry]:
+    return [shapely.from_wkb(wkb) for (wkb,) in connection.execute(query.encode()).fetchall()]
+
+
+def shipped_coastline() -> list[BaseGeometry]:
+    """The coast of South Korea that comes with the sample."""
+    return _shipped("coastline_korea.geojson")
+
+
+def shipped_provinces() -> list[BaseGeometry]:
+    """Provinces of South Korea in 2013, likewise."""
+    return _shipped("provinces_korea_2013.geojson")
+
+
+def _shipped(name: str) -> list[BaseGeometry]:
+    text = (resources.files("engine.sample") / "data" / "map" / name).read_text("utf-8")
+    return [*shapely.get_parts(shapely.from_geojson(text))]
+
+
+def lines(shapes: Sequence[BaseGeometry], tolerance: float = TOLERANCE) -> list[list[list[float]]]:
+    """Rings of areas and strokes of lines as [longitude, latitude], simplified within `tolerance` degrees."""
+    simple = shapely.simplify(np.asarray(shapes, object), tolerance)
+    parts = shapely.get_parts(simple)
+    areas = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    strokes = [*shapely.get_exterior_ring(parts[areas]), *parts[~areas]]
+    return [[[round(x, 3), round(y, 3)] for x, y in shapely.get_coordinates(stroke)] for stroke in strokes]

@@ -1,0 +1,103 @@
+"""This run against an earlier one, cell by cell, where the two may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.io.published import Run
+from engine.report.figures import RiskFigures, components_of
+
+#: what must be the same for two AAL to be of the same thing
+_METHOD = {"edition_checksum": "edition", "baseline": "baseline"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One quantity of one risk in the cells that both runs have.
+
+    before, after : means over those cells, ratio or score
+    rank          : Spearman's correlation; None when one of the two is the same everywhere
+    beyond        : share of cells whose difference exceeds twice its standard error; None for a score, which has none
+    up, down      : shares of cells that rose and fell
+    """
+
+    cells: int
+    before: float
+    after: float
+    rank: float | None
+    beyond: float | None
+    up: float
+    down: float
+    differences: pl.DataFrame
+
+
+def incomparable(run: Run, other: Run) -> list[str]:
+    """Why the AAL of two runs are not of the same thing, in words; empty when they are."""
+    found = [
+        f"{name} {other[name]} then, {run[name]} now"
+        + (" (its figures differ)" if name == "edition" and other[name] == run[name] else "")
+        for key, name in _METHOD.items()
+        if run[key] != other[key]
+    ]
+    if run["scope"] != other["scope"]:
+        found.append(f"scope {other['scope']} then, {run['scope']} now")
+    return found
+
+
+def other_parts(run: Run, other: Run, risk: str) -> str | None:
+    """Why two hazard scores are not of the same parts; None when they are, or when a record does not say."""
+    parts = [components_of(each["summary"], risk).get("components") for each in (run, other)]
+    if None in parts or parts[0] == parts[1]:
+        return None
+    then, now = (" + ".join(_names(part)) or "nothing" for part in (parts[1], parts[0]))
+    return f"{then} then, {now} now"
+
+
+def _names(parts: object) -> Sequence[str]:
+    return parts if isinstance(parts, list | tuple) else ()
+
+
+def change_of_aal(now: RiskFigures, then: RiskFigures) -> Change | None:
+    """None without a common cell."""
+    both = now.known.select("grid_id", "latitude", "longitude", "aal", "aal_se").join(
+        then.known.select("grid_id", "aal", "aal_se"), on="grid_id", suffix="_then"
+    )
+    error = (pl.col("aal_se").cast(pl.Float64) ** 2 + pl.col("aal_se_then").cast(pl.Float64) ** 2).sqrt()
+    return _change(both, "aal", beyond=(pl.col("difference").abs() > 2 * error))
+
+
+def change_of_hazard(now: RiskFigures, then: RiskFigures) -> Change | None:
+    """None without a common cell."""
+    both = now.hazard.select("grid_id", "latitude", "longitude", "hazard_score").join(
+        then.hazard.select("grid_id", "hazard_score"), on="grid_id", suffix="_then"
+    )
+    return _change(both, "hazard_score", beyond=pl.lit(None, pl.Boolean))
+
+
+def _change(both: pl.DataFrame, name: str, *, beyond: pl.Expr) -> Change | None:
+    if both.is_empty():
+        return None
+    after, before = pl.col(name).cast(pl.Float64), pl.col(f"{name}_then").cast(pl.Float64)
+    rows = both.with_columns(difference=after - before)
+    told = rows.select(
+        before=before.mean(),
+        after=after.mean(),
+        rank=pl.corr(after, before, method="spearman"),
+        beyond=beyond.mean(),
+        up=(pl.col("difference") > 0).mean(),
+        down=(pl.col("difference") < 0).mean(),
+    ).row(0, named=True)
+    rank = told["rank"]
+    return Change(
+        cells=rows.height,
+        before=told["before"],
+        after=told["after"],
+        rank=None if rank is None or rank != rank else rank,
+        beyond=told["beyond"],
+        up=told["up"],
+        down=told["down"],
+        differences=rows.select("latitude", "longitude", "difference"),
+    )

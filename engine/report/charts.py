@@ -1,0 +1,121 @@
+"""Charts of the report, as SVG pictures in data URIs: how sure the AAL is, and what the scenarios make of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from engine.period import PERIODS, WINDOWS
+from engine.scenario import Scenario
+
+#: Okabe and Ito (2008), and a marker each for grey print
+_STYLES = {
+    Scenario.SSP126: ("#0072B2", "o"),
+    Scenario.SSP245: ("#009E73", "s"),
+    Scenario.SSP370: ("#E69F00", "^"),
+    Scenario.SSP585: ("#D55E00", "D"),
+}
+_LOOK: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",  # the same figures give the same bytes
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#5b6770",
+    "axes.labelcolor": "#26323a",
+    "xtick.color": "#5b6770",
+    "ytick.color": "#5b6770",
+    "text.color": "#26323a",
+}
+_POINTS = 120
+
+
+def risk_chart(
+    aal: NDArray[np.float32] | None, error: NDArray[np.float32] | None, losses: pl.DataFrame, scores: pl.DataFrame
+) -> str:
+    """Three panels of one risk.
+
+    aal, error     : (cells,) ratio and its standard error, NaN where unknown; None: no probability results
+    losses, scores : columns scenario_id, time_period, mean, of this risk; may be empty
+    returns        : data URI
+    """
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(9.2, 2.25))
+        figure.subplots_adjust(left=0.06, right=0.965, top=0.9, bottom=0.2, wspace=0.28)
+        first, second, third = figure.subplots(1, 3)
+        _ranks(first, aal, error)
+        _windows(second, losses, "mean AAL, % of value a year")
+        _windows(third, scores, "mean hazard score, 0 to 100")
+        return _uri(figure)
+
+
+def _ranks(axes: Axes, aal: NDArray[np.float32] | None, error: NDArray[np.float32] | None) -> None:
+    axes.set_title("every cell, by rank, with ± 2 SE", loc="left", fontsize=8.5)
+    axes.set_xlabel("share of cells, %")
+    axes.set_ylabel("AAL, % of value a year")
+    known = None if aal is None else ~np.isnan(aal)
+    if aal is None or error is None or known is None or not known.any():
+        _nothing(axes)
+        return
+    order = np.argsort(aal[known], kind="stable")
+    values, errors = aal[known][order].astype(float) * 100, error[known][order].astype(float) * 100
+    groups = np.array_split(np.arange(len(values)), min(_POINTS, len(values)))
+    share = np.array([100 * (group.mean() + 0.5) / len(values) for group in groups])
+    middle = np.array([values[group].mean() for group in groups])
+    axes.plot(share, middle, color="#26323a", linewidth=1.4)
+    # the error of a typical cell of the group, not of its mean
+    stated = [errors[group][~np.isnan(errors[group])] for group in groups]
+    spread = np.array([np.median(part) if part.size else np.nan for part in stated])
+    axes.fill_between(share, np.maximum(middle - 2 * spread, 0), middle + 2 * spread, color="#7ba3b8", alpha=0.45, lw=0)
+    axes.set_xlim(0, 100)
+    axes.set_ylim(bottom=0)
+
+
+def _windows(axes: Axes, means: pl.DataFrame, label: str) -> None:
+    axes.set_title(label, loc="left", fontsize=8.5)
+    axes.set_xticks(range(len(WINDOWS)), ["{}-{}".format(*PERIODS[name]) for name in WINDOWS])
+    axes.set_xlim(-0.3, len(WINDOWS) - 0.35)
+    if means.is_empty():
+        _nothing(axes)
+        return
+    ends = []
+    for scenario, (colour, marker) in _STYLES.items():
+        rows = means.filter(pl.col("scenario_id") == int(scenario))
+        found = dict(zip(rows["time_period"], rows["mean"], strict=True))
+        points = [(x, 100 * found[name]) for x, name in enumerate(WINDOWS) if found.get(name) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.2)
+            ends.append((points[-1][1], points[-1][0], scenario.code, colour))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0.0, low - 0.05 * (high - low)), high + 0.05 * (high - low))
+    _label(axes, sorted(ends))
+
+
+def _label(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Names beside the ends of the lines, pushed apart where they would cover each other."""
+    low, high = axes.get_ylim()
+    gap, last = 0.105 * (high - low), -np.inf
+    for value, x, text, colour in ends:
+        y = max(value, last + gap)
+        axes.annotate(text, (x, y), xytext=(6, 0), textcoords="offset points", va="center", color=colour, fontsize=7.5)
+        last = y
+
+
+def _nothing(axes: Axes) -> None:
+    axes.text(0.5, 0.5, "not computed", transform=axes.transAxes, ha="center", va="center", color="#5b6770")
+    axes.set_yticks([])
+
+
+def _uri(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

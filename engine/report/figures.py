@@ -1,0 +1,178 @@
+"""Figures of one risk over all its cells: what the report says in numbers. Nothing here is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from engine.io.published import Results
+from engine.io.results import LEVELS
+from engine.kernels import METHODS
+from engine.report.places import Places
+from engine.summary import HIGH_AAL
+
+_TOWNS = 10
+_SPREAD = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Of the AAL, ratios, over the cells with a result."""
+
+    mean: float
+    q05: float
+    q25: float
+    median: float
+    q75: float
+    q95: float
+    largest: float
+    share_high: float
+    relative_error: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """How many samples a cell's estimate stands on."""
+
+    fewest: int
+    median: float
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskFigures:
+    """One risk. probability, hazard: columns of `io.published`; empty where not computed."""
+
+    risk: str
+    probability: pl.DataFrame
+    hazard: pl.DataFrame
+    mean_bins: list[float]
+    losses: pl.DataFrame
+    scores: pl.DataFrame
+
+    @cached_property
+    def known(self) -> pl.DataFrame:
+        """Rows with an AAL."""
+        return self.probability.filter(pl.col("aal").is_not_null())
+
+    @cached_property
+    def methods(self) -> dict[str, int]:
+        """Cells by method, in the order of `METHODS`."""
+        counts = dict(self.probability["method"].value_counts().iter_rows())
+        return {name: counts[name] for name in METHODS if name in counts}
+
+    @cached_property
+    def nulls(self) -> int:
+        """Cells without an AAL."""
+        return self.probability.height - self.known.height
+
+    @cached_property
+    def samples(self) -> Samples | None:
+        """Of the cells that were estimated; None without one."""
+        n = self.known.filter(pl.col("method") != "not_exposed")["n_samples"]
+        if n.is_empty():
+            return None
+        return Samples(fewest=_int(n.min()), median=_float(n.median()), most=_int(n.max()))
+
+    @cached_property
+    def spread(self) -> Spread | None:
+        """None without a cell that has an AAL."""
+        if self.known.is_empty():
+            return None
+        aal = self.known["aal"].cast(pl.Float64)
+        told = self.known.filter((pl.col("aal") > 0) & pl.col("aal_se").is_not_null())
+        error = (told["aal_se"].cast(pl.Float64) / told["aal"].cast(pl.Float64)).median()
+        return Spread(
+            mean=_float(aal.mean()),
+            largest=_float(aal.max()),
+            share_high=_float((aal > HIGH_AAL).mean()),
+            relative_error=None if error is None else _float(error),
+            **{name: _float(aal.quantile(q, "linear")) for name, q in _SPREAD.items()},
+        )
+
+    @cached_property
+    def levels(self) -> dict[str, float]:
+        """Share of the scored cells in each hazard level; empty without a score."""
+        if self.hazard.is_empty():
+            return {}
+        score, low, shares = self.hazard["hazard_score"].cast(pl.Float64) * 100, 0, {}
+        for high, name in LEVELS:
+            inside = score >= low if high is None else score.is_between(low, high, closed="left")
+            shares[name], low = _float(inside.mean()), high or 100
+        return shares
+
+    @property
+    def mean_hazard(self) -> float | None:
+        """0..1; None without a score."""
+        return None if self.hazard.is_empty() else _float(self.hazard["hazard_score"].cast(pl.Float64).mean())
+
+    @cached_property
+    def cells(self) -> pl.DataFrame:
+        """grid_id, latitude, longitude, aal, aal_se, method, hazard_score of every cell with a row of either kind."""
+        place = ["grid_id", "latitude", "longitude"]
+        both = pl.concat([self.probability.select(place), self.hazard.select(place)]).unique("grid_id").sort("grid_id")
+        return both.join(self.probability.select("grid_id", "aal", "aal_se", "method"), on="grid_id", how="left").join(
+            self.hazard.select("grid_id", "hazard_score"), on="grid_id", how="left"
+        )
+
+    def by_province(self, places: Places) -> pl.DataFrame:
+        """province, cells, spread of the AAL, mean and median hazard score; the dearest first."""
+        return self._by("province", places)
+
+    def towns(self, places: Places) -> pl.DataFrame:
+        """The same for the municipalities of the highest mean AAL (without AAL: of the highest mean score)."""
+        rows = self._by("town", places).head(_TOWNS)
+        people = pl.DataFrame(
+            {"town": list(places.population), "population": list(places.population.values())},
+            schema={"town": pl.String(), "population": pl.Int64()},
+        )
+        return rows.join(people, on="town", how="left", maintain_order="left")
+
+    def _by(self, region: str, places: Places) -> pl.DataFrame:
+        held = self.cells.join(places.cells, on="grid_id").filter(pl.col(region).is_not_null())
+        aal, score = pl.col("aal").cast(pl.Float64), pl.col("hazard_score").cast(pl.Float64)
+        grouped = held.group_by(region).agg(
+            cells=pl.len(),
+            mean=aal.mean(),
+            **{name: aal.quantile(q, "linear") for name, q in _SPREAD.items()},
+            error=pl.col("aal_se").cast(pl.Float64).median(),
+            score=score.mean(),
+        )
+        order = "score" if self.known.is_empty() else "mean"
+        return grouped.sort(order, region, descending=[True, False], nulls_last=True)
+
+
+def figures_of(results: Results, risk: str, losses: pl.DataFrame, scores: pl.DataFrame) -> RiskFigures:
+    """Read one risk. losses, scores: the means of all windows, as `Results.windows` gives them."""
+    mine = pl.col("risk_type") == risk
+    return RiskFigures(
+        risk=risk,
+        probability=results.probability(risk),
+        hazard=results.hazard(risk),
+        mean_bins=results.mean_bins(risk),
+        losses=losses.filter(mine),
+        scores=scores.filter(mine),
+    )
+
+
+def runs_of(figures: RiskFigures) -> tuple[int, ...]:
+    """Numbers of the runs whose rows stand here."""
+    numbers = pl.concat([figures.probability["run_id"], figures.hazard["run_id"]]).unique().sort()
+    return tuple(int(number) for number in numbers)
+
+
+def components_of(summary: Mapping[str, object] | None, risk: str) -> dict[str, object]:
+    """What the run's own summary says of a risk; empty where it says nothing."""
+    told = (summary or {}).get("risks") or ()
+    return next((dict(row) for row in told if row["risk"] == risk), {})  # type: ignore[attr-defined]
+
+
+def _float(value: object) -> float:
+    return float(value)  # type: ignore[arg-type]
+
+
+def _int(value: object) -> int:
+    return int(value)  # type: ignore[call-overload,no-any-return]

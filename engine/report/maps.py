@@ -1,0 +1,166 @@
+"""Maps of the report: one picture a layer, a pixel a cell, with coast and provinces drawn over it and a legend."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from engine import picture
+from engine.picture import NO_VALUE, SCALES, Scale
+
+Lines = Sequence[Sequence[Sequence[float]]]
+#: a class of its own: not reached by the hazard is another thing than the lowest loss
+NOT_EXPOSED = "#e4e9ee"
+#: purple less, orange more: seven steps of ColorBrewer's PuOr, safe for every kind of colour blindness
+DIVERGING = ("#542788", "#998ec3", "#d8daeb", "#f7f7f7", "#fee0b6", "#f1a340", "#b35806")
+_WIDTH = 1000.0
+_CLASSES = 7
+_MARGIN = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class LegendRow:
+    """One class. share: of the cells that have a row."""
+
+    colour: str
+    label: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A layer ready to be shown. png: data URI."""
+
+    png: str
+    unit: str
+    legend: tuple[LegendRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The part of the lattice that holds the results, and a margin of empty cells.
+
+    west, north : outer edge of the north-western cell, degrees; step: degrees
+    """
+
+    west: float
+    north: float
+    step: float
+    n_lat: int
+    n_lon: int
+
+    @property
+    def width(self) -> float:
+        """Of the drawing, in its own units."""
+        return _WIDTH
+
+    @property
+    def height(self) -> float:
+        """A degree of longitude is as much shorter as the middle latitude says."""
+        south = self.north - self.n_lat * self.step
+        stretch = math.cos(math.radians((self.north + south) / 2))
+        return round(_WIDTH * self.n_lat / (self.n_lon * stretch), 1)
+
+    def path(self, lines: Lines) -> str:
+        """Lines of [longitude, latitude] as an SVG path in the units of the drawing; without those that lie outside."""
+        east, south = self.west + self.n_lon * self.step, self.north - self.n_lat * self.step
+        parts = []
+        for line in lines:
+            xy = np.asarray(line)
+            if (
+                xy[:, 0].max() < self.west
+                or xy[:, 0].min() > east
+                or xy[:, 1].max() < south
+                or xy[:, 1].min() > self.north
+            ):
+                continue
+            x = (xy[:, 0] - self.west) / (self.n_lon * self.step) * self.width
+            y = (self.north - xy[:, 1]) / (self.n_lat * self.step) * self.height
+            parts.append("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)))
+        return "".join(parts)
+
+
+def frame_of(cells: pl.DataFrame) -> Frame | None:
+    """The lattice of these cells, found from their coordinates; None when they are too few to show one.
+
+    cells : columns latitude, longitude
+    """
+    axes = [np.unique(np.round(cells[name].to_numpy(), 6)) for name in ("latitude", "longitude")]
+    steps = [float(np.diff(axis).min()) for axis in axes if len(axis) > 1]
+    if not steps:
+        return None
+    step = round(min(steps), 6)
+    n_lat, n_lon = (round((axis[-1] - axis[0]) / step) + 1 for axis in axes)
+    margin = 1 + round(_MARGIN * max(n_lat, n_lon))
+    edge = (margin + 0.5) * step
+    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin)
+
+
+def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: Scale) -> Map:
+    """A layer of values.
+
+    cells  : columns latitude, longitude, in the order of the values; NaN is grey
+    """
+    rows = np.rint((frame.north - cells["latitude"].to_numpy()) / frame.step - 0.5).astype(int)
+    columns = np.rint((cells["longitude"].to_numpy() - frame.west) / frame.step - 0.5).astype(int)
+    classes = picture.classify(values, scale)
+    places = np.zeros((frame.n_lat, frame.n_lon), np.uint8)
+    places[frame.n_lat - 1 - rows, columns] = classes
+    png = base64.b64encode(picture.paint(places, scale)).decode()
+    counts = np.bincount(classes, minlength=len(scale.labels) + 2) / max(len(classes), 1)
+    legend = [
+        LegendRow(colour, label, float(share))
+        for colour, label, share in zip(scale.colours, scale.labels, counts[2:], strict=True)
+    ]
+    if counts[1]:
+        legend.append(LegendRow(NO_VALUE, "no result", float(counts[1])))
+    return Map(f"data:image/png;base64,{png}", scale.unit, tuple(legend))
+
+
+def own_scale(values: NDArray[np.float32], exposed: NDArray[np.bool_]) -> Scale:
+    """Classes of an AAL for one risk alone: round limits over the middle 96 % of the exposed cells.
+
+    values  : (cells,) ratio, NaN where unknown; shown as per cent
+    exposed : (cells,) False where the hazard cannot reach: such cells have the value 0 and a class of their own
+    """
+    known = values[exposed & ~np.isnan(values)].astype(np.float64) * 100
+    unit = SCALES["aal"].unit
+    spared = not exposed.all()
+    breaks: list[float] = []
+    if known.size:
+        low, high = np.quantile(known, [0.02, 0.98])
+        if high > low:
+            ticks = MaxNLocator(_CLASSES, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+            breaks = [tick for tick in ticks if known.min() < tick <= known.max()]
+    labels = _between([f"{value:.4g}" for value in breaks]) if breaks else [_single(known)]
+    colours = Scale(unit, tuple(breaks), labels).colours
+    if spared:
+        smallest = float(np.nextafter(np.float32(0), np.float32(1)))
+        return Scale(
+            unit, (smallest, *(value / 100 for value in breaks)), ["not exposed: 0", *labels], (NOT_EXPOSED, *colours)
+        )
+    return Scale(unit, tuple(value / 100 for value in breaks), labels)
+
+
+def _single(known: NDArray[np.float64]) -> str:
+    return f"{np.median(known):.4g}" if known.size else "-"
+
+
+def change_scale(differences: NDArray[np.float64], unit: str) -> Scale:
+    """Seven classes around zero, less to more. differences: (cells,), finite, in the unit."""
+    reach = float(np.quantile(np.abs(differences), 0.98)) if differences.size else 0.0
+    step = float(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]).tick_values(0, reach or 1.0)[1])
+    breaks = tuple(step * k for k in (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5))
+    return Scale(unit, breaks, _between([f"{value:+.3g}" for value in breaks]), DIVERGING)
+
+
+def _between(limits: list[str]) -> list[str]:
+    return [f"below {limits[0]}", *(f"{low} to {high}" for low, high in pairwise(limits)), f"{limits[-1]} and more"]

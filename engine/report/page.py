@@ -1,0 +1,178 @@
+"""The report as one HTML text: figures, maps and charts of every risk put into the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from engine.io.catalog import Load
+from engine.io.published import Results, Run
+from engine.picture import SCALES
+from engine.plan import OBSERVED
+from engine.report import change, charts, maps
+from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
+from engine.report.places import Places
+from engine.report.words import bin_ranges, count, percent, ratio, score
+from engine.risks.edition import Edition
+from engine.risks.registry import RISKS
+
+#: a run that was never published has no summary: the page says so, and shows what the rows themselves tell
+_NO_SUMMARY: dict[str, Any] = {
+    **dict.fromkeys(("pair", "status", "cells"), None),
+    **{"warnings": (), "risks": (), "missing": {}, "failed": {}, "cells_without_result": 0},
+}
+_NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An earlier run to compare with."""
+
+    run: Run
+    results: Results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warehouse:
+    """What the warehouse says now. unchanged: whether it still is what the run was computed from."""
+
+    where: str
+    loads: Sequence[Load]
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """All that the page is made from.
+
+    figures  : of every risk that has rows
+    frame    : None when the cells are too few for a map; then `places` is None, too
+    edition  : figures of the run's methodology; None when they are not at hand
+    """
+
+    results: Results
+    figures: Mapping[str, RiskFigures]
+    frame: maps.Frame | None
+    places: Places | None
+    edition: Edition | None
+    earlier: Earlier | None
+    warehouse: Warehouse | None
+
+
+def read_figures(results: Results) -> dict[str, RiskFigures]:
+    """Figures of every risk that has rows, in canonical order."""
+    losses, scores = results.windows()
+    found = {risk: figures_of(results, risk, losses, scores) for risk in RISKS}
+    return {risk: each for risk, each in found.items() if each.cells.height}
+
+
+def render(told: Input) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=PackageLoader("engine.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score}
+    frame, places = told.frame, told.places
+    style = (resources.files("engine.report") / "style.css").read_text("utf-8")
+    return environment.get_template("report.html").render(
+        style=style,
+        run=told.results.run,
+        summary=_NO_SUMMARY | (told.results.run["summary"] or {}),
+        where=told.results.where,
+        made=datetime.now(UTC),
+        observed=told.results.run["scope"] == OBSERVED,
+        frame=frame,
+        coast=frame.path(places.coast) if frame and places else "",
+        provinces=frame.path(places.provinces) if frame and places else "",
+        places=places,
+        risks=[_risk(told, each) for each in told.figures.values()],
+        earlier=told.earlier,
+        incomparable=change.incomparable(told.results.run, told.earlier.run) if told.earlier else [],
+        warehouse=told.warehouse,
+        edition=told.edition,
+        runs=told.results.runs,
+        level_colours=dict(
+            zip(("MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"), SCALES["hazard"].colours[::2], strict=True)
+        ),
+        common=SCALES["aal"],
+    )
+
+
+def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
+    """What the template shows of one risk."""
+    declared = RISKS[figures.risk]
+    bins = told.edition.bins[figures.risk] if told.edition else None
+    intensity = declared.intensities[bins.intensity] if bins else None
+    told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
+    # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
+    fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.known.height)
+    cuts = replace(bins, of_baseline=False, edges=bins.fallback, fallback=()) if bins and fixed else bins
+    aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
+    return {
+        "name": figures.risk,
+        "title": figures.risk.replace("_", " ").capitalize().replace("Sea level rise", "Sea-level rise"),
+        "figures": figures,
+        "spread": figures.spread,
+        "maps": _maps(told.frame, figures),
+        "chart": charts.risk_chart(aal, error, figures.losses, figures.scores),
+        "bins": bins,
+        "intensity": intensity,
+        "fixed": fixed,
+        "ranges": bin_ranges(cuts, intensity) if cuts and intensity else [],
+        "told": told_of_it,
+        "references": declared.references,
+        "runs": [number for number in runs_of(figures) if number != told.results.run["run_id"]],
+        "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
+        "towns": figures.towns(told.places).to_dicts() if told.places else [],
+        "change": _change(told, figures),
+    }
+
+
+def _arrays(rows: pl.DataFrame, *names: str) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+    return [rows[name].cast(pl.Float32).fill_null(np.nan).to_numpy() for name in names]
+
+
+def _maps(frame: maps.Frame | None, figures: RiskFigures) -> dict[str, maps.Map | None]:
+    """`common`: AAL on the scale of all risks, `aal`: on one of its own, `hazard`; None for what was not computed."""
+    drawn: dict[str, maps.Map | None] = dict.fromkeys(("common", "aal", "hazard"))
+    cells = figures.cells
+    if frame is None:
+        return drawn
+    if not figures.probability.is_empty():
+        [aal] = _arrays(cells, "aal")
+        exposed = (cells["method"] != "not_exposed").fill_null(True).to_numpy()
+        drawn["common"] = maps.draw(frame, cells, aal, SCALES["aal"])
+        drawn["aal"] = maps.draw(frame, cells, aal, maps.own_scale(aal, exposed))
+    if not figures.hazard.is_empty():
+        drawn["hazard"] = maps.draw(frame, cells, _arrays(cells, "hazard_score")[0], SCALES["hazard"])
+    return drawn
+
+
+def _change(told: Input, figures: RiskFigures) -> dict[str, Any] | None:
+    """Both quantities against the earlier run, and the map of the first that may be compared."""
+    if told.earlier is None:
+        return None
+    empty = pl.DataFrame(schema={"risk_type": pl.String, "scenario_id": pl.Int16, "time_period": pl.String})
+    then = figures_of(told.earlier.results, figures.risk, empty, empty)
+    same = not change.incomparable(told.results.run, told.earlier.run)
+    aal = change.change_of_aal(figures, then) if same else None
+    parts = change.other_parts(told.results.run, told.earlier.run, figures.risk)
+    hazard = None if parts else change.change_of_hazard(figures, then)
+    shown, unit, factor = (aal, "percentage points of value a year", 100) if aal else (hazard, "points of 100", 100)
+    drawn = None
+    if shown and told.frame:
+        differences = shown.differences["difference"].to_numpy() * factor
+        scale = maps.change_scale(differences, unit)
+        drawn = maps.draw(told.frame, shown.differences, differences.astype(np.float32), scale)
+    return {"aal": aal, "hazard": hazard, "parts": parts, "map": drawn, "of": "AAL" if aal else "hazard score"}

@@ -1,0 +1,118 @@
+"""Which province and municipality each cell lies in, and the lines to draw over a map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import polars as pl
+import psycopg
+import shapely
+
+from engine import borders
+from engine.errors import SourceError
+from engine.io import frames, postgres
+from engine.io.etl import regions
+from engine.report.maps import Lines
+
+_COLUMNS: dict[str, pl.DataType] = {"grid_id": pl.Int32(), "sido": pl.String(), "sigungu": pl.String()}
+_CELLS = """
+SELECT g.grid_id, a.sido_code, a.sigungu_code FROM location_grid g JOIN location_admin a USING (admin_id)
+"""
+_NAMES = """
+SELECT coalesce(sigungu_code, sido_code), admin_name, coalesce(population_current, population_2025, population_2020)
+  FROM location_admin WHERE level IN (1, 2)
+"""
+#: cells on the shore whose centre lies outside every outline: as far as the loader of regions reaches, 2 km
+_REACH_DEGREES = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """cells: grid_id, province, town (names; null where no region holds the cell); population: town -> persons."""
+
+    cells: pl.DataFrame
+    population: Mapping[str, int]
+    coast: Lines
+    provinces: Lines
+    source: str
+
+
+def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
+    """As the warehouse has them; None when no region was loaded. step: of the lattice, degrees."""
+    with postgres.failures("reading regions", SourceError):
+        if connection.execute("SELECT to_regclass('location_admin')").fetchone() == (None,):
+            return None
+        told = connection.execute(_NAMES).fetchall()
+        codes = frames.read(connection, _CELLS, [], _COLUMNS)
+        if not told or codes.is_empty():
+            return None
+        coast, provinces = borders.coastline(connection), borders.provinces(connection)
+    names = {code: _both(regions.english_names().get(code), name) for code, name, _ in told}
+    cells = _named(codes, names)
+    population = {_town(names, code): persons for code, _, persons in told if len(code) > 2 and persons is not None}
+    lines = [borders.lines(shapes, step / 3) for shapes in (coast or borders.shipped_coastline(), provinces)]
+    return Places(cells=cells, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
+
+
+def shipped(cells: pl.DataFrame, step: float) -> Places:
+    """The outlines of South Korea of 2013 that come with the sample, for results without a warehouse.
+
+    cells : grid_id, latitude, longitude
+    """
+    province, municipality = _outlines("provinces_korea_2013"), _outlines("municipalities_korea_2013")
+    names = {code: _both(english, korean) for code, english, korean, _ in (*province, *municipality)}
+    points = shapely.points(cells["longitude"].to_numpy(), cells["latitude"].to_numpy())
+    codes = pl.DataFrame(
+        {"grid_id": cells["grid_id"], "sido": _holder(points, province), "sigungu": _holder(points, municipality)},
+        schema=_COLUMNS,
+    )
+    return Places(
+        cells=_named(codes, names),
+        population={},
+        coast=borders.lines(borders.shipped_coastline(), step / 3),
+        provinces=borders.lines(borders.shipped_provinces(), step / 3),
+        source="outlines of South Korea of 2013 (KOSTAT), without population",
+    )
+
+
+def _outlines(name: str) -> list[tuple[str, str, str, Any]]:
+    text = (resources.files("engine.sample") / "data" / "map" / f"{name}.geojson").read_text("utf-8")
+    features = json.loads(text)["features"]
+    shapes = shapely.get_parts(shapely.from_geojson(text))
+    rows = [feature["properties"] for feature in features]
+    return [(row["code"], row["name_eng"], row["name"], shape) for row, shape in zip(rows, shapes, strict=True)]
+
+
+def _holder(points: Any, outlines: list[tuple[str, str, str, Any]]) -> list[str | None]:
+    """Code of the outline that holds each point, else of the nearest within reach."""
+    tree = shapely.STRtree([shape for *_, shape in outlines])
+    found: list[str | None] = [None] * len(points)
+    for place, number in zip(*tree.query(points, predicate="intersects").tolist(), strict=True):
+        found[place] = outlines[number][0]
+    left = [place for place, code in enumerate(found) if code is None]
+    near = tree.query_nearest(points[left], max_distance=_REACH_DEGREES, all_matches=False)
+    for place, number in zip(*near.tolist(), strict=True):
+        found[left[place]] = outlines[number][0]
+    return found
+
+
+def _named(codes: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    towns = {code: _town(names, code) for code in names if len(code) > 2}
+    return codes.select(
+        "grid_id",
+        province=pl.col("sido").replace_strict(names, default=None, return_dtype=pl.String),
+        town=pl.col("sigungu").replace_strict(towns, default=None, return_dtype=pl.String),
+    )
+
+
+def _town(names: Mapping[str, str], code: str) -> str:
+    """A municipality with its province: many share a name."""
+    return f"{names[code]}, {names[code[:2]]}" if code[:2] in names else names[code]
+
+
+def _both(english: str | None, name: str) -> str:
+    return name if english in (None, name) else f"{english} ({name})"

@@ -1,0 +1,130 @@
+"""The report from a database, a directory of files and run directories; opened in a real browser."""
+
+import re
+
+import psycopg
+import pytest
+from playwright.sync_api import sync_playwright
+
+from engine.settings import Settings
+from jobs import report
+from tests.io.test_load import publish
+from tests.warehouses import fill
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def database(home, results):
+    """Two published runs of 60 cells, two risks; their run directories are still there."""
+    for seed in (0, 1):
+        publish(results, home / "runs", seed)
+    return results
+
+
+@pytest.fixture
+def files(home):
+    """The second of these runs, as files."""
+    publish(str(home / "out"), home / "elsewhere", 1)
+    return str(home / "out")
+
+
+def text_of(home, *arguments):
+    assert report.main([*arguments, "--out", "r.html"]) == 0
+    return (home / "r.html").read_text("utf-8")
+
+
+def bodies(text):
+    """Rows of figures of every table, without what two places may call by another name."""
+    return re.findall(r"<tbody>.*?</tbody>", text[: text.index('id="change"')], re.S)
+
+
+def test_the_mean_is_that_of_the_table_and_the_change_that_of_two_runs(home, database):
+    text = text_of(home, "--sink", database)
+    assert "Run 2, methodology edition 2025-11" in text
+    with psycopg.connect(database) as connection:
+        query = "SELECT avg(aal::float8), count(*) - count(aal) FROM probability_results WHERE risk_type = 'drought'"
+        mean, nulls = connection.execute(query).fetchone()
+    row = re.search(r'<td><a href="#drought">Drought</a></td>(.*?)</tr>', text, re.S).group(1)
+    assert f"<strong>{100 * mean:.3g}</strong>" in row
+    assert re.findall(r'<td class="n">(\d+)</td>', row)[:2] == ["60", str(nulls)]
+    change = re.search(r"<td>Drought</td><td>AAL, %</td>(.*?)</tr>", text).group(1)
+    common, then, now, *_ = re.findall(r'<td class="n">(.*?)</td>', change)
+    assert 0 < int(common) <= 60
+    assert then != now
+
+
+def test_database_files_and_run_directory_tell_the_same(home, database, files):
+    told = bodies(text_of(home, "--sink", database))
+    assert told == bodies(text_of(home, "--sink", files))
+    assert told == bodies(text_of(home, "--run", "2", "--run-dir", "runs"))
+    assert told != bodies(text_of(home, "--sink", database, "--run", "1"))
+
+
+def test_a_run_that_published_one_half_stands_beside_the_other(home, database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE probability_results SET run_id = 1 WHERE risk_type = 'drought'")
+    text = text_of(home, "--sink", database)
+    assert len(re.findall(r"Rows of run 1, edition 2025-11, baseline 1991-2020", text)) == 1
+
+
+def test_another_baseline_is_not_compared(home, database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE result_runs SET baseline = '2021-2050 SSP2-4.5' WHERE run_id = 2")
+    text = text_of(home, "--sink", database)
+    assert "baseline 1991-2020 then, 2021-2050 SSP2-4.5 now" in text
+    assert "<td>AAL, %</td>" not in text
+
+
+def test_the_warehouse_tells_its_findings_and_whether_it_has_changed(home, database, warehouse):
+    fill(warehouse)
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE etl_load SET gate_report = %s WHERE table_name = 'rx1day_data'",
+            ('{"findings": [{"severity": "W", "table": "t", "message": "odd <values>", "count": 1}]}',),
+        )
+    text = text_of(home, "--sink", database, "--warehouse", warehouse)
+    assert "W odd &lt;values&gt;" in text
+    assert "has changed since the run" in text
+
+
+def test_nothing_is_asked_from_elsewhere_and_paper_holds_all_columns(home, database):
+    text_of(home, "--sink", database)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        view, asked, said = browser.new_page(viewport={"width": 1100, "height": 800}), [], []
+        view.on("request", lambda request: asked.append(request.url))
+        view.on("console", lambda message: said.append(message.text))
+        view.goto((home / "r.html").as_uri())
+        assert view.evaluate("[...document.images].length") == 2
+        assert view.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        view.set_viewport_size({"width": 360, "height": 740})
+        assert view.evaluate("document.documentElement.scrollWidth") <= 360
+        view.emulate_media(media="print")
+        view.set_viewport_size({"width": 688, "height": 1000})  # A4 between its margins
+        assert view.evaluate("document.documentElement.scrollWidth") <= 688
+        browser.close()
+    assert {url.split(":")[0] for url in asked} <= {"file", "data"}
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--run", "9", "--run-dir", "elsewhere"], "no run 9 under elsewhere; there: 1"),
+        (["--sink", "nowhere"], "--sink nowhere: neither a PostgreSQL address nor a directory"),
+        (["--sink", "elsewhere"], "elsewhere holds no published results"),
+        (["--sink", "out", "--against", "8"], "no run 8 under"),
+        (["--sink", "out", "--edition", "nothing.toml"], "edition nothing.toml: cannot be read"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(home, files, caplog, arguments, said):
+    assert report.main(arguments) == 2
+    assert said in caplog.messages[-1]

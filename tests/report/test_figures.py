@@ -1,0 +1,151 @@
+"""Figures, classes and words of the report, against the same things computed the slow way."""
+
+import base64
+import struct
+import zlib
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.picture import SCALES
+from engine.report import change, maps, words
+from engine.report.figures import RiskFigures
+from engine.report.places import Places
+from engine.risks import RISKS, load_edition
+
+NOTHING = pl.DataFrame(schema={"risk_type": pl.String, "scenario_id": pl.Int16, "time_period": pl.String})
+
+
+def figures(aal, *, error=None, method=None, score=None, run=1):
+    n = len(aal)
+    place = {"grid_id": range(1, n + 1), "latitude": [35.0 + 0.1 * (i // 4) for i in range(n)]}
+    place["longitude"] = [127.0 + 0.1 * (i % 4) for i in range(n)]
+    probability = pl.DataFrame(
+        place
+        | {
+            "aal": pl.Series(aal, dtype=pl.Float32),
+            "aal_se": pl.Series(error or [a if a is None else a / 10 for a in aal], dtype=pl.Float32),
+            "n_samples": [80] * n,
+            "method": method or ["insufficient_data" if a is None else "kde" for a in aal],
+            "run_id": [run] * n,
+        }
+    )
+    hazard = pl.DataFrame(
+        place | {"hazard_score": pl.Series(score or [0.5] * n, dtype=pl.Float32), "run_id": [run] * n}
+    )
+    return RiskFigures(
+        risk="drought", probability=probability, hazard=hazard, mean_bins=[], losses=NOTHING, scores=NOTHING
+    )
+
+
+def test_cells_without_a_result_are_counted_and_not_averaged():
+    told = figures([0.01, None, 0.03, 0.06])
+    assert (told.nulls, told.known.height) == (1, 3)
+    assert told.spread.mean == pytest.approx(0.1 / 3)
+    assert told.spread.share_high == pytest.approx(1 / 3)
+    assert told.spread.relative_error == pytest.approx(0.1)
+    assert told.methods == {"insufficient_data": 1, "kde": 3}
+
+
+def test_levels_are_cut_as_in_the_result_tables():
+    told = figures([0.01] * 6, score=[0.0, 0.1999, 0.2, 0.6, 0.8, 1.0])
+    shares = {name: round(6 * share) for name, share in told.levels.items()}
+    assert shares == {"MINIMAL": 2, "LOW": 1, "MEDIUM": 0, "HIGH": 1, "CRITICAL": 2}
+
+
+def test_a_region_has_the_spread_of_its_cells_and_strangers_belong_to_none():
+    told = figures([0.01, 0.02, 0.04, 0.08])
+    cells = pl.DataFrame({"grid_id": [1, 2, 3], "province": ["A", "A", "B"], "town": ["a, A", "a, A", "b, B"]})
+    where = Places(cells=cells, population={"b, B": 7}, coast=[], provinces=[], source="")
+    rows = told.by_province(where)
+    assert rows["province"].to_list() == ["B", "A"]
+    assert rows["mean"].to_list() == pytest.approx([0.04, 0.015])
+    assert told.towns(where)["population"].to_list() == [7, None]
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60), st.data())
+def test_every_value_of_a_map_lies_in_the_class_that_its_legend_names(values, data):
+    exposed = np.array(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))))
+    values = np.where(exposed, np.array(values, np.float32), np.float32(0))
+    scale = maps.own_scale(values, exposed)
+    assert len(scale.labels) == len(scale.colours) == len(scale.breaks) + 1
+    assert all(low < high for low, high in zip(scale.breaks, scale.breaks[1:], strict=False))
+    told = figures(values.tolist())
+    drawn = maps.draw(maps.frame_of(told.cells) or maps.Frame(126.95, 35.05, 0.1, 1, 1), told.cells, values, scale)
+    assert sum(row.share for row in drawn.legend) == pytest.approx(1)
+    if not exposed.all():
+        spared = (values == 0).mean()  # a loss of 0 and out of reach are one class: both are 0
+        assert drawn.legend[0].share == pytest.approx(spared)
+
+
+def test_a_cell_is_painted_where_it_lies():
+    told = figures([0.0004] * 8)
+    frame = maps.frame_of(told.cells)
+    values = np.full(8, np.nan, np.float32)
+    values[1] = 0.2  # second from the west, in the southern row
+    data = base64.b64decode(maps.draw(frame, told.cells, values, SCALES["aal"]).png.split(",")[1])
+    width, height = struct.unpack(">II", data[16:24])
+    at = data.index(b"IDAT")
+    (length,) = struct.unpack(">I", data[at - 4 : at])
+    rows = np.frombuffer(zlib.decompress(data[at + 4 : at + 4 + length]), np.uint8).reshape(height, width + 1)[:, 1:]
+    margin = 1
+    assert (height, width) == (2 + 2 * margin, 4 + 2 * margin)
+    assert rows[margin + 1, margin + 1] == rows.max()
+    assert (rows > 0).sum() == 8
+
+
+def test_lines_are_drawn_in_the_units_of_the_map():
+    frame = maps.Frame(126.0, 36.0, 0.1, 10, 10)
+    assert frame.path([[[126.0, 36.0], [127.0, 35.0]]]) == f"M0.0 0.0L1000.0 {frame.height:.1f}"
+    assert frame.path([[[128.0, 36.0], [129.0, 35.0]]]) == ""
+
+
+def test_change_is_of_common_cells_and_against_the_error_of_the_difference():
+    now = figures([0.010, 0.020, 0.03, None], error=[0.003, 0.001, 0.001, None])
+    then = figures([0.005, 0.010, 0.03, 0.09], error=[0.004, 0.001, 0.001, 0.001])
+    found = change.change_of_aal(now, then)
+    assert (found.cells, found.up, found.down) == (3, pytest.approx(2 / 3), 0)
+    assert found.beyond == pytest.approx(1 / 3)  # 0.005 is not beyond 2 x 0.005
+    assert found.rank == pytest.approx(1)
+    assert change.change_of_hazard(now, then).rank is None  # the same everywhere
+
+
+def test_runs_of_another_method_are_not_compared():
+    run = {"edition": "2025-11", "edition_checksum": "a", "baseline": "1991-2020", "scope": "full"}
+    assert change.incomparable(run, dict(run)) == []
+    assert change.incomparable(run, run | {"baseline": "2021-2050 SSP2-4.5"}) == [
+        "baseline 2021-2050 SSP2-4.5 then, 1991-2020 now"
+    ]
+    assert "its figures differ" in change.incomparable(run, run | {"edition_checksum": "b"})[0]
+
+
+@pytest.mark.parametrize(
+    ("edition", "risk", "expected"),
+    [
+        ("2025-11", "extreme_heat", ["below Q80", "Q80 to Q90", "Q90 to Q95", "Q95 to Q99", "Q99 and more"]),
+        ("2025-12", "drought", ["above −1", "−1 to −1.5", "−1.5 to −2", "−2 and less"]),
+        ("2025-12", "sea_level_rise", ["no event", "up to 0.3 m", "0.3 to 1 m", "1 m and more"]),
+        (
+            "2025-11",
+            "river_flood",
+            ["below 100 mm", "100 to 150 mm", "150 to 200 mm", "200 to 300 mm", "300 mm and more"],
+        ),
+    ],
+)
+def test_bins_in_words(edition, risk, expected):
+    bins = load_edition(edition).bins[risk]
+    assert words.bin_ranges(bins, RISKS[risk].intensities[bins.intensity]) == expected
+
+
+def test_small_figures_are_not_rounded_to_nothing():
+    assert [words.percent(value) for value in (None, 0.0, 0.0000123, 0.0125, 0.5, 123.0)] == [
+        "–",
+        "0",
+        "0.00123",
+        "1.25",
+        "50",
+        "12,300",
+    ]
