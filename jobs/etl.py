@@ -16,7 +16,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io import etl, migrate, postgres
 from engine.io.embedded import WAREHOUSE, EmbeddedServer
-from engine.io.etl.loading import LoadOptions, LoadReport, Progress
+from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress
 from engine.period import parse_years
 from engine.scenario import Scenario
 from engine.variables import VARIABLES, variable
@@ -108,6 +108,15 @@ def _derive_parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--scenario", metavar="S", help="of all files (default: the code in each name)")
     made.add_argument("--years", metavar="FIRST-LAST", help="of the output (default all)")
+    made.add_argument(
+        "--lattice", type=Path, metavar="FILE", help="grid.toml or NetCDF (default: that of the first file); places in a"
+        " list need one, each becomes the cell that holds it",
+    )  # fmt: skip
+    made.add_argument(
+        "--scope", choices=("full", OBSERVED), help="observed: a record that may lack scenarios, years and variables"
+        " (default: what the files say, else full)",
+    )  # fmt: skip
+    made.add_argument("--unit", action="append", default=[], metavar="V=U", help="unit of a daily variable, as tas=K")
     return made
 
 
@@ -159,7 +168,7 @@ def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions
         variables=tuple(variable(name).name for name in _words(args.variables)) if args.variables else None,
         scenarios=tuple(Scenario.parse(word) for word in _words(args.scenarios)) if args.scenarios else None,
         keep_ocean=args.keep_ocean,
-        units=dict(_unit(text) for text in args.unit),
+        units=dict(_unit(text, (*VARIABLES, "sea_level")) for text in args.unit),
         crs=args.crs,
         gate=args.gate,
         refresh=args.refresh,
@@ -180,18 +189,21 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _unit(text: str) -> tuple[str, str]:
+def _unit(text: str, known: Iterable[str]) -> tuple[str, str]:
     name, equals, unit = text.partition("=")
-    name = name.strip().lower()
+    found = {each.lower(): each for each in known}.get(name.strip().lower())
     if not (equals and unit.strip()):
         raise SettingsError(f"--unit {text}: expected VARIABLE=UNIT, such as si=W/m2")
-    if name not in VARIABLES and name != "sea_level":
-        raise SettingsError(f"--unit {text}: unknown variable {name!r}; known: {', '.join(VARIABLES)}, sea_level")
-    return name, unit.strip()
+    if found is None:
+        raise SettingsError(f"--unit {text}: unknown variable {name.strip()!r}; known: {', '.join(known)}")
+    return found, unit.strip()
 
 
 def _derive(args: argparse.Namespace) -> int:
-    from engine.io.etl.derive import derive  # compiles kernels, which loading never needs
+    # compiles kernels, which loading never needs
+    from engine.io.etl.daily import UNITS
+    from engine.io.etl.derive import derive
+    from engine.io.etl.grid import read_lattice
 
     started = time.perf_counter()
     written = derive(
@@ -201,6 +213,9 @@ def _derive(args: argparse.Namespace) -> int:
         scenario=Scenario.parse(args.scenario) if args.scenario else None,
         base_files=args.base_files,
         years=parse_years(args.years) if args.years else None,
+        grid=read_lattice(args.lattice) if args.lattice else None,
+        scope=args.scope,
+        units=dict(_unit(text, UNITS) for text in args.unit),
     )
     log.info("files=%d out=%s seconds=%.1f", len(written), args.out, time.perf_counter() - started)
     return _console.COMPLETE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,30 +49,43 @@ def stage(connection: psycopg.Connection, staged: Staged) -> tuple[int, dict[str
     table, grid = staged.variable.table, staged.grid
     loading.drop_tables(connection, rf"^{table}_p[0-9]{{2}}_rejected$")
     ensure_table(connection, staged.variable)
+    rows, digests = 0, {}
+    with transaction(connection) as cursor:
+        for band in bands(grid):
+            with new_partition(cursor, staged.variable, band) as name:
+                blocks = _blocks(staged, band)
+                written, digest = copy_binary.copy_rows(
+                    cursor, name, list(_types(staged.variable)), blocks, freeze=True
+                )
+            rows, digests[f"p{band.number:02d}"] = rows + written, digest
+    return rows, digests
+
+
+@contextmanager
+def transaction(connection: psycopg.Connection) -> Iterator[psycopg.Cursor]:
+    """Where partitions are staged: losing what is only staged costs nothing, the switch commits safely."""
     # readers ask for ranges of grid_id only: a coarse histogram serves, and 16 partitions are analysed in no time
     connection.execute("SET default_statistics_target = 10")
-    rows, digests = 0, {}
     with connection.transaction(), connection.cursor() as cursor:
-        # losing what is only staged costs nothing; the switch commits safely
         cursor.execute("SET LOCAL synchronous_commit = off")
-        for band in bands(grid):
-            name = band.name(table, "_new")
-            new, parent = sql.Identifier(name), sql.Identifier(table)
-            # the check spares ATTACH its scan
-            cursor.execute(
-                sql.SQL(
-                    "CREATE TABLE {} (LIKE {} INCLUDING STORAGE, CONSTRAINT {} CHECK (grid_id >= {} AND grid_id < {}))"
-                ).format(new, parent, sql.Identifier(f"band_{band.number:02d}"), band.lo, band.hi)
-            )
-            blocks = _blocks(staged, band)
-            written, digest = copy_binary.copy_rows(cursor, name, list(_types(staged.variable)), blocks, freeze=True)
-            rows, digests[f"p{band.number:02d}"] = rows + written, digest
-            cursor.execute(
-                sql.SQL("CREATE INDEX ON {} USING brin (grid_id) WITH (pages_per_range = 16); ANALYZE {}").format(
-                    new, new
-                )
-            )
-    return rows, digests
+        yield cursor
+
+
+@contextmanager
+def new_partition(cursor: psycopg.Cursor, variable: Variable, band: Band) -> Iterator[str]:
+    """Make `<table>_pNN_new`, to be filled in the block; then it gets its index and statistics."""
+    name = band.name(variable.table, "_new")
+    new, parent = sql.Identifier(name), sql.Identifier(variable.table)
+    # the check spares ATTACH its scan
+    cursor.execute(
+        sql.SQL(
+            "CREATE TABLE {} (LIKE {} INCLUDING STORAGE, CONSTRAINT {} CHECK (grid_id >= {} AND grid_id < {}))"
+        ).format(new, parent, sql.Identifier(f"band_{band.number:02d}"), band.lo, band.hi)
+    )
+    yield name
+    cursor.execute(
+        sql.SQL("CREATE INDEX ON {} USING brin (grid_id) WITH (pages_per_range = 16); ANALYZE {}").format(new, new)
+    )
 
 
 def switch(connection: psycopg.Connection, variable: Variable, grid: GridDefinition) -> None:
