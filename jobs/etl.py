@@ -31,13 +31,15 @@ from engine.io import etl, migrate, postgres
 from engine.io.embedded import WAREHOUSE, EmbeddedServer
 from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress
 from engine.period import parse_years
-from engine.scenario import Scenario
+from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES, variable
 from jobs import _console
 
 log = logging.getLogger("jobs")
 
 DERIVE, DOWNLOAD = "derive", "download"
+#: so many absent tables get a line each
+_FEW = 3
 #: WMO normal period
 NORMAL = "1991-2020"
 
@@ -109,8 +111,8 @@ def _derive_parser() -> argparse.ArgumentParser:
     made.add_argument("--scenario", metavar="S", help="of all files (default: the code in each name)")
     made.add_argument("--years", metavar="FIRST-LAST", help="of the output (default all)")
     made.add_argument(
-        "--lattice", type=Path, metavar="FILE", help="grid.toml or NetCDF (default: that of the first file); places in a"
-        " list need one, each becomes the cell that holds it",
+        "--lattice", type=Path, metavar="FILE", help="grid.toml or NetCDF (default: that of the first file); places in"
+        " a list need one, each becomes the cell that holds it",
     )  # fmt: skip
     made.add_argument(
         "--scope", choices=("full", OBSERVED), help="observed: a record that may lack scenarios, years and variables"
@@ -130,6 +132,8 @@ def _load(args: argparse.Namespace) -> int:
     if args.lattice and etl.ALL not in chosen and "grid" not in chosen:
         raise SettingsError("--from belongs to loader grid")
     options = _options(args, config)
+    if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
+        log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
     with ExitStack() as stack:
         url = args.warehouse or config.warehouse_url
         if url is None:
@@ -246,13 +250,18 @@ def _print(reports: Sequence[LoadReport]) -> None:
     table = Table("loader", "table", "status", box=None, pad_edge=False)
     for name in ("files", "rows", "rejected", "E", "W", "seconds"):
         table.add_column(name, justify="right")
-    for report in reports:
+    absent = [report for report in reports if report.status == "absent"]
+    shown = reports if len(absent) <= _FEW else [report for report in reports if report.status != "absent"]
+    for report in shown:
         severities = [finding.severity for finding in report.findings]
         numbers = (report.files, report.rows, report.rejected, severities.count("E"), severities.count("W"))
         cells = (f"{number:,}" for number in numbers)
         table.add_row(report.loader, report.table, report.status, *cells, f"{report.seconds:.1f}")
     out.print(table)
-    for report in reports:
+    if len(shown) < len(reports):
+        names = ", ".join(dict.fromkeys(report.table or report.loader for report in absent))
+        out.print(f"no files, and none needed: {names}", markup=False)
+    for report in shown:
         for finding in report.findings:
             out.print(str(finding), markup=False)
         if report.message:

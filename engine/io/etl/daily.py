@@ -136,7 +136,9 @@ class DailyRecord:
         latitude, longitude = np.sort(first.latitude), np.sort((first.longitude + 180.0) % 360.0 - 180.0)
         steps = np.concatenate([np.diff(latitude), np.diff(longitude)])
         if not len(steps):
-            raise SettingsError(f"{first.file} holds one point, which has no step: give the lattice (--lattice grid.toml)")
+            raise SettingsError(
+                f"{first.file} holds one point, which has no step: give the lattice (--lattice grid.toml)"
+            )
         step = float(np.round(np.median(steps), 6))
         if step <= 0 or np.abs(steps - step).max() > _TOLERANCE * step:
             raise SchemaError(f"{first.file}: coordinates {steps.min():g} to {steps.max():g} apart form no lattice")

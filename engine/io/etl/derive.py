@@ -106,7 +106,13 @@ def derive(
             for name, method in _variables_of(record):
                 path = layout.gridded_path(out, VARIABLES[name], each, lattice.axis)
                 opened = layout.create_gridded(
-                    path, lattice, VARIABLES[name], each, scope=scope or record.scope, attributes=extra, cell_methods=method
+                    path,
+                    lattice,
+                    VARIABLES[name],
+                    each,
+                    scope=scope or record.scope,
+                    attributes=extra,
+                    cell_methods=method,
                 )
                 written[each][name] = stack.enter_context(opened)
                 paths.append(path)
