@@ -461,6 +461,7 @@ def test_a_lost_connection_costs_one_restart(warehouse, tmp_path, monkeypatch):
     monkeypatch.setattr(staging, "stage", stage)
     reports = load(warehouse, tmp_path, "yearly_grid", variables=("wsdi", "csdi"))
     assert lost == ["wsdi"]
+    assert names_of(warehouse, "_(new|old)$") == []
     assert {report.status for report in reports.values()} == {"published"}
     assert ask(
         warehouse, "SELECT status, count(*) FROM etl_load WHERE loader = 'yearly_grid' GROUP BY 1 ORDER BY 1"

@@ -34,6 +34,8 @@ from engine.variables import VARIABLES, Variable
 Float32 = netcdf.Float32
 Ints = netcdf.Ints
 
+#: scenario files read at the same time: while one is decompressed, another is sorted into cells
+_READERS = 2
 #: shipped by the provider, but nothing is lost without them
 _SPARE = ("sdii", "ta_yearly")
 
@@ -161,7 +163,9 @@ class _Job:
         reference = _reference(connection, variable)
         overrides = {"unit": options.units[variable.name]} if variable.name in options.units else {}
         overrides |= {"keep-ocean": "yes"} if options.keep_ocean else {}
-        inputs = [SourceFile.of_value("grid_definition", asdict(self.grid))]
+        with ThreadPoolExecutor(_READERS) as pool:
+            inputs = list(pool.map(lambda scenario: SourceFile.of(paths[scenario], scenario), sorted(paths)))
+        inputs.append(SourceFile.of_value("grid_definition", asdict(self.grid)))
         if options.sample_limit and reference:
             inputs.append(SourceFile.of_value("land mask", reference[1]["land"]))
         with loading.recorded(
@@ -170,7 +174,7 @@ class _Job:
             version=self.loader.VERSION,
             table=variable.table,
             scope=options.scope_of(None),
-            files=[*(SourceFile.of(path, scenario) for scenario, path in sorted(paths.items())), *inputs],
+            files=inputs,
             force=options.force,
             dry_run=options.dry_run,
             overrides=overrides,
@@ -208,13 +212,16 @@ class _Job:
         """All scenarios on the same cells, in the stored unit; fills the record."""
         said = _Reading()
         series: dict[Scenario, tuple[Ints, Float32]] = {}
-        for scenario, path in sorted(paths.items()):
-            with netcdf.field(path, variable, self.grid) as source:
-                _agree(said, source, path)
-                file = scratch / scenario.column if scratch else None
-                cells, values = netcdf.read_cells(source, self.grid, file)
+
+        def read(scenario: Scenario) -> tuple[netcdf.Field, Ints, Float32]:
+            with netcdf.field(paths[scenario], variable, self.grid) as source:
+                return source, *netcdf.read_cells(source, self.grid, scratch / scenario.column if scratch else None)
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            for scenario, (source, cells, values) in zip(sorted(paths), pool.map(read, sorted(paths)), strict=True):
+                _agree(said, source, paths[scenario])
                 self._convert(variable, source, cells, values, said)
-            series[scenario] = cells, values
+                series[scenario] = cells, values
         scope = self.options.scope_of(said.scope)
         land = np.unique(np.concatenate([cells for cells, _ in series.values()]))
         if scratch is not None:
