@@ -8,7 +8,7 @@ import pyproj
 import pytest
 import shapely
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.grid import GridDefinition
 from engine.io.etl import map_layers
 from engine.io.etl.files import MissingInputError

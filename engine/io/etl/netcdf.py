@@ -171,7 +171,8 @@ def read_cells(source: Field, grid: GridDefinition, scratch: Path | None) -> tup
     collected = _Collected(grid.n_cells, source.steps, scratch)
     for key, span in _slabs(source):
         # time first, as most files have it: then nothing is moved before the sea is left out
-        block, missing = (np.moveaxis(part, source.axes, (1, 2, 0)) for part in _unpacked(source.variable, key))
+        block, missing = _unpacked(source.variable, key)
+        block, missing = (np.moveaxis(block, source.axes, (1, 2, 0)), np.moveaxis(missing, source.axes, (1, 2, 0)))
         rows, columns = source.rows[key[source.axes[0]]], source.columns[key[source.axes[1]]]
         cells = (rows[:, None] * grid.n_lon + columns[None, :]).ravel()
         collected.put(cells, span, block.reshape(len(block), -1), missing.reshape(len(block), -1))
