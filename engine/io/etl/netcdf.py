@@ -80,8 +80,8 @@ def values(variable: xr.Variable, part: tuple[slice, ...]) -> Float32:
     """A part of a variable, unpacked, NaN where missing: its `_FillValue` and `missing_value`, and every value at or
     below -900 or above 1e6."""
     block, missing = _unpacked(variable, part)
-    np.copyto(block, np.nan, where=missing)
-    return block
+    # a new array: callers convert it in place, and what was read may belong to the variable
+    return np.where(missing, np.float32(np.nan), block)
 
 
 def _unpacked(variable: xr.Variable, part: tuple[slice, ...]) -> tuple[Float32, NDArray[np.bool_]]:
@@ -89,7 +89,7 @@ def _unpacked(variable: xr.Variable, part: tuple[slice, ...]) -> tuple[Float32, 
     raw = np.asarray(variable[part].values)
     packed = "scale_factor" in variable.attrs or "add_offset" in variable.attrs
     fills = [fill for fill in map(variable.attrs.get, ("_FillValue", "missing_value")) if fill is not None]
-    block: Float32 = raw.astype(np.float32, copy=False)  # just read, so nobody else's
+    block: Float32 = raw.astype(np.float32, copy=False)
     if packed:
         scale, offset = (float(variable.attrs.get(key, rest)) for key, rest in (("scale_factor", 1), ("add_offset", 0)))
         block = (raw * scale + offset).astype(np.float32)
