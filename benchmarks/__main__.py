@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|read|load|yearly|memory|all [--cells N] [--rounds N] [--scratch DIR] [--out DIR]
+    python -m benchmarks kernels|etl|read|load|yearly|memory|all [--cells N] [--rounds N] [--scratch DIR] [--out DIR]
                          [--readme]
 
 Without --cells each takes its own size (README.md). Stores and databases are kept in the scratch folder, 5 GB for the
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness, kernels, load, memory, read, yearly
+from benchmarks import etl, harness, kernels, load, memory, read, yearly
 from benchmarks.harness import Options
 
 KERNEL_CELLS = 451_351
@@ -28,6 +28,7 @@ def _kernels(options: Options) -> list[dict[str, Any]]:
 
 BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "kernels": _kernels,
+    "etl": etl.measure,
     "read": read.measure,
     "load": load.measure,
     "yearly": yearly.measure,

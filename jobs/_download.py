@@ -13,8 +13,8 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io.etl import besttrack_client, register_client, wamis_client
 from engine.io.etl.api import Api, UnreachableError
-from engine.io.etl.basins import BASINS
 from engine.io.etl.loading import Progress
+from engine.io.etl.wamis_answers import BASINS
 from engine.period import parse_years
 from jobs import _console
 

@@ -16,7 +16,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -29,15 +29,17 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io import etl, migrate, postgres
 from engine.io.embedded import WAREHOUSE, EmbeddedServer
-from engine.io.etl.loading import LoadOptions, LoadReport, Progress
+from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress
 from engine.period import parse_years
-from engine.scenario import Scenario
+from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES, variable
 from jobs import _console
 
 log = logging.getLogger("jobs")
 
 DERIVE, DOWNLOAD = "derive", "download"
+#: so many absent tables get a line each
+_FEW = 3
 #: WMO normal period
 NORMAL = "1991-2020"
 
@@ -108,6 +110,15 @@ def _derive_parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--scenario", metavar="S", help="of all files (default: the code in each name)")
     made.add_argument("--years", metavar="FIRST-LAST", help="of the output (default all)")
+    made.add_argument(
+        "--lattice", type=Path, metavar="FILE", help="grid.toml or NetCDF (default: that of the first file); places in"
+        " a list need one, each becomes the cell that holds it",
+    )  # fmt: skip
+    made.add_argument(
+        "--scope", choices=("full", OBSERVED), help="observed: a record that may lack scenarios, years and variables"
+        " (default: what the files say, else full)",
+    )  # fmt: skip
+    made.add_argument("--unit", action="append", default=[], metavar="V=U", help="unit of a daily variable, as tas=K")
     return made
 
 
@@ -121,6 +132,8 @@ def _load(args: argparse.Namespace) -> int:
     if args.lattice and etl.ALL not in chosen and "grid" not in chosen:
         raise SettingsError("--from belongs to loader grid")
     options = _options(args, config)
+    if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
+        log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
     with ExitStack() as stack:
         url = args.warehouse or config.warehouse_url
         if url is None:
@@ -159,7 +172,7 @@ def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions
         variables=tuple(variable(name).name for name in _words(args.variables)) if args.variables else None,
         scenarios=tuple(Scenario.parse(word) for word in _words(args.scenarios)) if args.scenarios else None,
         keep_ocean=args.keep_ocean,
-        units=dict(_unit(text) for text in args.unit),
+        units=dict(_unit(text, (*VARIABLES, "sea_level")) for text in args.unit),
         crs=args.crs,
         gate=args.gate,
         refresh=args.refresh,
@@ -180,18 +193,21 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _unit(text: str) -> tuple[str, str]:
+def _unit(text: str, known: Iterable[str]) -> tuple[str, str]:
     name, equals, unit = text.partition("=")
-    name = name.strip().lower()
+    found = {each.lower(): each for each in known}.get(name.strip().lower())
     if not (equals and unit.strip()):
         raise SettingsError(f"--unit {text}: expected VARIABLE=UNIT, such as si=W/m2")
-    if name not in VARIABLES and name != "sea_level":
-        raise SettingsError(f"--unit {text}: unknown variable {name!r}; known: {', '.join(VARIABLES)}, sea_level")
-    return name, unit.strip()
+    if found is None:
+        raise SettingsError(f"--unit {text}: unknown variable {name.strip()!r}; known: {', '.join(known)}")
+    return found, unit.strip()
 
 
 def _derive(args: argparse.Namespace) -> int:
-    from engine.io.etl.derive import derive  # compiles kernels, which loading never needs
+    # compiles kernels, which loading never needs
+    from engine.io.etl.daily import UNITS
+    from engine.io.etl.derive import derive
+    from engine.io.etl.grid import read_lattice
 
     started = time.perf_counter()
     written = derive(
@@ -201,6 +217,9 @@ def _derive(args: argparse.Namespace) -> int:
         scenario=Scenario.parse(args.scenario) if args.scenario else None,
         base_files=args.base_files,
         years=parse_years(args.years) if args.years else None,
+        grid=read_lattice(args.lattice) if args.lattice else None,
+        scope=args.scope,
+        units=dict(_unit(text, UNITS) for text in args.unit),
     )
     log.info("files=%d out=%s seconds=%.1f", len(written), args.out, time.perf_counter() - started)
     return _console.COMPLETE
@@ -231,13 +250,18 @@ def _print(reports: Sequence[LoadReport]) -> None:
     table = Table("loader", "table", "status", box=None, pad_edge=False)
     for name in ("files", "rows", "rejected", "E", "W", "seconds"):
         table.add_column(name, justify="right")
-    for report in reports:
+    absent = [report for report in reports if report.status == "absent"]
+    shown = reports if len(absent) <= _FEW else [report for report in reports if report.status != "absent"]
+    for report in shown:
         severities = [finding.severity for finding in report.findings]
         numbers = (report.files, report.rows, report.rejected, severities.count("E"), severities.count("W"))
         cells = (f"{number:,}" for number in numbers)
         table.add_row(report.loader, report.table, report.status, *cells, f"{report.seconds:.1f}")
     out.print(table)
-    for report in reports:
+    if len(shown) < len(reports):
+        names = ", ".join(dict.fromkeys(report.table or report.loader for report in absent))
+        out.print(f"no files, and none needed: {names}", markup=False)
+    for report in shown:
         for finding in report.findings:
             out.print(str(finding), markup=False)
         if report.message:

@@ -119,6 +119,22 @@ def test_the_outlet_is_the_gauge_with_most_water_among_those_with_twenty_complet
     assert "no outlet gauge with 20 complete years: Nakdong, Geum" in report.findings[0].message
 
 
+def test_a_years_flow_at_all_outlets_is_held_against_the_national_balance(gauged, provinces):
+    for basin in (3, 4, 5):
+        execute(
+            gauged,
+            "INSERT INTO api_wamis_stations (obs_code, obs_name, basin_code) VALUES (%s, 'a gauge', %s)",
+            f"B{basin}",
+            basin,
+        )
+    for code in ("G0", "G3", "B3", "B4", "B5"):
+        flow(gauged, code, 1991, 2010, 10.0)
+    messages = [finding.message for finding in load(gauged, provinces)["water_basin"].findings]
+    assert "1 values of a mean year's flow at the outlets, km3 outside the usual 30..80, found 1.57788 to 1.57788" in (
+        messages
+    )
+
+
 def test_an_outlet_set_by_hand_stays_until_a_refresh(gauged, provinces):
     flow(gauged, "G1", 1991, 2010, 20.0)
     load(gauged, provinces)

@@ -20,6 +20,7 @@ from engine.scenario import Scenario
 from engine.variables import VARIABLES
 
 CELL = Path(__file__).parents[1] / "data" / "daily" / "canesm2_cell_1986_2015.nc"
+CITIES = CELL.with_name("era5_five_cities_1990_1993.nc")
 CELL_GRID = GridDefinition(48.8, -78.2, 1, 1, 0.1, 1986, 2015)
 GRID = GridDefinition(36.0, 127.0, 5, 3, 0.25, 2001, 2012)
 YEARS = Years(2001, 2012)
@@ -71,6 +72,42 @@ def test_a_real_model_file_in_kelvin_and_flux_on_a_noleap_calendar(tmp_path: Pat
     yearly_rain = read(tmp_path, "rn", Scenario.SSP585, CELL_GRID).reshape(30, 12).sum(axis=1).mean()
     assert 900 < yearly_rain < 1000  # 2.97e-5 kg m-2 s-1
     assert 16 < read(tmp_path, "tamax", Scenario.SSP585, CELL_GRID).mean() < 17
+
+
+def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # Halifax 44.5 N 63.4 W, Montreal 45.5 N 73.4 W; Iqaluit, Saskatoon and Victoria lie elsewhere
+    grid = GridDefinition(44.0, -74.0, 3, 12, 1.0, 1990, 1993)
+    derive.derive([CITIES], tmp_path, base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed")
+    assert "3 of 5 places lie outside the lattice and are left out" in caplog.text
+    cells = {"Halifax": 11 + 12 * 1, "Montreal": 1 + 12 * 2}
+    for variable, daily_name, to_stored in (
+        ("ta_yearly", "tas", lambda values: values - 273.15),
+        ("ws", "sfcWind", lambda values: values),
+    ):
+        found = read(tmp_path, variable, grid=grid)
+        assert sorted(np.flatnonzero(~np.isnan(found).all(axis=1))) == sorted(cells.values())
+        with xr.open_dataset(CITIES, engine="h5netcdf") as data:
+            steps = data[daily_name].resample(time="YS" if variable == "ta_yearly" else "MS").mean().to_numpy()
+        for cell, place in zip(cells.values(), to_stored(steps[:2]), strict=True):
+            np.testing.assert_allclose(found[cell], place, atol=1e-3)
+    humidity = read(tmp_path, "rhm", grid=grid)[list(cells.values())]
+    assert 60 < humidity.mean() < 90  # per cent, from a share without a unit
+    path = layout.gridded_path(tmp_path, VARIABLES["spei12"], Scenario.SSP245, grid.axis)
+    with xr.open_dataset(path, engine="h5netcdf") as data:
+        assert data.attrs["scope"] == "observed"
+
+
+@pytest.mark.parametrize(
+    ("grid", "error", "message"),
+    [
+        (None, SettingsError, r"list of 5 places \(latitude, longitude: 44.5 -63.4; .*give the lattice"),
+        (GridDefinition(35.0, 127.0, 2, 2, 1.0, 1990, 1993), SchemaError, "none of its 5 places lies on the lattice"),
+        (GridDefinition(45.0, -70.0, 1, 1, 20.0, 1990, 1993), SchemaError, "1 of its places lie in a cell that holds"),
+    ],
+)
+def test_a_list_of_places_without_cells_for_them_is_refused(grid, error, message, tmp_path: Path) -> None:
+    with pytest.raises(error, match=message):
+        derive.derive([CITIES], tmp_path, base=Years(1990, 1993), scenario=Scenario.SSP245, grid=grid)
 
 
 @pytest.mark.parametrize("calendar", indices.CALENDARS)

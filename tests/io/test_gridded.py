@@ -452,15 +452,16 @@ def test_a_lost_connection_costs_one_restart(warehouse, tmp_path, monkeypatch):
     load(warehouse, tmp_path, "grid")
     whole, lost = staging.stage, []
 
-    def stage(connection, staged):
+    def stage(connections, staged):
         if not lost:
             lost.append(staged.variable.name)
-            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-        return whole(connection, staged)
+            connections[-1].execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return whole(connections, staged)
 
     monkeypatch.setattr(staging, "stage", stage)
     reports = load(warehouse, tmp_path, "yearly_grid", variables=("wsdi", "csdi"))
     assert lost == ["wsdi"]
+    assert names_of(warehouse, "_(new|old)$") == []
     assert {report.status for report in reports.values()} == {"published"}
     assert ask(
         warehouse, "SELECT status, count(*) FROM etl_load WHERE loader = 'yearly_grid' GROUP BY 1 ORDER BY 1"

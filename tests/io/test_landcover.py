@@ -4,7 +4,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.io.etl import landcover
 from engine.io.etl.files import MissingInputError
 from engine.io.etl.loading import GateError, LoadOptions
@@ -141,7 +141,7 @@ def test_sheets_without_legend_crs_or_known_classes_are_refused(laid):  # noqa: 
     with pytest.raises(SchemaError, match=r"a\.tif cannot be read"):
         load(laid)
     (folder / "legend.toml").write_text('[classes]\n1 = "ocean"')
-    with pytest.raises(SettingsError, match="1 = 'ocean'; classes are urban"):
+    with pytest.raises(SchemaError, match="1 = 'ocean'; classes are urban"):
         load(laid)
 
 

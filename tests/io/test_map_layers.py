@@ -8,7 +8,7 @@ import pyproj
 import pytest
 import shapely
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.grid import GridDefinition
 from engine.io.etl import map_layers
 from engine.io.etl.files import MissingInputError
@@ -163,7 +163,7 @@ def test_a_layer_in_another_crs_and_format_gives_the_same_distances(tiny, layers
 
 def test_other_formats_name_the_extra_they_need(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyogrio", None)
-    with pytest.raises(SettingsError, match=r"coastline\.shp: \.shp layers need the extra `geo`"):
+    with pytest.raises(SchemaError, match=r"coastline\.shp: \.shp layers need the extra `geo`"):
         read_layer(tmp_path / "coastline.shp")
 
 

@@ -116,6 +116,14 @@ def test_water_use_is_kept_by_basin_and_year_and_corrected(warehouse, save):
     assert rows(warehouse, query) == [(1, 2020, 1.5, None, 2.0, 950.0), (2, 2020, 1.5, None, 2.0, 7.0)]
 
 
+def test_the_use_of_all_basins_is_held_against_the_national_balance(warehouse, save):
+    answers = [answer("wks_wiawtaa_lst", use(2020, "1000000"), basin=str(basin)) for basin in range(1, 7)]
+    report = load(warehouse, save(*answers[:5]))["api_wamis_water_usage"]
+    assert report.findings == ()  # without Jeju there is nothing to compare with
+    (finding,) = load(warehouse, save(*answers))["api_wamis_water_usage"].findings
+    assert (finding.severity, "outside the usual 20..40, found 6 to 6" in finding.message) == ("W", True)
+
+
 def test_the_second_load_finds_everything_up_to_date(warehouse, save):
     data = save(gauges("A"), flow("A", 2001, "1"), answer("wks_wiawtaa_lst", [use(2020, "9")], basin="3"))
     load(warehouse, data)

@@ -59,6 +59,17 @@ def test_missing_inputs_are_partial_and_nothing_loaded_is_failed(warehouse, tmp_
     assert run(warehouse, root, "sea_level") == 1
 
 
+def test_tables_that_nothing_needs_are_named_in_one_line(warehouse, tmp_path, capsys):
+    root = files(tmp_path / "data")
+    assert run(warehouse, root, "all", "--dry-run") == 3
+    printed = capsys.readouterr().out
+    assert "no files, and none needed: location_admin, " in printed
+    assert " absent " not in printed
+    assert "absent: " not in printed
+    assert run(warehouse, root, "dem", "--dry-run") == 0
+    assert "absent: no file dem/*.txt" in capsys.readouterr().out
+
+
 def test_a_refused_table_shows_what_the_gate_found(warehouse, tmp_path, capsys):
     hot = {("ta", scenario): provider.values("ta", scenario) + np.float32(40) for scenario in Scenario}
     provider.write(tmp_path / "data", ["ta"], given=hot)
@@ -88,6 +99,8 @@ def test_sample_scenarios_units_and_lattice_reach_the_loaders(warehouse, tmp_pat
         (["moon"], "unknown loader 'moon'; known: grid, admin"),
         (["--variables", "ta,snow"], "unknown variable 'snow'"),
         (["--scenarios", "9"], "unknown scenario '9'"),
+        (["--scenarios", "2"], "--scenarios leaves columns empty, which only a sample may: give --sample-limit N"),
+        (["--crs", "EPSG:x"], "--crs: unknown CRS 'EPSG:x'"),
         (["--sample-limit", "0"], "--sample-limit is a positive number of cells, not '0'"),
         (["--sample-limit", "ten"], "--sample-limit is a positive number of cells, not 'ten'"),
         (["--unit", "si"], "expected VARIABLE=UNIT"),

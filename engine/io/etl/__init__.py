@@ -63,6 +63,10 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
     modules = {name: loader(name) for name in wanted}
     load_ranges(options.gate)
     units.check_overrides(options.units)
+    if options.crs is not None:
+        from engine.io.etl import places  # slow to import, and most loads need none of it
+
+        places.known_crs(options.crs, "--crs")
     reports: list[LoadReport] = []
     with postgres.connect(url) as connection:
         for name in (name for name in _WHERE if name in modules):

@@ -19,7 +19,7 @@ import shapely
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
-from engine.io.etl import files, loading, regions
+from engine.io.etl import files, gate, lattice, loading, regions
 from engine.io.etl.files import SourceFile
 from engine.io.etl.places import (
     VECTOR_SUFFIXES,
@@ -31,7 +31,7 @@ from engine.io.etl.places import (
     read_layer,
     stage,
 )
-from engine.quality import WARNING, Finding
+from engine.quality import WARNING, Finding, load_ranges
 
 NAME, VERSION, TABLE = "admin", "1", "location_admin"
 LAYERS = ("n3a_g0110000", "emd", "towns", "municipalities", "provinces", "admin")
@@ -90,6 +90,10 @@ def load(
                 levels = [region.level for region in found]
                 record.gate_report = {"levels": {str(level): levels.count(level) for level in sorted(set(levels))}}
                 record.findings += _findings(found)
+                if gate.is_national(lattice.definition(connection)) and record.scope == "full" and TOWN in levels:
+                    count = np.asarray([levels.count(TOWN)], np.float32)
+                    limits = load_ranges(options.gate)["korea_towns"]
+                    record.findings += gate.limit_findings(TABLE, count, limits, "number of towns")
         reports.append(record.report())
     with recorded(table="location_grid", files=[*sources, cells.as_source()]) as record:
         if not record.up_to_date:

@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from engine.errors import SchemaError
 from engine.io.etl import files, loading
 from engine.io.etl.files import MissingInputError, SourceFile
+from engine.io.etl.gate import limit_findings
 from engine.io.etl.places import (
     VECTOR_SUFFIXES,
     Cells,
@@ -29,11 +30,12 @@ from engine.io.etl.places import (
     read_layer,
     stage,
 )
-from engine.quality import WARNING, Finding
+from engine.io.etl.wamis_answers import BASINS
+from engine.quality import WARNING, Finding, Range, load_ranges
 
 NAME, VERSION = "basins", "1"
-#: Korea's regions of water resources, as the water agency numbers them
-BASINS = {1: "Han", 2: "Nakdong", 3: "Geum", 4: "Seomjin", 5: "Yeongsan", 6: "Jeju"}
+#: these have an outlet gauge; the rivers of Jeju have no large one
+_GAUGED = 5
 OUTLET_YEARS, OUTLET_COMPLETE_YEARS, OUTLET_COMPLETE_SHARE = (1991, 2020), 20, 0.75
 _NEIGHBOURS = 3
 Codes = NDArray[np.int16]
@@ -92,6 +94,8 @@ def load(
         if not record.up_to_date:
             with record.transaction():
                 record.findings += _write_basins(connection, names, outlets, options)
+                if names == BASINS:
+                    record.findings += _volume_findings(connection, load_ranges(options.gate)["outlet_volume"])
                 record.rows, record.gate_report = len(names), {"chosen_outlets": outlets}
         reports.append(record.report())
     inputs = [known, cells.as_source(), *polygons]
@@ -279,6 +283,21 @@ def _write_basins(
         message = f"no outlet gauge with {OUTLET_COMPLETE_YEARS} complete years: {', '.join(without)}"
         findings.append(Finding(WARNING, "water_basin", message, len(without)))
     return findings
+
+
+def _volume_findings(connection: psycopg.Connection, limits: Range) -> list[Finding]:
+    """What flows off in a mean year, against the water balance of the country: a wrong unit or a wrong gauge shows."""
+    row = connection.execute(
+        """SELECT count(*), sum(flow) FROM (
+             SELECT avg(f.flow_m3s) AS flow FROM water_basin b JOIN api_wamis_flow f ON f.obs_code = b.outlet_obs_code
+             WHERE f.obs_date >= make_date(%s, 1, 1) AND f.obs_date < make_date(%s + 1, 1, 1)
+             GROUP BY b.basin_code) means""",
+        OUTLET_YEARS,
+    ).fetchone()
+    if row is None or row[0] < _GAUGED:
+        return []
+    volume = np.asarray([row[1] * 86_400 * 365.25 / 1e9], np.float32)
+    return limit_findings("water_basin", volume, limits, "a mean year's flow at the outlets, km3")
 
 
 def _write_codes(connection: psycopg.Connection, cells: Cells, codes: Codes) -> None:

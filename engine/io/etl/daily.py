@@ -41,22 +41,31 @@ _CONVERSIONS: dict[str, dict[str, tuple[float, float]]] = {
 }  # fmt: skip
 _CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
               "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
+_LISTED = 5
 _TOLERANCE = 0.1  # of a step, between a file's coordinates and the lattice
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One daily variable of one file, and where its rows, columns and days stand on lattice and axis."""
+    """One daily variable of one file: on a lattice, or of places in a list (CF: time series of stations).
+
+    axes      : positions of (latitude, longitude, time) among its dimensions; of a list (place, time)
+    latitude, longitude : of its rows and columns; of a list those of its places
+    """
 
     file: str
     name: str
     variable: xr.Variable
-    axes: tuple[int, int, int]
+    axes: tuple[int, ...]
     latitude: Floats
     longitude: Floats
     time: xr.Variable
     conversion: tuple[float, float]
     scope: str
+
+    @property
+    def is_list(self) -> bool:
+        return len(self.axes) == 2
 
     @property
     def calendar(self) -> str:
@@ -85,14 +94,15 @@ class DailyRecord:
     files: str
 
     @classmethod
-    def open(cls, stack: ExitStack, paths: Sequence[Path]) -> DailyRecord:
+    def open(cls, stack: ExitStack, paths: Sequence[Path], units: Mapping[str, str] | None = None) -> DailyRecord:
         """Open files for the life of `stack`, on all their years; they must share calendar and scope.
 
+        units  : daily variable -> unit that overrides the files'
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
         for path in paths:
-            for piece in _pieces_of(stack.enter_context(netcdf.dataset(path)), path.name):
+            for piece in _pieces_of(stack.enter_context(netcdf.dataset(path)), path.name, units or {}):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -115,10 +125,20 @@ class DailyRecord:
     def lattice(self) -> tuple[float, float, int, int, float]:
         """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses points that form no regular lattice."""
         first = next(iter(self.pieces.values()))[0]
+        if first.is_list:
+            listed = zip(first.latitude[:_LISTED], first.longitude[:_LISTED], strict=True)
+            places = "; ".join(f"{north:g} {east:g}" for north, east in listed)
+            more = "; ..." if len(first.latitude) > _LISTED else ""
+            raise SettingsError(
+                f"{first.file} is a list of {len(first.latitude)} places (latitude, longitude: {places}{more}), which"
+                " have no step: give the lattice whose cells hold them (--lattice grid.toml)"
+            )
         latitude, longitude = np.sort(first.latitude), np.sort((first.longitude + 180.0) % 360.0 - 180.0)
         steps = np.concatenate([np.diff(latitude), np.diff(longitude)])
         if not len(steps):
-            raise SettingsError(f"{first.file} holds one point, which has no step: give the lattice (grid.toml)")
+            raise SettingsError(
+                f"{first.file} holds one point, which has no step: give the lattice (--lattice grid.toml)"
+            )
         step = float(np.round(np.median(steps), 6))
         if step <= 0 or np.abs(steps - step).max() > _TOLERANCE * step:
             raise SchemaError(f"{first.file}: coordinates {steps.min():g} to {steps.max():g} apart form no lattice")
@@ -133,26 +153,36 @@ class DailyRecord:
         n_rows = rows.stop - rows.start
         block = np.full((n_rows, grid.n_lon, self.axis.n), np.nan, np.float32)
         for piece in self.pieces[name]:
-            row, column = _placed(piece, grid)
-            wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
             days = piece.days(self.axis)
             kept = np.flatnonzero((days >= 0) & (days < self.axis.n))
             if not len(kept):
                 continue
-            part = [slice(None)] * 3
-            part[piece.axes[0]] = slice(int(wanted[0]), int(wanted[-1]) + 1)
-            part[piece.axes[2]] = slice(int(kept[0]), int(kept[-1]) + 1)
-            found = np.moveaxis(netcdf.values(piece.variable, tuple(part)), piece.axes, (0, 1, 2))
-            factor, offset = piece.conversion
-            if factor != 1.0:
-                found *= np.float32(factor)
-            if offset != 0.0:
-                found += np.float32(offset)
             source, target = _run(kept - kept[0]), _run(days[kept])
+            span = slice(int(kept[0]), int(kept[-1]) + 1)
+            if piece.is_list:
+                place, row, column = _held(piece, grid)
+                wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
+                for i in wanted:
+                    series = _part(piece, (slice(int(place[i]), int(place[i]) + 1), span))
+                    block[row[i] - rows.start, column[i], target] = series[0, source]
+                continue
+            row, column = _placed(piece, grid)
+            wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
+            found = _part(piece, (slice(int(wanted[0]), int(wanted[-1]) + 1), slice(None), span))
             for r in wanted:
                 for c in range(grid.n_lon):  # one series at a time: long copies
                     block[row[r] - rows.start, column[c], target] = found[r - wanted[0], c, source]
         return block.reshape(n_rows * grid.n_lon, self.axis.n)
+
+    def left_out(self, grid: GridDefinition) -> list[str]:
+        """A sentence for each file with places outside the lattice."""
+        pieces = {piece.file: piece for group in self.pieces.values() for piece in group if piece.is_list}
+        counts = {file: len(piece.latitude) - len(_held(piece, grid)[0]) for file, piece in pieces.items()}
+        return [
+            f"{file}: {count} of {len(pieces[file].latitude)} places lie outside the lattice and are left out"
+            for file, count in counts.items()
+            if count
+        ]
 
 
 def write_daily(
@@ -184,39 +214,49 @@ def write_daily(
             data.attrs["units"] = UNITS[name]
 
 
-def _pieces_of(data: xr.Dataset, file: str) -> list[_Piece]:
+def _pieces_of(data: xr.Dataset, file: str, units: Mapping[str, str]) -> list[_Piece]:
     pieces = []
     for key, variable in data.variables.items():
         name = _SPELLINGS.get(str(key).lower())
         if name is None or str(key) in map(str, data.dims):
             continue
         dimensions = [str(dimension) for dimension in variable.dims]
-        latitude = _coordinate(data, ("latitude", "lat"), dimensions)
-        longitude = _coordinate(data, ("longitude", "lon"), dimensions)
-        if latitude is None or longitude is None or len(dimensions) != 3:
-            raise SchemaError(
-                f"{file}: {key} has dimensions {', '.join(dimensions)}, expected time, latitude, longitude"
-            )
-        y, x = dimensions.index(latitude), dimensions.index(longitude)
-        t = 3 - y - x
-        if dimensions[t] not in data.variables:
-            raise SchemaError(f"{file}: dimension {dimensions[t]} has no coordinate variable to tell the dates")
-        unit = netcdf.text(variable.attrs, "units")
+        axes, north, east = _axes(data, dimensions, f"{file}: {key}")
+        time = dimensions[axes[-1]]
+        if time not in data.variables:
+            raise SchemaError(f"{file}: dimension {time} has no coordinate variable to tell the dates")
+        unit = units.get(name) or netcdf.text(variable.attrs, "units")
+        if not unit and "units" in variable.attrs:
+            unit = "1"  # an empty unit is that of a pure number
         conversion = _CONVERSIONS[UNITS[name]].get(unit.lower().replace(" ", ""))
         if conversion is None:
-            raise SchemaError(f"{file}: unit {unit!r} of {key} is not known; {name} is computed in {UNITS[name]}")
-        north, east = (np.asarray(data.variables[axis].values, float) for axis in (latitude, longitude))
+            raise SchemaError(
+                f"{file}: unit {unit!r} of {key} is not known; {name} is computed in {UNITS[name]}"
+                f" (--unit {name}=UNIT states another)"
+            )
         scope = netcdf.text(data.attrs, "scope") or "full"
-        pieces.append(
-            _Piece(file, name, variable, (y, x, t), north, east, data.variables[dimensions[t]], conversion, scope)
-        )
+        pieces.append(_Piece(file, name, variable, axes, north, east, data.variables[time], conversion, scope))
     if not pieces:
         raise SchemaError(f"{file} holds none of {', '.join(UNITS)}; it has {', '.join(map(str, data.variables))}")
     return pieces
 
 
-def _coordinate(data: xr.Dataset, names: tuple[str, ...], dimensions: list[str]) -> str | None:
-    return next((name for name in dimensions if name.lower() in names and name in data.variables), None)
+def _axes(data: xr.Dataset, dimensions: list[str], what: str) -> tuple[tuple[int, ...], Floats, Floats]:
+    """Positions of the dimensions, and latitudes and longitudes; see `_Piece`."""
+    along: list[str] = []
+    degrees: list[Floats] = []
+    for names in (netcdf.LATITUDES, netcdf.LONGITUDES):
+        found = [variable for key, variable in data.variables.items() if str(key).lower() in names]
+        along += [str(variable.dims[0]) for variable in found if variable.ndim == 1]
+        degrees += [np.asarray(variable.values, float) for variable in found if variable.ndim == 1]
+    distinct = list(dict.fromkeys(along))
+    if len(along) != 2 or len(dimensions) != len(distinct) + 1 or not set(distinct) < set(dimensions):
+        raise SchemaError(
+            f"{what} has dimensions {', '.join(dimensions)}, expected time, latitude, longitude, or time and a list of"
+            " places with a latitude and longitude each"
+        )
+    time = next(i for i, dimension in enumerate(dimensions) if dimension not in distinct)
+    return (*map(dimensions.index, distinct), time), degrees[0], degrees[1]
 
 
 def _known_calendar(piece: _Piece) -> str:
@@ -224,6 +264,33 @@ def _known_calendar(piece: _Piece) -> str:
     if calendar not in _CALENDARS:
         raise SchemaError(f"{piece.file}: calendar {calendar!r} is not one of {', '.join(_CALENDARS)}")
     return _CALENDARS[calendar]
+
+
+def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
+    """A part of a piece, asked for and given in the order of `axes`, in the unit that is computed in."""
+    key = [slice(None)] * len(part)
+    for axis, wanted in zip(piece.axes, part, strict=True):
+        key[axis] = wanted
+    found = np.moveaxis(netcdf.values(piece.variable, tuple(key)), piece.axes, range(len(part)))
+    factor, offset = piece.conversion
+    if factor != 1.0:
+        found *= np.float32(factor)
+    if offset != 0.0:
+        found += np.float32(offset)
+    return found
+
+
+def _held(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints, Ints]:
+    """Number, lattice row and column of the places of a list that lie on the lattice; refuses two in one cell."""
+    east = (piece.longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2 + grid.lon0
+    ids = grid.locate(piece.latitude, east).astype(np.int64)
+    place = np.flatnonzero(ids)
+    cells = ids[place] - 1
+    if not len(place):
+        raise SchemaError(f"{piece.file}: none of its {len(ids)} places lies on the lattice")
+    if shared := len(cells) - len(np.unique(cells)):
+        raise SchemaError(f"{piece.file}: {shared} of its places lie in a cell that holds another: a finer lattice?")
+    return place, cells // grid.n_lon, cells % grid.n_lon
 
 
 def _placed(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints]:

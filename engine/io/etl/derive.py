@@ -6,6 +6,7 @@ daily extremes, so give this the daily data of one model or of a station, and pr
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.period import Years
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES
+
+log = logging.getLogger(__name__)
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -58,6 +61,8 @@ def derive(
     years: Years | None = None,
     grid: GridDefinition | None = None,
     attributes: Mapping[str, str] | None = None,
+    scope: str | None = None,
+    units: Mapping[str, str] | None = None,
     memory: int = MEMORY,
 ) -> list[Path]:
     """Derive every monthly and yearly variable that daily files allow.
@@ -69,8 +74,11 @@ def derive(
     scenario   : of all files; None = each file name or folder carries its code, such as `ssp245`
     base_files : daily files of the base years; left out, they are SSP2-4.5's, or the only scenario's
     years      : of the output; None = all years of the files
-    grid       : the lattice (its years do not matter); None = inferred from the first file
+    grid       : the lattice (its years do not matter); None = inferred from the first file. A file that lists places
+                 needs one: each place becomes the cell that holds it, places outside are left out with a warning
     attributes : further global attributes of every file written
+    scope      : `full` or `observed`, of all files; None = as they say, else full
+    units      : daily variable -> unit that overrides the files'
     returns    : the files written
     raises     : SettingsError for a missing scenario code or base years that no file holds; SchemaError for a file that
                  is not daily values on one regular lattice
@@ -79,8 +87,8 @@ def derive(
     """
     grouped = _by_scenario(files, scenario)
     with ExitStack() as stack:
-        records = {each: DailyRecord.open(stack, paths) for each, paths in grouped.items()}
-        reference = _reference(records, DailyRecord.open(stack, base_files) if base_files else None, base)
+        records = {each: DailyRecord.open(stack, paths, units) for each, paths in grouped.items()}
+        reference = _reference(records, DailyRecord.open(stack, base_files, units) if base_files else None, base)
         if years is not None:
             records = {each: record.within(years) for each, record in records.items()}
         first = next(iter(records.values()))
@@ -88,6 +96,8 @@ def derive(
             _check(each, record, first, reference)
         cells = first.lattice() if grid is None else (grid.lat0, grid.lon0, grid.n_lat, grid.n_lon, grid.step)
         lattice = GridDefinition(*cells, *first.axis.years)
+        for sentence in dict.fromkeys(said for record in records.values() for said in record.left_out(lattice)):
+            log.warning("%s", sentence)
         extra = {"base_period": str(base), **(attributes or {})}
         written: dict[Scenario, dict[str, layout.GriddedFile]] = {}
         paths = []
@@ -96,7 +106,13 @@ def derive(
             for name, method in _variables_of(record):
                 path = layout.gridded_path(out, VARIABLES[name], each, lattice.axis)
                 opened = layout.create_gridded(
-                    path, lattice, VARIABLES[name], each, scope=record.scope, attributes=extra, cell_methods=method
+                    path,
+                    lattice,
+                    VARIABLES[name],
+                    each,
+                    scope=scope or record.scope,
+                    attributes=extra,
+                    cell_methods=method,
                 )
                 written[each][name] = stack.enter_context(opened)
                 paths.append(path)

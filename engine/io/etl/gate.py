@@ -131,6 +131,11 @@ def mask_findings(table: str, cells: Ints, reference: Ints, reference_table: str
     return [Finding(severity, table, message, len(extra) + len(lacking))]
 
 
+def is_national(grid: GridDefinition | None) -> bool:
+    """Whether cells and regions can be counted against those of South Korea."""
+    return grid is not None and (grid.n_lat, grid.n_lon, grid.step) == (KOREA.n_lat, KOREA.n_lon, KOREA.step)
+
+
 def limit_findings(table: str, values: NDArray[Any], limits: Range, what: str) -> list[Finding]:
     """Values outside the hard (E) and the usual range (W)."""
     found = outside(values, limits)
@@ -237,8 +242,7 @@ def _geography_findings(
     staged: Staged, ranges: Mapping[str, Range], elevation: NDArray[np.float64] | None
 ) -> list[Finding]:
     table, grid, findings = staged.variable.table, staged.grid, list[Finding]()
-    national = (grid.n_lat, grid.n_lon, grid.step) == (KOREA.n_lat, KOREA.n_lon, KOREA.step)
-    if national and staged.scope == "full":
+    if is_national(grid) and staged.scope == "full":
         cells = np.asarray([len(staged.cells)], np.float32)
         findings += limit_findings(table, cells, ranges["korea_land_cells"], "number of cells")
     if staged.variable.name != "ta" or not staged.present:

@@ -1,8 +1,8 @@
 """Loaders of the gridded climate variables: four scenario files of one variable become one table.
 
 A variable is read whole (cells with values only, 1.5 GB for a national monthly one), checked, staged and switched on
-its own connection, so that several variables load at the same time; the first required one goes ahead, because its
-cells are the land mask of all others.
+its own connection, so that several variables load at the same time. The first required one goes ahead, because its
+cells are the land mask of all others; it writes its bands over all connections.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from engine.variables import VARIABLES, Variable
 Float32 = netcdf.Float32
 Ints = netcdf.Ints
 
+#: scenario files read at the same time: while one is decompressed, another is sorted into cells
+_READERS = 2
 #: shipped by the provider, but nothing is lost without them
 _SPARE = ("sdii", "ta_yearly")
 
@@ -94,28 +96,27 @@ class _Job:
         """The first variable by itself, the others side by side, each on a connection of its own."""
         if not chosen:
             return []
-        workers = max(1, min(self.options.workers, len(chosen) - 1))
-        idle = [another(connection) for _ in range(workers)]
+        idle = [another(connection) for _ in range(self.options.workers)]
         everyone = list(idle)
         pending: dict[str, Future[LoadReport]] = {}
 
-        def work(variable: Variable) -> LoadReport:
+        def work(variable: Variable, streams: int = 1) -> LoadReport:
             # a rule between two tables needs the other one published; it was handed out earlier, so it is under way
             for rule in cross.RULES.get(variable.name, ()):
                 if rule.other in pending:
                     pending[rule.other].result()
-            own = idle.pop()
+            own = [idle.pop() for _ in range(streams)]
             report = self._report(own, variable)
-            if own.broken:  # the transaction is gone with the connection: one restart
-                own = another(connection)
-                everyone.append(own)
+            if any(one.broken for one in own):  # the transaction is gone with the connection: one restart
+                own = [another(connection) if one.broken else one for one in own]
+                everyone.extend(own)
                 report = self._report(own, variable)
-            idle.append(own)
+            idle.extend(own)
             return report
 
         try:
-            reports = [work(chosen[0])]
-            with ThreadPoolExecutor(workers) as pool:
+            reports = [work(chosen[0], len(idle))]
+            with ThreadPoolExecutor(self.options.workers) as pool:
                 try:
                     for variable in chosen[1:]:
                         pending[variable.name] = pool.submit(work, variable)
@@ -130,7 +131,7 @@ class _Job:
                 own.close()
         return reports
 
-    def _report(self, connection: psycopg.Connection, variable: Variable) -> LoadReport:
+    def _report(self, connections: Sequence[psycopg.Connection], variable: Variable) -> LoadReport:
         started = time.perf_counter()
         paths = {s: path for (name, s), path in self.found.items() if name == variable.name}
         if self.options.scenarios is not None:
@@ -143,7 +144,7 @@ class _Job:
                 if variable.optional or variable.name in _SPARE or self.options.scope == OBSERVED:
                     return replace(blank, message=f"no files such as {expected}")
                 raise MissingInputError(f"{variable.table}: no files such as {expected} below {self.options.data}")
-            return self._load(connection, variable, paths)
+            return self._load(connections, variable, paths)
         except SettingsError:
             raise
         except EngineError as err:
@@ -153,13 +154,18 @@ class _Job:
             self.done += 1
             self.progress(variable.table, self.done, self.total)
 
-    def _load(self, connection: psycopg.Connection, variable: Variable, paths: Mapping[Scenario, Path]) -> LoadReport:
-        options = self.options
+    def _load(
+        self, connections: Sequence[psycopg.Connection], variable: Variable, paths: Mapping[Scenario, Path]
+    ) -> LoadReport:
+        """The first connection holds the lock and switches, all of them write."""
+        options, connection = self.options, connections[0]
         self._refuse_missing_files(variable, paths)
         reference = _reference(connection, variable)
         overrides = {"unit": options.units[variable.name]} if variable.name in options.units else {}
         overrides |= {"keep-ocean": "yes"} if options.keep_ocean else {}
-        inputs = [SourceFile.of_value("grid_definition", asdict(self.grid))]
+        with ThreadPoolExecutor(_READERS) as pool:
+            inputs = list(pool.map(lambda scenario: SourceFile.of(paths[scenario], scenario), sorted(paths)))
+        inputs.append(SourceFile.of_value("grid_definition", asdict(self.grid)))
         if options.sample_limit and reference:
             inputs.append(SourceFile.of_value("land mask", reference[1]["land"]))
         with loading.recorded(
@@ -168,7 +174,7 @@ class _Job:
             version=self.loader.VERSION,
             table=variable.table,
             scope=options.scope_of(None),
-            files=[*(SourceFile.of(path, scenario) for scenario, path in sorted(paths.items())), *inputs],
+            files=inputs,
             force=options.force,
             dry_run=options.dry_run,
             overrides=overrides,
@@ -178,7 +184,7 @@ class _Job:
                 with contextlib.ExitStack() as stack:
                     scratch = stack.enter_context(_scratch()) if options.keep_ocean else None
                     staged = self._read(variable, paths, reference, record, scratch)
-                    self._publish(connection, staged, record)
+                    self._publish(connections, staged, record)
             report = record.report()
         return replace(report, files=len(paths))
 
@@ -192,6 +198,7 @@ class _Job:
         if scope != OBSERVED:
             raise MissingInputError(
                 f"{variable.table}: {len(absent)} of {len(wanted)} scenario files are missing: {', '.join(absent)}"
+                " (--scenarios with --sample-limit loads what there is, as a sample)"
             )
 
     def _read(
@@ -205,16 +212,17 @@ class _Job:
         """All scenarios on the same cells, in the stored unit; fills the record."""
         said = _Reading()
         series: dict[Scenario, tuple[Ints, Float32]] = {}
-        for scenario, path in sorted(paths.items()):
-            with netcdf.field(path, variable, self.grid) as source:
-                _agree(said, source, path)
-                file = scratch / scenario.column if scratch else None
-                cells, values = netcdf.read_cells(source, self.grid, file)
+
+        def read(scenario: Scenario) -> tuple[netcdf.Field, Ints, Float32]:
+            with netcdf.field(paths[scenario], variable, self.grid) as source:
+                return source, *netcdf.read_cells(source, self.grid, scratch / scenario.column if scratch else None)
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            for scenario, (source, cells, values) in zip(sorted(paths), pool.map(read, sorted(paths)), strict=True):
+                _agree(said, source, paths[scenario])
                 self._convert(variable, source, cells, values, said)
-            series[scenario] = cells, values
+                series[scenario] = cells, values
         scope = self.options.scope_of(said.scope)
-        if self.options.scenarios is not None and scope == "full":
-            raise SettingsError(f"{variable.table}: --scenarios leaves columns empty, which scope full does not allow")
         land = np.unique(np.concatenate([cells for cells, _ in series.values()]))
         if scratch is not None:
             land = land[~np.logical_and.reduce([np.isnan(values).all(axis=1) for _, values in series.values()])]
@@ -272,17 +280,21 @@ class _Job:
         severity = ERROR if variable.required and scope != OBSERVED else WARNING
         return gate.mask_findings(variable.table, land, lattice.from_ranges(other["land"]) - 1, table, severity)
 
-    def _publish(self, connection: psycopg.Connection, staged: Staged, record: Record) -> None:
-        """Gate, stage, switch."""
-        variable, options = staged.variable, self.options
+    def _publish(self, connections: Sequence[psycopg.Connection], staged: Staged, record: Record) -> None:
+        """Gate, stage, switch. The gate looks at the values while they are written: both only read them."""
+        variable, options, connection = staged.variable, self.options, connections[0]
         elevation = elevation_of(connection, staged) if variable.name == "ta" else None
-        record.findings += gate.climate_findings(staged, self.ranges, elevation)
         if options.dry_run or not len(staged.cells):
+            record.findings += gate.climate_findings(staged, self.ranges, elevation)
             with record.transaction():
                 record.rows = len(staged.cells) * staged.steps
             return
-        record.gate_report["columns"] = gate.figures(staged)
-        record.rows, record.gate_report["bands"] = staging.stage(connection, staged)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(gate.climate_findings, staged, self.ranges, elevation)
+            figures = pool.submit(gate.figures, staged)
+            record.rows, record.gate_report["bands"] = staging.stage(connections, staged)
+            record.findings += asked.result()
+            record.gate_report["columns"] = figures.result()
         partitions = [(band.name(variable.table, "_new"), band.lo, band.hi) for band in staging.bands(self.grid)]
         record.findings += cross.findings(connection, variable, partitions, list(staged.present))
         try:

@@ -22,7 +22,7 @@ import pyproj
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.grid import GridDefinition
 from engine.io.etl import attributes, files, lattice, loading
 from engine.io.etl.files import SourceFile
@@ -55,7 +55,7 @@ def load(
 
     Where sheets overlap the first by name counts. Distances to forest are left to a map layer of forest when one is
     loaded. raises : SchemaError for a sheet without CRS or legend, or a class that the legend does not name; GateError
-    for a legend under which the land does not look like the country; SettingsError without the extra `geo`
+    for a legend under which the land does not look like the country; SchemaError without the extra `geo`, too
     """
     found = files.find(options.data, *PATTERNS)
     if not found:
@@ -104,17 +104,17 @@ def load(
 
 
 def read_legend(path: Path) -> dict[int, int]:
-    """Pixel value -> index in CLASSES. raises SettingsError for anything but `[classes]` with number = name."""
+    """Pixel value -> index in CLASSES. raises SchemaError for anything but `[classes]` with number = name."""
     try:
         entries = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as err:
-        raise SettingsError(f"legend {path.name} cannot be read: {err}") from err
+        raise SchemaError(f"legend {path.name} cannot be read: {err}") from err
     classes = entries.get("classes")
     if not isinstance(classes, dict) or set(entries) != {"classes"}:
-        raise SettingsError(f'legend {path.name} needs one table [classes] with lines such as 310 = "forest"')
+        raise SchemaError(f'legend {path.name} needs one table [classes] with lines such as 310 = "forest"')
     for value, name in classes.items():
         if not value.isdecimal() or name not in CLASSES:
-            raise SettingsError(f"legend {path.name}: {value} = {name!r}; classes are {', '.join(CLASSES)}")
+            raise SchemaError(f"legend {path.name}: {value} = {name!r}; classes are {', '.join(CLASSES)}")
     return {int(value): CLASSES.index(name) for value, name in classes.items()}
 
 
@@ -184,7 +184,7 @@ class Sheets:
         try:
             import rasterio
         except ImportError:
-            raise SettingsError(f"{NAME}: GeoTIFF needs the extra `geo`") from None
+            raise SchemaError(f"{NAME}: GeoTIFF needs the extra `geo`") from None
         self.sheets: list[Sheet] = []
         for path in paths:
             try:

@@ -93,6 +93,11 @@ class LoadOptions:
     def __post_init__(self) -> None:
         if self.sample_limit is not None and self.sample_limit < 1:
             raise SettingsError(f"SAMPLE_LIMIT is a positive number of cells, not {self.sample_limit}")
+        if self.scenarios is not None and set(self.scenarios) != set(Scenario) and not self.sample_limit:
+            raise SettingsError(
+                "--scenarios leaves columns empty, which only a sample may: give --sample-limit N, too (a number above"
+                " that of the land cells takes them all)"
+            )
         if self.workers < 1:
             raise SettingsError(f"ETL_WORKERS is a positive number of connections, not {self.workers}")
 

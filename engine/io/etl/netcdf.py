@@ -79,19 +79,26 @@ def stamps(data: xr.Dataset, dimension: str, name: str) -> tuple[Ints, str]:
 def values(variable: xr.Variable, part: tuple[slice, ...]) -> Float32:
     """A part of a variable, unpacked, NaN where missing: its `_FillValue` and `missing_value`, and every value at or
     below -900 or above 1e6."""
+    block, missing = _unpacked(variable, part)
+    # a new array: callers convert it in place, and what was read may belong to the variable
+    return np.where(missing, np.float32(np.nan), block)
+
+
+def _unpacked(variable: xr.Variable, part: tuple[slice, ...]) -> tuple[Float32, NDArray[np.bool_]]:
+    """A part of a variable, unpacked, and which of its values are missing (they are left as found)."""
     raw = np.asarray(variable[part].values)
     packed = "scale_factor" in variable.attrs or "add_offset" in variable.attrs
     fills = [fill for fill in map(variable.attrs.get, ("_FillValue", "missing_value")) if fill is not None]
-    block: Float32 = raw.astype(np.float32)
+    block: Float32 = raw.astype(np.float32, copy=False)
     if packed:
         scale, offset = (float(variable.attrs.get(key, rest)) for key, rest in (("scale_factor", 1), ("add_offset", 0)))
         block = (raw * scale + offset).astype(np.float32)
-    bad = ~((block > _LOWEST) & (block <= _HIGHEST))  # NaN, too
+    good = block > _LOWEST  # not NaN
+    good &= block <= _HIGHEST
     for fill in np.ravel(np.asarray(fills, dtype=float)):
         if packed or _LOWEST < fill <= _HIGHEST:
-            bad |= raw == fill
-    block[bad] = np.nan
-    return block
+            good &= raw != fill
+    return block, np.logical_not(good, out=good)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +170,12 @@ def read_cells(source: Field, grid: GridDefinition, scratch: Path | None) -> tup
     """
     collected = _Collected(grid.n_cells, source.steps, scratch)
     for key, span in _slabs(source):
-        block = np.moveaxis(values(source.variable, key), source.axes, (0, 1, 2))
+        # time first, as most files have it: then nothing is moved before the sea is left out
+        block, missing = _unpacked(source.variable, key)
+        block, missing = (np.moveaxis(block, source.axes, (1, 2, 0)), np.moveaxis(missing, source.axes, (1, 2, 0)))
         rows, columns = source.rows[key[source.axes[0]]], source.columns[key[source.axes[1]]]
         cells = (rows[:, None] * grid.n_lon + columns[None, :]).ravel()
-        collected.put(cells, span, block.reshape(len(cells), -1))
+        collected.put(cells, span, block.reshape(len(block), -1), missing.reshape(len(block), -1))
     return collected.result()
 
 
@@ -209,16 +218,23 @@ class _Collected:
             self._slot[:] = np.arange(n_cells)
             self._used = n_cells
 
-    def put(self, cells: Ints, span: slice, block: Float32) -> None:
+    def put(self, cells: Ints, span: slice, block: Float32, missing: NDArray[np.bool_]) -> None:
+        """Take (steps, cells) values of some steps."""
         if not self._every:
-            valid = ~np.isnan(block).all(axis=1)
-            cells, block = cells[valid], block[valid]
+            held = np.flatnonzero(~missing.all(axis=0))
+            cells, block, missing = cells[held], block[:, held], missing[:, held]
             new = cells[self._slot[cells] < 0]
             self._slot[new] = np.arange(self._used, self._used + len(new))
             if span.stop - span.start < self._steps:
                 self._values[self._used : self._used + len(new)] = np.nan
             self._used += len(new)
-        self._values[self._slot[cells], span] = block
+        np.copyto(block, np.nan, where=missing)
+        slots = self._slot[cells]
+        first = int(slots[0]) if len(slots) else 0
+        if np.array_equal(slots, np.arange(first, first + len(slots))):  # as a rule; twice as fast
+            self._values[first : first + len(slots), span] = block.T
+        else:
+            self._values[slots, span] = block.T
 
     def result(self) -> tuple[Ints, Float32]:
         cells = np.flatnonzero(self._slot >= 0)

@@ -82,8 +82,8 @@ def read_layer(path: Path, crs: str | None = None) -> Layer:
 
     path   : GeoJSON, or GeoPackage or shapefile with the extra `geo`
     crs    : takes the place of the file's
-    raises : SchemaError for anything that is not a layer, without CRS or outside the globe; SettingsError for a
-             missing extra or an unknown CRS
+    raises : SchemaError for anything that is not a layer, without CRS or outside the globe, or that needs the extra;
+             SettingsError for an unknown CRS
     """
     own: str | None
     if path.suffix.lower() in GEOJSON:
@@ -152,7 +152,7 @@ def _read_with_pyogrio(path: Path) -> tuple[Geometries, list[Mapping[str, Any]],
     try:
         import pyogrio
     except ImportError:
-        raise SettingsError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
+        raise SchemaError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
     # a shapefile that names no encoding comes from a Korean Windows; GDAL would read it as Latin-1
     korean = path.suffix.lower() == ".shp" and not any(path.with_suffix(end).exists() for end in (".cpg", ".CPG"))
     try:

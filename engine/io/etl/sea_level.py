@@ -11,7 +11,7 @@ import psycopg
 import xarray as xr
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.io import copy_binary
 from engine.io.etl import gate, loading, nearest, netcdf, sources, units
 from engine.io.etl.files import MissingInputError, SourceFile
@@ -67,7 +67,7 @@ def load(connection: psycopg.Connection, options: LoadOptions, progress: Progres
         if not record.up_to_date:
             progress(TABLE)
             read = {scenario: read_sea_level(path, unit) for scenario, path in paths.items()}
-            _refuse_differences(read, paths, options, wanted)
+            _refuse_differences(read, paths, wanted)
             _load(connection, read, ranges, record, options)
     return [record.report()]
 
@@ -122,7 +122,6 @@ def _unit(values: Float32, stated: str, override: str | None, name: str) -> tupl
 def _refuse_differences(
     read: Mapping[Scenario, SeaLevel],
     paths: Mapping[Scenario, Path],
-    options: LoadOptions,
     wanted: tuple[Scenario, ...],
 ) -> None:
     """The scenarios share points, years and scope, and are all there unless the scope allows for less."""
@@ -139,9 +138,6 @@ def _refuse_differences(
             raise SchemaError(
                 f"{paths[scenario].name}: points, years or scope differ from {next(iter(paths.values())).name}"
             )
-    scope = options.scope_of(first.scope)
-    if options.scenarios is not None and scope == "full":
-        raise SettingsError(f"{TABLE}: --scenarios leaves columns empty, which scope full does not allow")
     absent = [scenario.api_key.replace(".", "_") for scenario in wanted if scenario not in read]
     if absent and first.scope != OBSERVED:
         names = ", ".join(f"{key}_slr_annual_mean_*.nc" for key in absent)

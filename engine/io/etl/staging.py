@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 import psycopg
@@ -40,38 +43,70 @@ def bands(grid: GridDefinition) -> list[Band]:
     return [Band(number, lo, hi) for number, (lo, hi) in enumerate(grid.bands())]
 
 
-def stage(connection: psycopg.Connection, staged: Staged) -> tuple[int, dict[str, str]]:
-    """Write the values into new partitions `<table>_pNN_new`, one transaction; published data stay readable.
+def stage(connections: Sequence[psycopg.Connection], staged: Staged) -> tuple[int, dict[str, str]]:
+    """Write the values into new partitions `<table>_pNN_new`, as many at a time as there are connections; published
+    data stay readable.
 
     returns : rows written; band -> SHA-256 of its binary COPY stream (`copy_binary.digest` of the partition)
     """
-    table, grid = staged.variable.table, staged.grid
-    loading.drop_tables(connection, rf"^{table}_p[0-9]{{2}}_rejected$")
-    ensure_table(connection, staged.variable)
+    loading.drop_tables(connections[0], rf"^{staged.variable.table}_p[0-9]{{2}}_rejected$")
+    ensure_table(connections[0], staged.variable)
+    free: SimpleQueue[psycopg.Connection] = SimpleQueue()
+    for connection in connections:
+        free.put(connection)
+
+    def write(band: Band) -> tuple[int, str]:
+        own = free.get()
+        try:
+            with transaction(own) as cursor, new_partition(cursor, staged.variable, band) as name:
+                columns = list(_types(staged.variable))
+                return copy_binary.copy_rows(cursor, name, columns, _blocks(staged, band), freeze=True)
+        finally:
+            free.put(own)
+
+    every = bands(staged.grid)
+    try:
+        with ThreadPoolExecutor(len(connections)) as pool:
+            try:
+                written = list(pool.map(write, every))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for connection in connections:
+                    connection.cancel_safe()
+                raise
+    except BaseException:
+        if not connections[0].broken:
+            drop_new(connections[0], staged.variable)
+        raise
+    digests = {f"p{band.number:02d}": digest for band, (_, digest) in zip(every, written, strict=True)}
+    return sum(rows for rows, _ in written), digests
+
+
+@contextmanager
+def transaction(connection: psycopg.Connection) -> Iterator[psycopg.Cursor]:
+    """Where a partition is staged: losing what is only staged costs nothing, the switch commits safely."""
     # readers ask for ranges of grid_id only: a coarse histogram serves, and 16 partitions are analysed in no time
     connection.execute("SET default_statistics_target = 10")
-    rows, digests = 0, {}
     with connection.transaction(), connection.cursor() as cursor:
-        # losing what is only staged costs nothing; the switch commits safely
         cursor.execute("SET LOCAL synchronous_commit = off")
-        for band in bands(grid):
-            name = band.name(table, "_new")
-            new, parent = sql.Identifier(name), sql.Identifier(table)
-            # the check spares ATTACH its scan
-            cursor.execute(
-                sql.SQL(
-                    "CREATE TABLE {} (LIKE {} INCLUDING STORAGE, CONSTRAINT {} CHECK (grid_id >= {} AND grid_id < {}))"
-                ).format(new, parent, sql.Identifier(f"band_{band.number:02d}"), band.lo, band.hi)
-            )
-            blocks = _blocks(staged, band)
-            written, digest = copy_binary.copy_rows(cursor, name, list(_types(staged.variable)), blocks, freeze=True)
-            rows, digests[f"p{band.number:02d}"] = rows + written, digest
-            cursor.execute(
-                sql.SQL("CREATE INDEX ON {} USING brin (grid_id) WITH (pages_per_range = 16); ANALYZE {}").format(
-                    new, new
-                )
-            )
-    return rows, digests
+        yield cursor
+
+
+@contextmanager
+def new_partition(cursor: psycopg.Cursor, variable: Variable, band: Band) -> Iterator[str]:
+    """Make `<table>_pNN_new`, to be filled in the block; then it gets its index and statistics."""
+    name = band.name(variable.table, "_new")
+    new, parent = sql.Identifier(name), sql.Identifier(variable.table)
+    # the check spares ATTACH its scan
+    cursor.execute(
+        sql.SQL(
+            "CREATE TABLE {} (LIKE {} INCLUDING STORAGE, CONSTRAINT {} CHECK (grid_id >= {} AND grid_id < {}))"
+        ).format(new, parent, sql.Identifier(f"band_{band.number:02d}"), band.lo, band.hi)
+    )
+    yield name
+    cursor.execute(
+        sql.SQL("CREATE INDEX ON {} USING brin (grid_id) WITH (pages_per_range = 16); ANALYZE {}").format(new, new)
+    )
 
 
 def switch(connection: psycopg.Connection, variable: Variable, grid: GridDefinition) -> None:
@@ -100,6 +135,11 @@ def switch(connection: psycopg.Connection, variable: Variable, grid: GridDefinit
 def drop_old(connection: psycopg.Connection, variable: Variable) -> None:
     """Drop what `switch` took out."""
     loading.drop_tables(connection, rf"^{variable.table}_p[0-9]{{2}}_old$")
+
+
+def drop_new(connection: psycopg.Connection, variable: Variable) -> None:
+    """Drop what was staged and will not be switched in."""
+    loading.drop_tables(connection, rf"^{variable.table}_p[0-9]{{2}}_new$")
 
 
 def set_aside(connection: psycopg.Connection, variable: Variable, grid: GridDefinition) -> None:

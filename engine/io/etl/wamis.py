@@ -18,8 +18,9 @@ import psycopg
 from engine.errors import SchemaError
 from engine.io.etl import files, loading, wamis_answers
 from engine.io.etl.files import MissingInputError
+from engine.io.etl.gate import limit_findings
 from engine.io.etl.places import stage
-from engine.io.etl.wamis_answers import FLOW, GAUGE, GAUGES, USAGE, Answer, Saved
+from engine.io.etl.wamis_answers import BASINS, FLOW, GAUGE, GAUGES, USAGE, Answer, Saved
 from engine.quality import ERROR, WARNING, Finding, load_ranges, outside
 
 NAME, VERSION = "wamis", "1"
@@ -42,7 +43,7 @@ def load(
     saved = wamis_answers.read(paths)
     steps: tuple[tuple[str, str, Callable[[psycopg.Connection, loading.Record, Saved], int]], ...] = (
         ("api_wamis_stations", GAUGES, _write_gauges),
-        ("api_wamis_water_usage", USAGE, _write_usage),
+        ("api_wamis_water_usage", USAGE, partial(_write_usage, options)),
         ("api_wamis_flow", FLOW, partial(_write_flow, options)),
     )
     reports = []
@@ -157,7 +158,9 @@ def _write_gauges(connection: psycopg.Connection, record: loading.Record, saved:
 _USAGE_FIELDS = {"domestic": "wssum", "industrial": "indsum", "agricultural": "afsum", "total": "total"}
 
 
-def _write_usage(connection: psycopg.Connection, record: loading.Record, saved: Saved) -> int:
+def _write_usage(
+    options: loading.LoadOptions, connection: psycopg.Connection, record: loading.Record, saved: Saved
+) -> int:
     """Thousand m3 a year. A call names a basin, and perhaps an administrative code and a year."""
     rows: dict[tuple[int, str, int], list[Any]] = {}
     asked: list[tuple[int, str, int | None]] = []
@@ -194,7 +197,12 @@ def _write_usage(connection: psycopg.Connection, record: loading.Record, saved: 
         f" ON CONFLICT (basin_code, admin_code, year) DO UPDATE SET {updates}, cached_at = now()"
     )
     record.stored_unit = "1000 m3/year"
-    record.gate_report = {"latest_year_km3": _latest_total(rows)}
+    latest = _latest_total(rows)
+    record.gate_report = {"latest_year_km3": latest}
+    if {basin for basin, admin, _ in rows if not admin} == set(BASINS):  # the national water balance
+        used = np.asarray([latest], np.float32)
+        limits = load_ranges(options.gate)["water_withdrawal"]
+        record.findings += limit_findings(record.table, used, limits, "the latest year's use of all basins, km3")
     return len(rows)
 
 

@@ -17,6 +17,8 @@ from engine.errors import SchemaError
 
 USAGE, GAUGES, GAUGE, FLOW = "wks_wiawtaa_lst", "flw_dubobsif", "wl_obsinfo", "flw_dtdata"
 CALLS = (USAGE, GAUGES, GAUGE, FLOW)
+#: Korea's regions of water resources, as the water agency numbers them
+BASINS = {1: "Han", 2: "Nakdong", 3: "Geum", 4: "Seomjin", 5: "Yeongsan", 6: "Jeju"}
 
 
 @dataclass(frozen=True, slots=True)
