@@ -21,6 +21,7 @@ from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
 from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
 from engine.io import batch_jobs, site_results
+from engine.io.writers import Write, Writers
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class StoredStages:
     """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
 
     read_at : when the AAL of the cells was about to be read
+    writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
     """
 
     connection: psycopg.Connection
@@ -108,9 +110,16 @@ class StoredStages:
     known_aal: pl.DataFrame
     hashes: pl.DataFrame
     read_at: datetime
+    writers: Writers | None = None
 
     @classmethod
-    def fetch(cls, connection: psycopg.Connection, prepared: Prepared, config: AssessConfig) -> StoredStages:
+    def fetch(
+        cls,
+        connection: psycopg.Connection,
+        prepared: Prepared,
+        config: AssessConfig,
+        writers: Writers | None = None,
+    ) -> StoredStages:
         """Read H of all cells, and P(H) of the cells whose sites are not all in the cache."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_id"), hashes.hashed(sites)], how="horizontal")
@@ -131,6 +140,7 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
+            writers=writers,
         )
 
     def part(self, prepared: Prepared) -> Stage:
@@ -144,7 +154,7 @@ class StoredStages:
         rows = assessment.by_site(part.prepared, part.exposed)
         for risk, reason, sites in _failed(rows):
             log.warning("%s: %d of %d sites failed: %s", risk, sites, part.prepared.sites.height, reason)
-        site_results.store(self.connection, "exposure_results", rows)
+        self._write(lambda connection: site_results.store(connection, "exposure_results", rows))
 
     def make_vulnerable(self, part: Stage, tell: Tell) -> None:
         """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
@@ -158,14 +168,11 @@ class StoredStages:
         part.vulnerable = _merged(held, known, fresh)
         _tell_all(tell(part.prepared.only(held)))  # sites from the cache are done, too
         rows = assessment.by_site(part.prepared, part.vulnerable)
-        site_results.store(self.connection, "vulnerability_results", rows)
         new = assessment.by_site(missed, fresh).filter(pl.col("status") == "ok")
-        site_results.cache_vulnerability(
-            self.connection,
-            new.join(part.hashes, on="site_id").rename(
-                {"vulnerability_score": "score", "vulnerability_level": "level"}
-            ),
+        new = new.join(part.hashes, on="site_id").rename(
+            {"vulnerability_score": "score", "vulnerability_level": "level"}
         )
+        self._write(lambda connection: site_results.store_vulnerability(connection, rows, new))
 
     def scale(self, part: Stage, tell: Tell) -> None:
         """AAL: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
@@ -181,9 +188,21 @@ class StoredStages:
         }
         part.scaled = _merged(held.gather(part.prepared.requests["site"]), known, fresh)
         _tell_all(tell(kept))
-        site_results.store(self.connection, "aal_scaled_results", assessment.by_pair(part.prepared, part.scaled))
+        rows = assessment.by_pair(part.prepared, part.scaled)
         new = assessment.by_pair(missed, fresh).filter((pl.col("status") == "ok") & ~pl.col("is_default"))
-        site_results.cache_aal(self.connection, new.join(part.hashes, on="site_id"), self.read_at)
+        new = new.join(part.hashes, on="site_id")
+        self._write(lambda connection: site_results.store_aal(connection, rows, new, self.read_at))
+
+    def written(self) -> None:
+        """Until all that the stages have left so far is stored."""
+        if self.writers is not None:
+            self.writers.wait()
+
+    def _write(self, write: Write) -> None:
+        if self.writers is None:
+            write(self.connection)
+        else:
+            self.writers.submit(write)
 
     def integrate(self, part: Stage) -> AssessmentResult:
         """Integrated risk, and all frames of the part."""

@@ -23,7 +23,7 @@ ALLOWED = {
     "summary": BASE | {"risks", "plan"},
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "summary"},
     "batch": BASE | {"risks", "io", "kernels", "plan", "guard", "pipeline", "summary"},
-    "enrichment": BASE | {"assess", "io", "plan"},
+    "enrichment": BASE | {"assess", "io"},
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
     "service": BASE | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},
