@@ -152,13 +152,12 @@ class Assessor:
         ):
             prepared, context = self._prepare(checked)
             progress = Progress.of(self.application, job.batch_id, prepared, throttled=True)
-            stages = StoredStages.fetch(self.application, prepared, self.config, writers)
+            stages = StoredStages.fetch(self.application, prepared, self.config, writers, files.append)
             totals, losses, failures = [], [], []
             chunks = [*assessment.chunks(prepared, self.batch_size), prepared.remainder()]
             for part in self._run(stages, chunks, progress):
                 result = stages.integrate(part)
-                for name in ("exposure", "vulnerability", "aal", "risk"):
-                    files.append(name, getattr(result, name))
+                files.append("risk", result.risk)
                 totals.append(result.totals)
                 losses.append(portfolio.loss_by_risk(result.aal))
                 failures.append(result.failures)
@@ -172,6 +171,8 @@ class Assessor:
             summary = portfolio.summary(everything, portfolio.added(losses), rows=rows, invalid=invalid)
             files.finish(summary)
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
+            if not done:
+                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons: {out}/failures.parquet")
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)
@@ -293,6 +294,13 @@ def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:
     total = sum(int(prepared.sites[name].sum()) for name in prepared.sites.columns if name.startswith("wants_"))
     done = int(by_site["ok"].sum())
     return done, total - done
+
+
+def _most(faults: pl.DataFrame) -> str:
+    """The reason that is given most often, and for how many rows."""
+    counts = faults.group_by("reason", maintain_order=True).agg(rows=pl.col("row").n_unique())
+    reason, rows = counts.sort("rows", descending=True, maintain_order=True).row(0)
+    return f"{reason} ({rows:,} rows)"
 
 
 def _first_fault(checked: Checked) -> tuple[int, str]:

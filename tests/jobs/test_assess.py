@@ -194,6 +194,18 @@ def test_what_cannot_be_assessed_is_one_sentence_and_its_code(both, tmp_path, ca
         assert says in caplog.messages[-1]
 
 
+def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(both, tmp_path, caplog):
+    _, results = both
+    pl.DataFrame({"latitude": [37.5, 35.3], "longitude": [127.0, 127.4]}).write_csv(tmp_path / "sites.csv")
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 1
+    assert "no site could be assessed: Location is outside the data grid (1 rows); all reasons" in caplog.messages[-1]
+    failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
+    assert failures.row(0, named=True)["reason"] == "Location is outside the data grid"
+    assert "No hazard results for the requested location" in failures["reason"]
+    assert rows(results, "SELECT status FROM batch_jobs") == [("failed",)]
+    assert rows(results, "SELECT status FROM batch_job_logs") == [("failed",)]
+
+
 def test_sites_are_assessed_from_what_the_yearly_run_has_left(configured, tmp_path):
     warehouse, results = configured
     fill(warehouse)
