@@ -228,7 +228,11 @@ def _print_failed(out: Console, failures: pl.DataFrame) -> None:
     """Which risks could not be computed, for how many sites, and what helps."""
     counts = failures.group_by("risk_type", "reason", maintain_order=True).len("sites").sort("risk_type")
     for (reason, sites), group in counts.group_by("reason", "sites", maintain_order=True):
-        risks = "all risks" if group.height == len(RISKS) else ", ".join(group["risk_type"].fill_null("site"))
+        risks = (
+            "all risks"
+            if group.height == len(RISKS)
+            else ", ".join(group["risk_type"].cast(pl.String).fill_null("site"))
+        )
         out.print(f"failed: {risks}: {reason} ({sites:,} site{'s' if sites > 1 else ''})")
     if failures["reason"].str.starts_with("missing_input:").any():
         out.print(f"missing_input: {_HINT}")
