@@ -55,8 +55,7 @@ def put(
     *,
     stamps: Mapping[str, LiteralString],
 ) -> int:
-    """Put rows into a table, replacing those with the same key; returns the number of rows. The caller owns the
-    transaction.
+    """Put rows into a table, all or none, replacing those with the same key; returns the number of rows.
 
     types  : columns of the frame with the types of the table
     key    : the first column of it says whose the rows are; they are ordered by it
@@ -64,27 +63,33 @@ def put(
 
     Many rows of owners that the table does not know yet are copied straight in, for a third less than an upsert costs.
     """
-    if frame.height >= _MANY:
-        owner = key[0]
-        named = sql.SQL(types[owner])
-        known = connection.execute(
-            sql.SQL(
-                "SELECT id FROM unnest(string_to_array(%s, ',')::{}[]) AS o(id)"
-                " WHERE EXISTS (SELECT FROM {} t WHERE t.{} = o.id)"
-            ).format(named, sql.Identifier(table), sql.Identifier(owner)),
-            listed(frame[owner].unique()),
-        ).fetchall()
-        ours = frame[owner].is_in(pl.Series([str(row[0]) for row in known], dtype=pl.String).implode())
+    # in the order of the key: two writers of the same rows wait for each other instead of locking each other out
+    frame = frame.select(list(types)).sort(key)
+    if frame.height < _MANY:
+        _upsert(connection, table, types, key, frame, stamps)
+        return frame.height
+    with connection.transaction():
+        ours = frame[key[0]].is_in(_known(connection, table, types, key[0], frame).implode())
+        known = frame.filter(ours)
         try:
             with connection.transaction():
                 copy(connection, table, list(types), frame.filter(~ours))
-        except psycopg.errors.UniqueViolation:
-            pass  # another writer has come to know some of them meanwhile: all of them are upserted
-        else:
-            frame = frame.filter(ours)
-    if not frame.is_empty():
-        _upsert(connection, table, types, key, frame, stamps)
+        except psycopg.errors.UniqueViolation:  # another writer has come to know some of them meanwhile
+            known = frame
+        _upsert(connection, table, types, key, known, stamps)
     return frame.height
+
+
+def _known(
+    connection: psycopg.Connection, table: str, types: Mapping[str, LiteralString], owner: str, frame: pl.DataFrame
+) -> pl.Series:
+    """Owners of the frame's rows that have rows in the table."""
+    query = sql.SQL(
+        "SELECT id::text FROM unnest(string_to_array(%s, ',')::{}[]) AS o(id)"
+        " WHERE EXISTS (SELECT FROM {} t WHERE t.{} = o.id)"
+    ).format(sql.SQL(types[owner]), sql.Identifier(table), sql.Identifier(owner))
+    found = connection.execute(query, listed(frame[owner].unique())).fetchall()
+    return pl.Series([name for (name,) in found], dtype=pl.String)
 
 
 def _upsert(
@@ -95,6 +100,8 @@ def _upsert(
     frame: pl.DataFrame,
     stamps: Mapping[str, LiteralString],
 ) -> None:
+    if frame.is_empty():
+        return
     # the rows travel as one JSON parameter: no temporary table, so a job of one site leaves no trace in the catalogue
     record = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL("text" if kind == "jsonb" else kind))
@@ -105,10 +112,9 @@ def _upsert(
         for name, kind in types.items()
     ]
     changed = [name for name in [*types, *stamps] if name not in key]
-    # in the order of the key: two writers of the same rows wait for each other instead of locking each other out
     connection.execute(
         sql.SQL(
-            "INSERT INTO {table} ({names}) SELECT {values} FROM json_to_recordset(%s) AS r({record}) ORDER BY {key}"
+            "INSERT INTO {table} ({names}) SELECT {values} FROM json_to_recordset(%s) AS r({record})"
             " ON CONFLICT ({key}) DO UPDATE SET {new}"
         ).format(
             table=sql.Identifier(table),
@@ -118,5 +124,5 @@ def _upsert(
             key=sql.SQL(", ").join(map(sql.Identifier, key)),
             new=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changed),
         ),
-        [frame.select(list(types)).write_json()],
+        [frame.write_json()],
     )

@@ -53,7 +53,7 @@ def store(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> in
     raises : SinkError
     """
     types, key = TABLES[table]
-    with postgres.failures(f"writing {table}", SinkError), connection.transaction():
+    with postgres.failures(f"writing {table}", SinkError):
         return frames.put(connection, table, types, key, frame, stamps={"calculated_at": "now()"})
 
 
@@ -191,20 +191,20 @@ def cached_aal(connection: psycopg.Connection, keys: pl.DataFrame) -> pl.DataFra
 
 def store_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame, new: pl.DataFrame) -> None:
     """Store vulnerability, and cache what was not in the cache, in one transaction."""
-    with connection.transaction():
+    with postgres.failures("writing vulnerability", SinkError), connection.transaction():
         store(connection, "vulnerability_results", rows)
-        cache_vulnerability(connection, new)
+        _cache_vulnerability(connection, new)
 
 
 def store_aal(connection: psycopg.Connection, rows: pl.DataFrame, new: pl.DataFrame, read_at: datetime) -> None:
     """Store AAL, and cache what was not in the cache. In one transaction: a cache row vouches for the result row, so
     nobody may come to change the latter in between."""
-    with connection.transaction():
+    with postgres.failures("writing AAL", SinkError), connection.transaction():
         store(connection, "aal_scaled_results", rows)
-        cache_aal(connection, new, read_at)
+        _cache_aal(connection, new, read_at)
 
 
-def cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> int:
+def _cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
     """Write rows for 24 hours; rows of the same sites with another building are deleted.
 
     rows : `site_id`, `building_hash`, `risk_type`, `score`, `level`, `factors`, none failed or a default
@@ -215,16 +215,16 @@ def cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> i
         "factors": "jsonb",
     }
     stamps: dict[str, LiteralString] = {"computed_at": "now()", "expires_at": "now() + interval '24 hours'"}
-    with postgres.failures("writing the vulnerability cache", SinkError), connection.transaction():
+    with postgres.failures("writing the vulnerability cache", SinkError):
         connection.execute(
             f"DELETE FROM modelops_vulnerability_cache c USING {_BUILDINGS}"
             " WHERE c.site_id = w.site_id AND c.building_hash <> w.building_hash",
             frames.listed(*rows.select(_BUILDING).unique()),
         )
-        return frames.put(connection, "modelops_vulnerability_cache", types, list(_KEYS), rows, stamps=stamps)
+        frames.put(connection, "modelops_vulnerability_cache", types, list(_KEYS), rows, stamps=stamps)
 
 
-def cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datetime) -> int:
+def _cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datetime) -> None:
     """Write rows for 24 hours from `read_at`, when their base AAL was read; rows of the same sites with another
     building or asset are deleted.
 
@@ -244,13 +244,13 @@ def cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datet
         "expires_at": "timestamptz",
     }
     until = read_at + _LIFE
-    with postgres.failures("writing the AAL cache", SinkError), connection.transaction():
+    with postgres.failures("writing the AAL cache", SinkError):
         connection.execute(
             f"DELETE FROM modelops_aal_cache c USING {_ASSETS} WHERE c.site_id = w.site_id"
             " AND (c.building_hash <> w.building_hash OR c.asset_hash <> w.asset_hash)",
             frames.listed(*rows.select(_ASSET).unique()),
         )
-        return frames.put(
+        frames.put(
             connection,
             "modelops_aal_cache",
             types,
