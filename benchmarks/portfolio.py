@@ -97,7 +97,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
 
 
 def _databases(server: EmbeddedServer) -> tuple[str, str]:
-    """A warehouse that states the lattice and holds no layer (the sites state everything), and one for results."""
+    """A warehouse without any layer, because the sites state everything, and a database for results."""
     urls = []
     for name, family in ((WAREHOUSE, "warehouse"), (RESULTS, "results")):
         urls.append(server.create(name))

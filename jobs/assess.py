@@ -29,7 +29,7 @@ from engine import settings
 from engine.assess.vocabulary import RISKS
 from engine.assessment import Assessor, Outcome, check_portfolio, site_faults
 from engine.errors import SettingsError
-from engine.io import batch_jobs, postgres
+from engine.io import batch_jobs, postgres, site_results
 from engine.io.embedded import EmbeddedServer
 from engine.scenario import Scenario
 from jobs import _console, _home
@@ -77,6 +77,7 @@ def _run(args: argparse.Namespace) -> int:
     request = _request(args)
     with ExitStack() as stack:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
+        site_results.require_results(application)
         assessor = Assessor.open(warehouse, application, settings.load())
         for lost in batch_jobs.fail_lost(application):
             log.warning("job %s has lost its worker: marked failed", lost)

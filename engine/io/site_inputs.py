@@ -66,6 +66,8 @@ def grid_definition(connection: psycopg.Connection) -> GridDefinition:
             else []
         )
     if len(rows) != 1:
+        if not rows:
+            raise SourceError("the warehouse has no grid yet: load climate data first (./run, or python -m jobs.etl)")
         raise SourceError(f"grid_definition holds {len(rows)} rows: sites can be placed on one stated lattice only")
     return GridDefinition(*rows[0])
 

@@ -47,6 +47,20 @@ TABLES: dict[str, tuple[Mapping[str, LiteralString], tuple[str, ...]]] = {
 }
 
 
+def require_results(connection: psycopg.Connection) -> None:
+    """Refuse an application database without tables, or in which no run has published anything.
+
+    raises : SourceError
+    """
+    with postgres.failures("looking for published results", SourceError):
+        row = connection.execute("SELECT to_regclass('result_runs') IS NULL").fetchone()
+        if row and row[0]:
+            raise SourceError("the application database lacks its tables: apply the schema with python -m jobs.schema")
+        row = connection.execute("SELECT EXISTS (SELECT FROM result_runs WHERE published_at IS NOT NULL)").fetchone()
+        if not (row and row[0]):
+            raise SourceError("no results are published yet: run ./run, or python -m jobs.yearly, first")
+
+
 def store(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> int:
     """Put rows into one of the three result tables; further columns of the frame are left out.
 

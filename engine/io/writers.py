@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from queue import SimpleQueue
 from types import TracebackType
 
@@ -23,7 +24,9 @@ class Writers:
     """
 
     def __init__(self, connection: psycopg.Connection, count: int) -> None:
-        self._connections = [postgres.another(connection) for _ in range(count)]
+        with ExitStack() as opened:
+            self._connections = [opened.enter_context(closing(postgres.another(connection))) for _ in range(count)]
+            self._opened = opened.pop_all()
         self._free: SimpleQueue[psycopg.Connection] = SimpleQueue()
         for each in self._connections:
             self._free.put(each)
@@ -65,5 +68,4 @@ class Writers:
                 self.wait()
         finally:
             self._threads.shutdown(cancel_futures=True)
-            for connection in self._connections:
-                connection.close()
+            self._opened.close()
