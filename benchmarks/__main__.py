@@ -1,10 +1,10 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|all [--cells N] [--rounds N] [--scratch DIR] [--out DIR]
-                         [--readme]
+    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|all [--cells N] [--sites N]
+                         [--rounds N] [--scratch DIR] [--out DIR] [--readme]
 
-Without --cells each takes its own size (README.md). Stores and databases are kept in the scratch folder, 5 GB for the
-land grid and 25 GB while its results are loaded.
+Without --cells or --sites each takes its own size (README.md). Stores and databases are kept in the scratch folder,
+5 GB for the land grid and 25 GB while its results are loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import etl, harness, kernels, load, memory, read, yearly
+from benchmarks import assess, etl, harness, kernels, load, memory, portfolio, read, yearly
 from benchmarks.harness import Options
 
 KERNEL_CELLS = 451_351
@@ -33,6 +33,8 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "load": load.measure,
     "yearly": yearly.measure,
     "memory": memory.measure,
+    "assess": assess.measure,
+    "portfolio": portfolio.measure,
 }
 
 
@@ -40,13 +42,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--cells", type=int)
+    parser.add_argument("--sites", type=int, help="of `assess` and `portfolio`")
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "climate-risk-benchmarks")
     parser.add_argument("--out", type=Path, help="folder for the table (.md) and the history (.jsonl)")
     parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
     args = parser.parse_args(argv)
-    options = Options(cells=args.cells, years=args.years, rounds=args.rounds, scratch=args.scratch)
+    options = Options(cells=args.cells, sites=args.sites, years=args.years, rounds=args.rounds, scratch=args.scratch)
     for name in BENCHMARKS if args.benchmark == "all" else [args.benchmark]:
         before = harness.machine()
         table = harness.write(BENCHMARKS[name](options), name, args.out, before=before)

@@ -21,13 +21,14 @@ PACKAGES = ("numpy", "numba", "scipy", "polars", "pyarrow", "psycopg", "adbc-dri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; `cells` None: the benchmark's own size.
+    """What the command line says; `cells`, `sites` None: the benchmark's own size.
 
     scratch : folder that keeps stores and databases between runs
     rounds  : turns each rival takes; the best counts
     """
 
     cells: int | None
+    sites: int | None = None
     years: int
     rounds: int
     scratch: Path

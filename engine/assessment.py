@@ -31,6 +31,7 @@ from engine.errors import EngineError, SettingsError
 from engine.io import batch_jobs, site_inputs
 from engine.io.assessment_files import FrameFiles, check_suffix, read_lines, read_table
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
+from engine.io.writers import Writers
 from engine.settings import Settings
 from engine.stages import Progress, Stage, StoredStages
 
@@ -63,6 +64,8 @@ class Outcome:
 class Assessor:
     """The two databases and the settings of assessments. One job at a time; not for several threads.
 
+    batch_size  : sites of a portfolio that are computed and stored together
+    connections : further ones over which a portfolio is stored
     today : the day on which buildings' ages are reckoned; None: today in Seoul
     """
 
@@ -70,6 +73,7 @@ class Assessor:
     application: psycopg.Connection
     config: AssessConfig
     batch_size: int = 1000
+    connections: int = 2
     today: date | None = field(default=None)
 
     @classmethod
@@ -84,7 +88,13 @@ class Assessor:
             spatial_missing_policy=settings.spatial_missing_policy,
             grid=site_inputs.grid_definition(warehouse),
         )
-        return cls(warehouse=warehouse, application=application, config=config, batch_size=settings.batch_size)
+        return cls(
+            warehouse=warehouse,
+            application=application,
+            config=config,
+            batch_size=settings.batch_size,
+            connections=settings.parallel_workers,
+        )
 
     def run_job(self, job: Job) -> Outcome:
         """Run a job that this worker has taken (`batch_jobs.start`, `start_next`) to its end.
@@ -135,16 +145,19 @@ class Assessor:
         checked = check(portfolio_table(path, job.input_params))
         _refuse_nothing_valid(path, checked)
         rows = _rows(checked)
-        with batch_jobs.logged(self.application, job.batch_id, PORTFOLIO, rows) as record, FrameFiles(out) as files:
+        with (
+            batch_jobs.logged(self.application, job.batch_id, PORTFOLIO, rows) as record,
+            FrameFiles(out) as files,
+            Writers(self.application, self.connections) as writers,
+        ):
             prepared, context = self._prepare(checked)
             progress = Progress.of(self.application, job.batch_id, prepared, throttled=True)
-            stages = StoredStages.fetch(self.application, prepared, self.config)
+            stages = StoredStages.fetch(self.application, prepared, self.config, writers, files.append)
             totals, losses, failures = [], [], []
             chunks = [*assessment.chunks(prepared, self.batch_size), prepared.remainder()]
             for part in self._run(stages, chunks, progress):
                 result = stages.integrate(part)
-                for name in ("exposure", "vulnerability", "aal", "risk"):
-                    files.append(name, getattr(result, name))
+                files.append("risk", result.risk)
                 totals.append(result.totals)
                 losses.append(portfolio.loss_by_risk(result.aal))
                 failures.append(result.failures)
@@ -158,6 +171,8 @@ class Assessor:
             summary = portfolio.summary(everything, portfolio.added(losses), rows=rows, invalid=invalid)
             files.finish(summary)
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
+            if not done:
+                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons: {out}/failures.parquet")
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)
@@ -183,12 +198,15 @@ class Assessor:
         with progress.band(10, 50, "Calculating E for {risk}") as tell:
             for part in parts:
                 stages.expose(part, tell)
+            stages.written()
         with progress.band(50, 80, "Calculating V for {risk}") as tell:
             for part in parts:
                 stages.make_vulnerable(part, tell)
+            stages.written()
         with progress.band(80, 95, "Calculating AAL for {risk}") as tell:
             for part in parts:
                 stages.scale(part, tell)
+            stages.written()
         progress.step("Calculating integrated risk", 95)
         return parts
 
@@ -276,6 +294,13 @@ def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:
     total = sum(int(prepared.sites[name].sum()) for name in prepared.sites.columns if name.startswith("wants_"))
     done = int(by_site["ok"].sum())
     return done, total - done
+
+
+def _most(faults: pl.DataFrame) -> str:
+    """The reason that is given most often, and for how many rows."""
+    counts = faults.group_by("reason", maintain_order=True).agg(rows=pl.col("row").n_unique())
+    reason, rows = counts.sort("rows", descending=True, maintain_order=True).row(0)
+    return f"{reason} ({rows:,} rows)"
 
 
 def _first_fault(checked: Checked) -> tuple[int, str]:

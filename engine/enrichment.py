@@ -17,7 +17,7 @@ from engine.assess.prepare import wants_expression
 from engine.assess.validation import DATABASE, Checked, within_range
 from engine.assess.vocabulary import LAND_COVERS
 from engine.io import site_inputs, site_regions
-from engine.plan import baseline_years
+from engine.period import baseline_years
 
 Floats = NDArray[np.float64]
 #: fields that the cell's attributes fill

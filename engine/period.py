@@ -14,6 +14,8 @@ PERIODS: dict[str, tuple[int, int]] = {
     "mid_term": (2041, 2060),
     "long_term": (2081, 2100),
 }
+#: years that must be there of the climatological normal, and how many stand in for it where they are not
+NORMAL_AT_LEAST, STAND_IN_YEARS = 24, 30
 WINDOWS = tuple(name for name in PERIODS if name != FULL)
 
 
@@ -40,6 +42,22 @@ class Years(NamedTuple):
         if not self.holds(other):
             raise ValueError(f"{other} is not inside {self}")
         return slice(other.first - self.first, other.last - self.first + 1)
+
+
+#: the climatological normal that quantile edges stand on
+NORMAL = Years(1991, 2020)
+
+
+def baseline_years(axis: Years, asked: Years | None = None) -> Years:
+    """The years asked for, else the climatological normal if the axis holds enough of it, else the first 30 years."""
+    if asked is not None:
+        if not axis.holds(asked):
+            raise SettingsError(f"the baseline {asked} lies outside the years {axis} of the source")
+        return asked
+    shared = Years(max(axis.first, NORMAL.first), min(axis.last, NORMAL.last))
+    if shared.n >= NORMAL_AT_LEAST:
+        return shared
+    return Years(axis.first, min(axis.first + STAND_IN_YEARS - 1, axis.last))
 
 
 def window(name: str, axis: Years) -> Years:

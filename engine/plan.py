@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.errors import SettingsError, SourceError
 from engine.io.source import ClimateSource
-from engine.period import FULL, PERIODS, Years, window
+from engine.period import FULL, NORMAL, PERIODS, Years, baseline_years, window
 from engine.risks.definition import Component
 from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
@@ -20,9 +20,6 @@ from engine.variables import VARIABLES
 
 PROBABILITY, HAZARD = "probability", "hazard"
 OBSERVED = "observed"
-#: the climatological normal that quantile edges stand on, and how many of its years a warehouse must hold
-NORMAL, NORMAL_AT_LEAST = Years(1991, 2020), 24
-STAND_IN_YEARS = 30
 #: rows of a climate table have no use without these
 _KEY = "grid_id"
 
@@ -185,18 +182,6 @@ def _pairs(
         asked = f"scenarios {', '.join(s.code for s in scenarios)}, periods {', '.join(periods)}"
         raise SettingsError(f"nothing to compute for {asked} on the years {axis}; full is for SSP2-4.5 only")
     return tuple(pairs), tuple(left_out)
-
-
-def baseline_years(axis: Years, asked: Years | None = None) -> Years:
-    """The years asked for, else the climatological normal if the axis holds enough of it, else the first 30 years."""
-    if asked is not None:
-        if not axis.holds(asked):
-            raise SettingsError(f"the baseline {asked} lies outside the years {axis} of the source")
-        return asked
-    shared = Years(max(axis.first, NORMAL.first), min(axis.last, NORMAL.last))
-    if shared.n >= NORMAL_AT_LEAST:
-        return shared
-    return Years(axis.first, min(axis.first + STAND_IN_YEARS - 1, axis.last))
 
 
 class _Lacks:

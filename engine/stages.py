@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -21,10 +22,20 @@ from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
 from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
 from engine.io import batch_jobs, site_results
+from engine.io.writers import Write, Writers
 
 log = logging.getLogger(__name__)
 
 _OK = pl.lit("ok", STATUS)
+#: what later stages and the totals read of a stage
+_STATE = ("status", "reason", "is_default")
+_KEPT = {
+    "exposure": ("exposure_score", *_STATE),
+    "vulnerability": ("vulnerability_score", *_STATE),
+    "aal": ("final_aal", "expected_loss", *_STATE),
+}
+#: takes the rows of a stage for a part of the sites: name of the frame, rows
+Keep = Callable[[str, pl.DataFrame], None]
 Tell = Callable[[Prepared], Report]
 
 
@@ -99,6 +110,10 @@ class StoredStages:
     """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
 
     read_at : when the AAL of the cells was about to be read
+    writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
+    keep    : takes the rows of each stage, of which a part then holds no more than later stages read (a portfolio may
+              have a million sites); None: the parts hold everything
+    failed  : risk and reason -> sites whose exposure failed, until a warning has said so
     """
 
     connection: psycopg.Connection
@@ -108,9 +123,19 @@ class StoredStages:
     known_aal: pl.DataFrame
     hashes: pl.DataFrame
     read_at: datetime
+    writers: Writers | None = None
+    keep: Keep | None = None
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
-    def fetch(cls, connection: psycopg.Connection, prepared: Prepared, config: AssessConfig) -> StoredStages:
+    def fetch(
+        cls,
+        connection: psycopg.Connection,
+        prepared: Prepared,
+        config: AssessConfig,
+        writers: Writers | None = None,
+        keep: Keep | None = None,
+    ) -> StoredStages:
         """Read H of all cells, and P(H) of the cells whose sites are not all in the cache."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_id"), hashes.hashed(sites)], how="horizontal")
@@ -131,6 +156,8 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
+            writers=writers,
+            keep=keep,
         )
 
     def part(self, prepared: Prepared) -> Stage:
@@ -143,8 +170,9 @@ class StoredStages:
         part.exposed = assessment.run_exposure(part.prepared, self.config, tell(part.prepared))
         rows = assessment.by_site(part.prepared, part.exposed)
         for risk, reason, sites in _failed(rows):
-            log.warning("%s: %d of %d sites failed: %s", risk, sites, part.prepared.sites.height, reason)
-        site_results.store(self.connection, "exposure_results", rows)
+            self.failed[risk, reason] += sites
+        self._write(lambda connection: site_results.store(connection, "exposure_results", rows))
+        part.exposed = self._slim("exposure", part.exposed, rows)
 
     def make_vulnerable(self, part: Stage, tell: Tell) -> None:
         """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
@@ -152,38 +180,68 @@ class StoredStages:
         cached = site_results.cached_vulnerability(self.connection, part.hashes.select("site_id", "building_hash"))
         cached = _complete(cached, part.prepared, per_request=False)
         held = part.prepared.sites["site_id"].is_in(cached["site_id"].unique().implode())
-        missed = part.prepared.only(~held)
+        missed = part.prepared.only(~held) if held.any() else part.prepared
         fresh = assessment.run_vulnerability(missed, report)
-        known = {risk: _known_vulnerability(part.prepared.only(held), cached, risk) for risk in RISKS}
-        part.vulnerable = _merged(held, known, fresh)
-        _tell_all(tell(part.prepared.only(held)))  # sites from the cache are done, too
+        part.vulnerable = fresh
+        if held.any():
+            kept = part.prepared.only(held)
+            known = {risk: _known_vulnerability(kept, cached, risk) for risk in RISKS}
+            part.vulnerable = _merged(held, known, fresh)
+            _tell_all(tell(kept))  # sites from the cache are done, too
         rows = assessment.by_site(part.prepared, part.vulnerable)
-        site_results.store(self.connection, "vulnerability_results", rows)
-        new = assessment.by_site(missed, fresh).filter(pl.col("status") == "ok")
-        site_results.cache_vulnerability(
-            self.connection,
-            new.join(part.hashes, on="site_id").rename(
-                {"vulnerability_score": "score", "vulnerability_level": "level"}
-            ),
+        new = (assessment.by_site(missed, fresh) if held.any() else rows).filter(pl.col("status") == "ok")
+        new = new.join(part.hashes, on="site_id").rename(
+            {"vulnerability_score": "score", "vulnerability_level": "level"}
         )
+        self._write(lambda connection: site_results.store_vulnerability(connection, rows, new))
+        part.vulnerable = self._slim("vulnerability", part.vulnerable, rows)
 
     def scale(self, part: Stage, tell: Tell) -> None:
         """AAL: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
         assert part.vulnerable is not None  # noqa: S101 (the stages run in order)
         held = part.prepared.sites["site_id"].is_in(self.known_aal["site_id"].unique().implode())
-        missed, kept = part.prepared.only(~held), part.prepared.only(held)
-        vulnerable = {risk: frame.filter(~held) for risk, frame in part.vulnerable.items()}
+        missed, vulnerable = part.prepared, part.vulnerable
+        if held.any():
+            missed = part.prepared.only(~held)
+            vulnerable = {risk: frame.filter(~held) for risk, frame in vulnerable.items()}
         base = assessment.by_request(missed, self.probabilities, "aal")
         fresh = assessment.run_scaling(missed, vulnerable, base, self.config, tell(missed))
-        known = {
-            risk: _known_aal(kept, self.known_aal, part.vulnerable[risk].filter(held), risk, self.config)
-            for risk in RISKS
-        }
-        part.scaled = _merged(held.gather(part.prepared.requests["site"]), known, fresh)
-        _tell_all(tell(kept))
-        site_results.store(self.connection, "aal_scaled_results", assessment.by_pair(part.prepared, part.scaled))
-        new = assessment.by_pair(missed, fresh).filter((pl.col("status") == "ok") & ~pl.col("is_default"))
-        site_results.cache_aal(self.connection, new.join(part.hashes, on="site_id"), self.read_at)
+        part.scaled = fresh
+        if held.any():
+            kept = part.prepared.only(held)
+            known = {
+                risk: _known_aal(kept, self.known_aal, part.vulnerable[risk].filter(held), risk, self.config)
+                for risk in RISKS
+            }
+            part.scaled = _merged(held.gather(part.prepared.requests["site"]), known, fresh)
+            _tell_all(tell(kept))
+        rows = assessment.by_pair(part.prepared, part.scaled)
+        new = assessment.by_pair(missed, fresh) if held.any() else rows
+        new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
+        new = new.join(part.hashes, on="site_id")
+        self._write(lambda connection: site_results.store_aal(connection, rows, new, self.read_at))
+        part.scaled = self._slim("aal", part.scaled, rows)
+
+    def written(self) -> None:
+        """Until all that the stages have left so far is stored; warns of what has failed."""
+        if self.writers is not None:
+            self.writers.wait()
+        for (risk, reason), sites in self.failed.items():
+            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else f"{sites:,} sites", reason)
+        self.failed.clear()
+
+    def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
+        if self.keep is None:
+            return frames
+        self.keep(name, rows.drop("row"))
+        return {risk: frame.select(_KEPT[name]) for risk, frame in frames.items()}
+
+    def _write(self, write: Write) -> None:
+        if self.writers is None:
+            write(self.connection)
+            self.written()
+        else:
+            self.writers.submit(write)
 
     def integrate(self, part: Stage) -> AssessmentResult:
         """Integrated risk, and all frames of the part."""
@@ -205,6 +263,8 @@ def _tell_all(report: Report) -> None:
 
 def _complete(cached: pl.DataFrame, prepared: Prepared, *, per_request: bool) -> pl.DataFrame:
     """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all."""
+    if cached.is_empty():
+        return cached
     sites = prepared.sites
     asked = pl.concat(
         [sites.filter(pl.col(wants(risk))).select("site_id", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
@@ -260,8 +320,6 @@ def _known_aal(
 
 def _merged(held: pl.Series, known: Frames, fresh: Frames) -> Frames:
     """Rows of two frames a risk in one: those of `known` where `held`, in order, those of `fresh` elsewhere."""
-    if not held.any():
-        return fresh
     place = pl.select(
         pl.when(held)
         .then(held.cum_sum().cast(pl.Int64) - 1)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import EngineError
 from engine.io import migrate, postgres
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
-from engine.io.etl import run_loaders
-from engine.io.etl.loading import LoadOptions
-from engine.sample import korea, seoul
 
 log = logging.getLogger("jobs")
 
-#: sample -> (writes its files, scope of what it holds)
-SAMPLES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "korea": (korea.build, "synthetic"),
-    "seoul": (seoul.build, "observed"),
-}
+#: sample -> (module whose `build` writes its files, scope of what it holds)
+SAMPLES = {"korea": ("engine.sample.korea", "synthetic"), "seoul": ("engine.sample.seoul", "observed")}
 _STAMP = ".complete"
 
 
@@ -40,7 +34,11 @@ def fill(warehouse: str, sample: str, home: Path) -> None:
 
     raises : EngineError when a loader fails
     """
-    build, scope = SAMPLES[sample]
+    # imported here: most jobs want the databases alone, and the sample and the loaders take seconds to import
+    from engine.io.etl import run_loaders
+    from engine.io.etl.loading import LoadOptions
+
+    module, scope = SAMPLES[sample]
     with postgres.connect(warehouse) as connection:
         scopes = connection.execute("SELECT DISTINCT scope FROM etl_load WHERE status = 'published'").fetchall()
     if other := sorted({found for (found,) in scopes} - {scope}):
@@ -50,7 +48,7 @@ def fill(warehouse: str, sample: str, home: Path) -> None:
     started = time.perf_counter()
     if not (data / _STAMP).exists():
         log.info("writing the %s sample (%s) to %s", sample, scope, data)
-        build(data)
+        importlib.import_module(module).build(data)
         (data / _STAMP).touch()
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()

@@ -21,21 +21,36 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
 from engine import settings
+from engine.assess.vocabulary import RISKS
 from engine.assessment import Assessor, Outcome, check_portfolio, site_faults
 from engine.errors import SettingsError
-from engine.io import batch_jobs, postgres
+from engine.io import batch_jobs, postgres, site_results
 from engine.io.embedded import EmbeddedServer
 from engine.scenario import Scenario
 from jobs import _console, _home
 
 log = logging.getLogger("jobs")
 
-#: failures shown on the console; all of them stand in failures.parquet
+#: faulty rows shown on the console; all of them stand in failures.parquet
 _SHOWN = 10
+_SOURCES = {
+    "caller": "building as stated",
+    "database": "building from the register",
+    "default": "building unknown, defaults taken",
+}
+_LEGEND = (
+    "H hazard and E exposure 0-1, V vulnerability 0-100, score 0-100 = H x E x V; AAL average annual loss as a share of"
+    " the value, final AAL = base AAL of the cell x F x (1 - insured share)"
+)
+_HINT = (
+    "a layer that the warehouse does not hold: load it (jobs.etl), state the field with the site, or set"
+    " SPATIAL_MISSING_POLICY=impute to take national means, flagged"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,6 +77,7 @@ def _run(args: argparse.Namespace) -> int:
     request = _request(args)
     with ExitStack() as stack:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
+        site_results.require_results(application)
         assessor = Assessor.open(warehouse, application, settings.load())
         for lost in batch_jobs.fail_lost(application):
             log.warning("job %s has lost its worker: marked failed", lost)
@@ -136,8 +152,8 @@ def _print_site(out: Console, outcome: Outcome) -> None:
     building = results["building"]
     imputed = f", assumed: {', '.join(building['imputed_fields'])}" if building["imputed_fields"] else ""
     out.print(
-        f"site {results['site_id']} at {results['latitude']}, {results['longitude']}: building from"
-        f" {building['building_source']}, data quality {building['data_quality']:.2f}{imputed}"
+        f"site {results['site_id']} at {results['latitude']}, {results['longitude']}:"
+        f" {_SOURCES[building['building_source']]}, data quality {building['data_quality']:.2f}{imputed}"
     )
     if results["region"]["admin_name"]:
         out.print(f"in {results['region']['admin_name']} ({results['region']['admin_code']})")
@@ -145,11 +161,11 @@ def _print_site(out: Console, outcome: Outcome) -> None:
         out.print(_site_table(pair))
         total, loss = pair["integrated_risk"], pair["aal"]["total_expected_loss"]
         out.print(
-            f"total risk score {_figure(total['total_risk_score'], '.2f')} ({total['risk_level']}),"
-            f" expected loss {_figure(loss, ',d')} KRW a year"
+            f"total risk score {_figure(total['total_risk_score'], '.2f')} ({total['risk_level']}), "
+            + ("no expected loss: it needs an asset value" if loss is None else f"expected loss {loss:,d} KRW a year")
         )
-    for row in outcome.result.failures.iter_rows(named=True):
-        out.print(f"failed: {row['risk_type'] or 'site'}: {row['reason']}")
+    out.print(_LEGEND)
+    _print_failed(out, outcome.result.failures)
 
 
 def _site_table(pair: Mapping[str, Any]) -> Table:
@@ -201,11 +217,26 @@ def _print_portfolio(out: Console, outcome: Outcome) -> None:
                 f" score {_figure(site['total_risk_score'], '.2f')}"
             )
     failures = outcome.result.failures
-    for row in failures.head(_SHOWN).iter_rows(named=True):
-        what = " ".join(str(row[name]) for name in ("risk_type", "field") if row[name])
-        out.print(f"row {row['row']}: {what}: {row['reason']}")
-    if failures.height > _SHOWN:
-        out.print(f"... {failures.height - _SHOWN:,} more in failures.parquet")
+    faults = failures.filter(pl.col("risk_type").is_null())
+    for row, name, reason in faults.head(_SHOWN).select("row", "field", "reason").iter_rows():
+        out.print(f"row {row}: {name + ': ' if name else ''}{reason}")
+    if faults.height > _SHOWN:
+        out.print(f"... {faults.height - _SHOWN:,} more in failures.parquet")
+    _print_failed(out, failures.filter(pl.col("risk_type").is_not_null()))
+
+
+def _print_failed(out: Console, failures: pl.DataFrame) -> None:
+    """Which risks could not be computed, for how many sites, and what helps."""
+    counts = failures.group_by("risk_type", "reason", maintain_order=True).len("sites").sort("risk_type")
+    for (reason, sites), group in counts.group_by("reason", "sites", maintain_order=True):
+        risks = (
+            "all risks"
+            if group.height == len(RISKS)
+            else ", ".join(group["risk_type"].cast(pl.String).fill_null("site"))
+        )
+        out.print(f"failed: {risks}: {reason} ({sites:,} site{'s' if sites > 1 else ''})")
+    if failures["reason"].str.starts_with("missing_input:").any():
+        out.print(f"missing_input: {_HINT}")
 
 
 if __name__ == "__main__":

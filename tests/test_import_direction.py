@@ -24,7 +24,7 @@ ALLOWED = {
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "summary"},
     "batch": BASE | {"risks", "io", "kernels", "plan", "guard", "pipeline", "summary"},
     "cluster": BASE | {"settings", "risks", "io", "kernels", "plan", "pipeline", "batch"},
-    "enrichment": BASE | {"assess", "io", "plan"},
+    "enrichment": BASE | {"assess", "io"},
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
     "picture": set(),

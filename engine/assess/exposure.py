@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import polars as pl
 
@@ -228,6 +229,11 @@ RULES: Mapping[str, Callable[[AssessConfig], Rule]] = {
 }
 
 
+@cache  # for a site alone, putting the expressions together costs more than evaluating them
+def _rule(risk: str, config: AssessConfig) -> Rule:
+    return RULES[risk](config)
+
+
 def exposure_of(risk: str, sites: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
     """Exposure of all sites to one risk, a row a site in their order.
 
@@ -235,7 +241,7 @@ def exposure_of(risk: str, sites: pl.DataFrame, config: AssessConfig) -> pl.Data
               `basis` (the input that decided), `imputed_inputs`, `skipped_inputs`, `status`, `reason`, `is_default`.
               A failed row holds the stored defaults 0, flagged
     """
-    rule = RULES[risk](config)
+    rule = _rule(risk, config)
     imputed = [pl.when(assumed).then(pl.lit(name)) for name, assumed in rule.imputed.items()]
     skipped = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in rule.skipped]
     frame = sites.select(

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.assess import exposure
@@ -129,18 +128,21 @@ def _described(sites: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wanted(prepared: Prepared) -> pl.DataFrame:
-    site = prepared.requests["site"]
-    return pl.DataFrame({risk: prepared.sites[wants(risk)].gather(site) for risk in RISKS})
+    return prepared.sites.select(pl.col(wants(risk)).alias(risk) for risk in RISKS)[prepared.requests["site"]]
 
 
 def _wide(prepared: Prepared, frames: Frames, column: str) -> pl.DataFrame:
     """A column of all risks side by side, null where the risk was not asked for or the row is not ok."""
-    asked = _wanted(prepared)
-    return pl.DataFrame(
-        {
-            risk: frame.select(pl.when((pl.col("status") == "ok") & asked[risk]).then(column)).to_series()
-            for risk, frame in frames.items()
-        }
+    ok = (
+        _wanted(prepared)
+        .rename(lambda risk: f"asked_{risk}")
+        .with_columns(
+            *(frame["status"].alias(f"status_{risk}") for risk, frame in frames.items()),
+            *(frame[column].alias(risk) for risk, frame in frames.items()),
+        )
+    )
+    return ok.select(
+        pl.when((pl.col(f"status_{risk}") == "ok") & pl.col(f"asked_{risk}")).then(risk).alias(risk) for risk in frames
     )
 
 
@@ -253,13 +255,9 @@ def _lacking(prepared: Prepared, wide: pl.DataFrame) -> pl.Series:
 
 
 def _names(places: NDArray[np.int64]) -> pl.Series:
-    """(N, k) places of risks, -1 for none -> N lists of names, built from their offsets."""
-    some = places >= 0
-    offsets = np.concatenate([[0], np.cumsum(some.sum(axis=1))])
-    names = pl.Series(RISKS, dtype=pl.String).gather(pl.Series(places[some])).to_arrow()
-    lists = pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), names.cast(pa.large_string())))
-    assert isinstance(lists, pl.Series)  # noqa: S101 (an array is never a frame)
-    return lists
+    """(N, k) places of risks, -1 for none -> N lists of names."""
+    names = pl.DataFrame({str(k): _nth(places, k) for k in range(places.shape[1])})
+    return names.select(pl.concat_list(pl.all().cast(pl.String)).list.drop_nulls()).to_series()
 
 
 def _ranking(wide: pl.DataFrame) -> NDArray[np.int64]:

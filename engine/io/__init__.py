@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import conninfo
 
 from engine.errors import SettingsError
 from engine.io import postgres
-from engine.io.sink import Sink
-from engine.io.sink_directory import DirectorySink
-from engine.io.sink_postgres import PostgresSink
-from engine.io.source import ClimateSource
-from engine.io.store import MANIFEST, StoreSource
-from engine.io.warehouse import WarehouseSource
 
-__all__ = ["ClimateSource", "Sink", "open_sink", "open_source"]
+if TYPE_CHECKING:
+    from engine.io.sink import Sink
+    from engine.io.source import ClimateSource
+
+__all__ = ["open_sink", "open_source"]
+
+# Sources and sinks are imported when one is opened: an assessment needs none of them, and they bring in kernels and
+# readers that take seconds to import.
 
 
 def open_source(address: str | Path, *, connections: int = 2, snapshot: str | None = None) -> ClimateSource:
@@ -26,6 +28,9 @@ def open_source(address: str | Path, *, connections: int = 2, snapshot: str | No
     snapshot    : `ClimateSource.snapshot` of the same database, opened elsewhere and still open: both see one state
     raises      : SettingsError when it is neither; SourceError or SchemaError when it cannot be read
     """
+    from engine.io.store import MANIFEST, StoreSource
+    from engine.io.warehouse import WarehouseSource
+
     folder = Path(address)
     if folder.is_dir():
         if not (folder / MANIFEST).is_file():
@@ -44,6 +49,9 @@ def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
     connections : partitions loaded at a time into a database
     raises      : SourceError for a server that does not answer, SettingsError for an empty target
     """
+    from engine.io.sink_directory import DirectorySink
+    from engine.io.sink_postgres import PostgresSink
+
     text = str(target)
     if not text.strip():
         raise SettingsError("the sink is an empty text: give a database address or a directory")

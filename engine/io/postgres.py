@@ -62,6 +62,11 @@ def connect(url: str, *, autocommit: bool = True) -> psycopg.Connection:
     return connection
 
 
+def another(connection: psycopg.Connection) -> psycopg.Connection:
+    """A further connection to the same database as the same user, in autocommit."""
+    return connect(conninfo.make_conninfo(connection.info.dsn, password=connection.info.password or None))
+
+
 def _parts(url: str) -> dict[str, str] | None:
     """What an address says; None when a piece of its password, not escaped, has become a port, host or name."""
     try:

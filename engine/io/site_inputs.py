@@ -11,7 +11,6 @@ import polars as pl
 import psycopg
 import shapely
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from engine.errors import SourceError
 from engine.grid import GridDefinition
@@ -67,6 +66,8 @@ def grid_definition(connection: psycopg.Connection) -> GridDefinition:
             else []
         )
     if len(rows) != 1:
+        if not rows:
+            raise SourceError("the warehouse has no grid yet: load climate data first (./run, or python -m jobs.etl)")
         raise SourceError(f"grid_definition holds {len(rows)} rows: sites can be placed on one stated lattice only")
     return GridDefinition(*rows[0])
 
@@ -196,6 +197,8 @@ def nearest_buildings(
     spots = register.sort(order, descending=[False, False, True, False], nulls_last=True).unique(
         ["latitude", "longitude"], keep="first", maintain_order=True
     )
+    from scipy.spatial import cKDTree  # takes longer to import than one site takes to assess
+
     tree = cKDTree(_earth_centred(spots["latitude"].to_numpy(), spots["longitude"].to_numpy()))
     # a straight line through the ground is shorter than the way along it by less than a micrometre at 500 m
     bound = np.nextafter(radius, np.inf)

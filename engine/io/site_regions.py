@@ -8,7 +8,6 @@ import psycopg
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from engine.errors import SourceError
 from engine.io import frames, postgres
@@ -39,6 +38,8 @@ _REGION: dict[str, pl.DataType] = {
 }
 #: polygons tried first at each level: those whose inner point is among the nearest
 _NEAREST = 32
+#: points this near each other share their likely polygons; surroundings at a time
+_AROUND_DEGREES, _PART = 0.05, 512
 _WGS84 = 4326
 
 
@@ -78,10 +79,8 @@ def _containing(
     anchored = members.filter(pl.col("latitude").is_not_null() & pl.col("longitude").is_not_null())
     likely = np.empty(0, np.int64)
     if anchored.height:
-        tree = cKDTree(np.column_stack([anchored["latitude"].to_numpy(), anchored["longitude"].to_numpy()]))
-        k = min(_NEAREST, anchored.height)
-        near = tree.query(np.column_stack([latitude, longitude]), k=[*range(1, k + 1)])[1]
-        likely = anchored["admin_id"].to_numpy()[np.unique(near)]
+        anchors = np.column_stack([anchored["latitude"].to_numpy(), anchored["longitude"].to_numpy()])
+        likely = anchored["admin_id"].to_numpy()[_near(anchors, np.column_stack([latitude, longitude]))]
     others = np.setdiff1d(members["admin_id"].to_numpy(), likely)
     numbers = dict(zip(members["admin_id"].to_list(), members["place"].to_list(), strict=True))
     for ids in (likely, others):
@@ -95,6 +94,18 @@ def _containing(
         for i in np.argsort(-held[polygon], kind="stable"):
             found[left[point[i]]] = numbers[int(held[polygon[i]])]
     return found
+
+
+def _near(anchors: Floats, points: Floats) -> NDArray[np.int64]:
+    """Places of the anchors that are among the nearest to the surroundings of any point."""
+    around = np.unique(np.round(points / _AROUND_DEGREES), axis=0) * _AROUND_DEGREES
+    k = min(_NEAREST, len(anchors))
+    found = np.empty((len(around), k), np.int64)
+    for start in range(0, len(around), _PART):
+        part = slice(start, start + _PART)
+        squares = ((around[part, None] - anchors) ** 2).sum(axis=2)
+        found[part] = np.argpartition(squares, k - 1, axis=1)[:, :k]
+    return np.unique(found)
 
 
 def _polygons(connection: psycopg.Connection, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.object_]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple
 
 import polars as pl
@@ -47,14 +47,28 @@ TABLES: dict[str, tuple[Mapping[str, LiteralString], tuple[str, ...]]] = {
 }
 
 
+def require_results(connection: psycopg.Connection) -> None:
+    """Refuse an application database without tables, or in which no run has published anything.
+
+    raises : SourceError
+    """
+    with postgres.failures("looking for published results", SourceError):
+        row = connection.execute("SELECT to_regclass('result_runs') IS NULL").fetchone()
+        if row and row[0]:
+            raise SourceError("the application database lacks its tables: apply the schema with python -m jobs.schema")
+        row = connection.execute("SELECT EXISTS (SELECT FROM result_runs WHERE published_at IS NOT NULL)").fetchone()
+        if not (row and row[0]):
+            raise SourceError("no results are published yet: run ./run, or python -m jobs.yearly, first")
+
+
 def store(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> int:
-    """Upsert rows of one of the three result tables; further columns of the frame are left out.
+    """Put rows into one of the three result tables; further columns of the frame are left out.
 
     raises : SinkError
     """
     types, key = TABLES[table]
-    with postgres.failures(f"writing {table}", SinkError), connection.transaction():
-        return frames.upsert(connection, table, types, key, frame, stamps={"calculated_at": "clock_timestamp()"})
+    with postgres.failures(f"writing {table}", SinkError):
+        return frames.put(connection, table, types, key, frame, stamps={"calculated_at": "now()"})
 
 
 class Scores(NamedTuple):
@@ -121,7 +135,18 @@ def now(connection: psycopg.Connection) -> datetime:
     return moment
 
 
-_SITE_KEYS: dict[str, LiteralString] = {"site_id": "uuid", "building_hash": "varchar(64)"}
+_BUILDING, _ASSET = ("site_id", "building_hash"), ("site_id", "building_hash", "asset_hash")
+#: of a row of the AAL cache; the table gives the same to one of the vulnerability cache
+_LIFE = timedelta(hours=24)
+#: what is known of some sites, as a table `w`; its parameters are `frames.listed` columns
+_BUILDINGS: LiteralString = (
+    "unnest(string_to_array(%s, ',')::uuid[], string_to_array(%s, ',')) AS w(site_id, building_hash)"
+)
+_ASSETS: LiteralString = (
+    "unnest(string_to_array(%s, ',')::uuid[], string_to_array(%s, ','), string_to_array(%s, ','))"
+    " AS w(site_id, building_hash, asset_hash)"
+)
+_KEYS: dict[str, LiteralString] = {"site_id": "uuid", "building_hash": "varchar(64)", "risk_type": "varchar(50)"}
 
 
 def cached_vulnerability(connection: psycopg.Connection, keys: pl.DataFrame) -> pl.DataFrame:
@@ -137,13 +162,12 @@ def cached_vulnerability(connection: psycopg.Connection, keys: pl.DataFrame) -> 
         "vulnerability_level": pl.String(),
         "factors": pl.String(),
     }
-    with postgres.failures("reading the vulnerability cache", SourceError), connection.transaction():
-        frames.stage(connection, "wanted_site", _SITE_KEYS, keys)
+    with postgres.failures("reading the vulnerability cache", SourceError):
         return frames.read(
             connection,
             "SELECT c.site_id, c.risk_type, c.score, c.level, c.factors FROM modelops_vulnerability_cache c"
-            " JOIN wanted_site w USING (site_id, building_hash) WHERE c.expires_at > now()",
-            [],
+            f" JOIN {_BUILDINGS} USING (site_id, building_hash) WHERE c.expires_at > now()",
+            frames.listed(*keys.select(_BUILDING)),
             schema,
         )
 
@@ -166,52 +190,63 @@ def cached_aal(connection: psycopg.Connection, keys: pl.DataFrame) -> pl.DataFra
         "expected_loss": pl.Int64(),
         "aal_capped": pl.Boolean(),
     }
-    with postgres.failures("reading the AAL cache", SourceError), connection.transaction():
-        frames.stage(connection, "wanted_site", _SITE_KEYS | {"asset_hash": "varchar(64)"}, keys)
+    with postgres.failures("reading the AAL cache", SourceError):
         return frames.read(
             connection,
             "SELECT c.site_id, c.risk_type, c.scenario_id, c.time_period, r.base_aal, r.final_aal, r.expected_loss,"
-            " r.aal_capped FROM modelops_aal_cache c JOIN wanted_site w USING (site_id, building_hash, asset_hash)"
+            f" r.aal_capped FROM modelops_aal_cache c JOIN {_ASSETS} USING (site_id, building_hash, asset_hash)"
             " JOIN aal_scaled_results r USING (site_id, risk_type, scenario_id, time_period)"
             " WHERE c.expires_at > now() AND r.status = 'ok' AND NOT r.is_default"
             " AND c.computed_at > coalesce((SELECT max(published_at) FROM result_runs), '-infinity')",
-            [],
+            frames.listed(*keys.select(_ASSET)),
             schema,
         )
 
 
-def cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> int:
+def store_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame, new: pl.DataFrame) -> None:
+    """Store vulnerability, and cache what was not in the cache, in one transaction."""
+    with postgres.failures("writing vulnerability", SinkError), connection.transaction():
+        store(connection, "vulnerability_results", rows)
+        _cache_vulnerability(connection, new)
+
+
+def store_aal(connection: psycopg.Connection, rows: pl.DataFrame, new: pl.DataFrame, read_at: datetime) -> None:
+    """Store AAL, and cache what was not in the cache. In one transaction: a cache row vouches for the result row, so
+    nobody may come to change the latter in between."""
+    with postgres.failures("writing AAL", SinkError), connection.transaction():
+        store(connection, "aal_scaled_results", rows)
+        _cache_aal(connection, new, read_at)
+
+
+def _cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
     """Write rows for 24 hours; rows of the same sites with another building are deleted.
 
     rows : `site_id`, `building_hash`, `risk_type`, `score`, `level`, `factors`, none failed or a default
     """
-    types: dict[str, LiteralString] = _SITE_KEYS | {
-        "risk_type": "varchar(50)",
+    types: dict[str, LiteralString] = _KEYS | {
         "score": "numeric(5,2)",
         "level": "varchar(20)",
         "factors": "jsonb",
     }
     stamps: dict[str, LiteralString] = {"computed_at": "now()", "expires_at": "now() + interval '24 hours'"}
-    with postgres.failures("writing the vulnerability cache", SinkError), connection.transaction():
-        frames.stage(connection, "cached_site", _SITE_KEYS, rows.select(*_SITE_KEYS).unique())
+    with postgres.failures("writing the vulnerability cache", SinkError):
         connection.execute(
-            "DELETE FROM modelops_vulnerability_cache c USING cached_site w"
-            " WHERE c.site_id = w.site_id AND c.building_hash <> w.building_hash"
+            f"DELETE FROM modelops_vulnerability_cache c USING {_BUILDINGS}"
+            " WHERE c.site_id = w.site_id AND c.building_hash <> w.building_hash",
+            frames.listed(*rows.select(_BUILDING).unique()),
         )
-        key = ("site_id", "building_hash", "risk_type")
-        return frames.upsert(connection, "modelops_vulnerability_cache", types, key, rows, stamps=stamps)
+        frames.put(connection, "modelops_vulnerability_cache", types, list(_KEYS), rows, stamps=stamps)
 
 
-def cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datetime) -> int:
+def _cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datetime) -> None:
     """Write rows for 24 hours from `read_at`, when their base AAL was read; rows of the same sites with another
     building or asset are deleted.
 
     rows : `site_id`, `building_hash`, `asset_hash`, `risk_type`, `scenario_id`, `time_period`, `base_aal`,
            `final_aal_percentage`, `expected_loss`, `vulnerability_scale`, `risk_level`, none failed or a default
     """
-    keys: dict[str, LiteralString] = _SITE_KEYS | {"asset_hash": "varchar(64)"}
-    types: dict[str, LiteralString] = keys | {
-        "risk_type": "varchar(50)",
+    types: dict[str, LiteralString] = _KEYS | {
+        "asset_hash": "varchar(64)",
         "scenario_id": "smallint",
         "time_period": "varchar(20)",
         "base_aal": "numeric(8,6)",
@@ -220,20 +255,22 @@ def cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datet
         "vulnerability_scale": "numeric(5,4)",
         "risk_level": "varchar(20)",
         "computed_at": "timestamptz",
+        "expires_at": "timestamptz",
     }
-    with postgres.failures("writing the AAL cache", SinkError), connection.transaction():
-        frames.stage(connection, "cached_site", keys, rows.select(*keys).unique())
+    until = read_at + _LIFE
+    with postgres.failures("writing the AAL cache", SinkError):
         connection.execute(
-            "DELETE FROM modelops_aal_cache c USING cached_site w WHERE c.site_id = w.site_id"
-            " AND (c.building_hash <> w.building_hash OR c.asset_hash <> w.asset_hash)"
+            f"DELETE FROM modelops_aal_cache c USING {_ASSETS} WHERE c.site_id = w.site_id"
+            " AND (c.building_hash <> w.building_hash OR c.asset_hash <> w.asset_hash)",
+            frames.listed(*rows.select(_ASSET).unique()),
         )
-        return frames.upsert(
+        frames.put(
             connection,
             "modelops_aal_cache",
             types,
             ("site_id", "risk_type", "scenario_id", "time_period"),
-            rows.with_columns(computed_at=pl.lit(read_at.isoformat())),
-            stamps={"expires_at": "computed_at + interval '24 hours'"},
+            rows.with_columns(computed_at=pl.lit(read_at.isoformat()), expires_at=pl.lit(until.isoformat())),
+            stamps={},
         )
 
 

@@ -71,15 +71,13 @@ def fill_results(url, cells=range(1, 18), seed=1):
     keys = keys.with_columns(
         latitude=35.0 + ((pl.col("grid_id") - 1) // 5) * 0.1, longitude=127.0 + ((pl.col("grid_id") - 1) % 5) * 0.1
     )
-    types = {"grid_id": "integer", "risk_type": "varchar(50)"}
-    pair = types | {"scenario_id": "smallint", "time_period": "varchar(20)"}
-    place = types | {"latitude": "numeric(9,6)", "longitude": "numeric(9,6)", "run_id": "integer"}
-    made = {"aal": "real", "n_samples": "smallint", "method": "text"}
+    pair = ["grid_id", "risk_type", "scenario_id", "time_period"]
+    place, made = ["grid_id", "risk_type", "latitude", "longitude", "run_id"], ["aal", "n_samples", "method"]
     put = {
-        "modelops_hazard_scores": (detail, pair | {"score": "numeric(5,4)"}),
-        "modelops_probability_scores": (detail, pair | made),
-        "hazard_results": (keys, place | {"hazard_score": "real", "hazard_score_100": "real", "hazard_level": "text"}),
-        "probability_results": (keys, place | made | {"bin_data": "jsonb"}),
+        "modelops_hazard_scores": (detail, [*pair, "score"]),
+        "modelops_probability_scores": (detail, [*pair, *made]),
+        "hazard_results": (keys, [*place, "hazard_score", "hazard_score_100", "hazard_level"]),
+        "probability_results": (keys, [*place, *made, "bin_data"]),
     }
     with psycopg.connect(url) as connection:
         for table, (frame, columns) in put.items():
@@ -93,10 +91,7 @@ def fill_results(url, cells=range(1, 18), seed=1):
                 bin_data=pl.lit("[]"),
                 **({} if "aal" in frame.columns else {"aal": pl.lit(0.01)}),
             )
-            frames.stage(connection, "incoming", columns, rows)
-            names = ", ".join(columns)
-            connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming")
-            connection.execute("DROP TABLE incoming")
+            frames.copy(connection, table, columns, rows)
     publish(url)
     return detail
 

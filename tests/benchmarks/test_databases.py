@@ -33,8 +33,11 @@ def small(tmp_path, server, monkeypatch, capsys):
 
 
 def test_every_benchmark_runs_and_writes_its_rows(small):
-    for name, most in (("etl", 4), ("read", 2), ("load", 4), ("yearly", 1), ("memory", 2)):
-        assert main([name, "--cells", "2", "--rounds", "1", "--scratch", str(small), "--out", str(small)]) == 0
+    for name, most in (("etl", 4), ("read", 2), ("load", 4), ("yearly", 1), ("memory", 2), ("portfolio", 1)):
+        assert (
+            main([name, "--cells", "2", "--sites", "30", "--rounds", "1", "--scratch", str(small), "--out", str(small)])
+            == 0
+        )
         rows = [json.loads(line) for line in (small / f"{name}.jsonl").read_text().splitlines()]
         assert len(rows) == most, name
         assert {row["machine"]["cores"] for row in rows} == {harness.machine()["cores"]}

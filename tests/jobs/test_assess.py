@@ -1,6 +1,9 @@
 """Assessments from arguments to exit code and files, on a real server."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,6 +19,7 @@ from tests.assess.places import ASSET, BUILDING
 from tests.warehouses import fill
 
 FRAMES = ("exposure", "vulnerability", "aal", "risk", "totals", "failures")
+ROOT = Path(__file__).parents[2]
 PLACE = ["--lat", str(LATITUDE), "--lon", str(LONGITUDE)]
 
 
@@ -192,6 +196,33 @@ def test_what_cannot_be_assessed_is_one_sentence_and_its_code(both, tmp_path, ca
     for arguments, code, says in REFUSED:
         assert assess.main(arguments) == code, arguments
         assert says in caplog.messages[-1]
+
+
+def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(both, tmp_path, caplog):
+    _, results = both
+    pl.DataFrame({"latitude": [37.5, 35.3], "longitude": [127.0, 127.4]}).write_csv(tmp_path / "sites.csv")
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 1
+    assert "no site could be assessed: Location is outside the data grid (1 rows); all reasons" in caplog.messages[-1]
+    failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
+    assert failures.row(0, named=True)["reason"] == "Location is outside the data grid"
+    assert "No hazard results for the requested location" in failures["reason"]
+    assert rows(results, "SELECT status FROM batch_jobs") == [("failed",)]
+    assert rows(results, "SELECT status FROM batch_job_logs") == [("failed",)]
+
+
+def test_it_starts_without_what_takes_seconds_to_import():
+    heavy = "{'numba', 'pandas', 'scipy', 'xarray'} & set(sys.modules)"
+    program = [sys.executable, "-c", f"import sys, jobs.assess; print(sorted({heavy}))"]
+    assert subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "[]\n"
+
+
+def test_without_results_it_says_what_to_run_first(configured, caplog):
+    _, results = configured
+    assert assess.main(PLACE) == 1
+    assert "no results are published yet" in caplog.messages[-1]
+    fill_results(results)
+    assert assess.main(PLACE) == 1
+    assert "the warehouse has no grid yet" in caplog.messages[-1]
 
 
 def test_sites_are_assessed_from_what_the_yearly_run_has_left(configured, tmp_path):
