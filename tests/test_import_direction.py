@@ -26,7 +26,8 @@ ALLOWED = {
     "enrichment": BASE | {"assess", "io", "plan"},
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
-    "service": BASE | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},
+    "site_batch": BASE | {"assess", "io", "assessment", "stages"},
+    "service": BASE | {"settings", "assess", "io", "assessment", "site_batch"},
     "__init__": {"period", "scenario", "pipeline"},
 }
 KERNEL_LIBRARIES = {"numpy", "numba", "math"}
