@@ -105,8 +105,10 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
     if own.valid.height:
         prepared, context = assessor._prepare(own)
         _refuse(assessor.application, known, prepared.failures.filter(pl.col("row").is_in(own.valid["row"].implode())))
-        stages = StoredStages.fetch(assessor.application, prepared, assessor.config)
-        prepared = _with_hazard(assessor.application, known, prepared, stages.hazards)
+        if prepared.sites.height:
+            Progress.of(assessor.application, known, prepared).step("Fetching H and P(H)", 0)
+            stages = StoredStages.fetch(assessor.application, prepared, assessor.config)
+            prepared = _with_hazard(assessor.application, known, prepared, stages.hazards)
         if prepared.sites.height:
             progress = Progress.of(assessor.application, known, prepared)
             result = _staged(stages, prepared, progress)
@@ -181,9 +183,7 @@ class Progress:
         """Of prepared sites. groups: jobs by `row`"""
         rows = prepared.sites["row"].to_numpy()
         items = prepared.sites.select(pl.sum_horizontal(pl.col(wants(risk)).cast(pl.Int64) for risk in RISKS))
-        progress = cls(connection, rows, [groups[row] for row in rows], items.to_series().to_numpy())
-        progress.step("Fetching H and P(H)", 0)
-        return progress
+        return cls(connection, rows, [groups[row] for row in rows], items.to_series().to_numpy())
 
     def step(self, text: str, percent: int) -> None:
         """A stage without items is done."""

@@ -27,7 +27,7 @@ ALLOWED = {
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
     "site_batch": BASE | {"assess", "io", "assessment", "stages"},
-    "service": BASE | {"settings", "assess", "io", "assessment", "site_batch"},
+    "service": BASE | {"settings", "assess", "risks", "io", "assessment", "site_batch"},
     "__init__": {"period", "scenario", "pipeline"},
 }
 KERNEL_LIBRARIES = {"numpy", "numba", "math"}
