@@ -1,7 +1,7 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|read|load|yearly|memory|all [--cells N] [--rounds N] [--scratch DIR] [--out DIR]
-                         [--readme]
+    python -m benchmarks kernels|read|load|yearly|memory|service|all [--cells N] [--rounds N] [--scratch DIR]
+                         [--out DIR] [--readme]
 
 Without --cells each takes its own size (README.md). Stores and databases are kept in the scratch folder, 5 GB for the
 land grid and 25 GB while its results are loaded.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness, kernels, load, memory, read, yearly
+from benchmarks import harness, kernels, load, memory, read, service, yearly
 from benchmarks.harness import Options
 
 KERNEL_CELLS = 451_351
@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "load": load.measure,
     "yearly": yearly.measure,
     "memory": memory.measure,
+    "service": service.measure,
 }
 
 

@@ -8,7 +8,7 @@ const words = (name) => name.replaceAll("_", " ");
 const percent = (ratio) => `${+(100 * ratio).toPrecision(3)} %`;
 const map = new NationalMap($("map"), chosen);
 const WARNINGS = { synthetic: "Synthetic data: shows how the engine works, not a statement about any place.", full: "" };
-let meta = null, cell = null, painted = 0, asked = 0;
+let meta = null, cell = null, painted = 0, asked = 0, painting = new AbortController();
 
 class Refused extends Error {}
 
@@ -52,12 +52,14 @@ async function paint() {
   const full = [...$("period").options].find((option) => option.value === "full");
   full.disabled = other;
   if (other && $("period").value === "full") $("period").value = "mid_term";
+  painting.abort(); // of the layer that nobody waits for any more
+  painting = new AbortController();
   const ticket = ++painted, chosen = `${$("quantity").value}/${$("risk").value}?scenario_id=${$("scenario").value}&time_period=${$("period").value}`;
   $("message").textContent = "";
   legend();
   if (cell) describe();
   try {
-    const picture = await (await ask(`/api/v1/map/${chosen}`)).blob();
+    const picture = await (await ask(`/api/v1/map/${chosen}`, { signal: painting.signal })).blob();
     if (ticket !== painted) return; // a later choice is on its way
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
