@@ -38,6 +38,8 @@ from jobs import _home
 
 ASSESSMENTS, READS, CLIENTS = 200, 400, 8
 _OWN = ("duration_seconds", "timestamp")
+#: the sample has no land cover
+_LIKE_OURS = {"SPATIAL_MISSING_POLICY": "impute"}
 _EMPTY = "TRUNCATE batch_jobs, modelops_vulnerability_cache, modelops_aal_cache CASCADE"
 
 
@@ -90,8 +92,9 @@ def directly(assessor: Assessor, asked: list[dict[str, Any]]) -> dict[str, Mappi
     """The same, one after the other, without a service."""
     results = {}
     for request in asked:
-        batch_id = batch_jobs.create(assessor.application, SITE, request)
-        outcome = assessor.run_job(batch_jobs.start(assessor.application, batch_id))
+        with assessor.application.transaction():  # or the service's worker would take it
+            job = batch_jobs.start(assessor.application, batch_jobs.create(assessor.application, SITE, request))
+        outcome = assessor.run_job(job)
         results[outcome.results["site_id"]] = outcome.results
     return results
 
@@ -121,7 +124,8 @@ def serving(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"ENGINE_HOME": str(home), "API_HOST": "127.0.0.1", "API_PORT": str(port)}
+    environment = os.environ | _LIKE_OURS
+    environment |= {"ENGINE_HOME": str(home), "API_HOST": "127.0.0.1", "API_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen([sys.executable, "-m", "jobs.serve"], env=environment, stderr=subprocess.DEVNULL)
     try:
@@ -151,7 +155,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         if not known:
             environment = os.environ | {"ENGINE_HOME": str(home)}
             subprocess.run([sys.executable, "-m", "jobs.yearly"], env=environment, check=True)
-        config = settings.Settings(engine_home=home, _env_file=None)  # type: ignore[call-arg]
+        config = settings.Settings(engine_home=home, spatial_missing_policy="impute")
         with (
             serving(home) as url,
             closing(postgres.connect(warehouse)) as climate,

@@ -1,5 +1,8 @@
 """Jobs of single sites worked on together end as each would have ended alone."""
 
+import threading
+import time
+
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -10,6 +13,9 @@ from engine.assessment import site_faults
 from engine.errors import EngineError, SettingsError, SinkError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import SITE
+from engine.service import worker
+from engine.service.worker import Worker
+from engine.settings import Settings
 from tests.assess.databases import (
     LATITUDE,
     LONGITUDE,
@@ -169,3 +175,32 @@ def test_what_breaks_for_all_is_raised_and_leaves_the_jobs_running(both):
         with pytest.raises(SinkError):
             site_batch.run_jobs(made, jobs)
         assert {batch_jobs.read(made.application, job.batch_id).status for job in jobs} == {"running"}
+
+
+def test_a_batch_that_broke_is_run_job_by_job(both, monkeypatch):
+    warehouse, results = both
+    broken = []
+
+    def run_jobs(_, jobs):
+        broken.append(len(jobs))
+        raise SinkError("deadlock detected")
+
+    monkeypatch.setattr(worker.site_batch, "run_jobs", run_jobs)
+    with psycopg.connect(results, autocommit=True) as connection:
+        ids = batch_jobs.create_many(
+            connection, SITE, [(HERE, 9), (THERE, 9), ({"latitude": 37.5, "longitude": 127.0}, 9)]
+        )
+        working = Worker(Settings(), warehouse, results)
+        thread = threading.Thread(target=working.run)
+        thread.start()
+        try:
+            until = time.monotonic() + 60
+            while (states := {batch_jobs.read_state(connection, each)[0] for each in ids}) & {"queued", "running"}:
+                assert time.monotonic() < until, states
+                time.sleep(0.1)
+        finally:
+            working.stop()
+            thread.join()
+        assert broken == [3]
+        assert [batch_jobs.read_state(connection, each)[0] for each in ids] == ["completed", "completed", "failed"]
+        assert batch_jobs.read(connection, ids[2]).error_message == "Location is outside the data grid"
