@@ -275,9 +275,9 @@ def test_results_of_an_unfinished_or_other_job_are_not_there(client, databases):
 
 def test_many_at_once_all_complete(client):
     def one(number):
-        return assess(client, latitude=35.0 + 0.1 * (number % 3), building_info=None, risk_types=["drought"])[
-            "request_id"
-        ]
+        return assess(
+            client, latitude=35.0 + 0.1 * (number % 3) + 0.0005 * number, building_info=None, risk_types=["drought"]
+        )["request_id"]
 
     with ThreadPoolExecutor(10) as threads:
         ids = list(threads.map(one, range(40)))
