@@ -146,29 +146,31 @@ def serving(home: Path) -> Iterator[str]:
 
 def measure(options: Options) -> list[dict[str, Any]]:
     home = (options.scratch / "service").resolve()
-    count = options.cells or ASSESSMENTS
     with EmbeddedServer(home) as server:
         warehouse, application = _home.databases(server)
         with psycopg.connect(application) as connection:
-            row = connection.execute("SELECT to_regclass('result_runs') IS NOT NULL").fetchone()
-            known = row is not None and row[0] and connection.execute("SELECT 1 FROM result_runs LIMIT 1").fetchone()
-        if not known:
+            is_filled = connection.execute("SELECT FROM result_runs LIMIT 1").fetchone() is not None
+        if not is_filled:
             environment = os.environ | {"ENGINE_HOME": str(home)}
             subprocess.run([sys.executable, "-m", "jobs.yearly"], env=environment, check=True)
-        config = settings.Settings(engine_home=home, spatial_missing_policy="impute")
-        with (
-            serving(home) as url,
-            closing(postgres.connect(warehouse)) as climate,
-            closing(postgres.connect(application)) as results,
-        ):
-            places = results.execute(
-                "SELECT latitude::float8, longitude::float8, grid_id FROM hazard_results WHERE risk_type = 'drought'"
-                " ORDER BY grid_id"
-            ).fetchall()
-            assessor = Assessor.open(climate, results, config)
-            asked = requests(count, [row[:2] for row in places])
-            asyncio.run(send_all(url, asked[:2]))  # the worker is up, and compiled what it compiles
-            return [_assessments(url, assessor, asked, options.rounds), _reads(url, results, places, options.rounds)]
+        with serving(home) as url:
+            return compare(url, warehouse, application, options.cells or ASSESSMENTS, READS, options.rounds)
+
+
+def compare(
+    url: str, warehouse: str, application: str, assessments: int, reads: int, rounds: int
+) -> list[dict[str, Any]]:
+    """Rows of the table, from a running service over two databases that hold results."""
+    with closing(postgres.connect(warehouse)) as climate, closing(postgres.connect(application)) as results:
+        places = results.execute(
+            "SELECT latitude::float8, longitude::float8, grid_id FROM hazard_results WHERE risk_type = 'drought'"
+            " ORDER BY grid_id"
+        ).fetchall()
+        assessor = Assessor.open(climate, results, settings.Settings(spatial_missing_policy="impute"))
+        asked = requests(assessments, [row[:2] for row in places])
+        asyncio.run(send_all(url, asked[:1]))  # the worker is up, and has compiled what it compiles
+        chosen = [places[number % len(places)] for number in range(reads)]
+        return [_assessments(url, assessor, asked, rounds), _reads(url, results, chosen, rounds)]
 
 
 def _assessments(url: str, assessor: Assessor, asked: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
@@ -193,8 +195,7 @@ def _assessments(url: str, assessor: Assessor, asked: list[dict[str, Any]], roun
     return _row("assessments, all at once", len(asked), len(asked), seconds, best.accepted, "accepted")
 
 
-def _reads(url: str, results: psycopg.Connection, places: list[tuple[Any, ...]], rounds: int) -> dict[str, Any]:
-    chosen = [places[number % len(places)] for number in range(READS)]
+def _reads(url: str, results: psycopg.Connection, chosen: list[tuple[Any, ...]], rounds: int) -> dict[str, Any]:
     read: list[tuple[list[Any], list[float]]] = []
     seconds, answers = harness.in_turn(
         {
@@ -206,7 +207,7 @@ def _reads(url: str, results: psycopg.Connection, places: list[tuple[Any, ...]],
     for ours, theirs in zip(answers["service"][0], answers["directly"], strict=True):
         if ours["grid_id"] != theirs["grid_id"] or ours["risks"].keys() != theirs["risks"].keys():
             raise AssertionError(f"cell {theirs['grid_id']} differs")
-    return _row("everything of a cell", READS, CLIENTS, seconds, read[-1][1], "answered")
+    return _row("everything of a cell", len(chosen), CLIENTS, seconds, read[-1][1], "answered")
 
 
 def _row(
