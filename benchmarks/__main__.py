@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|all [--cells N] [--sites N]
+    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|all [--cells N] [--sites N]
                          [--rounds N] [--scratch DIR] [--out DIR] [--readme]
 
 Without --cells or --sites each takes its own size (README.md). Stores and databases are kept in the scratch folder,
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import assess, etl, harness, kernels, load, memory, portfolio, read, yearly
+from benchmarks import assess, etl, harness, kernels, load, memory, portfolio, read, service, yearly
 from benchmarks.harness import Options
 
 KERNEL_CELLS = 451_351
@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "memory": memory.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
+    "service": service.measure,
 }
 
 

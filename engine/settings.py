@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     portfolio_max_bytes: Count = 256_000_000
     portfolio_max_rows: Count = 1_000_000
     assess_workers: Count = Field(5, description="threads of the process that takes queued assessments")
+    assess_batch: Count = Field(100, description="single sites that wait and are taken together, by one thread")
     log_format: Literal["text", "json"] = "text"
 
     asset_value_cap_krw: Positive = Field(1e11, description="asset value that counts as 1")

@@ -9,6 +9,7 @@ Exit codes: 0 stopped, 1 failed, 2 bad settings.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -17,6 +18,9 @@ from engine import settings
 from engine.service import logs
 from engine.service.worker import Worker
 from jobs import _addresses, _console
+
+#: requests are answered before assessments are computed, where both share processors
+_NICE = 5
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(parent: int | None) -> int:
+    os.nice(_NICE)
     config = settings.load()
     logs.start(config.log_format)
     with ExitStack() as stack:

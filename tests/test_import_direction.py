@@ -27,12 +27,11 @@ ALLOWED = {
     "enrichment": BASE | {"assess", "io"},
     "stages": BASE | {"assess", "io"},
     "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
+    "site_batch": BASE | {"assess", "io", "assessment", "stages"},
     "picture": set(),
     "borders": set(),
     "report": BASE | {"picture", "borders", "kernels", "risks", "io", "plan", "summary"},
-    "service": BASE
-    | {"picture", "borders"}
-    | {"settings", "assess", "risks", "io", "assessment", "enrichment", "stages"},
+    "service": BASE | {"settings", "assess", "risks", "io", "assessment", "site_batch", "picture", "borders"},
     "__init__": {"period", "scenario", "pipeline"},
 }
 KERNEL_LIBRARIES = {"numpy", "numba", "math"}

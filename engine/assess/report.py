@@ -77,12 +77,13 @@ def site_report(result: AssessmentResult) -> dict[str, Any]:
     default = Scenario(DEFAULT_SCENARIO).api_key
     shown = next((pair for pair in pairs if pair["scenario"] == default), pairs[0])
     failed = int(totals["risks_failed"].sum())
+    asked = set(result.exposure["risk_type"])
     return {
         "status": "partial" if failed else "success",
         "site_id": first["site_id"],
         "latitude": first["latitude"],
         "longitude": first["longitude"],
-        "risk_types": [risk for risk in RISKS if risk in result.exposure["risk_type"]],
+        "risk_types": [risk for risk in RISKS if risk in asked],
         "building": _chosen(first, _BUILDING),
         "exposure": _by_risk(result.exposure, _EXPOSURE),
         "vulnerability": _by_risk(result.vulnerability, _VULNERABILITY),

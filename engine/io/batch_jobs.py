@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.rows import class_row
@@ -55,6 +55,10 @@ class Job:
     actual_duration_seconds: int | None
 
 
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def worker() -> str:
     """Who works in this process: host and process number."""
     return f"{socket.gethostname()}:{os.getpid()}"
@@ -62,21 +66,41 @@ def worker() -> str:
 
 def create(connection: psycopg.Connection, job_type: str, parameters: Mapping[str, Any], total_items: int = 0) -> UUID:
     """Queue a job; returns its id."""
-    with postgres.failures("queuing a job", SinkError):
-        row = connection.execute(
-            "INSERT INTO batch_jobs (job_type, current_step, input_params, total_items) VALUES (%s, 'queued', %s, %s)"
-            " RETURNING batch_id",
-            (job_type, json.dumps(parameters, ensure_ascii=False), total_items),
-        ).fetchone()
-    assert row is not None  # noqa: S101 (RETURNING of one row)
-    made: UUID = row[0]
+    [made] = create_many(connection, job_type, [(parameters, total_items)])
     return made
+
+
+def create_many(
+    connection: psycopg.Connection, job_type: str, asked: Sequence[tuple[Mapping[str, Any], int]]
+) -> list[UUID]:
+    """Queue jobs of one type by one statement. asked: parameters and items of each; returns their ids in order."""
+    ids = [uuid4() for _ in asked]
+    rows = [
+        {"batch_id": str(batch_id), "input_params": parameters, "total_items": items}
+        for batch_id, (parameters, items) in zip(ids, asked, strict=True)
+    ]
+    with postgres.failures("queuing a job", SinkError):
+        connection.execute(
+            "INSERT INTO batch_jobs (batch_id, job_type, current_step, input_params, total_items)"
+            " SELECT batch_id, %s, 'queued', input_params, total_items"
+            " FROM jsonb_to_recordset(%s) AS asked(batch_id uuid, input_params jsonb, total_items integer)",
+            (job_type, _json(rows)),
+        )
+    return ids
 
 
 def read(connection: psycopg.Connection, batch_id: UUID) -> Job | None:
     """The job, or None for an unknown id."""
     with postgres.failures("reading a job", SinkError), connection.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM batch_jobs WHERE batch_id = %s".encode(), (batch_id,)).fetchone()
+
+
+def read_state(connection: psycopg.Connection, batch_id: UUID) -> tuple[str, int, str | None] | None:
+    """Status, progress and step of a job, None for an unknown id; its results, which may be large, are not read."""
+    with postgres.failures("reading a job", SinkError):
+        return connection.execute(
+            "SELECT status, progress, current_step FROM batch_jobs WHERE batch_id = %s", (batch_id,)
+        ).fetchone()
 
 
 def start(connection: psycopg.Connection, batch_id: UUID) -> Job:
@@ -100,14 +124,23 @@ def start(connection: psycopg.Connection, batch_id: UUID) -> Job:
 
 def start_next(connection: psycopg.Connection, job_types: Sequence[str] = (SITE, PORTFOLIO)) -> Job | None:
     """Take the oldest queued job of some types; None when there is none. Workers do not wait for each other."""
+    taken = start_many(connection, 1, job_types)
+    return taken[0] if taken else None
+
+
+def start_many(connection: psycopg.Connection, most: int, job_types: Sequence[str]) -> list[Job]:
+    """Take the oldest queued jobs of some types, at most so many, the oldest first."""
     with postgres.failures("starting a job", SinkError), connection.cursor(row_factory=class_row(Job)) as cursor:
-        return cursor.execute(
+        jobs = cursor.execute(
+            # the array is read once; IN (SELECT ... LIMIT) may be planned so that it is read again and takes more
             f"""UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s
-                WHERE batch_id = (SELECT batch_id FROM batch_jobs WHERE status = 'queued' AND job_type = ANY(%s)
-                                  ORDER BY created_at, batch_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                WHERE batch_id = ANY (ARRAY(
+                    SELECT batch_id FROM batch_jobs WHERE status = 'queued' AND job_type = ANY(%s)
+                    ORDER BY created_at, batch_id LIMIT %s FOR UPDATE SKIP LOCKED))
                 RETURNING {_COLUMNS}""".encode(),
-            (worker(), list(job_types)),
-        ).fetchone()
+            (worker(), list(job_types), most),
+        ).fetchall()
+    return sorted(jobs, key=lambda job: (job.created_at, job.batch_id))
 
 
 def advance(
@@ -136,6 +169,25 @@ def advance(
         raise EndedError(f"job {batch_id} was ended while it was being worked on")
 
 
+def advance_many(connection: psycopg.Connection, states: Sequence[tuple[UUID, int, int, int]], step: str) -> None:
+    """`advance` of several jobs by one statement; those that are not running any more are left as they are.
+
+    states : id, progress, completed items, items of each
+    """
+    rows = [
+        {"batch_id": str(batch_id), "progress": progress, "completed": completed, "total": total}
+        for batch_id, progress, completed, total in states
+    ]
+    with postgres.failures("reporting progress", SinkError):
+        connection.execute(
+            "UPDATE batch_jobs j SET progress = greatest(j.progress, least(greatest(s.progress, 0), 99)),"
+            " current_step = %s, completed_items = s.completed, total_items = s.total, updated_at = now()"
+            " FROM jsonb_to_recordset(%s) AS s(batch_id uuid, progress integer, completed integer, total integer)"
+            " WHERE j.batch_id = s.batch_id AND j.status = 'running'",
+            (step[:200], _json(rows)),
+        )
+
+
 def complete(
     connection: psycopg.Connection, batch_id: UUID, results: Mapping[str, Any], *, completed: int, failed: int
 ) -> None:
@@ -143,16 +195,28 @@ def complete(
 
     raises : EndedError when the job is not running any more
     """
-    with postgres.failures("completing a job", SinkError):
-        changed = connection.execute(
-            "UPDATE batch_jobs SET status = 'completed', progress = 100, results = %s, completed_items = %s,"
-            " failed_items = %s, completed_at = now(), updated_at = now(),"
-            " actual_duration_seconds = round(extract(epoch FROM now() - started_at))"
-            " WHERE batch_id = %s AND status = 'running'",
-            (json.dumps(results, ensure_ascii=False, allow_nan=False), completed, failed, batch_id),
-        ).rowcount
-    if not changed:
+    if not complete_many(connection, [(batch_id, results, completed, failed)]):
         raise EndedError(f"job {batch_id} was ended while it was being worked on")
+
+
+def complete_many(connection: psycopg.Connection, ends: Sequence[tuple[UUID, Mapping[str, Any], int, int]]) -> int:
+    """End running jobs well, by one statement; returns how many of them were running still.
+
+    ends : id, results, completed items, failed items of each
+    """
+    rows = [
+        {"batch_id": str(batch_id), "results": results, "completed": completed, "failed": failed}
+        for batch_id, results, completed, failed in ends
+    ]
+    with postgres.failures("completing a job", SinkError):
+        return connection.execute(
+            "UPDATE batch_jobs j SET status = 'completed', progress = 100, results = e.results,"
+            " completed_items = e.completed, failed_items = e.failed, completed_at = now(), updated_at = now(),"
+            " actual_duration_seconds = round(extract(epoch FROM now() - started_at))"
+            " FROM jsonb_to_recordset(%s) AS e(batch_id uuid, results jsonb, completed integer, failed integer)"
+            " WHERE j.batch_id = e.batch_id AND j.status = 'running'",
+            (_json(rows),),
+        ).rowcount
 
 
 def fail(
@@ -165,7 +229,7 @@ def fail(
     failed: int | None = None,
 ) -> bool:
     """End a job badly; its progress keeps its last value. False when it had ended already."""
-    record = None if results is None else json.dumps(results, ensure_ascii=False, allow_nan=False)
+    record = None if results is None else _json(results)
     with postgres.failures("recording a failed job", SinkError):
         changed = connection.execute(
             "UPDATE batch_jobs SET status = 'failed', error_message = %s, error_stack_trace = %s, results = %s,"

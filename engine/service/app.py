@@ -15,6 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from engine.service import (
     auth,
     hub,
+    intake,
     problems,
     routes_admin,
     routes_assess,
@@ -61,14 +62,16 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
                 metrics=metrics,
             )
             app.state.context, app.state.hub = context, hub.Hub(context)
+            app.state.intake = intake.Intake(context)
             app.state.pictures, app.state.borders = routes_map.Pictures(), None
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
-            watching = asyncio.create_task(app.state.hub.run())
+            tasks = [asyncio.create_task(each.run()) for each in (app.state.hub, app.state.intake)]
             try:
                 yield
             finally:
-                watching.cancel()
+                for task in tasks:
+                    task.cancel()
                 await run_in_threadpool(supervisor.stop)
 
     app = FastAPI(

@@ -18,13 +18,13 @@ Key = Annotated[str | None, Security(_header)]
 SUBPROTOCOL = "key."
 
 
-def for_api(context: Shared, key: Key) -> None:
+async def for_api(context: Shared, key: Key) -> None:
     """Refuse a wrong key where one is set."""
     if context.config.api_key is not None and not is_right(context, key):
         raise HTTPException(401, "Wrong or missing API key")
 
 
-def for_admin(context: Shared, key: Key) -> None:
+async def for_admin(context: Shared, key: Key) -> None:
     """Refuse without the right key, and where none is set."""
     if not is_right(context, key):
         raise HTTPException(401, "Wrong or missing API key")

@@ -90,7 +90,7 @@ def _configure(connection: psycopg.Connection) -> None:
     connection.execute("SET statement_timeout = '20s'")
 
 
-def _context(connection: HTTPConnection) -> Context:
+async def _context(connection: HTTPConnection) -> Context:
     context: Context = connection.app.state.context
     return context
 

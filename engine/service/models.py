@@ -253,6 +253,13 @@ class MapScale(BaseModel):
     colours: list[str] = Field(examples=[["#fde725", "#21918c", "#440154"]])
 
 
+class MapMeasure(BaseModel):
+    """The hazard intensity whose values fall in the bins."""
+
+    intensity: str = Field(examples=["wsdi"])
+    unit: str = Field(examples=["days/year"])
+
+
 class Map(BaseModel):
     """Place, layers and legends of the map. west to north: outer edges of the picture, degrees."""
 
@@ -271,6 +278,7 @@ class Map(BaseModel):
     periods: list[MapPeriod]
     scales: dict[str, MapScale]
     no_value: str
+    measures: dict[str, MapMeasure] = Field(description="by risk; empty for an edition that is not a published one")
 
 
 class Borders(BaseModel):

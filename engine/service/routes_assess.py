@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.concurrency import run_in_threadpool
 
-from engine import assessment
-from engine.assess.vocabulary import RISKS
-from engine.errors import SettingsError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import Job
 from engine.service import models
-from engine.service.bodies import json_object, location
+from engine.service.bodies import json_object
 from engine.service.context import Context, Shared
-from engine.service.problems import InvalidError, Problem, fault
+from engine.service.intake import Intake
+from engine.service.problems import Problem
 
 _TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "description": "The body is too large"}}
 router = APIRouter(tags=["assessments"])
@@ -29,6 +24,11 @@ def _body(schema: str, *, required: bool) -> dict[str, Any]:
     """Description of a body that the engine checks itself."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def _intake(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
 
 
 def socket_url(request: Request, batch_id: UUID) -> str:
@@ -43,10 +43,10 @@ def socket_url(request: Request, batch_id: UUID) -> str:
     responses=_TOO_LARGE,
     openapi_extra=_body("Site", required=True),
 )
-async def calculate(context: Shared, request: Request) -> models.Accepted:
+async def calculate(request: Request) -> models.Accepted:
     """Queue the assessment of one site. All faults of the request are listed at once."""
     body = await json_object(request)
-    batch_id = await run_in_threadpool(_queue, context, body)
+    batch_id = await _intake(request).queue(body)
     return models.Accepted(request_id=batch_id, status="queued", websocket_url=socket_url(request, batch_id))
 
 
@@ -57,7 +57,6 @@ async def calculate(context: Shared, request: Request) -> models.Accepted:
     openapi_extra=_body("SiteHere", required=False),
 )
 async def calculate_older(
-    context: Shared,
     request: Request,
     latitude: Annotated[float | None, Query(ge=-90, le=90, allow_inf_nan=False)] = None,
     longitude: Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)] = None,
@@ -68,25 +67,8 @@ async def calculate_older(
     names = [part.strip() for text in risk_types or () for part in text.split(",") if part.strip()]
     stated = {"latitude": latitude, "longitude": longitude, "risk_types": names or None}
     body = {name: value for name, value in stated.items() if value is not None} | body
-    batch_id = await run_in_threadpool(_queue, context, body)
+    batch_id = await _intake(request).queue(body)
     return models.AcceptedBatch(batch_id=batch_id, status="queued", message="Risk calculation started")
-
-
-def _queue(context: Context, body: Mapping[str, Any]) -> UUID:
-    try:
-        faults = assessment.site_faults(body)
-    except SettingsError as err:
-        raise InvalidError([fault(["body"], str(err))]) from None
-    if not faults.is_empty():
-        raise InvalidError([fault(*_place(body, field, words)) for field, words in faults.iter_rows()])
-    asked = body.get("risk_types") or RISKS
-    with context.database() as connection:
-        return batch_jobs.create(connection, batch_jobs.SITE, body, len(asked))
-
-
-def _place(body: Mapping[str, Any], field: str, words: str) -> tuple[list[str | int], str, object]:
-    loc, value = location(body, field)
-    return loc, words, value
 
 
 def find(context: Context, batch_id: UUID, detail: str = _UNKNOWN) -> Job:
@@ -101,11 +83,16 @@ def find(context: Context, batch_id: UUID, detail: str = _UNKNOWN) -> Job:
 @router.get("/api/v1/risk-assessment/status/{request_id}", responses={404: {"model": Problem}})
 def read_status(context: Shared, request_id: UUID) -> models.JobStatus:
     """How far an assessment is."""
-    job = find(context, request_id)
-    return models.JobStatus.model_validate({"request_id": job.batch_id, **asdict(job)})
+    with context.database() as connection:
+        state = batch_jobs.read_state(connection, request_id)
+    if state is None:
+        raise HTTPException(404, _UNKNOWN)
+    return models.JobStatus.model_validate(
+        {"request_id": request_id, **dict(zip(("status", "progress", "current_step"), state, strict=True))}
+    )
 
 
 @router.get("/api/batch/{batch_id}/status", responses={404: {"model": Problem}})
 def read_batch(context: Shared, batch_id: UUID) -> models.BatchStatus:
     """Older name of the same, with the results once there are any."""
-    return models.BatchStatus.model_validate(asdict(find(context, batch_id, "Batch not found")))
+    return models.BatchStatus.model_validate(find(context, batch_id, "Batch not found"), from_attributes=True)

@@ -21,6 +21,7 @@ from engine import borders, picture
 from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError
 from engine.period import PERIODS, WINDOWS
+from engine.risks import EDITIONS, load_edition
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service import models
 from engine.service.cells import canonical
@@ -93,8 +94,17 @@ def describe(context: Shared) -> models.Map:
                 for name, scale in picture.SCALES.items()
             },
             "no_value": picture.NO_VALUE,
+            "measures": _measures(run[1]),
         }
     )
+
+
+def _measures(edition: str) -> dict[str, dict[str, str]]:
+    """What each risk is measured by; empty for an edition of a user's own, whose file is not here."""
+    if edition not in EDITIONS:
+        return {}
+    known = load_edition(edition)
+    return {risk: {"intensity": known.bins[risk].intensity, "unit": known.intensity(risk).unit} for risk in RISKS}
 
 
 def _newest_run(connection: psycopg.Connection) -> tuple[Any, ...] | None:

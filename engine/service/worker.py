@@ -1,4 +1,7 @@
-"""The process that works on queued assessments: a few threads, each with its own connections."""
+"""The process that works on queued assessments: a few threads, each with its own connections.
+
+A thread takes a portfolio, or all single sites that wait, up to a number: together they cost little more than one.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from contextlib import closing
 
 import psycopg
 
+from engine import site_batch
 from engine.assessment import Assessor
 from engine.errors import EngineError
 from engine.io import batch_jobs, postgres
-from engine.io.batch_jobs import EndedError, Job
+from engine.io.batch_jobs import SITE, EndedError, Job
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,20 +72,43 @@ class Worker:
         return self._parent is not None and os.getppid() != self._parent
 
     def _take(self, queue: psycopg.Connection, threads: ThreadPoolExecutor) -> bool:
-        """Give the oldest queued job to a free thread; False when there is no job."""
+        """Give the oldest queued jobs to a free thread; False when there is none."""
         if not self._free.acquire(timeout=_IDLE):
             return True
-        job = None
+        jobs: list[Job] = []
         try:
-            job = batch_jobs.start_next(queue)
-            if job is not None:
-                threads.submit(self._work, job)
+            first = batch_jobs.start_next(queue)
+            if first is not None:
+                jobs = [first]
+                if first.job_type == SITE and self._config.assess_batch > 1:
+                    jobs += batch_jobs.start_many(queue, self._config.assess_batch - 1, (SITE,))
+                threads.submit(self._work, jobs)
         finally:
-            if job is None:
+            if not jobs:
                 self._free.release()
-        return job is not None
+        return bool(jobs)
 
-    def _work(self, job: Job) -> None:
+    def _work(self, jobs: list[Job]) -> None:
+        try:
+            if len(jobs) == 1 or not self._work_together(jobs):
+                for job in jobs:
+                    self._work_alone(job)
+        finally:
+            self._free.release()
+
+    def _work_together(self, jobs: list[Job]) -> bool:
+        """False when the whole batch broke: alone, those that did not cause it complete, and the others say why."""
+        started = time.perf_counter()
+        try:
+            completed = site_batch.run_jobs(self._assessor(), jobs)
+        except Exception as err:
+            known = isinstance(err, EngineError)
+            log.warning("%d jobs together failed, now one by one: %s", len(jobs), err, exc_info=not known)
+            return False
+        log.info("%d of %d jobs completed in %.2f s", completed, len(jobs), time.perf_counter() - started)
+        return True
+
+    def _work_alone(self, job: Job) -> None:
         started = time.perf_counter()
         try:
             self._assessor().run_job(job)
@@ -94,8 +121,6 @@ class Worker:
         except Exception as err:
             log.exception("job %s failed", job.batch_id)
             self._make_sure(job, err)
-        finally:
-            self._free.release()
 
     def _make_sure(self, job: Job, err: Exception) -> None:
         """The failure is on record, over a new connection if the old one was what failed."""

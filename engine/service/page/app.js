@@ -7,7 +7,8 @@ const $ = (id) => document.getElementById(id);
 const words = (name) => name.replaceAll("_", " ");
 const percent = (ratio) => `${+(100 * ratio).toPrecision(3)} %`;
 const map = new NationalMap($("map"), chosen);
-let meta = null, cell = null, painted = 0;
+const WARNINGS = { synthetic: "Synthetic data: shows how the engine works, not a statement about any place.", full: "" };
+let meta = null, cell = null, painted = 0, asked = 0, painting = new AbortController();
 
 class Refused extends Error {}
 
@@ -31,8 +32,9 @@ function made(parent, tag, text, attributes = {}) {
 
 async function start() {
   meta = await (await ask("/api/v1/map")).json();
-  const warning = { synthetic: " — synthetic data, not a statement about any place" }[meta.scope] ?? (meta.scope === "full" ? "" : ` — data of scope ${meta.scope}`);
-  $("run").textContent = `Run ${meta.run_id}, edition ${meta.edition}, baseline ${meta.baseline}, ${meta.published_at.slice(0, 10)}${warning}`;
+  $("run").textContent = `Run ${meta.run_id}, methodology edition ${meta.edition}, baseline ${meta.baseline}, published ${meta.published_at.slice(0, 10)}`;
+  $("warning").textContent = WARNINGS[meta.scope] ?? `Data of scope ${meta.scope}: not the whole country.`;
+  $("warning").hidden = !$("warning").textContent;
   for (const risk of meta.risks) made($("risk"), "option", words(risk), { value: risk });
   for (const each of meta.scenarios) made($("scenario"), "option", each.name, { value: each.scenario_id });
   $("scenario").value = 2;
@@ -50,12 +52,14 @@ async function paint() {
   const full = [...$("period").options].find((option) => option.value === "full");
   full.disabled = other;
   if (other && $("period").value === "full") $("period").value = "mid_term";
+  painting.abort(); // of the layer that nobody waits for any more
+  painting = new AbortController();
   const ticket = ++painted, chosen = `${$("quantity").value}/${$("risk").value}?scenario_id=${$("scenario").value}&time_period=${$("period").value}`;
   $("message").textContent = "";
   legend();
   if (cell) describe();
   try {
-    const picture = await (await ask(`/api/v1/map/${chosen}`)).blob();
+    const picture = await (await ask(`/api/v1/map/${chosen}`, { signal: painting.signal })).blob();
     if (ticket !== painted) return; // a later choice is on its way
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
@@ -88,49 +92,80 @@ function legend() {
 
 async function chosen(lat, lon) {
   [$("lat").value, $("lon").value] = [lat.toFixed(4), lon.toFixed(4)];
+  const ticket = ++asked;
   try {
-    cell = await (await ask(`/api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
+    const found = await (await ask(`/api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
+    if (ticket !== asked) return; // a later place is on its way
+    cell = found;
     describe();
   } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (ticket !== asked) return;
     cell = null;
     $("figures").replaceChildren();
-    if (!(error instanceof Refused)) throw error;
     $("place").textContent = error.message;
   }
 }
 
-function describe() {
-  const risk = $("risk").value, known = cell.risks[risk], box = $("figures");
-  $("place").textContent = `${words(risk)} at ${cell.latitude} N, ${cell.longitude} E (cell ${cell.grid_id})`;
-  box.replaceChildren();
-  if (!known) {
+// The chosen risk in the chosen cell: bins, loss and hazard of the chosen scenario and period, then all of them as lines
+async function describe() {
+  const ticket = ++asked, { latitude, longitude, grid_id } = cell;
+  const risk = $("risk").value, known = cell.risks[risk], box = document.createElement("div");
+  const scenario = meta.scenarios.find((each) => String(each.scenario_id) === $("scenario").value);
+  const period = meta.periods.find((each) => each.name === $("period").value);
+  if (known) {
+    const query = new URLSearchParams({ lat: latitude, lon: longitude, risk_type: risk, scenario_id: scenario.scenario_id, time_period: period.name });
+    const found = async (what) => {
+      try {
+        return await (await ask(`/api/v1/${what}?${query}`)).json();
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        return null; // not every cell has both
+      }
+    };
+    const [p, h] = await Promise.all([found("probability"), found("hazard")]);
+    if (ticket !== asked) return; // a later choice is on its way
+    figures(box, p, h, meta.measures[risk]?.unit ?? "");
+    windows(box, known.windows, scenario);
+  } else {
     made(box, "p", "No results for this risk.");
-    return;
   }
-  const list = made(box, "dl"), p = known.probability, h = known.hazard;
+  $("place").textContent = `${words(risk)} at ${latitude} N, ${longitude} E (cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`;
+  $("figures").replaceChildren(box);
+}
+
+function figures(box, p, h, unit) {
+  const list = made(box, "dl");
   const item = (name, value) => { made(list, "dt", name); made(list, "dd", value); };
-  const window = known.windows.find((each) => String(each.scenario_id) === $("scenario").value && each.time_period === $("period").value);
-  if (p) item("AAL, SSP2-4.5, 2021–2100", p.aal === null ? "too few data" : `${percent(p.aal)} ± ${percent(p.aal_se ?? 0)} (standard error), ${p.method}, ${p.n_samples} samples`);
-  if (h) item("Hazard, SSP2-4.5, 2021–2100", `${h.hazard_score_100.toFixed(1)} of 100, ${h.hazard_level.toLowerCase()}`);
-  if (window) {
-    item(`AAL, ${window.scenario}, ${words(window.time_period)}`, window.aal === null ? "too few data" : `${percent(window.aal)} ± ${percent(window.aal_se ?? 0)}`);
-    if (window.hazard_score !== null) item("Hazard", `${(100 * window.hazard_score).toFixed(1)} of 100`);
-    if (window.percentile !== null) item("Percentile among all cells", window.percentile.toFixed(0));
+  if (p) {
+    const error = p.aal_se === null ? "" : ` ± ${percent(p.aal_se)} (standard error)`;
+    item("Average annual loss", p.aal === null ? "too few data" : `${percent(p.aal)} of value${error}`);
+    item("Estimated by", `${words(p.method)}, ${p.n_samples} samples`);
   }
-  if (p?.bin_data) {
-    made(box, "h3", "Probability of a year in each bin");
-    const colours = meta.scales.aal.colours, last = p.bin_data.length - 1;
-    bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]));
+  if (h) {
+    item("Hazard score", `${h.hazard_score_100.toFixed(1)} of 100, ${h.hazard_level.toLowerCase()}`);
+    if (h.percentile !== null) item("Percentile", `${h.percentile.toFixed(0)} among all cells`);
   }
+  if (!p?.bin_data) return;
+  made(box, "h3", "Probability and damage of each bin");
+  const colours = meta.scales.aal.colours, last = Math.max(p.bin_data.length - 1, 1);
+  bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), unit);
+}
+
+function windows(box, known, scenario) {
   const periods = meta.periods.filter((each) => each.name !== "full");
   const labels = periods.map((each) => `${each.first}–${each.last}`);
-  const series = (field) => meta.scenarios.map(({ scenario_id, name }) => ({
-    name,
-    values: periods.map((each) => known.windows.find((w) => w.scenario_id === scenario_id && w.time_period === each.name)?.[field] ?? null),
+  const values = (id, field) => periods.map((each) => known.find((w) => w.scenario_id === id && w.time_period === each.name)?.[field] ?? null);
+  const series = (field, errors) => meta.scenarios.map(({ scenario_id, name }) => ({
+    name, values: values(scenario_id, field), errors: errors && values(scenario_id, errors), chosen: scenario_id === scenario.scenario_id,
   }));
-  for (const [title, field, format] of [["Average annual loss", "aal", percent], ["Hazard score", "hazard_score", (v) => (100 * v).toFixed(0)], ["Percentile", "percentile", (v) => v.toFixed(0)]]) {
+  for (const [title, field, format, errors] of [
+    ["Average annual loss, % of value", "aal", percent, "aal_se"],
+    ["Hazard score, 0 to 100", "hazard_score", (v) => (100 * v).toFixed(0)],
+    ["Percentile of the hazard among all cells", "percentile", (v) => v.toFixed(0)],
+  ]) {
     made(box, "h3", title);
-    lines(box, title, labels, series(field), format);
+    lines(box, title, labels, series(field, errors), format);
   }
 }
 
@@ -189,20 +224,27 @@ function follow(id, tell) {
 }
 
 function outcome(results) {
-  const box = $("outcome"), pair = results.scenarios[0], whole = pair.integrated_risk;
+  const box = $("outcome"), pair = results.scenarios[0], whole = pair.integrated_risk, building = results.building;
   const score = whole.total_risk_score === null ? "none" : whole.total_risk_score.toFixed(2);
+  const money = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
   const loss = pair.aal.total_expected_loss;
-  made(box, "p", `Total risk ${score} of 100 (${words(whole.risk_level)})${loss === null ? "" : `, expected loss ${loss.toLocaleString("en")} KRW a year`}`);
+  box.replaceChildren();
+  made(box, "h3", `Total risk ${score} of 100 (${words(whole.risk_level)})${loss === null ? "" : `, expected loss ${money(loss)} KRW a year`}`);
+  const filled = building.imputed_fields.length ? `, assumed: ${building.imputed_fields.map(words).join(", ")}` : "";
+  made(box, "p", `${results.latitude} N, ${results.longitude} E; building from ${{ caller: "this form", database: "the register" }[building.building_source] ?? "defaults"}${filled}.`);
   const table = made(box, "table"), head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
-  for (const name of ["Risk", "H", "E", "V", "Score", "AAL"]) made(head, "th", name, { scope: "col" });
+  for (const name of ["Risk", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Risk 0–100", "AAL", "Loss, KRW a year"]) made(head, "th", name, { scope: "col" });
   const figure = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const reasons = new Map();
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
-    const cells = [figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 1), aal?.final_aal === null || !aal ? "–" : percent(aal.final_aal)];
+    const ratio = aal?.final_aal;
+    const cells = [figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 1), ratio === null || ratio === undefined ? "–" : percent(ratio), money(aal?.expected_loss)];
     for (const text of cells) made(row, "td", text);
-    if (part.reason) row.title = part.reason;
+    for (const reason of new Set([part.reason, aal?.reason])) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), words(risk)]);
   }
+  for (const [reason, risks] of reasons) made(box, "p", `${risks.join(", ")}: ${words(reason).replace(":", " ")}`, { class: "note" });
 }
 
 for (const id of ["risk", "quantity", "scenario", "period"]) $(id).addEventListener("change", paint);

@@ -7,6 +7,7 @@ export class NationalMap {
     this.marker = svg.querySelector("#marker");
     this.onChosen = onChosen;
     this.drag = null;
+    this.fingers = new Map(); // pointers that are down, and where they were last
   }
 
   // meta: edges and step of the lattice
@@ -75,23 +76,37 @@ export class NationalMap {
     }, { passive: false });
     svg.addEventListener("pointerdown", (event) => {
       svg.setPointerCapture(event.pointerId);
-      this.drag = { from: this.point(event), moved: 0, x: event.clientX, y: event.clientY };
+      this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      // a second finger makes it a pinch, which ends as no click
+      this.drag = { from: this.point(event), moved: this.fingers.size > 1 ? Infinity : 0 };
     });
     svg.addEventListener("pointermove", (event) => {
-      if (!this.drag) return;
-      this.drag.moved += Math.abs(event.clientX - this.drag.x) + Math.abs(event.clientY - this.drag.y);
-      this.drag.x = event.clientX;
-      this.drag.y = event.clientY;
-      if (this.drag.moved < 6) return;
-      const here = this.point(event);
-      this.view.x += this.drag.from.x - here.x;
-      this.view.y += this.drag.from.y - here.y;
-      this.show();
+      const before = this.fingers.get(event.pointerId);
+      if (!before) return;
+      const now = { x: event.clientX, y: event.clientY };
+      if (this.fingers.size > 1) {
+        const [other] = [...this.fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
+        const apart = (place) => Math.max(Math.hypot(place.x - other.x, place.y - other.y), 1);
+        this.zoom(apart(before) / apart(now), this.point({ clientX: (now.x + other.x) / 2, clientY: (now.y + other.y) / 2 }));
+      } else if (this.drag) {
+        this.drag.moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
+        if (this.drag.moved >= 6 && this.drag.moved < Infinity) {
+          const here = this.point(event);
+          this.view.x += this.drag.from.x - here.x;
+          this.view.y += this.drag.from.y - here.y;
+          this.show();
+        }
+      }
+      this.fingers.set(event.pointerId, now);
     });
-    svg.addEventListener("pointercancel", () => { this.drag = null; });
-    svg.addEventListener("pointerup", (event) => {
-      const clicked = this.drag && this.drag.moved < 6;
+    svg.addEventListener("pointercancel", (event) => {
+      this.fingers.delete(event.pointerId);
       this.drag = null;
+    });
+    svg.addEventListener("pointerup", (event) => {
+      this.fingers.delete(event.pointerId);
+      const clicked = this.drag && this.drag.moved < 6;
+      if (!this.fingers.size) this.drag = null;
       if (!clicked) return;
       const { x, y } = this.point(event);
       this.choose(-y, x / this.squeeze);
