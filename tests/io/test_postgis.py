@@ -1,4 +1,4 @@
-"""With PostGIS the warehouse has geometries beside the plain columns. Needs a server: TEST_POSTGIS_URL, a superuser's."""
+"""With PostGIS the warehouse has geometries beside the plain columns. Needs a superuser's TEST_POSTGIS_URL."""
 
 from __future__ import annotations
 

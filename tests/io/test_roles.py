@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -55,7 +56,8 @@ def test_every_table_belongs_to_a_role_or_is_granted_to_one(granted):
         with psycopg.connect(url) as connection:
             forgotten = connection.execute(
                 "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace"
-                " AND c.relkind IN ('r', 'p', 'v') AND c.relname <> 'schema_migration' AND NOT EXISTS (SELECT FROM unnest(%s::text[]) AS role"
+                " AND c.relkind IN ('r', 'p', 'v') AND c.relname <> 'schema_migration'"
+                " AND NOT EXISTS (SELECT FROM unnest(%s::text[]) AS role"
                 " WHERE has_table_privilege(role, c.oid, 'SELECT')) AND NOT EXISTS (SELECT FROM pg_depend d"
                 " WHERE d.objid = c.oid AND d.deptype = 'e')",
                 (list(ROLES),),
