@@ -133,6 +133,13 @@ def test_the_cleaner_keeps_the_newest_run_directories_and_every_run_that_may_go_
     assert clean.main(["--sink", results, "--keep-runs", "0"]) == 2
 
 
+def test_the_edition_of_the_settings_is_the_default_and_an_argument_wins(filled, results, monkeypatch, capsys):
+    monkeypatch.setenv("EDITION", "2025-12")  # so that a scheduled run does not go back to an older methodology
+    for words, edition in (([], "2025-12"), (["--edition", "2025-11"], "2025-11")):
+        assert yearly.main(["--source", filled, "--sink", results, "--dry-run", *words]) == 0
+        assert f"edition {edition}" in capsys.readouterr().out
+
+
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(filled, results, capsys):
     assert yearly.main(["--source", filled, "--sink", results, "--dry-run"]) == 0
     assert "17 cells" in capsys.readouterr().out
