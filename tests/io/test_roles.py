@@ -13,23 +13,13 @@ from jobs import assess, check, clean, etl, schema, snapshot, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE
 from tests.assess.places import BUILDING
 from tests.io import provider
+from tests.roles import ROLES, as_role, let_in
 from tests.warehouses import fill
 
-ROLES = ("climate_etl", "climate_batch", "climate_api", "climate_reader")
 RESULTS = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
 SITES = ("exposure_results", "vulnerability_results", "aal_scaled_results")
 CACHES = ("modelops_vulnerability_cache", "modelops_aal_cache")
 JOBS = ("batch_jobs", "batch_job_logs")
-
-
-def as_role(url, role):
-    return f"postgresql://{role}@{url.partition('@')[2]}"
-
-
-def let_in(url):
-    with psycopg.connect(url, autocommit=True) as connection:
-        for role in ROLES:
-            connection.execute(f"ALTER ROLE {role} LOGIN")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +35,8 @@ def granted(server):
     """(warehouse, results) with roles that may log in; filled as the loaders' role, so by what that one may do."""
     warehouse, results = server.create("roles_warehouse"), server.create("roles_results")
     assert schema.main(["--warehouse", warehouse, "--application", results, "--roles"]) == 0
-    let_in(warehouse)
+    for url in (warehouse, results):
+        let_in(url)
     fill(as_role(warehouse, "climate_etl"))
     return warehouse, results
 

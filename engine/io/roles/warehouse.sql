@@ -6,7 +6,7 @@ DECLARE
   found record;
 BEGIN
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO climate_etl, climate_batch, climate_api, climate_reader', current_database());
-  EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO climate_etl, climate_api', current_database());
+  EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO climate_etl', current_database());
   EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %s TO climate_etl', here);
   EXECUTE format('GRANT USAGE ON SCHEMA %s TO climate_batch, climate_api, climate_reader', here);
   EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE climate_etl IN SCHEMA %s '
