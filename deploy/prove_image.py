@@ -32,7 +32,6 @@ from dockerfile_parse import DockerfileParser
 
 HERE = Path(__file__).resolve().parent
 CONTEXT = HERE.parent
-CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 START = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 #: says something about the image, does nothing while it is built
 DECLARATIONS = ("EXPOSE", "VOLUME", "HEALTHCHECK", "ENTRYPOINT", "CMD")
@@ -206,15 +205,13 @@ def command(stage: Stage, words: list[str], lent: Mapping[str, str]) -> list[str
 def run(stage: Stage, words: list[str], lent: Mapping[str, str]) -> None:
     """One RUN, with the host's way to the network."""
     (stage.root / "etc/resolv.conf").write_bytes(Path("/etc/resolv.conf").read_bytes())
-    bundle = stage.root / CA_BUNDLE.relative_to("/")
-    lends = bool(lent.get("PIP_CERT")) and CA_BUNDLE.exists()
+    bundle = stage.root / "tmp/host-ca.crt"
+    if "PIP_CERT" in lent:
+        shutil.copy(lent["PIP_CERT"], bundle)
+        lent = {**lent, "PIP_CERT": "/tmp/host-ca.crt"}
     with mounted(stage.root):
-        if lends:
-            bundle.parent.mkdir(parents=True, exist_ok=True)
-            lent = {**lent, "PIP_CERT": "/tmp/host-ca.crt"}
-            shutil.copy(CA_BUNDLE, stage.root / "tmp/host-ca.crt")
         subprocess.run(command(stage, words, lent), check=True, stdin=subprocess.DEVNULL)
-    (stage.root / "tmp/host-ca.crt").unlink(missing_ok=True)
+    bundle.unlink(missing_ok=True)
 
 
 def try_out(image: Stage) -> None:
@@ -242,6 +239,7 @@ def try_out(image: Stage) -> None:
             container(*entrypoint, f"jobs.{job}", "--help")
         container("python", "-c", "import dask, distributed, fastapi, matplotlib, pyogrio, rasterio, netCDF4, pyflwdir")
         container(*entrypoint, "jobs.config")
+        container(*entrypoint, "jobs.schema", "--roles")
         container(*entrypoint, "jobs.yearly")
         say("container: the service")
         service = subprocess.Popen(command(image, [*entrypoint, *serve], {"API_PORT": "18471"}))
