@@ -81,6 +81,9 @@ def test_each_role_does_its_work(granted, monkeypatch, tmp_path):
             for name in (table, f"{table}_drought"):
                 assert connection.execute(f"SELECT count(*) > 0 FROM {name}").fetchone() == (True,)
         assert connection.execute("SELECT count(*) FROM probability_results_v").fetchone() == (153,)
+        assert connection.execute("SELECT count(*) >= 2 FROM batch_jobs WHERE status = 'completed'").fetchone() == (
+            True,
+        )
 
 
 def test_loading_works_as_the_role_of_the_loaders_and_is_readable_at_once(new_database, tmp_path):
@@ -142,12 +145,13 @@ def test_what_a_role_may_not_write_among_the_results(granted, role, tables, kind
 def test_what_a_role_may_not_see_or_make(granted):
     _, results = granted
     for role, tables in {
-        "climate_reader": [*SITES, *CACHES, "batch_jobs"],
+        "climate_reader": [*SITES, *CACHES],
         "climate_batch": SITES,
         "climate_etl": [*RESULTS, *SITES, *JOBS],
     }.items():
         for table in tables:
             refused(results, role, f"SELECT FROM {table}")
+    refused(results, "climate_reader", "SELECT input_params FROM batch_jobs")
     for role in ("climate_api", "climate_reader", "climate_etl"):
         refused(results, role, "CREATE TABLE stray (n integer)")
 

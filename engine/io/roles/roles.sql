@@ -3,7 +3,7 @@
 --   climate_etl     loads the warehouse
 --   climate_batch   reads the warehouse, publishes results, runs the schedule
 --   climate_api     reads both, writes jobs, site tables and caches
---   climate_reader  reads climate data and published results; no sites, no jobs
+--   climate_reader  reads climate data and published results, the state of jobs; no sites
 DO $$
 DECLARE
   role text;
