@@ -1,7 +1,8 @@
 """The only reader of the environment: when `load` is called, never on import.
 
-Keys in `.env` win over the process environment, which fills the rest: a stray variable of the login shell must not
-redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
+Keys in `.env` win over the process environment, which wins over files of `SECRETS` named like a setting (where
+containers mount them): a stray variable of the login shell must not redirect a yearly run. Secrets are `SecretStr`:
+printing the settings shows stars.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import calendar
 import os
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -22,7 +23,9 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from engine.errors import SettingsError
 
 ENV_FILE = Path(".env")
-Origin = Literal[".env", "environment", "default"]
+#: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
+SECRETS = Path("/run/secrets")
+Origin = Literal[".env", "environment", "secret file", "default"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Month = Annotated[int, Field(ge=1, le=12)]
@@ -79,6 +82,8 @@ class Settings(BaseSettings):
     etl_workers: Count = Field(4, description="database connections of the loaders")
     block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
+    edition: str | None = Field(None, description="methodology of batches, NAME or FILE; not set: that of --help")
+    keep_runs: Count | None = Field(None, description="run directories that `jobs.clean` keeps; not set: all")
 
     kma_api_key: SecretStr | None = Field(None, description="weather agency: best tracks")
     data_go_kr_api_key: SecretStr | None = Field(None, description="public-data portal: building register")
@@ -88,6 +93,9 @@ class Settings(BaseSettings):
         None, description="database of LISTEN and NOTIFY; default: the application database"
     )
     notify_channel: str = "aiops_trigger"
+    scheduled_runs: bool = Field(
+        True, description="the listener starts the yearly batches; false where something else does, such as a CronJob"
+    )
     schedule_timezone: str = "Asia/Seoul"
     probability_schedule_month: Month = 1
     probability_schedule_day: Day = 1
@@ -126,7 +134,7 @@ class Settings(BaseSettings):
         "fail", description="a risk without its spatial input fails, or takes the national mean, flagged"
     )
 
-    @field_validator("sample_limit", "data_dir", mode="before")
+    @field_validator("sample_limit", "keep_runs", "data_dir", "edition", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -190,9 +198,9 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, dotenv_settings, env_settings
+        return init_settings, dotenv_settings, env_settings, file_secret_settings
 
     def _given(self, prefix: str) -> bool:
         return any(name.startswith(prefix) for name in self.model_fields_set)
@@ -238,9 +246,9 @@ class Settings(BaseSettings):
 
 
 def load(env_file: Path = ENV_FILE) -> Settings:
-    """Read `.env` and the environment; one sentence per fault, without the value of a secret."""
+    """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
     try:
-        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file, _secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
     except ValidationError as err:
         faults = [
             (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
@@ -251,20 +259,22 @@ def load(env_file: Path = ENV_FILE) -> Settings:
 
 def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
     """Where the value of every setting comes from, by its name in lower case."""
-    in_file, in_process = _names(dotenv_values(env_file)), _names(os.environ)
-    return {
-        name: ".env" if name in in_file else "environment" if name in in_process else "default"
-        for name in Settings.model_fields
-    }
+    mounted = [path.name for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
+    # the later ones win
+    places: tuple[tuple[Origin, Iterable[str]], ...] = (
+        ("secret file", mounted),
+        ("environment", os.environ),
+        (".env", dotenv_values(env_file)),
+    )
+    found: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
+    for origin, names in places:
+        found |= {name.lower(): origin for name in names if name.lower() in found}
+    return found
 
 
 def strays(env_file: Path = ENV_FILE) -> list[str]:
     """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
     return sorted(name for name in dotenv_values(env_file) if name.lower() not in Settings.model_fields)
-
-
-def _names(values: Mapping[str, str | None]) -> set[str]:
-    return {name.lower() for name in values}
 
 
 def is_secret(name: str) -> bool:

@@ -49,9 +49,7 @@ def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--sample", choices=["seoul"], help="run on the observed Seoul record 1907-2015 instead")
     made.add_argument("--scenarios", metavar="1,2,..", help="scenario ids or names (default all four)")
     made.add_argument("--risks", metavar="a,b", help="risk names (default all nine)")
-    made.add_argument(
-        "--edition", default=DEFAULT_EDITION, metavar="NAME|FILE", help="methodology (default %(default)s)"
-    )
+    made.add_argument("--edition", metavar="NAME|FILE", help=f"methodology (default EDITION, else {DEFAULT_EDITION})")
     made.add_argument(
         "--baseline", metavar="FIRST-LAST", help="years that set quantile edges (default 1991-2020 if held)"
     )
@@ -78,7 +76,7 @@ def _run(job: JobType, args: argparse.Namespace) -> int:
     config = settings.load()
     request = Request(
         job_type=job,
-        edition=load_edition(args.edition),
+        edition=load_edition(args.edition or config.edition or DEFAULT_EDITION),
         risks=parse_risks(_list(args.risks)),
         scenarios=tuple(sorted({Scenario.parse(name) for name in _list(args.scenarios) or map(int, Scenario)})),
         baseline=parse_years(args.baseline) if args.baseline else (SEOUL_BASELINE if args.sample else None),

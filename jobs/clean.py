@@ -1,7 +1,9 @@
-"""Delete expired rows of the assessment caches, and mark assessments whose worker is gone as failed.
+"""Delete expired rows of the assessment caches, mark assessments whose worker is gone as failed, and make room.
 
-    python -m jobs.clean [--sink URL]
+    python -m jobs.clean [--sink URL] [--keep-runs N] [--run-dir DIR]
 
+With KEEP_RUNS or --keep-runs: deletes the run directories of published runs, all but the newest N. A run that was not
+published stays, --resume may continue it. Published results stand in the database and are not touched.
 Exit codes: 0 complete, 1 failed, 2 bad arguments or settings, 130 interrupted.
 """
 
@@ -10,9 +12,11 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 from engine import settings
-from engine.io import batch_jobs, postgres, site_results
+from engine.errors import SettingsError
+from engine.io import batch_jobs, old_runs, postgres, site_results
 from engine.io.embedded import EmbeddedServer
 from jobs import _console, _home
 
@@ -23,22 +27,29 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m jobs.clean", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--sink", metavar="URL", help="application database (default APP_*, else embedded)")
+    made.add_argument("--keep-runs", type=int, metavar="N", help="newest to keep (default KEEP_RUNS, else all)")
+    made.add_argument("--run-dir", type=Path, metavar="DIR", help="run directories (default ENGINE_HOME/runs)")
     args = made.parse_args(argv)
     _console.start_logging()
-    return _console.exit_code(lambda: _run(args.sink))
+    return _console.exit_code(lambda: _run(args.sink, args.keep_runs, args.run_dir))
 
 
-def _run(url: str | None) -> int:
+def _run(url: str | None, keep: int | None, runs: Path | None) -> int:
+    if keep is not None and keep < 1:
+        raise SettingsError(f"--keep-runs is a positive number of runs, not {keep}")
+    deleted_runs: list[int] = []
     with ExitStack() as stack:
         config = settings.load()
-        url = url or config.application_url
+        url, keep, runs = url or config.application_url, keep or config.keep_runs, runs or config.engine_home / "runs"
         if url is None:
             _, url = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
         with closing(postgres.connect(url)) as connection:
             deleted = site_results.clean_caches(connection)
             lost = batch_jobs.fail_lost(connection)
+            if keep is not None:
+                deleted_runs = old_runs.delete_old(connection, runs, keep)
     counts = " ".join(f"{table}={rows}" for table, rows in deleted.items())
-    print(f"job=clean {counts} lost_jobs={len(lost)}")
+    print(f"job=clean {counts} lost_jobs={len(lost)} run_directories={len(deleted_runs)}")
     return _console.COMPLETE
 
 

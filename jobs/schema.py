@@ -1,8 +1,10 @@
 """Make the tables of the warehouse and of the application database, or bring them up to date.
 
-    python -m jobs.schema [--warehouse URL] [--application URL]
+    python -m jobs.schema [--warehouse URL] [--application URL] [--roles]
 
-The databases must exist; they may be one. Without arguments and settings: those of the embedded server.
+The databases must exist; they may be one. Without arguments and settings: those of the embedded server. --roles makes
+the roles climate_etl, climate_batch, climate_api and climate_reader, unless they are there, and gives each what its
+processes need; it takes a superuser, or an owner of the databases who may create roles. Repeat it after an upgrade.
 Exit codes: 0 complete, 1 failed, 2 bad arguments or settings, 130 interrupted.
 """
 
@@ -28,12 +30,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--warehouse", metavar="URL", help="climate data (default DW_*)")
     parser.add_argument("--application", metavar="URL", help="results and jobs (default APP_*)")
+    parser.add_argument("--roles", action="store_true", help="make the four roles and grant their rights, too")
     args = parser.parse_args(argv)
     _console.start_logging()
-    return _console.exit_code(lambda: _run(args.warehouse, args.application))
+    return _console.exit_code(lambda: _run(args.warehouse, args.application, roles=args.roles))
 
 
-def _run(warehouse: str | None, application: str | None) -> int:
+def _run(warehouse: str | None, application: str | None, *, roles: bool) -> int:
     with ExitStack() as stack:
         if warehouse is None and application is None:
             warehouse, application = _configured(stack)
@@ -43,7 +46,11 @@ def _run(warehouse: str | None, application: str | None) -> int:
                 continue
             with closing(postgres.connect(url)) as connection:
                 applied = migrate.apply(connection, family)
+                if roles:
+                    migrate.grant(connection, family)
             log.info("%s schema in %s: %s", family, postgres.describe(url), ", ".join(applied) or "up to date")
+            if roles:
+                log.info("%s rights granted to climate_etl, climate_batch, climate_api, climate_reader", family)
     return _console.COMPLETE
 
 

@@ -40,3 +40,21 @@ def test_secrets_do_not_print(monkeypatch):
     monkeypatch.setenv("DW_URL", "postgresql://u:hush@h/d")
     assert "hush" not in repr(settings.load())
     assert settings.load().warehouse_url == "postgresql://u:hush@h/d"
+
+
+def test_a_mounted_secret_fills_what_neither_file_nor_process_says(monkeypatch, tmp_path):
+    mounted = tmp_path / "secrets"
+    mounted.mkdir()
+    monkeypatch.setattr(settings, "SECRETS", mounted)
+    (mounted / "app_password").write_text("from a file\n")
+    (mounted / "api_key").write_text("from a file")
+    monkeypatch.setenv("APP_HOST", "db")
+    monkeypatch.setenv("API_KEY", "from the process")
+    config, origins = settings.load(), settings.origins()
+    assert config.application_url == "postgresql://skala_app_user:from%20a%20file@db:5432/skala_application"
+    assert config.key("api_key") == "from the process"
+    assert (origins["app_password"], origins["api_key"], origins["dw_host"]) == (
+        "secret file",
+        "environment",
+        "default",
+    )

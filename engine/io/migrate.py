@@ -2,6 +2,9 @@
 
 A file once released is never edited: its checksum is stored, and a difference is refused. Files from 9000 on need
 PostGIS and are skipped, every time anew, on a server that does not offer it.
+
+Roles are another matter than tables: `grant` makes four and gives each what its processes need. It is asked for, never
+done by itself, because it takes the right to make roles, and it may be repeated.
 """
 
 from __future__ import annotations
@@ -77,3 +80,18 @@ def apply(connection: psycopg.Connection, family: str) -> list[str]:
                 )
             applied.append(migration.name)
         return applied
+
+
+def grant(connection: psycopg.Connection, family: str) -> None:
+    """Make the roles and give them their rights in a database whose schema is applied; all of it or nothing.
+
+    raises : EngineError, most often because the user may not make roles or does not own the tables
+    """
+    with (
+        postgres.failures(f"granting rights in the {family} schema", EngineError),
+        postgres.advisory_lock(connection, ("schema",), "the schema is being changed by another process"),
+        connection.transaction(),
+    ):
+        for name in ("roles", family):
+            statements = (resources.files("engine.io") / "roles" / f"{name}.sql").read_text("utf-8")
+            connection.execute(statements.encode())

@@ -154,9 +154,9 @@ class Listener:
     def _catch_up(self, connection: psycopg.Connection) -> None:
         """Run what the schedule would have started while nobody was here."""
         now = datetime.now(UTC)
-        all_triggers = schedule.triggers(self._config)
-        for kind in schedule.YEARLY:
-            due = schedule.last_firing(all_triggers[kind], now, schedule.grace(self._config))
+        crons = schedule.triggers(self._config)
+        for kind in (kind for kind in schedule.YEARLY if kind in crons):
+            due = schedule.last_firing(crons[kind], now, schedule.grace(self._config))
             if due is not None and not triggers.has_started_since(connection, kind, due):
                 log.warning("%s was due at %s and did not start: starting it now", kind, due.isoformat())
                 batch_jobs.create(connection, kind, {"origin": "missed schedule"})

@@ -27,7 +27,7 @@ def triggers(config: Settings) -> dict[Task, CronTrigger]:
             minute=getattr(config, f"{kind}_schedule_minute"),
             timezone=zone,
         )
-        for kind in YEARLY
+        for kind in (YEARLY if config.scheduled_runs else ())
     }
     found["clean"] = CronTrigger(hour=config.cache_clean_hour, minute=config.cache_clean_minute, timezone=zone)
     return found

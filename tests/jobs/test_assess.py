@@ -264,4 +264,4 @@ def test_the_cleaner_says_what_it_has_deleted(both, capsys):
     capsys.readouterr()
     assert clean.main([]) == 0
     said = capsys.readouterr().out.strip()
-    assert said == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 lost_jobs=1"
+    assert said == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 lost_jobs=1 run_directories=0"

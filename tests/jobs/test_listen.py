@@ -233,6 +233,8 @@ def test_times_are_those_of_the_settings_in_their_zone(monkeypatch):
     monkeypatch.setenv("SCHEDULE_TIMEZONE", "UTC")
     other = schedule.triggers(load())["hazard"].get_next_fire_time(None, datetime(2026, 12, 31, tzinfo=UTC))
     assert other.isoformat() == "2027-06-15T23:45:00+00:00"
+    monkeypatch.setenv("SCHEDULED_RUNS", "false")  # another scheduler's business; the caches stay ours
+    assert list(schedule.triggers(load())) == ["clean"]
 
 
 def test_a_firing_before_the_grace_is_not_missed():

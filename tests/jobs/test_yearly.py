@@ -13,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from engine.settings import Settings
-from jobs import hazard, probability, yearly
+from jobs import clean, hazard, probability, yearly
 from tests.warehouses import fill
 
 VOLATILE = ["run_id", "calculated_at", "computed_at"]
@@ -115,6 +115,29 @@ def test_part_of_the_cells_in_another_edition_is_not_mixed_in(filled, results, t
     assert yearly.main(arguments) == 0
     assert yearly.main([*arguments, "--cells", "5", "--edition", "2025-12"]) == 2
     assert "drought is published by run 1 with edition 2025-11" in caplog.messages[-1]
+
+
+def test_the_cleaner_keeps_the_newest_run_directories_and_every_run_that_may_go_on(filled, results, tmp_path, capsys):
+    runs = tmp_path / "home" / "runs"
+    arguments = ["--source", filled, "--sink", results, "--risks", "drought"]
+    for _ in range(4):
+        assert yearly.main(arguments) == 0
+    with psycopg.connect(results, autocommit=True) as connection:  # one was stopped, one is another database's
+        connection.execute("UPDATE result_runs SET published_at = NULL WHERE run_id = 1")
+        connection.execute("UPDATE result_runs SET source_fingerprint = repeat('0', 64) WHERE run_id = 2")
+    assert clean.main(["--sink", results]) == 0
+    assert sorted(path.name for path in runs.iterdir()) == ["1", "2", "3", "4"]
+    assert clean.main(["--sink", results, "--keep-runs", "1"]) == 0
+    assert sorted(path.name for path in runs.iterdir()) == ["1", "2", "4"]
+    assert capsys.readouterr().out.strip().endswith("run_directories=1")
+    assert clean.main(["--sink", results, "--keep-runs", "0"]) == 2
+
+
+def test_the_edition_of_the_settings_is_the_default_and_an_argument_wins(filled, results, monkeypatch, capsys):
+    monkeypatch.setenv("EDITION", "2025-12")  # so that a scheduled run does not go back to an older methodology
+    for words, edition in (([], "2025-12"), (["--edition", "2025-11"], "2025-11")):
+        assert yearly.main(["--source", filled, "--sink", results, "--dry-run", *words]) == 0
+        assert f"edition {edition}" in capsys.readouterr().out
 
 
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(filled, results, capsys):

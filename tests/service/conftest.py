@@ -15,6 +15,7 @@ from engine.io import migrate
 from engine.settings import Settings
 from jobs import yearly
 from jobs.serve import create_app
+from tests.roles import as_role, grant
 from tests.warehouses import fill
 
 #: of the small grid: an active cell in its middle, a cell of the sea, a point outside
@@ -23,12 +24,15 @@ LAND, SEA, OUTSIDE = (35.1, 127.2), (35.3, 127.4), (37.5665, 126.978)
 
 @pytest.fixture(scope="package")
 def databases(server):
-    """(warehouse, results) with the results of a yearly run; not to be written by a test that others follow."""
+    """(warehouse, results), a superuser's, with the results of a yearly run; not to be written by a test that others
+    follow."""
     urls = [server.create(f"service_{family}") for family in ("warehouse", "results")]
     for url, family in zip(urls, ("warehouse", "results"), strict=True):
         with psycopg.connect(url, autocommit=True) as connection:
             migrate.apply(connection, family)
     fill(urls[0])
+    for url, family in zip(urls, ("warehouse", "results"), strict=True):
+        grant(url, family)
     return urls
 
 
@@ -41,12 +45,14 @@ def environment(databases, tmp_path_factory):
         home = tmp_path_factory.mktemp("service")
         patch.chdir(home)
         patch.setenv("ENGINE_HOME", str(home))
-        patch.setenv("DW_URL", warehouse)
-        patch.setenv("APP_URL", results)
+        # the service has the rights of its role and no others
+        patch.setenv("DW_URL", as_role(warehouse, "climate_api"))
+        patch.setenv("APP_URL", as_role(results, "climate_api"))
         patch.setenv("SPATIAL_MISSING_POLICY", "impute")
         patch.setenv("API_MAX_BODY_BYTES", "20000")
         patch.setenv("PORTFOLIO_MAX_ROWS", "500")
-        assert yearly.main([]) == 0
+        ends = {"--source": as_role(warehouse, "climate_batch"), "--sink": as_role(results, "climate_batch")}
+        assert yearly.main([word for end in ends.items() for word in end]) == 0
         yield patch
 
 
