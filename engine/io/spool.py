@@ -54,6 +54,8 @@ SCHEMAS: Mapping[str, pl.Schema] = {
         }
     ),
 }
+#: cells a row group of cells.parquet: a worker reads the groups of its block
+_CELL_ROWS = 20_000
 KEY = ("grid_id", "risk_type", "scenario_id", "time_period")
 _NULLABLE = {"aal", "aal_se", "bin_probs", "edges"}
 
@@ -130,7 +132,7 @@ class RunFiles:
     def share_cells(self, cells: pl.DataFrame) -> str:
         """Write the run's cells for the workers; returns the SHA-256 by which they know them."""
         buffer = io.BytesIO()
-        cells.write_parquet(buffer, compression="zstd", row_group_size=_ROW_GROUP)
+        cells.write_parquet(buffer, compression="zstd", row_group_size=_CELL_ROWS)
         self._write("cells.parquet", buffer.getvalue())
         return hashlib.sha256(buffer.getvalue()).hexdigest()
 
