@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import polars as pl
 
 from engine import kernels
+from engine.block import BlockResult
 from engine.guard import BlockNotes, settle
 from engine.io.results import BinStyle
 from engine.io.sink import JobType, RunRecord, Sink
@@ -56,7 +58,7 @@ class Request:
 
 @dataclass(slots=True)
 class Watch:
-    """Seconds by stage. Reading overlaps computing, so the stages may add up to more than the wall time."""
+    """Seconds by stage. Reading and spooling overlap computing: the stages may add up to more than the wall time."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _started: float = field(default_factory=time.perf_counter)
@@ -147,7 +149,7 @@ def execute(
         watch = Watch()
         plan = plan_of(source, request)
         cells = active_cells(source, request.cells)
-        ranges = ranges_of(cells, request.block_cells)
+        ranges = ranges_of(cells, request.block_cells, source.cuts)
         identity = identity_of(source, request, plan) | {"cells": cells.height}
         directory = _open(source, sink, request, plan, identity, ranges, runs)
         run = Run(
@@ -238,7 +240,7 @@ def _compute(run: Run, runner: Runner, progress: Callable[[int, int], None]) -> 
 
 
 def in_process(run: Run) -> Iterator[StoredBlock]:
-    """The missing blocks in order, by this process."""
+    """The missing blocks in order, by this process; one is stored while the next is computed."""
     started = time.perf_counter()
     kernels.warm_up()
     run.watch.add("compile", time.perf_counter() - started)
@@ -246,11 +248,25 @@ def in_process(run: Run) -> Iterator[StoredBlock]:
     reference, failed = make_reference(run.source, run.plan)
     run.watch.add("prepare", time.perf_counter() - started)
     todo = run.directory.missing
-    for number, result, notes in compute_blocks(run.source, run.plan, reference, failed, run.cells, run.ranges, todo):
+
+    def store(number: int, result: BlockResult, notes: BlockNotes) -> tuple[StoredBlock, float]:
         started = time.perf_counter()
         stored = run.directory.store_block(number, result.frames(run.plan), notes.as_json())
-        run.watch.add("spool", time.perf_counter() - started)
-        yield stored
+        return stored, time.perf_counter() - started
+
+    def finished(storing: Future[tuple[StoredBlock, float]]) -> StoredBlock:
+        stored, seconds = storing.result()
+        run.watch.add("spool", seconds)
+        return stored
+
+    with ThreadPoolExecutor(1, thread_name_prefix="spool") as writer:
+        storing: Future[tuple[StoredBlock, float]] | None = None
+        for block in compute_blocks(run.source, run.plan, reference, failed, run.cells, run.ranges, todo):
+            if storing is not None:
+                yield finished(storing)
+            storing = writer.submit(store, *block)
+        if storing is not None:
+            yield finished(storing)
 
 
 def _frames(directory: RunDirectory, kind: str, plan: Plan) -> pl.LazyFrame | None:

@@ -1,7 +1,7 @@
 """Blocks of cells through read and compute, one after the other; what to do with the results is the caller's.
 
 One thread reads the next block while this one computes: numba's parallel kernels are entered from the computing thread
-alone, and at most two blocks are in memory.
+alone, and at most two panels are in memory.
 """
 
 from __future__ import annotations
@@ -57,11 +57,16 @@ def active_cells(source: ClimateSource, cells: str | int | None = None) -> pl.Da
     return chosen
 
 
-def ranges_of(cells: pl.DataFrame, block_cells: int = BLOCK_CELLS) -> list[tuple[int, int]]:
-    """Half-open ranges of grid_id, each holding at most `block_cells` of these cells."""
+def ranges_of(cells: pl.DataFrame, block_cells: int = BLOCK_CELLS, cuts: Sequence[int] = ()) -> list[tuple[int, int]]:
+    """Half-open ranges of grid_id, each holding at most `block_cells` of these cells, and ending at a cut if it can."""
     ids = cells["grid_id"].to_numpy()
-    first = ids[::block_cells]
-    return [(int(lo), int(hi)) for lo, hi in zip(first, [*first[1:], ids[-1] + 1], strict=True)]
+    good = np.append(np.searchsorted(ids, np.asarray(cuts, ids.dtype)), len(ids))
+    starts = [0]
+    while (end := starts[-1] + block_cells) < len(ids):
+        within = good[(starts[-1] < good) & (good <= end)]
+        starts.append(int(within.max(initial=0)) or end)
+    firsts = ids[starts].tolist()
+    return list(zip(firsts, [*firsts[1:], int(ids[-1]) + 1], strict=True))
 
 
 def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[str, str]]:
@@ -209,7 +214,7 @@ def run(
         baseline=baseline,
     )
     chosen = active_cells(source, cells)
-    ranges = ranges_of(chosen, block_cells)
+    ranges = ranges_of(chosen, block_cells, source.cuts)
     reference, broken = make_reference(source, plan)
     probability, hazard, notes, done = [], [], [], 0
     for _, result, note in compute_blocks(source, plan, reference, broken, chosen, ranges, range(len(ranges))):

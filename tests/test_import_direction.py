@@ -22,7 +22,7 @@ ALLOWED = {
     "block": BASE | {"frames"} | {"risks", "io", "kernels", "plan"},
     "summary": BASE | {"risks", "plan"},
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "summary"},
-    "batch": BASE | {"risks", "io", "kernels", "plan", "guard", "pipeline", "summary"},
+    "batch": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "pipeline", "summary"},
     "cluster": BASE | {"settings", "risks", "io", "kernels", "plan", "pipeline", "batch"},
     "enrichment": BASE | {"assess", "io"},
     "stages": BASE | {"assess", "io"},

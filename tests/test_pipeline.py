@@ -8,6 +8,7 @@ import engine
 from engine import kernels
 from engine.errors import EngineError, SettingsError
 from engine.io import open_source
+from engine.pipeline import ranges_of
 from engine.risks import RISKS
 from engine.scenario import Scenario
 from tests.warehouses import fill
@@ -75,6 +76,13 @@ def test_results_do_not_depend_on_the_block_size(source, result):
     order = ["grid_id", "risk_type", "scenario_id", "time_period"]
     assert_frame_equal(small.probability.sort(order), result.probability.sort(order), check_exact=True)
     assert_frame_equal(small.hazard.sort(order), result.hazard.sort(order), check_exact=True)
+
+
+def test_blocks_begin_where_the_source_says_when_that_leaves_them_a_cell():
+    cells = pl.DataFrame({"grid_id": pl.Series([2, 3, 5, 7, 11, 13, 17, 19], dtype=pl.Int32)})
+    assert ranges_of(cells, 3) == [(2, 7), (7, 17), (17, 20)]
+    assert ranges_of(cells, 3, cuts=[1, 3, 5, 12]) == [(2, 5), (5, 13), (13, 20)]
+    assert ranges_of(cells, 2, cuts=[1, 17, 30]) == [(2, 5), (5, 11), (11, 17), (17, 20)]
 
 
 def test_a_subset_gives_the_same_rows_as_the_whole(source, result):

@@ -22,6 +22,8 @@ class ClimateSource(Protocol):
     fingerprint : 64 hex digits, changes when any published input changes
     snapshot  : what another process gives to `open_source` to see this very state, while this source is open; None
                 where equal fingerprints are enough
+    cuts      : grid_ids, ascending, where a block had better begin, because what lies before is read in other pieces;
+                empty where it makes no difference
     tables    : table name -> its columns; a table that is absent, empty or unpublished is not listed
     """
 
@@ -35,6 +37,8 @@ class ClimateSource(Protocol):
     def fingerprint(self) -> str: ...
     @property
     def snapshot(self) -> str | None: ...
+    @property
+    def cuts(self) -> Sequence[int]: ...
     @property
     def tables(self) -> Mapping[str, frozenset[str]]: ...
     @property

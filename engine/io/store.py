@@ -153,6 +153,13 @@ class StoreSource:
     def snapshot(self) -> None:
         return None
 
+    @cached_property
+    def cuts(self) -> Sequence[int]:
+        """First cells of the row groups: a block that splits one decodes it for its neighbour, too."""
+        ids = self._cells["grid_id"].to_numpy()
+        ends = (np.searchsorted(ids, [band.lo, band.hi]) for band in self._bands)
+        return [int(first) for start, stop in ends for first in ids[start:stop:ROW_GROUP]]
+
     @property
     def covered_years(self) -> tuple[int, ...]:
         return self._covered if "api_typhoon_besttrack" in self.tables else ()

@@ -122,6 +122,10 @@ class WarehouseSource:
     def snapshot(self) -> str:
         return self._snapshot
 
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        return ()
+
     @cached_property
     def tables(self) -> Mapping[str, frozenset[str]]:
         """Columns as they are, and in `location_grid` also those that the reader works out."""

@@ -98,6 +98,10 @@ class NationalClimate:
         return None
 
     @property
+    def cuts(self) -> tuple[int, ...]:
+        return ()
+
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(self._state).encode()).hexdigest()
 

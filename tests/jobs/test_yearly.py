@@ -153,7 +153,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(filled, results, cap
         (["--scenarios", "4,9"], 2, "unknown scenario '9'"),
         (["--edition", "2031"], 2, "unknown edition '2031'"),
         (["--baseline", "1900-1910"], 2, "baseline 1900-1910 lies outside the years 2021-2100"),
-        (["--resume", "77"], 2, "no run 77 to resume"),
+        (["--resume", "77"], 2, "no run 77 under"),
         (["--cells", "900:1000"], 1, "no active cell in --cells 900:1000"),
     ],
 )
