@@ -89,7 +89,7 @@ def test_followers_get_every_state_in_order_late_ones_the_last_and_leaving_stops
         assert messages(late) == ([first[-1]], 1000)
 
 
-@pytest.mark.parametrize("request_id", [str(uuid.uuid4()), "not-an-id"])
+@pytest.mark.parametrize("request_id", ["9f1c1f5e-0f0a-4d0e-9d3c-6a4b8a3f0001", "not-an-id"])
 def test_an_unknown_id_is_said_and_the_socket_closed(client, request_id):
     base = str(client.base_url).replace("http", "ws")
     with connect(f"{base}/api/v1/risk-assessment/ws/{request_id}") as socket:
