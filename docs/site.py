@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
+from mkdocs.structure.files import File, Files
 
 from engine.report.words import bin_ranges
 from engine.risks import RISKS, load_edition
@@ -15,6 +16,16 @@ from jobs.serve import create_app
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 _FILLED = {"<!-- routes -->": lambda: _routes(), "<!-- editions -->": lambda: _editions()}
+#: pages that lie outside docs/, where those who read the code expect them
+_OF_THE_TOP = {"benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md"}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Benchmarks and changes are pages, too."""
+    top = Path(config["docs_dir"]).parent
+    for page, source in _OF_THE_TOP.items():
+        files.append(File.generated(config, page, content=(top / source).read_text("utf-8")))
+    return files
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -28,9 +39,11 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Tables made from the code, where a page asks for them."""
+    """Tables made from the code, where a page asks for them; links into the repository lead to their pages."""
     for marker, table in _FILLED.items():
         markdown = markdown.replace(marker, table()) if marker in markdown else markdown
+    for page, source in _OF_THE_TOP.items():
+        markdown = markdown.replace(f"](../{source}", f"]({page}")
     return markdown
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import fsspec
@@ -33,7 +34,7 @@ def _no_environment(monkeypatch, tmp_path):
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BLOCK_CELLS", "4")  # 17 cells: five blocks
+    monkeypatch.setenv("BLOCK_CELLS", "4")  # 17 cells: five blocks, of a store one more
     monkeypatch.chdir(tmp_path)
 
 
@@ -60,14 +61,20 @@ def store(filled, folder):
 
 
 @pytest.fixture(scope="module")
-def alone(filled, folder):
-    """The run in one process: sink and run directory that all others are compared with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BLOCK_CELLS", "4")
-        patch.chdir(folder)
-        arguments = ["--source", filled, "--sink", str(folder / "alone"), "--run-dir", str(folder / "alone-runs")]
-        assert yearly.main(arguments) == 0
-    return folder / "alone", folder / "alone-runs" / "1"
+def alone(folder):
+    """The run of a source in one process: sink and run directory that all others are compared with."""
+
+    @cache
+    def run(source):
+        name = Path(source).name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BLOCK_CELLS", "4")
+            patch.chdir(folder)
+            arguments = ["--source", source, "--sink", f"alone-{name}", "--run-dir", f"alone-runs-{name}"]
+            assert yearly.main(arguments) == 0
+        return folder / f"alone-{name}", folder / f"alone-runs-{name}" / "1"
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +143,9 @@ def wait_for(condition):
     raise AssertionError("waited ten minutes in vain")
 
 
-def same_as(alone, sink, blocks):
+def same_as(run_alone, sink, blocks):
     """blocks: name -> bytes of a block's file."""
-    own_sink, own_run = alone
+    own_sink, own_run = run_alone
     expected = {str(path.relative_to(own_run)): path.read_bytes() for path in own_run.glob("block=*/*.parquet")}
     assert blocks == expected
     for table in TABLES:
@@ -166,7 +173,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(alone, filled, scheduler,
             (folder / "go").touch()
         assert code.result(120) == 0
     assert (folder / "victim-holds").exists()
-    same_as(alone, tmp_path / "out", blocks_under(tmp_path / "runs" / "1"))
+    same_as(alone(filled), tmp_path / "out", blocks_under(tmp_path / "runs" / "1"))
     said = caplog.text + "".join((folder / f"{name}.log").read_text() for name in ("scheduler", "lasting", "victim"))
     assert "hush" not in said
     with psycopg.connect(filled, autocommit=True) as connection:  # workers let go of the warehouse with the run
@@ -182,7 +189,7 @@ def test_blocks_in_an_object_store_are_the_same(alone, store, scheduler, folder,
     root = f"{BUCKET}/yearly/1/"
     found = bucket.find(root)
     blocks = {path.removeprefix(root): bucket.cat_file(path) for path in found if "/block=" in path}
-    same_as(alone, tmp_path / "out", blocks)
+    same_as(alone(store), tmp_path / "out", blocks)
 
 
 def test_workers_of_another_version_are_refused_before_a_run_is_begun(store, scheduler, tmp_path, monkeypatch, caplog):

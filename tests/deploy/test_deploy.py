@@ -80,6 +80,18 @@ def test_compose_and_workflows_fit_their_schemas():
     check_schema("vendor.github-workflows", *sorted((ROOT / ".github/workflows").glob("*.yaml")))
 
 
+def test_a_change_and_a_release_pass_what_the_own_command_asks_for():
+    workflows = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github/workflows").glob("*.yaml")}
+    run = {step["run"] for job in workflows["ci"]["jobs"].values() for step in job["steps"] if "run" in step}
+    asked = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line.startswith(("./", "."))]
+    assert len(asked) == 2
+    assert set(asked) <= run
+    publishing = {name: job for name, job in workflows["release"]["jobs"].items() if "steps" in job}
+    assert publishing
+    for name, job in publishing.items():
+        assert job["needs"] == "ci", name
+
+
 @pytest.mark.parametrize("version", ["1.31", kubernetes_validate.latest_version()])
 def test_manifests_fit_the_schemas_of_kubernetes(version):
     found = 0
