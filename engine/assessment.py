@@ -172,7 +172,7 @@ class Assessor:
             files.finish(summary)
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
-                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons: {out}/failures.parquet")
+                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons are in failures.parquet")
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)

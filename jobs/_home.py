@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+from contextlib import closing
 from pathlib import Path
+
+import psycopg
 
 from engine.errors import EngineError
 from engine.io import migrate, postgres
@@ -32,15 +35,22 @@ def databases(server: EmbeddedServer) -> tuple[str, str]:
 def fill(warehouse: str, sample: str, home: Path) -> None:
     """Write the sample's files once and load them; leaves a warehouse alone that somebody filled with other data.
 
+    Of several jobs that start together one loads; the others wait, and find it done.
+
     raises : EngineError when a loader fails
     """
+    with closing(postgres.connect(warehouse)) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s, hashtext('sample'))", (postgres.LOCK_SPACE,))
+        _fill(connection, warehouse, sample, home)
+
+
+def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Path) -> None:
     # imported here: most jobs want the databases alone, and the sample and the loaders take seconds to import
     from engine.io.etl import run_loaders
     from engine.io.etl.loading import LoadOptions
 
     module, scope = SAMPLES[sample]
-    with postgres.connect(warehouse) as connection:
-        scopes = connection.execute("SELECT DISTINCT scope FROM etl_load WHERE status = 'published'").fetchall()
+    scopes = connection.execute("SELECT DISTINCT scope FROM etl_load WHERE status = 'published'").fetchall()
     if other := sorted({found for (found,) in scopes} - {scope}):
         log.info("the embedded warehouse holds data of scope %s: the sample is not loaded", ", ".join(other))
         return
@@ -54,7 +64,7 @@ def fill(warehouse: str, sample: str, home: Path) -> None:
     started = time.perf_counter()
     reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _say)
     if bad := [report for report in reports if report.status == "failed"]:
-        raise EngineError(f"loading the sample failed: {bad[0].table}: {bad[0].message}")
+        raise EngineError(f"loading the sample failed: {': '.join(filter(None, (bad[0].table, bad[0].message)))}")
     rows = sum(report.rows for report in reports if report.status == "published")
     log.info("%s tables, %s rows loaded in %.1f s", len(reports), f"{rows:,}", time.perf_counter() - started)
 

@@ -46,6 +46,11 @@ def wrong_type(name: str) -> str:
     return f"Invalid type for {name}"
 
 
+def invalid_character(name: str) -> str:
+    """Words for text that a database cannot hold."""
+    return f"Invalid character in {name}"
+
+
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 DUPLICATE_SITE = "Duplicate site id"
 

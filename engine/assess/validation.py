@@ -15,6 +15,7 @@ from engine.assess.fields import (
     DUPLICATE_SITE,
     FIELDS,
     Field,
+    invalid_character,
     missing,
     wrong_type,
 )
@@ -176,6 +177,8 @@ def _checks(typed: pl.DataFrame) -> Iterator[Check]:
                 yield from _list_checks(field)
         elif (fault := _fault(field)) is not None:
             yield field.name, fault, pl.lit(field.message)
+        if field.kind == "text" and not (field.pattern or field.choices):
+            yield field.name, value.str.contains("\0", literal=True), pl.lit(invalid_character(field.name))
         if field.name == "site_id":
             yield field.name, pl.col("again"), pl.lit(DUPLICATE_SITE)
 
@@ -196,9 +199,8 @@ def _fault(field: Field) -> pl.Expr | None:
 def _list_checks(field: Field) -> Iterator[Check]:
     value, known = pl.col(field.name), list(_KNOWN[field.name])
     unknown = value.list.filter(pl.element().is_null() | ~pl.element().is_in(known))
-    words = unknown.list.eval(
-        pl.format(field.message.replace("{value}", "{}"), pl.element().cast(pl.String).fill_null("null"))
-    )
+    shown = pl.element().cast(pl.String).fill_null("null").str.replace_all("\0", "\ufffd", literal=True)
+    words = unknown.list.eval(pl.format(field.message.replace("{value}", "{}"), shown))
     yield field.name, unknown.list.len() > 0, words
     if field.name == "time_periods":
         scenarios = pl.col("scenario_ids").fill_null(_DEFAULT_SCENARIOS)

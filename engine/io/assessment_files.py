@@ -36,10 +36,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
                 record = json.loads(line)
                 if not isinstance(record, dict):
                     raise SourceError(f"{path}: line {number} is no JSON object")
+                if b"\\u" in line:  # half a surrogate pair is no text: it cannot be encoded
+                    json.dumps(record, ensure_ascii=False).encode()
                 records.append(record)
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist") from None
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise SourceError(f"{path}: line {len(records) + 1} is no JSON: {err}") from err
     except OSError as err:
         raise SourceError(f"{path} cannot be read: {err.strerror}") from err

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -59,9 +59,9 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def worker() -> str:
-    """Who works in this process: host and process number."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def worker(process: int | None = None) -> str:
+    """Who works in a process of this host, in this one by default: host and process number."""
+    return f"{socket.gethostname()}:{process or os.getpid()}"
 
 
 def create(connection: psycopg.Connection, job_type: str, parameters: Mapping[str, Any], total_items: int = 0) -> UUID:
@@ -241,27 +241,36 @@ def fail(
     return bool(changed)
 
 
-def cancel(connection: psycopg.Connection, batch_id: UUID) -> bool:
+def cancel(connection: psycopg.Connection, batch_id: UUID, why: str | None = None) -> bool:
     """End a job that is queued or running; its worker notices at its next report. False when it had ended already."""
     with postgres.failures("cancelling a job", SinkError):
         changed = connection.execute(
-            "UPDATE batch_jobs SET status = 'cancelled', completed_at = now(), updated_at = now()"
+            "UPDATE batch_jobs SET status = 'cancelled', error_message = %s, completed_at = now(), updated_at = now()"
             " WHERE batch_id = %s AND status IN ('queued', 'running')",
-            (batch_id,),
+            (why, batch_id),
         ).rowcount
     return bool(changed)
 
 
-def fail_lost(connection: psycopg.Connection, silent_for: timedelta = LOST_AFTER) -> list[UUID]:
-    """Mark running jobs whose worker has said nothing for so long as failed, "Worker lost"; returns their ids."""
+_LOSE: LiteralString = (
+    "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(), updated_at = now()"
+    " WHERE status = 'running' AND {} RETURNING batch_id"
+)
+
+
+def fail_lost(connection: psycopg.Connection, job_types: Sequence[str] = (SITE, PORTFOLIO)) -> list[UUID]:
+    """Mark running jobs whose worker has said nothing for `LOST_AFTER` as failed, "Worker lost"; returns their ids."""
+    return _lose(connection, "job_type = ANY(%s) AND updated_at < now() - %s", (list(job_types), LOST_AFTER))
+
+
+def fail_of_worker(connection: psycopg.Connection, name: str) -> list[UUID]:
+    """The same for the jobs of a worker that is known to be gone, at once. name: as of `worker`"""
+    return _lose(connection, "worker_id = %s", (name,))
+
+
+def _lose(connection: psycopg.Connection, which: LiteralString, values: tuple[object, ...]) -> list[UUID]:
     with postgres.failures("looking for lost jobs", SinkError):
-        rows = connection.execute(
-            "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(),"
-            " updated_at = now() WHERE status = 'running' AND updated_at < now() - %s"
-            " AND job_type = ANY(%s) RETURNING batch_id",
-            (silent_for, [SITE, PORTFOLIO]),
-        ).fetchall()
-    return [row[0] for row in rows]
+        return [row[0] for row in connection.execute(_LOSE.format(which), values).fetchall()]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Request
 
-from engine.assess.fields import ASSET, BUILDING_NAMES, PLACE
+from engine.assess.fields import ASSET, BUILDING_NAMES, PLACE, invalid_character
 from engine.service.problems import InvalidError, fault
 
 _ASSET = {field.name for field in ASSET}
@@ -45,7 +45,7 @@ def _unholdable(value: object, loc: Sequence[str | int], depth: int) -> list[dic
         return [fault(["body"], "The body is nested too deeply")]
     if isinstance(value, str):
         bad = "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value)
-        return [fault(loc, f"Invalid character in {loc[-1]}", value.replace("\x00", ""))] if bad else []
+        return [fault(loc, invalid_character(str(loc[-1])), value.replace("\x00", ""))] if bad else []
     children: list[tuple[str | int, object]] = []
     if isinstance(value, dict):
         if bad_keys := [fault for key in value for fault in _unholdable(key, [*loc, "key"], depth)]:

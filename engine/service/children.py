@@ -79,10 +79,11 @@ class Children:
         with child.process.stdout as lines:
             for line in lines:
                 text = line.rstrip()
-                if " ERROR " in text:
+                is_error = " ERROR " in text
+                if is_error:
                     child.last_error = text.partition(" ERROR ")[2]
                 if text:
-                    log.info("%s: %s", task, text)
+                    log.log(logging.ERROR if is_error else logging.INFO, "%s: %s", task, text)
 
     def drain(self, seconds: float) -> None:
         """Wait for all to end; after so many seconds they are interrupted, after as many again killed."""

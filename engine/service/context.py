@@ -39,8 +39,8 @@ class Context:
 
     @property
     def portfolios(self) -> Path:
-        """Folder of uploaded portfolios and their results, one folder a job."""
-        return self.config.engine_home / "portfolios"
+        """Folder of uploaded portfolios and their results, one folder a job; absolute, for workers read it in rows."""
+        return self.config.engine_home.absolute() / "portfolios"
 
     @property
     def grid(self) -> GridDefinition:

@@ -13,9 +13,8 @@ import psycopg
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 from psycopg.rows import tuple_row
-from psycopg_pool import PoolClosed, PoolTimeout
 
-from engine.service import auth
+from engine.service import auth, models
 from engine.service.context import Context
 
 log = logging.getLogger(__name__)
@@ -41,8 +40,9 @@ class Hub:
                 continue
             try:
                 states = await run_in_threadpool(read_states, self._context, list(self._watchers))
-            except (psycopg.OperationalError, PoolTimeout, PoolClosed) as err:
-                log.warning("progress cannot be read: %s", str(err).strip().split("\n")[0])
+            except Exception as err:  # whatever it was, the next look may go well: nobody else tells the watchers
+                known = isinstance(err, psycopg.OperationalError)
+                log.warning("progress cannot be read: %s", str(err).strip().split("\n")[0], exc_info=not known)
                 continue
             for batch_id, message in states.items():
                 for queue in self._watchers.get(batch_id, ()):
@@ -69,7 +69,10 @@ def read_states(context: Context, ids: list[UUID]) -> dict[UUID, Message]:
             " CASE status WHEN 'completed' THEN results END FROM batch_jobs WHERE batch_id = ANY(%s)",
             (ids,),
         ).fetchall()
-    return {row[0]: _message(*row[1:]) for row in rows}
+    return {
+        batch_id: _message(status, progress, step, error, models.outward(batch_id, results))
+        for batch_id, status, progress, step, error, results in rows
+    }
 
 
 def _message(status: str, progress: int, step: str | None, error: str | None, results: object) -> Message:
@@ -99,7 +102,7 @@ async def _follow(socket: WebSocket, hub: Hub, context: Context, request_id: str
         state = (await run_in_threadpool(read_states, context, [batch_id])).get(batch_id)
     except ValueError:
         state = None
-    except (psycopg.OperationalError, PoolTimeout, PoolClosed):
+    except psycopg.OperationalError:
         await socket.close(1013, "The database is not available")
         return
     if state is None:

@@ -8,6 +8,7 @@ import time
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,8 @@ from engine.service.problems import INTERNAL, TooLargeError
 
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: noted for a client that left before its body was here; nobody gets this answer
+_LEFT = 499
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -67,6 +70,8 @@ class Envelope:
                 await too_large(scope, receive, tell)
             else:
                 await self._app(scope, take, tell)
+        except ClientDisconnect:
+            status = status or _LEFT
         except Exception:
             log.exception("request %s failed", request_id)
             if status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -40,6 +41,7 @@ Stamp = Annotated[
     datetime,
     PlainSerializer(lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str),
 ]
+PORTFOLIO_RESULTS = "/api/v1/risk-assessment/portfolio/{request_id}/results"
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 
 
@@ -170,6 +172,13 @@ class BatchStatus(BaseModel):
     error_message: str | None
     created_at: Stamp
     completed_at: Stamp | None
+
+
+def outward(batch_id: UUID, results: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Results of a job for a client: where a portfolio's tables are is an address, not a folder of the server's."""
+    if results is None or "location" not in results:
+        return results
+    return {**results, "location": PORTFOLIO_RESULTS.format(request_id=batch_id)}
 
 
 class SiteResults(BaseModel):

@@ -11,7 +11,6 @@ import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -134,7 +133,7 @@ def install(app: FastAPI) -> None:
         log.error("a request failed", exc_info=err)
         return _answer(500, INTERNAL)
 
-    for kind in (psycopg.OperationalError, psycopg.errors.UndefinedTable, PoolTimeout, PoolClosed, TooManyRequests):
+    for kind in (psycopg.OperationalError, psycopg.errors.UndefinedTable):  # the pool's own are operational, too
         app.add_exception_handler(kind, unavailable)
     app.add_exception_handler(RequestValidationError, invalid_parameters)
     app.add_exception_handler(InvalidError, invalid)

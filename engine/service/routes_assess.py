@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -95,4 +96,7 @@ def read_status(context: Shared, request_id: UUID) -> models.JobStatus:
 @router.get("/api/batch/{batch_id}/status", responses={404: {"model": Problem}})
 def read_batch(context: Shared, batch_id: UUID) -> models.BatchStatus:
     """Older name of the same, with the results once there are any."""
-    return models.BatchStatus.model_validate(find(context, batch_id, "Batch not found"), from_attributes=True)
+    job = find(context, batch_id, "Batch not found")
+    return models.BatchStatus.model_validate(
+        replace(job, results=models.outward(batch_id, job.results)), from_attributes=True
+    )

@@ -9,7 +9,6 @@ from typing import LiteralString
 import psycopg
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from psycopg_pool import PoolClosed, PoolTimeout
 
 from engine.errors import EngineError
 from engine.service import models, problems
@@ -22,7 +21,6 @@ aliases = APIRouter(tags=["health"])
 NAME = "climate-risk-engine"
 _TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
 _LAYERS = ("coastline", "river", "forest", "flood_zone")
-_UNREACHABLE = (psycopg.OperationalError, PoolTimeout, PoolClosed)
 
 
 @router.get("/health")
@@ -37,7 +35,7 @@ def health_of_database(context: Shared) -> models.DatabaseHealth | Response:
     try:
         with context.database() as connection:
             connection.execute("SELECT 1")
-    except _UNREACHABLE:
+    except psycopg.OperationalError:
         sick = models.DatabaseSick(status="unhealthy", database="disconnected", error=problems.UNAVAILABLE)
         return JSONResponse(sick.model_dump(), 503)
     return models.DatabaseHealth(status="healthy", database="connected", timestamp=datetime.now(UTC))
@@ -107,7 +105,7 @@ def metrics(context: Shared) -> Response:
         for job_type, status, count in counts:
             figures.jobs.labels(job_type, status).set(count)
         figures.database_up.set(1)
-    except _UNREACHABLE:
+    except psycopg.OperationalError:
         figures.database_up.set(0)
     for state, value in context.pool.get_stats().items():
         if state in ("pool_size", "pool_available", "requests_waiting"):

@@ -132,7 +132,8 @@ def read_layer(
     risk, pictures = canonical(risk_type), request.app.state.pictures
     with context.database() as connection:
         run = _newest_run(connection)
-        key = (run and (run[0], str(run[4])), quantity, risk, scenario_id, time_period)
+        # a browser's copy outlives this process: other classes or colours are another picture
+        key = (run and (run[0], str(run[4])), quantity, repr(picture.SCALES[quantity]), risk, scenario_id, time_period)
         tag = f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:

@@ -131,7 +131,7 @@ def _too_many(most: int) -> HTTPException:
 
 
 @router.get(
-    PATH + "/{request_id}/results",
+    models.PORTFOLIO_RESULTS,
     response_class=FileResponse,
     responses={
         200: {"content": {"application/vnd.apache.parquet": _BINARY, "application/json": {"schema": {}}}},
@@ -151,12 +151,13 @@ def read_portfolio(
     job = find(context, request_id)
     if job.job_type != batch_jobs.PORTFOLIO:
         raise HTTPException(404, "Request ID not found")
-    if job.status != "completed":
-        why = f": {job.error_message}" if job.status == "failed" else ""
-        raise HTTPException(409, f"The portfolio is {job.status}{why}")
+    if job.status not in ("completed", "failed"):
+        raise HTTPException(409, f"The portfolio is {job.status}")
     name = "portfolio.json" if format == "json" else f"{frame}.parquet"
     path = Path(job.input_params["out"]) / name
     if not path.is_file():
+        if job.status == "failed":  # where every site failed there are tables, which say why
+            raise HTTPException(409, f"The portfolio is failed: {job.error_message}")
         raise HTTPException(404, f"{name} is not kept any more")
     kind = "application/json" if format == "json" else "application/vnd.apache.parquet"
     return FileResponse(path, media_type=kind, filename=name)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout
 
+from engine.errors import EngineError
+from engine.io import batch_jobs
 from engine.service.context import Context
 
 log = logging.getLogger(__name__)
@@ -84,12 +84,8 @@ class Supervisor:
         """Its running jobs are nobody's any more; a new request of the same makes a new job."""
         try:
             with self._context.database() as connection:
-                lost = connection.execute(
-                    "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(),"
-                    " updated_at = now() WHERE status = 'running' AND worker_id = %s",
-                    (f"{socket.gethostname()}:{pid}",),
-                ).rowcount
-        except (psycopg.OperationalError, PoolTimeout, PoolClosed) as err:
+                lost = len(batch_jobs.fail_of_worker(connection, batch_jobs.worker(pid)))
+        except (psycopg.OperationalError, EngineError) as err:
             log.warning("jobs of process %d are found as lost later: %s", pid, str(err).split("\n")[0])
             return
         if lost:

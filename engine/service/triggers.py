@@ -16,7 +16,7 @@ import psycopg
 
 from engine.errors import SinkError
 from engine.io import batch_jobs, postgres
-from engine.io.batch_jobs import LOST_AFTER, Job
+from engine.io.batch_jobs import Job
 from engine.io.sink import LOCKS, JobType
 
 KINDS: tuple[JobType, ...] = get_args(JobType)
@@ -74,11 +74,7 @@ def is_locked(connection: psycopg.Connection, kind: JobType) -> bool:
 def skip(connection: psycopg.Connection, job: Job, why: str) -> None:
     """End a taken trigger that must not run, and log it as skipped."""
     with postgres.failures("recording a skipped trigger", SinkError), connection.transaction():
-        connection.execute(
-            "UPDATE batch_jobs SET status = 'cancelled', error_message = %s, completed_at = now(), updated_at = now()"
-            " WHERE batch_id = %s AND status = 'running'",
-            (why, job.batch_id),
-        )
+        batch_jobs.cancel(connection, job.batch_id, why)
         connection.execute(
             "INSERT INTO batch_job_logs (batch_id, job_type, started_at, completed_at, status, error_message)"
             " VALUES (%s, %s, now(), now(), 'skipped', %s)",
@@ -120,11 +116,8 @@ def finish(connection: psycopg.Connection, job: Job, exit_code: int, last_error:
             results = {"status": "success" if exit_code == 0 else "partial", "run_id": run_id}
             batch_jobs.complete(connection, job.batch_id, results, completed=0, failed=0)
         elif exit_code == 130:
-            connection.execute(
-                "UPDATE batch_jobs SET status = 'cancelled', error_message = %s, completed_at = now(),"
-                " updated_at = now() WHERE batch_id = %s AND status = 'running'",
-                (f"interrupted; continue with --resume {run_id}" if run_id else "interrupted", job.batch_id),
-            )
+            why = f"interrupted; continue with --resume {run_id}" if run_id else "interrupted"
+            batch_jobs.cancel(connection, job.batch_id, why)
         else:
             batch_jobs.fail(connection, job.batch_id, message, results={"exit_code": exit_code, "run_id": run_id})
 
@@ -133,11 +126,7 @@ def keep_alive(connection: psycopg.Connection, running: list[UUID]) -> None:
     """Say that these runs are going on, and end those of which nobody has said so for long."""
     with postgres.failures("keeping runs alive", SinkError):
         connection.execute("UPDATE batch_jobs SET updated_at = now() WHERE batch_id = ANY(%s)", (running,))
-        connection.execute(
-            "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(),"
-            " updated_at = now() WHERE status = 'running' AND job_type = ANY(%s) AND updated_at < now() - %s",
-            (list(KINDS), LOST_AFTER),
-        )
+    batch_jobs.fail_lost(connection, KINDS)
 
 
 def has_started_since(connection: psycopg.Connection, kind: JobType, moment: datetime) -> bool:

@@ -62,6 +62,7 @@ def faults(frame):
         ("time_periods", ["mid_term", "soon"], "Unknown time period: soon"),
         ("distance_to_river_m", -1.0, "Invalid distance_to_river_m"),
         ("imperviousness_ratio", 1.5, "Invalid imperviousness_ratio"),
+        ("structure", "a\0b", "Invalid character in structure"),
         ("landcover_type", "desert", "Invalid landcover_type"),
         ("in_flood_zone", 0, "Invalid type for in_flood_zone"),
         ("water_supply_available", "no", "Invalid type for water_supply_available"),

@@ -1,12 +1,16 @@
 """The two samples through the whole path: files, loaders, embedded server, run, results."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 import psycopg
 import pytest
 
 from engine.io.embedded import APPLICATION, EmbeddedServer
 from engine.settings import Settings
-from jobs import yearly
+from jobs import _home, yearly
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +20,26 @@ def home(monkeypatch, tmp_path, server_home):
     monkeypatch.setenv("ENGINE_HOME", str(server_home))
     monkeypatch.chdir(tmp_path)
     return server_home
+
+
+def test_jobs_that_start_together_fill_the_warehouse_one_after_the_other(warehouse, tmp_path, monkeypatch):
+    (tmp_path / "sample" / "korea").mkdir(parents=True)
+    (tmp_path / "sample" / "korea" / _home._STAMP).touch()
+    inside = threading.Semaphore()
+    entered = []
+
+    def load(*_):
+        assert inside.acquire(blocking=False), "two at once"
+        entered.append(threading.get_ident())
+        time.sleep(0.3)
+        inside.release()
+        return []
+
+    monkeypatch.setattr("engine.io.etl.run_loaders", load)
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(_home.fill, warehouse, "korea", tmp_path) for _ in range(2)]:
+            done.result(30)
+    assert len(entered) == 2
 
 
 def test_without_configuration_nine_risks_of_korea_come_out(home, capsys):

@@ -4,7 +4,9 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
+import socket
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -236,6 +238,9 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
     failures = pl.read_parquet(io.BytesIO(client.get(where, params={"frame": "failures"}).content))
     assert "Invalid latitude" in failures["reason"].to_list()
     assert client.get(where, params={"format": "json"}).json()
+    older = client.get(f"/api/batch/{accepted['request_id']}/status")
+    assert older.json()["results"]["location"] == where
+    assert os.environ["ENGINE_HOME"] not in older.text
     assert client.get(where, params={"frame": "../../sites"}).status_code == 422
 
 
@@ -247,6 +252,9 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
         (b"", "text/csv", 422, "portfolio"),
         (b"latitude,longitude\n135,1\n", "text/csv", 422, "portfolio: none of 1 rows is valid"),
         (b"{]\n", "application/x-ndjson", 422, "portfolio"),
+        (b"[" * 100_000, "application/x-ndjson", 422, "portfolio: line 1 is no JSON"),
+        (b'{"latitude":35,"longitude":127,"structure":"\\ud800"}', "application/x-ndjson", 422, "line 1 is no JSON"),
+        (b'{"latitude":35,"longitude":127,"risk_types":["\\u0000"]}', "application/x-ndjson", 422, "Unknown risk type"),
         (b"name\nx\n", "text/csv", 422, "portfolio: no column latitude, longitude"),
         (b"latitude,longitude\n" + b"35.1,127.2\n" * 501, "text/csv", 413, "at most 500 rows"),
     ],
@@ -258,6 +266,19 @@ def test_a_table_that_cannot_be_assessed_is_refused(client, content, content_typ
     text = detail if isinstance(detail, str) else detail[0]["msg"]
     assert says in text
     assert os.environ["ENGINE_HOME"] not in text
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_failure_of_ours(client, caplog):
+    sent = "POST {} HTTP/1.1\r\nHost: here\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\nlatitude"
+    for path in (PORTFOLIO, CALCULATE):
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as leaver:
+            leaver.sendall(sent.format(path).encode())
+            time.sleep(0.1)
+    until = time.monotonic() + 10
+    while len(re.findall(r'http_requests_total.*status="499"} 1.0', client.get("/metrics").text)) < 2:
+        assert time.monotonic() < until, "not noted"
+        time.sleep(0.1)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_results_of_an_unfinished_or_other_job_are_not_there(client, databases):

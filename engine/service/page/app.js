@@ -8,7 +8,8 @@ const words = (name) => name.replaceAll("_", " ");
 const percent = (ratio) => `${+(100 * ratio).toPrecision(3)} %`;
 const map = new NationalMap($("map"), chosen);
 const WARNINGS = { synthetic: "Synthetic data: shows how the engine works, not a statement about any place.", full: "" };
-let meta = null, cell = null, painted = 0, asked = 0, painting = new AbortController();
+const METHODS = { kde: "kernel density", count: "counts of samples", not_exposed: "nothing: the cell is not exposed" };
+let meta = null, cell = null, painted = 0, asked = 0, sent = 0, painting = new AbortController();
 
 class Refused extends Error {}
 
@@ -38,7 +39,7 @@ async function start() {
   for (const risk of meta.risks) made($("risk"), "option", words(risk), { value: risk });
   for (const each of meta.scenarios) made($("scenario"), "option", each.name, { value: each.scenario_id });
   $("scenario").value = 2;
-  for (const each of meta.periods) made($("period"), "option", `${words(each.name)} ${each.first}–${each.last}`, { value: each.name });
+  for (const each of meta.periods) made($("period"), "option", `${each.first}–${each.last}, ${words(each.name)}`, { value: each.name });
   map.place(meta);
   $("mapbox").dataset.ready = "true";
   await paint();
@@ -103,8 +104,15 @@ async function chosen(lat, lon) {
     if (ticket !== asked) return;
     cell = null;
     $("figures").replaceChildren();
-    $("place").textContent = error.message;
+    tellPlace(error.message);
   }
+}
+
+// Above the figures; on a narrow screen under the map, too, where the figures are out of sight
+function tellPlace(text) {
+  $("place").textContent = text;
+  $("below").textContent = `${text} ↓`;
+  $("below").hidden = false;
 }
 
 // The chosen risk in the chosen cell: bins, loss and hazard of the chosen scenario and period, then all of them as lines
@@ -125,13 +133,19 @@ async function describe() {
     };
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
-    figures(box, p, h, meta.measures[risk]?.unit ?? "");
+    figures(box, p, h, measure(risk));
     windows(box, known.windows, scenario);
   } else {
     made(box, "p", "No results for this risk.");
   }
-  $("place").textContent = `${words(risk)} at ${latitude} N, ${longitude} E (cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`;
+  tellPlace(`${words(risk)} at ${latitude} N, ${longitude} E (cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
+}
+
+// What the bins are in: the unit, or the index that has none; ranges of drought are of SPEI itself, not of its negative
+function measure(risk) {
+  const { intensity = "", unit = "" } = meta.measures[risk] ?? {};
+  return unit === "1" ? intensity.replace("minus_", "").toUpperCase() : unit;
 }
 
 function figures(box, p, h, unit) {
@@ -140,11 +154,11 @@ function figures(box, p, h, unit) {
   if (p) {
     const error = p.aal_se === null ? "" : ` ± ${percent(p.aal_se)} (standard error)`;
     item("Average annual loss", p.aal === null ? "too few data" : `${percent(p.aal)} of value${error}`);
-    item("Estimated by", `${words(p.method)}, ${p.n_samples} samples`);
+    item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
     item("Hazard score", `${h.hazard_score_100.toFixed(1)} of 100, ${h.hazard_level.toLowerCase()}`);
-    if (h.percentile !== null) item("Percentile", `${h.percentile.toFixed(0)} among all cells`);
+    if (h.percentile !== null) item("Hazard percentile", `${h.percentile.toFixed(0)} of 100, among all cells`);
   }
   if (!p?.bin_data) return;
   made(box, "h3", "Probability and damage of each bin");
@@ -169,8 +183,13 @@ function windows(box, known, scenario) {
   }
 }
 
+// "50,000,000,000" is a number, too; what is none goes out as it was written, so that it is refused by name
+function number(id) {
+  const text = $(id).value.trim(), plain = /^\d{1,3}(,\d{3})+(\.\d+)?$/.test(text) ? text.replaceAll(",", "") : text;
+  return text === "" ? undefined : Number.isFinite(Number(plain)) ? Number(plain) : text;
+}
+
 function request() {
-  const number = (id) => ($(id).value.trim() === "" ? undefined : Number($(id).value));
   const body = {
     latitude: number("lat"),
     longitude: number("lon"),
@@ -188,7 +207,8 @@ function request() {
 
 async function assess(event) {
   event.preventDefault();
-  const tell = (text) => { $("step").textContent = text; };
+  const ticket = ++sent, isOurs = () => ticket === sent; // until the next is sent
+  const tell = (text) => { if (isOurs()) $("step").textContent = text; };
   $("outcome").replaceChildren();
   if ($("lat").value === "" || $("lon").value === "") return tell("Choose a place first: click the map or type a coordinate.");
   $("progress").hidden = false;
@@ -198,20 +218,21 @@ async function assess(event) {
     const answer = await ask("/api/v1/risk-assessment/calculate", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request()),
     });
-    follow((await answer.json()).request_id, tell);
+    follow((await answer.json()).request_id, tell, isOurs);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     tell(error.message);
   }
 }
 
-function follow(id, tell) {
+function follow(id, tell, isOurs) {
   const key = sessionStorage.getItem("key");
   const safe = key && btoa(String.fromCharCode(...new TextEncoder().encode(key))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const address = new URL(`/api/v1/risk-assessment/ws/${id}`, location.href.replace(/^http/, "ws"));
   const socket = new WebSocket(address, key ? [`key.${safe}`] : []);
   let ended = false;
   socket.onmessage = ({ data }) => {
+    if (!isOurs()) return socket.close();
     const state = JSON.parse(data);
     if (state.progress !== undefined) $("progress").value = state.progress;
     ended = !["queued", "running"].includes(state.status);
@@ -219,7 +240,7 @@ function follow(id, tell) {
     if (state.status === "completed") outcome(state.results);
   };
   socket.onclose = () => {
-    if (!ended) setTimeout(() => follow(id, tell), 2000); // the job goes on without us
+    if (!ended && isOurs()) setTimeout(() => follow(id, tell, isOurs), 2000); // the job goes on without us
   };
 }
 
@@ -227,20 +248,22 @@ function outcome(results) {
   const box = $("outcome"), pair = results.scenarios[0], whole = pair.integrated_risk, building = results.building;
   const score = whole.total_risk_score === null ? "none" : whole.total_risk_score.toFixed(2);
   const money = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
-  const loss = pair.aal.total_expected_loss;
+  const loss = pair.aal.total_expected_loss, scored = results.risk_types.filter((risk) => (whole.risk_breakdown[risk].risk_score ?? null) !== null);
+  const share = scored.length < results.risk_types.length ? `, ${scored.length} of ${results.risk_types.length} risks scored` : "";
   box.replaceChildren();
-  made(box, "h3", `Total risk ${score} of 100 (${words(whole.risk_level)})${loss === null ? "" : `, expected loss ${money(loss)} KRW a year`}`);
+  made(box, "h3", `Total risk ${score} of 100 (${words(whole.risk_level)}${share})${loss === null ? "" : `, expected loss ${money(loss)} KRW a year`}`);
   const filled = building.imputed_fields.length ? `, assumed: ${building.imputed_fields.map(words).join(", ")}` : "";
   made(box, "p", `${results.latitude} N, ${results.longitude} E; building from ${{ caller: "this form", database: "the register" }[building.building_source] ?? "defaults"}${filled}.`);
   const table = made(box, "table"), head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
-  for (const name of ["Risk", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Risk 0–100", "AAL", "Loss, KRW a year"]) made(head, "th", name, { scope: "col" });
+  for (const name of ["Risk", "AAL", "Loss, KRW a year", "Risk 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100"]) made(head, "th", name, { scope: "col" });
   const figure = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   const reasons = new Map();
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
     const ratio = aal?.final_aal;
-    const cells = [figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 1), ratio === null || ratio === undefined ? "–" : percent(ratio), money(aal?.expected_loss)];
+    const loss = [ratio === null || ratio === undefined ? "–" : percent(ratio), money(aal?.expected_loss)];
+    const cells = [...loss, figure(part.risk_score, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0)];
     for (const text of cells) made(row, "td", text);
     for (const reason of new Set([part.reason, aal?.reason])) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), words(risk)]);
   }
@@ -252,7 +275,7 @@ $("goto").addEventListener("submit", (event) => {
   event.preventDefault();
   const [lat, lon] = [Number($("lat").value), Number($("lon").value)];
   if (Number.isFinite(lat) && Number.isFinite(lon)) map.choose(lat, lon);
-  else $("place").textContent = "A coordinate is two numbers, such as 37.5665 and 126.978.";
+  else tellPlace("A coordinate is two numbers, such as 37.5665 and 126.978.");
 });
 $("known").addEventListener("change", () => { $("building").hidden = $("building").disabled = !$("known").checked; });
 $("site").addEventListener("submit", assess);

@@ -18,11 +18,11 @@ function chart(parent, width, height, words) {
   return svg;
 }
 
-// "0~30" as people write it
+// "-1.5~-1" as people write it
 function range(text) {
-  const [low, high] = text.split("~");
+  const [low, high] = text.split("~").map((limit) => limit.replace("-", "−"));
   if (high === "inf") return `≥ ${low}`;
-  return low === "-inf" ? `< ${high}` : `${low} – ${high}`;
+  return low === "−inf" ? `< ${high}` : `${low} to ${high}`;
 }
 
 // bins: [{range, probability, base_damage_rate}], unit: of the range, may be empty

@@ -16,8 +16,9 @@ export class NationalMap {
     this.squeeze = Math.cos((((meta.south + meta.north) / 2) * Math.PI) / 180);
     this.full = { x: meta.west * this.squeeze, y: -meta.north, w: (meta.east - meta.west) * this.squeeze, h: meta.north - meta.south };
     for (const [name, value] of [["x", this.full.x], ["y", this.full.y], ["width", this.full.w], ["height", this.full.h]]) {
-      this.layer.setAttribute(name, value);
+      for (const part of [this.layer, ...this.svg.querySelectorAll("#sea, #lattice rect")]) part.setAttribute(name, value);
     }
+    this.svg.style.setProperty("--ratio", this.full.w / this.full.h);
     this.view = { ...this.full };
     this.show();
     this.listen();
