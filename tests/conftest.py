@@ -1,4 +1,4 @@
-"""One real PostgreSQL server for the whole run; a fresh pair of databases for each test that asks."""
+"""One real PostgreSQL server for a process's whole run; a fresh pair of databases for each test that asks."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ settings.register_profile("undisturbed", deadline=None)
 settings.load_profile("undisturbed")
 
 _numbers = itertools.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two processes each takes whole files, whose tests share what they set up; the service's files share a service."""
+    for item in items:
+        shared = item.path.parent if item.path.parent.name == "service" else item.path
+        item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
 
 
 @contextmanager

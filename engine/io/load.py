@@ -159,6 +159,11 @@ def build_partition(
         )
         for key in unique:
             connection.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(fresh, key))
+        if table.layer:
+            columns = sql.SQL(", ").join(map(sql.Identifier, table.layer))
+            connection.execute(
+                sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (pages_per_range = 16)").format(fresh, columns)
+            )
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
     return rows
 

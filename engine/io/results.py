@@ -52,6 +52,7 @@ class ResultTable:
     spooled : frame of a block that it is made from
     detail  : True for the windows of all scenarios, False for the default scenario's whole axis
     keys    : primary key first, then further unique keys
+    layer   : columns of which ranges of pages hold few values, since that is how a run is loaded; indexed as such
     """
 
     name: str
@@ -60,6 +61,7 @@ class ResultTable:
     columns: pl.Schema
     stamp: str
     keys: tuple[tuple[str, ...], ...]
+    layer: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> pl.Expr:
@@ -73,6 +75,7 @@ _CELL = {"latitude": pl.Float64(), "longitude": pl.Float64(), "risk_type": pl.St
 _DETAIL = {"grid_id": pl.Int32(), "scenario_id": pl.Int16(), "risk_type": pl.String(), "time_period": pl.String()}
 _CELL_KEYS = (("latitude", "longitude", "risk_type"), ("grid_id", "risk_type"))
 _DETAIL_KEYS = (("grid_id", "scenario_id", "risk_type", "time_period"),)
+_LAYER = ("scenario_id", "time_period")
 
 PROBABILITY = ResultTable(
     "probability_results",
@@ -124,6 +127,7 @@ PROBABILITY_SCORES = ResultTable(
     ),
     "computed_at",
     _DETAIL_KEYS,
+    _LAYER,
 )
 HAZARD_SCORES = ResultTable(
     "modelops_hazard_scores",
@@ -132,6 +136,7 @@ HAZARD_SCORES = ResultTable(
     pl.Schema({**_DETAIL, "score": pl.Float64(), "percentile": pl.Float64()}),
     "computed_at",
     _DETAIL_KEYS,
+    _LAYER,
 )
 #: the largest first: two connections then finish at about the same time
 TABLES = {table.name: table for table in (PROBABILITY_SCORES, PROBABILITY, HAZARD_SCORES, HAZARD)}

@@ -68,18 +68,19 @@ def test_a_run_is_published_whole_with_its_summary_and_date(results, tmp_path):
     assert tables_beside(results) == []
 
 
-def test_the_partition_index_is_the_parents_and_statistics_are_there(results, tmp_path):
+@pytest.mark.parametrize("table", ["probability_results", "modelops_hazard_scores"])
+def test_the_partition_indexes_are_the_parents_and_statistics_are_there(results, tmp_path, table):
     publish(results, tmp_path)
+    rows = query(results, f"SELECT count(*)::int FROM {table}_drought")
+    assert rows > [(0,)]
     attached = query(
         results,
         "SELECT count(*) FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid "
-        "WHERE x.indrelid = 'probability_results_drought'::regclass",
+        f"WHERE x.indrelid = '{table}_drought'::regclass",
     )
-    indexes = query(results, "SELECT count(*) FROM pg_index WHERE indrelid = 'probability_results_drought'::regclass")
+    indexes = query(results, f"SELECT count(*) FROM pg_index WHERE indrelid = '{table}_drought'::regclass")
     assert attached == indexes == [(2,)]
-    assert query(results, "SELECT reltuples::int FROM pg_class WHERE relname = 'probability_results_drought'") == [
-        (60,)
-    ]
+    assert query(results, f"SELECT reltuples::int FROM pg_class WHERE relname = '{table}_drought'") == rows
 
 
 def test_two_runs_of_one_input_differ_in_run_and_time_only(new_database, tmp_path):
