@@ -23,7 +23,7 @@ _numbers = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes each takes whole files, whose tests share what they set up; the service's files share a service."""
+    """Two processes take whole files, whose tests share what they set up; the service's files go together."""
     for item in items:
         shared = item.path.parent if item.path.parent.name == "service" else item.path
         item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
