@@ -154,7 +154,7 @@ def _read(
     connection: psycopg.Connection, quantity: Quantity, risk: str, scenario: int, period: str
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """(cells,) numbers and values of a layer; NaN where there were too few data."""
-    query, values = _FULL[quantity], (risk,)
+    query, values = _FULL[quantity], (risk,)  # type: tuple[LiteralString, tuple[str | int, ...]]
     if period in WINDOWS:
         query, values = _WINDOW[quantity] + " AND scenario_id = %s AND time_period = %s", (risk, scenario, period)
     packed = connection.execute(query, values, binary=True).fetchone()

@@ -32,7 +32,7 @@ def run(url, root, *words):
 def test_the_list_needs_no_database(capsys):
     assert etl.main(["--list"]) == 0
     names = capsys.readouterr().out.split()
-    assert names[:5] == ["grid", "admin", "population", "sea_level", "monthly_grid"]
+    assert names[:5] == ["grid", "sea_level", "monthly_grid", "yearly_grid", "optional_grid"]
 
 
 def test_a_load_prints_a_line_a_table_and_says_complete(new_database, tmp_path, capsys):

@@ -3,12 +3,14 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import polars as pl
 import psycopg
 import pytest
 
-from engine.io.embedded import APPLICATION, EmbeddedServer
+from engine.io import open_source
+from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.settings import Settings
 from jobs import _home, yearly
 
@@ -53,6 +55,11 @@ def test_without_configuration_nine_risks_of_korea_come_out(home, capsys):
             "SELECT risk_type, count(*), count(aal), avg(aal) FROM probability_results GROUP BY 1"
         ).fetchall()
         levels = connection.execute("SELECT count(DISTINCT hazard_level) FROM hazard_results").fetchone()[0]
+        before = connection.execute("SELECT source_fingerprint FROM result_runs").fetchone()[0]
+        # a second start loads nothing again: a run killed before could be resumed
+        _home.fill(server.url(WAREHOUSE), "korea", home)
+        with closing(open_source(server.url(WAREHOUSE))) as source:
+            assert source.fingerprint == before
     assert (scope, baseline) == ("synthetic", "2021-2050 SSP2-4.5")
     assert {risk: (count, known) for risk, count, known, _ in rows} == {risk: (994, 994) for risk, *_ in rows}
     assert len(rows) == 9

@@ -19,12 +19,13 @@ from engine.quality import load_ranges
 #: name -> module of this package, and the object in it when the module holds several loaders
 _WHERE: dict[str, tuple[str, str | None]] = {
     "grid": ("grid", None),
-    "admin": ("admin", None),
-    "population": ("population", None),
     "sea_level": ("sea_level", None),
     "monthly_grid": ("gridded", "MONTHLY"),
     "yearly_grid": ("gridded", "YEARLY"),
     "optional_grid": ("gridded", "OPTIONAL"),
+    # from here on cells are described, so it must be known which have climate: else the next load describes others
+    "admin": ("admin", None),
+    "population": ("population", None),
     "sgg261_daily": ("sgg261", None),
     "dem": ("dem", None),
     "landcover": ("landcover", None),
