@@ -34,7 +34,7 @@ _PICTURES = 300  # 234 layers of an edition, about 50 kB each
 _ROW = np.dtype([("grid_id", ">i4"), ("value", ">f4")])
 # all cells as one value, half a million rows as such take the client longer than all the rest
 _PACKED: LiteralString = (
-    "SELECT string_agg(int4send(grid_id) || float4send({}), ''::bytea) FROM {} WHERE risk_type = %s"
+    "SELECT string_agg(int4send(grid_id) || float4send({}), ''::bytea) FROM {} WHERE risk_type = %(risk)s"
 )
 _FULL: dict[Quantity, LiteralString] = {
     "aal": _PACKED.format("coalesce(aal, 'NaN')", "probability_results"),
@@ -154,10 +154,10 @@ def _read(
     connection: psycopg.Connection, quantity: Quantity, risk: str, scenario: int, period: str
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """(cells,) numbers and values of a layer; NaN where there were too few data."""
-    query, values = _FULL[quantity], (risk,)  # type: tuple[LiteralString, tuple[str | int, ...]]
-    if period in WINDOWS:
-        query, values = _WINDOW[quantity] + " AND scenario_id = %s AND time_period = %s", (risk, scenario, period)
-    packed = connection.execute(query, values, binary=True).fetchone()
+    window: LiteralString = " AND scenario_id = %(scenario)s AND time_period = %(period)s"
+    query = _WINDOW[quantity] + window if period in WINDOWS else _FULL[quantity]
+    asked = {"risk": risk, "scenario": scenario, "period": period}
+    packed = connection.execute(query, asked, binary=True).fetchone()
     rows = np.frombuffer(packed[0] if packed and packed[0] else b"", _ROW)
     return rows["grid_id"].astype(np.int32), rows["value"].astype(np.float32)
 

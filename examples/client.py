@@ -1,0 +1,150 @@
+"""Call everything the running service offers, and print what came back: an example to copy from.
+
+    python examples/client.py http://localhost:8001 [--key KEY] [--lat 37.5665 --lon 126.978] [--batches]
+
+Reads what is published for a place, assesses a site there and follows it on the WebSocket, sends a portfolio in each of
+the three formats and fetches its tables. With --batches it also queues the two yearly batches (the key is needed).
+Exit codes: 0 all went as it should, 1 an answer that should not be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import polars as pl
+import websockets
+
+BUILDING = {
+    "building_age": 25,
+    "structure": "철근콘크리트",
+    "main_purpose": "업무시설",
+    "floors_below": 2,
+    "floors_above": 10,
+    "has_piloti": False,
+    "has_seismic_design": True,
+    "fire_access": True,
+}
+FORMATS: dict[str, Callable[[pl.DataFrame, io.BytesIO], Any]] = {
+    "application/vnd.apache.parquet": pl.DataFrame.write_parquet,
+    "text/csv": pl.DataFrame.write_csv,
+    "application/x-ndjson": pl.DataFrame.write_ndjson,
+}
+
+
+class Caller:
+    """One line a call; anything but the status that is expected ends the example."""
+
+    def __init__(self, client: httpx.AsyncClient, key: str | None) -> None:
+        self._client = client
+        self.headers = {"X-API-Key": key} if key else {}
+        client.headers.update(self.headers)
+
+    async def call(self, method: str, path: str, status: int = 200, **more: Any) -> httpx.Response:
+        answer = await self._client.request(method, path, **more)
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        shown = " ".join(answer.text.split())[:100] if is_json else f"{len(answer.content)} bytes"
+        print(f"{method:4} {path} {answer.status_code} {shown}")
+        if answer.status_code != status:
+            raise SystemExit(f"{method} {path}: {answer.status_code} instead of {status}: {answer.text[:500]}")
+        return answer
+
+    async def follow(self, url: str) -> Mapping[str, Any]:
+        """Every state of a job until its last. A client that comes late, or again, gets the state of the moment."""
+        async with websockets.connect(url, additional_headers=self.headers) as socket:
+            async for text in socket:
+                state: dict[str, Any] = json.loads(text)
+                print(f"     {state.get('progress'):3} % {state.get('step') or state['status']}")
+        if state["status"] != "completed":
+            raise SystemExit(f"{url} ended as {state}")
+        return state["results"]  # type: ignore[no-any-return]
+
+
+async def published(caller: Caller, lat: float, lon: float) -> None:
+    """Health, and what the last run holds for a place."""
+    for path in ("/health", "/health/db", "/health/ready", "/api/health", "/api/health/db", "/metrics"):
+        await caller.call("GET", path)
+    place = {"lat": lat, "lon": lon}
+    await caller.call("GET", "/api/v1/probability", params=place | {"risk_type": "drought"})
+    window = {"risk_type": "coastal_flood", "scenario_id": 4, "time_period": "long_term"}
+    await caller.call("GET", "/api/v1/hazard", params=place | window)
+    await caller.call("GET", "/api/v1/cell", params=place)
+    await caller.call("GET", "/api/v1/map")
+    await caller.call("GET", "/api/v1/map/borders")
+    layer = await caller.call("GET", "/api/v1/map/aal/typhoon")
+    held = {"If-None-Match": layer.headers["ETag"]}
+    await caller.call("GET", "/api/v1/map/aal/typhoon", 304, headers=held)
+    await caller.call("GET", "/api/v1/hazard", 404, params={"lat": 0, "lon": 0, "risk_type": "drought"})
+    await caller.call("GET", "/api/v1/hazard", 422, params=place | {"risk_type": "rain"})
+
+
+async def site(caller: Caller, lat: float, lon: float) -> None:
+    """One building: queued, followed by two clients, one of which leaves, then read again in the older way, too."""
+    asked = {"latitude": lat, "longitude": lon, "building_info": BUILDING}
+    asked |= {"asset_info": {"total_asset_value": 50_000_000_000, "insurance_coverage_rate": 0.7, "floor_area": 5000}}
+    made = (await caller.call("POST", "/api/v1/risk-assessment/calculate", 202, json=asked)).json()
+    async with websockets.connect(made["websocket_url"], additional_headers=caller.headers) as leaver:
+        await leaver.recv()
+    results = await caller.follow(made["websocket_url"])
+    if await caller.follow(made["websocket_url"]) != results:
+        raise SystemExit("a late client was told something else")
+    await caller.call("GET", f"/api/v1/risk-assessment/status/{made['request_id']}")
+    await caller.call("GET", f"/api/v1/risk-assessment/results/{lat}/{lon}")
+    older = {"latitude": lat, "longitude": lon, "risk_types": "drought,typhoon"}
+    made = (await caller.call("POST", "/api/risk/calculate", 202, params=older)).json()
+    path = f"/api/batch/{made['batch_id']}/status"
+    while (await caller.call("GET", path)).json()["status"] in ("queued", "running"):
+        await asyncio.sleep(1)
+    wrong = asked | {"building_info": BUILDING | {"building_age": 150}}
+    await caller.call("POST", "/api/v1/risk-assessment/calculate", 422, json=wrong)
+
+
+async def portfolio(caller: Caller, lat: float, lon: float) -> None:
+    """A table of sites, the last of which is nowhere, in each format; its results as tables."""
+    place = {"latitude": [lat, lat, 135.0], "longitude": [lon, lon + 0.001, lon]}
+    sites = pl.DataFrame(place | {"total_asset_value": [10**9, 2 * 10**9, 1]})
+    for kind, write in FORMATS.items():
+        write(sites, file := io.BytesIO())
+        headers, asked = {"Content-Type": kind}, {"scenario_ids": [2, 4], "risk_types": ["drought", "typhoon"]}
+        path = "/api/v1/risk-assessment/portfolio"
+        made = (await caller.call("POST", path, 202, content=file.getvalue(), params=asked, headers=headers)).json()
+        results = await caller.follow(made["websocket_url"])
+        for frame in ("totals", "aal", "failures"):
+            table = await caller.call("GET", results["location"], params={"frame": frame})
+            print(pl.read_parquet(io.BytesIO(table.content)).shape)
+        await caller.call("GET", results["location"], params={"format": "json"})
+    await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})
+
+
+async def everything(url: str, key: str | None, lat: float, lon: float, *, batches: bool) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        caller = Caller(client, key)
+        await published(caller, lat, lon)
+        await site(caller, lat, lon)
+        await portfolio(caller, lat, lon)
+        for kind in ("probability", "hazard"):
+            if batches:
+                await caller.call("POST", f"/admin/aiops/trigger/{kind}")
+            await caller.call("POST", f"/admin/aiops/trigger/{kind}", 401, headers={"X-API-Key": "a guess"})
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("--key", help="X-API-Key, where the service has one")
+    parser.add_argument("--lat", type=float, default=37.5665)
+    parser.add_argument("--lon", type=float, default=126.978)
+    parser.add_argument("--batches", action="store_true", help="queue both batches, too")
+    args = parser.parse_args(argv)
+    asyncio.run(everything(args.url, args.key, args.lat, args.lon, batches=args.batches))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
