@@ -126,6 +126,7 @@ def raw_partition(
         )
         for key in unique:
             cursor.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(fresh, key))
+        load.index_layers(connection, table, fresh)
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
 
 

@@ -159,13 +159,18 @@ def build_partition(
         )
         for key in unique:
             connection.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(fresh, key))
-        if table.layer:
-            columns = sql.SQL(", ").join(map(sql.Identifier, table.layer))
-            connection.execute(
-                sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (pages_per_range = 16)").format(fresh, columns)
-            )
+        index_layers(connection, table, fresh)
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
     return rows
+
+
+def index_layers(connection: psycopg.Connection, table: ResultTable, partition: sql.Identifier) -> None:
+    """Index the layers of a table that has them, equal to its parent's index: what else ATTACH would build, locked."""
+    if table.layer:
+        columns = sql.SQL(", ").join(map(sql.Identifier, table.layer))
+        connection.execute(
+            sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (pages_per_range = 16)").format(partition, columns)
+        )
 
 
 def _switch_with_patience(
