@@ -22,6 +22,7 @@ settings.load_profile("undisturbed")
 _numbers = itertools.count()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist writes the groups into the names by which it deals
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes take whole files, whose tests share what they set up; the service's files go together."""
     for item in items:

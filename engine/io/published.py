@@ -279,7 +279,8 @@ def _newest(runs: Mapping[int, Run], where: str) -> Run:
     published: Sequence[Run] = [run for run in runs.values() if run["published_at"]]
     if not published:
         raise SettingsError(f"{where} holds no published results")
-    return max(published, key=lambda run: str(run["published_at"]))
+    # times are told to the second: the later number is the newer of two within one
+    return max(published, key=lambda run: (str(run["published_at"]), run["run_id"]))
 
 
 def _row_of(directory: RunDirectory) -> Run:

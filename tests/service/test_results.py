@@ -170,6 +170,8 @@ def test_a_key_guards_the_interface_and_a_database_that_is_away_is_503(databases
             assert client.get("/health").status_code == 200
             assert client.get("/api/health").status_code == 401
 
+            with psycopg.connect(databases[1], autocommit=True) as connection:
+                then = connection.execute("SELECT clock_timestamp()").fetchone()
             answer = client.post("/admin/aiops/trigger/hazard", headers=right)
             assert answer.json() == {"message": "Hazard Score batch job triggered successfully"}
             answer = client.post("/admin/aiops/trigger/probability", headers=right)
@@ -177,7 +179,8 @@ def test_a_key_guards_the_interface_and_a_database_that_is_away_is_503(databases
             with psycopg.connect(databases[1], autocommit=True) as connection:
                 queued = connection.execute(
                     "DELETE FROM batch_jobs WHERE job_type IN ('hazard', 'probability') AND status = 'queued'"
-                    " RETURNING job_type"
+                    " AND created_at > %s RETURNING job_type",
+                    then,
                 ).fetchall()
             assert sorted(queued) == [("hazard",), ("probability",)]
 
