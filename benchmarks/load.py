@@ -104,8 +104,8 @@ def raw(url: str, parts: Parts, folder: Path, form: str, run_id: int) -> None:
 def raw_partition(
     connection: psycopg.Connection, table: ResultTable, risk: str, path: Path, form: str, run_id: int
 ) -> None:
-    fresh = sql.Identifier(load.fresh_partition(table.name, risk, run_id))
-    primary, *unique = (sql.SQL(", ").join(map(sql.Identifier, key)) for key in table.keys)
+    name = load.fresh_partition(table.name, risk, run_id)
+    fresh = sql.Identifier(name)
     connection.execute("SET maintenance_work_mem = '256MB'")
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
@@ -119,14 +119,7 @@ def raw_partition(
         with path.open("rb") as file, cursor.copy(command) as copy:
             while data := file.read(_CHUNK):
                 copy.write(data)
-        cursor.execute(
-            sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK (risk_type = {}), ADD PRIMARY KEY ({})").format(
-                fresh, sql.Identifier(f"is_{risk}"), sql.Literal(risk), primary
-            )
-        )
-        for key in unique:
-            cursor.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(fresh, key))
-        load.index_layers(connection, table, fresh)
+        load.add_keys(connection, table, risk, name)
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
 
 

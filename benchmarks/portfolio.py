@@ -20,9 +20,9 @@ from benchmarks import assess, harness, scratch
 from benchmarks.harness import Options
 from engine.assess import AssessConfig
 from engine.assess.vocabulary import RISKS
-from engine.assessment import Assessor
 from engine.io import batch_jobs, frames, migrate, postgres
 from engine.io.embedded import EmbeddedServer
+from engine.sites.assessor import Assessor
 
 SITES = 50_000
 CONNECTIONS = 4

@@ -29,11 +29,11 @@ import websockets
 from benchmarks import harness
 from benchmarks.harness import Options
 from engine import settings
-from engine.assessment import Assessor
 from engine.io import batch_jobs, postgres
 from engine.io.batch_jobs import SITE
 from engine.io.embedded import EmbeddedServer
 from engine.service import cells
+from engine.sites.assessor import Assessor
 from jobs import _home
 
 ASSESSMENTS, READS, CLIENTS = 200, 400, 8

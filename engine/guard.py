@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 
 from engine import quality
-from engine.errors import EngineError
+from engine.errors import EngineError, SourceError
 from engine.grid import GridDefinition
 from engine.panel import Panel
 from engine.plan import Plan
 from engine.risks.registry import RISKS
 from engine.risks.tables import SMALL_TABLES
+from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES
 
 #: a larger share of cells with missing values refuses the variable
@@ -88,6 +89,26 @@ def check_tables(plan: Plan, tables: Mapping[str, pl.DataFrame], limits: Mapping
         if bad := [why for name in plan.tables_of(risk) if (why := faults.get(name))]:
             failed[risk] = "; ".join(bad)
     return failed
+
+
+def check_scenarios(panel: Panel) -> None:
+    """Refuse a block in which a scenario has no value of any variable while another has: it was not loaded.
+
+    raises : SourceError
+    """
+    has: dict[Scenario, bool] = {}
+    for (_, scenario), array in panel.arrays.items():
+        has[scenario] = has.get(scenario, False) or not np.isnan(array).all()
+    if all(has.values()) or not any(has.values()):
+        return
+    absent, there = (tuple(s for s in sorted(has) if has[s] is known) for known in (False, True))
+    words = ", ".join(f"{scenario.code} (column {scenario.column})" for scenario in absent)
+    advice = f"load them, or run with --scenarios {','.join(str(int(scenario)) for scenario in there)}"
+    if DEFAULT_SCENARIO in absent:
+        advice = f"every risk takes its bins from {DEFAULT_SCENARIO.code}, so load it"
+    raise SourceError(
+        f"the climate tables have no value under {words} in cells {panel.grid_id[0]}..{panel.grid_id[-1]}: {advice}"
+    )
 
 
 def check_panel(

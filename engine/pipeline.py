@@ -18,7 +18,7 @@ import polars as pl
 from engine import quality
 from engine.block import INPUT_FAULTS, BlockResult, compute_block
 from engine.errors import EngineError, SettingsError
-from engine.guard import BlockNotes, check_cells, check_panel, check_tables, readers, settle, without
+from engine.guard import BlockNotes, check_cells, check_panel, check_scenarios, check_tables, readers, settle, without
 from engine.io.source import ClimateSource
 from engine.panel import Panel
 from engine.period import Years
@@ -114,6 +114,8 @@ class Work:
     def compute(self, panel: Panel, read_seconds: float) -> tuple[BlockResult, BlockNotes]:
         """Check and compute a panel, less the risks that failed or whose inputs are faulty."""
         started = time.perf_counter()
+        if self.plan.scope != OBSERVED:
+            check_scenarios(panel)
         faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.scope == OBSERVED)
         sound = without(self.plan, [*self.failed, *readers(self.plan, list(faults))])
         result = compute_block(panel, sound, self.reference)

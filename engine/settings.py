@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
     edition: str | None = Field(None, description="methodology of batches, NAME or FILE; not set: that of --help")
     keep_runs: Count | None = Field(None, description="run directories that `jobs.clean` keeps; not set: all")
+    keep_portfolio_days: Count | None = Field(
+        None,
+        description="days that `jobs.clean` keeps an uploaded portfolio after its job has ended; not set: for ever",
+    )
 
     kma_api_key: SecretStr | None = Field(None, description="weather agency: best tracks")
     data_go_kr_api_key: SecretStr | None = Field(None, description="public-data portal: building register")
@@ -134,7 +138,7 @@ class Settings(BaseSettings):
         "fail", description="a risk without its spatial input fails, or takes the national mean, flagged"
     )
 
-    @field_validator("sample_limit", "keep_runs", "data_dir", "edition", mode="before")
+    @field_validator("sample_limit", "keep_runs", "keep_portfolio_days", "data_dir", "edition", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -96,6 +96,7 @@ async def site(caller: Caller, lat: float, lon: float) -> None:
         raise SystemExit("a late client was told something else")
     await caller.call("GET", f"/api/v1/risk-assessment/status/{made['request_id']}")
     await caller.call("GET", f"/api/v1/risk-assessment/results/{lat}/{lon}")
+    await caller.call("POST", f"/api/v1/risk-assessment/{made['request_id']}/retry", 409)  # for those that failed
     older = {"latitude": lat, "longitude": lon, "risk_types": "drought,typhoon"}
     made = (await caller.call("POST", "/api/risk/calculate", 202, params=older)).json()
     path = f"/api/batch/{made['batch_id']}/status"

@@ -27,11 +27,11 @@ from rich.table import Table
 
 from engine import settings
 from engine.assess.vocabulary import RISKS
-from engine.assessment import Assessor, Outcome, check_portfolio, site_faults
 from engine.errors import SettingsError
 from engine.io import batch_jobs, postgres, site_results
 from engine.io.embedded import EmbeddedServer
 from engine.scenario import Scenario
+from engine.sites.assessor import Assessor, Outcome, check_portfolio, site_faults
 from jobs import _console, _home
 
 log = logging.getLogger("jobs")

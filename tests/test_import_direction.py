@@ -24,14 +24,11 @@ ALLOWED = {
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "summary"},
     "batch": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "pipeline", "summary"},
     "cluster": BASE | {"settings", "risks", "io", "kernels", "plan", "pipeline", "batch"},
-    "enrichment": BASE | {"assess", "io"},
-    "stages": BASE | {"assess", "io"},
-    "assessment": BASE | {"assess", "io", "settings", "enrichment", "stages"},
-    "site_batch": BASE | {"assess", "io", "assessment", "stages"},
+    "sites": BASE | {"assess", "io", "settings"},
     "picture": set(),
     "borders": set(),
     "report": BASE | {"picture", "borders", "kernels", "risks", "io", "plan", "summary"},
-    "service": BASE | {"settings", "assess", "risks", "io", "assessment", "site_batch", "picture", "borders"},
+    "service": BASE | {"settings", "assess", "risks", "io", "sites", "picture", "borders"},
     "__init__": {"period", "scenario", "pipeline"},
 }
 KERNEL_LIBRARIES = {"numpy", "numba", "math"}

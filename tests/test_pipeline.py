@@ -1,3 +1,6 @@
+import re
+from contextlib import closing
+
 import numpy as np
 import polars as pl
 import psycopg
@@ -6,12 +9,13 @@ from polars.testing import assert_frame_equal
 
 import engine
 from engine import kernels
-from engine.errors import EngineError, SettingsError
+from engine.errors import EngineError, SettingsError, SourceError
 from engine.io import open_source
 from engine.pipeline import ranges_of
 from engine.risks import RISKS
 from engine.scenario import Scenario
-from tests.warehouses import fill
+from engine.variables import VARIABLES
+from tests.warehouses import DEFAULT_VARIABLES, fill
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +156,29 @@ def test_many_cells_with_gaps_fail_the_risks_that_read_the_table(warehouse):
     result = run_on(warehouse)
     assert "csdi_data" in result.failed["extreme_cold"]
     assert "lack values" in result.failed["extreme_cold"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "asked", "says"),
+    [
+        ((2,), None, "SSP2-4.5 (column ssp2) in cells 1..17: every risk takes its bins from SSP2-4.5, so load it"),
+        ((2,), [4], "SSP2-4.5 (column ssp2) in cells 1..17: every risk takes its bins from SSP2-4.5, so load it"),
+        ((1, 3), None, "SSP1-2.6 (column ssp1), SSP3-7.0 (column ssp3) in cells 1..17: load them, or run with"),
+    ],
+)
+def test_a_scenario_that_was_not_loaded_is_named_before_anything_is_computed(warehouse, gone, asked, says):
+    columns = [Scenario(number).column for number in gone]
+    fill(warehouse, all_nan=[f"{VARIABLES[name].table}.{column}" for name in DEFAULT_VARIABLES for column in columns])
+    with closing(open_source(warehouse)) as source, pytest.raises(SourceError, match=re.escape(says)):
+        engine.run(source, scenarios=asked)
+
+
+def test_what_was_loaded_is_computed_if_asked_for_alone(warehouse):
+    fill(warehouse, all_nan=[f"{VARIABLES[name].table}.ssp1" for name in DEFAULT_VARIABLES])
+    with closing(open_source(warehouse)) as source:
+        result = engine.run(source, scenarios=[2, 3, 4])
+    assert not result.failed
+    assert result.probability.select("scenario_id", "time_period").n_unique() == 10
 
 
 def test_values_that_cannot_be_fail_the_risks_that_read_them(warehouse):

@@ -309,13 +309,13 @@ def logged(
 
 
 def retry(connection: psycopg.Connection, batch_id: UUID) -> UUID:
-    """A new job with the parameters of one that has ended.
+    """A new job with the parameters of one that failed or was cancelled.
 
-    raises : SettingsError for an unknown job, BusyError for one that is still queued or running
+    raises : SettingsError for an unknown job, BusyError for one that is still queued or running, or is completed
     """
     job = read(connection, batch_id)
     if job is None:
         raise SettingsError(f"no job {batch_id}")
-    if job.status in ("queued", "running"):
+    if job.status not in ("failed", "cancelled"):
         raise BusyError(f"job {batch_id} is {job.status}: nothing to retry")
     return create(connection, job.job_type, job.input_params, job.total_items)

@@ -140,9 +140,8 @@ def build_partition(
     connection: psycopg.Connection, table: ResultTable, risk: str, run_id: int, frames: Iterable[pl.DataFrame]
 ) -> int:
     """Make, fill, index and analyse one partition that nobody sees yet; returns its rows."""
-    fresh = sql.Identifier(fresh_partition(table.name, risk, run_id))
-    # keys equal to the parent's indexes and a CHECK equal to the partition bound make ATTACH a matter of names
-    primary, *unique = (sql.SQL(", ").join(map(sql.Identifier, key)) for key in table.keys)
+    name = fresh_partition(table.name, risk, run_id)
+    fresh = sql.Identifier(name)
     connection.execute("SET maintenance_work_mem = '256MB'")
     with connection.transaction():
         connection.execute(
@@ -151,25 +150,34 @@ def build_partition(
                 "INCLUDING CONSTRAINTS INCLUDING STORAGE)"
             ).format(fresh, sql.Identifier(table.name))
         )
-        rows = copy_rows(connection, fresh_partition(table.name, risk, run_id), table.columns, frames, freeze=True)
-        connection.execute(
-            sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK (risk_type = {}), ADD PRIMARY KEY ({})").format(
-                fresh, sql.Identifier(f"is_{risk}"), sql.Literal(risk), primary
-            )
-        )
-        for key in unique:
-            connection.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(fresh, key))
-        index_layers(connection, table, fresh)
+        rows = copy_rows(connection, name, table.columns, frames, freeze=True)
+        add_keys(connection, table, risk, name)
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
     return rows
 
 
-def index_layers(connection: psycopg.Connection, table: ResultTable, partition: sql.Identifier) -> None:
-    """Index the layers of a table that has them, equal to its parent's index: what else ATTACH would build, locked."""
+def add_keys(connection: psycopg.Connection, table: ResultTable, risk: str, name: str) -> None:
+    """Keys and indexes equal to the parent's and a CHECK equal to the partition bound make ATTACH a matter of names.
+
+    Indexes are named here: the server would cut its own names to 63 bytes, and two connections that build partitions
+    of like names would choose the same one.
+    """
+    fresh = sql.Identifier(name)
+    primary, *unique = (sql.SQL(", ").join(map(sql.Identifier, key)) for key in table.keys)
+    connection.execute(
+        sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK (risk_type = {}), ADD PRIMARY KEY ({})").format(
+            fresh, sql.Identifier(f"is_{risk}"), sql.Literal(risk), primary
+        )
+    )
+    for number, key in enumerate(unique):
+        index = sql.Identifier(f"{name}_key{number}")
+        connection.execute(sql.SQL("CREATE UNIQUE INDEX {} ON {} ({})").format(index, fresh, key))
     if table.layer:
         columns = sql.SQL(", ").join(map(sql.Identifier, table.layer))
         connection.execute(
-            sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (pages_per_range = 16)").format(partition, columns)
+            sql.SQL("CREATE INDEX {} ON {} USING brin ({}) WITH (pages_per_range = 16)").format(
+                sql.Identifier(f"{name}_layer"), fresh, columns
+            )
         )
 
 

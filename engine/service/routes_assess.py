@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
+from engine.errors import BusyError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import Job
 from engine.service import models
@@ -79,6 +81,26 @@ def find(context: Context, batch_id: UUID, detail: str = _UNKNOWN) -> Job:
     if job is None:
         raise HTTPException(404, detail)
     return job
+
+
+@router.post(
+    "/api/v1/risk-assessment/{request_id}/retry",
+    status_code=202,
+    responses={404: {"model": Problem}, 409: {"model": Problem, "description": "Not failed"}},
+)
+def retry(context: Shared, request: Request, request_id: UUID) -> models.Accepted:
+    """Queue an assessment or a portfolio that failed once more, as a new job with the same input."""
+    job = find(context, request_id)
+    if job.job_type not in (batch_jobs.SITE, batch_jobs.PORTFOLIO):
+        raise HTTPException(404, _UNKNOWN)
+    if job.job_type == batch_jobs.PORTFOLIO and not Path(job.input_params["sites"]).is_file():
+        raise HTTPException(409, "The portfolio is not kept any more")
+    try:
+        with context.database() as connection:
+            batch_id = batch_jobs.retry(connection, request_id)
+    except BusyError:
+        raise HTTPException(409, f"The assessment is {job.status}: nothing to retry") from None
+    return models.Accepted(request_id=batch_id, status="queued", websocket_url=socket_url(request, batch_id))
 
 
 @router.get("/api/v1/risk-assessment/status/{request_id}", responses={404: {"model": Problem}})

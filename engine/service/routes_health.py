@@ -23,6 +23,7 @@ _TABLES = ("probability_results", "hazard_results", "modelops_probability_scores
 _LAYERS = ("coastline", "river", "forest", "flood_zone")
 
 
+@router.head("/health", include_in_schema=False)  # what some load balancers ask
 @router.get("/health")
 def health() -> models.Health:
     """The process answers; no database is asked."""

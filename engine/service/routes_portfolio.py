@@ -15,7 +15,6 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pyarrow import ArrowException
 
-from engine import assessment
 from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError, SourceError
 from engine.io import batch_jobs
@@ -24,6 +23,7 @@ from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_assess import find, socket_url
+from engine.sites import assessor
 
 PATH = "/api/v1/risk-assessment/portfolio"
 router = APIRouter(tags=["portfolios"])
@@ -90,7 +90,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
     try:
         _limit_rows(upload, context.config.portfolio_max_rows)
         parameters["sites"] = str(upload)
-        rows, valid = assessment.check_portfolio(parameters)
+        rows, valid = assessor.check_portfolio(parameters)
     except EngineError as err:
         words = str(err).replace(str(upload), "portfolio")  # our folders are nobody's business
         raise InvalidError([fault(["body"], words)]) from None

@@ -14,12 +14,12 @@ from contextlib import closing
 
 import psycopg
 
-from engine import site_batch
-from engine.assessment import Assessor
 from engine.errors import EngineError
 from engine.io import batch_jobs, postgres
 from engine.io.batch_jobs import SITE, EndedError, Job
 from engine.settings import Settings
+from engine.sites import site_batch
+from engine.sites.assessor import Assessor
 
 log = logging.getLogger(__name__)
 #: seconds between two looks at the queue while it is empty

@@ -12,8 +12,8 @@ import shapely
 
 from engine.assess import AssessConfig
 from engine.assess.vocabulary import RISKS
-from engine.assessment import Assessor
 from engine.io import batch_jobs, frames, postgres, site_inputs
+from engine.sites.assessor import Assessor
 from tests.warehouses import fill
 
 TODAY = date(2026, 7, 1)

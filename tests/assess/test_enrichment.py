@@ -9,9 +9,9 @@ import pyproj
 import pytest
 
 from engine.assess.validation import check
-from engine.enrichment import enrich
 from engine.io import postgres, site_inputs
 from engine.scenario import Scenario
+from engine.sites.enrichment import enrich
 from tests.assess.databases import LATITUDE, LONGITUDE, TODAY, add_building, fill_warehouse
 from tests.assess.places import BUILDING
 

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from engine import stages
 from engine.assess.vocabulary import RISKS
 from engine.errors import BusyError, EngineError, SettingsError
 from engine.io import batch_jobs, site_results
 from engine.io.batch_jobs import EndedError
+from engine.sites import stages
 from tests.assess.databases import (
     LATITUDE,
     LONGITUDE,

@@ -7,15 +7,15 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from engine import site_batch
 from engine.assess.vocabulary import NO_HAZARD
-from engine.assessment import site_faults
 from engine.errors import EngineError, SettingsError, SinkError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import SITE
 from engine.service import worker
 from engine.service.worker import Worker
 from engine.settings import Settings
+from engine.sites import site_batch
+from engine.sites.assessor import site_faults
 from tests.assess.databases import (
     LATITUDE,
     LONGITUDE,

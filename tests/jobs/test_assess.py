@@ -1,6 +1,7 @@
 """Assessments from arguments to exit code and files, on a real server."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -252,6 +253,30 @@ def test_sites_are_assessed_from_what_the_yearly_run_has_left(configured, tmp_pa
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_cleaner_deletes_portfolios_whose_jobs_ended_long_ago(both, tmp_path, monkeypatch, capsys):
+    _, results = both
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path))
+    monkeypatch.setenv("KEEP_PORTFOLIO_DAYS", "30")
+    states = {"old": ("failed", 40), "new": ("completed", 20), "waits": ("queued", 50), "strange": None, "sent": None}
+    with psycopg.connect(results, autocommit=True) as connection:
+        for name, state in states.items():
+            folder = tmp_path / "portfolios" / name
+            (folder / "results").mkdir(parents=True)
+            if name != "sent":
+                os.utime(folder, (0, 0))
+            if state:
+                connection.execute(
+                    "INSERT INTO batch_jobs (job_type, status, progress, updated_at, input_params) VALUES"
+                    " ('portfolio_risk_calculation', %s, %s, now() - make_interval(days => %s),"
+                    " jsonb_build_object('out', %s::text))",
+                    (state[0], 100 * (state[0] == "completed"), state[1], str(folder / "results")),
+                )
+    assert clean.main([]) == 0
+    assert capsys.readouterr().out.endswith("portfolios=2\n")
+    assert sorted(path.name for path in (tmp_path / "portfolios").iterdir()) == ["new", "sent", "waits"]
+    assert clean.main(["--keep-portfolio-days", "0"]) == 2
+
+
 def test_the_cleaner_says_what_it_has_deleted(both, capsys):
     _, results = both
     assert assess.main([*PLACE]) == 0
@@ -264,4 +289,7 @@ def test_the_cleaner_says_what_it_has_deleted(both, capsys):
     capsys.readouterr()
     assert clean.main([]) == 0
     said = capsys.readouterr().out.strip()
-    assert said == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 lost_jobs=1 run_directories=0"
+    assert (
+        said
+        == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 lost_jobs=1 run_directories=0 portfolios=0"
+    )

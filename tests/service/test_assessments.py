@@ -322,6 +322,14 @@ def test_a_killed_worker_fails_its_job_which_can_be_sent_again(client, service, 
     assert client.get(f"/api/batch/{taken}/status").json()["error_message"] == "Worker lost"
     assert finished(client, assess(client)["request_id"])["status"] == "completed"
     assert supervisor.pid != killed
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        asked = {"latitude": LAND[0], "longitude": LAND[1], "risk_types": ["drought"]}
+        connection.execute("UPDATE batch_jobs SET input_params = %s WHERE batch_id = %s", (json.dumps(asked), taken))
+    retried = client.post(f"/api/v1/risk-assessment/{taken}/retry")
+    assert (retried.status_code, retried.json()["status"]) == (202, "queued")
+    assert finished(client, retried.json()["request_id"])["status"] == "completed"
+    again = client.post(f"/api/v1/risk-assessment/{retried.json()['request_id']}/retry")
+    assert (again.status_code, again.json()["detail"]) == (409, "The assessment is completed: nothing to retry")
 
 
 def test_connections_cut_under_load_cost_requests_but_not_the_service(client, databases):

@@ -109,6 +109,7 @@ def test_a_wrong_parameter_is_named_with_its_value(client, changed, loc, says):
 
 def test_health_tells_process_database_and_readiness_apart(client):
     assert client.get("/health").json()["status"] == "healthy"
+    assert (client.head("/health").status_code, client.head("/health").content) == (200, b"")
     assert client.get("/health/db").json()["database"] == "connected"
     ready = client.get("/health/ready")
     assert ready.status_code == 200

@@ -26,14 +26,14 @@ from engine.assess.config import AssessConfig
 from engine.assess.prepare import Prepared, prepare_checked
 from engine.assess.validation import Checked, check
 from engine.assess.vocabulary import NO_HAZARD
-from engine.enrichment import enrich
 from engine.errors import EngineError, SettingsError
 from engine.io import batch_jobs, site_inputs
 from engine.io.assessment_files import FrameFiles, check_suffix, read_lines, read_table
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.writers import Writers
 from engine.settings import Settings
-from engine.stages import Progress, Stage, StoredStages
+from engine.sites.enrichment import enrich
+from engine.sites.stages import Progress, Stage, StoredStages
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Assessor:
         checked = check(records.from_requests([job.input_params]))
         if checked.valid.is_empty():
             raise SettingsError("; ".join(checked.failures["reason"]))
-        prepared, context = self._prepare(checked)
+        prepared, context = self.prepare(checked)
         if prepared.sites.is_empty():
             raise EngineError("; ".join(prepared.failures["reason"]))
         progress = Progress.of(self.application, job.batch_id, prepared, throttled=False)
@@ -150,7 +150,7 @@ class Assessor:
             FrameFiles(out) as files,
             Writers(self.application, self.connections) as writers,
         ):
-            prepared, context = self._prepare(checked)
+            prepared, context = self.prepare(checked)
             progress = Progress.of(self.application, job.batch_id, prepared, throttled=True)
             stages = StoredStages.fetch(self.application, prepared, self.config, writers, files.append)
             totals, losses, failures = [], [], []
@@ -186,7 +186,8 @@ class Assessor:
         }
         return self._end(job, results, result, context, done, failed, started)
 
-    def _prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
+    def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
+        """(sites filled from the warehouse and normalised, their regions and population by `site_id`)"""
         today = self.today or datetime.now(_SEOUL).date()
         enriched = enrich(checked, self.warehouse, self.config, today=today)
         return prepare_checked(enriched.checked, self.config), enriched.context

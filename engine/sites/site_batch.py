@@ -28,11 +28,11 @@ from engine.assess.fields import DUPLICATE_SITE
 from engine.assess.prepare import Prepared, wants
 from engine.assess.validation import Checked, check
 from engine.assess.vocabulary import NO_HAZARD, RISKS
-from engine.assessment import Assessor
 from engine.errors import SettingsError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import Job
-from engine.stages import StoredStages, Tell
+from engine.sites.assessor import Assessor
+from engine.sites.stages import StoredStages, Tell
 
 log = logging.getLogger(__name__)
 #: seconds between two reports of progress within a stage
@@ -103,7 +103,7 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
     _refuse(assessor.application, known, own.failures)
     completed = 0
     if own.valid.height:
-        prepared, context = assessor._prepare(own)
+        prepared, context = assessor.prepare(own)
         _refuse(assessor.application, known, prepared.failures.filter(pl.col("row").is_in(own.valid["row"].implode())))
         if prepared.sites.height:
             Progress.of(assessor.application, known, prepared).step("Fetching H and P(H)", 0)

@@ -1,0 +1,1 @@
+"""Assessments against the databases: sites filled from the warehouse, taken through their stages, stored and cached."""
