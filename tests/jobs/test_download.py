@@ -28,11 +28,13 @@ def test_buildings_are_downloaded_then_their_addresses(tmp_path, keys, caplog):
 
 
 def test_a_service_that_stays_silent_is_partial_and_a_wrong_key_is_failed(tmp_path, keys, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    waits = []
+    monkeypatch.setattr("engine.io.etl.api.time.sleep", waits.append)
     with running(register([])) as service:
         common = ["download", "buildings", "--areas", AREA, "--data", str(tmp_path), "--base-url", service.url]
         service.faults.extend([(503, b"")] * 6)
         assert etl.main(common) == 3
+        assert sum(waits) > 1 + 2 + 4 + 8 + 16
         service.faults.append((401, b"no"))
         assert etl.main(common) == 1
 

@@ -39,7 +39,7 @@ class Api:
     base_url   : what every path is put behind
     per_second : most calls a second
     keys       : parameters that go into every call and into no message
-    sleep      : waits so many seconds
+    sleep      : waits so many seconds; default `time.sleep`
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class Api:
         *,
         per_second: float = 2.0,
         keys: Mapping[str, str] | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every address at INFO, keys included
         # the public-data portal hands keys out escaped; httpx escapes them again
         self._keys = {name: unquote(key) for name, key in (keys or {}).items()}
         self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT)
-        self._sleep, self._gap, self._next = sleep, 1 / per_second, 0.0
+        self._sleep, self._gap, self._next = sleep or time.sleep, 1 / per_second, 0.0
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Transient),
             wait=tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
-            sleep=sleep,
+            sleep=self._sleep,
             reraise=True,
         )
 

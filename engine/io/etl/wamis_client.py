@@ -7,7 +7,6 @@ asked once. Source of calls and parameters: WAMIS Open API, www.wamis.go.kr; it 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -29,10 +28,10 @@ class WamisClient:
     """The agency's four calls.
 
     base_url : up to `/openapi`
-    sleep    : waits so many seconds
+    sleep    : waits so many seconds; default `time.sleep`
     """
 
-    def __init__(self, base_url: str = BASE_URL, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, base_url: str = BASE_URL, *, sleep: Callable[[float], None] | None = None) -> None:
         self._api = Api(base_url, per_second=CALLS_PER_SECOND, sleep=sleep)
 
     def __enter__(self) -> Self:
