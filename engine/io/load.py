@@ -159,24 +159,26 @@ def build_partition(
 def add_keys(connection: psycopg.Connection, table: ResultTable, risk: str, name: str) -> None:
     """Keys and indexes equal to the parent's and a CHECK equal to the partition bound make ATTACH a matter of names.
 
-    Indexes are named here: the server would cut its own names to 63 bytes, and two connections that build partitions
-    of like names would choose the same one.
+    Indexes are named here, by the table's number: the server would cut its own names to 63 bytes, and two connections
+    that build partitions of like names would choose the same one.
     """
     fresh = sql.Identifier(name)
+    [(number,)] = connection.execute("SELECT %s::regclass::oid", (name,)).fetchall()
+    stem = f"{partition(table.name, risk)}_{number}"
     primary, *unique = (sql.SQL(", ").join(map(sql.Identifier, key)) for key in table.keys)
     connection.execute(
         sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK (risk_type = {}), ADD PRIMARY KEY ({})").format(
             fresh, sql.Identifier(f"is_{risk}"), sql.Literal(risk), primary
         )
     )
-    for number, key in enumerate(unique):
-        index = sql.Identifier(f"{name}_key{number}")
+    for place, key in enumerate(unique):
+        index = sql.Identifier(f"{stem}_key{place}")
         connection.execute(sql.SQL("CREATE UNIQUE INDEX {} ON {} ({})").format(index, fresh, key))
     if table.layer:
         columns = sql.SQL(", ").join(map(sql.Identifier, table.layer))
         connection.execute(
             sql.SQL("CREATE INDEX {} ON {} USING brin ({}) WITH (pages_per_range = 16)").format(
-                sql.Identifier(f"{name}_layer"), fresh, columns
+                sql.Identifier(f"{stem}_layer"), fresh, columns
             )
         )
 
