@@ -24,12 +24,19 @@ settings.load_profile("undisturbed")
 _numbers = itertools.count()
 
 
+#: groups that take a minute or more: dealt first, so that no process waits at the end for another
+_LONG = ("tests/test_cluster.py", "tests/service", "tests/benchmarks/test_databases.py", "tests/jobs/test_yearly.py")
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist writes the groups into the names by which it deals
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes take whole files, whose tests share what they set up; the service's files go together."""
+    groups = {}
     for item in items:
         shared = item.path.parent if item.path.parent.name == "service" else item.path
-        item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
+        groups[item] = shared.relative_to(item.config.rootpath).as_posix()
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: _LONG.index(groups[item]) if groups[item] in _LONG else len(_LONG))
 
 
 #: a database a test means hundreds of files each: in memory, where there is enough, that takes a quarter of the time

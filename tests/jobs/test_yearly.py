@@ -129,7 +129,7 @@ def test_the_cleaner_keeps_the_newest_run_directories_and_every_run_that_may_go_
     assert sorted(path.name for path in runs.iterdir()) == ["1", "2", "3", "4"]
     assert clean.main(["--sink", results, "--keep-runs", "1"]) == 0
     assert sorted(path.name for path in runs.iterdir()) == ["1", "2", "4"]
-    assert capsys.readouterr().out.strip().endswith("run_directories=1")
+    assert capsys.readouterr().out.strip().endswith("run_directories=1 portfolios=0")
     assert clean.main(["--sink", results, "--keep-runs", "0"]) == 2
 
 
