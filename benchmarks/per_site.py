@@ -207,7 +207,7 @@ def vulnerability(site: Site) -> dict[str, float]:
     score["wildfire"] += {"wood": 40, "sandwich_panel": 40, "rc": -5, "steel": -5}.get(structure, 0)
     tank = site["has_water_tank"]
     if tank is not None:
-        supply = 0 if tank else 20
+        supply = 0 if tank else 25
     elif above >= 6 or size >= 3000:
         supply = 0
     else:

@@ -66,6 +66,25 @@ def test_vulnerability(name):
         assert factors["unclamped_score"] is not None
 
 
+@pytest.mark.parametrize(
+    ("supply", "score"),
+    [
+        ({"has_water_tank": True}, 48),
+        ({"has_water_tank": False}, 73),  # known to have none: worse than what a small building is taken to have
+        ({"has_water_tank": True, "water_supply_available": False}, 73),
+        ({"has_water_tank": False, "water_supply_available": False}, 73),  # one term, not two
+        ({"floors_above": 6, "floor_area": 500.0}, 48),
+        ({"floors_above": 5, "floor_area": 3000.0}, 48),
+        ({"floors_above": 5, "floor_area": 2999.0}, 58),
+        ({"floors_above": 5, "floor_area": 1000.0}, 68),
+        ({"floors_above": 5, "floor_area": None}, 73),
+    ],
+)
+def test_a_building_without_known_water_is_vulnerable_to_its_lack(supply, score):
+    frame = assess_sites(site(**supply)).vulnerability
+    assert by_risk(frame, "vulnerability_score")["water_stress"] == score
+
+
 def test_unclamped_scores_of_the_wooden_factory():
     frame = assess_sites(site(**WOODEN_FACTORY)).vulnerability
     unclamped = {risk: json.loads(text)["unclamped_score"] for risk, text in by_risk(frame, "factors").items()}
