@@ -80,15 +80,17 @@ class Scores(NamedTuple):
 
 
 _WHERE: LiteralString = " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%s)"
+# a real is read as the decimal number that it prints: 0.035 and not 0.03500000014901161, or losses would show the rest
 HAZARD = Scores(
     "hazard_score",
     "SELECT t.grid_id, t.risk_type, t.scenario_id, t.time_period, t.score::float8 FROM modelops_hazard_scores t",
-    "SELECT t.grid_id, t.risk_type, 2, 'full', t.hazard_score_100::float8 / 100 FROM hazard_results t",
+    "SELECT t.grid_id, t.risk_type, 2, 'full', t.hazard_score_100::text::float8 / 100 FROM hazard_results t",
 )
 PROBABILITY = Scores(
     "aal",
-    "SELECT t.grid_id, t.risk_type, t.scenario_id, t.time_period, t.aal::float8 FROM modelops_probability_scores t",
-    "SELECT t.grid_id, t.risk_type, 2, 'full', t.aal::float8 FROM probability_results t",
+    "SELECT t.grid_id, t.risk_type, t.scenario_id, t.time_period, t.aal::text::float8"
+    " FROM modelops_probability_scores t",
+    "SELECT t.grid_id, t.risk_type, 2, 'full', t.aal::text::float8 FROM probability_results t",
 )
 
 

@@ -11,6 +11,7 @@ from engine.assess.vocabulary import RISKS
 from engine.errors import SinkError
 from engine.io import postgres, site_results
 from engine.io.writers import Writers
+from tests.assess.databases import fill_results
 
 
 def rows(sites, score):
@@ -67,3 +68,13 @@ def test_writes_that_are_handed_over_are_done_and_their_failures_told(results):
         with pytest.raises(SinkError, match="failed while writing exposure_results"), Writers(connection, 1) as writers:
             writers.submit(lambda own: site_results.store(own, "exposure_results", rows([1], 2.0)))
     assert scores(results) == [(0.25, 81)]
+
+
+def test_a_figure_is_read_as_the_number_that_is_stored_without_the_rest_of_its_float(results):
+    fill_results(results, range(1, 3))
+    pairs = [(2, "full"), (2, "mid_term")]
+    with postgres.connect(results) as connection:
+        connection.execute("UPDATE modelops_probability_scores SET aal = 0.035")
+        found = site_results.read_scores(connection, site_results.PROBABILITY, pl.Series([1, 2]), RISKS, pairs)
+    assert found.height == 36
+    assert found["aal"].unique().sort().to_list() == [0.01, 0.035]  # 0.035 as a float32: 0.03500000014901161
