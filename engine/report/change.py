@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -58,6 +59,13 @@ def other_parts(run: Run, other: Run, risk: str) -> str | None:
 
 def _names(parts: object) -> Sequence[str]:
     return parts if isinstance(parts, list | tuple) else ()
+
+
+def unchanged(changes: Sequence[Mapping[str, Any]]) -> bool:
+    """True when there is something to compare, and every AAL and score that both runs have is the same."""
+    found = [each[name] for each in changes for name in ("aal", "hazard") if each[name]]
+    alike = not any(quantity.up or quantity.down for quantity in found)
+    return bool(found) and alike and not any(each["parts"] for each in changes)
 
 
 def change_of_aal(now: RiskFigures, then: RiskFigures) -> Change | None:

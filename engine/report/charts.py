@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -39,29 +40,36 @@ _LOOK: dict[Any, Any] = {
 _POINTS = 120
 
 
-def risk_chart(
+def risk_charts(
     aal: NDArray[np.float32] | None, error: NDArray[np.float32] | None, losses: pl.DataFrame, scores: pl.DataFrame
-) -> str:
-    """Three panels of one risk.
+) -> list[tuple[str, str]]:
+    """Three charts of one risk, a picture each, so that a narrow page can set them below each other.
 
     aal, error     : (cells,) ratio and its standard error, NaN where unknown; None: no probability results
     losses, scores : columns scenario_id, time_period, mean, of this risk; may be empty
-    returns        : data URI
+    returns        : data URI and title of each
     """
+    loss, score = "mean AAL, % of value a year", "mean hazard score, 0 to 100"
+    charts: list[tuple[str, Callable[[Axes], None]]] = [
+        ("AAL of every cell, by rank, with ± 2 SE", lambda axes: _ranks(axes, aal, error)),
+        (loss, lambda axes: _windows(axes, losses)),
+        (score, lambda axes: _windows(axes, scores)),
+    ]
+    return [(_drawn(title, draw), title) for title, draw in charts]
+
+
+def _drawn(title: str, draw: Callable[[Axes], None]) -> str:
     with mpl.rc_context(_LOOK):
-        figure = Figure(figsize=(9.2, 2.25))
-        figure.subplots_adjust(left=0.06, right=0.965, top=0.9, bottom=0.2, wspace=0.28)
-        first, second, third = figure.subplots(1, 3)
-        _ranks(first, aal, error)
-        _windows(second, losses, "mean AAL, % of value a year")
-        _windows(third, scores, "mean hazard score, 0 to 100")
+        figure = Figure(figsize=(3.3, 2.3))
+        figure.subplots_adjust(left=0.13, right=0.92, top=0.9, bottom=0.2)
+        axes = figure.subplots()
+        axes.set_title(title, loc="left", fontsize=8.5, x=-0.1)
+        draw(axes)
         return _uri(figure)
 
 
 def _ranks(axes: Axes, aal: NDArray[np.float32] | None, error: NDArray[np.float32] | None) -> None:
-    axes.set_title("every cell, by rank, with ± 2 SE", loc="left", fontsize=8.5)
-    axes.set_xlabel("share of cells, %")
-    axes.set_ylabel("AAL, % of value a year")
+    axes.set_xlabel("share of cells, %; AAL in % of value a year")
     known = None if aal is None else ~np.isnan(aal)
     if aal is None or error is None or known is None or not known.any():
         _nothing(axes)
@@ -80,8 +88,7 @@ def _ranks(axes: Axes, aal: NDArray[np.float32] | None, error: NDArray[np.float3
     axes.set_ylim(bottom=0)
 
 
-def _windows(axes: Axes, means: pl.DataFrame, label: str) -> None:
-    axes.set_title(label, loc="left", fontsize=8.5)
+def _windows(axes: Axes, means: pl.DataFrame) -> None:
     axes.set_xticks(range(len(WINDOWS)), ["{}-{}".format(*PERIODS[name]) for name in WINDOWS])
     axes.set_xlim(-0.3, len(WINDOWS) - 0.35)
     if means.is_empty():

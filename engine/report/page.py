@@ -85,6 +85,8 @@ def render(told: Input) -> str:
     environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score}
     frame, places = told.frame, told.places
     style = (resources.files("engine.report") / "style.css").read_text("utf-8")
+    risks = [_risk(told, each) for each in told.figures.values()]
+    incomparable = change.incomparable(told.results.run, told.earlier.run) if told.earlier else []
     return environment.get_template("report.html").render(
         style=style,
         run=told.results.run,
@@ -96,9 +98,10 @@ def render(told: Input) -> str:
         coast=frame.path(places.coast) if frame and places else "",
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
-        risks=[_risk(told, each) for each in told.figures.values()],
+        risks=risks,
         earlier=told.earlier,
-        incomparable=change.incomparable(told.results.run, told.earlier.run) if told.earlier else [],
+        incomparable=incomparable,
+        unchanged=not incomparable and change.unchanged([risk["change"] for risk in risks if risk["change"]]),
         warehouse=told.warehouse,
         edition=told.edition,
         runs=told.results.runs,
@@ -125,7 +128,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "figures": figures,
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
-        "chart": charts.risk_chart(aal, error, figures.losses, figures.scores),
+        "charts": charts.risk_charts(aal, error, figures.losses, figures.scores),
         "bins": bins,
         "intensity": intensity,
         "fixed": fixed,

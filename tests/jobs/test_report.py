@@ -61,6 +61,14 @@ def test_the_mean_is_that_of_the_table_and_the_change_that_of_two_runs(home, dat
     assert then != now
 
 
+def test_two_runs_alike_are_said_to_be_in_one_sentence(home, results):
+    for _ in range(2):
+        publish(results, home / "runs", 0)
+    text = text_of(home, "--sink", results)
+    assert "Nothing changed: every AAL and every score that both runs have is the same." in text
+    assert "rank correlation" not in text
+
+
 def test_database_files_and_run_directory_tell_the_same(home, database, files):
     told = bodies(text_of(home, "--sink", database))
     assert told == bodies(text_of(home, "--sink", files))
@@ -103,10 +111,12 @@ def test_nothing_is_asked_from_elsewhere_and_paper_holds_all_columns(home, datab
         view.on("request", lambda request: asked.append(request.url))
         view.on("console", lambda message: said.append(message.text))
         view.goto((home / "r.html").as_uri())
-        assert view.evaluate("[...document.images].length") == 2
+        assert view.evaluate("[...document.images].length") == 2 * 3
         assert view.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
         view.set_viewport_size({"width": 360, "height": 740})
         assert view.evaluate("document.documentElement.scrollWidth") <= 360
+        # 3.3 inches of print: smaller, and its words could not be read
+        assert view.evaluate("Math.min(...[...document.images].map(image => image.width))") >= 300
         view.emulate_media(media="print")
         view.set_viewport_size({"width": 688, "height": 1000})  # A4 between its margins
         assert view.evaluate("document.documentElement.scrollWidth") <= 688
