@@ -110,8 +110,8 @@ def _named(codes: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
 
 
 def _town(names: Mapping[str, str], code: str) -> str:
-    """A municipality with its province: many share a name."""
-    return f"{names[code]}, {names[code[:2]]}" if code[:2] in names else names[code]
+    """A municipality with its province, that one in English alone where it can be: many share a name."""
+    return f"{names[code]}, {names[code[:2]].split(' (')[0]}" if code[:2] in names else names[code]
 
 
 def _both(english: str | None, name: str) -> str:
