@@ -60,7 +60,10 @@ def read_table(path: Path) -> pl.DataFrame:
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist") from None
     except (pl.exceptions.PolarsError, OSError) as err:
-        raise SourceError(f"{path} cannot be read: {str(err).splitlines()[0]}") from err
+        reason = str(err).splitlines()[0]
+        if "invalid utf-8" in reason:  # what a spreadsheet writes by default depends on its language
+            reason = "it is not UTF-8; save it as CSV UTF-8, or as Parquet"
+        raise SourceError(f"{path} cannot be read: {reason}") from err
 
 
 class FrameFiles:

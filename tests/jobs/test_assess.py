@@ -187,6 +187,7 @@ REFUSED = [
     (["--sites", "sites.xlsx", "--out", "o"], 2, "sites are read from .parquet, .csv, .ndjson"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
     (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 0: Invalid latitude"),
+    (["--sites", "korean.csv", "--out", "o"], 1, "korean.csv cannot be read: it is not UTF-8; save it as CSV UTF-8"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
     (["--lat", "35.3", "--lon", "127.4"], 1, "No hazard results for the requested location"),
 ]
@@ -194,6 +195,7 @@ REFUSED = [
 
 def test_what_cannot_be_assessed_is_one_sentence_and_its_code(both, tmp_path, caplog):
     (tmp_path / "bad.csv").write_text("latitude,longitude\n95,127\n")
+    (tmp_path / "korean.csv").write_text("latitude,longitude,structure\n37,127,목조\n", "cp949")
     for arguments, code, says in REFUSED:
         assert assess.main(arguments) == code, arguments
         assert says in caplog.messages[-1]
