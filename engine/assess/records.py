@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,8 @@ _BUILDING_KEYS = {field.name for field in (*BUILDING, *SURROUNDINGS)}
 _LOCATION_KEYS = {field.name for field in (*COORDINATES, *PLACE)}
 _ASSET_KEYS = {field.name for field in ASSET}
 _OBJECTS = {"building_info", "asset_info"}
+#: how much alike a column and a field are for the one to be taken as the other misspelt (`difflib`, 0 to 1)
+_NEAR = 0.75
 _TYPES = {
     "integer": pl.Int64(),
     "number": pl.Float64(),
@@ -107,6 +110,15 @@ def from_lines(lines: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """The same for the lines of an NDJSON file, where what is no field is left out, as in a table."""
     known = set(BY_NAME) | _OBJECTS
     return from_requests([{name: value for name, value in line.items() if name in known} for line in lines])
+
+
+def unread(names: Iterable[str]) -> list[str]:
+    """Columns of a table of sites that are no field, each with the field that is spelt much like it, if one is."""
+    found = []
+    for name in sorted(set(names) - set(BY_NAME) - _OBJECTS):
+        near = get_close_matches(name, BY_NAME, n=1, cutoff=_NEAR)
+        found.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    return found
 
 
 def from_text(table: pl.DataFrame) -> pl.DataFrame:

@@ -142,7 +142,10 @@ class Assessor:
     def _portfolio(self, job: Job) -> Outcome:
         started = time.perf_counter()
         path, out = Path(job.input_params["sites"]), Path(job.input_params["out"])
-        checked = check(portfolio_table(path, job.input_params))
+        table, unread = portfolio_table(path, job.input_params)
+        if unread:
+            log.warning("%s: columns that are not read: %s", path.name, ", ".join(unread))
+        checked = check(table)
         _refuse_nothing_valid(path, checked)
         rows = _rows(checked)
         with (
@@ -182,6 +185,7 @@ class Assessor:
             "rows": rows,
             "invalid_rows": invalid,
             "invalid_sites": _listed(checked.failures),
+            "columns_not_read": unread,
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
@@ -249,7 +253,7 @@ def check_portfolio(parameters: Mapping[str, Any]) -> tuple[int, int]:
     raises : SettingsError for a file that is none, or without a valid row
     """
     path = Path(parameters["sites"])
-    checked = check(portfolio_table(path, parameters))
+    checked = check(portfolio_table(path, parameters)[0])
     _refuse_nothing_valid(path, checked)
     return _rows(checked), checked.valid.height
 
@@ -264,25 +268,28 @@ def _refuse_nothing_valid(path: Path, checked: Checked) -> None:
         raise SettingsError(f"{path}: none of {_rows(checked)} rows is valid; {first}")
 
 
-def portfolio_table(path: Path, parameters: Mapping[str, Any]) -> pl.DataFrame:
-    """The sites of a file; what `parameters` state for all of them fills the rows that say nothing themselves.
+def portfolio_table(path: Path, parameters: Mapping[str, Any]) -> tuple[pl.DataFrame, list[str]]:
+    """The sites of a file, and its columns that are no field.
+
+    What `parameters` state for all sites fills the rows that say nothing themselves.
 
     raises : SettingsError for a file that is none, or without coordinates
     """
     kind = check_suffix(path)
     if kind == ".ndjson":
-        sites = records.from_lines(read_lines(path))
+        lines = read_lines(path)
+        sites, names = records.from_lines(lines), {name for line in lines for name in line}
     else:
         table = read_table(path)
         if absent := [name for name in ("latitude", "longitude") if name not in table.columns]:
             raise SettingsError(f"{path}: no column {', '.join(absent)}")
-        sites = records.from_text(table) if kind == ".csv" else table
+        sites, names = records.from_text(table) if kind == ".csv" else table, set(table.columns)
     for name in _FOR_ALL:
         if parameters.get(name) is not None:
             stated = pl.lit(parameters[name], pl.List(pl.Int64 if name == "scenario_ids" else pl.String))
             own = pl.col(name) if name in sites.columns else pl.lit(None)
             sites = sites.with_columns(pl.coalesce(own, stated).alias(name))
-    return sites
+    return sites, records.unread(names)
 
 
 def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def portfolio(n=200, seed=0):
 def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, tmp_path, capsys):
     _, results = both
     good, table, expected = portfolio()
-    table.write_csv(tmp_path / "sites.csv")
+    table.with_columns(asset_value=pl.lit("1"), memo=pl.lit("x")).write_csv(tmp_path / "sites.csv")
     arguments = ["--sites", "sites.csv", "--out", "out", "--scenarios", "2,SSP5-8.5"]
     assert assess.main(arguments) == 3
     read = {name: pl.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in FRAMES}
@@ -119,6 +119,7 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
     ]
     [(job,)] = rows(results, "SELECT results FROM batch_jobs")
     assert (job["status"], len(job["invalid_sites"])) == ("partial", 10)
+    assert job["columns_not_read"] == ["asset_value (did you mean total_asset_value?)", "memo"]
     assert not list((tmp_path / "out").glob(".*"))
 
     # the same rows as typed Parquet, now from the caches
