@@ -1,4 +1,4 @@
-"""With PostGIS the warehouse has geometries beside the plain columns: TEST_POSTGIS_URL, a superuser's, or Debian's server."""
+"""With PostGIS the warehouse has geometries beside the plain columns. TEST_POSTGIS_URL (a superuser), or Debian's."""
 
 from __future__ import annotations
 
