@@ -9,12 +9,29 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine import levels
 from engine.assess import exposure
 from engine.assess.prepare import Prepared, wants
-from engine.assess.vocabulary import HAZARD_NOT_FOUND, LEVEL, NO_HAZARD, OUTSIDE_GRID, RISK, RISKS, STATUS, level
+from engine.assess.validation import IDENTITY
+from engine.assess.vocabulary import (
+    HAZARD_LEVEL,
+    HAZARD_NOT_FOUND,
+    LOSS_NOTE,
+    NO_HAZARD,
+    ONE_STORM,
+    OUTSIDE_GRID,
+    OVERLAP_NOTE,
+    RISK,
+    RISK_LEVEL,
+    RISKS,
+    STATUS,
+    risk_level,
+)
 
 SITE_STATUS = pl.Enum(["ok", "partial", "failed", "outside_grid"])
 Frames = Mapping[str, pl.DataFrame]
+#: of an expected loss: the whole, what is calibrated on losses, what is not
+_PARTS = ("", "_calibrated", "_uncalibrated")
 
 
 class Stages(NamedTuple):
@@ -27,17 +44,19 @@ class Stages(NamedTuple):
 
 
 def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame, hazard: pl.Series) -> pl.DataFrame:
-    """Risk score of N requests for one risk.
+    """Risk of N requests for one risk.
 
     site    : (N,) row of the site in the other two frames
     hazard  : (N,) score 0..1, clamped; null or NaN where there is none
-    returns : `hazard`, `exposure`, `vulnerability`, `risk_score` (0..100), `risk_level`, `risk_index`, `status`,
-              `reason`, `is_default`; scores null where the row failed, and of E and V what failed
+    returns : `hazard`, `hazard_level`, `exposure`, `vulnerability`, `risk_score` (0..100, weighted by the asset's value),
+              `risk_level`, `risk_index` (0..100, free of value: it decides the level), `status`, `reason`,
+              `is_default`; null where the row failed, and of E and V what failed
     """
     parts = pl.DataFrame(
         {
             "hazard": hazard.cast(pl.Float64).fill_nan(None).clip(0, 1),
             "exposure": exposed["exposure_score"].gather(site),
+            "proximity": exposed["proximity_factor"].gather(site),
             "reason_e": exposed["reason"].gather(site),
             "vulnerability": vulnerable["vulnerability_score"].gather(site),
             "reason_v": vulnerable["reason"].gather(site),
@@ -51,13 +70,17 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
         is_default=pl.col("reason_e").is_not_null() | pl.col("reason_v").is_not_null(),
     )
     score = pl.col("hazard") * pl.col("exposure") * pl.col("vulnerability")  # 100 x H x E x V/100
+    # (score stands in so that a row without an E has no index either)
+    index = 100 * (pl.col("hazard") * pl.col("proximity") * (pl.col("vulnerability") * 0.01)).cbrt()
+    index = pl.when(score.is_not_null()).then(index)
     return parts.select(
         "hazard",
         "exposure",
         "vulnerability",
+        hazard_level=levels.word(pl.col("hazard"), levels.HAZARD, null=None).cast(HAZARD_LEVEL),
         risk_score=score,
-        risk_level=level(score),
-        risk_index=100 * (score * 0.01).cbrt(),
+        risk_level=risk_level(index),
+        risk_index=index,
         status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
         reason="reason",
         is_default="is_default",
@@ -117,8 +140,8 @@ def totals(prepared: Prepared, stages: Stages) -> pl.DataFrame:
 def _described(sites: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     described = pl.concat(
         [
-            sites.select("site_id", "latitude", "longitude", "grid_id", "building_source", "data_quality"),
-            sites.select("imputed_fields", "asset_basis", "total_asset_value"),
+            sites.select(*IDENTITY, "latitude", "longitude", "grid_id", "cell_basis", "cell_distance_m"),
+            sites.select("building_source", "data_quality", "imputed_fields", "asset_basis", "total_asset_value"),
             exposure.diagnostics(sites),
         ],
         how="horizontal",
@@ -201,9 +224,10 @@ def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
             n,
             {
                 **dict.fromkeys(
-                    ("total_risk_score", "average_hazard", "average_exposure", "average_vulnerability"), pl.Float64()
+                    ("mean_risk_index", "total_risk_score", "average_hazard", "average_exposure"), pl.Float64()
                 ),
-                "risk_level": LEVEL,
+                "average_vulnerability": pl.Float64(),
+                "risk_level": RISK_LEVEL,
                 "no_risk": pl.Boolean(),
                 "highest_integrated_risk": RISK,
                 "top_3_risks": pl.List(pl.String),
@@ -213,13 +237,14 @@ def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
     scores = _wide(prepared, risk, "risk_score")
     ranked = _ranking(scores)
     whole, mean = _sum_and_mean(scores)
-    total = pl.DataFrame({"total": mean, "sum": whole})
+    total = pl.DataFrame({"total": mean, "sum": whole, "index": _sum_and_mean(_wide(prepared, risk, "risk_index"))[1]})
     return total.select(
+        mean_risk_index="index",
         total_risk_score="total",
         average_hazard=_sum_and_mean(_wide(prepared, risk, "hazard"))[1],
         average_exposure=_sum_and_mean(_wide(prepared, risk, "exposure"))[1],
         average_vulnerability=_sum_and_mean(_wide(prepared, risk, "vulnerability"))[1],
-        risk_level=level(pl.col("total")),
+        risk_level=risk_level(pl.col("index")),
         no_risk=pl.col("total").is_not_null() & (pl.col("sum") == 0),
         highest_integrated_risk=_nth(ranked, 0),
         top_3_risks=_names(ranked[:, :3]),
@@ -228,20 +253,43 @@ def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
 
 
 def _losses(prepared: Prepared, aal: Frames | None) -> pl.DataFrame:
+    """Sums of the expected loss over the risks, KRW; what is calibrated on losses apart from what is not."""
     if aal is None:
-        kinds = {"total_expected_loss": pl.Int64(), "highest_aal_risk": RISK, "risks_without_loss": pl.List(pl.String)}
-        return _nulls(prepared.requests.height, kinds)
+        kinds: dict[str, pl.DataType] = {f"total_expected_loss{part}": pl.Int64() for part in _PARTS}
+        kinds |= {"loss_note": pl.String(), "overlap_note": pl.String(), "highest_aal_risk": RISK}
+        return _nulls(prepared.requests.height, kinds | {"risks_without_loss": pl.List(pl.String)})
     counted = {
         risk: frame.with_columns(pl.when(~pl.col("is_default")).then(name) for name in ("expected_loss", "final_aal"))
         for risk, frame in aal.items()
     }
     losses = _wide(prepared, counted, "expected_loss")
-    known = losses.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-    return losses.select(
-        total_expected_loss=pl.when(known).then(pl.sum_horizontal(pl.all())),
+    trusted = pl.DataFrame({risk: frame["calibrated"] for risk, frame in aal.items()})
+    apart = {
+        "": losses,
+        "_calibrated": _where(losses, trusted),
+        "_uncalibrated": _where(losses, trusted.select(~pl.all())),
+    }
+    sums = pl.DataFrame(
+        {f"total_expected_loss{part}": _sum(frame) for part, frame in apart.items()}
+        | {"storms": apart["_uncalibrated"].select(pl.sum_horizontal(pl.col(ONE_STORM).is_not_null())).to_series()}
+    )
+    return sums.select(
+        pl.exclude("storms"),
+        loss_note=pl.when(pl.col("total_expected_loss_uncalibrated").is_not_null()).then(pl.lit(LOSS_NOTE)),
+        overlap_note=pl.when(pl.col("storms") > 1).then(pl.lit(OVERLAP_NOTE)),
         highest_aal_risk=_nth(_ranking(_wide(prepared, counted, "final_aal")), 0),
         risks_without_loss=_lacking(prepared, losses),
     )
+
+
+def _where(values: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    return values.select(pl.when(kept[name]).then(pl.col(name)).alias(name) for name in values.columns)
+
+
+def _sum(values: pl.DataFrame) -> pl.Series:
+    """Sum of each row; null where there is nothing to sum."""
+    known = pl.any_horizontal(pl.all().is_not_null())
+    return values.select(pl.when(known).then(pl.sum_horizontal(pl.all()))).to_series()
 
 
 def _nulls(n: int, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
