@@ -43,6 +43,11 @@ def word(score: pl.Expr, spelling: tuple[str, ...], *, null: str | None = UNKNOW
     return pl.when(score.is_null()).then(pl.lit(null, pl.String)).otherwise(chosen)
 
 
+def printed(word: str) -> str:
+    """A level of any spelling as it is printed; what is none (`unknown`) stays."""
+    return next((PRINTED[spelling.index(word)] for spelling in (HAZARD, OLDER) if word in spelling), word)
+
+
 def older(printed: str | None) -> str | None:
     """A printed level in the older spelling; what is none (`unknown`, null) stays."""
     return OLDER[PRINTED.index(printed)] if printed in PRINTED else printed

@@ -34,7 +34,8 @@ class AssessmentResult:
     exposure, vulnerability : a row per site and risk
     aal, risk  : a row per site, risk, scenario and period; empty when the stage was not run
     totals     : a row per site, scenario and period
-    failures   : `risk_type`, `field`, `reason`: every fault of an input row, and every result that could not be computed
+    failures   : `risk_type`, `field`, `reason`: every fault of an input row, and every result that could not be
+                 computed
     """
 
     exposure: pl.DataFrame
@@ -213,9 +214,7 @@ def _long(keys: pl.DataFrame, frames: Frames, asked: Mapping[str, pl.Series]) ->
 
 def _failures(prepared: Prepared, frames: Collection[pl.DataFrame], totals: pl.DataFrame) -> pl.DataFrame:
     """Faults of input rows, then what could not be computed: each risk and reason of a site once."""
-    failed = [
-        frame.filter(pl.col("status") == "failed").select(*IDENTITY, "risk_type", "reason") for frame in frames
-    ]
+    failed = [frame.filter(pl.col("status") == "failed").select(*IDENTITY, "risk_type", "reason") for frame in frames]
     rows = pl.concat(failed).unique(maintain_order=True)
     field = pl.col("reason").str.strip_prefix("missing_input:")
     rows = rows.with_columns(field=pl.when(field != pl.col("reason")).then(field))

@@ -34,7 +34,8 @@ class Chosen:
 
 
 def choose(latitude: ArrayLike, longitude: ArrayLike, grid: GridDefinition, has_results: HasResults | None) -> Chosen:
-    """The cell of each place: the one it lies in when that has results, else the nearest that has, up to the diagonal of
+    """The cell of each place: the one it lies in when that has results, else the nearest that has, up to the diagonal
+    of
     a cell away, so that a place on the shore is not lost because its cell is sea.
 
     latitude, longitude : (P,) degrees
@@ -55,7 +56,8 @@ def choose(latitude: ArrayLike, longitude: ArrayLike, grid: GridDefinition, has_
 
 
 def _nearest(lat: Floats, lon: Floats, grid: GridDefinition, has_results: HasResults) -> Cells:
-    """Cell with results that is nearest to each place, 0 for none within reach; of cells equally far to the decimetre the
+    """Cell with results that is nearest to each place, 0 for none within reach; of cells equally far to the decimetre
+    the
     lowest number."""
     parts = [slice(start, start + _PART) for start in range(0, len(lat), _PART)]
     around = [_around(lat[part], lon[part], grid) for part in parts]
@@ -90,12 +92,10 @@ def _around(lat: Floats, lon: Floats, grid: GridDefinition) -> tuple[Cells, Floa
     reach = np.radians(grid.step) * EARTH_RADIUS_M * np.hypot(1.0, narrow)
     aside = int(min(np.floor(0.5 + np.hypot(1.0, 1 / narrow).max()), _ASIDE))
     north, east = np.meshgrid(np.arange(-1, 2), np.arange(-aside, aside + 1), indexing="ij")
-    rows = np.floor((lat - grid.lat0) / grid.step + 0.5 + 1e-9)[:, None] + north.ravel()
-    columns = np.floor((lon - grid.lon0) / grid.step + 0.5 + 1e-9)[:, None] + east.ravel()
+    rows: Floats = np.floor((lat - grid.lat0) / grid.step + 0.5 + 1e-9)[:, None] + north.ravel()
+    columns: Floats = np.floor((lon - grid.lon0) / grid.step + 0.5 + 1e-9)[:, None] + east.ravel()
     inside = (rows >= 0) & (rows < grid.n_lat) & (columns >= 0) & (columns < grid.n_lon)
-    metres = great_circle(
-        lat[:, None], lon[:, None], grid.lat0 + rows * grid.step, grid.lon0 + columns * grid.step
-    )
+    metres = great_circle(lat[:, None], lon[:, None], grid.lat0 + rows * grid.step, grid.lon0 + columns * grid.step)
     held = inside & (metres <= reach[:, None])
     cells = np.where(held, rows * grid.n_lon + columns + 1, 0).astype(np.int32)
     return cells, np.where(held, metres, np.inf)

@@ -53,8 +53,6 @@ def invalid_character(name: str) -> str:
     return f"Invalid character in {name}"
 
 
-
-
 def _flag(name: str, default: bool) -> Field:
     return Field(name=name, kind="boolean", message="", default=default)
 

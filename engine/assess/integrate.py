@@ -48,7 +48,8 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
 
     site    : (N,) row of the site in the other two frames
     hazard  : (N,) score 0..1, clamped; null or NaN where there is none
-    returns : `hazard`, `hazard_level`, `exposure`, `vulnerability`, `risk_score` (0..100, weighted by the asset's value),
+    returns : `hazard`, `hazard_level`, `exposure`, `vulnerability`, `risk_score` (0..100, weighted by the asset's
+              value),
               `risk_level`, `risk_index` (0..100, free of value: it decides the level), `status`, `reason`,
               `is_default`; null where the row failed, and of E and V what failed
     """

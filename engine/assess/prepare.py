@@ -88,7 +88,9 @@ def placed(checked: Checked, grid: GridDefinition, has_results: HasResults | Non
         nearest=pl.Series(chosen.nearest),
         cell_distance_m=pl.Series(chosen.metres).fill_nan(None).round(1),
     ).with_columns(
-        cell_basis=pl.when(inside).then(pl.when("nearest").then(pl.lit("nearest")).otherwise(pl.lit("own"))).cast(CELL_BASIS)
+        cell_basis=pl.when(inside)
+        .then(pl.when("nearest").then(pl.lit("nearest")).otherwise(pl.lit("own")))
+        .cast(CELL_BASIS)
     )
     return replace(checked, valid=valid.drop("nearest"))
 

@@ -35,7 +35,8 @@ def scaled_aal(
     calibrated    : whether the edition's damage rates of this risk are calibrated on losses
     returns       : `base_aal`, `vulnerability_scale`, `insurance_rate`, `final_aal`, `expected_loss` (KRW, rounded
                     half-even; null without an asset value), `aal_capped`, `status`, `reason`, `is_default`,
-                    `final_aal_percentage`, `risk_level`, `grade`, `calibrated`. Without a base AAL the results are null, with reason
+                    `final_aal_percentage`, `risk_level`, `grade`, `calibrated`. Without a base AAL the results are
+                    null, with reason
     """
     rows = vulnerability.select(
         base_aal=base.cast(pl.Float64).fill_nan(None),

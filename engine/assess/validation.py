@@ -132,7 +132,7 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
         return pl.lit(None, target), read_wrong
     nothing = pl.lit(None, target)
     inner = kind.inner if isinstance(kind, pl.List) else None
-    if field.name == "site_id":  # as it is written, so that it can be joined on again
+    if field.name == "site_id" and not kind.is_nested() and kind != pl.Boolean:
         return _id_text(kind), read_wrong
     if field.kind == "text" and kind in (pl.String, pl.Categorical, pl.Enum):
         return column.cast(pl.String).str.normalize("NFC").str.strip_chars(), read_wrong
@@ -162,9 +162,11 @@ def _id_text(kind: pl.DataType) -> pl.Expr:
         return pl.when(digits.str.len_chars() == 32).then(pl.concat_str(parts, separator="-")).otherwise(digits)
     if kind.is_float():
         whole = column.is_finite() & (column % 1 == 0)
-        text = pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column.cast(pl.String))
+        text = (
+            pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column.cast(pl.String))
+        )
         return pl.when(column.is_not_nan()).then(text)
-    return column.cast(pl.String) if not kind.is_nested() else pl.lit(None, pl.String)
+    return column.cast(pl.String)
 
 
 def _with_ids(typed: pl.DataFrame, portfolio: str | None) -> pl.DataFrame:

@@ -68,7 +68,9 @@ def require_results(connection: psycopg.Connection) -> None:
     raises : SourceError
     """
     with postgres.failures("looking for published results", SourceError):
-        row = connection.execute("SELECT to_regclass('result_runs') IS NULL, to_regclass('site_assets') IS NULL").fetchone()
+        row = connection.execute(
+            "SELECT to_regclass('result_runs') IS NULL, to_regclass('site_assets') IS NULL"
+        ).fetchone()
         if row and any(row):
             lacks = "its tables" if row[0] else "the newer tables"
             raise SourceError(f"the application database lacks {lacks}: apply the schema with python -m jobs.schema")

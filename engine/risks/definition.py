@@ -106,6 +106,8 @@ class Bins:
     edges       : inner edges, ascending, in the intensity's unit; quantile levels when `of_baseline`
     fallback    : edges for a cell whose baseline cannot give quantiles
     lower, atom : lower bound of the support; whether samples at it are a point mass ("no event")
+    calibrated  : whether the damage rates are calibrated on recorded losses, so that an AAL prices; None: the edition
+                  does not say, which is taken for no
     """
 
     intensity: str
@@ -116,6 +118,7 @@ class Bins:
     fallback: tuple[float, ...] = ()
     lower: float | None = None
     atom: bool = False
+    calibrated: bool | None = None
 
     def __post_init__(self) -> None:
         for key, problem in self._problems():

@@ -34,7 +34,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "of_baseline": (bool,),
     "atom": (bool,),
     "lower": (int, float),
+    "calibrated": (bool,),
 }
+#: keys that came later: they enter a checksum where an edition sets them, and move no other
+_LATER = ("calibrated",)
 _NO_BOUND = "none"
 
 
@@ -49,6 +52,10 @@ class Edition:
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
         figures = {risk: asdict(bins) for risk, bins in self.bins.items()}
+        for figure in figures.values():
+            for key in _LATER:
+                if figure[key] is None:
+                    del figure[key]
         return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
 
     def intensity(self, risk: str) -> Intensity:
@@ -150,6 +157,8 @@ class _File:
                 if key not in table:  # the base's figures belong to another quantity
                     raise self.fault("intensity", risk, f"another intensity needs its own {key}")
         merged = asdict(base) if base else {}
+        if not {"intensity", "edges", "damage_rates"}.isdisjoint(table):  # what the base was calibrated for is gone
+            merged.pop("calibrated", None)
         merged |= {key: tuple(map(float, value)) if key in _LISTS else value for key, value in table.items()}
         if "edges" in table and merged.get("of_baseline") is False and "fallback" not in table:
             merged["fallback"] = ()

@@ -32,7 +32,8 @@ _METRES_PER_DEGREE = 111_700.0  # the most on the ellipsoid
 
 @dataclass(frozen=True, slots=True)
 class Enriched:
-    """checked : with what the warehouse knows; context : `row`, region and population of the sites that have a cell."""
+    """checked : with what the warehouse knows; context : `site_uuid`, region and population of the sites that have a
+    cell."""
 
     checked: Checked
     context: pl.DataFrame
@@ -53,13 +54,13 @@ def enrich(checked: Checked, warehouse: psycopg.Connection, config: AssessConfig
     sites = checked.valid
     inside = sites.filter(pl.col("grid_id") > 0)
     if inside.is_empty():
-        return Enriched(checked, pl.DataFrame(schema={"row": pl.UInt32(), **site_regions.CONTEXT}))
+        return Enriched(checked, pl.DataFrame(schema={"site_uuid": pl.String(), **site_regions.CONTEXT}))
     filled = _with_buildings(inside, warehouse, config, today)
     filled = _with_cells(filled, warehouse)
     filled = _with_climate(filled, warehouse, config)
     filled = _with_lines(filled, warehouse, config)
     context = pl.concat(
-        [filled.select("row"), site_regions.regions_of(warehouse, *_coordinates(filled))], how="horizontal"
+        [filled.select("site_uuid"), site_regions.regions_of(warehouse, *_coordinates(filled))], how="horizontal"
     )
     valid = pl.concat([filled.select(sites.columns), sites.filter(pl.col("grid_id") == 0)]).sort("row")
     return Enriched(replace(checked, valid=valid), context)

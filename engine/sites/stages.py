@@ -136,7 +136,8 @@ class StoredStages:
         writers: Writers | None = None,
         keep: Keep | None = None,
     ) -> StoredStages:
-        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated is
+        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated
+        is
         read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")

@@ -83,7 +83,7 @@ def test_a_site_goes_through_the_published_steps_and_ends_with_its_results(both)
     breakdown = job.results["integrated_risk"]["risk_breakdown"]
     assert set(breakdown) == set(RISKS)
     fields = {"risk_score", "contribution_percent", "hazard", "exposure", "vulnerability", "risk_level", "status"}
-    assert fields | {"reason", "risk_index"} == set(breakdown["typhoon"])
+    assert fields | {"reason", "risk_index", "hazard_level"} == set(breakdown["typhoon"])
     assert job.results["region"]["admin_name"] == "봉의동"
     stored = query(results, "SELECT * FROM aal_scaled_results_latest ORDER BY risk_type")
     mine = outcome.result.aal.with_columns(pl.col("risk_type").cast(pl.String)).sort("risk_type")
@@ -126,12 +126,12 @@ def test_a_risk_without_its_input_is_flagged_and_the_others_go_on(both):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ({"latitude": 35.3, "longitude": 127.4}, "No hazard results for the requested location"),
+        ({"latitude": 35.37, "longitude": 127.5}, "Location is outside the data grid"),
         ({"latitude": 37.5, "longitude": 127.0}, "Location is outside the data grid"),
         ({"latitude": 95.0}, "Invalid latitude"),
     ],
 )
-def test_a_site_at_sea_outside_or_invalid_fails_its_job_in_words(both, place, message):
+def test_a_site_far_from_any_cell_or_invalid_fails_its_job_in_words(both, place, message):
     warehouse, results = both
     with assessor(warehouse, results) as made, pytest.raises(EngineError, match=message):
         run_site(made, **place)
