@@ -116,9 +116,8 @@ def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, lo
     }
 
 
-def everything(connection: psycopg.Connection, where: Row) -> Row | None:
-    """All results of a cell, None for a cell without any. where: as `at` gives it"""
-    cell = where["grid_id"]
+def everything(connection: psycopg.Connection, cell: int) -> Row | None:
+    """All results of a cell, None for a cell without any."""
     scenario, risks = int(DEFAULT_SCENARIO), [*RISKS]
     p, h = (read(connection, cell, risks, scenario, "full") for read in (probability, hazard))
     windows: dict[str, list[Row]] = defaultdict(list)
@@ -127,11 +126,8 @@ def everything(connection: psycopg.Connection, where: Row) -> Row | None:
     places = [*p.values(), *h.values()]
     if not places:
         return None
-    for row in places:
-        row |= where
     return {
-        **{name: places[0][name] for name in ("latitude", "longitude")},
-        **where,
+        **{name: places[0][name] for name in ("latitude", "longitude", "grid_id")},
         "risks": {
             risk: {"probability": p.get(risk), "hazard": h.get(risk), "windows": windows[risk]}
             for risk in RISKS

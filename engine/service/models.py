@@ -56,19 +56,19 @@ class Bin(BaseModel):
     base_damage_rate: float = Field(examples=[0.001])
 
 
-class AtCell(BaseModel):
-    """The cell that speaks for a place: its own, or the nearest with results, up to a cell's diagonal away."""
+class Spoken(BaseModel):
+    """How the cell speaks for a place: it holds it, or is the nearest with results, up to a cell's diagonal away."""
 
-    latitude: float = Field(description="of the cell's centre")
-    longitude: float
-    grid_id: int
     cell_basis: Literal["own", "nearest"]
     cell_distance_m: float = Field(ge=0, description="from the place to the cell's centre", examples=[430.0])
 
 
-class Probability(AtCell):
+class CellProbability(BaseModel):
     """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data (`method`)."""
 
+    latitude: float = Field(description="of the cell's centre")
+    longitude: float
+    grid_id: int
     risk_type: str
     scenario_id: int
     time_period: Period
@@ -80,9 +80,16 @@ class Probability(AtCell):
     calculated_at: Stamp
 
 
-class Hazard(AtCell):
+class Probability(CellProbability, Spoken):
+    """The same for a place."""
+
+
+class CellHazard(BaseModel):
     """Hazard score of one cell. percentile: among all cells, of a window of years only."""
 
+    latitude: float
+    longitude: float
+    grid_id: int
     risk_type: str
     scenario_id: int
     time_period: Period
@@ -91,6 +98,10 @@ class Hazard(AtCell):
     hazard_level: str = Field(json_schema_extra={"enum": [*levels.HAZARD]})
     percentile: float | None = None
     calculated_at: Stamp
+
+
+class Hazard(CellHazard, Spoken):
+    """The same for a place."""
 
 
 class CellWindow(BaseModel):
@@ -108,14 +119,17 @@ class CellWindow(BaseModel):
 class CellRisk(BaseModel):
     """What is known of one risk in a cell: SSP2-4.5 over the whole axis, and every scenario and window."""
 
-    probability: Probability | None
-    hazard: Hazard | None
+    probability: CellProbability | None
+    hazard: CellHazard | None
     windows: list[CellWindow]
 
 
-class Cell(AtCell):
-    """Everything that is published for one cell."""
+class Cell(Spoken):
+    """Everything that is published for the cell of a place."""
 
+    latitude: float
+    longitude: float
+    grid_id: int
     risks: dict[str, CellRisk]
 
 

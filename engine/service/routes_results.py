@@ -78,10 +78,11 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
     """All published results of the cell that holds the point, or of the nearest with results: every risk, scenario and
     window."""
     with context.database() as connection:
-        found = cells.everything(connection, _cell(context, connection, lat, lon))
+        cell = _cell(context, connection, lat, lon)
+        found = cells.everything(connection, cell["grid_id"])
     if found is None:
         raise HTTPException(404, "No results for the requested location")
-    return models.Cell(**found)
+    return models.Cell(**found | cell)
 
 
 _STORED: dict[str, LiteralString] = {

@@ -168,7 +168,7 @@ def test_a_statement_in_any_field_of_text_is_its_value_or_refused(client, field)
     building = BUILDING | ({field: value} if field in BUILDING else {})
     body = SITE | {"building_info": building} | ({} if field in BUILDING else {field: value})
     answer = client.post(CALCULATE, json=body)
-    if field in ("structure", "main_purpose"):
+    if field in ("structure", "main_purpose", "site_id"):
         assert finished(client, answer.json()["request_id"])["status"] == "completed"
     else:
         assert answer.status_code == 422
@@ -194,6 +194,45 @@ def test_an_unknown_job_or_place_is_not_found(client):
     assert client.get(f"/api/batch/{unknown}/status").json() == {"detail": "Batch not found"}
     assert client.get("/api/v1/risk-assessment/results/12.5/12.5").status_code == 404
     assert client.get("/api/v1/risk-assessment/results/99/12.5").json()["detail"][0]["msg"] == "Invalid latitude"
+
+
+def test_several_assets_stand_at_one_coordinate_and_each_can_be_asked_for(client):
+    place = {"latitude": 35.2, "longitude": 127.1, "building_info": None, "risk_types": ["drought", "typhoon"]}
+    loans = {"loan 1": 10**9, "loan 2": 2 * 10**9, None: 3 * 10**9}
+    for own, value in loans.items():
+        made = assess(client, **place, site_id=own, asset_info={"total_asset_value": value})
+        assert finished(client, made["request_id"])["status"] == "completed"
+    path = "/api/v1/risk-assessment/results/35.2/127.1"
+    newest = client.get(path).json()
+    assert newest["site_id"] is None
+    assert newest["site_uuid"] == str(uuid.uuid5(uuid.NAMESPACE_DNS, "site:35.200000:127.100000"))
+    assert [each["site_id"] for each in newest["others"]] == ["loan 2", "loan 1"]
+    first = client.get(path, params={"site_id": "loan 1"}).json()
+    assert first["site_uuid"] == str(uuid.uuid5(uuid.NAMESPACE_DNS, "asset::loan 1:1"))
+    assert first == client.get(path, params={"site_id": first["site_uuid"]}).json()
+    assert {each["site_id"] for each in first["others"]} == {"loan 2", None}
+    losses = [each["summary"]["total_expected_loss"] for each in (first, newest)]
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-6)
+    assert first["aal_scaled"]["drought"]["calibrated"] is False
+    summary = first["summary"]
+    assert (summary["loss_note"], summary["overlap_note"]) == ("index loss, not calibrated on losses", None)
+    assert (summary["total_expected_loss_uncalibrated"], summary["total_expected_loss_calibrated"]) == (losses[0], None)
+    assert client.get(path, params={"site_id": "loan 3"}).status_code == 404
+
+
+def test_answers_of_the_older_interface_keep_its_words_for_levels(client):
+    made = assess(client, asset_info={"total_asset_value": 50_000_000_000})
+    finished(client, made["request_id"])
+    results = client.get(f"/api/batch/{made['request_id']}/status").json()["results"]
+    words = {"very_low", "low", "medium", "high", "very_high"}
+    risks = results["integrated_risk"]["risk_breakdown"].values()
+    assert {risk["risk_level"] for risk in risks} | {results["integrated_risk"]["risk_level"]} <= words
+    assert {risk["hazard_level"] for risk in risks} <= {"MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"}
+    assert {risk["vulnerability_level"] for risk in results["vulnerability"].values()} <= words
+    assert {risk["risk_level"] for risk in results["aal"]["risks"].values()} <= {
+        *("minimal", "low", "moderate", "high", "critical")
+    }
+    assert results["aal"]["loss_note"] == "index loss, not calibrated on losses"
 
 
 def table(kind):
