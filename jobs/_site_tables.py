@@ -59,7 +59,13 @@ def print_site(out: Console, outcome: Outcome) -> None:
             f" {100 * value:.3g} % of the reference value"
         )
     out.print(_LEGEND)
+    _print_notes(out, results["notes"])
     _print_failed(out, outcome.result.failures)
+
+
+def _print_notes(out: Console, notes: Mapping[str, str]) -> None:
+    for risk, note in notes.items():
+        out.print(f"AAL of {risk}: {note[0].lower()}{note[1:]}")
 
 
 def _loss(total: Mapping[str, Any]) -> str | None:
@@ -114,6 +120,7 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
     )
     for note in summary["notes"]:
         out.print(note)
+    _print_notes(out, summary["risk_notes"])
     for pair in summary["results"]:
         _print_pair(out, pair)
     failures = outcome.result.failures

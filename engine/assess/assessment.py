@@ -12,12 +12,13 @@ from engine.assess import integrate
 from engine.assess.cells import HasResults
 from engine.assess.config import AssessConfig
 from engine.assess.exposure import exposure_of
-from engine.assess.integrate import Frames, Stages
+from engine.assess.integrate import Stages
 from engine.assess.prepare import Prepared, prepare, wants
 from engine.assess.scaling import scaled_aal
 from engine.assess.validation import FAILURES, IDENTITY
 from engine.assess.vocabulary import NO_HAZARD, PERIOD, RISK, RISKS
 from engine.assess.vulnerability import vulnerability_of
+from engine.assess.wide import Frames
 from engine.errors import SchemaError
 
 #: told after each risk: its name

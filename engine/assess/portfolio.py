@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from engine.assess.validation import IDENTITY
-from engine.assess.vocabulary import LOSS_NOTE
 from engine.levels import PRINTED
+from engine.reading import LOSS_NOTE
 from engine.scenario import Scenario
 
 _PAIR = ("scenario_id", "time_period")

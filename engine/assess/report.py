@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -78,8 +79,8 @@ _SITE = ("site_id", "site_uuid", "latitude", "longitude", "grid_id", "cell_basis
 _BUILDING = ("building_source", "data_quality", "imputed_fields", "asset_basis")
 
 
-def site_report(result: AssessmentResult) -> dict[str, Any]:
-    """The report of a result that holds one site inside the grid.
+def site_report(result: AssessmentResult, notes: Mapping[str, str]) -> dict[str, Any]:
+    """The report of a result that holds one site inside the grid. notes: risk -> what its AAL must not be read for
 
     The levels of integrated risk are in the older spelling, which readers of this object know; every other output has
     the printed one. `integrated_risk` and `aal` are those of the default scenario if it was asked for, else of the
@@ -97,6 +98,7 @@ def site_report(result: AssessmentResult) -> dict[str, Any]:
         "status": "partial" if failed else "success",
         **_chosen(first, _SITE),
         "risk_types": [risk for risk in RISKS if risk in asked],
+        "notes": {risk: notes[risk] for risk in RISKS if risk in asked and risk in notes},
         "building": _chosen(first, _BUILDING),
         "exposure": _by_risk(result.exposure, _EXPOSURE),
         "vulnerability": _by_risk(result.vulnerability, _VULNERABILITY),

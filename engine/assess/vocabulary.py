@@ -43,11 +43,6 @@ HAZARD_NOT_FOUND, PROBABILITY_NOT_FOUND, OUT_OF_RANGE = (
 OUTSIDE_GRID = "Location is outside the data grid"
 NO_HAZARD = "No hazard results for the requested location"
 
-#: what a loss in money must carry while the damage rates behind it are not calibrated on losses
-LOSS_NOTE = "index loss, not calibrated on losses"
-#: risks whose damage one storm can do, and what a sum over more than one of them must say
-ONE_STORM = ("river_flood", "urban_flood", "typhoon")
-OVERLAP_NOTE = "river flood, urban flood and typhoon rain are charged for one storm"
 
 assert set(TIME_PERIODS) == set(PERIODS)  # noqa: S101 (a period added there must be decided on here)
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple
 
-import numpy as np
 import polars as pl
 import psycopg
-from numpy.typing import NDArray
 
 from engine.errors import SinkError, SourceError
 from engine.io import frames, postgres
@@ -158,37 +156,6 @@ def read_scores(
         if len(windows) < len(pairs):
             parts.append(frames.read(connection, scores.full + _WHERE, [ids, names], schema))
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
-
-
-_HELD: LiteralString = """
-SELECT c.cell FROM unnest(%s::integer[]) AS c(cell) CROSS JOIN LATERAL (
-  SELECT FROM (SELECT grid_id FROM hazard_results
-               UNION ALL SELECT grid_id FROM modelops_hazard_scores
-               UNION ALL SELECT grid_id FROM probability_results WHERE aal IS NOT NULL
-               UNION ALL SELECT grid_id FROM modelops_probability_scores WHERE aal IS NOT NULL) AS t
-   WHERE t.grid_id = c.cell LIMIT 1) AS held
-"""
-
-
-def have_results(connection: psycopg.Connection, cells: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which of distinct cells have a hazard score or an AAL, of any risk, scenario and period. cells: (k,)"""
-    with postgres.failures(f"looking for results of {len(cells)} cells", SourceError):
-        held = [cell for (cell,) in connection.execute(_HELD, (cells.tolist(),)).fetchall()]
-    return np.isin(cells, np.array(held, np.int32))
-
-
-def calibrated_risks(connection: psycopg.Connection) -> frozenset[str]:
-    """Risks whose published AAL stands on damage rates that their edition calls calibrated on losses, as the run says
-    whose rows they are (of a risk without rows of the whole axis: the newest run)."""
-    query: LiteralString = (
-        "SELECT t.risk_type FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
-        " (SELECT p.run_id FROM probability_results p WHERE p.risk_type = t.risk_type LIMIT 1),"
-        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
-        " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e"
-        " WHERE e ->> 'risk' = t.risk_type AND e ->> 'calibrated' = 'true'"
-    )
-    with postgres.failures("reading which risks are calibrated", SourceError):
-        return frozenset(risk for (risk,) in connection.execute(query).fetchall())
 
 
 def now(connection: psycopg.Connection) -> datetime:

@@ -17,12 +17,12 @@ from engine.io.catalog import Load
 from engine.io.published import Results, Run
 from engine.picture import SCALES
 from engine.plan import OBSERVED
+from engine.reading import own_past
 from engine.report import change, charts, maps
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
 from engine.report.words import bin_ranges, count, percent, ratio, score
 from engine.risks.edition import Edition
-from engine.risks.reading import own_past
 from engine.risks.registry import RISKS
 
 #: a run that was never published has no summary: the page says so, and shows what the rows themselves tell

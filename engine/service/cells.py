@@ -12,7 +12,7 @@ from engine import levels
 from engine.assess.cells import choose
 from engine.assess.vocabulary import RISKS
 from engine.grid import GridDefinition
-from engine.io import site_results
+from engine.io import published_cells
 from engine.names import ALIASES
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
@@ -105,7 +105,7 @@ def _level(score: float) -> str:
 def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, longitude: float) -> Row | None:
     """`grid_id`, `cell_basis` and `cell_distance_m` of the cell that speaks for a place, as for an assessed site; None
     where there is none within reach."""
-    chosen = choose([latitude], [longitude], grid, lambda cells: site_results.have_results(connection, cells))
+    chosen = choose([latitude], [longitude], grid, lambda cells: published_cells.have_results(connection, cells))
     if not chosen.grid_id[0]:
         return None
     basis = "nearest" if chosen.nearest[0] else "own"

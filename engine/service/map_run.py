@@ -13,8 +13,6 @@ from engine.assess.vocabulary import RISKS
 from engine.io import published
 from engine.io.published import Run
 from engine.period import FULL, PERIODS, WINDOWS, Years
-from engine.risks import EDITIONS, load_edition
-from engine.risks.reading import own_past
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 #: quantity -> period -> scenarios
@@ -91,18 +89,3 @@ def absent_risks(layers: Mapping[str, Layers], summary: Mapping[str, Any] | None
     missing, failed = told.get("missing") or {}, told.get("failed") or {}
     reasons = {risk: f"the warehouse lacks {', '.join(tables)}" for risk, tables in missing.items()} | failed
     return {risk: reasons.get(risk, "the run did not compute it") for risk in RISKS if risk not in layers}
-
-
-def notes_of(run: Run) -> dict[str, str]:
-    """Risk -> what its AAL must not be read for, where bins are cut at quantiles of the cell's own baseline."""
-    told = {each["risk"]: each for each in (run["summary"] or {}).get("risks") or ()}
-    bins = load_edition(run["edition"]).bins if run["edition"] in EDITIONS else {}
-    notes = {}
-    for risk in RISKS:
-        if risk in told:  # a cell without a baseline takes fixed edges: none is cut at quantiles where all do
-            of_past = told[risk]["fallback_edges"] is not None and told[risk]["fallback_edges"] != told[risk]["done"]
-        else:
-            of_past = risk in bins and bins[risk].of_baseline
-        if of_past:
-            notes[risk] = own_past(risk)
-    return notes

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from engine import borders, levels, picture
-from engine.assess.vocabulary import LOSS_NOTE, RISKS
+from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError
-from engine.io import site_results
+from engine.io import published_cells
 from engine.period import WINDOWS
+from engine.reading import LOSS_NOTE, own_past
 from engine.risks import EDITIONS, load_edition
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service import map_run, models
@@ -80,7 +81,7 @@ def describe(context: Shared, request: Request) -> models.Map:
         held: tuple[Any, dict[str, map_run.Layers]] | None = request.app.state.layers
         if held is None or held[0] != key:
             request.app.state.layers = held = key, map_run.layers_of(connection)
-        layers, calibrated = held[1], site_results.calibrated_risks(connection)
+        layers, told = held[1], published_cells.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
     return models.Map.model_validate(
@@ -94,8 +95,8 @@ def describe(context: Shared, request: Request) -> models.Map:
             "risks": list(layers),
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
-            "notes": map_run.notes_of(run),
-            "uncalibrated": [risk for risk in layers if risk not in calibrated],
+            "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
+            "uncalibrated": [risk for risk in layers if risk not in told or not told[risk].calibrated],
             "loss_note": LOSS_NOTE,
             "levels": [
                 dict(zip(("lower", "printed", "hazard", "older"), each, strict=True))

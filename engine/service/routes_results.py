@@ -11,7 +11,8 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query
 from psycopg.rows import dict_row
 
-from engine.assess.vocabulary import LOSS_NOTE, ONE_STORM, OUTSIDE_GRID, OVERLAP_NOTE, RISKS
+from engine.assess.vocabulary import OUTSIDE_GRID, RISKS
+from engine.reading import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
 from engine.scenario import DEFAULT_SCENARIO
 from engine.service import cells, models
 from engine.service.context import Context, Shared

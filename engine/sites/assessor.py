@@ -27,7 +27,7 @@ from engine.assess.prepare import Prepared, placed, prepare_checked
 from engine.assess.validation import IDENTITY, Checked, check
 from engine.assess.vocabulary import NO_HAZARD
 from engine.errors import EngineError, SettingsError
-from engine.io import batch_jobs, site_inputs, site_results
+from engine.io import batch_jobs, published_cells, site_inputs
 from engine.io.assessment_files import FrameFiles
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.writers import Writers
@@ -136,7 +136,7 @@ class Assessor:
         done, failed = _items(result.totals, prepared)
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
-        results = report.site_report(result) | {"region": context.drop("site_uuid").row(0, named=True)}
+        results = report.site_report(result, stages.notes) | {"region": context.drop("site_uuid").row(0, named=True)}
         return self._end(job, results, result, context, done, failed, started)
 
     def _portfolio(self, job: Job) -> Outcome:
@@ -174,7 +174,8 @@ class Assessor:
             done, failed = _items(everything, prepared)
             invalid = checked.failures["row"].n_unique()
             counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
-            summary = portfolio.summary(sites.name, everything, portfolio.added(losses), counts) | {"notes": notes}
+            summary = portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
+            summary |= {"notes": notes, "risk_notes": dict(stages.notes)}
             for site in (site for pair in summary["results"] for site in pair["worst_sites"]):
                 site["carried"] = sites.told(site["row"])
             files.finish(summary)
@@ -199,7 +200,7 @@ class Assessor:
         """(sites with their cells, filled from the warehouse and normalised; their regions and population by
         `site_uuid`)"""
         today = self.today or datetime.now(_SEOUL).date()
-        checked = placed(checked, self.config.grid, lambda cells: site_results.have_results(self.application, cells))
+        checked = placed(checked, self.config.grid, lambda cells: published_cells.have_results(self.application, cells))
         enriched = enrich(checked, self.warehouse, self.config, today=today)
         return prepare_checked(enriched.checked, self.config), enriched.context
 

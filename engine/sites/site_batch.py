@@ -109,7 +109,7 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
         if prepared.sites.height:
             progress = Progress.of(assessor.application, known, prepared)
             result = _staged(stages, prepared, progress)
-            completed = _end(assessor.application, progress, prepared, result, context, started)
+            completed = _end(assessor.application, progress, prepared, result, context, stages.notes, started)
     return completed, [known[row] for row in checked.valid.filter(~first)["row"]]
 
 
@@ -225,6 +225,7 @@ def _end(
     prepared: Prepared,
     result: AssessmentResult,
     context: pl.DataFrame,
+    notes: Mapping[str, str],
     started: float,
 ) -> int:
     """Give every job its report; a job of which every risk failed has failed. Returns how many completed."""
@@ -242,6 +243,10 @@ def _end(
         if not done:
             _fail(connection, group, "every risk failed: " + "; ".join(sorted(set(mine.failures["reason"]))))
             continue
-        results = report.site_report(mine) | {"region": regions[uuid], "duration_seconds": seconds, "timestamp": stamp}
+        results = report.site_report(mine, notes) | {
+            "region": regions[uuid],
+            "duration_seconds": seconds,
+            "timestamp": stamp,
+        }
         ends += [(job.batch_id, results, done, int(items) - done) for job in group]
     return batch_jobs.complete_many(connection, ends)

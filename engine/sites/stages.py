@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,12 +17,14 @@ import psycopg
 from engine.assess import assessment, hashes
 from engine.assess.assessment import AssessmentResult, Report
 from engine.assess.config import AssessConfig
-from engine.assess.integrate import Frames, Stages
+from engine.assess.integrate import Stages
 from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
 from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
-from engine.io import batch_jobs, site_results
+from engine.assess.wide import Frames
+from engine.io import batch_jobs, published_cells, site_results
 from engine.io.writers import Write, Writers
+from engine.reading import own_past
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,7 @@ class Stage:
 class StoredStages:
     """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
 
+    notes   : risk -> what its AAL must not be read for
     read_at : when the AAL of the cells was about to be read
     writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
     keep    : takes the rows of each stage, of which a part then holds no more than later stages read (a portfolio may
@@ -123,6 +126,7 @@ class StoredStages:
     known_aal: pl.DataFrame
     hashes: pl.DataFrame
     read_at: datetime
+    notes: Mapping[str, str] = field(default_factory=dict)
     writers: Writers | None = None
     keep: Keep | None = None
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -146,7 +150,8 @@ class StoredStages:
             prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
         )
         read_at = site_results.now(connection)
-        config = replace(config, calibrated=site_results.calibrated_risks(connection))
+        told = published_cells.published_risks(connection)
+        config = replace(config, calibrated=frozenset(risk for risk in risks if risk in told and told[risk].calibrated))
         known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
         missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
         return cls(
@@ -159,6 +164,7 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
+            notes={risk: own_past(risk) for risk in risks if risk in told and told[risk].of_past},
             writers=writers,
             keep=keep,
         )

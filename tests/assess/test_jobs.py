@@ -277,6 +277,28 @@ def test_failed_and_assumed_results_are_not_cached(both):
     assert {each["risk_type"] for each in held} == set(RISKS) - {"drought"}
 
 
+def test_what_the_published_run_says_of_a_risk_goes_with_its_losses(both):
+    warehouse, results = both
+    risks = [
+        {"risk": "typhoon", "done": 17, "fallback_edges": None, "calibrated": True},
+        {"risk": "extreme_heat", "done": 17, "fallback_edges": 3, "calibrated": False},
+        {"risk": "extreme_cold", "done": 17, "fallback_edges": 17, "calibrated": False},  # fixed edges in every cell
+        {"risk": "drought", "done": 17, "fallback_edges": None},  # a run of before there was the word
+    ]
+    with psycopg.connect(results) as connection:
+        connection.execute("UPDATE result_runs SET summary = %s", (json.dumps({"risks": risks}),))
+    names = [each["risk"] for each in risks]
+    with assessor(warehouse, results) as made:
+        for _ in range(2):  # the second time from the caches
+            told = run_site(made, asset_info=ASSET, risk_types=names).results
+            calibrated = {risk for risk, each in told["aal"]["risks"].items() if each["calibrated"]}
+            assert calibrated == {"typhoon"}
+            assert told["aal"]["total_expected_loss_calibrated"] == told["aal"]["risks"]["typhoon"]["expected_loss"]
+            assert told["notes"] == {"extreme_heat": "Measures change against the place's own past, not how hot it is"}
+    stored = query(results, "SELECT risk_type FROM aal_scaled_results_latest WHERE calibrated")
+    assert [row["risk_type"] for row in stored] == ["typhoon"]
+
+
 def test_the_cleaner_deletes_what_has_expired(both):
     warehouse, results = both
     with assessor(warehouse, results) as made:

@@ -77,6 +77,15 @@ def test_the_columns_agree_with_the_rules_written_out_site_by_site():
         assert mine["total_risk_score"].to_list() == pytest.approx(theirs, abs=1e-12)
 
 
+def test_levels_tell_varied_sites_apart():
+    sites = benchmark.sites(500, seed=8)
+    result = assess_sites(sites, *[benchmark.cells_of(sites)] * 2)
+    for frame in (result.risk.filter(pl.col("status") == "ok"), result.totals):
+        shares = frame["risk_level"].value_counts(normalize=True)
+        assert shares["proportion"].max() <= 0.6
+    assert result.risk["risk_level"].n_unique() == 6  # five, and unknown
+
+
 E_ALL = set(RISKS)
 #: field -> (a value that must matter for the reference building, risks whose proximity moves, risks whose V moves, what
 #: else moves)

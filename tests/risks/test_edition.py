@@ -39,6 +39,21 @@ def test_a_users_edition_overrides_what_it_names_and_keeps_the_rest(own):
     assert edition.checksum != base.checksum
 
 
+def test_an_edition_says_which_risks_are_calibrated_and_what_replaces_their_figures_must_say_it_anew(own):
+    for name in EDITIONS:
+        assert not any(bins.calibrated for bins in load_edition(name).bins.values())
+    base = load_edition("2025-11")
+    head = 'name = "own"\nbase = "2025-11"\n'
+    assert load_edition(own(head)).checksum == base.checksum
+    stated = load_edition(own(f"{head}[typhoon]\ncalibrated = true\n"))
+    assert (stated.bins["typhoon"].calibrated, stated.bins["drought"].calibrated) == (True, None)
+    assert (
+        len({base.checksum, stated.checksum, load_edition(own(f"{head}[typhoon]\ncalibrated = false\n")).checksum}) == 3
+    )
+    with pytest.raises(DefinitionError, match=r"line 4: \[typhoon\] calibrated: 1 is not a bool"):
+        load_edition(own(f"{head}[typhoon]\ncalibrated = 1\n"))
+
+
 def test_fixed_edges_may_take_the_place_of_quantiles(own):
     edition = load_edition(
         own('name = "own"\nbase = "2025-11"\n[extreme_heat]\nedges = [3, 6, 9, 12]\nof_baseline = false\n')

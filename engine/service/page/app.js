@@ -134,6 +134,7 @@ async function chosen(lat, lon) {
     const found = await (await ask(`/api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
     if (ticket !== asked) return; // a later place is on its way
     cell = found;
+    if (cell.cell_basis === "nearest") map.mark(cell.latitude, cell.longitude); // the figures are of that cell
     describe();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -291,13 +292,14 @@ function outcome(results) {
   const money = (value) => (missing(value) ? "–" : value.toLocaleString("en"));
   const figure = (value, digits) => (missing(value) ? "–" : value.toFixed(digits));
   const scored = results.risk_types.filter((risk) => !missing(whole.risk_breakdown[risk].risk_score));
-  const share = scored.length < results.risk_types.length ? `${scored.length} of ${results.risk_types.length} risks` : "all risks";
+  const of = (count) => (count < results.risk_types.length ? `${count} of ${results.risk_types.length} risks` : "all risks");
+  const priced = results.risk_types.length - pair.aal.risks_without_loss.length;
   const notes = [pair.aal.loss_note, pair.aal.overlap_note].filter(Boolean);
   const loss = missing(pair.aal.total_expected_loss) ? "No expected loss: it needs an asset value"
-    : `Over ${share}: expected loss ${money(pair.aal.total_expected_loss)} KRW a year${notes.length ? ` (${notes.join("; ")})` : ""}`;
+    : `Over ${of(priced)}: expected loss ${money(pair.aal.total_expected_loss)} KRW a year${notes.length ? ` (${notes.join("; ")})` : ""}`;
   box.replaceChildren();
   made(box, "h3", loss);
-  made(box, "p", `Risk index ${figure(whole.mean_risk_index, 1)} of 100, ${level(whole.risk_level)}: mean of ${share}, whatever the asset is worth.`);
+  made(box, "p", `Risk index ${figure(whole.mean_risk_index, 1)} of 100, ${level(whole.risk_level)}: mean of ${of(scored.length)}, whatever the asset is worth.`);
   const filled = building.imputed_fields.length ? `, assumed: ${building.imputed_fields.map(words).join(", ")}` : "";
   const source = { caller: "this form", database: "the register" }[building.building_source] ?? "defaults";
   const away = results.cell_basis === "nearest" ? ` The site's own cell has no results: those of the nearest are taken, ${(results.cell_distance_m / 1000).toFixed(1)} km away.` : "";
@@ -317,7 +319,7 @@ function outcome(results) {
   }
   const value = 100 * results.exposure[results.risk_types[0]].normalized_asset_value;
   made(box, "p", `Value-weighted score of the site ${figure(whole.total_risk_score, 2)} of 100: the asset counts ${+value.toPrecision(3)} % of the reference value.`, { class: "note" });
-  for (const risk of results.risk_types) if (meta.notes[risk]) made(box, "p", `AAL of ${words(risk)}: ${meta.notes[risk].charAt(0).toLowerCase()}${meta.notes[risk].slice(1)}.`, { class: "note" });
+  for (const [risk, note] of Object.entries(results.notes)) made(box, "p", `AAL of ${words(risk)}: ${note.charAt(0).toLowerCase()}${note.slice(1)}.`, { class: "note" });
   for (const [reason, risks] of reasons) made(box, "p", `${risks.join(", ")}: ${words(reason).replace(":", " ")}`, { class: "note" });
 }
 

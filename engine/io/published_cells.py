@@ -1,0 +1,55 @@
+"""What is published for cells, in a few index look-ups each: whether there is anything, and what its run says of it."""
+
+from __future__ import annotations
+
+from typing import LiteralString, NamedTuple
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from engine.errors import SourceError
+from engine.io import postgres
+
+_HELD: LiteralString = """
+SELECT c.cell FROM unnest(%s::integer[]) AS c(cell) CROSS JOIN LATERAL (
+  SELECT FROM (SELECT grid_id FROM hazard_results
+               UNION ALL SELECT grid_id FROM modelops_hazard_scores
+               UNION ALL SELECT grid_id FROM probability_results WHERE aal IS NOT NULL
+               UNION ALL SELECT grid_id FROM modelops_probability_scores WHERE aal IS NOT NULL) AS t
+   WHERE t.grid_id = c.cell LIMIT 1) AS held
+"""
+
+
+def have_results(connection: psycopg.Connection, cells: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of distinct cells have a hazard score or an AAL, of any risk, scenario and period. cells: (k,)"""
+    with postgres.failures(f"looking for results of {len(cells)} cells", SourceError):
+        held = [cell for (cell,) in connection.execute(_HELD, (cells.tolist(),)).fetchall()]
+    return np.isin(cells, np.array(held, np.int32))
+
+
+class PublishedRisk(NamedTuple):
+    """What the run whose rows are published for a risk says of it.
+
+    calibrated : its edition calls the damage rates calibrated on losses
+    of_past    : its bins are cut at quantiles of the cells' own baselines (but for a run whose cells all take fixed
+                 ones)
+    """
+
+    calibrated: bool
+    of_past: bool
+
+
+def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
+    """By risk; of one without rows of the whole axis what the newest run says; without those of which none says a
+    thing."""
+    query: LiteralString = (
+        "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
+        " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done'"
+        " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
+        " (SELECT p.run_id FROM probability_results p WHERE p.risk_type = t.risk_type LIMIT 1),"
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
+        " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e WHERE e ->> 'risk' = t.risk_type"
+    )
+    with postgres.failures("reading what is published", SourceError):
+        return {risk: PublishedRisk(*told) for risk, *told in connection.execute(query).fetchall()}
