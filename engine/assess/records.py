@@ -134,8 +134,14 @@ def from_lines(lines: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, pl.Dat
 def _column(values: Sequence[Any]) -> pl.Series:
     """Values of JSON as one column: of one kind as they are, of several as text."""
     kinds = {type(value) for value in values} - {type(None)}
-    for kind, dtype in ((bool, pl.Boolean()), (str, pl.String()), (int, pl.Int64()), (float, pl.Float64())):
-        if kinds <= {kind} and not (kind is int and any(value and abs(value) >= 2**63 for value in values)):
+    large = any(isinstance(value, int) and abs(value) >= 2**63 for value in values)
+    for held, dtype in (
+        ({bool}, pl.Boolean()),
+        ({str}, pl.String()),
+        ({int}, pl.Int64()),
+        ({int, float}, pl.Float64()),
+    ):
+        if kinds <= held and not large:
             return pl.Series(values, dtype=dtype)
     texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
     return pl.Series(texts, dtype=pl.String)

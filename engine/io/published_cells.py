@@ -11,21 +11,30 @@ from numpy.typing import NDArray
 from engine.errors import SourceError
 from engine.io import postgres
 
-_HELD: LiteralString = """
-SELECT c.cell FROM unnest(%s::integer[]) AS c(cell) CROSS JOIN LATERAL (
-  SELECT FROM (SELECT grid_id FROM hazard_results
-               UNION ALL SELECT grid_id FROM modelops_hazard_scores
-               UNION ALL SELECT grid_id FROM probability_results WHERE aal IS NOT NULL
-               UNION ALL SELECT grid_id FROM modelops_probability_scores WHERE aal IS NOT NULL) AS t
-   WHERE t.grid_id = c.cell LIMIT 1) AS held
-"""
+# a look-up a cell, until one partition has it; never a scan. Most cells are in the first table
+_HELD: tuple[LiteralString, ...] = tuple(
+    "SELECT c.cell FROM unnest(%s::integer[]) AS c(cell) CROSS JOIN LATERAL"
+    f" (SELECT FROM {table} t WHERE t.grid_id = c.cell{condition} LIMIT 1) AS held"
+    for table, condition in (
+        ("hazard_results", ""),
+        ("probability_results", " AND t.aal IS NOT NULL"),
+        ("modelops_hazard_scores", ""),
+        ("modelops_probability_scores", " AND t.aal IS NOT NULL"),
+    )
+)
 
 
 def have_results(connection: psycopg.Connection, cells: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which of distinct cells have a hazard score or an AAL, of any risk, scenario and period. cells: (k,)"""
+    held = np.zeros(len(cells), np.bool_)
     with postgres.failures(f"looking for results of {len(cells)} cells", SourceError):
-        held = [cell for (cell,) in connection.execute(_HELD, (cells.tolist(),)).fetchall()]
-    return np.isin(cells, np.array(held, np.int32))
+        for query in _HELD:
+            left = cells[~held]
+            if not len(left):
+                break
+            found = [cell for (cell,) in connection.execute(query, (left.tolist(),)).fetchall()]
+            held |= np.isin(cells, np.array(found, np.int32))
+    return held
 
 
 class PublishedRisk(NamedTuple):

@@ -54,8 +54,8 @@ class PortfolioFile:
         told = {}
         for column in self.carried.drop("row"):
             if not column.dtype.is_nested() and column.dtype != pl.Binary:
-                text = column.slice(place, 1).cast(pl.String, strict=False)[0]
-                told[column.name] = text and text.replace("\0", "")
+                value = column[place]
+                told[column.name] = None if value is None else str(value).replace("\0", "")
         return told
 
 
