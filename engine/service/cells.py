@@ -18,26 +18,25 @@ from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 Row = dict[str, Any]
 _FULL: LiteralString = """
-SELECT latitude::float8, longitude::float8, grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
+SELECT grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
        aal, aal_se, bin_data, n_samples, method, calculated_at
   FROM probability_results WHERE grid_id = %s AND risk_type = ANY(%s)
 """
 _WINDOW: LiteralString = """
 SELECT w.grid_id, w.risk_type, w.scenario_id, w.time_period, w.aal, w.aal_se, w.bin_probs, w.n_samples, w.method,
-       w.computed_at AS calculated_at, f.latitude::float8, f.longitude::float8, f.bin_data
-  FROM modelops_probability_scores w JOIN probability_results f USING (grid_id, risk_type)
+       w.computed_at AS calculated_at, f.bin_data
+  FROM modelops_probability_scores w LEFT JOIN probability_results f USING (grid_id, risk_type)
  WHERE w.grid_id = %s AND w.risk_type = ANY(%s) AND w.scenario_id = %s AND w.time_period = %s
 """
 _HAZARD: LiteralString = """
-SELECT latitude::float8, longitude::float8, grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
+SELECT grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
        hazard_score, hazard_score_100, calculated_at
   FROM hazard_results WHERE grid_id = %s AND risk_type = ANY(%s)
 """
 _HAZARD_WINDOW: LiteralString = """
-SELECT f.latitude::float8, f.longitude::float8, w.grid_id, w.risk_type, w.scenario_id, w.time_period,
-       w.score::float8 AS hazard_score, w.score::float8 * 100 AS hazard_score_100, w.percentile::float8 AS percentile,
-       w.computed_at AS calculated_at
-  FROM modelops_hazard_scores w JOIN hazard_results f USING (grid_id, risk_type)
+SELECT w.grid_id, w.risk_type, w.scenario_id, w.time_period, w.score::float8 AS hazard_score,
+       w.score::float8 * 100 AS hazard_score_100, w.percentile::float8 AS percentile, w.computed_at AS calculated_at
+  FROM modelops_hazard_scores w
  WHERE w.grid_id = %s AND w.risk_type = ANY(%s) AND w.scenario_id = %s AND w.time_period = %s
 """
 _WINDOWS: LiteralString = """
@@ -103,15 +102,17 @@ def _level(score: float) -> str:
 
 
 def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, longitude: float) -> Row | None:
-    """`grid_id`, `cell_basis` and `cell_distance_m` of the cell that speaks for a place, as for an assessed site; None
-    where there is none within reach."""
+    """The cell that speaks for a place, as for an assessed site: its centre, number, `cell_basis`, `cell_distance_m`;
+    None where there is none within reach."""
     chosen = choose([latitude], [longitude], grid, lambda cells: published_cells.have_results(connection, cells))
     if not chosen.grid_id[0]:
         return None
-    basis = "nearest" if chosen.nearest[0] else "own"
+    row, column = (int(each[0]) for each in grid.indices(chosen.grid_id))
     return {
+        "latitude": float(grid.latitudes[row]),
+        "longitude": float(grid.longitudes[column]),
         "grid_id": int(chosen.grid_id[0]),
-        "cell_basis": basis,
+        "cell_basis": "nearest" if chosen.nearest[0] else "own",
         "cell_distance_m": round(float(chosen.metres[0]), 1),
     }
 
@@ -123,14 +124,10 @@ def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     windows: dict[str, list[Row]] = defaultdict(list)
     for row in _rows(connection, _WINDOWS, {"cell": cell}):
         windows[row.pop("risk_type")].append(_tidy(row) | {"scenario": Scenario(row["scenario_id"]).code})
-    places = [*p.values(), *h.values()]
-    if not places:
+    held = [risk for risk in RISKS if risk in p or risk in h or risk in windows]
+    if not held:
         return None
-    return {
-        **{name: places[0][name] for name in ("latitude", "longitude", "grid_id")},
-        "risks": {
-            risk: {"probability": p.get(risk), "hazard": h.get(risk), "windows": windows[risk]}
-            for risk in RISKS
-            if risk in p or risk in h
-        },
+    found = {
+        risk: {"probability": p.get(risk), "hazard": h.get(risk), "windows": windows.get(risk, [])} for risk in held
     }
+    return {"grid_id": cell, "risks": found}

@@ -57,7 +57,7 @@ class Bin(BaseModel):
 
 
 class Spoken(BaseModel):
-    """How the cell speaks for a place: it holds it, or is the nearest with results, up to a cell's diagonal away."""
+    """The cell that speaks for a place: it holds it, or is the nearest with results, up to a cell's diagonal away."""
 
     cell_basis: Literal["own", "nearest"]
     cell_distance_m: float = Field(ge=0, description="from the place to the cell's centre", examples=[430.0])

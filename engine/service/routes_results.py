@@ -83,6 +83,9 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
         found = cells.everything(connection, cell["grid_id"])
     if found is None:
         raise HTTPException(404, "No results for the requested location")
+    centre = {name: cell[name] for name in ("latitude", "longitude")}
+    for each in found["risks"].values():
+        each |= {name: each[name] and each[name] | centre for name in ("probability", "hazard")}
     return models.Cell(**found | cell)
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect, sync_playwright
 from engine import picture
 from engine.assess.vocabulary import RISKS
 from engine.period import Years
-from engine.service import map_run
+from engine.service import cells, map_run
 from tests.assess.databases import fill_results
 from tests.service.conftest import LAND, SEA, running
 
@@ -113,6 +113,18 @@ def test_layers_are_looked_for_where_they_are(results):
     summary = {"missing": {"drought": ["spei12_data"]}, "failed": {}}
     assert map_run.absent_risks(layers, summary) == {"drought": "the warehouse lacks spei12_data"}
     assert map_run.absent_risks(layers, None) == {"drought": "the run did not compute it"}
+
+
+def test_a_cell_that_has_windows_alone_is_answered_with_them(results):
+    fill_results(results)
+    with psycopg.connect(results) as connection:
+        connection.execute("DELETE FROM probability_results; DELETE FROM hazard_results")
+        found = cells.everything(connection, 7)
+        assert {len(each["windows"]) for each in found["risks"].values()} == {12}
+        window = connection, 7, ["drought"], 3, "mid_term"
+        assert cells.probability(*window)["drought"]["bin_data"] is None  # its ranges are those of the whole axis
+        assert 0 <= cells.hazard(*window)["drought"]["hazard_score"] <= 1
+        assert cells.everything(connection, 19) is None
 
 
 @pytest.mark.parametrize(
