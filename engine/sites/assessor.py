@@ -270,7 +270,7 @@ def _checked(path: Path, sites: PortfolioFile) -> Checked:
     if checked.valid.is_empty():
         told = checked.failures.select("row", "reason").rows()
         first = "first: row {}: {}".format(*told[0]) if told else "no rows"
-        raise SettingsError(f"{path}: none of {len(sites.rows)} rows is valid; {first}")
+        raise SettingsError("; ".join([f"{path}: none of {len(sites.rows)} rows is valid; {first}", *sites.notes]))
     return checked
 
 

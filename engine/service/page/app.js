@@ -54,6 +54,7 @@ async function start() {
   const absent = Object.entries(meta.absent).map(([risk, why]) => `${words(risk)}: ${why}`);
   $("absent").textContent = absent.length ? `Not computed: ${absent.join("; ")}.` : "";
   if (meta.scenarios.some((each) => each.scenario_id === 2)) $("scenario").value = 2;
+  if (!meta.risks.length) throw new Refused("The published run has no results to show");
   map.place(meta);
   $("mapbox").dataset.ready = "true";
   await paint();
