@@ -56,7 +56,7 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return _read_parquet(path)
-        return pl.read_csv(path, infer_schema=False)
+        return pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist") from None
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as err:
@@ -72,17 +72,18 @@ _FOREIGN = (pa.types.is_decimal256, pa.types.is_interval, pa.types.is_union, pa.
 
 def _read_parquet(path: Path) -> pl.DataFrame:
     """A column of a type that polars does not know is read as text: it may be none that an assessment reads."""
-    schema = pq.read_schema(path)
+    schema = pq.read_schema(path) if path.is_file() else []  # a folder of files is read as one table
     foreign = [each.name for each in schema if any(is_such(each.type) for is_such in _FOREIGN)]
     if not foreign:
-        return pl.read_parquet(path)
-    frame = pl.read_parquet(path, columns=[name for name in schema.names if name not in foreign])
-    texts = pq.read_table(path, columns=foreign)
+        return pl.read_parquet(path, glob=False)
+    names = [each.name for each in schema]
+    frame = pl.read_parquet(path, columns=[name for name in names if name not in foreign], glob=False)
+    texts = pq.ParquetFile(path).read(columns=foreign)
     columns = {
         name: pl.Series(name, [None if value is None else str(value) for value in texts[name].to_pylist()], pl.String)
         for name in foreign
     }
-    return frame.with_columns(columns.values()).select(schema.names)
+    return frame.with_columns(columns.values()).select(names)
 
 
 class FrameFiles:
