@@ -3,6 +3,7 @@ import pytest
 
 from engine.errors import EngineError, SourceError
 from engine.io import migrate, site_results
+from engine.names import ALIASES, RISK_NAMES
 
 
 @pytest.mark.parametrize("family", ["warehouse", "results"])
@@ -32,6 +33,13 @@ def test_a_database_of_before_keeps_its_assessments(new_database, monkeypatch):
         assert "0004_site_assets" in migrate.apply(connection, "results")
         rows = connection.execute("SELECT expected_loss, calibrated FROM aal_scaled_results_latest").fetchall()
         assert rows == [(5, False)]
+
+
+def test_the_risks_of_the_database_are_those_of_the_engine(results):
+    with psycopg.connect(results) as connection:
+        rows = connection.execute("SELECT risk_type, alias FROM risk_types ORDER BY ordinal").fetchall()
+    assert tuple(risk for risk, _ in rows) == RISK_NAMES
+    assert {alias: risk for risk, alias in rows if alias} == ALIASES
 
 
 def test_an_edited_migration_is_refused(new_database):
