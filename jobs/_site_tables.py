@@ -58,6 +58,7 @@ def print_site(out: Console, outcome: Outcome) -> None:
             f" risks; value-weighted score {_figure(total['total_risk_score'], '.2f')}: the asset counts"
             f" {100 * value:.3g} % of the reference value"
         )
+        out.print(_parts_table(pair))
     out.print(_LEGEND)
     _print_notes(out, results["notes"])
     _print_failed(out, outcome.result.failures)
@@ -76,12 +77,19 @@ def _loss(total: Mapping[str, Any]) -> str | None:
     return f"expected loss {total['total_expected_loss']:,d} KRW a year" + (f" ({notes})" if notes else "")
 
 
+def _table(title: str, *headings: str) -> Table:
+    """A table whose first column names risks; narrow enough for a terminal of 80 columns."""
+    table = Table(title=title, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("risk", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
 def _site_table(pair: Mapping[str, Any]) -> Table:
-    table = Table(title=f"{pair['scenario']}, {pair['time_period']}")
-    table.add_column("risk")
-    headings = ("AAL %", "loss KRW", "calibrated", "hazard", "risk", "index", "H", "E", "V", "weighted score")
-    for heading in (*headings, "share %", "base AAL", "F"):
-        table.add_column(heading, justify="right")
+    """What each risk may cost, and how high it is."""
+    title = f"{pair['scenario']}, {pair['time_period']}"
+    table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "risk", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal = pair["aal"]["risks"][risk]
         table.add_row(
@@ -92,6 +100,17 @@ def _site_table(pair: Mapping[str, Any]) -> Table:
             "-" if row["hazard_level"] is None else printed(row["hazard_level"]),
             printed(row["risk_level"]),
             _figure(row["risk_index"], ".1f"),
+        )
+    return table
+
+
+def _parts_table(pair: Mapping[str, Any]) -> Table:
+    """How the figures of the other table come about."""
+    table = _table("made of", "H", "E", "V", "weighted score", "share %", "base AAL", "F")
+    for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
+        aal = pair["aal"]["risks"][risk]
+        table.add_row(
+            risk,
             _figure(row["hazard"], ".3f"),
             _figure(row["exposure"], ".3f"),
             _figure(row["vulnerability"], ".0f"),
@@ -104,7 +123,7 @@ def _site_table(pair: Mapping[str, Any]) -> Table:
 
 
 def _calibrated(loss: int | None, calibrated: bool) -> str:
-    return "-" if loss is None else "yes" if calibrated else "no: index"
+    return "-" if loss is None else "yes" if calibrated else "no, index"
 
 
 def _figure(value: float | None, form: str) -> str:
@@ -135,10 +154,8 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
 
 
 def _print_pair(out: Console, pair: Mapping[str, Any]) -> None:
-    table = Table(title=f"{pair['scenario']}, {pair['time_period']}: expected loss a year")
-    table.add_column("risk")
-    for heading in ("KRW", "calibrated", "sites", "left out"):
-        table.add_column(heading, justify="right")
+    title = f"{pair['scenario']}, {pair['time_period']}: expected loss a year"
+    table = _table(title, "KRW", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
         table.add_row(

@@ -273,6 +273,9 @@ def test_a_site_is_shown_as_a_table(both, capsys):
     assert assess.main([*PLACE, "--risks", "typhoon,inland_flood", "--scenarios", "1", "--period", "long_term"]) == 0
     said = capsys.readouterr().out
     assert "ssp1_2.6, long_term" in said
+    order = [said.index(word) for word in ("AAL %", "loss KRW", "hazard", "risk index", "weighted score")]
+    assert order == sorted(order)  # what may be lost, and how high the hazard is, come first
+    assert max(len(line) for line in said.splitlines() if line.startswith(("┃", "│"))) <= 80
     assert "river_flood" in said
     assert "wildfire" not in said
     assert "봉의동" in said

@@ -312,7 +312,7 @@ function outcome(results) {
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
-    const lost = missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no: index"];
+    const lost = missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no, index"];
     const levels = [part.hazard_level ? level(part.hazard_level) : "–", level(part.risk_level)];
     const figures = [figure(part.risk_index, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 2)];
     for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ...lost, ...levels, ...figures]) made(row, "td", text);
