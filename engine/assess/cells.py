@@ -35,8 +35,7 @@ class Chosen:
 
 def choose(latitude: ArrayLike, longitude: ArrayLike, grid: GridDefinition, has_results: HasResults | None) -> Chosen:
     """The cell of each place: the one it lies in when that has results, else the nearest that has, up to the diagonal
-    of
-    a cell away, so that a place on the shore is not lost because its cell is sea.
+    of a cell away, so that a place on the shore is not lost because its cell is sea.
 
     latitude, longitude : (P,) degrees
     has_results : asked twice at most, for the places' own cells and for the cells around those without; None: no
@@ -57,8 +56,7 @@ def choose(latitude: ArrayLike, longitude: ArrayLike, grid: GridDefinition, has_
 
 def _nearest(lat: Floats, lon: Floats, grid: GridDefinition, has_results: HasResults) -> Cells:
     """Cell with results that is nearest to each place, 0 for none within reach; of cells equally far to the decimetre
-    the
-    lowest number."""
+    the lowest number."""
     parts = [slice(start, start + _PART) for start in range(0, len(lat), _PART)]
     around = [_around(lat[part], lon[part], grid) for part in parts]
     if not around:

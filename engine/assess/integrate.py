@@ -63,9 +63,8 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
         is_default=pl.col("reason_e").is_not_null() | pl.col("reason_v").is_not_null(),
     )
     score = pl.col("hazard") * pl.col("exposure") * pl.col("vulnerability")  # 100 x H x E x V/100
-    # (score stands in so that a row without an E has no index either)
     index = 100 * (pl.col("hazard") * pl.col("proximity") * (pl.col("vulnerability") * 0.01)).cbrt()
-    index = pl.when(score.is_not_null()).then(index)
+    index = pl.when(score.is_not_null()).then(index)  # a failed E stands with a proximity of 0
     return parts.select(
         "hazard",
         "exposure",

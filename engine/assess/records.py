@@ -202,9 +202,8 @@ def from_text(table: pl.DataFrame) -> pl.DataFrame:
     """A `sites` frame of text columns, as a CSV file holds them; an empty cell is null.
 
     Numbers and true/false are read from their text; lists are separated by `;` or `|`. A cell that is no value of its
-    field's kind becomes null and is named in `invalid_types`; an id stays as it is written. Columns that are no field
-    are
-    left out.
+    field's kind becomes null and is named in `invalid_types`; an id stays as it is written. Columns that are no
+    field are left out.
     """
     known = [name for name in table.columns if name in BY_NAME]
     clean = table.select(pl.col(known).str.strip_chars().replace("", None))

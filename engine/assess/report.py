@@ -84,8 +84,7 @@ def site_report(result: AssessmentResult, notes: Mapping[str, str]) -> dict[str,
 
     The levels of integrated risk are in the older spelling, which readers of this object know; every other output has
     the printed one. `integrated_risk` and `aal` are those of the default scenario if it was asked for, else of the
-    first; every pair of
-    scenario and period stands in `scenarios`.
+    first; every pair of scenario and period stands in `scenarios`.
     """
     totals = result.totals
     first = totals.row(0, named=True)

@@ -1,10 +1,8 @@
 """The UUID of every asset: its own, or version 5 in the DNS namespace of its place or of its row's id.
 
 The name of a place, `site:{lat:.6f}:{lon:.6f}`, is at most 28 bytes, so with the namespace it fits one block of SHA-1
-and
-all sites go through the 80 rounds together (RFC 3174, RFC 4122 section 4.3). Ids of the caller's have any length and
-are
-hashed one by one.
+and all sites go through the 80 rounds together (RFC 3174, RFC 4122 section 4.3). Ids of the caller's have any length and
+are hashed one by one.
 """
 
 from __future__ import annotations
@@ -46,8 +44,7 @@ def assign(own: pl.Series, latitude: pl.Series, longitude: pl.Series, portfolio:
     own       : (n,) the caller's ids, any text; null where there is none
     latitude, longitude : (n,) degrees, six decimals; null where not valid
     portfolio : name of the portfolio that the rows make up; None: every row is a request of its own, and two of them
-                may
-                be about one asset
+                may be about one asset
     returns   : (n,) lower-case. A UUID that is given is itself; the first row at a place without an id has that of
                 `derive`; any other has version 5 of `asset:{portfolio}:{id or lat:lon}:{k}`, k its occurrence among the
                 rows. Null without an id and a place

@@ -177,12 +177,17 @@ def _with_ids(typed: pl.DataFrame, portfolio: str | None) -> pl.DataFrame:
     )
     known = pl.all_horizontal(within_range(field) for field in COORDINATES)
     places = typed.select(pl.when(known).then(pl.col(field.name)).alias(field.name) for field in COORDINATES)
-    proper = pl.col("site_id").str.len_chars().is_between(1, BY_NAME["site_id"].longest or 0)
-    typed = typed.with_columns(proper_id=pl.when(proper & ~_holds_nul("site_id")).then("site_id"))
+    proper = ~_too_long_or_blank(BY_NAME["site_id"]) & ~_holds_nul("site_id")
+    typed = typed.with_columns(proper_id=pl.when(proper).then("site_id"))
     ids = site_ids.assign(typed["proper_id"], places["latitude"], places["longitude"], portfolio)
     # an id that is not valid is no place's either: the row has none
     named = pl.col("proper_id").is_not_null() | (pl.col("site_id").is_null() & ~pl.col("wrong_site_id"))
     return typed.with_columns(site_uuid=pl.when(named).then(pl.lit(ids)))
+
+
+def _too_long_or_blank(field: Field) -> pl.Expr:
+    value = pl.col(field.name)
+    return (value.str.len_chars() > (field.longest or 0)) | (value.str.strip_chars() == "")
 
 
 def _holds_nul(name: str) -> pl.Expr:
@@ -231,7 +236,7 @@ def _fault(field: Field) -> pl.Expr | None:
     if field.pattern:
         return ~value.str.contains(field.pattern)
     if field.longest:
-        return ~value.str.len_chars().is_between(1, field.longest)
+        return _too_long_or_blank(field)
     return value == ""
 
 

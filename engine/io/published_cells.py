@@ -41,8 +41,7 @@ class PublishedRisk(NamedTuple):
     """What the run whose rows are published for a risk says of it.
 
     calibrated : its edition calls the damage rates calibrated on losses
-    of_past    : its bins are cut at quantiles of the cells' own baselines (but for a run whose cells all take fixed
-                 ones)
+    of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells
     """
 
     calibrated: bool
@@ -50,8 +49,7 @@ class PublishedRisk(NamedTuple):
 
 
 def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
-    """By risk; of one without rows of the whole axis what the newest run says; without those of which none says a
-    thing."""
+    """By risk, for a risk without rows of the whole axis from the newest run; without risks that no run describes."""
     query: LiteralString = (
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
         " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done'"

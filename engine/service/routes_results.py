@@ -115,8 +115,7 @@ def read_site(
     site_id: Annotated[str | None, Query(max_length=100, description="an asset's own id, or its UUID")] = None,
 ) -> models.SiteResults:
     """The newest assessment stored at a coordinate, to six decimals. Several assets may stand there: the answer is
-    about
-    one, the newest or the one that is asked for, and lists the others."""
+    about one, the newest or the one that is asked for, and lists the others."""
     place = tuple(Decimal(f"{value:.6f}") for value in (lat, lon))
     with context.database() as connection:
         assets = _rows(connection, _ASSETS, place)

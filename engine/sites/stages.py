@@ -141,8 +141,7 @@ class StoredStages:
         keep: Keep | None = None,
     ) -> StoredStages:
         """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated
-        is
-        read with them."""
+        is read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
         risks = [risk for risk in RISKS if sites[wants(risk)].any()]

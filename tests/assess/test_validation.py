@@ -57,6 +57,7 @@ def faults(frame):
         ("floor_area", 0.0, "Floor area must be positive"),
         ("site_id", "x" * 101, "Invalid site id"),
         ("site_id", "", "Invalid site id"),
+        ("site_id", " ", "Invalid site id"),
         ("site_id", "a\0b", "Invalid character in site_id"),
         ("site_id", ["a"], "Invalid type for site_id"),
         ("risk_types", ["typhoon", "rain"], "Unknown risk type: rain"),
