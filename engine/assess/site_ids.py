@@ -1,7 +1,7 @@
 """The UUID of every asset: its own, or version 5 in the DNS namespace of its place or of its row's id.
 
 The name of a place, `site:{lat:.6f}:{lon:.6f}`, is at most 28 bytes, so with the namespace it fits one block of SHA-1
-and all sites go through the 80 rounds together (RFC 3174, RFC 4122 section 4.3). Ids of the caller's have any length and
+and all sites go through the 80 rounds together (RFC 3174, RFC 4122 section 4.3). Ids of the caller have any length and
 are hashed one by one.
 """
 
