@@ -201,7 +201,7 @@ def test_the_twelve_month_sum_reaches_into_the_year_before_the_base(tmp_path: Pa
     [
         ({"base": Years(1981, 2010)}, SettingsError, "1981-2010 is not inside 2001-2012, the years of in.nc"),
         ({"scenario": None}, SettingsError, "no scenario code such as ssp245 in its name"),
-        ({"grid": GridDefinition(36.1, 127.0, 5, 3, 0.25, 2001, 2012)}, SchemaError, "latitudes are up to 0.40 steps off"),
+        ({"grid": GridDefinition(36.1, 127.0, 5, 3, 0.25, 2001, 2012)}, SchemaError, "latitudes are up to 0.40 steps"),
         ({"files": []}, SettingsError, "no daily files given"),
     ],
 )
