@@ -173,7 +173,7 @@ def bounds(before: float, after: float, days: int = 50) -> tuple:
         ({"attributes": {"valid_range": [1.0, 2.0, 3.0]}}, "pr: its valid_range has 3 values"),
         ({"attributes": {"missing_value": "lost"}}, "pr: its missing_value is 'lost', expected a number"),
         ({"attributes": {"scale_factor": 0.0}}, "pr: its scale_factor is 0"),
-        ({"attributes": {"cell_methods": "time: maximum"}}, "pr is taken as pr, but its cell_methods say maximum"),
+        ({"attributes": {"cell_methods": "time: maximum"}}, "pr stands for pr, but its cell_methods say maximum"),
         ({"name": "v", "attributes": {"standard_name": "air_temperature", "units": "K"}}, "holds none of tas, tasmax"),
     ],
 )  # fmt: skip

@@ -57,8 +57,11 @@ class Cube:
 
 
 def text(attributes: Any, name: str) -> str:
-    """A text attribute, "" when absent."""
-    return str(attributes.get(name, "")).strip()
+    """A text attribute, "" when absent; an array of one text is that text."""
+    found = attributes.get(name, "")
+    if isinstance(found, np.ndarray | list) and np.size(found) == 1:
+        found = np.ravel(found)[0]
+    return (found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)).strip()
 
 
 def cube(data: xr.Dataset, key: str, file: str) -> Cube:
@@ -135,6 +138,16 @@ def stamps(data: xr.Dataset, dimension: str, file: str) -> xr.Variable:
             f"{file}: a step of {key} stands for {longest / 365.25:.0f} years ({held}): a climatology, not a series"
         )
     return xr.Variable((dimension,), ends.mean(axis=1), own)
+
+
+def months(time: xr.Variable, file: str) -> NDArray[np.int64]:
+    """Months since year 0 of the time of a `Cube`; see `timeaxis.months`."""
+    return timeaxis.months(time.to_numpy(), time.attrs["units"], time.attrs["calendar"], file)
+
+
+def spacing(time: xr.Variable, file: str) -> str:
+    """What the steps of the time of a `Cube` are called; see `timeaxis.spacing`."""
+    return timeaxis.spacing(timeaxis.in_days(time.to_numpy(), time.attrs["units"], file))
 
 
 def wrapped(longitude: Floats) -> Floats:

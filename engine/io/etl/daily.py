@@ -58,7 +58,7 @@ class _Piece:
         return str(self.time.attrs["calendar"])
 
     def years(self) -> Years:
-        year = timeaxis.months(self.time.to_numpy(), self.time.attrs["units"], self.calendar, self.file) // 12
+        year = cf.months(self.time, self.file) // 12
         return Years(int(year.min()), int(year.max()))
 
     def days(self, axis: DayAxis) -> Ints:
@@ -216,8 +216,7 @@ def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> lis
 def _refuse_other_steps(piece: _Piece, amount: bool) -> None:
     """Refuse a series that is not daily, by what it is. Days are not made here of shorter steps: whether a sum belongs
     to the hour before or after its stamp, and to which time zone a day, the data do not say."""
-    days = timeaxis.in_days(piece.time.to_numpy(), piece.time.attrs["units"], piece.file)
-    found = timeaxis.spacing(days)
+    found = cf.spacing(piece.time, piece.file)
     if found in ("", "daily"):
         return
     if timeaxis.is_shorter_than_a_day(found):

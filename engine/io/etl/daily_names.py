@@ -61,7 +61,7 @@ def found(data: xr.Dataset, file: str) -> dict[str, str]:
         for name, known in _KNOWN.items():
             if str(key).lower() in known.names:
                 if _method(variable) not in ("", known.method):
-                    raise SchemaError(f"{file}: {key} is taken as {name}, but its cell_methods say {_method(variable)}")
+                    raise SchemaError(f"{file}: {key} stands for {name}, but its cell_methods say {_method(variable)}")
                 named.setdefault(name, []).append(str(key))
             elif _is_marked(str(key), variable, known):
                 marked.setdefault(name, []).append(str(key))

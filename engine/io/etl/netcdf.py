@@ -103,9 +103,8 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
         held = cube.variable
         if len(cube.axes) != 3:
             raise SchemaError(f"{path.name}: {variable.element} is a list of places, expected latitudes and longitudes")
-        months = timeaxis.months(cube.time.to_numpy(), cube.time.attrs["units"], cube.time.attrs["calendar"], path.name)
-        refuse_other_steps(cube.time, "monthly" if variable.monthly else "yearly", path.name)
-        timeaxis.check_axis(months, grid.axis, variable.monthly, path.name)
+        months = cf.months(cube.time, path.name)
+        timeaxis.check_axis(months, grid.axis, variable.monthly, path.name, cf.spacing(cube.time, path.name))
         rows, columns = regular.positions(cube.latitude, cube.longitude, grid, path.name)
         fills = packing.Packing.of(held, f"{path.name}: {variable.element}").fills
         yield Field(
@@ -122,14 +121,6 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
             cf.text(data.attrs, "scope"),
             {str(key): str(value) for key, value in data.attrs.items()},
         )
-
-
-def refuse_other_steps(time: xr.Variable, expected: str, name: str) -> None:
-    """Refuse a series whose steps are longer or shorter than `monthly` or `yearly`."""
-    found = timeaxis.spacing(timeaxis.in_days(time.to_numpy(), time.attrs["units"], name))
-    if found not in ("", expected):
-        derived = "; `derive` makes monthly and yearly files of it" if found == "daily" else ""
-        raise SchemaError(f"{name}: {found} data, expected {expected}{derived}")
 
 
 def _element(data: xr.Dataset, variable: Variable, name: str) -> str:
