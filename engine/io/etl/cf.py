@@ -174,8 +174,8 @@ def _horizontal(data: xr.Dataset, kind: _Kind, dimensions: Collection[Any], what
             degrees, dimension = np.take(degrees, 0, axis=1 - axis), str(variable.dims[axis])
         if text(variable.attrs, "units").lower().startswith("rad"):
             raise SchemaError(f"{what}: {key} is in radians, expected degrees")
-        if not np.isfinite(degrees).all() or np.abs(degrees).max(initial=0.0) > kind.limit + 1e-6:
-            raise SchemaError(f"{what}: the values of {key} are no {kind.name} in degrees: up to {np.max(degrees):g}")
+        if bad := int((~(np.abs(degrees) <= kind.limit + 1e-6)).sum()):
+            raise SchemaError(f"{what}: {bad} values of {key} are missing or no {kind.name} in degrees")
         return _Found(dimension, degrees)
     return None
 

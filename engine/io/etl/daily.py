@@ -202,6 +202,11 @@ def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> lis
         held = cube.variable
         unit = str(held.attrs["units"]) if "units" in held.attrs else None
         found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)
+        if found.amount and name not in overrides and daily_names.is_mean(held):
+            raise SchemaError(
+                f"{file}: {key} is an amount ({found.found}) and a mean over time by its cell_methods: of which step is"
+                f" the amount? Give daily sums (cdo daysum), or a rate (--unit {name}={UNITS[name]})"
+            )
         scope = cf.text(data.attrs, "scope") or "full"
         piece = _Piece(
             file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope
@@ -240,7 +245,7 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
     for axis, wanted in zip(piece.axes, part, strict=True):
         key[axis] = wanted
     factor, offset = piece.conversion
-    ceiling = packing.highest(factor)
+    ceiling = units.highest(factor)
     found = packing.values(piece.variable, tuple(key), f"{piece.file}: {piece.name}", ceiling)
     found = np.moveaxis(found, piece.axes, range(len(part)))
     if factor != 1.0:

@@ -82,6 +82,11 @@ def _is_marked(key: str, variable: xr.Variable, known: _Known) -> bool:
     return (method or ("" if known.standard_names == _TEMPERATURE else MEAN)) == known.method
 
 
+def is_mean(variable: xr.Variable) -> bool:
+    """True when `cell_methods` call the values means over time."""
+    return _TIME_METHOD.findall(cf.text(variable.attrs, "cell_methods").lower()) == [MEAN]
+
+
 def _method(variable: xr.Variable) -> str:
     """What `cell_methods` say of time: mean (also sum and point), maximum, minimum, "" for nothing."""
     words = set(_TIME_METHOD.findall(cf.text(variable.attrs, "cell_methods").lower()))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import cf, containers, daily_names, hdf5, packing, regular, timeaxis
+from engine.io.etl import cf, containers, daily_names, hdf5, packing, regular, timeaxis, units
 from engine.variables import Variable
 
 Float32 = NDArray[np.float32]
@@ -134,7 +134,7 @@ def _element(data: xr.Dataset, variable: Variable, name: str) -> str:
 
 
 def read_cells(
-    source: Field, grid: GridDefinition, scratch: Path | None, ceiling: float = packing.HIGHEST
+    source: Field, grid: GridDefinition, scratch: Path | None, ceiling: float = units.HIGHEST
 ) -> tuple[Ints, Float32]:
     """Every cell with a value, ascending, and its whole series: (cells,) lattice index from 0, (cells, steps).
 

@@ -115,7 +115,8 @@ def is_shorter_than_a_day(spacing: str) -> bool:
 def _reference(numbers: NDArray[np.float64], units: str, name: str) -> _Reference:
     match = _SINCE.fullmatch(units)
     if match is None:
-        raise SchemaError(f"{name}: time unit is {units!r}, expected such as 'days since 2021-01-01'")
+        remedy = " (cdo -r copy IN OUT writes it so)" if " as %" in units else ""
+        raise SchemaError(f"{name}: time unit is {units!r}, expected such as 'days since 2021-01-01'{remedy}")
     word = match[1].lower()
     if not np.isfinite(numbers).all():
         raise SchemaError(f"{name}: {int((~np.isfinite(numbers)).sum())} of {len(numbers)} time stamps are missing")
