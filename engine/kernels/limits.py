@@ -1,10 +1,10 @@
 """What the mean climate of a month can be anywhere on earth: outside lies another unit, a missing code, or no number.
 
-Wider than the quality gate of any region: what a loader has let through is not refused here. Sources: WMO Archive of
-Weather and Climate Extremes, wmo.asu.edu (air -89.2 to 56.7 degC; 9,300 mm of rain in a month; 25 m/s of mean wind in a
-month at Cape Denison); FAO-56 eq. 21 (at most 49 MJ/m2/day reach the top of the atmosphere). Humidity is clipped to
-0..100 % by its users, because models leave that range a little. An array of it without a value above 1 % holds
-fractions: the driest deserts have monthly means of about 10 %.
+Wider than the records, and than the quality gate of any region: what a loader has let through is not refused here.
+Records: WMO Archive of Weather and Climate Extremes, wmo.asu.edu (air -89.2 to 56.7 degC; 9,300 mm of rain in a
+month; 25 m/s of mean wind in a month at Cape Denison); FAO-56 eq. 21 (at most 49 MJ/m2/day reach the top of the
+atmosphere). Humidity is clipped to 0..100 % by its users, because models leave that range a little. An array of it
+without a value above 1 % holds fractions: the driest deserts have monthly means of about 10 %.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.kernels._compile import helper
 
-TA_LOW, TA_HIGH = -90.0, 60.0  # degC
+TA_LOW, TA_HIGH = -100.0, 70.0  # degC
 RHM_LOW, RHM_FRACTION, RHM_HIGH = -5.0, 1.0, 150.0  # %
 WS_HIGH = 50.0  # m/s
 SI_HIGH = 50.0  # MJ/m2/day
