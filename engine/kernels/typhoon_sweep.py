@@ -38,7 +38,9 @@ def _chord2(places: Floats, k: int, x: float, y: float, z: float) -> float:
 @helper
 def _middle(cells: Floats) -> tuple[float, float, float, float]:
     """Unit vector of the middle of a tile, and the distance of its farthest cell, km."""
-    x, y, z = cells[:, 0].sum(), cells[:, 1].sum(), cells[:, 2].sum()
+    x, y, z = 0.0, 0.0, 0.0
+    for c in range(cells.shape[0]):
+        x, y, z = x + cells[c, 0], y + cells[c, 1], z + cells[c, 2]
     length = math.sqrt(x * x + y * y + z * z)
     if length == 0.0:  # cells all around the earth: any middle will do, every cell lies within half of it
         return 1.0, 0.0, 0.0, math.pi * EARTH_RADIUS
@@ -136,8 +138,10 @@ def fill_index(
                 if d + rho < reach and driest <= wettest:
                     lower = weight * min(wind[k] * weakest, 1.0) + driest
                     floor = max(floor, lower * (1.0 - (d + rho) / reach))
+            # loops over p, not slices: numba takes two seconds longer to compile those
             for c in range(start, stop):
-                highest[:] = 0.0
+                for p in range(rain.shape[1]):
+                    highest[p] = 0.0
                 for i in range(n):
                     if most[i] >= floor:
                         k = chosen[i]
@@ -147,7 +151,8 @@ def fill_index(
                             for p in range(rain.shape[1]):
                                 part = weight * min(wind[k] * scale[c, p], 1.0) + rain[c, p]
                                 highest[p] = max(highest[p], part * nearness)
-                total[c - start] += highest
+                for p in range(rain.shape[1]):
+                    total[c - start, p] += highest[p]
         for c in range(start, stop):
             for p in range(rain.shape[1]):
                 unknown = math.isnan(rain[c, p]) or math.isnan(scale[c, p])
