@@ -101,11 +101,13 @@ def _fill(
             ra[m] = _extraterrestrial(latitude[c], m)
         pressure = 101.3 * ((293.0 - 0.0065 * elevation[c]) / 293.0) ** 5.26
         clear = 0.75 + 2e-5 * elevation[c]
+        wrong, fraction, percent = False, False, False
+        for k in range(out.shape[1]):  # a loop of its own, in vector instructions
+            wrong |= impossible_weather(ta[c, k], rhm[c, k], ws[c, k]) | (si[c, k] < 0.0) | (si[c, k] > SI_HIGH)
+            fraction |= (rhm[c, k] > 0.0) & (rhm[c, k] <= RHM_FRACTION)
+            percent |= rhm[c, k] > RHM_FRACTION
+        impossible, fractions, percents = impossible + wrong, fractions + fraction, percents + percent
         for k in range(out.shape[1]):
-            weather = impossible_weather(np.float64(ta[c, k]), np.float64(rhm[c, k]), np.float64(ws[c, k]))
-            fractions += 0.0 < rhm[c, k] <= RHM_FRACTION
-            percents += rhm[c, k] > RHM_FRACTION
-            impossible += weather or si[c, k] < 0.0 or si[c, k] > SI_HIGH
             out[c, k] = DAYS[month[k] - 1] * _daily(
                 np.float64(ta[c, k]),
                 np.float64(rhm[c, k]),

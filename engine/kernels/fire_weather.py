@@ -58,10 +58,9 @@ def _fill(
     """Indices -> out; returns months with an impossible value, and with a humidity in 0..1 % and above."""
     impossible, fractions, percents = 0, 0, 0
     for i in prange(out.size):
-        weather = impossible_weather(np.float64(ta[i]), np.float64(rhm[i]), np.float64(ws[i]))
-        fractions += 0.0 < rhm[i] <= RHM_FRACTION
+        fractions += (rhm[i] > 0.0) & (rhm[i] <= RHM_FRACTION)
         percents += rhm[i] > RHM_FRACTION
-        impossible += weather or rn[i] < 0.0 or rn[i] > RN_HIGH
+        impossible += impossible_weather(ta[i], rhm[i], ws[i]) | (rn[i] < 0.0) | (rn[i] > RN_HIGH)
         dryness: float = 1.0 - np.float64(rhm[i]) / 100.0
         if not math.isnan(dryness):
             dryness = min(max(dryness, 0.0), 1.0)

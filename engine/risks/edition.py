@@ -35,8 +35,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "lower": (int, float),
     "warming_per_degree": (int, float),
 }
-#: figures of risks (`Risk.figures`): checked against the risk, and part of a checksum only where an edition sets them,
-#: so that a new one leaves the checksums of editions without it as they are
+#: keys that only the risk which declares them may have
 _FIGURES = frozenset(figure for risk in RISKS.values() for figure in risk.figures)
 _NO_BOUND = "none"
 
@@ -51,8 +50,10 @@ class Edition:
     @property
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
+        # a key that an edition does not set is no part of it, so that a new one moves no checksum of the editions
+        # that go without; `lower` was counted as null from the first
         figures = {
-            risk: {key: value for key, value in asdict(bins).items() if key not in _FIGURES or value is not None}
+            risk: {key: value for key, value in asdict(bins).items() if value is not None or key == "lower"}
             for risk, bins in self.bins.items()
         }
         return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()

@@ -50,6 +50,11 @@ def test_the_wind_of_a_warmer_world_is_a_figure_of_the_edition(own):
     assert other.checksum != base.checksum
 
 
+@pytest.mark.parametrize(("name", "checksum"), [("2025-11", "e6cd442c"), ("2025-12", "dd34cd71")])
+def test_a_published_edition_never_moves_again(name, checksum):
+    assert load_edition(name).checksum.startswith(checksum)
+
+
 def test_a_figure_that_an_edition_does_not_set_leaves_its_checksum_as_it_was():
     base = load_edition("2025-11")
     without = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], warming_per_degree=None)}
