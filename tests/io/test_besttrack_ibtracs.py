@@ -188,6 +188,21 @@ def test_a_depression_needs_no_wind_and_a_provisional_season_with_winds_is_cover
     assert read(tmp_path, text(FINAL + spur)).left_out == {"of a side track": 1}
 
 
+@pytest.mark.parametrize(("knots", "covered"), [(37, [2024, 2025]), (38, [2024])])
+def test_a_us_wind_of_one_minute_tells_a_storm_from_38_knots_on(tmp_path, knots, covered):
+    windless = storm(
+        "2025200N18130", "2025-07-20T00:00", [""] * 4, us=knots, name="NOT_NAMED"
+    )  # 38 x 0.88 kt = 17.2 m/s
+    stated = storm("2025310N18130", "2025-11-10T00:00", [50] * 4, us=55)
+    assert besttrack.merge([read(tmp_path, text(FINAL + windless + stated))]).covered == covered
+
+
+def test_the_grade_of_tokyo_tells_a_storm_where_the_wind_is_blank(tmp_path):
+    graded = [[*row, grade] for grade in "2569" for row in storm(f"202520{grade}N18130", "2025-07-20T00:00", ["", ""])]
+    wide = text(graded, units=False).replace("USA_WIND", "USA_WIND,TOKYO_GRADE")
+    assert read(tmp_path, wide).fixes["grade"].to_list() == ["TD", "TD", "TY", "TY", "L", "L", "TS", "TS"]
+
+
 def test_the_load_names_the_season_that_is_not_covered_and_takes_it_from_a_source_with_winds(warehouse, tmp_path):
     folder = tmp_path / "typhoon"
     folder.mkdir()

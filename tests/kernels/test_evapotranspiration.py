@@ -132,6 +132,15 @@ def test_what_no_month_can_be_is_refused_and_counted(at, value, says):
         reference_evapotranspiration(*inputs, latitude, MONTHS)
 
 
+def test_the_most_radiation_that_reaches_the_earth_is_taken():
+    inputs, latitude, _ = climate(9)
+    for value in (0.0, 50.0):
+        inputs[3][0, 0] = value
+        assert np.isfinite(
+            reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=[-500.0, 9000.0, 0, 0])
+        ).all()
+
+
 def test_humidity_as_a_fraction_and_a_place_on_no_land_are_refused():
     inputs, latitude, _ = climate(8)
     ta, rhm, ws, si = inputs

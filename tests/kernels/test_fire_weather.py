@@ -86,6 +86,17 @@ def test_what_no_month_can_be_is_refused_and_counted(at, value, says):
             fire_weather_index(*(each.astype(dtype) for each in inputs))
 
 
+@pytest.mark.parametrize(("at", "low", "high"), [(0, -100.0, 70.0), (1, -5.0, 150.0), (2, 0.0, 50.0), (3, 0.0, 1e4)])
+def test_the_limits_themselves_are_taken_and_what_lies_beyond_is_not(at, low, high):
+    for limit, beyond in ((low, -np.inf), (high, np.inf)):
+        inputs = months(5, (2, 12))
+        inputs[at][0, 0] = limit
+        assert np.isfinite(fire_weather_index(*inputs)).all()
+        inputs[at][0, 0] = np.nextafter(limit, beyond)
+        with pytest.raises(ValueError, match="1 of 24 values"):
+            fire_weather_index(*inputs)
+
+
 def test_humidity_as_a_fraction_is_refused_and_a_dry_value_among_others_is_not():
     ta, rhm, ws, rn = months(6, (2, 12))
     share = np.clip(rhm / 100, 0.0, 1.0)

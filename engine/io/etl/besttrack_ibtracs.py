@@ -18,6 +18,7 @@ from engine.io.etl.besttrack_record import (
     COLUMNS,
     GRADE_WINDS,
     JMA_GRADES,
+    JMA_STORM,
     KNOT,
     MOST_ID,
     MOST_NAME,
@@ -202,6 +203,8 @@ def _graded(fixes: pl.DataFrame) -> pl.DataFrame:
         .then(_by_wind(wind))
         .when(pl.col("TOKYO_GRADE").is_in(list(JMA_GRADES)))
         .then(pl.col("TOKYO_GRADE").replace_strict(JMA_GRADES, default=None))
+        .when(pl.col("TOKYO_GRADE") == JMA_STORM)
+        .then(pl.lit("TS"))
         .when(at_sea & us_wind.is_not_null())
         .then(_by_wind(us_wind))
         .when(at_sea & provisional & windless & pl.col("typhoon_name").is_not_null())

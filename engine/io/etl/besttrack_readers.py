@@ -22,6 +22,7 @@ from engine.io.etl.besttrack_record import (
     COMPASS,
     GRADES,
     JMA_GRADES,
+    JMA_STORM,
     KNOT,
     MOST_ID,
     MOST_NAME,
@@ -215,7 +216,7 @@ def _jma_fix(header: str, line: str) -> dict[str, Any]:
     knots = int(line[33:36].strip() or 0)
     wind = knots * KNOT if knots else None
     code = line[13]
-    if code not in (*JMA_GRADES, "7", "9"):
+    if code not in (*JMA_GRADES, "7", JMA_STORM):
         raise ValueError(f"unknown grade {code!r}")
     fix = {
         "tcid": header[6:10],

@@ -19,6 +19,7 @@ GRADE_WINDS = {"TS": 17.2, "STS": 24.5, "TY": 32.7}
 GRADES = ("TD", *GRADE_WINDS, "L")
 #: JMA's codes; 7 (entering the area) and 9 (a storm or more) go by wind
 JMA_GRADES = {"2": "TD", "3": "TS", "4": "STS", "5": "TY", "6": "L"}
+JMA_STORM = "9"
 #: what the table holds of a storm's number and its name
 MOST_ID, MOST_NAME = 13, 50
 
