@@ -22,7 +22,7 @@ _TIMES = (
     {"day", "days", "dayofyear"},
 )
 _ABSENT = {"NAType", "MaskedConstant"}  # pd.NA, np.ma.masked
-_YEARS = range(1800, 2301)  # whole numbers in a row within these are calendar years
+_YEARS = range(1800, 2301)  # what counts as a calendar year
 _NUMBER_KINDS = "fiub"
 
 
@@ -167,9 +167,14 @@ def _is_time(name: str) -> bool:
 
 
 def _are_years(labels: Array) -> bool:
-    if labels.dtype.kind not in "iu" or labels.ndim != 1 or len(labels) < 2:
+    """True for calendar years in a row, as numbers or as text, with gaps of less than ten years."""
+    if labels.ndim != 1 or len(labels) < 2:
         return False
-    return bool((np.diff(labels) == 1).all()) and int(labels[0]) in _YEARS and int(labels[-1]) in _YEARS
+    words = [str(label) for label in labels.tolist()]
+    if not all(len(word) == 4 and word.isdecimal() and int(word) in _YEARS for word in words):
+        return False
+    steps = np.diff([int(word) for word in words])
+    return bool((steps > 0).all() or (steps < 0).all()) and int(np.abs(steps).max()) < 10
 
 
 def shapes(arrays: Iterable[Array]) -> str:

@@ -159,6 +159,7 @@ YEARS = list(range(1991, 2021))
     [
         (pd.DataFrame(np.ones((30, 4)), index=YEARS), "times in its rows"),
         (pd.DataFrame(np.ones((30, 4)), index=pd.Index(YEARS, name="year")), "times in its rows"),
+        (pd.DataFrame(np.ones((4, 3)), index=["1994", "1993", "1991", "1990"]), "times in its rows"),
         (pd.DataFrame(np.ones((30, 4)), index=pd.date_range("1991", periods=30, freq="YS")), "times in its rows"),
         (pd.DataFrame(np.ones((30, 4)), index=pd.period_range("1991", periods=30, freq="Y")), "times in its rows"),
         (pd.DataFrame({"year": YEARS, "cell 1": 1.0}), "times in its column 'year'"),
@@ -182,7 +183,8 @@ def test_a_table_of_cells_by_years_and_a_bare_array_of_any_shape_are_taken():
     x = np.random.default_rng(4).gamma(2.0, 5.0, (30, 30))
     expected = kernels.bin_probabilities(x, [5.0]).p
     by_year = pd.DataFrame(x, columns=YEARS, index=pd.Index(YEARS, name="grid_id"))
-    for table in (x.tolist(), by_year, pd.DataFrame(x), pl.DataFrame(x)):
+    by_number = pd.DataFrame(x, index=[2000 + 37 * cell for cell in range(30)])
+    for table in (x.tolist(), by_year, by_number, pd.DataFrame(x), pl.DataFrame(x)):
         np.testing.assert_array_equal(kernels.bin_probabilities(table, [5.0]).p, expected)
 
 
