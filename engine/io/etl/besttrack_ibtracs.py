@@ -56,7 +56,7 @@ def header(line: str) -> tuple[str, list[str]]:
 def read_csv(path: Path, separator: str, skipped: int) -> BestTrack:
     """Read a table in text below `skipped` lines; raises SchemaError as `read_table`."""
     table = pl.scan_csv(
-        path, separator=separator, skip_lines=skipped, infer_schema=False, truncate_ragged_lines=True
+        path, glob=False, separator=separator, skip_lines=skipped, infer_schema=False, truncate_ragged_lines=True
     )  # every value is text; what lies behind the last named column is empty
     return read_table(path, table, skipped + 2, decimal_comma=separator != ",")
 

@@ -58,7 +58,7 @@ def read(path: Path) -> BestTrack | None:
         raise SchemaError(f"{path.name} is UTF-16 text: save it as CSV UTF-8")
     try:
         if head.startswith(b"PAR1"):
-            table = pl.scan_parquet(path)
+            table = pl.scan_parquet(path, glob=False)
             names = [name.strip().upper() for name in table.collect_schema().names()]
             return ibtracs.read_table(path, table) if "SID" in names else None
         lines = head.removeprefix(codecs.BOM_UTF8).decode("latin-1").splitlines()[:2]
