@@ -42,7 +42,8 @@ _UNNAMED = ("NOT_NAMED", "UNNAMED", "")
 #: converted, RSMC Tokyo states a wind for 96 to 99 % in each year 2015-2020
 TEN_MINUTES = 0.88
 _SEPARATORS = ",;\t|"
-_DATE = r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})"
+_DATE = r"^(\d{1,4})[-/.] ?(\d{1,2})[-/.] ?(\d{1,4})\.?"
+_PARTS = ["a", "b", "c", "hour", "minute", "second", "half"]
 _TIME = r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]0+)?)?\s*([AaPp][Mm])?)?\s*(?:Z|UTC|\+00(?::?00)?)?$"
 
 
@@ -105,38 +106,43 @@ def _times(path: Path, text: pl.Series) -> pl.Series:
 
     raises : SchemaError when day and month, or the hours, cannot be told
     """
-    groups = text.str.extract_groups(_DATE + _TIME).struct.rename_fields(
-        ["a", "b", "c", "hour", "minute", "second", "half"]
-    )
-    parts = groups.struct.unnest()
-    last = parts.with_columns(text=text).filter(pl.col("c").str.len_chars() == 4)  # 8/26/2020, 26.08.2020
-    day_first, example = False, ""
-    if last.height:
-        example = last["text"][0]
-        over = [bool((last[column].cast(pl.Int32) > 12).any()) for column in ("a", "b")]
-        dotted = bool(last["text"].str.contains(r"^\d+\.").all())
-        if over == [True, True] or (over == [False, False] and not dotted):
-            raise SchemaError(
-                f"{path.name}: times such as {example!r} do not say which number is the day: write them as"
-                " 2020-08-26 12:00:00 (a spreadsheet: format the column ISO_TIME as yyyy-mm-dd hh:mm:ss, then save)"
-            )
-        day_first = over[0] or dotted
-    if parts.height and parts["a"].is_not_null().any() and parts["hour"].is_null().all():
-        raise SchemaError(f"{path.name}: times such as {text.drop_nulls()[0]!r} state no hour")
-    month, day = ("b", "a") if day_first else ("a", "b")
-    iso = pl.col("a").str.len_chars() == 4
+    for half, word in {"AM": "오전", "PM": "오후"}.items():  # Korean puts the half of the day before the hour
+        text = text.str.replace(rf"{word} *([\d:]+)", f"${{1}} {half}")
+    groups = text.str.extract_groups(_DATE + _TIME).struct.rename_fields(_PARTS)
+    parts = groups.struct.unnest().with_columns(text=text)
+    if parts["a"].is_not_null().any() and parts["hour"].is_null().all():
+        raise SchemaError(f"{path.name}: times such as {text[0]!r} state no hour")
+    month, day = ("b", "a") if _day_first(path, parts.filter(_year_last())) else ("a", "b")
     date = (
-        pl.when(iso)
+        pl.when(pl.col("a").str.len_chars() == 4)
         .then(pl.concat_str("a", "b", "c", separator="-"))
-        .when(pl.col("c").str.len_chars() == 4)
+        .when(_year_last())
         .then(pl.concat_str("c", month, day, separator="-"))
     )
-    hour = pl.col("hour").cast(pl.Int32).fill_null(0)
-    half = pl.col("half").str.to_uppercase()
-    hour = pl.when(half.is_null()).then(hour).otherwise(hour % 12 + pl.when(half == "PM").then(12).otherwise(0))
+    hour, afternoon = pl.col("hour").cast(pl.Int32).fill_null(0), pl.col("half").str.to_uppercase() == "PM"
+    hour = pl.when(afternoon.is_null()).then(hour).otherwise(hour % 12 + pl.when(afternoon).then(12).otherwise(0))
     clock = pl.concat_str(hour, pl.col("minute").fill_null("0"), pl.col("second").fill_null("0"), separator=":")
     stamps = pl.concat_str(date, clock, separator=" ").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False)
     return parts.select(stamps.dt.replace_time_zone("UTC")).to_series()
+
+
+def _year_last() -> pl.Expr:
+    """8/26/2020, 26.08.2020; a year of two digits could be any of the three numbers, and is no time."""
+    return pl.col("c").str.len_chars() == 4
+
+
+def _day_first(path: Path, dates: pl.DataFrame) -> bool:
+    """Whether dates with the year at their end begin with the day: one beyond the 12th tells it, dots mean it."""
+    if dates.is_empty():
+        return False
+    over = [bool((dates[column].cast(pl.Int32) > 12).any()) for column in ("a", "b")]
+    dotted = bool(dates["text"].str.contains(r"^\d+\.").all())
+    if over == [True, True] or (over == [False, False] and not dotted):
+        raise SchemaError(
+            f"{path.name}: times such as {dates['text'][0]!r} do not say which number is the day: write them as"
+            " 2020-08-26 12:00:00 (a spreadsheet: format the column ISO_TIME as yyyy-mm-dd hh:mm:ss, then save)"
+        )
+    return over[0] or dotted
 
 
 def _fixes(rows: pl.DataFrame) -> pl.DataFrame:
