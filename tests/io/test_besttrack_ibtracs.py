@@ -68,6 +68,7 @@ SAVED = {
     "day first": text(dated("%d/%m/%Y %H:%M:%S")),
     "dots and decimal commas": text(comma(dated("%d.%m.%Y %H:%M")), separator=";"),
     "no seconds": text(dated("%Y-%m-%d %H:%M")),
+    "month first with dots": text(dated("%m.%d.%Y %H:%M")),
     "Korean dots": text(dated("%Y. %-m. %-d. %-H:%M")),
     "Korean halves of the day": text(dated("%Y-%m-%d %p %-I:%M:%S")).replace("AM", "오전").replace("PM", "오후"),
     "slashes, year first": text(dated("%Y/%m/%d %-H:%M")),

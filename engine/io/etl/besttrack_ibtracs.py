@@ -142,7 +142,7 @@ def _day_first(path: Path, dates: pl.DataFrame) -> bool:
             f"{path.name}: times such as {dates['text'][0]!r} do not say which number is the day: write them as"
             " 2020-08-26 12:00:00 (a spreadsheet: format the column ISO_TIME as yyyy-mm-dd hh:mm:ss, then save)"
         )
-    return over[0] or dotted
+    return over[0] or (dotted and not over[1])
 
 
 def _fixes(rows: pl.DataFrame) -> pl.DataFrame:
