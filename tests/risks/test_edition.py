@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 
 from engine.errors import DefinitionError, SettingsError
 from engine.risks import EDITIONS, RISKS, load_edition
+from engine.risks.edition import Edition, _File
 
 
 @pytest.mark.parametrize("name", EDITIONS)
@@ -39,6 +42,26 @@ def test_a_users_edition_overrides_what_it_names_and_keeps_the_rest(own):
     assert edition.checksum != base.checksum
 
 
+def test_the_wind_of_a_warmer_world_is_a_figure_of_the_edition(own):
+    base = load_edition("2025-11")
+    assert {load_edition(name).figures["typhoon"]["warming_per_degree"] for name in EDITIONS} == {0.02}
+    other = load_edition(own('name = "own"\nbase = "2025-11"\n[typhoon]\nwarming_per_degree = 0\n'))
+    assert other.figures["typhoon"] == {"warming_per_degree": 0.0}
+    assert other.checksum != base.checksum
+
+
+@pytest.mark.parametrize(("name", "checksum"), [("2025-11", "e6cd442c"), ("2025-12", "dd34cd71")])
+def test_a_published_edition_never_moves_again(name, checksum):
+    assert load_edition(name).checksum.startswith(checksum)
+
+
+def test_a_figure_that_an_edition_does_not_set_leaves_its_checksum_as_it_was():
+    base = load_edition("2025-11")
+    without = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], warming_per_degree=None)}
+    # the checksum of 2025-11 before `warming_per_degree` was a key
+    assert Edition("2025-11", without).checksum.startswith("478a2b55")
+
+
 def test_an_edition_says_which_risks_are_calibrated_and_what_replaces_their_figures_must_say_it_anew(own):
     for name in EDITIONS:
         assert not any(bins.calibrated for bins in load_edition(name).bins.values())
@@ -50,6 +73,9 @@ def test_an_edition_says_which_risks_are_calibrated_and_what_replaces_their_figu
     assert (
         len({base.checksum, stated.checksum, load_edition(own(f"{head}[typhoon]\ncalibrated = false\n")).checksum}) == 3
     )
+    trusted = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], calibrated=True)}
+    for text, expected in (("source = 'own'", True), ("damage_rates = [0, 0, 0, 0, 0.1]", None)):
+        assert _File("own.toml", f"[typhoon]\n{text}\n").bins(trusted)["typhoon"].calibrated is expected
     with pytest.raises(DefinitionError, match=r"line 4: \[typhoon\] calibrated: 1 is not a bool"):
         load_edition(own(f"{head}[typhoon]\ncalibrated = 1\n"))
 
@@ -77,6 +103,11 @@ def test_fixed_edges_may_take_the_place_of_quantiles(own):
         ("[drought]\nedges = ['a']", 4, "not a list of numbers"),
         ("[drought]\nsource = ''", 4, "need a source"),
         ("[flood]\nlower = 0", 3, "none of the risks"),
+        ("[typhoon]\nwarming_per_degree = 2", 4, "2.0 is outside 0..0.2: a share, 0.02 is 2 %"),
+        ("[typhoon]\nwarming_per_degree = -0.01", 4, "outside 0..0.2"),
+        ("[typhoon]\nwarming_per_degree = nan", 4, "outside 0..0.2"),
+        ("[typhoon]\nwarming_per_degree = '2 %'", 4, "not a float"),
+        ("[wildfire]\nwarming_per_degree = 0.02", 4, "unknown key"),
     ],
 )
 def test_a_contradiction_is_refused_with_its_line(own, body, line, says):
