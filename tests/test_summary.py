@@ -30,12 +30,12 @@ def heat(aal=(), scores=(), notes=(), risk="extreme_heat", variables=("wsdi",), 
 
 
 def test_cells_are_counted_by_what_became_of_them():
-    rows = [(FULL, cell, 0.01 * cell, "kde") for cell in range(1, 6)]
+    rows = [(FULL, cell, 0.01 * cell, "kde" if cell < 5 else "count") for cell in range(1, 6)]
     rows += [(FULL, 6, 0.0, "not_exposed"), (FULL, 7, None, "insufficient_data"), (FULL, 8, 0.02, "count")]
     summary = heat(rows, [(FULL, 7, 0.5), (FULL, 1, 0.7)], [{"cells": 6}, {"cells": 4}])
     (told,) = summary.risks
     assert (told.done, told.null, told.not_exposed, told.scored) == (7, 1, 1, 2)
-    assert told.methods == {"count": 1, "insufficient_data": 1, "kde": 5, "not_exposed": 1}
+    assert told.methods == {"count": 2, "insufficient_data": 1, "kde": 4, "not_exposed": 1}
     assert told.mean_aal == pytest.approx((0.15 + 0.02) / 7)
     assert told.mean_hazard == pytest.approx(0.6)
     # cells 9 and 10 have neither a loss nor a score, cell 7 has a score
