@@ -80,6 +80,15 @@ def test_a_scenario_is_there_when_any_of_its_variables_is():
         return make_panel({"ta": 10.0} | {("rn", s): 1.0 if s == Scenario.SSP245 else rain for s in Scenario})
 
     check_scenarios(panel(np.nan))
+    check_scenarios(make_panel({"ta": np.nan}))  # a block without any value has gaps, and no scenario to blame
+
+
+def test_the_first_block_with_a_fault_gives_the_reason():
+    plan = plan_of(declared(["wsdi", "csdi"]), "extreme_heat", "extreme_cold")
+    figures = {"extreme_cold": {"SSP2-4.5 full": 1}}
+    notes = [BlockNotes(cells=1, faults={"wsdi": why}, known=figures, scored=figures) for why in ("first", "second")]
+    final, failed = settle(plan, notes)
+    assert (final.risks, failed) == (("extreme_cold",), {"extreme_heat": "first"})
 
 
 def test_two_cells_in_one_place_are_refused():

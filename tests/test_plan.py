@@ -48,11 +48,18 @@ def test_the_scenario_of_the_baseline_is_read_whatever_was_asked_for():
     assert plan.scenarios == (Scenario.SSP245, Scenario.SSP585)
 
 
-def test_a_run_with_another_baseline_is_another_run():
+def test_a_run_with_another_baseline_scope_period_or_edition_is_another_run():
     source = declared(["wsdi"], axis=AXIS)
-    first, second = (plan_of(source, "extreme_heat", baseline=Years(2021, last)) for last in (2050, 2049))
-    assert first.checksum != second.checksum
-    assert first.checksum == plan_of(source, "extreme_heat").checksum
+    plan = plan_of(source, "extreme_heat")
+    assert plan_of(source, "extreme_heat", baseline=Years(2021, 2050)).checksum == plan.checksum
+    others = [
+        plan_of(source, "extreme_heat", baseline=Years(2021, 2049)),
+        plan_of(declared(["wsdi"], axis=AXIS, scope="sample:9"), "extreme_heat"),
+        plan_of(source, "extreme_heat", periods=["full", "mid_term"]),
+        plan_of(source, "extreme_heat", edition="2025-12"),
+        plan_of(source, "extreme_heat", kinds=(HAZARD,)),
+    ]
+    assert len({plan.checksum, *(other.checksum for other in others)}) == 6
 
 
 @pytest.mark.parametrize("kind", [PROBABILITY, HAZARD])

@@ -5,6 +5,7 @@ import pytest
 
 from engine.guard import BlockNotes
 from engine.period import Years
+from engine.plan import HAZARD, PROBABILITY
 from engine.summary import summarise
 from tests.blocks import declared, plan_of
 
@@ -40,6 +41,24 @@ def test_cells_are_counted_by_what_became_of_them():
     assert told.mean_hazard == pytest.approx(0.6)
     # cells 9 and 10 have neither a loss nor a score, cell 7 has a score
     assert (summary.cells, summary.cells_without_result, summary.pair) == (10, 2, "SSP2-4.5 2021-2100")
+
+
+def test_what_was_not_computed_is_none_and_not_zero():
+    notes = [{"cells": 10, "unknown": {"river_flood": {"dist_river_m": 4}}, "fallback_edges": {"river_flood": 3}}]
+    of = {"notes": notes, "risk": "river_flood", "variables": ("rx5day", "rx1day")}
+    (losses,) = heat(**of, kinds=(PROBABILITY,)).risks
+    assert (losses.scored, losses.mean_hazard, losses.components, losses.unknown) == (None, None, (), {})
+    (scores,) = heat(**of, kinds=(HAZARD,), edition="2025-12").risks
+    assert (scores.done, scores.null, scores.not_exposed, scores.mean_aal) == (None, None, None, None)
+    assert (scores.scored, scores.unknown) == (0, {"dist_river_m": 4})
+    # only quantile edges fall back
+    fallback = [heat(**of, edition=edition).risks[0].fallback_edges for edition in ("2025-11", "2025-12")]
+    assert [*fallback, scores.fallback_edges] == [None, 3, None]
+
+
+def test_an_observed_record_has_years_and_no_scenario():
+    plan = plan_of(declared(["wsdi"], axis=Years(1907, 2015), scope="observed"), "extreme_heat")
+    assert summarise(plan, *frames(), [BlockNotes(cells=1).as_json()]).pair == "observed 1907-2015"
 
 
 def test_a_cell_without_loss_and_score_is_without_result():

@@ -25,15 +25,13 @@ from tests.io import frames
 TABLES = WRITES["yearly"]
 
 
-def publish(url, runs, seed=0, part=False, **record):
+def publish(url, runs, seed=0, part=False, parts=frames.YEARLY, **record):
     """A whole life of a run; returns its number and the rows loaded."""
     made = replace(frames.RECORD, **record)
     with closing(open_sink(url)) as sink, sink.guard(made.job_type):
         run_id = sink.begin(made, runs)
         run = (frames.spooled_part if part else frames.spooled)(runs, run_id, seed)
-        rows = sink.publish(
-            run, frames.YEARLY, frames.STYLES, whole_grid=not part, replaces=not part, summary={"seed": seed}
-        )
+        rows = sink.publish(run, parts, frames.STYLES, whole_grid=not part, replaces=not part, summary={"seed": seed})
         sink.finish("completed", processed=60)
     return run_id, rows
 

@@ -14,9 +14,11 @@ import pytest
 from engine.block import compute_block
 from engine.period import Years
 from engine.plan import Pair
+from engine.risks import RISKS
+from engine.risks.track import typhoon_track
 from engine.scenario import Scenario
 from tests import naive
-from tests.blocks import declared, make_panel, make_reference, plan_of
+from tests.blocks import declared, make_block, make_panel, make_reference, plan_of
 from tests.risks.test_water_stress import CLIMATE, water_tables
 
 TEN = Years(2021, 2030)
@@ -216,11 +218,24 @@ def test_typhoon_winds_of_the_track_years_follow_the_warming_within_four_fifths_
 
 
 def test_a_radius_of_zero_in_the_best_track_is_not_stated():
-    from engine.risks.track import typhoon_track
-
     track = typhoon_track(storms()[0])
     assert np.isnan(track.gale_long).all()
     assert track.vmax.tolist() == WINDS
+
+
+def test_compass_points_of_the_best_track_are_degrees_clockwise_from_north():
+    words = [" ne ", "N", "ENE", "S", "NNW", "w", "-", None, "SE", "E"]
+    track = typhoon_track(storms()[0].with_columns(gale_dir=pl.Series(words)))
+    np.testing.assert_array_equal(track.gale_dir, [45, 0, 67.5, 180, 337.5, 270, np.nan, np.nan, 135, 90])
+
+
+def test_an_observed_record_is_not_scaled_by_its_own_warming():
+    warming = np.arange(40.0)[None, :, None] / 4
+    years = Years(2041, 2060)
+    observed, projected = (make_block(make_panel({"ta": warming}), observed=known) for known in (True, False))
+    scale = RISKS["typhoon"].intensities["wind"].scale
+    assert scale(observed, years).tolist() == [1.0]
+    assert scale(projected, years)[0] > 1
 
 
 PEAKS = [5, 11, 12, 21, 22, 30, 37, 39, 49, 60]

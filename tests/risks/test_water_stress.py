@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from engine.kernels import reference_evapotranspiration
+from engine.quality import Range
 from engine.risks import basins
 from engine.risks.tables import SMALL_TABLES
 from engine.risks.water_stress import water_stress_index
@@ -122,6 +123,16 @@ def test_withdrawals_of_one_year_differ_by_their_province_and_a_repeated_one_is_
     frame = pl.DataFrame({"basin_code": [1, 1], "admin_code": ["", "x"], "year": [2020, 2020], "total": [9.0, 5.0]})
     assert usage.fault("usage", frame, {}) is None
     assert usage.fault("usage", pl.concat([frame, frame.head(1)]), {}).startswith("usage: 1 d")
+
+
+def test_a_flow_that_is_nan_or_beyond_its_range_is_a_fault():
+    def fault(flow):
+        frame = pl.DataFrame({"obs_code": ["g1"], "obs_date": [date(2000, 1, 1)], "flow_m3s": [flow]})
+        return SMALL_TABLES["api_wamis_flow"].fault("flow", frame, {"flow": Range(0, 40_000, 0, 40_000)})
+
+    assert fault(0.0) is fault(40_000.0) is None
+    assert fault(float("nan")) == "flow: 1 rows without flow_m3s"
+    assert fault(40_001.0) == fault(-1.0) == "flow.flow_m3s: 1 values outside 0..40000"
 
 
 def test_provinces_without_a_score_leave_the_mean_to_the_others():
