@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import psycopg
+import xarray as xr
 from numpy.typing import NDArray
 from psycopg import sql
 
 from engine.errors import SchemaError
 from engine.grid import KOREA, GridDefinition
 from engine.io import copy_binary
-from engine.io.etl import files, lattice, loading, nearest, netcdf, staging, timeaxis
+from engine.io.etl import cf, files, lattice, loading, nearest, netcdf, regular, staging, timeaxis
 from engine.io.etl.loading import LoadOptions, LoadReport, Progress
 from engine.quality import ERROR, Finding
 from engine.scenario import Scenario
@@ -98,38 +99,31 @@ def read_lattice(path: Path) -> GridDefinition:
         if not isinstance(value, int if wanted[key] == "int" else int | float) or isinstance(value, bool):
             raise SchemaError(f"{path.name}: {key} = {value!r} is not {wanted[key]}")
     numbers: dict[str, Any] = {key: float(v) if wanted[key] == "float" else v for key, v in entries.items()}
-    return GridDefinition(**numbers)
+    grid = GridDefinition(**numbers)
+    regular.refuse_beyond_the_date_line(grid.lon0, grid.lon0 + (grid.n_lon - 1) * grid.step, path.name)
+    return grid
 
 
 def _from_netcdf(path: Path) -> GridDefinition:
     with netcdf.dataset(path) as data:
-        axes = [netcdf.coordinate(data, names, path.name) for names in (netcdf.LATITUDES, netcdf.LONGITUDES)]
-        times = [str(key) for key in data.dims if str(key).lower() == "time"]
-        if not times:
-            raise SchemaError(f"{path.name}: no dimension time; it has {', '.join(map(str, data.dims))}")
-        months, _ = netcdf.stamps(data, times[0], path.name)
-        latitude, longitude = (np.sort(np.asarray(axis.values, float)) for axis in axes)
-    steps = np.concatenate([np.diff(latitude), np.diff(longitude)])
-    if not len(steps):
-        raise SchemaError(f"{path.name}: one point has no lattice step; give grid.toml instead")
-    step = round(float(np.median(steps)), 6)
-    if step <= 0 or float(np.abs(steps - step).max()) > 0.1 * step:
-        raise SchemaError(
-            f"{path.name}: latitudes and longitudes are not regular, steps {steps.min():g} to {steps.max():g}"
-        )
+        cube = cf.cube(data, _largest(data, path.name), path.name)
+        months, spacing = cf.months(cube.time, path.name), cf.spacing(cube.time, path.name)
     years = months // 12
     monthly = len(np.unique(years)) < len(years)
-    grid = GridDefinition(
-        round(float(latitude[0]), 6),
-        round(float(longitude[0]), 6),
-        len(latitude),
-        len(longitude),
-        step,
-        int(years.min()),
-        int(years.max()),
-    )
-    timeaxis.check_axis(months, grid.axis, monthly, path.name)
+    lattice_of_file = regular.lattice_of(cube.latitude, cube.longitude, path.name)
+    grid = GridDefinition(*lattice_of_file, int(years.min()), int(years.max()))
+    timeaxis.check_axis(months, grid.axis, monthly, path.name, spacing)
     return grid
+
+
+def _largest(data: xr.Dataset, name: str) -> str:
+    """The variable that spans lattice and years."""
+    by_size = {str(key): value.size for key, value in data.variables.items() if value.ndim >= 3}
+    if not by_size:
+        raise SchemaError(
+            f"{name}: no variable of time, latitude, longitude; it has {', '.join(map(str, data.variables))}"
+        )
+    return max(by_size, key=lambda key: by_size[key])
 
 
 def _refuse_rows(connection: psycopg.Connection, there: GridDefinition | None) -> None:
