@@ -1,12 +1,17 @@
 """Panels and reference tables made by hand, for risks and the pipeline."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import polars as pl
 
 from engine.grid import GridDefinition
 from engine.panel import Panel
 from engine.period import Years
+from engine.plan import make_plan
+from engine.risks import load_edition
 from engine.risks.inputs import Inputs, Reference
+from engine.risks.tables import SMALL_TABLES
 from engine.scenario import Scenario
 from engine.variables import VARIABLES
 
@@ -60,3 +65,26 @@ def make_reference(panel, *, tables=None, baseline=None, covered_years=(), obser
 
 def make_block(panel, *, scenario=Scenario.SSP245, pairs=(), **reference):
     return Inputs(panel, make_reference(panel, **reference), pairs).under(scenario)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """As much of a source as a plan asks for."""
+
+    axis: Years = AXIS
+    scope: str = "full"
+    tables: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+def declared(variables, small=(), **fields):
+    """A source of these variables, in every scenario, and these small tables, with every column that a risk reads."""
+    columns = frozenset(scenario.column for scenario in Scenario)
+    tables = {VARIABLES[name].table: columns for name in variables}
+    return Declared(tables=tables | {name: frozenset(SMALL_TABLES[name].columns) for name in small}, **fields)
+
+
+def plan_of(source, *risks, edition="2025-11", scenarios=tuple(Scenario), periods=("full",), **options):
+    """The plan of these risks on what a source declares."""
+    return make_plan(
+        source, edition=load_edition(edition), risks=risks, scenarios=scenarios, periods=periods, **options
+    )

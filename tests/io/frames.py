@@ -86,7 +86,7 @@ def spooled(root: Path, run_id: int, seed=0) -> RunDirectory:
 
 
 def spooled_part(root: Path, run_id: int, seed=0) -> RunDirectory:
-    """A finished run of the first ten cells."""
-    run = RunDirectory.create(root, run_id, IDENTITY, [(1, 20)])
+    """A finished run of the first ten cells; the next one has the number at which the block ends."""
+    run = RunDirectory.create(root, run_id, IDENTITY, [(1, 21)])
     run.commit(run.store_block(0, block(CELLS[0][:10], seed)))
     return run

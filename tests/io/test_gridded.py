@@ -218,6 +218,35 @@ def test_solar_radiation_in_three_units_is_stored_alike(warehouse, tmp_path):
     assert any(note.startswith("unit attribute 'MJ/m2/day', taken as W/m2") for note in notes)
 
 
+UNITS = {
+    "wsdi": {"days": 1, "hours": 24, "s": 86_400, "h": 24},
+    "rhm": {"%": 1, "1": 0.01, "fraction": 0.01, "percent": 1},
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_file_in_another_unit_is_stored_in_the_unit_of_its_table(warehouse, tmp_path, name):
+    share = 0.25 if name == "wsdi" else 1.0  # so that no spell lasts a million seconds
+    given = {(name, scenario): provider.values(name, scenario) * np.float32(share) for scenario in Scenario}
+    provider.write(tmp_path, [name], given=given)
+    element = provider.variable(name).element
+    for scenario, (unit, factor) in zip(Scenario, UNITS[name].items(), strict=True):
+
+        def change(data, unit=unit, factor=factor):
+            sea = data[element] == data[element].attrs["_FillValue"]
+            attributes = dict(data[element].attrs, units=unit)
+            data[element] = data[element].where(sea, data[element] * np.float32(factor)).assign_attrs(attributes)
+            return data
+
+        provider.rewrite(provider.path_of(tmp_path, name, scenario), change)
+    report = load(warehouse, tmp_path, "grid", "monthly_grid", "yearly_grid", variables=(name,))[f"{name}_data"]
+    assert report.status == "published", report.findings
+    for scenario in Scenario:
+        expected = given[name, scenario].reshape(len(given[name, scenario]), -1)
+        for cell, series in stored(warehouse, name, scenario.column).items():
+            np.testing.assert_allclose(series, expected[:, cell - 1], rtol=1e-5)
+
+
 def _shorter(data):
     return data.isel(time=slice(0, 959))
 

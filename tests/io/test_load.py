@@ -1,11 +1,13 @@
 """The switch on a real server: readers, crashes, failures."""
 
+import itertools
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,21 +18,20 @@ import pytest
 
 from engine.errors import SinkError
 from engine.io import load, open_sink
+from engine.io.results import TABLES as DECLARED
 from engine.io.sink import WRITES
 from tests.io import frames
 
 TABLES = WRITES["yearly"]
 
 
-def publish(url, runs, seed=0, part=False, **record):
+def publish(url, runs, seed=0, part=False, parts=frames.YEARLY, **record):
     """A whole life of a run; returns its number and the rows loaded."""
     made = replace(frames.RECORD, **record)
     with closing(open_sink(url)) as sink, sink.guard(made.job_type):
         run_id = sink.begin(made, runs)
         run = (frames.spooled_part if part else frames.spooled)(runs, run_id, seed)
-        rows = sink.publish(
-            run, frames.YEARLY, frames.STYLES, whole_grid=not part, replaces=not part, summary={"seed": seed}
-        )
+        rows = sink.publish(run, parts, frames.STYLES, whole_grid=not part, replaces=not part, summary={"seed": seed})
         sink.finish("completed", processed=60)
     return run_id, rows
 
@@ -93,6 +94,13 @@ def test_the_partition_indexes_are_the_parents_and_statistics_are_there(results,
     indexes = query(results, f"SELECT count(*) FROM pg_index WHERE indrelid = '{table}_drought'::regclass")
     assert attached == indexes == [(2,)]
     assert query(results, f"SELECT reltuples::int FROM pg_class WHERE relname = '{table}_drought'") == rows
+    # without a constraint that implies the partition's bound the switch would read every row, with the readers waiting
+    checks = query(
+        results,
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'is_drought' AND conrelid = %s::regclass",
+        f"{table}_drought",
+    )
+    assert checks == [("CHECK (((risk_type)::text = 'drought'::text))",)]
 
 
 def test_two_runs_of_one_input_differ_in_run_and_time_only(new_database, tmp_path):
@@ -135,15 +143,70 @@ def test_readers_see_one_run_and_never_an_error(results, tmp_path):
     assert ((published[-1],),) in seen
 
 
-def test_a_reader_that_does_not_let_go_makes_the_switch_give_up_in_words(results, tmp_path, monkeypatch):
+def waits_for(url, table):
+    return query(
+        url,
+        "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        " AND relation = %s::regclass",
+        table,
+    )[0][0]
+
+
+def test_the_switch_queues_behind_a_reader_and_then_has_all_the_time_it_needs(results, tmp_path, monkeypatch):
+    # under readers that follow one another without a pause, tables are never all free at one instant
+    monkeypatch.setattr(load, "SWITCH_TRIES", 1)
+    monkeypatch.setattr(load, "SPINS", 0)
+    swap, limits = load._swap, set()
+
+    def timed(connection, *what):
+        limits.update(connection.execute("SHOW statement_timeout").fetchone())
+        swap(connection, *what)
+
+    monkeypatch.setattr(load, "_swap", timed)
+    with psycopg.connect(results) as reader, ThreadPoolExecutor(1) as pool:
+        reader.execute("SELECT count(*) FROM hazard_results")
+        publishing = pool.submit(publish, results, tmp_path)
+        while not (publishing.done() or waits_for(results, "hazard_results")):
+            time.sleep(0.01)
+        reader.rollback()
+        run_id, _ = publishing.result()
+    assert query(results, "SELECT DISTINCT run_id FROM hazard_results") == [(run_id,)]
+    assert limits == {"0"}
+
+
+def test_a_partition_that_fails_stops_the_others(results, tmp_path, monkeypatch):
+    ended = []
+
+    def build(connection, table, risk, run_id, rows):
+        if risk == "drought":
+            raise SinkError("the disk is full")
+        deadline = time.monotonic() + 30
+        try:
+            while time.monotonic() < deadline:
+                next(rows)
+        except SinkError as err:
+            ended.append(str(err))
+            raise
+        return 0
+
+    monkeypatch.setattr(load, "build_partition", build)
+    monkeypatch.setattr(load.results, "read_rows", lambda *_, **__: itertools.repeat(pl.DataFrame()))
+    with pytest.raises(SinkError, match="the disk is full"):
+        publish(results, tmp_path)
+    assert set(ended) == {"stopped, another partition failed"}
+
+
+@pytest.mark.parametrize("table", ["hazard_results", "probability_results"])  # the first to be locked, and another
+def test_a_reader_that_does_not_let_go_makes_the_switch_give_up_in_words(results, tmp_path, monkeypatch, table):
     publish(results, tmp_path)
     before = {table: contents(results, table) for table in TABLES}
-    monkeypatch.setattr(load, "SWITCH_TRIES", 2)
+    monkeypatch.setattr(load, "SWITCH_TRIES", 1)
     monkeypatch.setattr(load, "SPINS", 3)
-    monkeypatch.setattr(load, "FIRST_LOCK_TIMEOUT", "100ms")
+    if table == "hazard_results":
+        monkeypatch.setattr(load, "FIRST_LOCK_TIMEOUT", "100ms")
     with psycopg.connect(results) as reader:
-        reader.execute("SELECT count(*) FROM hazard_results")
-        with pytest.raises(SinkError, match=r"readers held the result tables through 2 tries .* --resume 2"):
+        reader.execute(f"SELECT count(*) FROM {table}")
+        with pytest.raises(SinkError, match=r"readers held the result tables through 1 tries .* --resume 2"):
             publish(results, tmp_path, seed=1)
     assert {table: contents(results, table) for table in TABLES} == before
     assert tables_beside(results) == []
@@ -208,6 +271,9 @@ def test_part_of_a_grid_joins_the_published_rows_and_leaves_the_rest(results, tm
         at = 3 if full else 0  # grid_id
         assert changed
         assert {int(row[at]) for row in changed} <= set(range(lo, hi))
+        stamp = DECLARED[table].stamp
+        newer = f"SELECT min({stamp}) FILTER (WHERE grid_id < {hi}) > max({stamp}) FILTER (WHERE grid_id >= {hi})"
+        assert query(results, f"{newer} FROM {table}") == [(True,)]
     own = query(results, "SELECT DISTINCT run_id FROM probability_results WHERE grid_id < 20")
     assert own == [(run_id,)]
     ranked = query(results, "SELECT count(percentile) FROM modelops_hazard_scores WHERE grid_id < 20")

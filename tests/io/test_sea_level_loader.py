@@ -12,7 +12,7 @@ from engine.grid import GridDefinition
 from engine.io.etl import layout, nearest, run_loaders
 from engine.io.etl.loading import LoadOptions
 from engine.scenario import Scenario
-from tests.io.provider import GRID
+from tests.io.provider import GRID, rewrite
 
 J_IDX, I_IDX = np.indices((10, 8))
 LATITUDE = 33.49 + 0.96 * J_IDX + 0.03 * I_IDX
@@ -89,6 +89,24 @@ def test_metres_are_recognised_and_said(warehouse, tmp_path):
     assert "unit cm, taken as metres because no value reaches 3" in {finding.message for finding in report.findings}
     ((largest,),) = ask(warehouse, "SELECT max(ssp5) FROM sea_level_data")
     assert largest == pytest.approx(np.nanmax(values(Scenario.SSP585)), rel=1e-5)
+
+
+def test_levels_in_metres_and_millimetres_are_stored_in_centimetres(warehouse, tmp_path):
+    write(tmp_path)
+    stated = {Scenario.SSP126: ("mm", 10), Scenario.SSP245: ("m", 0.01)}
+    for scenario, (unit, factor) in stated.items():
+
+        def change(data, unit=unit, factor=factor):
+            name = layout.SEA_LEVEL_NAME
+            land = data[name] == data[name].attrs["_FillValue"]
+            attributes = dict(data[name].attrs, units=unit)
+            data[name] = data[name].where(land, data[name] * np.float32(factor)).assign_attrs(attributes)
+            return data
+
+        rewrite(layout.sea_level_path(tmp_path, scenario, 2015, 2100), change)
+    assert load(warehouse, tmp_path, "sea_level")["sea_level_data"].status == "published"
+    found = ask(warehouse, "SELECT max(ssp1), max(ssp2), max(ssp3), max(ssp5) FROM sea_level_data")[0]
+    assert found == pytest.approx([float(np.nanmax(values(scenario))) for scenario in Scenario], rel=1e-5)
 
 
 def test_one_gauge_of_one_scenario_with_missing_years(warehouse, tmp_path):

@@ -116,6 +116,17 @@ def test_a_lesser_scope_may_replace_its_like_and_the_whole_may_replace_it(target
     publish(target, tmp_path / "runs")
 
 
+def test_part_of_the_grid_on_another_baseline_is_not_put_among_the_published_rows(target, tmp_path):
+    runs = tmp_path / "runs"
+    drought, heat = ({table: [risk] for table in frames.YEARLY} for risk in ("drought", "extreme_heat"))
+    publish(target, runs, parts=heat)
+    publish(target, runs, parts=drought, baseline="2021-2050 SSP2-4.5")
+    said = r"drought is published by run 2 with .* baseline 2021-2050 SSP2-4\.5: .* baseline 1991-2020 cannot"
+    with pytest.raises(SettingsError, match=said):
+        publish(target, runs, part=True)
+    publish(target, runs, part=True, parts=heat)  # whose rows are of that baseline
+
+
 def test_a_number_taken_by_another_sinks_run_directory_is_left_out(target, tmp_path):
     frames.spooled(tmp_path / "runs", 1)
     run_id, _ = publish(target, tmp_path / "runs")

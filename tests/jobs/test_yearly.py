@@ -65,6 +65,9 @@ def test_a_run_fills_every_table_and_a_second_one_gives_the_same(filled, results
         "modelops_hazard_scores": 17 * 9 * 12,
     }
     assert first["modelops_hazard_scores"]["percentile"].null_count() == 0
+    # drought is minus the index, and its bins are written in the index
+    (bins,) = first["probability_results"].filter(pl.col("risk_type") == "drought").head(1)["bin_data"]
+    assert [each["range"] for each in json.loads(bins)] == ["-0.5~inf", "-1~-0.5", "-1.5~-1", "-2~-1.5", "-inf~-2"]
     assert yearly.main(["--source", filled, "--sink", results]) == 0
     for table in TABLES:
         assert_frame_equal(rows(results, table), first[table])

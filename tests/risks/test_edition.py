@@ -97,6 +97,9 @@ def test_fixed_edges_may_take_the_place_of_quantiles(own):
         ("[wildfire]\nintensity = 'daily'", 4, "'daily' is none of fwi"),
         ("[wildfire]\natom = 1", 4, "not a bool"),
         ("[wildfire]\nlower = 12.0", 3, "11.2 is not above the lower bound 12.0"),
+        ("[river_flood]\nedges = [0, 100, 200, 300]", 4, "0.0 is not above the lower bound 0.0"),
+        ("[typhoon]\nfallback = [17, 25, 33, 44]", 4, "only quantile edges"),
+        ("[drought]\nintensity = 'minus_annual_minimum_spei12'", 4, "another intensity needs its own edges"),
         ("[drought]\natom = true", 4, "an atom needs a lower bound"),
         ("[extreme_heat]\nedges = [0.8, 0.9, 0.95, 1.5]", 4, "1.5 is not a quantile level"),
         ("[extreme_heat]\ncolour = 'red'", 4, "unknown key"),
@@ -122,5 +125,15 @@ def test_broken_toml_and_unknown_names_are_settings_errors(own, tmp_path):
         load_edition("2024")
     with pytest.raises(SettingsError, match="cannot be read"):
         load_edition(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="not the name of a published edition"):
+        load_edition(own('name = "2025-12"\nbase = "2025-11"\n'))
     with pytest.raises(SettingsError, match="line 2: base: names '2020'"):
         load_edition(own('name = "own"\nbase = "2020"\n'))
+
+
+def test_a_bound_may_be_taken_away_and_no_event_may_be_a_bin_of_its_own(own):
+    edition = load_edition(
+        own('name = "own"\nbase = "2025-11"\n[wildfire]\nlower = "none"\n[typhoon]\nedges = [0, 25, 33, 44]\n')
+    )
+    assert edition.bins["wildfire"].lower is None
+    assert edition.bins["typhoon"].edges[0] == edition.bins["typhoon"].lower == 0

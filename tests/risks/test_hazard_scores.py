@@ -76,6 +76,53 @@ def test_urban_flood_sets_the_wettest_hour_against_the_drains():
     assert score("urban_flood", {"rx1day": 240.0}, **city) == pytest.approx(0.5 * 9 / 30 + 0.5 * (1 - 75 / 80))
 
 
+def test_river_rain_scores_by_its_published_knots():
+    knots = {0: 0, 50: 0.1, 100: 0.2, 125: 0.3, 150: 0.4, 200: 0.6, 300: 0.8, 375: 0.9, 450: 1.0, 900: 1.0}
+    assert [score("river_flood", {"rx5day": mm}) for mm in knots] == pytest.approx(list(knots.values()))
+
+
+def test_without_a_wetness_index_the_land_cover_stands_in():
+    stand_ins = {"water": 14, "wetland": 12, "agricultural": 10.5, "urban": 10, "grassland": 8.5, "barren": 7.5,
+                 "forest": 6.5}  # fmt: skip
+    found = [score("river_flood", {"rx5day": 0.0}, landcover_mode=cover) for cover in stand_ins]
+    assert found == pytest.approx([0.4 * (index - 4) / 10 for index in stand_ins.values()])
+
+
+def drains(**attributes):
+    """mm/h that the drains take, from the score of a cell without rain: its built share times the deficit."""
+    built = 0.3 if attributes.get("landcover_mode") in ("water", "forest", "agricultural") else 1.0
+    if "impervious_ratio" in attributes:
+        built = min(attributes["impervious_ratio"] / 0.6, 1.0)
+    return 80 * (1 - score("urban_flood", {"rx1day": 0.0}, **attributes) / (0.5 * built))
+
+
+def test_drains_are_designed_by_cover_and_by_how_much_is_sealed():
+    dense = {"building_density_km2": 2000.0}
+    by_cover = {"water": 0, "forest": 8, "agricultural": 15, "grassland": 40, "urban": 40}
+    found = [drains(landcover_mode=cover, impervious_ratio=0.5, **dense) for cover in by_cover]
+    assert found == pytest.approx(list(by_cover.values()))
+    by_seal = {0.1: 40, 0.60: 40, 0.61: 55, 0.75: 55, 0.76: 75}
+    assert [drains(impervious_ratio=share, **dense) for share in by_seal] == pytest.approx(list(by_seal.values()))
+
+
+def test_drains_wear_where_few_buildings_stand():
+    wear = {100: 0.7, 101: 0.8, 500: 0.8, 501: 0.9, 1000: 0.9, 1001: 1.0}
+    found = [drains(building_density_km2=float(density)) for density in wear]
+    assert found == pytest.approx([40 * share for share in wear.values()])
+
+
+def test_fire_scores_by_its_published_knots_and_the_fuel():
+    # dry air without wind or rain: the proxy is 5 exp(.08 (TA - 5))
+    knots = {5.6: 0.1, 11.2: 0.2, 21.3: 0.4, 38.0: 0.6, 44.0: 0.7, 50.0: 0.8, 70.0: 1.0, 90.0: 1.0}
+    still = {"rhm": 0.0, "ws": 0.0, "rn": 0.0}
+    found = [score("wildfire", {"ta": 5 + np.log(index / 5) / 0.08, **still}) for index in knots]
+    assert found == pytest.approx(list(knots.values()), abs=1e-5)
+    fuel = {"forest": 1.3, "grassland": 1.2, "agricultural": 0.8, "urban": 1.0, "wetland": 1.0}
+    twenty = {"ta": 5 + np.log(21.3 / 5) / 0.08, **still}
+    found = [score("wildfire", twenty, landcover_mode=cover) for cover in fuel]
+    assert found == pytest.approx([0.4 * factor for factor in fuel.values()], abs=1e-5)
+
+
 def test_wildfire_goes_through_its_knots_and_the_fuel():
     from engine.kernels import fire_weather_index
 

@@ -13,6 +13,9 @@ def test_a_mean_needs_four_fifths_of_its_years():
     years[1, :3] = np.nan
     np.testing.assert_array_equal(reduce.period_mean(years, AXIS, AXIS), [5.5, np.nan])
     np.testing.assert_array_equal(reduce.period_mean(years, AXIS, Years(2024, 2025)), [3.5, 13.5])
+    twenty = np.ones((2, 20))
+    twenty[0, :4] = twenty[1, :5] = np.nan
+    np.testing.assert_array_equal(reduce.period_mean(twenty, Years(2021, 2040), Years(2021, 2040)), [1.0, np.nan])
 
 
 @pytest.mark.parametrize(("x", "score"), [(-5, 0), (0, 0), (15, 0.5), (30, 1), (99, 1), (np.nan, np.nan)])

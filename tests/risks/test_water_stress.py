@@ -5,7 +5,9 @@ import polars as pl
 import pytest
 
 from engine.kernels import reference_evapotranspiration
+from engine.quality import Range
 from engine.risks import basins
+from engine.risks.tables import SMALL_TABLES
 from engine.risks.water_stress import water_stress_index
 from engine.scenario import Scenario
 from tests.blocks import AXIS, GRID, make_block, make_panel, make_reference
@@ -89,6 +91,48 @@ def test_demand_starts_at_the_latest_withdrawal_and_doubles_with_each_step_of_th
     assert at(Scenario.SSP370, 2060) == pytest.approx(4e9)
     assert at(Scenario.SSP245, 2030) == pytest.approx(2e9)  # mean of opt and bau: score 2
     assert at(Scenario.SSP585, 2050) == pytest.approx(2**1.5 * 1e9)
+
+
+def test_the_score_of_a_basin_weighs_its_provinces_by_area():
+    rows = [(name, year, "opt", score) for name, score in (("A", 2.0), ("B", 4.0)) for year in (2030, 2050, 2080)]
+    rows += [("A", 2019, "baseline", 1.0), ("B", 2019, "baseline", 1.0)]
+    tables = water_tables(provinces=(("A", 0.25), ("B", 0.75)), scores=rows)
+    demand = basins.demand(make_reference(make_panel(CLIMATE), tables=tables))
+    assert demand[1, Scenario.SSP126][2030 - AXIS.first] == pytest.approx(2**2.5 * 1e9)  # 3.5, from 1
+
+
+def test_only_the_gauge_years_of_the_normal_count():
+    tables = water_tables(flow_m3s=100.0)
+    early = [first + timedelta(i) for first in (date(1990, 1, 1), date(2021, 1, 1)) for i in range(365)]
+    outside = pl.DataFrame({"obs_code": ["g1"] * 730, "obs_date": early, "flow_m3s": [9_000.0] * 730})
+    tables["api_wamis_flow"] = pl.concat([outside, tables["api_wamis_flow"]])
+    supply = basins.supply(make_reference(make_panel(CLIMATE), tables=tables))
+    assert supply[1] == pytest.approx(100 * 86_400 * (365 + 366 + 365) / 3)
+
+
+def test_cells_without_climate_take_the_rain_of_their_basin():
+    def volume(rain):
+        panel = make_panel({**CLIMATE, "rn": np.array(rain)}, basin_code=np.array([1, 1]))
+        return basins.supply(make_reference(panel, tables=water_tables(gauge=None)))[1]
+
+    assert volume([250.0, np.nan]) == pytest.approx(volume([250.0, 250.0]), rel=1e-9)
+
+
+def test_withdrawals_of_one_year_differ_by_their_province_and_a_repeated_one_is_a_fault():
+    usage = SMALL_TABLES["api_wamis_water_usage"]
+    frame = pl.DataFrame({"basin_code": [1, 1], "admin_code": ["", "x"], "year": [2020, 2020], "total": [9.0, 5.0]})
+    assert usage.fault("usage", frame, {}) is None
+    assert usage.fault("usage", pl.concat([frame, frame.head(1)]), {}).startswith("usage: 1 d")
+
+
+def test_a_flow_that_is_nan_or_beyond_its_range_is_a_fault():
+    def fault(flow):
+        frame = pl.DataFrame({"obs_code": ["g1"], "obs_date": [date(2000, 1, 1)], "flow_m3s": [flow]})
+        return SMALL_TABLES["api_wamis_flow"].fault("flow", frame, {"flow": Range(0, 40_000, 0, 40_000)})
+
+    assert fault(0.0) is fault(40_000.0) is None
+    assert fault(float("nan")) == "flow: 1 rows without flow_m3s"
+    assert fault(40_001.0) == fault(-1.0) == "flow.flow_m3s: 1 values outside 0..40000"
 
 
 def test_provinces_without_a_score_leave_the_mean_to_the_others():

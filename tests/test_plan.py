@@ -1,0 +1,70 @@
+"""What a source allows, decided before anything is read."""
+
+from dataclasses import replace
+
+import pytest
+
+from engine.period import Years
+from engine.plan import HAZARD, PROBABILITY
+from engine.scenario import Scenario
+from tests.blocks import declared, plan_of
+
+AXIS = Years(2021, 2100)
+
+
+def test_projected_baseline_years_are_named_with_their_scenario():
+    plan = plan_of(declared(["wsdi"], axis=AXIS), "extreme_heat")
+    assert plan.baseline_text == "2021-2050 SSP2-4.5"
+    assert replace(plan, baseline=Years(1991, 2020)).baseline_text == "1991-2020"
+    assert replace(plan, baseline=Years(1992, 2021)).baseline_text == "1992-2021 SSP2-4.5"
+    # a station has no scenario
+    assert replace(plan, scope="observed").baseline_text == "2021-2050"
+
+
+def test_cell_attributes_alone_give_no_score():
+    source = declared(["rx1day"], axis=AXIS)  # how wet the ground lies is known, the rain of five days is not
+    plan = plan_of(source, "river_flood", edition="2025-12")
+    assert plan.probability == ("river_flood",)
+    assert plan.hazard == {}
+    assert plan.missing == {"river_flood": ("rx5day_data",)}
+
+
+@pytest.mark.parametrize(
+    ("variables", "used"),
+    [
+        (["wsdi", "ta"], ["warm-spell days", "warmest month"]),
+        (["wsdi", "ta", "tr25"], ["warm-spell days", "nights above 25 degC"]),
+        (["wsdi", "hw33", "tx90p"], ["warm-spell days", "days above 33 degC", "days above the 90th percentile"]),
+    ],
+)
+def test_a_stand_in_counts_only_where_what_it_stands_for_is_absent(variables, used):
+    plan = plan_of(declared(variables, axis=AXIS), "extreme_heat")
+    assert [part.name for part in plan.hazard["extreme_heat"]] == used
+
+
+def test_the_scenario_of_the_baseline_is_read_whatever_was_asked_for():
+    plan = plan_of(declared(["wsdi"], axis=AXIS), "extreme_heat", scenarios=[Scenario.SSP585], periods=["long_term"])
+    assert [(pair.scenario, pair.years) for pair in plan.pairs] == [(Scenario.SSP585, Years(2081, 2100))]
+    assert plan.scenarios == (Scenario.SSP245, Scenario.SSP585)
+
+
+def test_a_run_with_another_baseline_scope_period_or_edition_is_another_run():
+    source = declared(["wsdi"], axis=AXIS)
+    plan = plan_of(source, "extreme_heat")
+    assert plan_of(source, "extreme_heat", baseline=Years(2021, 2050)).checksum == plan.checksum
+    others = [
+        plan_of(source, "extreme_heat", baseline=Years(2021, 2049)),
+        plan_of(declared(["wsdi"], axis=AXIS, scope="sample:9"), "extreme_heat"),
+        plan_of(source, "extreme_heat", periods=["full", "mid_term"]),
+        plan_of(source, "extreme_heat", edition="2025-12"),
+        plan_of(source, "extreme_heat", kinds=(HAZARD,)),
+    ]
+    assert len({plan.checksum, *(other.checksum for other in others)}) == 6
+
+
+@pytest.mark.parametrize("kind", [PROBABILITY, HAZARD])
+def test_either_kind_alone_names_the_small_tables_that_its_results_stand_on(kind):
+    small = ("sea_level_grid", "sea_level_data")
+    plan = plan_of(declared([], small, axis=AXIS), "sea_level_rise", kinds=(kind,))
+    assert plan.tables_of("sea_level_rise") == small
+    assert plan.tables == ("sea_level_data", "sea_level_grid")
