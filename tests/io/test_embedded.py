@@ -297,7 +297,9 @@ def test_a_server_whose_users_were_all_killed_is_taken_over(home):
         assert pid(home) == running
 
 
-@pytest.mark.parametrize("number", [str(os.getpid()), "", "nonsense", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "number", [str(os.getpid()), "", "nonsense", "99999999999999999999"], ids=["living", "empty", "nonsense", "huge"]
+)
 def test_lock_files_of_a_server_that_is_gone_are_no_obstacle(home, number):
     (data(home) / "postmaster.pid").write_text(f"{number}\n{data(home)}\n1\n5432\n.\n\n\nready\n" if number else "")
     (data(home) / f"{address.SOCKET}.lock").write_text(number)
