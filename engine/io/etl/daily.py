@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import layout, netcdf, timeaxis
+from engine.io.etl import daily_files, layout, netcdf, timeaxis
+from engine.io.etl.station_tables import TableOptions
 from engine.kernels.indices import DAYS_360, NOLEAP, STANDARD, DayAxis
 from engine.period import Years
 
@@ -94,15 +96,22 @@ class DailyRecord:
     files: str
 
     @classmethod
-    def open(cls, stack: ExitStack, paths: Sequence[Path], units: Mapping[str, str] | None = None) -> DailyRecord:
+    def open(
+        cls,
+        stack: ExitStack,
+        paths: Sequence[Path],
+        units: Mapping[str, str] | None = None,
+        tables: TableOptions = TableOptions(),
+    ) -> DailyRecord:
         """Open files for the life of `stack`, on all their years; they must share calendar and scope.
 
         units  : daily variable -> unit that overrides the files'
+        tables : what tables of stations do not say themselves
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
-        for path in paths:
-            for piece in _pieces_of(stack.enter_context(netcdf.dataset(path)), path.name, units or {}):
+        for data, name in daily_files.opened(stack, paths, tables):
+            for piece in _pieces_of(data, name, units or {}):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -111,8 +120,7 @@ class DailyRecord:
         covered = Years(min(span.first for span in spans), max(span.last for span in spans))
         axis = DayAxis.of(covered, calendar)
         for name, group in pieces.items():
-            days = np.concatenate([piece.days(axis) for piece in group])
-            if doubled := len(days) - len(np.unique(days)):
+            if doubled := _doubled(group, axis):
                 raise SchemaError(f"{files}: {doubled} days of {name} come twice")
         return cls(pieces, axis, scope, covered, files)
 
@@ -264,6 +272,17 @@ def _known_calendar(piece: _Piece) -> str:
     if calendar not in _CALENDARS:
         raise SchemaError(f"{piece.file}: calendar {calendar!r} is not one of {', '.join(_CALENDARS)}")
     return _CALENDARS[calendar]
+
+
+def _doubled(group: Sequence[_Piece], axis: DayAxis) -> int:
+    """Days that the pieces of one variable hold twice at the same place; files of different stations share days."""
+    days = [piece.days(axis) for piece in group]
+    doubled = sum(len(each) - len(np.unique(each)) for each in days)
+    places = [{*zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=False)} if piece.is_list else set() for piece in group]
+    for (one, here), (other, there) in combinations(enumerate(places), 2):
+        if not (group[one].is_list and group[other].is_list and here.isdisjoint(there)):
+            doubled += len(np.intersect1d(days[one], days[other]))
+    return doubled
 
 
 def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
