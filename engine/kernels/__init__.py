@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from engine.kernels import _cache
 from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
 from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
 from engine.kernels.evapotranspiration import reference_evapotranspiration
@@ -32,8 +35,22 @@ __all__ = [
 ]
 
 
-def warm_up() -> None:
-    """Compile what the jobs run, on tiny inputs of the types they use: some seconds, once a process."""
+def warm_up(announce: Callable[[str], None] | None = None) -> None:
+    """Have the kernels that the jobs run compiled: once for a version of them, some seconds; later processes load them.
+
+    announce : told what is waited for, when there is anything to wait for
+    """
+    if _cache.complete():
+        return  # each is loaded at its first call
+    tell = announce or (lambda _: None)
+    with _cache.filling(tell):
+        if not _cache.complete():
+            tell("compiling kernels, once for this version" if _cache.folder() else "compiling kernels (no cache)")
+            _call_all()
+
+
+def _call_all() -> None:
+    """Call every kernel of the jobs on tiny inputs of the types they use."""
     months = np.full((1, 12), 10.0, np.float32)
     bin_probabilities(np.zeros((1, 20), np.float32), [1.0], lower=0.0, atom=True, damage_rates=[0.0, 0.1])
     fire_weather_index(months, months, months, months)
