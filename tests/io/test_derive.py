@@ -41,7 +41,10 @@ def weather(axis: DayAxis, cells: int, seed: int = 0) -> dict[str, np.ndarray]:
         "sfcWind": rng.gamma(4, 0.6, shape),
         "rsds": 14 + 7 * season + rng.normal(0, 1, shape),
     }
-    blocks = {name: values.astype(np.float32) for name, values in days.items()}
+    blocks = {
+        name: values.clip(-60, 55 if name.startswith("tas") else None).astype(np.float32)
+        for name, values in days.items()
+    }
     for values in blocks.values():
         values[-1] = np.nan
     return blocks
@@ -77,7 +80,7 @@ def test_a_real_model_file_in_kelvin_and_flux_on_a_noleap_calendar(tmp_path: Pat
 def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # Halifax 44.5 N 63.4 W, Montreal 45.5 N 73.4 W; Iqaluit, Saskatoon and Victoria lie elsewhere
     grid = GridDefinition(44.0, -74.0, 3, 12, 1.0, 1990, 1993)
-    derive.derive([CITIES], tmp_path, base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed")
+    derived = derive.derive([CITIES], tmp_path, base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed")
     assert "3 of 5 places lie outside the lattice and are left out" in caplog.text
     cells = {"Halifax": 11 + 12 * 1, "Montreal": 1 + 12 * 2}
     for variable, daily_name, to_stored in (
@@ -92,17 +95,23 @@ def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, ca
             np.testing.assert_allclose(found[cell], place, atol=1e-3)
     humidity = read(tmp_path, "rhm", grid=grid)[list(cells.values())]
     assert 60 < humidity.mean() < 90  # per cent, from a share without a unit
-    path = layout.gridded_path(tmp_path, VARIABLES["spei12"], Scenario.SSP245, grid.axis)
+    path = layout.gridded_path(tmp_path, VARIABLES["rhm"], Scenario.SSP245, grid.axis)
     with xr.open_dataset(path, engine="h5netcdf") as data:
         assert data.attrs["scope"] == "observed"
+    # four base years calibrate no SPEI: it is named, not written
+    assert derived.missing == {"spei12 of SSP2-4.5": "its calibration needs 10 base years, 1990-1993 are 4"}
+    assert not [*tmp_path.rglob("*SPEI12*")]
 
 
 @pytest.mark.parametrize(
     ("grid", "error", "message"),
     [
-        (None, SettingsError, r"list of 5 places \(latitude, longitude: 44.5 -63.4; .*give the lattice"),
         (GridDefinition(35.0, 127.0, 2, 2, 1.0, 1990, 1993), SchemaError, "none of its 5 places lies on the lattice"),
-        (GridDefinition(45.0, -70.0, 1, 1, 20.0, 1990, 1993), SchemaError, "1 of its places lie in a cell that holds"),
+        (
+            GridDefinition(45.0, -70.0, 1, 1, 20.0, 1990, 1993),
+            SettingsError,
+            "1 of its 5 places lie in a cell that holds another, such as 44.5 N -63.4 E and 45.5 N -73.4 E: give a finer",
+        ),
     ],
 )
 def test_a_list_of_places_without_cells_for_them_is_refused(grid, error, message, tmp_path: Path) -> None:
@@ -116,7 +125,7 @@ def test_every_variable_is_derived_and_equals_its_kernel(calendar: str, tmp_path
     days = weather(axis, GRID.n_cells)
     source = write(tmp_path / "in.nc", axis, days)
     # memory for one latitude row at a time
-    paths = derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, memory=1)
+    paths = derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, memory=1).files
     assert len(paths) == len(set(paths)) == len([*tmp_path.rglob("*gridraw*.nc")]) == 22
     cold = indices.percentile_of_days(days["tasmin"], axis, YEARS, 10)
     for name, values in (indices.cold_indices(days["tasmin"], axis, cold)).items():
@@ -127,6 +136,7 @@ def test_every_variable_is_derived_and_equals_its_kernel(calendar: str, tmp_path
     evaporation = reference_evapotranspiration(
         *(read(tmp_path, name) for name in ("ta", "rhm", "ws", "si")),
         np.repeat(GRID.latitudes, GRID.n_lon), np.tile(np.arange(1, 13), YEARS.n),
+        tmin=read(tmp_path, "tamin"), tmax=read(tmp_path, "tamax"),
     )  # fmt: skip
     sums = spei.accumulate(read(tmp_path, "rn").astype(float) - evaporation)
     expected = spei.standardise(sums, spei.fit(sums, slice(0, 144)))

@@ -278,7 +278,10 @@ def _doubled(group: Sequence[_Piece], axis: DayAxis) -> int:
     """Days that the pieces of one variable hold twice at the same place; files of different stations share days."""
     days = [piece.days(axis) for piece in group]
     doubled = sum(len(each) - len(np.unique(each)) for each in days)
-    places = [{*zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=False)} if piece.is_list else set() for piece in group]
+    places = [
+        {*zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=False)} if piece.is_list else set()
+        for piece in group
+    ]
     for (one, here), (other, there) in combinations(enumerate(places), 2):
         if not (group[one].is_list and group[other].is_list and here.isdisjoint(there)):
             doubled += len(np.intersect1d(days[one], days[other]))

@@ -160,9 +160,7 @@ def _monthly(daily: str, days: Float32, axis: DayAxis) -> Float32:
     return indices.monthly_sums(days, axis) if daily == "pr" else indices.monthly_means(days, axis)
 
 
-def _yearly(
-    daily: str, days: Float32, axis: DayAxis, limits: Mapping[str, Floats], rules: Rules
-) -> dict[str, Float32]:
+def _yearly(daily: str, days: Float32, axis: DayAxis, limits: Mapping[str, Floats], rules: Rules) -> dict[str, Float32]:
     if daily == "tas":
         return {"ta_yearly": indices.yearly_means(days, axis)}
     if daily == "tasmax":

@@ -23,6 +23,8 @@ Float32 = NDArray[np.float32]
 
 #: codes that files use for "missing" without declaring them
 _CODES = (-9.0, -9.9, -99.0, -99.9, 99.9, -999.0, 999.0, 999.9, -9999.0, 9999.0)
+#: a wrong unit shows in more than this share of the values
+_FEW = 1e-3
 _TEMPERATURE = (("K", 1.0, -273.15), ("degC", 1.0, 273.15), ("degF", 5 / 9, -160 / 9))
 #: daily variable -> unit the values may really be in, factor and offset from what was read to what was meant
 _READINGS: dict[str, tuple[tuple[str, float, float], ...]] = {
@@ -112,7 +114,8 @@ class InputGate:
                 " _FillValue, or leave the field of a table blank"
             )
         else:
-            cause = self._cause(daily, lowest, highest)
+            few = len(values) < _FEW * np.count_nonzero(~np.isnan(days))
+            cause = "" if few else self._cause(daily, lowest, highest)
         return (
             f"{self._file(daily, day)}: {len(values)} values of {daily} are outside {limits.low:g}..{limits.high:g}"
             f" {UNITS[daily]} (found {lowest:g} to {highest:g}; the first is {float(days[cell, day]):g} at {north:g} N"
@@ -198,5 +201,7 @@ class OutputGate:
         """The built-in ranges are those of Korea; elsewhere only the caller's are held against the values."""
         north, east = self.grid.latitudes, self.grid.longitudes
         korea = KOREA.latitudes[[0, -1]], KOREA.longitudes[[0, -1]]
-        inside = all(edges[0] <= axis.min() and axis.max() <= edges[1] for axis, edges in zip((north, east), korea, strict=True))
+        inside = all(
+            edges[0] <= axis.min() and axis.max() <= edges[1] for axis, edges in zip((north, east), korea, strict=True)
+        )
         return ERROR if self.own_ranges or inside else WARNING

@@ -134,7 +134,11 @@ def _scattered(
     steps, column = np.unique(numbers[known], return_inverse=True)
     found = {}
     for key, variable in data.variables.items():
-        if variable.dims != time.dims or variable.to_base_variable().identical(time) or variable.dtype.kind not in "iuf":
+        if (
+            variable.dims != time.dims
+            or variable.to_base_variable().identical(time)
+            or variable.dtype.kind not in "iuf"
+        ):
             continue
         values = netcdf.values(variable, tuple(slice(None) for _ in variable.dims)).ravel()
         block = np.full((stations, len(steps)), np.nan, np.float32)

@@ -131,7 +131,9 @@ def _frame(path: Path, options: TableOptions) -> tuple[pl.DataFrame, Header]:
         if name is None or (name in options.columns and column not in asked and plain not in asked):
             continue
         if name in found:
-            raise SchemaError(f"{path.name}: columns {found[name]!r} and {column!r} both hold {name}; name one (--column)")
+            raise SchemaError(
+                f"{path.name}: columns {found[name]!r} and {column!r} both hold {name}; name one (--column)"
+            )
         found[name] = column
         if unit and name in UNITS:
             units[name] = table_text.known_unit(unit)
@@ -149,9 +151,7 @@ def _frame(path: Path, options: TableOptions) -> tuple[pl.DataFrame, Header]:
     if ID in found:
         columns.append(_identity(table[found[ID]]).alias(ID))
     columns += [
-        table_text.numbers(table[found[name]], path.name).alias(name)
-        for name in (LATITUDE, LONGITUDE)
-        if name in found
+        table_text.numbers(table[found[name]], path.name).alias(name) for name in (LATITUDE, LONGITUDE) if name in found
     ]
     columns += [table_text.numbers(table[found[name]], path.name).cast(pl.Float32).alias(name) for name in daily]
     frame = pl.DataFrame(columns)
@@ -188,7 +188,10 @@ def _places(
         table, source = rows.select(ID, LATITUDE, LONGITUDE).drop_nulls(), name
     elif korean:
         text = resources.files("engine").joinpath("io", "etl", "kma_stations.csv").read_bytes()
-        table, source = _station_list(table_text.parse(text, "kma_stations.csv"), "kma_stations.csv"), "the list of open stations"
+        table, source = (
+            _station_list(table_text.parse(text, "kma_stations.csv"), "kma_stations.csv"),
+            "the list of open stations",
+        )
     else:
         raise SettingsError(
             f"{name} has no columns latitude and longitude: give a table of its stations with station_id, latitude and"
@@ -219,7 +222,9 @@ def _places(
 
 
 def _station_list(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    found = {_HEADERS.get(table_text.split_unit(column)[0].replace(" ", "").lower()): column for column in table.columns}
+    found = {
+        _HEADERS.get(table_text.split_unit(column)[0].replace(" ", "").lower()): column for column in table.columns
+    }
     if absent := [wanted for wanted in (ID, LATITUDE, LONGITUDE) if wanted not in found]:
         raise SchemaError(f"{name}: no column {', '.join(absent)}; it has {', '.join(table.columns)}")
     return pl.DataFrame(

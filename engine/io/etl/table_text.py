@@ -19,7 +19,15 @@ _PARQUET = b"PAR1"
 _UNIT = re.compile(r"^(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*$")
 _UNIT_WORDS = {"mj/m2": "MJ/m2/day", "mj/㎡": "MJ/m2/day", "mj/m²": "MJ/m2/day", "℃": "degC", "°c": "degC", "hr": "h"}
 _BLANKS = ("", "-", "--", ".", "na", "n/a", "nan", "null", "none")
-_DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+_DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%Y%m%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+)
 
 
 @dataclass(frozen=True, slots=True)
