@@ -110,8 +110,11 @@ def run(args: argparse.Namespace) -> int:
         )
     for finding in derived.findings:
         log.warning("%s", finding.message)
+    reasons: dict[str, list[str]] = {}
     for what, why in derived.missing.items():
-        log.error("%s has no value and is not written: %s", what, why)
+        reasons.setdefault(why, []).append(what)
+    for why, names in reasons.items():
+        log.error("no value, so not written: %s (%s)", ", ".join(names), why)
     log.info(
         "files=%d missing=%d warnings=%d out=%s seconds=%.1f",
         len(derived.files), len(derived.missing), len(derived.findings), args.out, time.perf_counter() - started,
