@@ -81,7 +81,6 @@ def run(args: argparse.Namespace) -> int:
     from engine.io.etl import place_cells
     from engine.io.etl.daily import UNITS
     from engine.io.etl.derive import derive
-    from engine.io.etl.derive_band import Rules
     from engine.io.etl.grid import read_lattice
 
     started = time.perf_counter()
@@ -104,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
                 args.stations,
                 args.blank_rain_is_dry,
             ),
-            rules=Rules(args.blank_rain_is_dry, args.dry_spells_cross_years),
+            dry_spells_cross_years=args.dry_spells_cross_years,
             ranges=load_ranges(args.gate) if args.gate else None,
             progress=progress,
         )

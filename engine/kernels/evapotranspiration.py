@@ -61,8 +61,8 @@ def reference_evapotranspiration(
     latitude, month = np.asarray(latitude, np.float64), np.asarray(month)
     if len({each.shape for each in inputs}) != 1 or inputs[0].shape != (*latitude.shape, *month.shape):
         raise ValueError(
-            f"shapes disagree: ta, rhm, ws, si{', tmin, tmax' * extremes} are {', '.join(str(each.shape) for each in inputs)}, "
-            f"latitude {latitude.shape}, month {month.shape}"
+            f"shapes disagree: ta, rhm, ws, si{', tmin, tmax' * extremes} are "
+            f"{', '.join(str(each.shape) for each in inputs)}, latitude {latitude.shape}, month {month.shape}"
         )
     if inputs[0].ndim != 2:
         raise ValueError(f"inputs must be (cells, months), got {inputs[0].shape}")

@@ -110,7 +110,7 @@ def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, ca
         (
             GridDefinition(45.0, -70.0, 1, 1, 20.0, 1990, 1993),
             SettingsError,
-            "1 of its 5 places lie in a cell that holds another, such as 44.5 N -63.4 E and 45.5 N -73.4 E: give a finer",
+            "1 of its 5 places lie in a cell that holds another, such as 44.5 N -63.4 E and 45.5 N -73.4 E: give a",
         ),
     ],
 )
@@ -211,7 +211,7 @@ def test_the_twelve_month_sum_reaches_into_the_year_before_the_base(tmp_path: Pa
     [
         ({"base": Years(1981, 2010)}, SettingsError, "1981-2010 is not inside 2001-2012, the years of in.nc"),
         ({"scenario": None}, SettingsError, "no scenario code such as ssp245 in its name"),
-        ({"grid": GridDefinition(36.1, 127.0, 5, 3, 0.25, 2001, 2012)}, SchemaError, "its 5 latitudes are not the 5"),
+        ({"grid": GridDefinition(36.1, 127.0, 5, 3, 0.25, 2001, 2012)}, SchemaError, "latitudes are up to 0.40 steps"),
         ({"files": []}, SettingsError, "no daily files given"),
     ],
 )
@@ -227,7 +227,7 @@ def test_what_cannot_be_derived_is_refused(change: dict, error: type[Exception],
 @pytest.mark.parametrize(
     ("unit", "dimensions", "message"),
     [
-        ("degF", ("time", "lat", "lon"), "unit 'degF' of tasmax is not known; tasmax is computed in degC"),
+        ("furlong", ("time", "lat", "lon"), "unit 'furlong' of tasmax is not known; it is computed in degC"),
         ("K", ("time", "lat"), "tasmax has dimensions time, lat, expected time, latitude, longitude"),
     ],
 )

@@ -250,7 +250,7 @@ def _unknown_unit(data):
     [
         (_shorter, r"959 time steps where grid_definition has 960, 2021-01 to 2100-12: 1 missing \(2100-12 first\)"),
         (_repeated, r"1 missing \(2046-01 first\), 1 repeated \(2045-12 first\)"),
-        (_narrower, "7 latitudes where grid_definition has 8"),
+        (_narrower, "7 latitudes where the lattice has 8"),
         (_shifted, "longitudes are up to 0.50 steps off the lattice"),
         (_aridity, "0 three-dimensional variables named TA, expected 1; it has AII"),
         (_unknown_unit, "unit 'furlong' is not known for ta, stored in degC"),

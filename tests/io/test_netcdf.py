@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.errors import SchemaError
 from engine.io import copy_binary
-from engine.io.etl import netcdf, timeaxis, units
+from engine.io.etl import netcdf, packing, timeaxis, units
 from engine.period import Years
 from engine.quality import load_ranges
 from engine.scenario import Scenario
@@ -91,8 +91,8 @@ def test_units_are_converted_by_their_attribute(name, unit, found, stored):
 def test_a_missing_unit_is_said_and_an_unknown_one_refused():
     assert units.conversion(VARIABLES["ta"], "", None, "a file").note == "no unit attribute, taken as degC"
     assert units.conversion(VARIABLES["spei12"], "", None, "a file").note == ""
-    with pytest.raises(SchemaError, match="a file: unit 'inch' is not known for rn, stored in mm/month"):
-        units.conversion(VARIABLES["rn"], "inch", None, "a file")
+    with pytest.raises(SchemaError, match="a file: unit 'kg' is not known for rn, stored in mm/month"):
+        units.conversion(VARIABLES["rn"], "kg", None, "a file")
 
 
 def test_extraterrestrial_radiation_is_that_of_the_reference():
@@ -111,9 +111,9 @@ def test_packed_values_are_unpacked_and_fills_are_missing():
     packed = xr.Variable(
         "x", np.array([-32768, 100, -999], np.int16), {"scale_factor": 0.1, "add_offset": 5.0, "_FillValue": -32768}
     )
-    np.testing.assert_allclose(netcdf.values(packed, (slice(None),)), [np.nan, 15.0, -94.9], rtol=1e-6)
+    np.testing.assert_allclose(packing.values(packed, (slice(None),), "x"), [np.nan, 15.0, -94.9], rtol=1e-6)
     raw = xr.Variable("x", np.array([-9990, -999, 9.97e36, 1e20, 7, -5], np.float32), {"missing_value": np.float32(-5)})
-    np.testing.assert_array_equal(netcdf.values(raw, (slice(None),)), np.float32([np.nan] * 4 + [7, np.nan]))
+    np.testing.assert_array_equal(packing.values(raw, (slice(None),), "x"), np.float32([np.nan] * 4 + [7, np.nan]))
 
 
 def test_numerics_and_dates_in_memory_are_what_the_server_reads(warehouse):

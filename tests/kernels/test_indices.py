@@ -82,7 +82,7 @@ def too_many_missing(block: np.ndarray, axis: DayAxis) -> np.ndarray:
 
 
 def assert_equals_xclim(block: np.ndarray, axis: DayAxis, kind: str, base: Years, crossing: bool = False) -> np.ndarray:
-    """Within the gaps that ETCCDI allows, xclim's answers before its rule about missing days; returns the years beyond."""
+    """Within the gaps of ETCCDI, xclim's answers before its rule about missing days; returns the years beyond."""
     gaps = too_many_missing(block, axis)
     found, wanted = ours(block, axis, kind, base, crossing), expected(block, axis, kind, base, crossing)
     assert found.keys() == wanted.keys()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import daily_files, layout, netcdf, timeaxis
-from engine.io.etl.station_tables import TableOptions
+from engine.io.etl import cf, daily_files, daily_names, layout, packing, regular, timeaxis, units
+from engine.io.etl.station_tables import PLAIN, TableOptions
 from engine.kernels.indices import DAYS_360, NOLEAP, STANDARD, DayAxis
 from engine.period import Years
 
@@ -26,25 +26,10 @@ Floats = NDArray[np.float64]
 #: daily variable by its CF (CMIP) name -> unit it is computed in
 UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hurs": "%", "sfcWind": "m/s",
          "rsds": "MJ/m2/day"}  # fmt: skip
-_SPELLINGS = {name.lower(): name for name in UNITS} | {
-    "ta": "tas", "tamax": "tasmax", "tamin": "tasmin", "rn": "pr", "rhm": "hurs", "ws": "sfcWind", "si": "rsds",
-}  # fmt: skip
-#: unit -> spelling in a file, lower case and without blanks -> factor and offset
-_CONVERSIONS: dict[str, dict[str, tuple[float, float]]] = {
-    "degC": {**dict.fromkeys(("degc", "c", "celsius", "degreescelsius", "degrees_celsius", "°c"), (1.0, 0.0)),
-             **dict.fromkeys(("k", "kelvin"), (1.0, -273.15))},
-    "mm/day": {**dict.fromkeys(("mm/day", "mmday-1", "mm/d", "mmd-1", "kgm-2day-1", "kgm-2d-1", "mm", "kgm-2"),
-                               (1.0, 0.0)),
-               **dict.fromkeys(("kgm-2s-1", "kg/m2/s", "mms-1", "mm/s"), (86_400.0, 0.0))},
-    "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0), "1": (100.0, 0.0)},
-    "m/s": {"m/s": (1.0, 0.0), "ms-1": (1.0, 0.0)},
-    "MJ/m2/day": {**dict.fromkeys(("mj/m2/day", "mjm-2day-1", "mjm-2d-1"), (1.0, 0.0)),
-                  **dict.fromkeys(("w/m2", "wm-2"), (0.0864, 0.0))},
-}  # fmt: skip
 _CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
               "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
-_LISTED = 5
-_TOLERANCE = 0.1  # of a step, between a file's coordinates and the lattice
+#: how days are made of shorter steps, in the words of cdo
+_DAILY = {"tasmax": "daymax", "tasmin": "daymin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +56,16 @@ class _Piece:
 
     @property
     def calendar(self) -> str:
-        return netcdf.text(self.time.attrs, "calendar") or "standard"
+        return str(self.time.attrs["calendar"])
 
     def years(self) -> Years:
-        numbers, units = np.asarray(self.time.values, float), netcdf.text(self.time.attrs, "units")
-        year = timeaxis.months(numbers, units, self.calendar, self.file) // 12
+        year = timeaxis.months(self.time.to_numpy(), self.time.attrs["units"], self.calendar, self.file) // 12
         return Years(int(year.min()), int(year.max()))
 
     def days(self, axis: DayAxis) -> Ints:
         """Column of the axis of every time step; a step off the axis is negative or too large."""
-        numbers, units = np.asarray(self.time.values, float), netcdf.text(self.time.attrs, "units")
-        return timeaxis.days_since(numbers, units, self.calendar, self.file, axis.years.first)
+        numbers = self.time.to_numpy()
+        return timeaxis.days_since(numbers, self.time.attrs["units"], self.calendar, self.file, axis.years.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +84,18 @@ class DailyRecord:
         cls,
         stack: ExitStack,
         paths: Sequence[Path],
-        units: Mapping[str, str] | None = None,
-        tables: TableOptions = TableOptions(),
+        overrides: Mapping[str, str] | None = None,
+        tables: TableOptions = PLAIN,
     ) -> DailyRecord:
         """Open files for the life of `stack`, on all their years; they must share calendar and scope.
 
-        units  : daily variable -> unit that overrides the files'
+        overrides : daily variable -> unit, over the files'
         tables : what tables of stations do not say themselves
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
-        for data, name in daily_files.opened(stack, paths, tables):
-            for piece in _pieces_of(data, name, units or {}):
+        for data, file in daily_files.opened(stack, paths, tables):
+            for piece in _pieces_of(data, file, overrides or {}):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -122,6 +106,9 @@ class DailyRecord:
         for name, group in pieces.items():
             if doubled := _doubled(group, axis):
                 raise SchemaError(f"{files}: {doubled} days of {name} come twice")
+            days = np.concatenate([piece.days(axis) for piece in group])
+            if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
+                raise SchemaError(f"{files}: {found} data of {name}, expected daily")
         return cls(pieces, axis, scope, covered, files)
 
     def within(self, years: Years) -> DailyRecord:
@@ -131,27 +118,9 @@ class DailyRecord:
         return replace(self, axis=DayAxis.of(years, self.axis.calendar))
 
     def lattice(self) -> tuple[float, float, int, int, float]:
-        """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses points that form no regular lattice."""
+        """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses what forms no regular lattice."""
         first = next(iter(self.pieces.values()))[0]
-        if first.is_list:
-            listed = zip(first.latitude[:_LISTED], first.longitude[:_LISTED], strict=True)
-            places = "; ".join(f"{north:g} {east:g}" for north, east in listed)
-            more = "; ..." if len(first.latitude) > _LISTED else ""
-            raise SettingsError(
-                f"{first.file} is a list of {len(first.latitude)} places (latitude, longitude: {places}{more}), which"
-                " have no step: give the lattice whose cells hold them (--lattice grid.toml)"
-            )
-        latitude, longitude = np.sort(first.latitude), np.sort((first.longitude + 180.0) % 360.0 - 180.0)
-        steps = np.concatenate([np.diff(latitude), np.diff(longitude)])
-        if not len(steps):
-            raise SettingsError(
-                f"{first.file} holds one point, which has no step: give the lattice (--lattice grid.toml)"
-            )
-        step = float(np.round(np.median(steps), 6))
-        if step <= 0 or np.abs(steps - step).max() > _TOLERANCE * step:
-            raise SchemaError(f"{first.file}: coordinates {steps.min():g} to {steps.max():g} apart form no lattice")
-        lat0, lon0 = float(np.round(latitude[0], 6)), float(np.round(longitude[0], 6))
-        return lat0, lon0, len(latitude), len(longitude), step
+        return regular.lattice_of(first.latitude, first.longitude, first.file)
 
     def read(self, name: str, grid: GridDefinition, rows: slice) -> Float32:
         """(cells, days) of a latitude band, south to north and west to east; NaN = missing or absent.
@@ -174,7 +143,7 @@ class DailyRecord:
                     series = _part(piece, (slice(int(place[i]), int(place[i]) + 1), span))
                     block[row[i] - rows.start, column[i], target] = series[0, source]
                 continue
-            row, column = _placed(piece, grid)
+            row, column = regular.positions(piece.latitude, piece.longitude, grid, piece.file)
             wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
             found = _part(piece, (slice(int(wanted[0]), int(wanted[-1]) + 1), slice(None), span))
             for r in wanted:
@@ -222,49 +191,37 @@ def write_daily(
             data.attrs["units"] = UNITS[name]
 
 
-def _pieces_of(data: xr.Dataset, file: str, units: Mapping[str, str]) -> list[_Piece]:
+def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> list[_Piece]:
     pieces = []
-    for key, variable in data.variables.items():
-        name = _SPELLINGS.get(str(key).lower())
-        if name is None or str(key) in map(str, data.dims):
-            continue
-        dimensions = [str(dimension) for dimension in variable.dims]
-        axes, north, east = _axes(data, dimensions, f"{file}: {key}")
-        time = dimensions[axes[-1]]
-        if time not in data.variables:
-            raise SchemaError(f"{file}: dimension {time} has no coordinate variable to tell the dates")
-        unit = units.get(name) or netcdf.text(variable.attrs, "units")
-        if not unit and "units" in variable.attrs:
-            unit = "1"  # an empty unit is that of a pure number
-        conversion = _CONVERSIONS[UNITS[name]].get(unit.lower().replace(" ", ""))
-        if conversion is None:
-            raise SchemaError(
-                f"{file}: unit {unit!r} of {key} is not known; {name} is computed in {UNITS[name]}"
-                f" (--unit {name}=UNIT states another)"
-            )
-        scope = netcdf.text(data.attrs, "scope") or "full"
-        pieces.append(_Piece(file, name, variable, axes, north, east, data.variables[time], conversion, scope))
+    for name, key in daily_names.found(data, file).items():
+        cube = cf.cube(data, key, file)
+        held = cube.variable
+        unit = str(held.attrs["units"]) if "units" in held.attrs else None
+        found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)
+        scope = cf.text(data.attrs, "scope") or "full"
+        piece = _Piece(
+            file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope
+        )
+        _refuse_other_steps(piece, found.amount)
+        pieces.append(piece)
     if not pieces:
         raise SchemaError(f"{file} holds none of {', '.join(UNITS)}; it has {', '.join(map(str, data.variables))}")
     return pieces
 
 
-def _axes(data: xr.Dataset, dimensions: list[str], what: str) -> tuple[tuple[int, ...], Floats, Floats]:
-    """Positions of the dimensions, and latitudes and longitudes; see `_Piece`."""
-    along: list[str] = []
-    degrees: list[Floats] = []
-    for names in (netcdf.LATITUDES, netcdf.LONGITUDES):
-        found = [variable for key, variable in data.variables.items() if str(key).lower() in names]
-        along += [str(variable.dims[0]) for variable in found if variable.ndim == 1]
-        degrees += [np.asarray(variable.values, float) for variable in found if variable.ndim == 1]
-    distinct = list(dict.fromkeys(along))
-    if len(along) != 2 or len(dimensions) != len(distinct) + 1 or not set(distinct) < set(dimensions):
+def _refuse_other_steps(piece: _Piece, amount: bool) -> None:
+    """Refuse a series that is not daily, by what it is. Days are not made here of shorter steps: whether a sum belongs
+    to the hour before or after its stamp, and to which time zone a day, the data do not say."""
+    days = timeaxis.in_days(piece.time.to_numpy(), piece.time.attrs["units"], piece.file)
+    found = timeaxis.spacing(days)
+    if found in ("", "daily"):
+        return
+    if timeaxis.is_shorter_than_a_day(found):
+        how = _DAILY.get(piece.name, "daysum" if amount else "daymean")
         raise SchemaError(
-            f"{what} has dimensions {', '.join(dimensions)}, expected time, latitude, longitude, or time and a list of"
-            " places with a latitude and longitude each"
+            f"{piece.file}: {found} data of {piece.name}, expected daily: make days of it, cdo {how} IN OUT"
         )
-    time = next(i for i, dimension in enumerate(dimensions) if dimension not in distinct)
-    return (*map(dimensions.index, distinct), time), degrees[0], degrees[1]
+    raise SchemaError(f"{piece.file}: {found} data of {piece.name}, expected daily")
 
 
 def _known_calendar(piece: _Piece) -> str:
@@ -293,8 +250,10 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
     key = [slice(None)] * len(part)
     for axis, wanted in zip(piece.axes, part, strict=True):
         key[axis] = wanted
-    found = np.moveaxis(netcdf.values(piece.variable, tuple(key)), piece.axes, range(len(part)))
     factor, offset = piece.conversion
+    ceiling = packing.highest(factor)
+    found = packing.values(piece.variable, tuple(key), f"{piece.file}: {piece.name}", ceiling)
+    found = np.moveaxis(found, piece.axes, range(len(part)))
     if factor != 1.0:
         found *= np.float32(factor)
     if offset != 0.0:
@@ -313,19 +272,6 @@ def _held(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints, Ints]:
     if shared := len(cells) - len(np.unique(cells)):
         raise SchemaError(f"{piece.file}: {shared} of its places lie in a cell that holds another: a finer lattice?")
     return place, cells // grid.n_lon, cells % grid.n_lon
-
-
-def _placed(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints]:
-    """Lattice row and column of the file's latitudes and longitudes."""
-    east = (piece.longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2
-    placed = []
-    for offset, n, what in ((piece.latitude - grid.lat0, grid.n_lat, "latitudes"), (east, grid.n_lon, "longitudes")):
-        steps = offset / grid.step
-        index = np.rint(steps).astype(np.int64)
-        if not np.array_equal(np.sort(index), np.arange(n)) or np.abs(steps - index).max() > _TOLERANCE:
-            raise SchemaError(f"{piece.file}: its {len(index)} {what} are not the {n} of the lattice")
-        placed.append(index)
-    return placed[0], placed[1]
 
 
 def _run(index: Ints) -> slice | Ints:

@@ -17,9 +17,9 @@ from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import daily_files, derive_band, layout, place_cells, table_text
 from engine.io.etl.daily import DailyRecord
-from engine.io.etl.derive_band import BALANCE, EXTREMES, LIMITS, YIELDS, Job, Rules
+from engine.io.etl.derive_band import BALANCE, EXTREMES, LIMITS, YIELDS, Job
 from engine.io.etl.derive_gate import InputGate, OutputGate
-from engine.io.etl.station_tables import TableOptions
+from engine.io.etl.station_tables import PLAIN, TableOptions
 from engine.kernels import spei
 from engine.kernels.indices import MONTH_GAP, YEAR_GAP
 from engine.period import Years
@@ -61,16 +61,16 @@ def derive(
     attributes: Mapping[str, str] | None = None,
     scope: str | None = None,
     units: Mapping[str, str] | None = None,
-    tables: TableOptions = TableOptions(),
-    rules: Rules = Rules(),
+    tables: TableOptions = PLAIN,
+    dry_spells_cross_years: bool = False,
     ranges: Mapping[str, Range] | None = None,
     progress: Progress | None = None,
     memory: int = MEMORY,
 ) -> Derived:
     """Derive every monthly and yearly variable that daily files allow.
 
-    files      : daily NetCDF files or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs, sfcWind, rsds
-                 (or the provider's element names); a scenario's years may be split over files
+    files      : daily NetCDF files or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs, sfcWind,
+                 rsds (or the provider's element names); a scenario's years may be split over files
     out        : root of the layout, `SSP245/monthly/...`; grid.toml is written there unless it is there
     base       : years of the calendar-day percentiles and of the SPEI calibration, one for all scenarios
     scenario   : of all files; None = each file name or folder carries its code, such as `ssp245`
@@ -83,6 +83,7 @@ def derive(
     scope      : `full` or `observed`, of all files; None = as they say, else full
     units      : daily variable -> unit that overrides the files'
     tables     : what tables of stations do not say themselves
+    dry_spells_cross_years : CDD: spells go on over New Year, and belong to the year they begin in
     ranges     : of the gate, those of the region; None = the built-in ones, which are Korea's
     progress   : told (cells done, of all)
     raises     : SettingsError for a missing scenario code or base years that no file holds; SchemaError for a file that
@@ -93,7 +94,7 @@ def derive(
     grouped = _by_scenario(files, scenario)
     daily_files.check([*files, *base_files])
     with _folders(out), ExitStack() as stack:
-        job = _job(stack, grouped, base_files, base, years, grid, step, units, tables, rules, ranges)
+        job = _job(stack, grouped, base_files, base, years, grid, step, units, tables, dry_spells_cross_years, ranges)
         _refuse_blank_rain(job, [*files, *base_files])
         extra = {"base_period": str(base), **(attributes or {})}
         gate = OutputGate(job.grid, ranges or load_ranges(), ranges is not None)
@@ -133,7 +134,7 @@ def _job(
     step: float,
     units: Mapping[str, str] | None,
     tables: TableOptions,
-    rules: Rules,
+    crossing: bool,
     ranges: Mapping[str, Range] | None,
 ) -> Job:
     """Open everything, and refuse what does not fit together."""
@@ -152,14 +153,16 @@ def _job(
     else:
         lattice = GridDefinition(*first.lattice(), *kept)
     if years is not None:
-        records = {each: _with_run_up(record, years, rules) for each, record in records.items()}
+        records = {each: _with_run_up(record, years, crossing) for each, record in records.items()}
     for record in (*records.values(), reference):
         if place_cells.is_list(record):
             place_cells.refuse_shared(record, lattice)
     for sentence in dict.fromkeys(said for record in records.values() for said in record.left_out(lattice)):
         log.warning("%s", sentence)
     gates = {each: InputGate(record, ranges) for each, record in records.items()}
-    return Job(records, gates, reference, InputGate(reference, ranges), base, kept, lattice, rules)
+    return Job(
+        records, gates, reference, InputGate(reference, ranges), base, kept, lattice, tables.blank_rain_is_dry, crossing
+    )
 
 
 def _by_scenario(files: Sequence[Path], scenario: Scenario | None) -> dict[Scenario, list[Path]]:
@@ -187,9 +190,9 @@ def _reference(records: Mapping[Scenario, DailyRecord], given: DailyRecord | Non
     return given.within(Years(max(base.first - 1, given.covered.first), base.last))
 
 
-def _with_run_up(record: DailyRecord, years: Years, rules: Rules) -> DailyRecord:
+def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyRecord:
     """The years asked for, and what their values reach into: the year before, and after it a dry spell that goes on."""
-    last = years.last + 1 if rules.dry_spells_cross_years else years.last
+    last = years.last + 1 if crossing else years.last
     record = record.within(years)
     return record.within(Years(max(years.first - 1, record.covered.first), min(last, record.covered.last)))
 
@@ -215,7 +218,7 @@ def _check(
 def _refuse_blank_rain(job: Job, files: Sequence[Path]) -> None:
     """A dry day of a NetCDF file is told from a missing one by what else the place reports."""
     alone = any(record.pieces.keys() == {"pr"} for record in (*job.records.values(), job.reference))
-    if job.rules.blank_rain_is_dry and alone and not all(map(table_text.is_table, files)):
+    if job.blank_rain_is_dry and alone and not all(map(table_text.is_table, files)):
         raise SettingsError(
             f"{', '.join(path.name for path in files)}: rain alone does not say which of its blank days were dry; give"
             " another daily variable of the same places, too"
@@ -283,7 +286,7 @@ def _reason(job: Job, scenario: Scenario, name: str) -> str:
     share = said.valid.get(daily, 0) / max(said.possible.get(daily, 1), 1)
     if 0 < share < 1 / 25:
         return f"{reason}: a monthly file?"
-    if daily == "pr" and share < _RAINY and not job.rules.blank_rain_is_dry:
+    if daily == "pr" and share < _RAINY and not job.blank_rain_is_dry:
         return f"{reason}; if blank means a day without rain, --blank-rain-is-dry says so"
     if VARIABLES[name].monthly or not share:
         return f"{reason}, in no month on enough of them"

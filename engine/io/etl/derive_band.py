@@ -40,20 +40,12 @@ LIMITS = {"tasmax": 90.0, "tasmin": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Readings that a caller may choose.
+class Job:
+    """What does not change from band to band. `years` are kept; `records` may reach further back.
 
     blank_rain_is_dry : a day on which a place reports something else, but no rain, was dry
-    dry_spells_cross_years : CDD: spells go on over New Year, and belong to the year they begin in
+    dry_spells_cross_years : as in `indices.rain_indices`
     """
-
-    blank_rain_is_dry: bool = False
-    dry_spells_cross_years: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What does not change from band to band. `years` are kept; `records` may reach further back."""
 
     records: Mapping[Scenario, DailyRecord]
     gates: Mapping[Scenario, InputGate]
@@ -62,7 +54,8 @@ class Job:
     base: Years
     years: Years
     grid: GridDefinition
-    rules: Rules
+    blank_rain_is_dry: bool
+    dry_spells_cross_years: bool
 
     @property
     def extremes(self) -> bool:
@@ -109,7 +102,7 @@ def compute(job: Job, rows: slice) -> Iterator[tuple[Scenario, str, Float32, NDA
                 fed &= held.cells
             yield scenario, YIELDS[daily][0], _kept(YIELDS[daily][0], monthly[daily], keep), held.cells
             of_held = {name: limit[held.cells] for name, limit in limits.items()}
-            for name, values in _yearly(daily, held.days, record.axis, of_held, job.rules).items():
+            for name, values in _yearly(daily, held.days, record.axis, of_held, job.dry_spells_cross_years).items():
                 yield scenario, name, _kept(name, held.spread(values), keep), held.cells
         if parameters is not None and monthly.keys() >= set(BALANCE):
             index = spei.standardise(spei.accumulate(_balance(monthly, job, rows)), parameters)
@@ -140,7 +133,7 @@ def _base(job: Job, rows: slice) -> tuple[dict[str, Floats], Floats | None]:
 
 def _read(record: DailyRecord, gate: InputGate, daily: str, job: Job, rows: slice) -> _Held:
     days = record.read(daily, job.grid, rows)
-    if daily == "pr" and job.rules.blank_rain_is_dry:
+    if daily == "pr" and job.blank_rain_is_dry:
         blank = np.isnan(days)
         for other in record.pieces.keys() - {"pr"}:
             days[blank & ~np.isnan(record.read(other, job.grid, rows))] = 0.0
@@ -160,7 +153,9 @@ def _monthly(daily: str, days: Float32, axis: DayAxis) -> Float32:
     return indices.monthly_sums(days, axis) if daily == "pr" else indices.monthly_means(days, axis)
 
 
-def _yearly(daily: str, days: Float32, axis: DayAxis, limits: Mapping[str, Floats], rules: Rules) -> dict[str, Float32]:
+def _yearly(
+    daily: str, days: Float32, axis: DayAxis, limits: Mapping[str, Floats], crossing: bool
+) -> dict[str, Float32]:
     if daily == "tas":
         return {"ta_yearly": indices.yearly_means(days, axis)}
     if daily == "tasmax":
@@ -168,7 +163,7 @@ def _yearly(daily: str, days: Float32, axis: DayAxis, limits: Mapping[str, Float
     if daily == "tasmin":
         return indices.cold_indices(days, axis, limits[daily])
     if daily == "pr":
-        return indices.rain_indices(days, axis, spells_cross_years=rules.dry_spells_cross_years)
+        return indices.rain_indices(days, axis, spells_cross_years=crossing)
     return {}
 
 

@@ -1,7 +1,7 @@
 """The quality gate of `derive`: daily values as they are read, monthly and yearly ones before they are kept.
 
-A value that no place on Earth has refuses everything: what is computed from it would look believable. Outside the usual,
-and outside the ranges that the loaders hold against another region than Korea, it is a warning.
+A value that no place on Earth has refuses everything: what is computed from it would look believable. What is outside
+the usual, or outside the ranges that are Korea's in another region, is a warning.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _READINGS: dict[str, tuple[tuple[str, float, float], ...]] = {
     "rsds": (("W/m2", 0.0864, 0.0), ("MJ/m2/day", 1 / 0.0864, 0.0), ("J/m2", 1e-6, 0.0), ("kJ/m2", 1e-3, 0.0)),
 }
 #: what the largest value of a believable record lies in, to tell one reading from another
-_LARGEST = {"tas": (0, 45), "tasmax": (5, 55), "tasmin": (-5, 42), "pr": (10, 1000), "hurs": (20, 110), "sfcWind": (2, 40),
-            "rsds": (8, 42)}  # fmt: skip
+_LARGEST = {"tas": (0, 45), "tasmax": (5, 55), "tasmin": (-5, 42), "pr": (10, 1000), "hurs": (20, 110),
+            "sfcWind": (2, 40), "rsds": (8, 42)}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -81,8 +81,8 @@ class InputGate:
             elif limits is not None and high < limits.low:
                 raise SchemaError(
                     f"{self.record.files}: the largest of all values of {daily} is {high:g} {UNITS[daily]}, less than"
-                    f" {limits.low:g}{self._cause(daily, low, high)}; if it is true, --gate FILE with [daily_{daily}_largest]"
-                    " says so"
+                    f" {limits.low:g}{self._cause(daily, low, high)}; if it is true, --gate FILE sets"
+                    f" [daily_{daily}_largest]"
                 )
             if n := self.unusual[daily]:
                 usual = self.ranges[f"daily_{daily}"]
@@ -109,9 +109,10 @@ class InputGate:
         lowest, highest = float(np.nanmin(days)), float(np.nanmax(days))
         odd = np.unique(values)
         if len(odd) == 1 and (len(values) > 1 or np.isclose(odd[0], _CODES, atol=1e-3).any()):
+            said = "all are" if len(values) > 1 else "it is"
             cause = (
-                f": {'all are' if len(values) > 1 else 'it is'} {odd[0]:g}, probably a code for missing values; declare it as"
-                " _FillValue, or leave the field of a table blank"
+                f": {said} {odd[0]:g}, probably a code for missing values; declare it as _FillValue, or leave the"
+                " field of a table blank"
             )
         else:
             few = len(values) < _FEW * np.count_nonzero(~np.isnan(days))
@@ -187,7 +188,8 @@ class OutputGate:
             limits, unit = self.ranges[name], VARIABLES[name].unit
             spread = f"found {said.lowest:g} to {said.highest:g} {unit}"
             if not said.hard:
-                message = f"{what}: {said.usual} values outside the usual {limits.usual_low:g}..{limits.usual_high:g}, {spread}"
+                usual = f"{limits.usual_low:g}..{limits.usual_high:g}"
+                message = f"{what}: {said.usual} values outside the usual {usual}, {spread}"
                 findings.append(Finding(WARNING, name, message, said.usual))
                 continue
             message = f"{what}: {said.hard} values outside {limits.low:g}..{limits.high:g}, {spread}"

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import psycopg
+import xarray as xr
 from numpy.typing import NDArray
 from psycopg import sql
 
 from engine.errors import SchemaError
 from engine.grid import KOREA, GridDefinition
 from engine.io import copy_binary
-from engine.io.etl import files, lattice, loading, nearest, netcdf, staging, timeaxis
+from engine.io.etl import cf, files, lattice, loading, nearest, netcdf, regular, staging, timeaxis
 from engine.io.etl.loading import LoadOptions, LoadReport, Progress
 from engine.quality import ERROR, Finding
 from engine.scenario import Scenario
@@ -103,33 +104,26 @@ def read_lattice(path: Path) -> GridDefinition:
 
 def _from_netcdf(path: Path) -> GridDefinition:
     with netcdf.dataset(path) as data:
-        axes = [netcdf.coordinate(data, names, path.name) for names in (netcdf.LATITUDES, netcdf.LONGITUDES)]
-        times = [str(key) for key in data.dims if str(key).lower() == "time"]
-        if not times:
-            raise SchemaError(f"{path.name}: no dimension time; it has {', '.join(map(str, data.dims))}")
-        months, _ = netcdf.stamps(data, times[0], path.name)
-        latitude, longitude = (np.sort(np.asarray(axis.values, float)) for axis in axes)
-    steps = np.concatenate([np.diff(latitude), np.diff(longitude)])
-    if not len(steps):
-        raise SchemaError(f"{path.name}: one point has no lattice step; give grid.toml instead")
-    step = round(float(np.median(steps)), 6)
-    if step <= 0 or float(np.abs(steps - step).max()) > 0.1 * step:
-        raise SchemaError(
-            f"{path.name}: latitudes and longitudes are not regular, steps {steps.min():g} to {steps.max():g}"
-        )
-    years = months // 12
-    monthly = len(np.unique(years)) < len(years)
-    grid = GridDefinition(
-        round(float(latitude[0]), 6),
-        round(float(longitude[0]), 6),
-        len(latitude),
-        len(longitude),
-        step,
-        int(years.min()),
-        int(years.max()),
-    )
+        cube = cf.cube(data, _largest(data, path.name), path.name)
+        units, calendar = cube.time.attrs["units"], cube.time.attrs["calendar"]
+        months = timeaxis.months(cube.time.to_numpy(), units, calendar, path.name)
+        years = months // 12
+        monthly = len(np.unique(years)) < len(years)
+        netcdf.refuse_other_steps(cube.time, "monthly" if monthly else "yearly", path.name)
+    lattice_of_file = regular.lattice_of(cube.latitude, cube.longitude, path.name)
+    grid = GridDefinition(*lattice_of_file, int(years.min()), int(years.max()))
     timeaxis.check_axis(months, grid.axis, monthly, path.name)
     return grid
+
+
+def _largest(data: xr.Dataset, name: str) -> str:
+    """The variable that spans lattice and years."""
+    by_size = {str(key): value.size for key, value in data.variables.items() if value.ndim >= 3}
+    if not by_size:
+        raise SchemaError(
+            f"{name}: no variable of time, latitude, longitude; it has {', '.join(map(str, data.variables))}"
+        )
+    return max(by_size, key=lambda key: by_size[key])
 
 
 def _refuse_rows(connection: psycopg.Connection, there: GridDefinition | None) -> None:

@@ -215,7 +215,9 @@ class _Job:
 
         def read(scenario: Scenario) -> tuple[netcdf.Field, Ints, Float32]:
             with netcdf.field(paths[scenario], variable, self.grid) as source:
-                return source, *netcdf.read_cells(source, self.grid, scratch / scenario.column if scratch else None)
+                ceiling = units.ceiling(variable, source.unit, self.options.units.get(variable.name))
+                file = scratch / scenario.column if scratch else None
+                return source, *netcdf.read_cells(source, self.grid, file, ceiling)
 
         with ThreadPoolExecutor(_READERS) as pool:
             for scenario, (source, cells, values) in zip(sorted(paths), pool.map(read, sorted(paths)), strict=True):

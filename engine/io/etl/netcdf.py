@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import containers, timeaxis
+from engine.io.etl import cf, containers, daily_names, hdf5, packing, regular, timeaxis
 from engine.variables import Variable
 
 Float32 = NDArray[np.float32]
@@ -22,13 +21,11 @@ Ints = NDArray[np.int64]
 
 SUFFIXES = (".nc", ".nc4")
 _ENGINES = {"hdf5": "h5netcdf", "classic": "scipy", "cdf5": "netcdf4"}
-LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
-#: what providers write for "missing" beside the attributes: -999, -9990, 9.97e36, 1e20
-_LOWEST, _HIGHEST = np.float32(-900.0), np.float32(1e6)
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, AssertionError, RuntimeError, AttributeError)
 #: bytes read at a time
 _SLAB = 128 << 20
-#: coordinates may be off the lattice by this share of a step
-_TOLERANCE = 0.1
+#: elements of the provider -> the daily variable whose other names they may have
+_ALSO = {"ta": "tas", "tamax": "tasmax", "tamin": "tasmin", "rn": "pr", "rhm": "hurs", "ws": "sfcWind", "si": "rsds"}
 
 
 @contextmanager
@@ -40,65 +37,37 @@ def dataset(path: Path) -> Iterator[xr.Dataset]:
     kinds: tuple[containers.Kind, ...] = ("hdf5", "classic", "cdf5")
     with containers.opened(path, SUFFIXES, kinds) as content:
         try:
-            opened = xr.open_dataset(
-                content.path, engine=_ENGINES[content.kind], decode_cf=False, decode_times=False, decode_timedelta=False
-            )
+            opened = _opened(content)
         except ImportError as err:
             raise SchemaError(f"{path.name} is NetCDF CDF-5, which needs the package netCDF4 (extra [geo])") from err
-        except (ValueError, TypeError, KeyError, IndexError, AssertionError) as err:  # truncated classic files
+        except _BROKEN as err:  # what xarray, h5py and scipy raise on damaged files, beside OSError
             raise SchemaError(f"{path.name} is broken: {err or type(err).__name__}") from err
         with opened:
             yield opened
 
 
-def text(attributes: Any, name: str) -> str:
-    """A text attribute, "" when absent."""
-    return str(attributes.get(name, "")).strip()
+def _opened(content: containers.Content) -> xr.Dataset:
+    """By the package that can decompress the file; a variable that none can is marked."""
+    engine, codes = _ENGINES[content.kind], hdf5.unavailable(content.path) if content.kind == "hdf5" else {}
+    if any(hdf5.netcdf4_reads(content.path, code) for code in set(codes.values())):
+        engine, codes = "netcdf4", {k: code for k, code in codes.items() if not hdf5.netcdf4_reads(content.path, code)}
+    opened = xr.open_dataset(content.path, engine=engine, decode_cf=False, decode_times=False, decode_timedelta=False)
+    for name, code in codes.items():
+        if name in opened.variables:
+            opened.variables[name].encoding[packing.UNREADABLE] = hdf5.lacking(code)
+    return opened
 
 
-def data_variable(data: xr.Dataset, fits: Any, wanted: str, name: str) -> xr.Variable:
-    """The one three-dimensional variable whose lower-case name `fits`; refuses none and several."""
-    cubes = [str(key) for key, value in data.variables.items() if value.ndim == 3]
+def data_variable(data: xr.Dataset, fits: Callable[[str], bool], wanted: str, name: str) -> str:
+    """The one variable of three dimensions (those of length 1 apart) whose lower-case name `fits`; refuses none and
+    several."""
+    cubes = [str(key) for key, value in data.variables.items() if value.ndim - value.shape.count(1) == 3]
+    cubes = cubes or [str(key) for key, value in data.variables.items() if value.ndim >= 3]
     found = [key for key in cubes if fits(key.lower())]
     if len(found) != 1:
         held = ", ".join(cubes) or "none"
         raise SchemaError(f"{name}: {len(found)} three-dimensional variables named {wanted}, expected 1; it has {held}")
-    return data.variables[found[0]]
-
-
-def stamps(data: xr.Dataset, dimension: str, name: str) -> tuple[Ints, str]:
-    """(months since year 0 of every time step, calendar); see `timeaxis.months`."""
-    if dimension not in data.variables:
-        raise SchemaError(f"{name}: dimension {dimension} has no coordinate variable to tell the dates")
-    time = data.variables[dimension]
-    calendar = text(time.attrs, "calendar") or "standard"
-    numbers = np.asarray(time.values, dtype=float)
-    return timeaxis.months(numbers, text(time.attrs, "units"), calendar, name), calendar
-
-
-def values(variable: xr.Variable, part: tuple[slice, ...]) -> Float32:
-    """A part of a variable, unpacked, NaN where missing: its `_FillValue` and `missing_value`, and every value at or
-    below -900 or above 1e6."""
-    block, missing = _unpacked(variable, part)
-    # a new array: callers convert it in place, and what was read may belong to the variable
-    return np.where(missing, np.float32(np.nan), block)
-
-
-def _unpacked(variable: xr.Variable, part: tuple[slice, ...]) -> tuple[Float32, NDArray[np.bool_]]:
-    """A part of a variable, unpacked, and which of its values are missing (they are left as found)."""
-    raw = np.asarray(variable[part].values)
-    packed = "scale_factor" in variable.attrs or "add_offset" in variable.attrs
-    fills = [fill for fill in map(variable.attrs.get, ("_FillValue", "missing_value")) if fill is not None]
-    block: Float32 = raw.astype(np.float32, copy=False)
-    if packed:
-        scale, offset = (float(variable.attrs.get(key, rest)) for key, rest in (("scale_factor", 1), ("add_offset", 0)))
-        block = (raw * scale + offset).astype(np.float32)
-    good = block > _LOWEST  # not NaN
-    good &= block <= _HIGHEST
-    for fill in np.ravel(np.asarray(fills, dtype=float)):
-        if packed or _LOWEST < fill <= _HIGHEST:
-            good &= raw != fill
-    return block, np.logical_not(good, out=good)
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,48 +99,61 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
     raises : SchemaError naming the file, what was found and what was expected
     """
     with dataset(path) as data:
-        cube = data_variable(data, lambda key: key == variable.element.lower(), variable.element, path.name)
-        latitude, longitude = (coordinate(data, names, path.name) for names in (LATITUDES, LONGITUDES))
-        dimensions = [str(dimension) for dimension in cube.dims]
-        y, x = latitude.dims[0], longitude.dims[0]
-        if y not in dimensions or x not in dimensions:
-            raise SchemaError(
-                f"{path.name}: {variable.element} has dimensions {', '.join(dimensions)}, not {y} and {x}"
-            )
-        y_axis, x_axis = dimensions.index(str(y)), dimensions.index(str(x))
-        t_axis = 3 - y_axis - x_axis
-        months, calendar = stamps(data, dimensions[t_axis], path.name)
+        cube = cf.cube(data, _element(data, variable, path.name), path.name)
+        held = cube.variable
+        if len(cube.axes) != 3:
+            raise SchemaError(f"{path.name}: {variable.element} is a list of places, expected latitudes and longitudes")
+        months = timeaxis.months(cube.time.to_numpy(), cube.time.attrs["units"], cube.time.attrs["calendar"], path.name)
+        refuse_other_steps(cube.time, "monthly" if variable.monthly else "yearly", path.name)
         timeaxis.check_axis(months, grid.axis, variable.monthly, path.name)
-        degrees = np.asarray(latitude.values, float)
-        rows = _lattice_index(degrees - grid.lat0, grid.step, grid.n_lat, "latitude", path.name)
-        eastward = (np.asarray(longitude.values, float) - grid.lon0 + grid.step / 2) % 360 - grid.step / 2
-        columns = _lattice_index(eastward, grid.step, grid.n_lon, "longitude", path.name)
-        fill = cube.attrs.get("_FillValue", cube.attrs.get("missing_value"))
+        rows, columns = regular.positions(cube.latitude, cube.longitude, grid, path.name)
+        fills = packing.Packing.of(held, f"{path.name}: {variable.element}").fills
         yield Field(
             path.name,
-            cube,
-            (y_axis, x_axis, t_axis),
+            held,
+            (cube.axes[0], cube.axes[1], cube.axes[2]),
             rows,
             columns,
             len(months),
-            calendar,
-            text(cube.attrs, "units") or _timedelta_unit(cube),
-            text(cube.attrs, "cell_methods"),
-            None if fill is None else float(np.ravel(fill)[0]),
-            text(data.attrs, "scope"),
+            cube.time.attrs["calendar"],
+            cf.text(held.attrs, "units") or _timedelta_unit(held),
+            cf.text(held.attrs, "cell_methods"),
+            float(fills[0]) if len(fills) else None,
+            cf.text(data.attrs, "scope"),
             {str(key): str(value) for key, value in data.attrs.items()},
         )
 
 
-def read_cells(source: Field, grid: GridDefinition, scratch: Path | None) -> tuple[Ints, Float32]:
+def refuse_other_steps(time: xr.Variable, expected: str, name: str) -> None:
+    """Refuse a series whose steps are longer or shorter than `monthly` or `yearly`."""
+    found = timeaxis.spacing(timeaxis.in_days(time.to_numpy(), time.attrs["units"], name))
+    if found not in ("", expected):
+        derived = "; `derive` makes monthly and yearly files of it" if found == "daily" else ""
+        raise SchemaError(f"{name}: {found} data, expected {expected}{derived}")
+
+
+def _element(data: xr.Dataset, variable: Variable, name: str) -> str:
+    """The variable called by the element, else the one that CF or a usual name says is the same."""
+    element = variable.element.lower()
+    if element in _ALSO and not any(str(key).lower() == element for key in data.variables):
+        found = daily_names.found(data, name).get(_ALSO[element])
+        if found is not None:
+            return found
+    return data_variable(data, lambda key: key == element, variable.element, name)
+
+
+def read_cells(
+    source: Field, grid: GridDefinition, scratch: Path | None, ceiling: float = packing.HIGHEST
+) -> tuple[Ints, Float32]:
     """Every cell with a value, ascending, and its whole series: (cells,) lattice index from 0, (cells, steps).
 
+    ceiling : the largest value, as found, that is not taken as missing
     scratch : file that holds the array when all cells are kept, sea included; None = only cells with values, in memory
     """
     collected = _Collected(grid.n_cells, source.steps, scratch)
     for key, span in _slabs(source):
         # time first, as most files have it: then nothing is moved before the sea is left out
-        block, missing = _unpacked(source.variable, key)
+        block, missing = packing.unpacked(source.variable, key, source.name, ceiling)
         block, missing = (np.moveaxis(block, source.axes, (1, 2, 0)), np.moveaxis(missing, source.axes, (1, 2, 0)))
         rows, columns = source.rows[key[source.axes[0]]], source.columns[key[source.axes[1]]]
         cells = (rows[:, None] * grid.n_lon + columns[None, :]).ravel()
@@ -244,34 +226,6 @@ class _Collected:
         return cells, self._values[order]
 
 
-def coordinate(data: xr.Dataset, names: tuple[str, ...], name: str) -> xr.Variable:
-    """The one-dimensional coordinate of one of these names, in any case."""
-    for key, variable in data.variables.items():
-        if str(key).lower() in names:
-            if variable.ndim != 1:
-                raise SchemaError(
-                    f"{name}: {key} has {variable.ndim} dimensions, expected the axis of a regular lattice"
-                )
-            return variable
-    raise SchemaError(f"{name}: no coordinate {' or '.join(names)}; it has {', '.join(map(str, data.variables))}")
-
-
-def _lattice_index(offset: NDArray[np.float64], step: float, n: int, what: str, name: str) -> Ints:
-    found = offset / step
-    index = np.rint(found)
-    if len(found) != n:
-        raise SchemaError(f"{name}: {len(found)} {what}s where grid_definition has {n}")
-    if not np.isfinite(found).all() or (off := float(np.abs(found - index).max())) > _TOLERANCE:
-        where = "not finite" if not np.isfinite(found).all() else f"up to {off:.2f} steps off the lattice"
-        raise SchemaError(f"{name}: {what}s are {where} of grid_definition (step {step:g})")
-    if not np.array_equal(np.sort(index), np.arange(n)):
-        raise SchemaError(
-            f"{name}: {what}s cover index {int(index.min())}..{int(index.max())} where grid_definition has 0..{n - 1},"
-            " each once"
-        )
-    return index.astype(np.int64)
-
-
 def _timedelta_unit(cube: xr.Variable) -> str:
-    kind = text(cube.attrs, "dtype")
+    kind = cf.text(cube.attrs, "dtype")
     return kind if kind.startswith("timedelta64") else ""

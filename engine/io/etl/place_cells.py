@@ -63,9 +63,10 @@ def refuse_shared(record: DailyRecord, grid: GridDefinition) -> None:
 
 
 def _places(record: DailyRecord) -> tuple[Floats, Floats]:
+    """Latitudes and longitudes of every place, once each."""
     pieces = [piece for group in record.pieces.values() for piece in group if piece.is_list]
-    places = {*zip(*(np.concatenate([getattr(piece, axis) for piece in pieces]).tolist() for axis in ("latitude", "longitude")), strict=True)}  # fmt: skip
-    both = np.array(sorted(places))
+    both = np.concatenate([np.column_stack([piece.latitude, piece.longitude]) for piece in pieces])
+    both = np.unique(both, axis=0)
     return both[:, 0], both[:, 1]
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
-import xarray as xr
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.io import copy_binary
-from engine.io.etl import gate, loading, nearest, netcdf, sources, units
+from engine.io.etl import cf, gate, loading, nearest, netcdf, packing, sources, timeaxis, units
 from engine.io.etl.files import MissingInputError, SourceFile
 from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
@@ -25,6 +24,7 @@ Floats = NDArray[np.float64]
 NAME, VERSION, TABLE, POINTS = "sea_level", "1", "sea_level_data", "sea_level_grid"
 #: annual means smaller than this everywhere are metres
 _METRES = 3.0
+_CM_PER_METRE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +78,37 @@ def read_sea_level(path: Path, unit: str | None = None) -> SeaLevel:
     raises : SchemaError naming the file for anything unexpected
     """
     with netcdf.dataset(path) as data:
-        cube = netcdf.data_variable(data, lambda key: "slr" in key, "slr_cm_annual_mean", path.name)
-        latitude, longitude = (_plane(data, names, path.name) for names in (netcdf.LATITUDES, netcdf.LONGITUDES))
-        if latitude.dims != longitude.dims or not set(latitude.dims) < set(cube.dims):
-            raise SchemaError(f"{path.name}: dimensions {latitude.dims}, {longitude.dims}, {cube.dims} do not fit")
+        key = netcdf.data_variable(data, lambda key: "slr" in key, "slr_cm_annual_mean", path.name)
+        cube = data.variables[key]
+        plane, *degrees = cf.plane(data, path.name)
         dims = [str(dimension) for dimension in cube.dims]
-        j, i = (dims.index(str(dimension)) for dimension in latitude.dims)
-        time = 3 - j - i
-        months, _ = netcdf.stamps(data, dims[time], path.name)
-        values = np.moveaxis(netcdf.values(cube, (slice(None),) * 3), (time, j, i), (0, 1, 2))
-        scope, stated = netcdf.text(data.attrs, "scope"), netcdf.text(cube.attrs, "units")
-        degrees = [np.asarray(plane.values, float) for plane in (latitude, longitude)]
+        if not set(plane.dims) < set(dims) or len(dims) != 3:
+            raise SchemaError(f"{path.name}: dimensions {', '.join(dims)} do not fit {', '.join(map(str, plane.dims))}")
+        j, i = (dims.index(str(dimension)) for dimension in plane.dims)
+        stamps = cf.stamps(data, dims[3 - j - i], path.name)
+        months = timeaxis.months(stamps.to_numpy(), stamps.attrs["units"], stamps.attrs["calendar"], path.name)
+        netcdf.refuse_other_steps(stamps, "yearly", path.name)
+        found = packing.values(cube, (slice(None),) * 3, f"{path.name}: {key}")
+        values = np.moveaxis(found, (3 - j - i, j, i), (0, 1, 2))
+        scope, stated = cf.text(data.attrs, "scope"), cf.text(cube.attrs, "units")
     years = months // 12
     if not (np.diff(years) > 0).all():
         raise SchemaError(
             f"{path.name}: years are not ascending, each once: {len(years)} steps, {years.min()}..{years.max()}"
         )
-    factor, found, note = _unit(values, stated, unit, path.name)
-    east = (degrees[1] + 180) % 360 - 180
-    return SeaLevel(degrees[0], east, years, np.asarray(values * np.float32(factor)), scope, found, note)
-
-
-def _plane(data: xr.Dataset, names: tuple[str, ...], name: str) -> xr.Variable:
-    for key, variable in data.variables.items():
-        if str(key).lower() in names and variable.ndim == 2:
-            return variable
-    raise SchemaError(f"{name}: no two-dimensional coordinate {' or '.join(names)}")
+    factor, found_unit, note = _unit(values, stated, unit, path.name)
+    return SeaLevel(degrees[0], degrees[1], years, np.asarray(values * np.float32(factor)), scope, found_unit, note)
 
 
 def _unit(values: Float32, stated: str, override: str | None, name: str) -> tuple[float, str, str]:
     """(factor to cm, unit found, note)."""
     if override is not None:
         return units.sea_level_factor(override), override, f"unit {override} by --unit"
-    word = stated.lower() or "cm"
-    if word not in units.SEA_LEVEL:
-        raise SchemaError(f"{name}: unit {stated!r} is not one of {', '.join(units.SEA_LEVEL)}")
+    found = units.sea_level_conversion(stated, name)
     largest = float(np.fmax.reduce(np.abs(values), axis=None))
-    if largest < _METRES and word != "m":
-        return 100.0, "m", f"unit {word}, taken as metres because no value reaches {_METRES:g}"
-    return units.SEA_LEVEL[word], word, "" if stated else "no unit attribute, taken as cm"
+    if largest < _METRES and found.factor != _CM_PER_METRE:
+        return _CM_PER_METRE, "m", f"unit {found.found}, taken as metres because no value reaches {_METRES:g}"
+    return found.factor, found.found, "" if stated else "no unit attribute, taken as cm"
 
 
 def _refuse_differences(

@@ -12,9 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
-from engine.io.etl import netcdf
+from engine.io.etl import cf, packing, timeaxis
 
 Float32 = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STATION, TIME = "station", "time"
@@ -36,27 +37,28 @@ def as_list(data: xr.Dataset, file: str) -> xr.Dataset:
     if time is None:
         return data
     if ragged := _of_observations(data, file):
-        return _scattered(data, latitude, longitude, time, *ragged)
+        return _scattered(data, latitude, longitude, time, *ragged, file)
     if time.ndim == 2:
-        return _scattered(data, latitude, longitude, time, *_of_matrix(time, latitude))
+        return _scattered(data, latitude, longitude, time, *_of_matrix(time, latitude), file)
     if latitude.size == longitude.size == 1 and latitude.ndim <= 1 and longitude.ndim <= 1:
         return _single(data, latitude, longitude, time)
     if latitude.ndim + longitude.ndim == 1:
-        return _row_of_lattice(data, latitude, longitude)
+        return _row_of_lattice(data, latitude, longitude, time)
     return data
 
 
 def _coordinate(data: xr.Dataset, standard_name: str, short: str) -> xr.Variable | None:
     for key, variable in data.variables.items():
-        if str(key).lower() in (standard_name, short) or netcdf.text(variable.attrs, "standard_name") == standard_name:
+        if str(key).lower() in (standard_name, short) or cf.text(variable.attrs, "standard_name") == standard_name:
             return variable.to_base_variable()
     return None
 
 
 def _time(data: xr.Dataset) -> xr.Variable | None:
-    """The variable that holds the dates: its unit says `since`."""
+    """The variable that holds the dates: its unit says `since`, its standard name, if it has one, `time`."""
     for variable in data.variables.values():
-        if " since " in netcdf.text(variable.attrs, "units"):
+        said = cf.text(variable.attrs, "standard_name") in ("", "time")
+        if variable.ndim and said and " since " in cf.text(variable.attrs, "units"):
             return variable.to_base_variable()
     return None
 
@@ -64,29 +66,26 @@ def _time(data: xr.Dataset) -> xr.Variable | None:
 def _single(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable, time: xr.Variable) -> xr.Dataset:
     """One place: every variable along time becomes that of a list of one."""
     along = str(time.dims[0])
+    bounds = cf.text(time.attrs, "bounds")
     found = {}
     for key, variable in data.variables.items():
-        others = [dimension for dimension in variable.dims if dimension != along]
-        if along not in variable.dims or str(key) == along:
-            continue
-        if any(data.sizes[other] > 1 for other in others):
-            continue  # bounds and the like
-        values = np.asarray(variable.values).reshape(1, -1)
-        found[str(key)] = xr.Variable((STATION, along), values, variable.attrs, variable.encoding)
+        if str(key) == bounds:
+            found[str(key)] = variable.to_base_variable()
+        elif along in variable.dims and str(key) != along and variable.size == data.sizes[along]:
+            found[str(key)] = xr.Variable((STATION, along), np.asarray(variable.values).reshape(1, -1), variable.attrs)
     return _assembled(found, latitude, longitude, along, time, data.attrs)
 
 
-def _row_of_lattice(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable) -> xr.Dataset:
+def _row_of_lattice(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable, time: xr.Variable) -> xr.Dataset:
     """A line of a lattice, cut out with one coordinate fixed: the fixed one becomes an axis of length 1."""
     fixed, name = (latitude, "latitude") if latitude.ndim == 0 else (longitude, "longitude")
-    line = (longitude if latitude.ndim == 0 else latitude).dims[0]
-    variables = {
-        key: xr.Variable((name, *variable.dims), np.asarray(variable.values)[None], variable.attrs, variable.encoding)
-        if variable.ndim > 1 and line in variable.dims
-        else variable
-        for key, variable in data.variables.items()
-        if not (variable.ndim == 0 and variable.to_base_variable().identical(fixed))
-    }
+    along = {(longitude if latitude.ndim == 0 else latitude).dims[0], *time.dims}
+    variables: dict[str, xr.Variable] = {}
+    for key, each in data.variables.items():
+        if along <= set(each.dims):
+            variables[str(key)] = xr.Variable((name, *each.dims), np.asarray(each.values)[None], each.attrs)
+        elif each.ndim:
+            variables[str(key)] = each.to_base_variable()
     variables[name] = xr.Variable((name,), np.atleast_1d(fixed.values), fixed.attrs)
     return xr.Dataset(variables, attrs=data.attrs)
 
@@ -94,19 +93,18 @@ def _row_of_lattice(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Varia
 def _of_observations(data: xr.Dataset, file: str) -> tuple[Ints, int] | None:
     """(station of each observation, number of stations) of a ragged array."""
     for key, variable in data.variables.items():
-        if sample := netcdf.text(variable.attrs, "sample_dimension"):
+        if sample := cf.text(variable.attrs, "sample_dimension"):
             counts = np.asarray(variable.values, np.int64)
             if sample not in data.sizes or (counts < 0).any() or counts.sum() != data.sizes[sample]:
                 held = data.sizes.get(sample, 0)
                 raise SchemaError(f"{file}: {key} counts {counts.sum()} values of dimension {sample}, which has {held}")
             return np.repeat(np.arange(len(counts)), counts), len(counts)
-        if instance := netcdf.text(variable.attrs, "instance_dimension"):
+        if instance := cf.text(variable.attrs, "instance_dimension"):
             station = np.asarray(variable.values, np.int64)
             size = data.sizes.get(instance, 0)
             if variable.ndim != 1 or (station < 0).any() or (station >= size).any():
                 raise SchemaError(f"{file}: {key} names stations outside the {size} of dimension {instance}")
             return station, size
-    time = _time(data)
     return None
 
 
@@ -116,37 +114,48 @@ def _of_matrix(time: xr.Variable, latitude: xr.Variable) -> tuple[Ints, int]:
     return np.indices(time.shape)[axis].ravel(), time.shape[axis]
 
 
-def _raw(time: xr.Variable) -> NDArray[np.float64]:
-    """Numbers of a time variable; NaN where filled up."""
-    numbers = np.array(time.values, float)
-    for name in ("_FillValue", "missing_value"):
-        if name in time.attrs:
-            numbers[numbers == float(np.ravel(time.attrs[name])[0])] = np.nan
-    numbers[np.abs(numbers) > _FILLED] = np.nan
-    return numbers
-
-
 def _scattered(
-    data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable, time: xr.Variable, station: Ints, stations: int
+    data: xr.Dataset,
+    latitude: xr.Variable,
+    longitude: xr.Variable,
+    time: xr.Variable,
+    station: Ints,
+    stations: int,
+    file: str,
 ) -> xr.Dataset:
-    numbers = _raw(time).ravel()
+    """Observations one after another, put where station and day belong; stations may read at different hours."""
+    numbers = _stamps(data, time, file)
     known = np.isfinite(numbers)
-    steps, column = np.unique(numbers[known], return_inverse=True)
-    found = {}
+    units, calendar = cf.text(time.attrs, "units"), cf.text(time.attrs, "calendar") or "standard"
+    first = int(timeaxis.months(numbers[known], units, calendar, file).min()) // 12
+    day = timeaxis.days_since(numbers[known], units, calendar, file, first)
+    steps, column = np.unique(day, return_inverse=True)
+    position = station[known] * len(steps) + column
+    if doubled := len(position) - len(np.unique(position)):
+        found = timeaxis.spacing(timeaxis.in_days(numbers[known][station[known] == station[known][0]], units, file))
+        if timeaxis.is_shorter_than_a_day(found):
+            raise SchemaError(f"{file}: {found} data, expected daily")
+        raise SchemaError(f"{file}: {doubled} days of a station come twice")
+    series = {}
     for key, variable in data.variables.items():
-        if (
-            variable.dims != time.dims
-            or variable.to_base_variable().identical(time)
-            or variable.dtype.kind not in "iuf"
-        ):
+        if variable.dims != time.dims or variable.dtype.kind not in "iuf" or cf.text(variable.attrs, "units") == units:
             continue
-        values = netcdf.values(variable, tuple(slice(None) for _ in variable.dims)).ravel()
-        block = np.full((stations, len(steps)), np.nan, np.float32)
-        block[station[known], column] = values[known]
+        whole = tuple(slice(None) for _ in variable.dims)
+        block = np.full(stations * len(steps), np.nan, np.float32)
+        block[position] = packing.values(variable.to_base_variable(), whole, f"{file}: {key}", _FILLED).ravel()[known]
         attributes = {name: value for name, value in variable.attrs.items() if name not in _PACKING}
-        found[str(key)] = xr.Variable((STATION, TIME), block, attributes)
-    axis = xr.Variable((TIME,), steps, {name: time.attrs[name] for name in ("units", "calendar") if name in time.attrs})
-    return _assembled(found, latitude, longitude, TIME, axis, data.attrs)
+        series[str(key)] = xr.Variable((STATION, TIME), block.reshape(stations, len(steps)), attributes)
+    said = {"units": f"days since {first:04d}-01-01", "calendar": calendar}
+    return _assembled(series, latitude, longitude, TIME, xr.Variable((TIME,), steps.astype(float), said), data.attrs)
+
+
+def _stamps(data: xr.Dataset, time: xr.Variable, file: str) -> Floats:
+    """Time of every observation, in the middle of its bounds where it has them; NaN where filled up."""
+    numbers = packing.numbers(time, f"{file}: time").ravel()
+    bounds = data.variables.get(cf.text(time.attrs, "bounds"))
+    if bounds is not None and bounds.shape == (*time.shape, 2):
+        numbers = packing.numbers(bounds.to_base_variable(), f"{file}: bounds of time").mean(axis=-1).ravel()
+    return np.where(np.abs(numbers) > _FILLED, np.nan, numbers)
 
 
 def _assembled(

@@ -1,7 +1,7 @@
 """Daily series of stations in tables (CSV or Parquet), given as the dataset a NetCDF file of them would hold.
 
-One row a station and day. The daily export of the Korea Meteorological Administration (OBS_ASOS_DD, CP949, Korean headers)
-is such a table without coordinates; those of its open stations are in `kma_stations.csv`.
+One row a station and day. The daily export of the Korea Meteorological Administration (OBS_ASOS_DD, CP949, Korean
+headers) is such a table without coordinates; those of its open stations are in `kma_stations.csv`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class TableOptions:
     blank_rain_is_dry: bool = False
 
 
+#: nothing but what the tables say
+PLAIN = TableOptions()
+
+
 def read(paths: Sequence[Path], options: TableOptions) -> tuple[xr.Dataset, list[str]]:
     """All tables as one dataset: variables (station, time), coordinates of the stations, every day from first to last.
 
@@ -84,7 +88,7 @@ def read(paths: Sequence[Path], options: TableOptions) -> tuple[xr.Dataset, list
     stations = rows[ID].unique().sort()
     latitude, longitude = _places(rows, stations, options, any(header.korean for header in headers), name)
     first, last = rows[DATE].min(), rows[DATE].max()
-    dates = pl.date_range(first, last, interval="1d", eager=True)  # type: ignore[arg-type]
+    dates = pl.Series(pl.date_range(first, last, interval="1d", eager=True))  # type: ignore[arg-type]
     station = rows[ID].replace_strict(stations, np.arange(len(stations)), return_dtype=pl.Int64).to_numpy()
     day = (rows[DATE] - first).dt.total_days().to_numpy()
     _refuse_doubled(stations, dates, station, day, len(dates), name)
@@ -111,8 +115,8 @@ def read(paths: Sequence[Path], options: TableOptions) -> tuple[xr.Dataset, list
             LONGITUDE: (("station",), longitude, {"units": "degrees_east", "standard_name": LONGITUDE}),
             "time": (
                 ("time",),
-                np.arange(len(dates), dtype=float),
-                {"units": f"days since {first}", "calendar": "standard", "standard_name": "time"},
+                np.arange(float(len(dates))),
+                {"units": f"days since {dates[0]}", "calendar": "standard", "standard_name": "time"},
             ),
         },
         attrs={"scope": "observed", "featureType": "timeSeries"},
@@ -145,7 +149,8 @@ def _frame(path: Path, options: TableOptions) -> tuple[pl.DataFrame, Header]:
     if DATE not in found or not daily:
         lacking = "date" if DATE not in found else f"daily variable ({', '.join(UNITS)})"
         raise SchemaError(
-            f"{path.name}: no column holds a {lacking}; it has {', '.join(table.columns)} (--column NAME=HEADER names one)"
+            f"{path.name}: no column holds a {lacking}; it has {', '.join(table.columns)} (--column NAME=HEADER names"
+            " one)"
         )
     columns = [table_text.dates(table[found[DATE]], path.name).alias(DATE)]
     if ID in found:
@@ -215,8 +220,8 @@ def _places(
     if astray.any():
         which = int(np.flatnonzero(astray)[0])
         raise SchemaError(
-            f"{source}: station {found[ID][which]} lies at latitude {latitude[which]:g}, longitude {longitude[which]:g},"
-            " which is nowhere"
+            f"{source}: station {found[ID][which]} lies at latitude {latitude[which]:g}, longitude"
+            f" {longitude[which]:g}, which is nowhere"
         )
     return latitude, longitude
 

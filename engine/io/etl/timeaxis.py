@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar as gregorian
 import re
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,19 @@ from engine.period import Years
 
 Ints = NDArray[np.int64]
 
-_PER_DAY = {"day": 1.0, "hour": 24.0, "minute": 1440.0, "second": 86400.0}
-_ALIASES = {"d": "day", "h": "hour", "hr": "hour", "min": "minute", "s": "second", "sec": "second"}
-_SINCE = re.compile(r"^\s*([a-z]+)\s+since\s+(\d{1,4})-(\d{1,2})-(\d{1,2})", re.IGNORECASE)
+_SECONDS = 86400.0
+_PER_DAY = {"day": 1.0, "hour": 24.0, "minute": 1440.0, "second": _SECONDS, "millisecond": 86400e3}
+_ALIASES = {"d": "day", "h": "hour", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "s": "second",
+            "sec": "second", "secs": "second", "ms": "millisecond", "msec": "millisecond"}  # fmt: skip
+#: length in days of a unit that is no fixed number of days, to tell how far apart steps are
+_ABOUT = {"month": 30.4375, "year": 365.25}
+#: days are those of the time zone that the file names, so the zone is read past
+_SINCE = re.compile(
+    r"\s*([a-z]+)\s+since\s+(\d{1,4})-(\d{1,2})(?:-(\d{1,2}))?"
+    r"(?:(?:\s+|t)(\d{1,2})(?::(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?)?)?"
+    r"\s*(?:z|utc|gmt|[+-]\d{1,2}(?::?\d{2})?)?\s*",
+    re.IGNORECASE,
+)
 _NOLEAP = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ALL_LEAP = (31, 29, *_NOLEAP[2:])
 _FIXED = {
@@ -24,23 +36,35 @@ _FIXED = {
     "366_day": _ALL_LEAP,
     "360_day": (30,) * 12,
 }
+#: steps closer than this are parts of a day; shortest distance of two steps, in days -> what they are called
+_ALMOST_A_DAY = 0.9
+_SPACINGS = ((0.0, 1.5, "daily"), (27.0, 32.0, "monthly"), (88.0, 93.0, "3-monthly"), (359.0, 367.0, "yearly"))
 _GREGORIAN = ("standard", "gregorian", "proleptic_gregorian")
+
+
+class _Reference(NamedTuple):
+    """What a time unit counts, and from when: unit in the singular, (year, month, day), seconds of that day."""
+
+    word: str
+    date: tuple[int, int, int]
+    seconds: float
 
 
 def months(numbers: NDArray[np.float64], units: str, calendar: str, name: str) -> Ints:
     """Months since year 0 (`year * 12 + month - 1`) of time stamps, wherever in the month they lie.
 
-    numbers, units, calendar : as in the file; `days since 2021-01-01`, `360_day` ...
+    numbers, units, calendar : as in the file; `hours since 2020-12-31 12:00`, `360_day` ...
     raises : SchemaError naming the file for a unit, calendar or reference date that cannot be decoded
     """
-    word, start = _reference(numbers, units, name)
-    if word in ("month", "year"):
-        steps = np.floor(numbers).astype(np.int64) * (12 if word == "year" else 1)
-        return np.asarray(start[0] * 12 + start[1] - 1 + steps)
-    days, calendar = _days(numbers, word, start[0], units, calendar, name)
+    since = _reference(numbers, units, name)
+    year, month, _ = since.date
+    if since.word in _ABOUT:
+        steps = np.floor(numbers).astype(np.int64) * (12 if since.word == "year" else 1)
+        return np.asarray(year * 12 + month - 1 + steps)
+    days, calendar = _days(numbers, since, units, calendar, name)
     if calendar in _FIXED:
-        return _fixed_months(days, start, _FIXED[calendar])
-    return np.asarray((_date(start) + days).astype("datetime64[M]").astype(np.int64) + 1970 * 12)
+        return _fixed_months(days, since.date, _FIXED[calendar])
+    return np.asarray((_date(since.date) + days).astype("datetime64[M]").astype(np.int64) + 1970 * 12)
 
 
 def days_since(numbers: NDArray[np.float64], units: str, calendar: str, name: str, first_year: int) -> Ints:
@@ -48,39 +72,80 @@ def days_since(numbers: NDArray[np.float64], units: str, calendar: str, name: st
 
     raises : as `months`
     """
-    word, start = _reference(numbers, units, name)
-    days, calendar = _days(numbers, word, start[0], units, calendar, name)
+    since = _reference(numbers, units, name)
+    days, calendar = _days(numbers, since, units, calendar, name)
+    year, month, day = since.date
     if calendar in _FIXED:
         lengths = _FIXED[calendar]
-        return days + (start[0] - first_year) * sum(lengths) + sum(lengths[: start[1] - 1]) + start[2] - 1
-    return days + int((_date(start) - _date((first_year, 1, 1))).astype(np.int64))
+        return days + (year - first_year) * sum(lengths) + sum(lengths[: month - 1]) + day - 1
+    return days + int((_date(since.date) - _date((first_year, 1, 1))).astype(np.int64))
 
 
-def _reference(numbers: NDArray[np.float64], units: str, name: str) -> tuple[str, tuple[int, int, int]]:
-    """(unit in the singular, reference date) of a time unit."""
-    match = _SINCE.match(units)
+def in_days(numbers: NDArray[np.float64], units: str, name: str) -> NDArray[np.float64]:
+    """Time stamps in days, from wherever the file counts; a month or year has its mean length. raises : as `months`"""
+    word = _reference(numbers, units, name).word
+    if word not in _ABOUT and word not in _PER_DAY:
+        raise _unknown(name, units)
+    return np.asarray(numbers * _ABOUT[word] if word in _ABOUT else numbers / _PER_DAY[word])
+
+
+def spacing(days: NDArray[np.float64]) -> str:
+    """What the steps of a series are called: daily, 6-hourly, monthly, 5-daily ...; "" for a single step.
+
+    days : time stamps in days, in any order; some may be absent, as long as two follow one another
+    """
+    gaps = np.diff(np.unique(np.round(days, 6)))
+    if not len(gaps):
+        return ""
+    if (usual := float(np.median(gaps))) < _ALMOST_A_DAY:
+        minutes = max(1, round(usual * 1440))
+        return f"{minutes}-minute" if minutes < 55 else "hourly" if minutes < 75 else f"{round(minutes / 60)}-hourly"
+    shortest = float(gaps.min())
+    for low, high, found in _SPACINGS:
+        if low <= shortest <= high:
+            return found
+    return f"{round(shortest)}-daily"
+
+
+def is_shorter_than_a_day(spacing: str) -> bool:
+    """Of what `spacing` returns."""
+    return spacing.endswith(("hourly", "minute"))
+
+
+def _reference(numbers: NDArray[np.float64], units: str, name: str) -> _Reference:
+    match = _SINCE.fullmatch(units)
     if match is None:
         raise SchemaError(f"{name}: time unit is {units!r}, expected such as 'days since 2021-01-01'")
     word = match[1].lower()
     if not np.isfinite(numbers).all():
         raise SchemaError(f"{name}: {int((~np.isfinite(numbers)).sum())} of {len(numbers)} time stamps are missing")
-    return _ALIASES.get(word, word.removesuffix("s")), (int(match[2]), int(match[3]), int(match[4]))
+    date = int(match[2]), int(match[3]), int(match[4] or 1)
+    hour, minute, second = int(match[5] or 0), int(match[6] or 0), float(match[7] or 0)
+    if not (1 <= date[1] <= 12 and 1 <= date[2] <= 31 and hour <= 24 and minute < 60 and second <= 60):
+        raise SchemaError(f"{name}: time unit is {units!r}, whose reference is no date and time")
+    return _Reference(_ALIASES.get(word, word.removesuffix("s")), date, hour * 3600 + minute * 60 + second)
 
 
-def _days(
-    numbers: NDArray[np.float64], word: str, first_year: int, units: str, calendar: str, name: str
-) -> tuple[Ints, str]:
+def _days(numbers: NDArray[np.float64], since: _Reference, units: str, calendar: str, name: str) -> tuple[Ints, str]:
     """(whole days after the reference date, the calendar's name as it is known here)."""
-    if word not in _PER_DAY:
-        raise SchemaError(f"{name}: time unit is {units!r}, expected days, hours, minutes or seconds since a date")
+    if since.word not in _PER_DAY:
+        raise _unknown(name, units)
     # a millisecond of tolerance: hours and seconds in single precision fall short of midnight
-    days = np.floor(numbers / _PER_DAY[word] + 1e-8).astype(np.int64)
+    days = np.floor(numbers / _PER_DAY[since.word] + (since.seconds / _SECONDS + 1e-8)).astype(np.int64)
     calendar = calendar.strip().lower() or "standard"
     if calendar not in (*_GREGORIAN, *_FIXED):
         raise SchemaError(f"{name}: calendar {calendar!r} is not one of {', '.join((*_GREGORIAN, *_FIXED))}")
-    if calendar not in _FIXED and first_year < 1583 and calendar != "proleptic_gregorian":
+    year, month, day = since.date
+    if calendar not in _FIXED and year < 1583 and calendar != "proleptic_gregorian":
         raise SchemaError(f"{name}: {units!r} lies before the Gregorian calendar, which {calendar!r} leaves ambiguous")
+    lengths = _FIXED.get(calendar, _ALL_LEAP if gregorian.isleap(year) else _NOLEAP)
+    if day > lengths[month - 1]:
+        raise SchemaError(f"{name}: {units!r} names a day that the calendar {calendar!r} does not have")
     return days, calendar
+
+
+def _unknown(name: str, units: str) -> SchemaError:
+    return SchemaError(f"{name}: time unit is {units!r}, expected days, hours, minutes or seconds since a date")
 
 
 def _date(date: tuple[int, int, int]) -> np.datetime64:

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
+from engine.io.etl import packing, unit_text
 from engine.quality import Range
 from engine.variables import VARIABLES, Variable
 
 Floats = NDArray[np.float64]
 Times = Literal["", "days", "per day"]
 
-#: sea level: unit -> factor to cm
-SEA_LEVEL = {"cm": 1.0, "m": 100.0, "mm": 0.1}
 #: MJ/m2/day above the atmosphere, FAO-56: 24 * 60 * 0.0820
 _SOLAR = 118.08
 
@@ -37,6 +36,8 @@ class Conversion:
     offset: float = 0.0
     times: Times = ""
     note: str = ""
+    #: an amount of its step, such as mm, as against a rate, such as mm/day
+    amount: bool = False
 
     def factors(self, days: Floats) -> NDArray[np.float32]:
         """(steps,) multiplier of every time step; `days` is the length of its month."""
@@ -52,44 +53,30 @@ class Conversion:
         return self.factor == 1.0 and self.offset == 0.0 and not self.times
 
 
-def _table(*entries: tuple[str, Conversion]) -> dict[str, Conversion]:
-    return {spelling: conversion for spellings, conversion in entries for spelling in spellings.split()}
-
-
-_CELSIUS = _table(
-    ("degc c celsius degreecelsius degreescelsius degree_celsius degrees_celsius °c ℃ degreec", Conversion("degC")),
-    ("k kelvin degk", Conversion("K", offset=-273.15)),
-)
-_RAIN_SUM = _table(
-    ("mm mm/month mm/mon mmmonth-1 mmmon-1 kgm-2 kg/m2 kgm-2month-1", Conversion("mm/month")),
-    ("mm/day mm/d mmday-1 mmd-1 kgm-2day-1 kgm-2d-1 kg/m2/day", Conversion("mm/day", times="days")),
-    ("kgm-2s-1 kg/m2/s kg/(m2s) mms-1 mm/s", Conversion("kg m-2 s-1", 86_400.0, times="days")),
-)
-_DAYS = _table(
-    ("days day d 1 count timedelta64[d]", Conversion("days")),
-    ("hours hour h timedelta64[h]", Conversion("hours", 1 / 24)),
-    ("seconds second s timedelta64[s]", Conversion("seconds", 1 / 86_400)),
-    ("nanoseconds nanosecond ns timedelta64[ns]", Conversion("nanoseconds", 1 / 86_400e9)),
-)
+#: stored unit -> units a file may have it in, as dimensions: (of `unit_text`, what becomes of the length of the month)
+_READINGS: dict[str, tuple[tuple[str, Times], ...]] = {
+    "degC": (("degC", ""),),
+    "mm/month": (("mm", ""), ("mm/calendar_month", ""), ("mm/day", "days")),
+    "m/s": (("m/s", ""),),
+    "%": (("percent", ""),),
+    "1": (("dimensionless", ""),),
+    "days": (("day", ""), ("dimensionless", "")),
+    "mm": (("mm", ""), ("mm/day", "")),
+    "mm/day": (("mm/day", ""), ("mm", "")),
+    "MJ/m2/day": (("MJ/m**2/day", ""), ("MJ/m**2/calendar_month", "per day")),
+    "cm": (("cm", ""),),
+}
+#: what to write, for messages; nothing else is accepted of a sea level, whose unit is checked against its size
+_EXAMPLES = {
+    "degC": "degC, K", "mm/month": "mm/month, mm/day, kg m-2 s-1", "m/s": "m/s, km/h", "%": "%, 1", "1": "1",
+    "days": "days, hours", "mm": "mm, mm/day", "mm/day": "mm/day, kg m-2 s-1", "MJ/m2/day": "MJ/m2/day, W/m2",
+    "cm": "cm, m, mm",
+}  # fmt: skip
+_FIVE_DAYS = ("mm/5day", "mm/5days")
 _SOLAR_READINGS = {
     "MJ/m2/day": Conversion("MJ/m2/day"),
     "W/m2": Conversion("W/m2", 0.0864),
     "MJ/m2/month": Conversion("MJ/m2/month", times="per day"),
-}
-_RADIATION = _table(
-    ("mj/m2/day mj/m2/d mjm-2day-1 mjm-2d-1 mj/(m2day)", _SOLAR_READINGS["MJ/m2/day"]),
-    ("w/m2 wm-2", _SOLAR_READINGS["W/m2"]),
-    ("mj/m2/month mj/m2/mon mjm-2month-1 mjm-2mon-1", _SOLAR_READINGS["MJ/m2/month"]),
-)
-_ACCEPTED: dict[str, dict[str, Conversion]] = {
-    "degC": _CELSIUS,
-    "mm/month": _RAIN_SUM,
-    "m/s": _table(("m/s ms-1 m/sec", Conversion("m/s"))),
-    "%": _table(("% percent pct", Conversion("%")), ("1 fraction ratio", Conversion("1", 100.0))),
-    "1": _table(("1 - dimensionless unitless none", Conversion("1"))),
-    "days": _DAYS,
-    "mm": _table(("mm mm/day mmday-1 mmd-1 mm/d mm/5day mm/5days kgm-2 kg/m2", Conversion("mm"))),
-    "mm/day": _table(("mm/day mm/d mmday-1 mmd-1 mm kgm-2day-1 kgm-2d-1", Conversion("mm/day"))),
 }
 
 
@@ -100,16 +87,46 @@ def conversion(variable: Variable, attribute: str, override: str | None, name: s
     override  : `--unit` of the caller, which wins
     raises    : SchemaError for an unknown unit; SettingsError for an unknown override
     """
-    accepted = _ACCEPTED[variable.unit]
     if override is not None:
-        return _overridden(variable, accepted, override)
+        return _overridden(variable.name, variable.unit, override)
     if not attribute.strip():
         if variable.unit in ("1", "days"):
             return Conversion(variable.unit)
         return Conversion(variable.unit, note=f"no unit attribute, taken as {variable.unit}")
-    found = accepted.get(_spelling(attribute))
+    found = _reading(attribute, variable.unit)
     if found is None:
-        raise SchemaError(f"{name}: unit {attribute!r} is not known for {variable.name}, stored in {variable.unit}")
+        raise SchemaError(
+            f"{name}: unit {attribute!r} is not known for {variable.name}, stored in {variable.unit};"
+            f" --unit {variable.name}=UNIT states another ({_EXAMPLES[variable.unit]})"
+        )
+    return found
+
+
+def ceiling(variable: Variable, attribute: str, override: str | None) -> float:
+    """The largest value, as found, that is believed before the unit is decided on; see `packing.highest`."""
+    text = override or attribute
+    found = _reading(text, variable.unit) or (_energy(text) if variable.name == "si" else None)
+    return packing.highest(found.factor if found else 1.0)
+
+
+def daily_conversion(name: str, stored: str, attribute: str | None, override: str | None, file: str) -> Conversion:
+    """How to compute with what a daily file holds.
+
+    name, stored : of the variable, and the unit it is computed in
+    attribute    : the unit attribute, None when the file has none
+    raises       : SchemaError for an unknown unit or none; SettingsError for an unknown override
+    """
+    if override is not None:
+        return _overridden(name, stored, override, daily=True)
+    if attribute is None:
+        raise SchemaError(f"{file}: {name} has no unit; --unit {name}=UNIT states it ({_EXAMPLES[stored]})")
+    # an empty unit is that of a pure number
+    found = _daily_reading(attribute.strip() or "1", stored)
+    if found is None:
+        raise SchemaError(
+            f"{file}: unit {attribute!r} of {name} is not known; it is computed in {stored}"
+            f" (--unit {name}=UNIT states another: {_EXAMPLES[stored]})"
+        )
     return found
 
 
@@ -126,13 +143,13 @@ def solar_conversion(
     source   : FAO Irrigation and Drainage Paper 56, eq. 21
     """
     if override is not None:
-        return _overridden(VARIABLES["si"], _RADIATION, override)
+        return _overridden("si", "MJ/m2/day", override)
     top = float(np.mean(extraterrestrial_radiation(latitude)))
     clearness = {unit: float(np.mean(mean * reading.factors(days))) / top for unit, reading in _SOLAR_READINGS.items()}
     believable = [unit for unit, ratio in clearness.items() if limits.low <= ratio <= limits.high]
-    declared = _RADIATION.get(_spelling(attribute))
-    if declared is not None and declared.found in believable:
-        return declared
+    for declared in _declared(attribute):
+        if limits.low <= float(np.mean(mean * declared.factors(days))) / top <= limits.high:
+            return declared
     if len(believable) != 1:
         ratios = ", ".join(f"{ratio:.2f} as {unit}" for unit, ratio in clearness.items())
         raise SchemaError(
@@ -144,7 +161,7 @@ def solar_conversion(
     stated = f"unit attribute {attribute!r}" if attribute.strip() else "no unit attribute"
     ratio = clearness[reading.found]
     note = f"{stated}, taken as {reading.found} because that gives a clearness of {ratio:.2f}"
-    return Conversion(reading.found, reading.factor, reading.offset, reading.times, note)
+    return replace(reading, note=note)
 
 
 def check_overrides(overrides: Mapping[str, str]) -> None:
@@ -153,15 +170,20 @@ def check_overrides(overrides: Mapping[str, str]) -> None:
         if name == "sea_level":
             sea_level_factor(unit)
         else:
-            variable = VARIABLES[name]
-            _overridden(variable, _RADIATION if name == "si" else _ACCEPTED[variable.unit], unit)
+            _overridden(name, VARIABLES[name].unit, unit)
 
 
 def sea_level_factor(unit: str) -> float:
     """Factor to cm."""
-    if unit.strip().lower() not in SEA_LEVEL:
-        raise SettingsError(f"--unit sea_level={unit}: not one of {', '.join(SEA_LEVEL)}")
-    return SEA_LEVEL[unit.strip().lower()]
+    return _overridden("sea_level", "cm", unit).factor
+
+
+def sea_level_conversion(attribute: str, name: str) -> Conversion:
+    """To cm, from the unit attribute of a file; without one, cm."""
+    found = _reading(attribute or "cm", "cm")
+    if found is None:
+        raise SchemaError(f"{name}: unit {attribute!r} is not one of {_EXAMPLES['cm']}")
+    return found
 
 
 def extraterrestrial_radiation(latitude: float) -> Floats:
@@ -177,15 +199,47 @@ def extraterrestrial_radiation(latitude: float) -> Floats:
     )  # fmt: skip
 
 
-def _overridden(variable: Variable, accepted: dict[str, Conversion], override: str) -> Conversion:
-    chosen = accepted.get(_spelling(override))
+def _overridden(name: str, stored: str, override: str, *, daily: bool = False) -> Conversion:
+    chosen = (_daily_reading if daily else _reading)(override, stored)
     if chosen is None:
-        known = ", ".join(dict.fromkeys(reading.found for reading in accepted.values()))
-        raise SettingsError(f"--unit {variable.name}={override}: not one of {known}")
-    return Conversion(chosen.found, chosen.factor, chosen.offset, chosen.times, f"unit {override} by --unit")
+        raise SettingsError(f"--unit {name}={override}: not one of {_EXAMPLES[stored]} or alike")
+    return replace(chosen, note=f"unit {override} by --unit")
 
 
-def _spelling(unit: str) -> str:
-    """One spelling of `MJ m**-2 day^-1`, `MJ m-2 day-1`, ...: lower case, without blanks and power signs."""
-    text = unit.strip().lower().replace("**", "").replace("^", "").replace("·", "").replace("²", "2")
-    return "".join(text.split())
+def _reading(text: str, stored: str) -> Conversion | None:
+    """A unit as one of those that a stored unit is made from; None for any other."""
+    text = text.strip()
+    if stored == "mm" and "".join(text.lower().split()) in _FIVE_DAYS:
+        return Conversion(text)
+    for target, times in _READINGS[stored]:
+        found = unit_text.conversion(text, target)
+        # the largest amount of a day may be called a rate per day, not one per hour
+        if found is None or (stored == "mm" and target == "mm/day" and not unit_text.names_a_day(text)):
+            continue
+        # months in metres are those of ERA5, where they are means of the daily sums
+        return (
+            None
+            if (stored, target, found[0]) == ("mm/month", "mm", 1000.0)
+            else Conversion(text, *found, times, amount=target == "mm")
+        )
+    return None
+
+
+def _daily_reading(text: str, stored: str) -> Conversion | None:
+    """A unit of daily values: an energy is that of the day, and nothing is a sum of a month."""
+    found = _reading(text, stored) or (_energy(text) if stored == "MJ/m2/day" else None)
+    return None if found is None or found.times else found
+
+
+def _energy(text: str) -> Conversion | None:
+    """An energy per area and step, such as J m-2."""
+    found = unit_text.conversion(text, "MJ/m**2")
+    return None if found is None else Conversion(text, *found, amount=True)
+
+
+def _declared(attribute: str) -> list[Conversion]:
+    """What the unit attribute of solar radiation may mean: an energy without a time is that of a day or of a month."""
+    stated, energy = _reading(attribute, "MJ/m2/day"), _energy(attribute)
+    if stated is not None:
+        return [stated]
+    return [] if energy is None else [energy, replace(energy, times="per day")]
