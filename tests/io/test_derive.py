@@ -12,6 +12,7 @@ import xarray as xr
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import daily, derive, layout, timeaxis
+from engine.io.etl.grid import read_lattice
 from engine.kernels import indices, spei
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.indices import DayAxis
@@ -204,6 +205,56 @@ def test_the_twelve_month_sum_reaches_into_the_year_before_the_base(tmp_path: Pa
     derive.derive([source], tmp_path, base=Years(2002, 2011), scenario=Scenario.SSP245)
     # ten calibration values for a January only if the sum of January 2002 exists
     assert np.isfinite(read(tmp_path, "spei12")[0, 11:]).all()
+
+
+@pytest.mark.parametrize("crossing", [False, True])
+def test_some_years_have_the_values_that_they_have_among_all(crossing: bool, tmp_path: Path) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    days = weather(axis, GRID.n_cells)
+    days["pr"][:, 365 * 5 - 20 : 365 * 5 + 3] = 0.0  # over New Year 2006, the first that is kept
+    days["pr"][:, 365 * 8 - 20 : 365 * 8 + 20] = 0.0  # over New Year 2009, the first that is not
+    source = write(tmp_path / "in.nc", axis, days)
+    options = {"base": YEARS, "scenario": Scenario.SSP245, "dry_spells_cross_years": crossing}
+    paths = derive.derive([source], tmp_path / "all", **options).files
+    some = GridDefinition(36.0, 127.0, 5, 3, 0.25, 2006, 2008)
+    derive.derive([source], tmp_path / "some", years=some.axis, **options)
+    assert len(paths) == 22
+    for name in VARIABLES:
+        steps = VARIABLES[name].steps
+        whole = read(tmp_path / "all", name)[:, 5 * steps : 8 * steps]
+        np.testing.assert_array_equal(read(tmp_path / "some", name, grid=some), whole, err_msg=name)
+    assert np.isfinite(read(tmp_path / "some", "spei12", grid=some)[0]).all()  # the sum of January reaches back
+
+
+def test_without_earlier_months_the_first_sums_are_missing(tmp_path: Path) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    source = write(tmp_path / "in.nc", axis, weather(axis, GRID.n_cells))
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    assert np.isnan(read(tmp_path, "spei12")[:, :11]).all()
+
+
+def test_extremes_that_the_base_files_lack_are_used_nowhere(tmp_path: Path) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    days = weather(axis, GRID.n_cells)
+    source = write(tmp_path / "in.nc", axis, {name: days[name] for name in ("tas", "pr", "hurs", "sfcWind", "rsds")})
+    derive.derive([source], tmp_path / "a", base=YEARS, scenario=Scenario.SSP245)
+    whole = write(tmp_path / "whole.nc", axis, days)
+    derive.derive([source], tmp_path / "b", base=YEARS, scenario=Scenario.SSP245, base_files=[whole])
+    np.testing.assert_array_equal(read(tmp_path / "a", "spei12"), read(tmp_path / "b", "spei12"))
+
+
+def test_the_lattice_is_left_for_its_loader_but_not_over_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    source = write(tmp_path / "in.nc", axis, {"tas": weather(axis, GRID.n_cells)["tas"]})
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    assert read_lattice(tmp_path / "grid.toml") == GRID
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    assert not caplog.text
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, years=Years(2003, 2004))
+    assert "grid.toml is another lattice or other years than these files have" in caplog.text
+    assert read_lattice(tmp_path / "grid.toml") == GRID
 
 
 @pytest.mark.parametrize(

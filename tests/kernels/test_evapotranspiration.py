@@ -73,6 +73,26 @@ def test_a_humid_tropical_year_is_at_most_7_percent_under_the_papers_own_figures
     assert ((ratio > 0.93) & (ratio < 1.0)).all()  # saturation at the mean temperature, not over its daily range
 
 
+@pytest.mark.parametrize(
+    ("month", "tmin", "tmax", "ea", "u2", "rs", "expected", "low", "high"),
+    [
+        (1, -6.254, 11.134, 0.4438, 0.8134, 8.985, 24.72, -0.10, 0.10),
+        (5, 7.836, 22.986, 0.7822, 2.0091, 23.873, 149.49, -0.06, 0.02),
+    ],
+)
+def test_a_dry_continental_month_is_low_without_the_daily_extremes(month, tmin, tmax, ea, u2, rs, expected, low, high):
+    # Fallon, Nevada (39.4575 N, 1,208.5 m), 2015: monthly means of the AgriMet station, and the sum of the daily grass
+    # reference of the program Ref-ET 4.1 (University of Idaho) on the same days
+    ta = (tmin + tmax) / 2
+    inputs = [[[each]] for each in (ta, humidity(ta, ea), wind_at_10m(u2), rs)]
+    place = {"latitude": [39.4575], "month": [month], "elevation": 1208.5}
+    without = reference_evapotranspiration(*inputs, **place)[0, 0] / expected - 1
+    inputs[1] = [[100 * ea / saturated_over(tmin, tmax)]]
+    with_both = reference_evapotranspiration(*inputs, **place, tmin=[[tmin]], tmax=[[tmax]])[0, 0] / expected - 1
+    assert low < without < -0.05
+    assert 0 < with_both < high
+
+
 def test_matches_the_naive_version():
     inputs, latitude, elevation = climate(1)
     result = reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=elevation)

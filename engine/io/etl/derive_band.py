@@ -100,6 +100,8 @@ def compute(job: Job, rows: slice) -> Iterator[tuple[Scenario, str, Float32, NDA
             monthly[daily] = held.spread(_monthly(daily, held.days, record.axis))
             if daily in job.balance:
                 fed &= held.cells
+            if daily in EXTREMES and monthly.keys() >= set(EXTREMES):
+                job.gates[scenario].compare(monthly["tasmin"], monthly["tasmax"])
             yield scenario, YIELDS[daily][0], _kept(YIELDS[daily][0], monthly[daily], keep), held.cells
             of_held = {name: limit[held.cells] for name, limit in limits.items()}
             for name, values in _yearly(daily, held.days, record.axis, of_held, job.dry_spells_cross_years).items():

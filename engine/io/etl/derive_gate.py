@@ -71,6 +71,16 @@ class InputGate:
         self.valid[daily] = self.valid.get(daily, 0) + valid
         self.possible[daily] = self.possible.get(daily, 0) + possible
 
+    def compare(self, tasmin: Float32, tasmax: Float32) -> None:
+        """Refuse monthly means of a band, (cells, months), whose minima lie above the maxima: columns are swapped."""
+        compared = int(np.count_nonzero(~np.isnan(tasmin + tasmax)))
+        above = int(np.count_nonzero(tasmin > tasmax))
+        if above > _FEW * compared:
+            raise SchemaError(
+                f"{self.record.files}: the monthly mean of tasmin lies above that of tasmax in {above} of {compared}"
+                " months: are they swapped?"
+            )
+
     def close(self) -> list[Finding]:
         """Warnings of the whole record; refuses one whose largest value is too small for the unit it states."""
         findings = []
