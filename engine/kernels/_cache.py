@@ -45,11 +45,8 @@ def choose(where: str | None) -> None:
 @cache
 def folder() -> Path | None:
     """Folder of this version of the kernels; None when nothing is to be kept, or nothing can be."""
-    root = _store.root(_chosen)
-    if root is None or not _numba_fits():
-        return None
-    here = root / _key()
-    return here if _store.prepare(here) else None
+    roots = _store.roots(_chosen) if _numba_fits() else []
+    return next((root / _key() for root in roots if _store.prepare(root / _key())), None)
 
 
 def complete() -> bool:

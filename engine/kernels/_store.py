@@ -34,11 +34,18 @@ _MAGIC = b"climate-risk-engine kernel 1\n"
 _HEAD = len(_MAGIC) + 32
 
 
-def root(chosen: str | None) -> Path | None:
-    """Folder of all versions: `chosen`, else KERNEL_CACHE, else the user's cache; None for "off" and without a home."""
+def roots(chosen: str | None) -> list[Path]:
+    """Folders of all versions, in the order they are tried: `chosen`, else KERNEL_CACHE; then the user's own cache.
+
+    The second is for an image whose folder was filled on another kind of processor and is read-only now.
+    """
     said = chosen or os.environ.get("KERNEL_CACHE")
-    if said:
-        return None if said == OFF else Path(said).absolute()
+    if said == OFF:
+        return []
+    return [path for path in (said and Path(said).absolute(), _of_user()) if path]
+
+
+def _of_user() -> Path | None:
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not Path(base).is_absolute():  # a relative one is to be ignored, says its specification
         home = os.path.expanduser("~")  # noqa: PTH111 (Path.expanduser raises for a user without a home)
