@@ -275,6 +275,13 @@ def test_blank_rain_is_missing_unless_the_provider_says_it_is_dry(tmp_path: Path
         run([tmp_path / "rain.nc"], tmp_path / "c")
 
 
+def test_a_place_on_the_border_of_two_cells_is_not_lost(tmp_path: Path) -> None:
+    frame = placed(short()).with_columns(longitude=pl.when(station_id="108").then(-123.15).otherwise(-122.85))
+    frame.with_columns(latitude=48.45).write_csv(tmp_path / "t.csv")
+    run([tmp_path / "t.csv"], tmp_path)
+    assert len(values(tmp_path, "ta")) == 2
+
+
 def test_places_across_the_date_line_get_one_small_lattice(tmp_path: Path) -> None:
     frame = placed(short()).with_columns(longitude=pl.when(station_id="108").then(179.86).otherwise(-179.9))
     frame.with_columns(latitude=-17.0).write_csv(tmp_path / "fiji.csv")

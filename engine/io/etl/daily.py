@@ -263,8 +263,7 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
 
 def _held(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints, Ints]:
     """Number, lattice row and column of the places of a list that lie on the lattice; refuses two in one cell."""
-    east = (piece.longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2 + grid.lon0
-    ids = grid.locate(piece.latitude, east).astype(np.int64)
+    ids = grid.locate_around(piece.latitude, piece.longitude).astype(np.int64)
     place = np.flatnonzero(ids)
     cells = ids[place] - 1
     if not len(place):

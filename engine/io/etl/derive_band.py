@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.grid import GridDefinition
+from engine.io.etl import place_cells
 from engine.io.etl.daily import DailyRecord
 from engine.io.etl.derive_gate import InputGate
 from engine.kernels import indices, spei
@@ -134,16 +135,32 @@ def _base(job: Job, rows: slice) -> tuple[dict[str, Floats], Floats | None]:
 
 
 def _read(record: DailyRecord, gate: InputGate, daily: str, job: Job, rows: slice) -> _Held:
+    """Of places in a list only the rows that hold one are read: most of their lattice is empty."""
+    n_lon = job.grid.n_lon
+    parts = [rows]
+    if place_cells.is_list(record):
+        parts = [slice(row, row + 1) for row in place_cells.rows(record, job.grid) if rows.start <= row < rows.stop]
+    cells = np.zeros((rows.stop - rows.start) * n_lon, bool)
+    found = [np.empty((0, record.axis.n), np.float32)]
+    for part in parts:
+        days = _days(record, daily, job, part)
+        held = np.logical_not(np.isnan(days).all(axis=1))
+        first = (part.start - rows.start) * n_lon
+        cells[first : first + len(days)] = held
+        found.append(days if held.all() else days[held])
+    days = found[1] if len(found) == 2 else np.concatenate(found)
+    gate.look(daily, days, job.grid, np.flatnonzero(cells) + rows.start * n_lon)
+    gate.count(daily, int(np.count_nonzero(~np.isnan(days))), days.size)
+    return _Held(days, cells)
+
+
+def _days(record: DailyRecord, daily: str, job: Job, rows: slice) -> Float32:
     days = record.read(daily, job.grid, rows)
     if daily == "pr" and job.blank_rain_is_dry:
         blank = np.isnan(days)
         for other in record.pieces.keys() - {"pr"}:
             days[blank & ~np.isnan(record.read(other, job.grid, rows))] = 0.0
-    gate.look(daily, days, job.grid, rows)
-    valid = np.count_nonzero(~np.isnan(days), axis=1)
-    cells = valid > 0
-    gate.count(daily, int(valid.sum()), int(cells.sum()) * days.shape[1])
-    return _Held(days if cells.all() else days[cells], cells)
+    return days
 
 
 def _kept(name: str, values: Float32, keep: slice) -> Float32:

@@ -20,6 +20,7 @@ from engine.scenario import Scenario
 from engine.variables import VARIABLES
 
 Float32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 #: codes that files use for "missing" without declaring them
 _CODES = (-9.0, -9.9, -99.0, -99.9, 99.9, -999.0, 999.0, 999.9, -9999.0, 9999.0)
@@ -54,14 +55,15 @@ class InputGate:
     valid: dict[str, int] = field(default_factory=dict)
     possible: dict[str, int] = field(default_factory=dict)
 
-    def look(self, daily: str, days: Float32, grid: GridDefinition, rows: slice) -> None:
-        """Take note of a latitude band; refuse it for a value outside the hard range."""
+    def look(self, daily: str, days: Float32, grid: GridDefinition, cells: Ints) -> None:
+        """Take note of (cells, days) of some cells of the lattice, numbers from 0; refuse a value outside the hard
+        range."""
         limits = self.ranges[f"daily_{daily}"]
         found = outside(days, limits)
         if np.isnan(found.lowest):
             return
         if found.hard:
-            raise SchemaError(self._refusal(daily, days, limits, grid, rows))
+            raise SchemaError(self._refusal(daily, days, limits, grid, cells))
         low, high = self.extremes.get(daily, (found.lowest, found.highest))
         self.extremes[daily] = min(low, found.lowest), max(high, found.highest)
         self.unusual[daily] = self.unusual.get(daily, 0) + found.usual
@@ -111,10 +113,11 @@ class InputGate:
         days = self.record.axis.n
         return f"daily {daily} has a value on {round(days * valid / possible)} of {days} days"
 
-    def _refusal(self, daily: str, days: Float32, limits: Range, grid: GridDefinition, rows: slice) -> str:
+    def _refusal(self, daily: str, days: Float32, limits: Range, grid: GridDefinition, cells: Ints) -> str:
         bad = (days < limits.low) | (days > limits.high)
         cell, day = (int(index[0]) for index in np.nonzero(bad))
-        north, east = grid.latitudes[rows.start + cell // grid.n_lon], grid.longitudes[cell % grid.n_lon]
+        row, column = divmod(int(cells[cell]), grid.n_lon)
+        north, east = grid.latitudes[row], grid.longitudes[column]
         values = days[bad]
         lowest, highest = float(np.nanmin(days)), float(np.nanmax(days))
         odd = np.unique(values)

@@ -43,14 +43,20 @@ def lattice(record: DailyRecord, step: float, years: Years) -> GridDefinition:
     return GridDefinition(south, west, n_lat, n_lon, step, *years)
 
 
+def rows(record: DailyRecord, grid: GridDefinition) -> list[int]:
+    """Latitude rows of the lattice that hold a place, southernmost first."""
+    latitude, longitude = _places(record)
+    ids = grid.locate_around(latitude, longitude)
+    return [int(row) for row in np.unique((ids[ids > 0] - 1) // grid.n_lon)]
+
+
 def refuse_shared(record: DailyRecord, grid: GridDefinition) -> None:
     """Refuse two places in one cell: which of them the cell should be nobody can know.
 
     raises : SettingsError naming the first two
     """
     latitude, longitude = _places(record)
-    east = (longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2 + grid.lon0
-    ids = grid.locate(latitude, east)
+    ids = grid.locate_around(latitude, longitude)
     order = np.argsort(ids, kind="stable")
     twice = np.flatnonzero((np.diff(ids[order]) == 0) & (ids[order][1:] > 0))
     if len(twice):
