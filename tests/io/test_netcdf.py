@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import psycopg
 import pytest
@@ -51,6 +53,41 @@ def test_months_agree_with_walking_the_calendar(calendar, day):
 )
 def test_other_units_of_time_are_read(unit, number):
     assert timeaxis.months(np.array([number]), unit, "standard", "a file")[0] == 2021 * 12
+
+
+@pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian", "noleap", "all_leap", "360_day"])
+@given(
+    reference=st.datetimes(datetime(1850, 1, 1), datetime(2100, 1, 1)).filter(lambda date: date.day <= 28),
+    unit=st.sampled_from([("days", 1), ("hours", 24), ("minutes", 1440), ("seconds", 86400)]),
+    quarters=st.integers(0, 4 * 40_000),
+)
+def test_months_and_days_agree_with_cftime(calendar, reference, unit, quarters):
+    cftime = pytest.importorskip("cftime")
+    word, per_day = unit
+    units_of_time = f"{word} since {reference:%Y-%m-%d %H:%M:%S}"
+    number = quarters * per_day / 4
+    date = cftime.num2date(number, units_of_time, calendar)
+    stamp = np.array([number])
+    assert timeaxis.months(stamp, units_of_time, calendar, "a file") == [date.year * 12 + date.month - 1]
+    since = date.replace(hour=0, minute=0, second=0, microsecond=0) - cftime.datetime(1850, 1, 1, calendar=calendar)
+    assert timeaxis.days_since(stamp, units_of_time, calendar, "a file", 1850) == [since.days]
+
+
+@pytest.mark.parametrize(
+    ("days", "name"),
+    [
+        (np.arange(8) / 8, "3-hourly"),
+        (np.arange(48) / 24, "hourly"),
+        (np.arange(4.0), "daily"),
+        (np.array([0.0, 1.0, 40.0, 90.0]), "daily"),
+        (np.array([0.0, 31.0, 59.0]), "monthly"),
+        (np.array([365.0, 0.0, 730.0]), "yearly"),
+        (np.array([0.0, 5.0, 10.0]), "5-daily"),
+        (np.array([7.0]), ""),
+    ],
+)
+def test_steps_are_called_by_their_length(days, name):
+    assert timeaxis.spacing(days) == name
 
 
 @pytest.mark.parametrize(
@@ -114,6 +151,91 @@ def test_packed_values_are_unpacked_and_fills_are_missing():
     np.testing.assert_allclose(packing.values(packed, (slice(None),), "x"), [np.nan, 15.0, -94.9], rtol=1e-6)
     raw = xr.Variable("x", np.array([-9990, -999, 9.97e36, 1e20, 7, -5], np.float32), {"missing_value": np.float32(-5)})
     np.testing.assert_array_equal(packing.values(raw, (slice(None),), "x"), np.float32([np.nan] * 4 + [7, np.nan]))
+
+
+def packed(values, kind=np.float32, **attributes):
+    return packing.values(xr.Variable("x", np.array(values, kind), attributes), (slice(None),), "a file: x").tolist()
+
+
+def test_a_fill_may_be_of_any_float_type():
+    single, double = np.float32(-99.99), np.float64(-99.99)
+    assert packed([-99.99, 1], missing_value=double) == [pytest.approx(np.nan, nan_ok=True), 1]
+    assert packed([-99.99, 1], np.float64, missing_value=single) == [pytest.approx(np.nan, nan_ok=True), 1]
+    assert packed([-99.99, 3, 1], missing_value="3, -99.99f") == [pytest.approx(np.nan, nan_ok=True)] * 2 + [1]
+    assert packed([-99, 1], np.int16, _FillValue=np.int16(-99), missing_value=np.nan)[1] == 1
+    # no stored integer can be this, so it speaks of the unpacked values
+    assert np.isnan(packed([-3, 1], np.int16, scale_factor=0.5, missing_value=-1.5)).tolist() == [True, False]
+
+
+def test_valid_limits_of_packed_data_are_stored_values_unless_their_type_is_wider():
+    scale = {"scale_factor": 0.5, "add_offset": 10.0}
+    assert np.isnan(packed([-1, 0, 9, 10], np.int16, valid_range=np.int16([0, 9]), **scale)).tolist() == [1, 0, 0, 1]
+    assert np.isnan(packed([-1, 0, 9, 10], np.int16, valid_range=[10.0, 14.5], **scale)).tolist() == [1, 0, 0, 1]
+    assert np.isnan(packed([-91, -90, 1000, 1001], valid_min=-90.0, valid_max=np.int32(1000))).tolist() == [1, 0, 0, 1]
+
+
+def test_bytes_without_a_sign_keep_fill_and_limits():
+    stored = {"_Unsigned": "true", "scale_factor": 0.5, "_FillValue": np.int8(-1)}
+    assert packed([0, 127, -128, -2], np.int8, **stored) == [0, 63.5, 64, 127]
+    assert np.isnan(packed([-1, -5], np.int8, **stored)).tolist() == [True, False]
+    assert np.isnan(packed([100, -56, -55], np.int8, valid_max=np.int8(-56), **stored)).tolist() == [0, 0, 1]
+    assert packed([65535, 1], np.uint16, _Unsigned="false") == [-1, 1]
+
+
+def test_durations_in_short_units_are_not_taken_as_missing():
+    seconds = xr.Variable("x", np.array([20, 3]) * 86_400)
+    ceiling = units.ceiling(VARIABLES["wsdi"], "seconds", None)
+    assert packing.values(seconds, (slice(None),), "x", ceiling).tolist() == [1_728_000, 259_200]
+
+
+#: unit -> stored value of 1; as derive computes in it
+SPELLINGS = {
+    "mm/day": {
+        86_400.0: "kg m-2 s-1|kg m**-2 s**-1|kg m^-2 s^-1|kg/(m^2 s)|kg.m-2.s-1|kgm-2s-1|kg m⁻² s⁻¹|mm s-1|l m-2 s-1",
+        1.0: "mm/day|mm day-1|mm day^-1|mm.day-1|mm d**-1|MM/DAY|kg m-2 d-1|kg m-2|mm",
+        24.0: "mm h-1|mm/hr|mm hour-1|kg m-2 h-1",
+        25.4: "inches|in|inch/day|in d-1",
+        1000.0: "m|m of water equivalent|m day-1",
+        10.0: "cm|cm/day",
+    },
+    "degC": {
+        1.0: "degC|C|celsius|Celsius|degrees C|degree C|deg C|deg_C|degree_Celsius|degrees_celsius|degreeC|°C|℃",
+        -272.15: "K|k|kelvin|Kelvin|degK|degrees Kelvin",
+        -155 / 9: "degF|F|degree_Fahrenheit|degrees F|°F",
+    },
+    "m/s": {1.0: "m/s|m s-1|m s**-1|ms-1|m/sec", 1 / 3.6: "km/h|km h-1|kph", 1852 / 3600: "knots|kt|knot"},
+    "%": {1.0: "%|percent|pct", 100.0: "1|fraction|"},
+    "MJ/m2/day": {1.0: "MJ/m2/day|MJ m-2 d-1|MJ m-2", 0.0864: "W m-2|W/m2|W m**-2|W/m²", 1e-6: "J m-2|J m**-2 day-1"},
+}
+
+
+@pytest.mark.parametrize("stored", SPELLINGS)
+def test_units_of_daily_data_are_read_in_the_spellings_of_udunits(stored):
+    for value, spellings in SPELLINGS[stored].items():
+        for unit in spellings.split("|"):
+            found = units.daily_conversion("x", stored, unit, None, "a file")
+            assert found.factor + found.offset == pytest.approx(value, rel=1e-12), unit
+
+
+@pytest.mark.parametrize(
+    ("stored", "unit"),
+    [
+        ("mm/day", "mm/month"), ("mm/day", "mm/year"), ("mm/day", "kg"), ("degC", "m"), ("%", "degree"), ("%", "rad"),
+        ("MJ/m2/day", "MJ/m2/month"), ("mm/day", "0 mm"), ("mm/day", "9**9**9**9"), ("mm/day", "mm/"), ("m/s", "(m"),
+        ("mm/day", "__import__('os')"), ("degC", "degrees_north"), ("mm/day", "day as %Y%m%d"),
+    ],
+)  # fmt: skip
+def test_what_is_no_such_unit_is_refused(stored, unit):
+    with pytest.raises(SchemaError, match=r"a file: unit .* of x is not known; it is computed in"):
+        units.daily_conversion("x", stored, unit, None, "a file")
+
+
+def test_units_that_mean_several_things_are_not_guessed():
+    with pytest.raises(SchemaError, match="a file: pr has no unit; --unit pr=UNIT states it"):
+        units.daily_conversion("pr", "mm/day", None, None, "a file")
+    for name, unit in (("rn", "m"), ("rx5day", "mm h-1"), ("tx90p", "%"), ("spei12", "%"), ("cdd", "days/year")):
+        with pytest.raises(SchemaError, match=f"a file: unit '{unit}' is not known for {name}"):
+            units.conversion(VARIABLES[name], unit, None, "a file")
 
 
 def test_numerics_and_dates_in_memory_are_what_the_server_reads(warehouse):

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 
 #: coordinates may be off the lattice by this share of a step
 _TOLERANCE = 0.1
+_GAUSSIAN = ", as those of a Gaussian grid"
 _REMAP = "remap the file to one step first (cdo remapbil, remapcon for rain)"
 
 
@@ -32,9 +33,10 @@ def lattice_of(latitude: Floats, longitude: Floats, file: str) -> tuple[float, f
     if not known:
         raise SchemaError(f"{file} holds one point, which has no step: give the lattice as grid.toml")
     if abs(known[-1] - known[0]) * max(len(north), len(east)) > _TOLERANCE * known[0]:
+        gaussian = f"{_GAUSSIAN}," if np.ptp(np.diff(north)) > 1e-3 * known[0] else ""
         raise SchemaError(
-            f"{file}: cells are {known[0]:g} degree of latitude by {known[1]:g} of longitude; those of a lattice are as"
-            f" wide as they are high: {_REMAP}"
+            f"{file}: cells are {known[0]:g} degree of latitude{gaussian} by {known[1]:g} of longitude; those of a"
+            f" lattice are as wide as they are high: {_REMAP}"
         )
     step = known[0] if len(north) >= len(east) else known[-1]
     return float(np.round(north[0], 6)), float(np.round(east[0], 6)), len(north), len(east), step
@@ -70,7 +72,7 @@ def _step(degrees: Floats, what: str, file: str) -> float | None:
         raise SchemaError(f"{file}: {degrees[int(gaps.argmin())]:g} is twice among the {what}: leave one out")
     even = degrees[0] + step * np.arange(len(degrees))
     if step <= 0 or np.abs(degrees - even).max() > _TOLERANCE * step:
-        gaussian = ", as those of a Gaussian grid" if what == "latitudes" and np.ptp(gaps) < 0.1 * step else ""
+        gaussian = _GAUSSIAN if what == "latitudes" and np.ptp(gaps) < 0.1 * step else ""
         raise SchemaError(
             f"{file}: {what} lie {gaps.min():g} to {gaps.max():g} degree apart{gaussian}; those of a lattice are evenly"
             f" spaced: {_REMAP}"
