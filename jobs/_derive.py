@@ -7,6 +7,7 @@ import logging
 import time
 from pathlib import Path
 
+from engine import kernels, settings
 from engine.errors import SettingsError
 from engine.io.etl import station_tables
 from engine.io.etl.loading import OBSERVED
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--daily", type=Path, nargs="+", required=True, metavar="FILE",
-        help="daily NetCDF files, or tables of stations (CSV, Parquet)",
+        help="daily NetCDF files, or tables of stations (CSV, Parquet, XLSX)",
     )  # fmt: skip
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
     made.add_argument(
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.io.etl.grid import read_lattice
 
     started = time.perf_counter()
+    kernels.keep_compiled_in(settings.load().kernel_cache)
     if args.step is not None and not (args.lattice is None and 0 < args.step <= 10):
         raise SettingsError("--step is a number of degrees above 0 and up to 10, and goes without --lattice")
     with _console.cell_progress("derive") as progress:

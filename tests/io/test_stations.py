@@ -133,7 +133,7 @@ def test_the_daily_export_of_the_korean_service_is_read_as_it_comes(plain: Path,
 
 
 @pytest.mark.parametrize(
-    "kind", ["semicolon", "a file a station", "parquet", "tab utf-16", "gzip", "table of stations"]
+    "kind", ["semicolon", "a file a station", "parquet", "tab utf-16", "gzip", "xlsx", "table of stations"]
 )
 def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: Path, tmp_path: Path) -> None:
     frame, path, tables = placed(short()), tmp_path / "t.csv", {}
@@ -152,6 +152,9 @@ def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: Path, tmp_path:
         tables = {"columns": {"tas": "mean", "date": "day"}}
     elif kind == "tab utf-16":
         path.write_bytes(frame.write_csv(separator="\t").encode("utf-16"))
+    elif kind == "xlsx":
+        files = [tmp_path / "t.xlsx"]
+        frame.write_excel(files[0])
     elif kind == "gzip":
         files = [tmp_path / "t.csv.gz"]
         files[0].write_bytes(gzip.compress(frame.write_csv().encode()))

@@ -186,7 +186,10 @@ def _reference(records: Mapping[Scenario, DailyRecord], given: DailyRecord | Non
         if DEFAULT_SCENARIO not in records and len(records) > 1:
             raise SettingsError(f"base years {base}: give base files, or the files of {DEFAULT_SCENARIO.code}")
         given = records.get(DEFAULT_SCENARIO) or next(iter(records.values()))
-    given = given.within(base)
+    if not given.covered.holds(base):
+        raise SettingsError(
+            f"{base} is not inside {given.covered}, the years of {given.files}; choose other base years"
+        )
     return given.within(Years(max(base.first - 1, given.covered.first), base.last))
 
 

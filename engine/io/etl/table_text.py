@@ -1,4 +1,4 @@
-"""Tables as people have them: CSV in the encodings and dialects of spreadsheets and weather services, or Parquet."""
+"""Tables as people have them: CSV in the dialects of spreadsheets and weather services, workbooks, Parquet."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine.errors import SchemaError
 from engine.io.etl import containers
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+_WORKBOOK = (".xlsx", ".xls")
 #: header by which the Korean weather service names its stations: nobody else's table has it
 KOREAN = "지점"
 _PARQUET = b"PAR1"
@@ -43,22 +44,34 @@ def is_table(path: Path) -> bool:
     name = path.name.lower()
     for packed in (".gz", ".zip"):
         name = name.removesuffix(packed)
-    if name.endswith(SUFFIXES):
+    if name.endswith((*SUFFIXES, *_WORKBOOK)):
         return True
     with path.open("rb") as stream:
         return stream.read(4) == _PARQUET
 
 
 def read(path: Path) -> pl.DataFrame:
-    """Every column; those of a CSV as text. The file may be gzip or a zip with one table.
+    """Every column; those of a CSV as text, of a workbook the first sheet's. A CSV may be gzip or a zip with one table.
 
     raises : SchemaError for a file that is none
     """
     try:
+        if path.name.lower().endswith(_WORKBOOK):
+            return _workbook(path)
         with containers.opened(path, SUFFIXES, ("plain",)) as content:
             return parse(content.path.read_bytes(), path.name)
     except FileNotFoundError as err:
         raise SchemaError(f"{path} does not exist") from err
+
+
+def _workbook(path: Path) -> pl.DataFrame:
+    try:
+        frame = pl.read_excel(path, engine="calamine", infer_schema_length=None)
+    except FileNotFoundError:
+        raise
+    except Exception as err:  # the reader's own kinds
+        raise SchemaError(f"{path.name} cannot be read as a workbook: {str(err).splitlines()[0]}") from err
+    return frame.rename({column: column.strip() for column in frame.columns})
 
 
 def parse(content: bytes, name: str) -> pl.DataFrame:
