@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 import xarray as xr
 
 from engine.errors import SchemaError, SettingsError
-from engine.io.etl import derive, layout, station_tables, table_text
+from engine.grid import GridDefinition
+from engine.io.etl import derive, layout, place_cells, station_tables, table_text
+from engine.io.etl.daily import DailyRecord
 from engine.io.etl.derive import Derived
 from engine.io.etl.station_tables import TableOptions
 from engine.period import Years
@@ -97,45 +100,52 @@ def korean(path: Path, frame: pl.DataFrame) -> Path:
     return path
 
 
+def read(files: list[Path], **tables: object) -> dict[str, np.ndarray]:
+    """Daily variable -> (stations, days), the southern one first."""
+    with ExitStack() as stack:
+        record = DailyRecord.open(stack, files, tables=TableOptions(blank_rain_is_dry=True, **tables))  # type: ignore[arg-type]
+        assert (record.axis.years, record.scope) == (YEARS, "observed")
+        grid = place_cells.lattice(record, 0.1, YEARS)
+        rows = place_cells.rows(record, grid)
+        found = {
+            name: np.concatenate([record.read(name, grid, slice(row, row + 1)) for row in rows])
+            for name in record.pieces
+        }
+    return {name: block[~np.isnan(block).all(axis=1)] for name, block in found.items()}
+
+
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a plain CSV of two stations gives."""
-    folder = tmp_path_factory.mktemp("plain")
-    placed(series()).write_csv(folder / "stations.csv")
-    run([folder / "stations.csv"], folder)
-    return folder
+def plain() -> dict[str, np.ndarray]:
+    """What the stations reported."""
+    days = [series().filter(station_id=station).with_columns(pl.col("pr").fill_null(0.0)) for station in ("159", "108")]
+    return {name: np.stack([each[name].cast(pl.Float32) for each in days]) for name in ("tas", *PLAIN)}
 
 
-def assert_same(out: Path, plain: Path, *names: str) -> None:
-    for name in names or ("ta", "rn", "rx5day"):
-        found, wanted = values(out, name), values(plain, name)
-        assert found.keys() == wanted.keys()
-        for place, numbers in wanted.items():
-            np.testing.assert_array_equal(found[place], numbers, err_msg=f"{name} {place}")
+def assert_same(found: dict[str, np.ndarray], plain: dict[str, np.ndarray]) -> None:
+    assert found.keys() >= {"tas", "pr"}
+    for name in found.keys() & plain.keys():
+        np.testing.assert_array_equal(found[name], plain[name], err_msg=name)
 
 
-def test_each_station_becomes_the_cell_that_holds_it_and_its_numbers_are_those_of_its_days(plain: Path) -> None:
-    assert values(plain, "ta").keys() == {(37.6, 127.0), (35.1, 129.0)}
-    days = series().filter(station_id="159").with_columns(pl.col("pr").fill_null(0.0))
-    monthly = days.group_by_dynamic("date", every="1mo").agg(pl.col("tas").mean(), pl.col("pr").sum())
-    np.testing.assert_allclose(values(plain, "ta")[35.1, 129.0], monthly["tas"], atol=1e-5)
-    np.testing.assert_allclose(values(plain, "rn")[35.1, 129.0], monthly["pr"], rtol=1e-5)
-    yearly = days.group_by_dynamic("date", every="1y").agg(pl.col("pr").max())
-    np.testing.assert_allclose(values(plain, "rx1day")[35.1, 129.0], yearly["pr"], rtol=1e-6)
-    lattice = (plain / "grid.toml").read_text("utf-8").split()
-    assert lattice[lattice.index("step") + 2] == "0.1"  # for the loader of the lattice
-
-
-def test_the_daily_export_of_the_korean_service_is_read_as_it_comes(plain: Path, tmp_path: Path) -> None:
+def test_the_export_of_the_korean_service_is_read_as_it_comes_and_each_station_becomes_its_cell(tmp_path: Path) -> None:
     derived = run([korean(tmp_path / "OBS_ASOS_DD_20110101.csv", series())], tmp_path)
     assert not derived.findings
-    assert_same(tmp_path, plain, "ta", "rn", "si", "rhm", "ws", "wsdi", "rx5day", "tnn")
+    assert len(derived.files) == 21
+    assert values(tmp_path, "ta").keys() == {(37.6, 127.0), (35.1, 129.0)}
+    days = series().filter(station_id="159").with_columns(pl.col("pr").fill_null(0.0))
+    monthly = days.group_by_dynamic("date", every="1mo").agg(pl.col("tas", "rsds").mean(), pl.col("pr").sum())
+    for name, daily in (("ta", "tas"), ("rn", "pr"), ("si", "rsds")):
+        np.testing.assert_allclose(values(tmp_path, name)[35.1, 129.0], monthly[daily], rtol=1e-5, atol=1e-5)
+    yearly = days.group_by_dynamic("date", every="1y").agg(pl.col("pr").max())
+    np.testing.assert_allclose(values(tmp_path, "rx1day")[35.1, 129.0], yearly["pr"], rtol=1e-6)
+    lattice = (tmp_path / "grid.toml").read_text("utf-8").split()
+    assert lattice[lattice.index("step") + 2] == "0.1"  # for the loader of the lattice
 
 
 @pytest.mark.parametrize(
     "kind", ["semicolon", "a file a station", "parquet", "tab utf-16", "gzip", "xlsx", "table of stations"]
 )
-def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: Path, tmp_path: Path) -> None:
+def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: dict, tmp_path: Path) -> None:
     frame, path, tables = placed(short()), tmp_path / "t.csv", {}
     files = [path]
     if kind == "semicolon":
@@ -164,8 +174,7 @@ def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: Path, tmp_path:
             tmp_path / "stations.csv"
         )
         tables = {"stations": tmp_path / "stations.csv"}
-    run(files, tmp_path / "out", tables=tables)
-    assert_same(tmp_path / "out", plain)
+    assert_same(read(files, **tables), plain)
 
 
 def cf_list() -> xr.Dataset:
@@ -205,7 +214,7 @@ def ragged(data: xr.Dataset, kind: str) -> xr.Dataset:
 
 
 @pytest.mark.parametrize("kind", ["orthogonal", "time first", "sel", "length 1", "transect"])
-def test_stations_of_cf_are_read_in_every_shape(kind: str, plain: Path, tmp_path: Path) -> None:
+def test_stations_of_cf_are_read_in_every_shape(kind: str, plain: dict, tmp_path: Path) -> None:
     data, files = cf_list(), [tmp_path / "a.nc"]
     if kind == "orthogonal":
         data.to_netcdf(files[0])
@@ -214,6 +223,12 @@ def test_stations_of_cf_are_read_in_every_shape(kind: str, plain: Path, tmp_path
     elif kind == "transect":  # both on one line of a lattice: latitude alone is scalar
         data = data.assign_coords(lat=37.5714, lon=("station", [126.9, 127.1])).swap_dims(station="lon")
         data.drop_vars("station", errors="ignore").to_netcdf(files[0])
+        with ExitStack() as stack:
+            record = DailyRecord.open(stack, files)
+            assert record.lattice() == (37.5714, 126.9, 1, 2, 0.2)
+            grid = GridDefinition(*record.lattice(), *YEARS)
+            np.testing.assert_array_equal(record.read("tas", grid, slice(0, 1)), plain["tas"][::-1])
+        return
     else:
         files = [tmp_path / "a.nc", tmp_path / "b.nc"]
         for station, file in enumerate(files):
@@ -221,15 +236,11 @@ def test_stations_of_cf_are_read_in_every_shape(kind: str, plain: Path, tmp_path
             if kind == "length 1":
                 one = one.expand_dims(["lat", "lon"])
             one.to_netcdf(file)
-    derive.derive(files, tmp_path / "out", base=YEARS, scenario=Scenario.SSP245)
-    if kind == "transect":
-        assert values(tmp_path / "out", "ta").keys() == {(37.57, 126.9), (37.57, 127.1)}
-    else:
-        assert_same(tmp_path / "out", plain)
+    assert_same(read(files), plain)
 
 
 @pytest.mark.parametrize("kind", ["contiguous", "indexed", "incomplete"])
-def test_stations_with_times_of_their_own_meet_on_the_same_days(kind: str, plain: Path, tmp_path: Path) -> None:
+def test_stations_with_times_of_their_own_meet_on_the_same_days(kind: str, plain: dict, tmp_path: Path) -> None:
     data = cf_list()
     if kind == "incomplete":
         found = ragged(data, "contiguous")
@@ -241,24 +252,22 @@ def test_stations_with_times_of_their_own_meet_on_the_same_days(kind: str, plain
     else:
         found = ragged(data, kind)
     found.to_netcdf(tmp_path / "a.nc")
-    derive.derive([tmp_path / "a.nc"], tmp_path, base=YEARS, scenario=Scenario.SSP245)
-    for name in ("ta", "rn", "ta_yearly"):
-        wanted, got = values(plain, name), values(tmp_path, name)
-        np.testing.assert_array_equal(got[37.6, 127.0], wanted[37.6, 127.0])
-        late = got[35.1, 129.0]
-        assert np.isnan(late[: len(late) // 2]).all()
-        np.testing.assert_array_equal(late[len(late) // 2 :], wanted[35.1, 129.0][len(late) // 2 :])
+    got = read([tmp_path / "a.nc"])
+    for name in ("tas", "pr"):
+        np.testing.assert_array_equal(got[name][1], plain[name][1])
+        assert np.isnan(got[name][0, :365]).all()
+        np.testing.assert_array_equal(got[name][0, 365:], plain[name][0, 365:])
 
 
-def test_radiation_comes_from_sunshine_only_where_a_station_has_none_of_its_own(tmp_path: Path, caplog) -> None:
-    frame = placed(series()).drop("tas", "tasmin", "tasmax", "pr", "hurs", "sfcWind")
-    frame = frame.with_columns(rsds=pl.when(station_id="159").then(None).otherwise(pl.col("rsds")))
-    frame.write_csv(tmp_path / "t.csv")
-    run([tmp_path / "t.csv"], tmp_path)
+def test_radiation_comes_from_sunshine_only_where_a_station_has_none_of_its_own(
+    plain: dict, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = placed(series())
+    frame.with_columns(rsds=pl.when(station_id="108").then("rsds")).write_csv(tmp_path / "t.csv")
+    found = read([tmp_path / "t.csv"])["rsds"]
     assert "radiation of 1 of 2 stations is estimated from their hours of sunshine" in caplog.text
-    own = frame.filter(station_id="108")["rsds"].mean()
-    assert values(tmp_path, "si")[37.6, 127.0].mean() == pytest.approx(own, abs=0.1)
-    assert 10 < values(tmp_path, "si")[35.1, 129.0].mean() < 16  # half the possible sunshine of 35 N
+    np.testing.assert_array_equal(found[1], plain["rsds"][1])
+    assert 10 < found[0].mean() < 16  # half the possible sunshine of 35 N
 
 
 def test_blank_rain_is_missing_unless_the_provider_says_it_is_dry(tmp_path: Path) -> None:
@@ -281,17 +290,18 @@ def test_blank_rain_is_missing_unless_the_provider_says_it_is_dry(tmp_path: Path
 def test_a_place_on_the_border_of_two_cells_is_not_lost(tmp_path: Path) -> None:
     frame = placed(short()).with_columns(longitude=pl.when(station_id="108").then(-123.15).otherwise(-122.85))
     frame.with_columns(latitude=48.45).write_csv(tmp_path / "t.csv")
-    run([tmp_path / "t.csv"], tmp_path)
-    assert len(values(tmp_path, "ta")) == 2
+    assert len(read([tmp_path / "t.csv"])["tas"]) == 2
 
 
 def test_places_across_the_date_line_get_one_small_lattice(tmp_path: Path) -> None:
     frame = placed(short()).with_columns(longitude=pl.when(station_id="108").then(179.86).otherwise(-179.9))
     frame.with_columns(latitude=-17.0).write_csv(tmp_path / "fiji.csv")
-    run([tmp_path / "fiji.csv"], tmp_path)
-    with xr.open_dataset(layout.gridded_path(tmp_path, VARIABLES["ta"], Scenario.SSP245, YEARS)) as data:
-        assert data.sizes["longitude"] == 3
-        assert data["TA"].notnull().any("time").to_numpy().tolist() == [[True, False, True]]
+    with ExitStack() as stack:
+        record = DailyRecord.open(stack, [tmp_path / "fiji.csv"])
+        grid = place_cells.lattice(record, 0.1, YEARS)
+        assert (grid.lon0, grid.n_lat, grid.n_lon) == (179.9, 1, 3)
+        held = ~np.isnan(record.read("tas", grid, slice(0, 1))).all(axis=1)
+    assert held.tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(
