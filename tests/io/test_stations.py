@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -143,7 +144,32 @@ def test_the_export_of_the_korean_service_is_read_as_it_comes_and_each_station_b
 
 
 @pytest.mark.parametrize(
-    "kind", ["semicolon", "a file a station", "parquet", "tab utf-16", "gzip", "xlsx", "table of stations"]
+    "way",
+    ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S+09:00", "%Y%m%d.0", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%m/%d/%Y", "parts"],
+)
+def test_dates_are_read_in_every_unambiguous_way(way: str, plain: dict, tmp_path: Path) -> None:
+    frame, date = placed(short()), pl.col("date").cast(pl.Datetime)
+    if way == "parts":
+        frame = frame.with_columns(year=date.dt.year(), Month=date.dt.month(), day=date.dt.day()).drop("date")
+    else:
+        frame = frame.with_columns(date=date.dt.strftime(way))
+    frame.write_csv(tmp_path / "t", separator="|")
+    assert_same(read([tmp_path / "t"]), plain)
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [("%y-%m-%d", "are not a date such as 2018-01-31"), ("%d/%m/%Y", r"'0./0./2011' may be day/month or month/day")],
+)
+def test_dates_that_may_be_others_are_refused(way: str, message: str, tmp_path: Path) -> None:
+    few = placed(short()).filter(pl.col("date").dt.day() <= 12).with_columns(date=pl.col("date").dt.strftime(way))
+    few.write_csv(tmp_path / "t.csv")
+    with pytest.raises(SchemaError, match=message):
+        read([tmp_path / "t.csv"])
+
+
+@pytest.mark.parametrize(
+    "kind", ["semicolon", "a file a station", "parquet", "tab utf-16", "gzip", "zip", "xlsx", "table of stations"]
 )
 def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: dict, tmp_path: Path) -> None:
     frame, path, tables = placed(short()), tmp_path / "t.csv", {}
@@ -165,6 +191,10 @@ def test_a_table_of_any_dialect_gives_the_same(kind: str, plain: dict, tmp_path:
     elif kind == "xlsx":
         files = [tmp_path / "t.xlsx"]
         frame.write_excel(files[0])
+    elif kind == "zip":
+        files = [tmp_path / "t.zip"]
+        with zipfile.ZipFile(files[0], "w") as archive:
+            archive.writestr("OBS.csv", frame.write_csv())
     elif kind == "gzip":
         files = [tmp_path / "t.csv.gz"]
         files[0].write_bytes(gzip.compress(frame.write_csv().encode()))
@@ -313,10 +343,15 @@ def test_places_across_the_date_line_get_one_small_lattice(tmp_path: Path) -> No
         (lambda f: pl.concat([f] * 24), SchemaError, "hourly data, expected one row a station and day"),
         (lambda f: f.with_columns(pl.col("latitude") + pl.col("tas") / 99), SchemaError, "2 stations have several pl"),
         (lambda f: f.with_columns(tas=pl.lit("warm")), SchemaError, "1462 values of column tas are not a number, the"),
-        (lambda f: f.with_columns(date=pl.lit("31/12/2011")), SchemaError, "not a date such as 2018-01-31, the first"),
+        (lambda f: f.with_columns(date=pl.lit("2011-13-45")), SchemaError, "not a date such as 2018-01-31, the first"),
         (lambda f: f.drop("tas", "tasmin", "tasmax", *PLAIN), SchemaError, "no column holds a daily variable"),
         (lambda f: f.drop("date"), SchemaError, "no column holds a date"),
         (lambda f: f.with_columns(TA=pl.col("tas")), SchemaError, "columns 'tas' and 'TA' both hold tas"),
+        (
+            lambda f: f.with_columns(tas_duplicated_0="tas"),
+            SchemaError,
+            "columns 'tas' and 'tas_duplicated_0' both hold tas",
+        ),
         (lambda f: f.rename({"tas": "tas (furlong)"}), SchemaError, "furlong"),
         (lambda f: moved(f, 35.12, 129.01), SettingsError, "1 of its 2 places lie in a cell that holds another"),
         (lambda f: moved(f, -60.0, -60.0), SettingsError, "would need a lattice of 952 x 1711 cells of 0.1 degree"),

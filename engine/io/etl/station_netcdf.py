@@ -71,8 +71,11 @@ def _single(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable, tim
     for key, variable in data.variables.items():
         if str(key) == bounds:
             found[str(key)] = variable.to_base_variable()
-        elif along in variable.dims and str(key) != along and variable.size == data.sizes[along]:
-            found[str(key)] = xr.Variable((STATION, along), np.asarray(variable.values).reshape(1, -1), variable.attrs)
+        elif along in variable.dims and str(key) != along:
+            values = np.asarray(variable.values)
+            longer = [dimension for dimension in variable.dims if dimension == along or variable.sizes[dimension] > 1]
+            shape = [1, *(variable.sizes[dimension] for dimension in longer)]
+            found[str(key)] = xr.Variable((STATION, *longer), values.reshape(shape), variable.attrs)
     return _assembled(found, latitude, longitude, along, time, data.attrs)
 
 

@@ -40,6 +40,8 @@ _HEADERS = {
     "평균기온": "tas", "최고기온": "tasmax", "최저기온": "tasmin", "일강수량": "pr", "평균상대습도": "hurs",
     "평균풍속": "sfcWind", "합계일사량": "rsds", "합계일조시간": SUNSHINE,
 }  # fmt: skip
+#: columns that together are a date, and the name of what is made of them
+_PARTS, _JOINED = ("year", "month", "day"), "year, month, day"
 #: what `--column` may name
 NAMES = (ID, DATE, LATITUDE, LONGITUDE, *UNITS)
 #: a station's own radiation is used when it has this share of the days that its sunshine has
@@ -146,6 +148,11 @@ def _frame(path: Path, options: TableOptions) -> tuple[pl.DataFrame, Header]:
             f"{path.name} has no column {', '.join(absent)}, which --column names; it has {', '.join(table.columns)}"
         )
     daily = [name for name in found if name in UNITS]
+    parts = {column.lower(): column for column in table.columns if column.lower() in _PARTS}
+    if DATE not in found and len(parts) == len(_PARTS):
+        numbers = [table_text.numbers(table[parts[part]], path.name).cast(pl.Int32).alias(part) for part in _PARTS]
+        table = table.with_columns(pl.DataFrame(numbers).select(pl.date(*_PARTS)).to_series().alias(_JOINED))
+        found[DATE] = _JOINED
     if DATE not in found or not daily:
         lacking = "date" if DATE not in found else f"daily variable ({', '.join(UNITS)})"
         raise SchemaError(

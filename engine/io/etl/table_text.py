@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,21 +15,21 @@ from engine.io.etl import containers
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 _WORKBOOK = (".xlsx", ".xls")
+_NETCDF = (".nc", ".nc4", ".cdf")
 #: header by which the Korean weather service names its stations: nobody else's table has it
 KOREAN = "지점"
 _PARQUET = b"PAR1"
 _UNIT = re.compile(r"^(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*$")
 _UNIT_WORDS = {"mj/m2": "MJ/m2/day", "mj/㎡": "MJ/m2/day", "mj/m²": "MJ/m2/day", "℃": "degC", "°c": "degC", "hr": "h"}
+#: an earlier year is one of two digits
+_FIRST_YEAR = 1000
 _BLANKS = ("", "-", "--", ".", "na", "n/a", "nan", "null", "none")
-_DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y%m%d",
-    "%Y/%m/%d",
-    "%Y.%m.%d",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-)
+_DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
+#: a time of day and a zone behind a date, and what a spreadsheet makes of 20180131
+_BEHIND = r"(?:[T ]\d{1,2}:\d{2}.*|\.0+)$"
+_SEPARATORS = ",;\t|"
+#: what polars adds to a header that comes again
+_AGAIN = re.compile(r"_duplicated_\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,20 @@ class Header:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table by its name (packed or not) or, for Parquet, by its first bytes."""
+    """Whether a file is a table: by its name, by what a zip holds, or by its beginning."""
     name = path.name.lower()
-    for packed in (".gz", ".zip"):
-        name = name.removesuffix(packed)
-    if name.endswith((*SUFFIXES, *_WORKBOOK)):
+    if name.removesuffix(".gz").endswith((*SUFFIXES, *_WORKBOOK)):
         return True
     with path.open("rb") as stream:
-        return stream.read(4) == _PARQUET
+        head = stream.read(4096)
+    if head[:4] == _PARQUET:
+        return True
+    if head[:2] == b"PK" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(member.lower().endswith(SUFFIXES) for member in archive.namelist())
+    if head[:1] in (b"<", b"{") or b"\0" in head or name.endswith(_NETCDF):
+        return False
+    return any(separator.encode() in head.partition(b"\n")[0] for separator in _SEPARATORS)
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -88,7 +95,7 @@ def parse(content: bytes, name: str) -> pl.DataFrame:
             lines.pop(0)
         if not lines:
             raise SchemaError(f"{name} holds no row")
-        separator = max(",;\t", key=lines[0].count)
+        separator = max(_SEPARATORS, key=lines[0].count)
         frame = pl.read_csv(
             io.BytesIO("".join(lines).encode()), separator=separator, infer_schema=False, truncate_ragged_lines=False
         )
@@ -116,6 +123,7 @@ def decoded(content: bytes, name: str) -> str:
 
 def split_unit(header: str) -> tuple[str, str]:
     """`평균기온(°C)` -> (`평균기온`, `°C`); the unit is "" where none stands in brackets at the end."""
+    header = _AGAIN.sub("", header)
     match = _UNIT.match(header)
     return (match[1].strip(), match[2].strip()) if match else (header.strip(), "")
 
@@ -151,9 +159,16 @@ def dates(column: pl.Series, name: str) -> pl.Series:
         return column.cast(pl.Date) if column.dtype == pl.Date else column.dt.date()
     text = column.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None)
-    tried = [text.str.to_date(way, strict=False) for way in _DATE_FORMATS]
+    plain = text.str.replace(_BEHIND, "")
+    tried = [plain.str.to_date(way, strict=False) for way in _DATE_FORMATS]
+    tried = [found.set((found.dt.year() < _FIRST_YEAR).fill_null(False), None) for found in tried]
     found = min(tried, key=lambda each: each.null_count())
     _refuse(text, found, column.name, name, "a date such as 2018-01-31")
+    if any(other.null_count() == found.null_count() and not other.equals(found) for other in tried):
+        raise SchemaError(
+            f"{name}: dates of column {column.name} such as {text.drop_nulls()[0]!r} may be day/month or month/day;"
+            " write the year first"
+        )
     return found
 
 
