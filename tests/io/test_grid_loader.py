@@ -77,6 +77,10 @@ def test_a_lattice_is_taken_from_any_gridded_file(warehouse, tmp_path):
             "lat0 = 35.0\nlon0 = 127\nn_lat = 8\nn_lon = 8\nstep = 0\nfirst_year = 2021\nlast_year = 2100\n",
             "not a lattice",
         ),
+        (
+            "lat0 = 35.0\nlon0 = 178\nn_lat = 8\nn_lon = 8\nstep = 1\nfirst_year = 2021\nlast_year = 2100\n",
+            r"longitudes 178 to 185 cross the date line; a lattice lies within -180\.\.180",
+        ),
         ("lat0 = \n", "cannot be read"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import SchemaError
@@ -56,6 +56,7 @@ def test_other_units_of_time_are_read(unit, number):
 
 
 @pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian", "noleap", "all_leap", "360_day"])
+@settings(max_examples=25)
 @given(
     reference=st.datetimes(datetime(1850, 1, 1), datetime(2100, 1, 1)).filter(lambda date: date.day <= 28),
     unit=st.sampled_from([("days", 1), ("hours", 24), ("minutes", 1440), ("seconds", 86400)]),
@@ -180,6 +181,13 @@ def test_bytes_without_a_sign_keep_fill_and_limits():
     assert np.isnan(packed([-1, -5], np.int8, **stored)).tolist() == [True, False]
     assert np.isnan(packed([100, -56, -55], np.int8, valid_max=np.int8(-56), **stored)).tolist() == [0, 0, 1]
     assert packed([65535, 1], np.uint16, _Unsigned="false") == [-1, 1]
+
+
+@pytest.mark.parametrize(("per", "times"), [(1.0, ""), (30.4, "per day")])
+def test_joules_of_radiation_are_those_of_the_day_or_of_the_month_that_the_sun_allows(per, times):
+    limits, days = load_ranges()["si_clearness"], np.full(12, 30.4)
+    found = units.solar_conversion("J m-2", None, np.full(12, 15e6 * per), 36.0, days, limits, "a file")
+    assert (found.factor, found.times) == (1e-6, times)
 
 
 def test_durations_in_short_units_are_not_taken_as_missing():

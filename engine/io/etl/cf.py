@@ -57,8 +57,11 @@ class Cube:
 
 
 def text(attributes: Any, name: str) -> str:
-    """A text attribute, "" when absent."""
-    return str(attributes.get(name, "")).strip()
+    """A text attribute, "" when absent; an array of one text is that text."""
+    found = attributes.get(name, "")
+    if isinstance(found, np.ndarray | list) and np.size(found) == 1:
+        found = np.ravel(found)[0]
+    return (found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)).strip()
 
 
 def cube(data: xr.Dataset, key: str, file: str) -> Cube:
@@ -137,6 +140,16 @@ def stamps(data: xr.Dataset, dimension: str, file: str) -> xr.Variable:
     return xr.Variable((dimension,), ends.mean(axis=1), own)
 
 
+def months(time: xr.Variable, file: str) -> NDArray[np.int64]:
+    """Months since year 0 of the time of a `Cube`; see `timeaxis.months`."""
+    return timeaxis.months(time.to_numpy(), time.attrs["units"], time.attrs["calendar"], file)
+
+
+def spacing(time: xr.Variable, file: str) -> str:
+    """What the steps of the time of a `Cube` are called; see `timeaxis.spacing`."""
+    return timeaxis.spacing(timeaxis.in_days(time.to_numpy(), time.attrs["units"], file))
+
+
 def wrapped(longitude: Floats) -> Floats:
     """Degrees east in -180..180, where 180 is -180: the one place where longitudes are brought into range."""
     inside = (longitude >= -180.0) & (longitude < 180.0)
@@ -161,8 +174,8 @@ def _horizontal(data: xr.Dataset, kind: _Kind, dimensions: Collection[Any], what
             degrees, dimension = np.take(degrees, 0, axis=1 - axis), str(variable.dims[axis])
         if text(variable.attrs, "units").lower().startswith("rad"):
             raise SchemaError(f"{what}: {key} is in radians, expected degrees")
-        if not np.isfinite(degrees).all() or np.abs(degrees).max(initial=0.0) > kind.limit + 1e-6:
-            raise SchemaError(f"{what}: the values of {key} are no {kind.name} in degrees: up to {np.max(degrees):g}")
+        if bad := int((~(np.abs(degrees) <= kind.limit + 1e-6)).sum()):
+            raise SchemaError(f"{what}: {bad} values of {key} are missing or no {kind.name} in degrees")
         return _Found(dimension, degrees)
     return None
 

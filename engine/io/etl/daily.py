@@ -59,7 +59,7 @@ class _Piece:
         return str(self.time.attrs["calendar"])
 
     def years(self) -> Years:
-        year = timeaxis.months(self.time.to_numpy(), self.time.attrs["units"], self.calendar, self.file) // 12
+        year = cf.months(self.time, self.file) // 12
         return Years(int(year.min()), int(year.max()))
 
     def days(self, axis: DayAxis) -> Ints:
@@ -198,6 +198,11 @@ def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> lis
         held = cube.variable
         unit = str(held.attrs["units"]) if "units" in held.attrs else None
         found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)
+        if found.amount and name not in overrides and daily_names.is_mean(held):
+            raise SchemaError(
+                f"{file}: {key} is an amount ({found.found}) and a mean over time by its cell_methods: of which step is"
+                f" the amount? Give daily sums (cdo daysum), or a rate (--unit {name}={UNITS[name]})"
+            )
         scope = cf.text(data.attrs, "scope") or "full"
         piece = _Piece(
             file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope
@@ -212,8 +217,7 @@ def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> lis
 def _refuse_other_steps(piece: _Piece, amount: bool) -> None:
     """Refuse a series that is not daily, by what it is. Days are not made here of shorter steps: whether a sum belongs
     to the hour before or after its stamp, and to which time zone a day, the data do not say."""
-    days = timeaxis.in_days(piece.time.to_numpy(), piece.time.attrs["units"], piece.file)
-    found = timeaxis.spacing(days)
+    found = cf.spacing(piece.time, piece.file)
     if found in ("", "daily"):
         return
     if timeaxis.is_shorter_than_a_day(found):
@@ -251,7 +255,7 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
     for axis, wanted in zip(piece.axes, part, strict=True):
         key[axis] = wanted
     factor, offset = piece.conversion
-    ceiling = packing.highest(factor)
+    ceiling = units.highest(factor)
     found = packing.values(piece.variable, tuple(key), f"{piece.file}: {piece.name}", ceiling)
     found = np.moveaxis(found, piece.axes, range(len(part)))
     if factor != 1.0:

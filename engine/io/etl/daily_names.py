@@ -61,7 +61,7 @@ def found(data: xr.Dataset, file: str) -> dict[str, str]:
         for name, known in _KNOWN.items():
             if str(key).lower() in known.names:
                 if _method(variable) not in ("", known.method):
-                    raise SchemaError(f"{file}: {key} is taken as {name}, but its cell_methods say {_method(variable)}")
+                    raise SchemaError(f"{file}: {key} stands for {name}, but its cell_methods say {_method(variable)}")
                 named.setdefault(name, []).append(str(key))
             elif _is_marked(str(key), variable, known):
                 marked.setdefault(name, []).append(str(key))
@@ -80,6 +80,11 @@ def _is_marked(key: str, variable: xr.Variable, known: _Known) -> bool:
     if cf.text(variable.attrs, "standard_name").lower() not in known.standard_names:
         return False
     return (method or ("" if known.standard_names == _TEMPERATURE else MEAN)) == known.method
+
+
+def is_mean(variable: xr.Variable) -> bool:
+    """True when `cell_methods` call the values means over time."""
+    return _TIME_METHOD.findall(cf.text(variable.attrs, "cell_methods").lower()) == [MEAN]
 
 
 def _method(variable: xr.Variable) -> str:

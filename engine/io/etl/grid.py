@@ -99,20 +99,20 @@ def read_lattice(path: Path) -> GridDefinition:
         if not isinstance(value, int if wanted[key] == "int" else int | float) or isinstance(value, bool):
             raise SchemaError(f"{path.name}: {key} = {value!r} is not {wanted[key]}")
     numbers: dict[str, Any] = {key: float(v) if wanted[key] == "float" else v for key, v in entries.items()}
-    return GridDefinition(**numbers)
+    grid = GridDefinition(**numbers)
+    regular.refuse_beyond_the_date_line(grid.lon0, grid.lon0 + (grid.n_lon - 1) * grid.step, path.name)
+    return grid
 
 
 def _from_netcdf(path: Path) -> GridDefinition:
     with netcdf.dataset(path) as data:
         cube = cf.cube(data, _largest(data, path.name), path.name)
-        units, calendar = cube.time.attrs["units"], cube.time.attrs["calendar"]
-        months = timeaxis.months(cube.time.to_numpy(), units, calendar, path.name)
-        years = months // 12
-        monthly = len(np.unique(years)) < len(years)
-        netcdf.refuse_other_steps(cube.time, "monthly" if monthly else "yearly", path.name)
+        months, spacing = cf.months(cube.time, path.name), cf.spacing(cube.time, path.name)
+    years = months // 12
+    monthly = len(np.unique(years)) < len(years)
     lattice_of_file = regular.lattice_of(cube.latitude, cube.longitude, path.name)
     grid = GridDefinition(*lattice_of_file, int(years.min()), int(years.max()))
-    timeaxis.check_axis(months, grid.axis, monthly, path.name)
+    timeaxis.check_axis(months, grid.axis, monthly, path.name, spacing)
     return grid
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import cf, containers, daily_names, hdf5, packing, regular, timeaxis
+from engine.io.etl import cf, containers, daily_names, hdf5, packing, regular, timeaxis, units
 from engine.variables import Variable
 
 Float32 = NDArray[np.float32]
@@ -103,9 +103,8 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
         held = cube.variable
         if len(cube.axes) != 3:
             raise SchemaError(f"{path.name}: {variable.element} is a list of places, expected latitudes and longitudes")
-        months = timeaxis.months(cube.time.to_numpy(), cube.time.attrs["units"], cube.time.attrs["calendar"], path.name)
-        refuse_other_steps(cube.time, "monthly" if variable.monthly else "yearly", path.name)
-        timeaxis.check_axis(months, grid.axis, variable.monthly, path.name)
+        months = cf.months(cube.time, path.name)
+        timeaxis.check_axis(months, grid.axis, variable.monthly, path.name, cf.spacing(cube.time, path.name))
         rows, columns = regular.positions(cube.latitude, cube.longitude, grid, path.name)
         fills = packing.Packing.of(held, f"{path.name}: {variable.element}").fills
         yield Field(
@@ -124,14 +123,6 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
         )
 
 
-def refuse_other_steps(time: xr.Variable, expected: str, name: str) -> None:
-    """Refuse a series whose steps are longer or shorter than `monthly` or `yearly`."""
-    found = timeaxis.spacing(timeaxis.in_days(time.to_numpy(), time.attrs["units"], name))
-    if found not in ("", expected):
-        derived = "; `derive` makes monthly and yearly files of it" if found == "daily" else ""
-        raise SchemaError(f"{name}: {found} data, expected {expected}{derived}")
-
-
 def _element(data: xr.Dataset, variable: Variable, name: str) -> str:
     """The variable called by the element, else the one that CF or a usual name says is the same."""
     element = variable.element.lower()
@@ -143,7 +134,7 @@ def _element(data: xr.Dataset, variable: Variable, name: str) -> str:
 
 
 def read_cells(
-    source: Field, grid: GridDefinition, scratch: Path | None, ceiling: float = packing.HIGHEST
+    source: Field, grid: GridDefinition, scratch: Path | None, ceiling: float = units.HIGHEST
 ) -> tuple[Ints, Float32]:
     """Every cell with a value, ascending, and its whole series: (cells,) lattice index from 0, (cells, steps).
 

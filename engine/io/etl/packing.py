@@ -16,23 +16,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
+from engine.io.etl.units import HIGHEST
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: what providers write for "missing" beside the attributes: -999, -9990, 9.97e36, 1e20
-_LOWEST, HIGHEST = -900.0, 1e6
+_LOWEST = -900.0
 #: set on a variable whose compression cannot be undone here: what is lacking
 UNREADABLE = "unreadable"
 #: how compilers of C and of CDL mark the type of a number
 _SUFFIX = re.compile(r"(?<=[\d.])[fdlsb]$")
 _NO_FILLS = ("none", "null", "n/a", "na")
-
-
-def highest(factor: float) -> float:
-    """The largest value that is believed, as found, of a variable that is stored as `found * factor`."""
-    return HIGHEST / min(1.0, abs(factor))
 
 
 def values(variable: xr.Variable, part: tuple[slice, ...], name: str, ceiling: float = HIGHEST) -> Float32:

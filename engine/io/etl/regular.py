@@ -24,11 +24,7 @@ def lattice_of(latitude: Floats, longitude: Floats, file: str) -> tuple[float, f
     """
     north, east = np.sort(latitude), _from_the_west(longitude)
     steps = [_step(degrees, what, file) for degrees, what in ((north, "latitudes"), (east, "longitudes"))]
-    if east[-1] > 180.0 + 1e-6:
-        raise SchemaError(
-            f"{file}: longitudes {east[0]:g} to {east[-1]:g} cross the date line; a lattice lies within -180..180:"
-            " split the file there (cdo sellonlatbox) and give each part a warehouse of its own"
-        )
+    refuse_beyond_the_date_line(float(east[0]), float(east[-1]), file)
     known = [step for step in steps if step is not None]
     if not known:
         raise SchemaError(f"{file} holds one point, which has no step: give the lattice as grid.toml")
@@ -40,6 +36,15 @@ def lattice_of(latitude: Floats, longitude: Floats, file: str) -> tuple[float, f
         )
     step = known[0] if len(north) >= len(east) else known[-1]
     return float(np.round(north[0], 6)), float(np.round(east[0], 6)), len(north), len(east), step
+
+
+def refuse_beyond_the_date_line(west: float, east: float, file: str) -> None:
+    """Refuse a lattice on both sides of 180 degrees: places are looked up in -180..180, so half of it would be lost."""
+    if west < -180.0 - 1e-6 or east > 180.0 + 1e-6:
+        raise SchemaError(
+            f"{file}: longitudes {west:g} to {east:g} cross the date line; a lattice lies within -180..180: split the"
+            " data there (cdo sellonlatbox) and give each part a warehouse of its own"
+        )
 
 
 def positions(latitude: Floats, longitude: Floats, grid: GridDefinition, file: str) -> tuple[Ints, Ints]:

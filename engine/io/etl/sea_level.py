@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.io import copy_binary
-from engine.io.etl import cf, gate, loading, nearest, netcdf, packing, sources, timeaxis, units
+from engine.io.etl import cf, gate, loading, nearest, netcdf, packing, sources, units
 from engine.io.etl.files import MissingInputError, SourceFile
 from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
@@ -86,15 +86,14 @@ def read_sea_level(path: Path, unit: str | None = None) -> SeaLevel:
             raise SchemaError(f"{path.name}: dimensions {', '.join(dims)} do not fit {', '.join(map(str, plane.dims))}")
         j, i = (dims.index(str(dimension)) for dimension in plane.dims)
         stamps = cf.stamps(data, dims[3 - j - i], path.name)
-        months = timeaxis.months(stamps.to_numpy(), stamps.attrs["units"], stamps.attrs["calendar"], path.name)
-        netcdf.refuse_other_steps(stamps, "yearly", path.name)
+        years, spacing = cf.months(stamps, path.name) // 12, cf.spacing(stamps, path.name)
         found = packing.values(cube, (slice(None),) * 3, f"{path.name}: {key}")
         values = np.moveaxis(found, (3 - j - i, j, i), (0, 1, 2))
         scope, stated = cf.text(data.attrs, "scope"), cf.text(cube.attrs, "units")
-    years = months // 12
     if not (np.diff(years) > 0).all():
         raise SchemaError(
-            f"{path.name}: years are not ascending, each once: {len(years)} steps, {years.min()}..{years.max()}"
+            f"{path.name}: years are not ascending, each once: {len(years)} {spacing} steps,"
+            f" {years.min()}..{years.max()}"
         )
     factor, found_unit, note = _unit(values, stated, unit, path.name)
     return SeaLevel(degrees[0], degrees[1], years, np.asarray(values * np.float32(factor)), scope, found_unit, note)

@@ -115,7 +115,8 @@ def is_shorter_than_a_day(spacing: str) -> bool:
 def _reference(numbers: NDArray[np.float64], units: str, name: str) -> _Reference:
     match = _SINCE.fullmatch(units)
     if match is None:
-        raise SchemaError(f"{name}: time unit is {units!r}, expected such as 'days since 2021-01-01'")
+        remedy = " (cdo -r copy IN OUT writes it so)" if " as %" in units else ""
+        raise SchemaError(f"{name}: time unit is {units!r}, expected such as 'days since 2021-01-01'{remedy}")
     word = match[1].lower()
     if not np.isfinite(numbers).all():
         raise SchemaError(f"{name}: {int((~np.isfinite(numbers)).sum())} of {len(numbers)} time stamps are missing")
@@ -168,16 +169,21 @@ def days_in_months(axis: Years, calendar: str) -> NDArray[np.float64]:
     return np.asarray(np.diff(starts.astype("datetime64[D]")).astype(float))
 
 
-def check_axis(found: Ints, axis: Years, monthly: bool, name: str) -> None:
+def check_axis(found: Ints, axis: Years, monthly: bool, name: str, steps_are: str = "") -> None:
     """Refuse a time axis that is not every month (or year) of `axis`, once each, in order.
 
-    found : months since year 0, as from `months`
+    found     : months since year 0, as from `months`
+    steps_are : what `spacing` calls them, so that daily data are not refused as months that come 30 times
     """
     steps = found if monthly else found // 12
     first = axis.first * 12 if monthly else axis.first
     expected = np.arange(first, first + axis.n * (12 if monthly else 1))
     if np.array_equal(steps, expected):
         return
+    wanted = "monthly" if monthly else "yearly"
+    if steps_are not in ("", wanted) and len(np.unique(steps)) < len(steps):
+        how = "; `derive` makes monthly and yearly files of it" if steps_are == "daily" else ""
+        raise SchemaError(f"{name}: {steps_are} data, expected {wanted}{how}")
     repeated = np.unique(steps)[np.unique(steps, return_counts=True)[1] > 1]
     missing, foreign = np.setdiff1d(expected, steps), np.setdiff1d(steps, expected)
     reasons = [

@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
-from engine.io.etl import packing, unit_text
+from engine.io.etl import unit_text
 from engine.quality import Range
 from engine.variables import VARIABLES, Variable
 
 Floats = NDArray[np.float64]
 Times = Literal["", "days", "per day"]
 
+#: the largest number that is taken as a value, not as a code for "missing"
+HIGHEST = 1e6
 #: MJ/m2/day above the atmosphere, FAO-56: 24 * 60 * 0.0820
 _SOLAR = 118.08
 
@@ -103,10 +105,15 @@ def conversion(variable: Variable, attribute: str, override: str | None, name: s
 
 
 def ceiling(variable: Variable, attribute: str, override: str | None) -> float:
-    """The largest value, as found, that is believed before the unit is decided on; see `packing.highest`."""
+    """The largest value, as found, that is believed before the unit is decided on; see `highest`."""
     text = override or attribute
     found = _reading(text, variable.unit) or (_energy(text) if variable.name == "si" else None)
-    return packing.highest(found.factor if found else 1.0)
+    return highest(found.factor if found else 1.0)
+
+
+def highest(factor: float) -> float:
+    """The largest value that is believed, as found, of a variable that is stored as `found * factor`."""
+    return HIGHEST / min(1.0, factor)
 
 
 def daily_conversion(name: str, stored: str, attribute: str | None, override: str | None, file: str) -> Conversion:
