@@ -7,24 +7,23 @@ daily extremes, so give this the daily data of one model or of a station, and pr
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.errors import SchemaError, SettingsError
+from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import daily_files, derive_band, layout, place_cells, table_text
+from engine.io.etl import derive_band, derive_job, layout, place_cells
 from engine.io.etl.daily import DailyRecord
-from engine.io.etl.derive_band import BALANCE, EXTREMES, LIMITS, YIELDS, Job
-from engine.io.etl.derive_gate import InputGate, OutputGate
+from engine.io.etl.derive_band import BALANCE, EXTREMES, YIELDS, Job
+from engine.io.etl.derive_gate import OutputGate
 from engine.io.etl.station_tables import PLAIN, TableOptions
 from engine.kernels import spei
 from engine.kernels.indices import MONTH_GAP, YEAR_GAP
 from engine.period import Years
 from engine.quality import Finding, Range, load_ranges
-from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.scenario import Scenario
 from engine.variables import VARIABLES
 
 log = logging.getLogger(__name__)
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 MEMORY = 1 << 30
 #: copies of a band that reading and unpacking it needs
 _COPIES = 4
-_CODE = re.compile(r"ssp[-_]?(126|245|370|585)(?!\d)", re.IGNORECASE)
 #: below this share of days with a value, blanks of rain may mean dry days
 _RAINY = 0.9
 
@@ -91,13 +89,25 @@ def derive(
 
     Memory is bounded by `memory`, not by the files: latitude bands are read, computed and written in turn.
     """
-    grouped = _by_scenario(files, scenario)
-    daily_files.check([*files, *base_files])
+    own = ranges is not None
+    ranges = ranges or load_ranges()
+    asked = derive_job.Request(
+        files=files,
+        base=base,
+        scenario=scenario,
+        base_files=base_files,
+        years=years,
+        grid=grid,
+        step=step,
+        units=units,
+        tables=tables,
+        dry_spells_cross_years=dry_spells_cross_years,
+        ranges=ranges,
+    )
     with _folders(out), ExitStack() as stack:
-        job = _job(stack, grouped, base_files, base, years, grid, step, units, tables, dry_spells_cross_years, ranges)
-        _refuse_blank_rain(job, [*files, *base_files])
+        job = derive_job.opened(stack, asked)
         extra = {"base_period": str(base), **(attributes or {})}
-        gate = OutputGate(job.grid, ranges or load_ranges(), ranges is not None)
+        gate = OutputGate(job.grid, ranges, own)
         written: dict[tuple[Scenario, str], layout.GriddedFile] = {}
         paths: dict[tuple[Scenario, str], Path] = {}
         for each, record in job.records.items():
@@ -122,110 +132,6 @@ def derive(
     _remove_empty(out, new=False)
     _write_lattice(out, job.grid)
     return Derived(list(paths.values()), findings, missing)
-
-
-def _job(
-    stack: ExitStack,
-    grouped: Mapping[Scenario, Sequence[Path]],
-    base_files: Sequence[Path],
-    base: Years,
-    years: Years | None,
-    grid: GridDefinition | None,
-    step: float,
-    units: Mapping[str, str] | None,
-    tables: TableOptions,
-    crossing: bool,
-    ranges: Mapping[str, Range] | None,
-) -> Job:
-    """Open everything, and refuse what does not fit together."""
-    ranges = ranges or load_ranges()
-    records = {each: DailyRecord.open(stack, paths, units, tables) for each, paths in grouped.items()}
-    given = DailyRecord.open(stack, base_files, units, tables) if base_files else None
-    reference = _reference(records, given, base)
-    first = next(iter(records.values()))
-    for each, record in records.items():
-        _check(each, record, first, reference, years)
-    kept = years or first.axis.years
-    if grid is not None:
-        lattice = GridDefinition(grid.lat0, grid.lon0, grid.n_lat, grid.n_lon, grid.step, *kept)
-    elif place_cells.is_list(first):
-        lattice = place_cells.lattice(first, step, kept)
-    else:
-        lattice = GridDefinition(*first.lattice(), *kept)
-    if years is not None:
-        records = {each: _with_run_up(record, years, crossing) for each, record in records.items()}
-    for record in (*records.values(), reference):
-        if place_cells.is_list(record):
-            place_cells.refuse_shared(record, lattice)
-    for sentence in dict.fromkeys(said for record in records.values() for said in record.left_out(lattice)):
-        log.warning("%s", sentence)
-    gates = {each: InputGate(record, ranges) for each, record in records.items()}
-    return Job(
-        records, gates, reference, InputGate(reference, ranges), base, kept, lattice, tables.blank_rain_is_dry, crossing
-    )
-
-
-def _by_scenario(files: Sequence[Path], scenario: Scenario | None) -> dict[Scenario, list[Path]]:
-    if not files:
-        raise SettingsError("no daily files given")
-    grouped: dict[Scenario, list[Path]] = {}
-    for path in files:
-        found = scenario
-        if found is None:
-            codes = [match[1] for part in reversed(path.parts) for match in _CODE.finditer(part)]
-            if not codes:
-                raise SettingsError(f"{path}: no scenario code such as ssp245 in its name; name the scenario")
-            found = Scenario[f"SSP{codes[0]}"]
-        grouped.setdefault(found, []).append(path)
-    return dict(sorted(grouped.items()))
-
-
-def _reference(records: Mapping[Scenario, DailyRecord], given: DailyRecord | None, base: Years) -> DailyRecord:
-    """The record of the base years, with the year before when there is one: a sum over 12 months reaches into it."""
-    if given is None:
-        if DEFAULT_SCENARIO not in records and len(records) > 1:
-            raise SettingsError(f"base years {base}: give base files, or the files of {DEFAULT_SCENARIO.code}")
-        given = records.get(DEFAULT_SCENARIO) or next(iter(records.values()))
-    if not given.covered.holds(base):
-        raise SettingsError(
-            f"{base} is not inside {given.covered}, the years of {given.files}; choose other base years"
-        )
-    return given.within(Years(max(base.first - 1, given.covered.first), base.last))
-
-
-def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyRecord:
-    """The years asked for, and what their values reach into: the year before, and after it a dry spell that goes on."""
-    last = years.last + 1 if crossing else years.last
-    record = record.within(years)
-    return record.within(Years(max(years.first - 1, record.covered.first), min(last, record.covered.last)))
-
-
-def _check(
-    scenario: Scenario, record: DailyRecord, first: DailyRecord, reference: DailyRecord, years: Years | None
-) -> None:
-    """Refuse records that cannot stand in one warehouse, or that the base years do not fit."""
-    if (years or record.axis.years, record.scope) != (years or first.axis.years, first.scope):
-        raise SettingsError(
-            f"{record.files}: years {record.axis.years} of scope {record.scope}, where {first.files} has "
-            f"{first.axis.years} of {first.scope}; one warehouse holds one axis"
-        )
-    if record.axis.calendar != reference.axis.calendar:
-        raise SettingsError(
-            f"{scenario.code} has the calendar {record.axis.calendar}, its base years {reference.axis.calendar}"
-        )
-    needed = record.pieces.keys() & LIMITS.keys() | (set(BALANCE) if record.pieces.keys() >= set(BALANCE) else set())
-    if absent := sorted(needed - reference.pieces.keys()):
-        raise SettingsError(f"the base files {reference.files} lack {', '.join(absent)}, which {scenario.code} has")
-
-
-def _refuse_blank_rain(job: Job, files: Sequence[Path]) -> None:
-    """A dry day of a NetCDF file is told from a missing one by what else the place reports."""
-    alone = any(record.pieces.keys() == {"pr"} for record in (*job.records.values(), job.reference))
-    if job.blank_rain_is_dry and alone and not all(map(table_text.is_table, files)):
-        raise SettingsError(
-            f"{', '.join(path.name for path in files)}: rain alone does not say which of its blank days were dry; give"
-            " another daily variable of the same places, too"
-        )
 
 
 def _variables_of(record: DailyRecord, job: Job) -> Iterator[tuple[str, str]]:
