@@ -32,6 +32,8 @@ QUIET = 10.0
 
 log = logging.getLogger("jobs")
 
+_stop = threading.Event()
+
 
 def console() -> Console:
     """Standard output; wide enough for the table when it is not a terminal."""
@@ -61,8 +63,11 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
 
     stopped : what an interruption left, for its message
     """
+    _stop.clear()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
+            signal.signal(signal.SIGINT, _interrupt)
     try:
         return work()
     except SettingsError as err:
@@ -76,12 +81,21 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
         log.error("failed unexpectedly: %s: %s", type(err).__name__, err, exc_info=True)
         return FAILED
     except KeyboardInterrupt:
+        _stop.clear()
         log.error("interrupted: %s", stopped)
         return INTERRUPTED
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
+    _stop.set()
     raise KeyboardInterrupt
+
+
+def _go_on() -> None:
+    """Stop where a signal came while Python could not raise: it drops what is raised in the callback of a weak
+    reference or in a `__del__`, and the job would go on."""
+    if _stop.is_set():
+        raise KeyboardInterrupt
 
 
 class CellProgress(Protocol):
@@ -123,6 +137,7 @@ class _Bar:
         self._task = bar.add_task(what, total=None)
 
     def __call__(self, done: int, total: int) -> None:
+        _go_on()
         self._bar.update(self._task, completed=done, total=total)
 
     def announce(self, what: str) -> None:
@@ -138,6 +153,7 @@ class _Lines:
         self._first: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
+        _go_on()
         now = time.monotonic()
         if self._first is None:
             self._first = done
