@@ -64,6 +64,7 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
     stopped : what an interruption left, for its message
     """
     _stop.clear()
+    unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
@@ -84,11 +85,18 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
         _stop.clear()
         log.error("interrupted: %s", stopped)
         return INTERRUPTED
+    finally:
+        sys.unraisablehook = unraisable
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
     _stop.set()
     raise KeyboardInterrupt
+
+
+def _silent(hook: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], object]:
+    """Without the traceback of a signal that Python dropped: `_go_on` sees to it."""
+    return lambda said: None if said.exc_type is KeyboardInterrupt and _stop.is_set() else hook(said)
 
 
 def _go_on() -> None:

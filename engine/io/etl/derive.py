@@ -129,7 +129,7 @@ def derive(
         findings, missing = _concluded(job, gate, bool(base_files))
     for each, name in gate.empty():
         paths.pop((each, name)).unlink()
-    _remove_empty(out, new=False)
+    _remove_empty(out)
     _write_lattice(out, job.grid)
     return Derived(list(paths.values()), findings, missing)
 
@@ -205,7 +205,7 @@ def _reason(job: Job, scenario: Scenario, name: str) -> str:
 @contextmanager
 def _folders(out: Path) -> Iterator[None]:
     """Leave no empty folder behind when refused or stopped."""
-    new = not out.exists()
+    new = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         yield
     except BaseException:
@@ -213,10 +213,10 @@ def _folders(out: Path) -> Iterator[None]:
         raise
 
 
-def _remove_empty(out: Path, new: bool) -> None:
-    """Remove the folders of the layout that hold nothing, and `out` itself if it is new and holds nothing."""
+def _remove_empty(out: Path, new: Sequence[Path] = ()) -> None:
+    """Remove the folders of the layout, and new ones, innermost first, that hold nothing."""
     ours = [out / each.provider_code / step for each in Scenario for step in ("monthly", "yearly")]
-    for folder in (*ours, *(out / each.provider_code for each in Scenario), *([out] if new else [])):
+    for folder in (*ours, *(out / each.provider_code for each in Scenario), *new):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
