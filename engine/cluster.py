@@ -112,6 +112,7 @@ class _Opened:
             grid=source.grid,
             tables={},
             covered_years=np.asarray(job.covered_years, np.int64),
+            figures=plan.edition.figures,
             cells=pl.DataFrame(),
             read=_nothing_left_to_read,
             memo=dict(job.memo),

@@ -79,6 +79,7 @@ def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[s
         grid=source.grid,
         tables={name: source.table(name) for name in plan.tables},
         covered_years=np.asarray(source.covered_years, np.int64),
+        figures=plan.edition.figures,
         cells=source.cells(),
         read=source.read,
     )

@@ -52,6 +52,7 @@ def make_reference(panel, *, tables=None, baseline=None, covered_years=(), obser
         grid=GRID,
         tables=tables or {},
         covered_years=np.asarray(covered_years, np.int64),
+        figures={"typhoon": {"warming_per_degree": 0.02}},
         cells=panel.cells,
         read=read,
     )

@@ -14,7 +14,8 @@ from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.quantiles import baseline_quantiles
-from engine.kernels.typhoon import TyphoonTrack, typhoon_cyclone_index, typhoon_exposure, typhoon_wind, years_with_radii
+from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
+from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
 __all__ = [
     "METHODS",
@@ -36,6 +37,7 @@ __all__ = [
     "typhoon_wind",
     "warm_up",
     "years_with_radii",
+    "years_with_winds",
 ]
 
 

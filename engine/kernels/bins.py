@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels import counts, kde
 from engine.kernels._compile import helper, kernel
+from engine.kernels.arrays import by_cell, numbers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -51,7 +52,8 @@ def bin_probabilities(
 ) -> BinProbabilities:
     """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
 
-    x            : (C, n), the risk's unit; NaN is a missing sample. Any memory layout, float32 or float64.
+    x            : (C, n), the risk's unit; NaN is a missing sample. Any memory layout, float32 or float64; masked and
+                   labelled arrays as `engine.kernels.arrays` takes them.
     edges        : (m - 1,) or (C, m - 1), same unit, ascending inner edges; a bin holds its lower edge, the outer bins
                    are open. Equal edges make an empty bin. NaN only in cells without enough samples.
     lower        : bound of the support, same unit; no sample may lie below it
@@ -72,7 +74,7 @@ def bin_probabilities(
              1e150), below `lower`, or an option contradicts another; the message counts the offenders
     source : Silverman (1986), Density Estimation for Statistics and Data Analysis, ch. 2
     """
-    x, edges = np.asarray(x), np.asarray(edges, np.float64)
+    x, edges = by_cell(x, "x"), numbers(edges, "edges").astype(np.float64, copy=False)
     _check(x, edges, lower, atom, boundary, min_kde_samples, group)
     cells, n = x.shape
     if edges.ndim == 1:
@@ -143,7 +145,7 @@ def _check(
 
 
 def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
-    rates = np.array(damage_rates, np.float64)
+    rates = numbers(damage_rates, "damage_rates").astype(np.float64)
     if rates.shape != (bins,):
         raise ValueError(f"{bins} bins need as many damage rates, got shape {rates.shape}")
     if not ((rates >= 0) & (rates <= 1)).all():

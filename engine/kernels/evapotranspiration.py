@@ -14,12 +14,15 @@ from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
+from engine.kernels.arrays import by_cell, numbers, shapes, single
+from engine.kernels.limits import RHM_FRACTION, SI_HIGH, TA_HIGH, TA_LOW, impossible_weather, refuse
 
 Floats = NDArray[np.float64]
 
 DAYS = (31.0, 28.25, 31.0, 30.0, 31.0, 30.0, 31.0, 31.0, 30.0, 31.0, 30.0, 31.0)
 SOLAR = 0.0820  # solar constant, MJ/m2/min
 BOLTZMANN = 4.903e-9  # Stefan-Boltzmann constant, MJ/K4/m2/day
+LOWEST_M, HIGHEST_M = -500.0, 9000.0  # shore of the Dead Sea, top of Mount Everest
 WIND_10M_TO_2M = 4.87 / math.log(67.8 * 10.0 - 5.42)
 
 
@@ -48,7 +51,8 @@ def reference_evapotranspiration(
                 at both (equation 12) and the long-wave radiation that of both (39); without, both are taken at ta
     returns   : (C, K), mm/month, never negative; NaN where an input is, and where the sun does not rise (the
                 cloudiness of a polar night is unknown). float32 when ta, rhm, ws and si are.
-    raises    : ValueError when shapes disagree, a latitude leaves -90..90 or a month 1..12
+    raises    : ValueError when shapes disagree, a latitude leaves -90..90 or a month 1..12, an elevation is on no land,
+                or a value cannot be the mean of a month (`engine.kernels.limits`); the message counts them
     source    : Allen et al. (1998), FAO Irrigation and Drainage Paper 56, equations 6, 7, 8, 11-13, 21, 37-40, 47.
                 Without tmin and tmax the result is low, the more the larger the daily range of temperature: 2.5 % at
                 Seoul, 9 % a year and 25 % in winter in a dry continental climate; soil heat flux 0; rs / rso kept in
@@ -57,12 +61,12 @@ def reference_evapotranspiration(
     if (tmin is None) != (tmax is None):
         raise ValueError("tmin and tmax go together: give both or neither")
     extremes = tmin is not None
-    inputs = [np.asarray(each) for each in ((ta, rhm, ws, si, tmin, tmax) if extremes else (ta, rhm, ws, si))]
-    latitude, month = np.asarray(latitude, np.float64), np.asarray(month)
+    named = {"ta": ta, "rhm": rhm, "ws": ws, "si": si} | ({"tmin": tmin, "tmax": tmax} if extremes else {})
+    inputs = [by_cell(each, name) for name, each in named.items()]
+    latitude, month = numbers(latitude, "latitude").astype(np.float64), numbers(month, "month")
     if len({each.shape for each in inputs}) != 1 or inputs[0].shape != (*latitude.shape, *month.shape):
         raise ValueError(
-            f"shapes disagree: ta, rhm, ws, si{', tmin, tmax' * extremes} are "
-            f"{', '.join(str(each.shape) for each in inputs)}, latitude {latitude.shape}, month {month.shape}"
+            f"shapes disagree: {', '.join(named)} are {shapes(inputs)}, latitude {latitude.shape}, month {month.shape}"
         )
     if inputs[0].ndim != 2:
         raise ValueError(f"inputs must be (cells, months), got {inputs[0].shape}")
@@ -70,15 +74,23 @@ def reference_evapotranspiration(
         raise ValueError(f"{astray} of {latitude.size} latitudes are not within -90..90")
     if astray := np.count_nonzero(~np.isin(month, np.arange(1, 13))):
         raise ValueError(f"{astray} of {month.size} months are not 1..12")
-    height = np.asarray(elevation, np.float64)
+    height = numbers(elevation, "elevation").astype(np.float64)
     if height.shape not in ((), latitude.shape):
         raise ValueError(f"elevation must be one number or {latitude.shape}, got {height.shape}")
+    if astray := np.count_nonzero((height < LOWEST_M) | (height > HIGHEST_M)):
+        raise ValueError(f"{astray} of {height.size} elevations are outside {LOWEST_M:g}..{HIGHEST_M:g} m")
     height = np.broadcast_to(np.where(np.isnan(height), 0.0, height), latitude.shape).copy()
-    dtype = np.float32 if all(each.dtype == np.float32 for each in inputs) else np.float64
+    dtype = single(inputs)
     out = np.empty(inputs[0].shape, dtype)
-    air, humidity, wind, radiation, *both = (np.require(each, dtype, ["C", "A", "W"]) for each in inputs)
+    checked = [np.require(each, dtype, ["C", "A", "W"]) for each in inputs]
+    air, humidity, wind, radiation, *both = checked
     low, high = both or (air, air)
-    _fill(air, humidity, wind, radiation, low, high, extremes, latitude.copy(), month.astype(np.int64), height, out)
+    months = month.astype(np.int64)
+    impossible, fractions, percents = _fill(
+        air, humidity, wind, radiation, low, high, extremes, latitude, months, height, out
+    )
+    if impossible or (fractions and not percents):
+        refuse(dict(zip(named, checked, strict=True)))
     return out
 
 
@@ -95,13 +107,22 @@ def _fill(
     month: NDArray[np.int64],
     elevation: Floats,
     out: NDArray[np.floating],
-) -> None:
+) -> tuple[int, int, int]:
+    """mm/month -> out; returns months with an impossible value, and with a humidity in 0..1 % and above."""
+    impossible, fractions, percents = 0, 0, 0
     for c in prange(len(out)):
         ra = np.empty(13)
         for m in range(1, 13):
             ra[m] = _extraterrestrial(latitude[c], m)
         pressure = 101.3 * ((293.0 - 0.0065 * elevation[c]) / 293.0) ** 5.26
         clear = 0.75 + 2e-5 * elevation[c]
+        wrong, fraction, percent = False, False, False
+        for k in range(out.shape[1]):  # a loop of its own, in vector instructions
+            wrong |= impossible_weather(ta[c, k], rhm[c, k], ws[c, k]) | (si[c, k] < 0.0) | (si[c, k] > SI_HIGH)
+            wrong |= (tmin[c, k] < TA_LOW) | (tmax[c, k] > TA_HIGH)
+            fraction |= (rhm[c, k] > 0.0) & (rhm[c, k] <= RHM_FRACTION)
+            percent |= rhm[c, k] > RHM_FRACTION
+        impossible, fractions, percents = impossible + wrong, fractions + fraction, percents + percent
         for k in range(out.shape[1]):
             out[c, k] = DAYS[month[k] - 1] * _daily(
                 np.float64(ta[c, k]),
@@ -114,6 +135,7 @@ def _fill(
                 clear * ra[month[k]],
                 0.665e-3 * pressure,
             )
+    return impossible, fractions, percents
 
 
 @helper

@@ -9,6 +9,8 @@ from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import kernel
+from engine.kernels.arrays import alike, shapes, single
+from engine.kernels.limits import RHM_FRACTION, RN_HIGH, impossible_weather, refuse
 
 
 def fire_weather_index(
@@ -25,19 +27,22 @@ def fire_weather_index(
     rain_coefficient : 1/mm. The default hardly feels rain: at Seoul the proxy peaks in August, the daily index in
               spring. 0.0035 was fitted to the daily index at Seoul (monthly correlation 0.77 instead of 0.51).
     returns : same shape, 1, never negative; NaN where an input is. float32 when all inputs are.
-    raises  : ValueError when shapes differ or the coefficient is negative or not finite
+    raises  : ValueError when shapes differ, the coefficient is negative or not finite, or a value cannot be the mean of
+              a month (`engine.kernels.limits`); the message counts them
     source  : exponents of wind and rain: Van Wagner (1987), Development and Structure of the Canadian Forest Fire
               Weather Index System, Forestry Technical Report 35; the combination is a project methodology
     """
-    inputs = [np.asarray(each) for each in (ta, rhm, ws, rn)]
+    inputs = alike(ta=ta, rhm=rhm, ws=ws, rn=rn)
     if len({each.shape for each in inputs}) != 1:
-        raise ValueError(f"shapes differ: ta, rhm, ws, rn are {', '.join(str(each.shape) for each in inputs)}")
+        raise ValueError(f"shapes differ: ta, rhm, ws, rn are {shapes(inputs)}")
     if not 0 <= rain_coefficient < math.inf:
         raise ValueError(f"the rain coefficient must be 0 or more, got {rain_coefficient}")
-    dtype = np.float32 if all(each.dtype == np.float32 for each in inputs) else np.float64
+    dtype = single(inputs)
     air, humidity, wind, rain = (np.require(each.ravel(), dtype, ["C", "A", "W"]) for each in inputs)
     out = np.empty(air.shape, dtype)
-    _fill(air, humidity, wind, rain, float(rain_coefficient), out)
+    impossible, fractions, percents = _fill(air, humidity, wind, rain, float(rain_coefficient), out)
+    if impossible or (fractions and not percents):
+        refuse({"ta": air, "rhm": humidity, "ws": wind, "rn": rain})
     return out.reshape(inputs[0].shape)
 
 
@@ -49,8 +54,13 @@ def _fill(
     rn: NDArray[np.floating],
     rain_coefficient: float,
     out: NDArray[np.floating],
-) -> None:
+) -> tuple[int, int, int]:
+    """Indices -> out; returns months with an impossible value, and with a humidity in 0..1 % and above."""
+    impossible, fractions, percents = 0, 0, 0
     for i in prange(out.size):
+        fractions += (rhm[i] > 0.0) & (rhm[i] <= RHM_FRACTION)
+        percents += rhm[i] > RHM_FRACTION
+        impossible += impossible_weather(ta[i], rhm[i], ws[i]) | (rn[i] < 0.0) | (rn[i] > RN_HIGH)
         dryness: float = 1.0 - np.float64(rhm[i]) / 100.0
         if not math.isnan(dryness):
             dryness = min(max(dryness, 0.0), 1.0)
@@ -58,3 +68,4 @@ def _fill(
             0.05039 * 3.6 * np.float64(ws[i]) + 0.08 * (np.float64(ta[i]) - 5.0) - rain_coefficient * np.float64(rn[i])
         )
         out[i] = 5.0 * math.sqrt(dryness) * math.exp(exponent)
+    return impossible, fractions, percents

@@ -22,6 +22,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from engine.kernels._compile import helper, kernel
+from engine.kernels.arrays import by_cell
 from engine.period import Years
 
 Float32 = NDArray[np.float32]
@@ -102,7 +103,7 @@ def percentile_of_days(x: Float32, axis: DayAxis, base: Years, percent: float) -
     source  : quantile estimator 8 of Hyndman and Fan (1996), as ETCCDI's software. Day 366 has a quarter of the
               samples, so days 1..365 are stretched over 1..366.
     """
-    _check(x, axis)
+    x = _check(x, axis)
     columns = axis.years.columns_of(base)
     regular = min(axis.longest_year, 365)
     out = np.empty((len(x), regular))
@@ -145,7 +146,7 @@ def rain_indices(pr: Float32, axis: DayAxis, *, spells_cross_years: bool = False
               (C, Y); NaN = missing
     raises  : ValueError when the shape is not the axis's
     """
-    _check(pr, axis)
+    pr = _check(pr, axis)
     out = np.empty((5, len(pr), axis.years.n), np.float32)
     _fill_rain(pr, axis.month_starts, spells_cross_years, out)
     return {"rx1day": out[0], "rx5day": out[1], "cdd": out[2], "rain80": out[3], "sdii": out[4]}
@@ -170,13 +171,15 @@ def yearly_means(x: Float32, axis: DayAxis) -> Float32:
     return out.astype(np.float32)
 
 
-def _check(x: Float32, axis: DayAxis) -> None:
+def _check(x: Float32, axis: DayAxis) -> Float32:
+    x = by_cell(x, "x")
     if x.ndim != 2 or x.shape[1] != axis.n:
         raise ValueError(f"{x.shape=}, but the axis {axis.years} ({axis.calendar}) has {axis.n} days")
+    return x
 
 
 def _temperature_years(x: Float32, axis: DayAxis, limit: Floats, sign: float, level: float) -> Float32:
-    _check(x, axis)
+    x = _check(x, axis)
     if limit.shape != (len(x), axis.longest_year):
         raise ValueError(f"{limit.shape=}, expected {(len(x), axis.longest_year)}")
     out = np.empty((5, len(x), axis.years.n), np.float32)
@@ -185,7 +188,7 @@ def _temperature_years(x: Float32, axis: DayAxis, limit: Floats, sign: float, le
 
 
 def _means(x: Float32, axis: DayAxis, starts: Ints, missing: int, run: int) -> Floats:
-    _check(x, axis)
+    x = _check(x, axis)
     out = np.empty((len(x), len(starts) - 1))
     _fill_means(x, starts, missing, run, out)
     return out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.kernels.arrays import by_cell, numbers
+
 Floats = NDArray[np.float64]
 
 SLAB = 1 << 20  # samples sorted at a time, so that a whole grid is not doubled in memory
@@ -19,7 +21,7 @@ def baseline_quantiles(x: ArrayLike, q: ArrayLike) -> Floats:
     raises  : ValueError when x is not a matrix, a sample is infinite or q leaves 0..1
     source  : Hyndman and Fan (1996), doi:10.2307/2684934, definition 7 (numpy's default)
     """
-    x, q = np.asarray(x), np.asarray(q, np.float64)
+    x, q = by_cell(x, "x"), numbers(q, "q").astype(np.float64)
     if x.ndim != 2 or x.dtype.kind not in "fiu":
         raise ValueError(f"samples must be numbers of shape (cells, samples), got {x.dtype} {x.shape}")
     if q.ndim != 1 or not ((q >= 0) & (q <= 1)).all():

@@ -18,6 +18,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from engine.kernels._compile import helper, kernel
+from engine.kernels.arrays import by_cell
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ def accumulate(balance: Floats, window: int = MONTHS) -> Floats:
     balance : (C, T), precipitation minus evapotranspiration, mm/month; NaN = missing
     returns : (C, T), mm; NaN in the first `window - 1` months and wherever a month of the window is missing
     """
+    balance = by_cell(balance, "balance")
     out = np.full(balance.shape, np.nan)
     if balance.shape[1] >= window:
         out[:, window - 1 :] = np.lib.stride_tricks.sliding_window_view(balance, window, axis=1).sum(axis=2)
@@ -49,6 +51,7 @@ def fit(sums: Floats, calibration: slice) -> Floats:
                   10 calibration values or when all, or all but one, are equal
     raises      : ValueError when the calibration is not whole years inside the series
     """
+    sums = by_cell(sums, "sums")
     first, stop, step = calibration.indices(sums.shape[1])
     if step != 1 or first >= stop or first % MONTHS or stop % MONTHS:
         raise ValueError(f"calibration {calibration} is not whole years of {sums.shape[1]} months")
@@ -65,6 +68,7 @@ def standardise(sums: Floats, parameters: Floats) -> Floats:
     returns    : (C, T), 1, within -8.21..8.21; NaN where the sum or the fit is missing
     raises     : ValueError when shapes disagree
     """
+    sums = by_cell(sums, "sums")
     if parameters.shape != (len(sums), MONTHS, 3):
         raise ValueError(f"{parameters.shape=}, expected {(len(sums), MONTHS, 3)}")
     out = np.empty(sums.shape)

@@ -12,48 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.kernels.arrays import by_cell, numbers, whole_numbers
 from engine.kernels.typhoon_sweep import EARTH_RADIUS, TILE, fill_exposure, fill_index, fill_wind
+from engine.kernels.typhoon_track import GALE_WIND, GRADES, RADII_SHARE, TyphoonTrack, checked, take, year_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-#: `TyphoonTrack.grade` is an index into this: depression, storm, severe storm, typhoon, extratropical low
-GRADES = ("TD", "TS", "STS", "TY", "L")
 STEP = 0.25  # h between interpolated points
-GALE_WIND = 15.4  # m/s at the 30-kt radius
 FAR = 600.0  # km: no wind beyond, whatever the radius
 FAR_WITHOUT_RADIUS = 500.0  # km
-RADII_SHARE = 0.9  # of the wind fixes must have a 30-kt radius, else the record's radii are left unused
 INDEX_REACH = 200.0  # km
 CLASS_WEIGHTS = (0.0, 1.0, 3.0, 7.0)  # of cell classes 0..3
-
-
-class TyphoonTrack(NamedTuple):
-    """A best track as equally long arrays (F,), the fixes of a storm in time order; storms in any order.
-
-    storm      : any number or word that tells storms apart
-    time       : hours since 1970-01-01 00 UTC
-    lat, lon   : degrees north and east
-    grade      : index into `GRADES` (or the word itself)
-    vmax       : maximum sustained (10-min) wind, m/s; NaN = not stated, as in weak stages
-    gale_long, gale_short, storm_long, storm_short : longest and shortest radius of 30-kt (15 m/s) and 50-kt (25 m/s)
-                 winds, km; NaN = none or not stated; a missing shortest radius means a circle
-    gale_dir, storm_dir : direction of the longest radius, degrees clockwise from north; NaN = circle
-    """
-
-    storm: Ints
-    time: Floats
-    lat: Floats
-    lon: Floats
-    grade: NDArray[np.uint8]
-    vmax: Floats
-    gale_long: Floats
-    gale_short: Floats
-    gale_dir: Floats
-    storm_long: Floats
-    storm_short: Floats
-    storm_dir: Floats
 
 
 class _Points(NamedTuple):
@@ -83,12 +54,9 @@ def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: Arr
     source   : Willoughby, Darling and Rahn (2006), doi:10.1175/MWR3106.1, eq. 7a
     """
     lat, lon, wanted = _cells(lat, lon, years)
-    track = _checked(track)
+    track = checked(track)
     gale = _mean_gale_radius(track)
-    points = _interpolate(track, gale, lat, lon, wanted, FAR)
-    blows = ~np.isnan(points.vmax)
-    columns: Any = [column[blows] for column in points]
-    points = _Points(*columns)
+    points = _with_wind(_interpolate(track, gale, lat, lon, wanted, FAR))
     rm = 46.4 * np.exp(-0.0155 * points.vmax + 0.0169 * np.abs(points.lat))
     decay = np.full(len(rm), 0.5)
     solved = (points.gale > rm) & (points.vmax > GALE_WIND)
@@ -117,13 +85,13 @@ def typhoon_exposure(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years:
     the longest radius, which is one half axis; the shortest radius is the other.
     """
     lat, lon, wanted = _cells(lat, lon, years)
-    track = _checked(track)
+    track = checked(track)
     reach = np.fmax(track.gale_long, track.storm_long)
     keep = (track.time % 6.0 == 0.0) & ~np.isnan(reach)
     keep &= _near(track.lat, track.lat, track.lon, track.lon, lat, lon, float(np.max(reach[keep], initial=0.0)))
-    fixes = _take(track, keep)
-    fixes = _take(fixes, np.argsort(fixes.time, kind="stable"))
-    first, last = _slices(_year_of(fixes.time), wanted)
+    fixes = take(track, keep)
+    fixes = take(fixes, np.argsort(fixes.time, kind="stable"))
+    first, last = _slices(year_of(fixes.time), wanted)
     typhoon = fixes.grade == GRADES.index("TY")
     named = typhoon | (fixes.grade == GRADES.index("TS")) | (fixes.grade == GRADES.index("STS"))
     storm_weight = np.where(typhoon, CLASS_WEIGHTS[3], CLASS_WEIGHTS[2])
@@ -145,92 +113,55 @@ def typhoon_cyclone_index(
     rain: ArrayLike,
     *,
     weights: tuple[float, float] = (0.55, 0.45),
+    wind_scale: ArrayLike = 1.0,
 ) -> Floats:
-    """Mean over the years of the annual maximum of the cyclone index, for several rain climates in one sweep.
+    """Mean over the years of the annual maximum of the cyclone index, for several climates in one sweep.
 
     lat, lon : (C,) degrees
     years    : (Y,) years that the track covers
     rain     : (C, P) mean annual largest 1-day precipitation, mm, of P periods or scenarios; NaN = unknown
     weights  : of wind and rain; (1, 0) when there is no rain to be had
-    returns  : (C, P), 0..1; NaN where the rain is unknown and has a weight, or without years
-    raises   : as `typhoon_wind`
+    wind_scale : scalar or (C, P), 0 or more, factor on the wind of every storm; NaN = unknown
+    returns  : (C, P), 0..1; NaN where the factor is unknown, or the rain that has a weight, or without years
+    raises   : as `typhoon_wind`; ValueError for a negative factor
 
-    Index = (wind weight Vmax/50 + rain weight rain/500, each ratio clipped to 0..1) (1 - distance/200 km), over the
-    15-minute points within 200 km. A point without a stated wind is a weak stage: wind 0, the rain counts.
+    Index = (wind weight factor Vmax/50 + rain weight rain/500, each ratio clipped to 0..1) (1 - distance/200 km), over
+    the 15-minute points within 200 km that have a wind, as in `typhoon_wind`: what states none is no typhoon.
     """
     lat, lon, wanted = _cells(lat, lon, years)
-    falls = np.ascontiguousarray(rain, np.float64)
+    falls = np.ascontiguousarray(by_cell(rain, "rain"), np.float64)
     if falls.ndim != 2 or len(falls) != len(lat):
         raise ValueError(f"rain is (cells, periods): {falls.shape=} for {len(lat)} cells")
+    scale = np.asarray(by_cell(wind_scale, "wind_scale"), np.float64)
+    if scale.shape not in ((), falls.shape):
+        raise ValueError(f"wind_scale is one number or {falls.shape}, got {scale.shape}")
+    if negative := int((scale < 0.0).sum()):
+        raise ValueError(f"{negative} of {scale.size} factors on the wind are negative")
     if len(wanted) == 0:
         return np.full(falls.shape, np.nan)
-    track = _checked(track)
-    points = _interpolate(track, np.full(len(track.time), np.nan), lat, lon, wanted, INDEX_REACH)
-    wind_part = weights[0] * np.clip(np.nan_to_num(points.vmax) / 50.0, 0.0, 1.0)
+    track = checked(track)
+    points = _with_wind(_interpolate(track, np.full(len(track.time), np.nan), lat, lon, wanted, INDEX_REACH))
+    factor = np.broadcast_to(scale, falls.shape)
     rain_part = weights[1] * np.clip(falls / 500.0, 0.0, 1.0) if weights[1] else np.zeros(falls.shape)
     first, last = _slices(points.year, wanted)
     order = _side_by_side(lat, lon)
     cells, found = _unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
     near = float(_chord2(np.array([INDEX_REACH]))[0])
-    fill_index(cells, points.place, wind_part, rain_part[order], INDEX_REACH, near, first, last, found)
+    fill_index(
+        cells, points.place, np.maximum(points.vmax, 0.0) / 50.0, weights[0], factor[order], rain_part[order],
+        INDEX_REACH, near, first, last, found,
+    )  # fmt: skip
     out = np.empty_like(found)
     out[order] = found
     return out
 
 
-def years_with_radii(track: TyphoonTrack, years: ArrayLike) -> Ints:
-    """Those of the years whose source states wind radii: 90 % of the year's fixes with a gale wind have a 30-kt radius.
-
-    years   : (Y,)
-    returns : the years kept, in their order
-    """
-    track = _checked(track)
-    wanted = np.asarray(years, np.int64)
-    windy = track.vmax > GALE_WIND
-    year = _year_of(track.time[windy])
-    stated = year[~np.isnan(track.gale_long[windy])]
-    share = [(stated == y).sum() >= RADII_SHARE * (year == y).sum() > 0 for y in wanted]
-    return np.asarray(wanted[np.array(share, bool)])
-
-
 def _cells(lat: ArrayLike, lon: ArrayLike, years: ArrayLike) -> tuple[Floats, Floats, Ints]:
-    north, east = np.ascontiguousarray(lat, np.float64), np.ascontiguousarray(lon, np.float64)
-    wanted = np.ascontiguousarray(years, np.int64)
+    north, east = (np.ascontiguousarray(numbers(each, name), np.float64) for each, name in ((lat, "lat"), (lon, "lon")))
+    wanted = whole_numbers(years, "years")
     if north.ndim != 1 or north.shape != east.shape or wanted.ndim != 1:
         raise ValueError(f"cells and years are one-dimensional: {north.shape=} {east.shape=} {wanted.shape=}")
     return north, east, wanted
-
-
-def _checked(track: TyphoonTrack) -> TyphoonTrack:
-    """The track by storm and time, whatever the order of the storms."""
-    lengths = {name: np.shape(column) for name, column in track._asdict().items()}
-    if len(set(lengths.values())) != 1 or np.ndim(track.time) != 1:
-        raise ValueError(f"arrays of a track are equally long: {lengths}")
-    codes = {"storm": np.unique(track.storm, return_inverse=True)[1], "grade": _grade_codes(np.asarray(track.grade))}
-    columns: Any = [
-        codes[name] if name in codes else np.asarray(column, np.float64) for name, column in track._asdict().items()
-    ]
-    whole = TyphoonTrack(*columns)
-    ordered = _take(whole, np.lexsort((whole.time, whole.storm)))
-    if lost := int((~np.isfinite(ordered.lat + ordered.lon + ordered.time)).sum()):
-        raise ValueError(f"{lost} of {len(ordered.time)} fixes lack a place or a time")
-    if doubled := int(((np.diff(ordered.storm) == 0) & (np.diff(ordered.time) == 0)).sum()):
-        raise ValueError(f"{doubled} fixes repeat the time of another fix of their storm")
-    return ordered
-
-
-def _grade_codes(grade: NDArray[Any]) -> NDArray[np.uint8]:
-    """Indices into `GRADES`, from indices or from the words themselves."""
-    known = np.array(GRADES) if grade.dtype.kind in "UO" else np.arange(len(GRADES))
-    matches = grade[:, None] == known
-    if unknown := int((~matches.any(axis=1)).sum()):
-        raise ValueError(f"{unknown} of {len(grade)} fixes have a grade that is none of {', '.join(GRADES)}")
-    return np.asarray(matches.argmax(axis=1), np.uint8)
-
-
-def _take(track: TyphoonTrack, which: Ints | Bools) -> TyphoonTrack:
-    columns: Any = [column[which] for column in track]
-    return TyphoonTrack(*columns)
 
 
 def _mean_gale_radius(track: TyphoonTrack) -> Floats:
@@ -257,7 +188,7 @@ def _interpolate(track: TyphoonTrack, gale: Floats, lat: Floats, lon: Floats, ye
     count = np.maximum(np.ceil(hours[kept] / STEP).astype(np.int64), 1)
     fix = np.repeat(kept, count)
     elapsed = STEP * (np.arange(len(fix)) - np.repeat(np.cumsum(count) - count, count))
-    year = _year_of(track.time[fix] + elapsed)
+    year = year_of(track.time[fix] + elapsed)
     of_years = np.isin(year, years)
     fix, elapsed, year = fix[of_years], elapsed[of_years], year[of_years]
     # the fixes of a year first: they raise the wind so early that most points between are passed over
@@ -279,6 +210,12 @@ def _interpolate(track: TyphoonTrack, gale: Floats, lat: Floats, lon: Floats, ye
     )
 
 
+def _with_wind(points: _Points) -> _Points:
+    blows = ~np.isnan(points.vmax)
+    columns: Any = [column[blows] for column in points]
+    return _Points(*columns)
+
+
 def _near(south: Floats, north: Floats, west: Floats, east: Floats, lat: Floats, lon: Floats, reach: float) -> Bools:
     """True for legs, (F,) from one corner to the other, whose box comes within `reach` km of the cells' box."""
     if len(lat) == 0:
@@ -292,10 +229,6 @@ def _near(south: Floats, north: Floats, west: Floats, east: Floats, lat: Floats,
     leg_middle, leg_half = (west + east) / 2.0, np.abs(east - west) / 2.0
     apart = np.abs((leg_middle - middle + 180.0) % 360.0 - 180.0)
     return np.asarray(inside & (apart <= half + leg_half + margin / math.cos(math.radians(widest))))
-
-
-def _year_of(time: Floats) -> Ints:
-    return np.asarray(np.floor(time).astype("datetime64[h]").astype("datetime64[Y]").astype(np.int64) + 1970)
 
 
 def _slices(year: Ints, wanted: Ints) -> tuple[Ints, Ints]:

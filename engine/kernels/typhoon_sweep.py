@@ -104,23 +104,24 @@ def fill_wind(
 
 @kernel
 def fill_index(
-    cells: Floats, places: Floats, wind: Floats, rain: Floats, reach: float, reach2: float,
-    first: Ints, last: Ints, out: Floats,
+    cells: Floats, places: Floats, wind: Floats, weight: float, scale: Floats, rain: Floats, reach: float,
+    reach2: float, first: Ints, last: Ints, out: Floats,
 ) -> None:  # fmt: skip
-    """Mean over the years of the highest (wind + rain) * (1 - distance / reach) -> out (C, P).
+    """Mean over the years of the highest (weight min(wind scale, 1) + rain) (1 - distance / reach) -> out (C, P).
 
-    wind : (K,) part of each point; rain : (C, P) part of each cell and period; both 0 or more
+    wind : (K,) of each point; scale, rain : (C, P) of each cell and period, NaN = unknown; all 0 or more
     reach, reach2 : km, and its squared chord
     """
     for tile in prange((cells.shape[0] + TILE - 1) // TILE):
         start, stop = tile * TILE, min((tile + 1) * TILE, cells.shape[0])
         x, y, z, rho = _middle(cells[start:stop])
         chosen, most = np.empty(places.shape[0], np.int64), np.empty(places.shape[0])
-        driest, wettest = math.inf, 0.0
+        driest, wettest, weakest, strongest = math.inf, 0.0, math.inf, 0.0
         for c in range(start, stop):
             for p in range(rain.shape[1]):
-                if rain[c, p] >= 0.0:
+                if rain[c, p] >= 0.0 and scale[c, p] >= 0.0:
                     driest, wettest = min(driest, rain[c, p]), max(wettest, rain[c, p])
+                    weakest, strongest = min(weakest, scale[c, p]), max(strongest, scale[c, p])
         total, highest = np.zeros((stop - start, rain.shape[1])), np.empty(rain.shape[1])
         for j in range(first.shape[0]):
             floor, n = 0.0, 0
@@ -128,13 +129,15 @@ def fill_index(
                 d = _distance(_chord2(places, k, x, y, z))
                 if d - rho > reach:
                     continue
-                upper = (wind[k] + wettest) * (1.0 - max(d - rho, 0.0) / reach) * (1.0 + _HAIR) + _HAIR
+                upper = weight * min(wind[k] * strongest, 1.0) + wettest
+                upper = upper * (1.0 - max(d - rho, 0.0) / reach) * (1.0 + _HAIR) + _HAIR
                 if upper < floor:
                     continue
                 chosen[n], most[n] = k, upper
                 n += 1
                 if d + rho < reach and driest <= wettest:
-                    floor = max(floor, (wind[k] + driest) * (1.0 - (d + rho) / reach))
+                    lower = weight * min(wind[k] * weakest, 1.0) + driest
+                    floor = max(floor, lower * (1.0 - (d + rho) / reach))
             # loops over p, not slices: numba takes two seconds longer to compile those
             for c in range(start, stop):
                 for p in range(rain.shape[1]):
@@ -146,12 +149,14 @@ def fill_index(
                         if chord2 <= reach2:
                             nearness = 1.0 - _distance(chord2) / reach
                             for p in range(rain.shape[1]):
-                                highest[p] = max(highest[p], (wind[k] + rain[c, p]) * nearness)
+                                part = weight * min(wind[k] * scale[c, p], 1.0) + rain[c, p]
+                                highest[p] = max(highest[p], part * nearness)
                 for p in range(rain.shape[1]):
                     total[c - start, p] += highest[p]
         for c in range(start, stop):
             for p in range(rain.shape[1]):
-                out[c, p] = math.nan if math.isnan(rain[c, p]) else total[c - start, p] / first.shape[0]
+                unknown = math.isnan(rain[c, p]) or math.isnan(scale[c, p])
+                out[c, p] = math.nan if unknown else total[c - start, p] / first.shape[0]
 
 
 @kernel

@@ -14,6 +14,9 @@ from engine.errors import DefinitionError
 from engine.period import Years
 from engine.risks.inputs import Block, Floats, Reference
 
+#: no study has more than a few per cent per degree: more is a percentage in the place of a share
+MOST_PER_DEGREE = 0.2
+
 OfBlock = Callable[[Block], Floats]
 OfPeriod = Callable[[Block, Years], NDArray[np.float64]]
 Mask = Callable[[Block], NDArray[np.bool_]]
@@ -86,6 +89,8 @@ class Check:
 class Risk:
     """A hazard, the ways to measure it, and its score.
 
+    figures   : keys of `Bins` that this risk's code reads besides edges and rates; an edition must set them, and an
+                edition that sets them for another risk is refused
     prepare   : what is computed once for a run, before the first block is read
     stands_on : what the run's record must say about the reference tables
     """
@@ -94,6 +99,7 @@ class Risk:
     intensities: dict[str, Intensity]
     hazard: HazardIndex
     references: tuple[str, ...]
+    figures: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     prepare: tuple[Callable[[Reference], object], ...] = ()
     stands_on: Callable[[Reference], str] | None = None
@@ -106,6 +112,7 @@ class Bins:
     edges       : inner edges, ascending, in the intensity's unit; quantile levels when `of_baseline`
     fallback    : edges for a cell whose baseline cannot give quantiles
     lower, atom : lower bound of the support; whether samples at it are a point mass ("no event")
+    warming_per_degree : change of a storm's wind per degree of the cell's warming, a share; a figure of typhoon
     """
 
     intensity: str
@@ -116,6 +123,7 @@ class Bins:
     fallback: tuple[float, ...] = ()
     lower: float | None = None
     atom: bool = False
+    warming_per_degree: float | None = None
 
     def __post_init__(self) -> None:
         for key, problem in self._problems():
@@ -153,6 +161,9 @@ class Bins:
             fixed = getattr(self, fixed_key)
             if below := [edge for edge in fixed if edge < self.lower or (edge == self.lower and not self.atom)]:
                 found.append((fixed_key, f"{below[0]} is not above the lower bound {self.lower}"))
+        if self.warming_per_degree is not None and not 0 <= self.warming_per_degree <= MOST_PER_DEGREE:
+            problem = f"{self.warming_per_degree} is outside 0..{MOST_PER_DEGREE}: a share, 0.02 is 2 % per degree"
+            found.append(("warming_per_degree", problem))
         if not self.source:
             found.append(("source", "edges and damage rates need a source"))
         return found

@@ -33,7 +33,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "of_baseline": (bool,),
     "atom": (bool,),
     "lower": (int, float),
+    "warming_per_degree": (int, float),
 }
+#: keys that only the risk which declares them may have
+_FIGURES = frozenset(figure for risk in RISKS.values() for figure in risk.figures)
 _NO_BOUND = "none"
 
 
@@ -47,8 +50,18 @@ class Edition:
     @property
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
-        figures = {risk: asdict(bins) for risk, bins in self.bins.items()}
+        # a key that an edition does not set is no part of it, so that a new one moves no checksum of the editions
+        # that go without; `lower` was counted as null from the first
+        figures = {
+            risk: {key: value for key, value in asdict(bins).items() if value is not None or key == "lower"}
+            for risk, bins in self.bins.items()
+        }
         return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Risk -> the figures that its code reads."""
+        return {name: {key: getattr(self.bins[name], key) for key in risk.figures} for name, risk in RISKS.items()}
 
     def intensity(self, risk: str) -> Intensity:
         """How this edition measures the risk."""
@@ -128,6 +141,7 @@ class _File:
         return {risk: self._resolve(risk, tables.get(risk, {}), base.get(risk)) for risk in RISKS}
 
     def _check_type(self, risk: str, key: str, value: object, known: set[str]) -> None:
+        known = known - (_FIGURES - set(RISKS[risk].figures))
         if key not in known:
             raise self.fault(key, risk, f"unknown key; known: {', '.join(sorted(known))}")
         if key in _LISTS:
@@ -156,7 +170,8 @@ class _File:
             merged["lower"] = None
         elif merged.get("lower") is not None:
             merged["lower"] = float(merged["lower"])
-        for key in ("intensity", "edges", "damage_rates", "source"):
+        merged |= {key: float(merged[key]) for key in _FIGURES & merged.keys() if merged[key] is not None}
+        for key in ("intensity", "edges", "damage_rates", "source", *RISKS[risk].figures):
             if key not in merged:
                 raise self.fault(key, risk, "is missing")
         try:

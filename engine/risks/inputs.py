@@ -29,6 +29,7 @@ class Reference:
     observed       : True for a station record: no scenario, so no delta change
     tables         : small tables by name
     covered_years  : years whose typhoon tracks are complete
+    figures        : risk -> figures of the edition that its code reads
     cells, read    : every active cell, and a reader of their climate: for sums over a whole basin
     """
 
@@ -38,6 +39,7 @@ class Reference:
     grid: GridDefinition | None
     tables: Mapping[str, pl.DataFrame]
     covered_years: NDArray[np.int64]
+    figures: Mapping[str, Mapping[str, float]]
     cells: pl.DataFrame
     read: ReadCells
     memo: dict[str, Any] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from engine.errors import SchemaError
-from engine.kernels.typhoon import GRADES, TyphoonTrack
+from engine.kernels.typhoon_track import GRADES, TyphoonTrack
 
 _NUMBERS = ("latitude", "longitude", "max_wind_speed", "gale_long", "gale_short", "storm_long", "storm_short")
 _POINTS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")

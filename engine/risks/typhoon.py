@@ -1,4 +1,4 @@
-"""Typhoon: the strongest wind of each year of the track record, scaled by the cell's warming."""
+"""Typhoon: the strongest wind of each year of the track record, scaled by the cell's warming; or hours in storms."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from engine.kernels import (
     typhoon_exposure,
     typhoon_wind,
     years_with_radii,
+    years_with_winds,
 )
+from engine.kernels.typhoon_track import year_of
 from engine.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, Inputs, Reference, per_block, per_panel, per_run
@@ -18,9 +20,11 @@ from engine.risks.reduce import period_mean
 from engine.risks.track import typhoon_track
 from engine.scenario import Scenario
 
+Ints = NDArray[np.int64]
+
 TABLES = ("api_typhoon_besttrack",)
-#: change of intensity per degree of local warming (AR6 ch. 11: about 5 % for 2 degC of global warming)
-PER_DEGREE = 0.04
+#: the edition's figure: change of a storm's wind per degree of local warming
+PER_DEGREE = "warming_per_degree"
 LEAST_FACTOR, MOST_FACTOR = 0.8, 1.5
 #: wind over open land, reached 10 km behind the coast
 INLAND_FACTOR, INLAND_M = 0.8, 10_000.0
@@ -31,19 +35,31 @@ def track_of(reference: Reference) -> TyphoonTrack:
     return typhoon_track(reference.tables["api_typhoon_besttrack"])
 
 
+@per_run
+def track_years(reference: Reference) -> Ints:
+    """Years that the tracks cover: complete, and with winds."""
+    return years_with_winds(track_of(reference), reference.covered_years)
+
+
 @per_block
 def annual_temperature(block: Block) -> Floats:
     """(cells, years), degC."""
     return annual_mean(block["ta"])
 
 
-def delta_change(block: Block, years: Years) -> NDArray[np.float64]:
-    """Factor on every historical sample, (cells,); 1 for an observed record; NaN where temperature is missing."""
+def warming_factor(block: Block, years: Years) -> NDArray[np.float64]:
+    """Factor on every historical wind, (cells,); 1 for an observed record; NaN where temperature is missing."""
     if block.reference.observed:
         return np.ones(len(block))
     now = period_mean(annual_temperature(block), block.axis, years)
     then = period_mean(annual_temperature(block.inputs.baseline), block.axis, block.reference.baseline)
-    return np.clip(1 + PER_DEGREE * (now - then), LEAST_FACTOR, MOST_FACTOR)
+    per_degree = block.reference.figures["typhoon"][PER_DEGREE]
+    return np.clip(1 + per_degree * (now - then), LEAST_FACTOR, MOST_FACTOR)
+
+
+def _as_recorded(block: Block, _: Years) -> NDArray[np.float64]:
+    """Hours inside the radii of storms: warming makes winds stronger, and says nothing of how long they last."""
+    return np.ones(len(block))
 
 
 def _coordinates(inputs: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -53,7 +69,7 @@ def _coordinates(inputs: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float6
 @per_panel
 def _wind(inputs: Inputs) -> Floats:
     reference = inputs.reference
-    at_sea = typhoon_wind(*_coordinates(inputs), track_of(reference), reference.covered_years)
+    at_sea = typhoon_wind(*_coordinates(inputs), track_of(reference), track_years(reference))
     distance = inputs.panel.attribute("dist_coast_m")
     inland = np.clip(np.where(np.isnan(distance), 0.0, distance) / INLAND_M, 0.0, 1.0)
     return at_sea * (1 - (1 - INLAND_FACTOR) * inland)[:, None]
@@ -62,38 +78,42 @@ def _wind(inputs: Inputs) -> Floats:
 @per_panel
 def _exposure(inputs: Inputs) -> Floats:
     track = track_of(inputs.reference)
-    return typhoon_exposure(*_coordinates(inputs), track, years_with_radii(track, inputs.reference.covered_years))
+    return typhoon_exposure(*_coordinates(inputs), track, years_with_radii(track, track_years(inputs.reference)))
 
 
-@per_panel
-def _cyclone_index(inputs: Inputs) -> dict[tuple[Scenario, Years], NDArray[np.float64]]:
-    # rain differs by scenario and period, the track does not: one sweep over the fixes serves all pairs
+Indices = dict[tuple[Scenario, Years], NDArray[np.float64]]
+
+
+def _indices(inputs: Inputs, rain: Floats, **options: tuple[float, float]) -> Indices:
+    """The cyclone index of every pair, rain (cells, pairs): tracks are the same for all, so one sweep serves them."""
     reference = inputs.reference
-    rain = [period_mean(inputs.under(scenario)["rx1day"], reference.axis, years) for scenario, years in inputs.pairs]
+    factor = [warming_factor(inputs.under(scenario), years) for scenario, years in inputs.pairs]
     index = typhoon_cyclone_index(
-        *_coordinates(inputs), track_of(reference), reference.covered_years, np.stack(rain, axis=1)
-    )
+        *_coordinates(inputs), track_of(reference), track_years(reference), rain,
+        wind_scale=np.stack(factor, axis=1), **options,
+    )  # fmt: skip
     return {pair: index[:, at] for at, pair in enumerate(inputs.pairs)}
 
 
-def _score(block: Block, years: Years) -> NDArray[np.float64]:
-    return _cyclone_index(block.inputs)[block.scenario, years]
+@per_panel
+def _cyclone_index(inputs: Inputs) -> Indices:
+    axis = inputs.reference.axis
+    rain = [period_mean(inputs.under(scenario)["rx1day"], axis, years) for scenario, years in inputs.pairs]
+    return _indices(inputs, np.stack(rain, axis=1))
 
 
 @per_panel
-def _wind_index(inputs: Inputs) -> NDArray[np.float64]:
-    reference = inputs.reference
-    no_rain = np.zeros((len(inputs.panel), 1))
-    return typhoon_cyclone_index(
-        *_coordinates(inputs), track_of(reference), reference.covered_years, no_rain, weights=(1.0, 0.0)
-    )[:, 0]
+def _wind_index(inputs: Inputs) -> Indices:
+    return _indices(inputs, np.zeros((len(inputs.panel), len(inputs.pairs))), weights=(1.0, 0.0))
 
 
 def _stands_on(reference: Reference) -> str:
-    years = reference.covered_years
-    radii = years_with_radii(track_of(reference), years)
+    years, track = track_years(reference), track_of(reference)
+    radii = years_with_radii(track, years)
     span = f", {years.min()}-{years.max()}" if len(years) else ""
-    return f"{len(years)} track years{span}, {len(radii)} of them with wind radii"
+    gone = np.setdiff1d(np.union1d(year_of(track.time), reference.covered_years), years)
+    left_out = f"; not covered, incomplete or without winds: {', '.join(map(str, gone))}" if len(gone) else ""
+    return f"{len(years)} track years{span}, {len(radii)} of them with wind radii{left_out}"
 
 
 TYPHOON = Risk(
@@ -105,21 +125,24 @@ TYPHOON = Risk(
             needs=("ta",),
             tables=TABLES,
             of=lambda block: _wind(block.inputs),
-            scale=delta_change,
+            scale=warming_factor,
         ),
         "exposure": Intensity(
             meaning="time of the year inside gale and storm radii, weighted",
             unit="1",
-            needs=("ta",),
             tables=TABLES,
             of=lambda block: _exposure(block.inputs),
-            scale=delta_change,
+            scale=_as_recorded,
         ),
     },
     hazard=HazardIndex(
         components=(
             Component(
-                name="wind and rain of passing storms", weight=1.0, needs=("rx1day", "ta"), tables=TABLES, of=_score
+                name="wind and rain of passing storms",
+                weight=1.0,
+                needs=("rx1day", "ta"),
+                tables=TABLES,
+                of=lambda block, years: _cyclone_index(block.inputs)[block.scenario, years],
             ),
             Component(
                 name="wind of passing storms",
@@ -127,16 +150,16 @@ TYPHOON = Risk(
                 needs=("ta",),
                 tables=TABLES,
                 only_without="rx1day",
-                of=lambda block, _: _wind_index(block.inputs),
+                of=lambda block, years: _wind_index(block.inputs)[block.scenario, years],
             ),
         ),
-        modifier=delta_change,
         attributes=("dist_coast_m",),
     ),
     references=(
         "Willoughby, Darling and Rahn (2006), eq. 7a, doi:10.1175/MWR3106.1",
         "IPCC AR6 WG1 chapter 11 (2021), tropical cyclones",
     ),
-    prepare=(track_of,),
+    figures=(PER_DEGREE,),
+    prepare=(track_of, track_years),
     stands_on=_stands_on,
 )

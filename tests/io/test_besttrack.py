@@ -257,3 +257,53 @@ def test_a_bad_line_below_the_limit_is_set_aside(tmp_path):
     assert spoilt.rejected == ((4, "columns 10-12 hold '003', not 002"),)
     assert spoilt.fixes.height == best.fixes.height - 1
     assert spoilt.records == best.records
+
+
+def test_a_jma_line_cut_short_anywhere_is_a_rejected_line_and_never_another_value(tmp_path):
+    lines = JMA.read_bytes().split(b"\r\n")
+    assert lines[0].startswith(b"66666 1501  032")
+    whole = {at: readers.read(JMA).fixes.row(at - 1) for at in (2, 3)}  # a depression, and a storm with radii
+    path = tmp_path / "jma.txt"
+    for at, fix in whole.items():
+        full = lines[at].rstrip()
+        for length in range(1, len(full)):
+            path.write_bytes(b"\r\n".join([*lines[:at], full[:length], *lines[at + 1 : 33]]))
+            best = readers.read(path)
+            if full[:length].rstrip() != full:
+                assert [line for line, _ in best.rejected] == [at + 1]
+                assert fix not in best.fixes.rows()
+                assert (best.records, best.fixes.height) == (32, 31)
+
+
+def test_a_kma_line_cut_short_anywhere_is_a_rejected_line(tmp_path):
+    path = tmp_path / "kma.txt"
+    for cut in range(1, KMA_LINES[2].index("HINNAMNOR")):
+        for order in (0, 2):  # also as the first line, by which the file is known
+            lines = [KMA_LINES[1], KMA_LINES[3]]
+            lines.insert(order, KMA_LINES[2][:cut])
+            path.write_text(kma(*lines))
+            best = readers.read(path)
+            assert (len(best.rejected), best.fixes.height) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("at", "field"),
+    [
+        (1, "x" * 14),
+        (1, "-"),
+        (2, "99999999999999999999"),
+        (3, "13"),
+        (6, "nan"),
+        (7, "inf"),
+        (8, "1e999"),
+        (16, "x" * 51),
+    ],
+)
+def test_a_kma_field_that_is_no_number_or_too_long_for_the_table_is_a_rejected_line(tmp_path, at, field):
+    fields = KMA_LINES[1].split()
+    fields[at] = field
+    path = tmp_path / "kma.txt"
+    path.write_text(kma(" ".join(fields), KMA_LINES[2]))
+    best = readers.read(path)
+    assert [line for line, _ in best.rejected] == [4]
+    assert best.fixes.height == 1

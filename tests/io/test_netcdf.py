@@ -230,7 +230,8 @@ def test_units_of_daily_data_are_read_in_the_spellings_of_udunits(stored):
     [
         ("mm/day", "mm/month"), ("mm/day", "mm/year"), ("mm/day", "kg"), ("degC", "m"), ("%", "degree"), ("%", "rad"),
         ("MJ/m2/day", "MJ/m2/month"), ("mm/day", "0 mm"), ("mm/day", "9**9**9**9"), ("mm/day", "mm/"), ("m/s", "(m"),
-        ("mm/day", "__import__('os')"), ("degC", "degrees_north"), ("mm/day", "day as %Y%m%d"),
+        ("mm/day", "__import__('os')"), ("mm/day", "furlong"),
+        ("mm/day", "knots"), ("degC", "degrees_north"), ("mm/day", "day as %Y%m%d"),
     ],
 )  # fmt: skip
 def test_what_is_no_such_unit_is_refused(stored, unit):

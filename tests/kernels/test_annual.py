@@ -13,12 +13,21 @@ def awkward(seed, dtype=np.float32):
     return months
 
 
-def naive(months, of, scale=False):
-    out = np.full(months.shape[:2], np.nan)
+def completed(months):
+    """Years of 10 or 11 months with the cell's calendar-month means in the gaps; others as they are, in float64."""
+    full = months.astype(float)
+    for cell, year in np.ndindex(months.shape[:2]):
+        for month in np.flatnonzero(np.isnan(months[cell, year])):
+            valid = [float(value) for value in months[cell, :, month] if not np.isnan(value)]
+            full[cell, year, month] = sum(valid) / len(valid) if valid else np.nan
+    return full
+
+
+def naive(valid, full, of):
+    out = np.full(valid.shape[:2], np.nan)
     for cell, year in np.ndindex(out.shape):
-        valid = [float(value) for value in months[cell, year] if not np.isnan(value)]
-        if len(valid) >= 10:
-            out[cell, year] = of(valid) * (12 / len(valid) if scale else 1)
+        if valid[cell, year].sum() >= 10 and not np.isnan(full[cell, year]).any():
+            out[cell, year] = of(full[cell, year].tolist())
     return out
 
 
@@ -26,20 +35,47 @@ def naive(months, of, scale=False):
 @settings(deadline=None, max_examples=30)
 def test_months_become_years_as_a_plain_loop_has_it(seed):
     months, loss = awkward(seed), awkward(seed + 1)
-    np.testing.assert_array_equal(kernels.annual_maximum(months), naive(months, max))
-    np.testing.assert_array_equal(kernels.annual_minimum(months), naive(months, min))
-    np.testing.assert_allclose(kernels.annual_mean(months), naive(months, lambda v: sum(v) / len(v)), rtol=1e-12)
-    surplus = np.maximum(months.astype(float) - loss.astype(float), 0)
-    np.testing.assert_allclose(kernels.annual_surplus(months, loss), naive(surplus, sum, scale=True), rtol=1e-12)
+    valid, full = ~np.isnan(months), completed(months)
+    np.testing.assert_array_equal(kernels.annual_maximum(months), naive(valid, full, max))
+    np.testing.assert_array_equal(kernels.annual_minimum(months), naive(valid, full, min))
+    np.testing.assert_allclose(kernels.annual_mean(months), naive(valid, full, lambda v: sum(v) / 12), rtol=1e-12)
+    surplus = np.maximum(full - completed(loss), 0)
+    np.testing.assert_allclose(
+        kernels.annual_surplus(months, loss), naive(valid & ~np.isnan(loss), surplus, sum), rtol=1e-12
+    )
 
 
-def test_a_year_with_nine_months_is_missing_and_one_with_ten_is_not():
-    months = np.arange(24, dtype=np.float32).reshape(1, 2, 12)
+def test_a_year_with_nine_months_is_missing_and_one_with_ten_is_completed():
+    months = np.arange(36, dtype=np.float32).reshape(1, 3, 12)
     months[0, 0, :3] = np.nan
-    months[0, 1, :2] = np.nan
-    np.testing.assert_array_equal(kernels.annual_maximum(months), [[np.nan, 23]])
-    np.testing.assert_array_equal(kernels.annual_minimum(months), [[np.nan, 14]])
-    np.testing.assert_array_equal(kernels.annual_mean(months), [[np.nan, 18.5]])
+    months[0, 1, 10:] = np.nan  # the others have 10, 11 and 34, 35 there
+    np.testing.assert_array_equal(kernels.annual_maximum(months), [[np.nan, 23, 35]])
+    np.testing.assert_array_equal(kernels.annual_minimum(months), [[np.nan, 12, 24]])
+    np.testing.assert_array_equal(kernels.annual_mean(months), [[np.nan, 17.5, 29.5]])
+
+
+def test_a_missing_rainy_month_is_no_average_month():
+    rain, demand = np.full((1, 4, 12), 50.0), np.full((1, 4, 12), 60.0)
+    rain[..., 6] = 400.0
+    rain[0, 0, 6] = 700.0
+    gap = demand.copy()
+    gap[0, 0, 6] = np.nan  # no radiation in the wet July: its rain is there, and is kept
+    np.testing.assert_allclose(kernels.annual_surplus(rain, gap), [[640.0, 340.0, 340.0, 340.0]])
+    dry = rain.copy()
+    dry[0, 0, 6] = np.nan  # the rain itself is missing: the mean July
+    np.testing.assert_allclose(kernels.annual_surplus(dry, demand), [[340.0] * 4])
+    never = demand.copy()
+    never[:, :, 6] = np.nan
+    assert np.isnan(kernels.annual_surplus(rain, never)).all()
+
+
+def test_a_complete_year_is_the_same_number_whatever_its_neighbours_lack():
+    months, loss = np.abs(awkward(3)), np.abs(awkward(4))
+    months[:, 0], loss[:, 0] = np.linspace(0.1, 9.7, 12), np.linspace(3.3, 0.1, 12)
+    alone = kernels.annual_surplus(months[:, :1], loss[:, :1])
+    np.testing.assert_array_equal(kernels.annual_surplus(months, loss)[:, :1], alone)
+    whole = kernels.annual_surplus(months, loss)
+    np.testing.assert_array_equal(kernels.annual_surplus(months[1:2], loss[1:2]), whole[1:2])
 
 
 def test_a_slice_of_a_larger_array_gives_the_same():

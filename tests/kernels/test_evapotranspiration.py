@@ -166,3 +166,37 @@ def test_what_does_not_fit_is_refused_with_counts():
         reference_evapotranspiration(*inputs, latitude, np.arange(12))
     with pytest.raises(ValueError, match=r"elevation must be one number or \(4,\)"):
         reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=[1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "says"),
+    [
+        (0, 293.0, "1 of 48 values of ta are outside"),
+        (1, -99.0, "1 of 48 values of rhm are outside"),
+        (2, np.inf, "1 of 48 values of ws are outside"),
+        (3, 180.0, r"1 of 48 values of si are outside 0\.\.50 MJ/m2/day"),  # W/m2
+    ],
+)
+def test_what_no_month_can_be_is_refused_and_counted(at, value, says):
+    inputs, latitude, _ = climate(7)
+    inputs[at][2, 3] = value
+    with pytest.raises(ValueError, match=says):
+        reference_evapotranspiration(*inputs, latitude, MONTHS)
+
+
+def test_the_most_radiation_that_reaches_the_earth_is_taken():
+    inputs, latitude, _ = climate(9)
+    for value in (0.0, 50.0):
+        inputs[3][0, 0] = value
+        assert np.isfinite(
+            reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=[-500.0, 9000.0, 0, 0])
+        ).all()
+
+
+def test_humidity_as_a_fraction_and_a_place_on_no_land_are_refused():
+    inputs, latitude, _ = climate(8)
+    ta, rhm, ws, si = inputs
+    with pytest.raises(ValueError, match="48 of 48 values of rhm are fractions of 1"):
+        reference_evapotranspiration(ta, rhm / 100, ws, si, latitude, MONTHS)
+    with pytest.raises(ValueError, match=r"1 of 4 elevations are outside -500\.\.9000 m"):
+        reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=[0.0, np.nan, np.inf, 100.0])

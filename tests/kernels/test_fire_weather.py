@@ -64,3 +64,44 @@ def test_shapes_and_coefficients_that_do_not_fit_are_refused():
         fire_weather_index(ta, rhm, ws, rn[0])
     with pytest.raises(ValueError, match="must be 0 or more"):
         fire_weather_index(ta, rhm, ws, rn, rain_coefficient=-0.1)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "says"),
+    [
+        (0, 293.0, r"1 of 24 values of ta are outside -100\.\.70 degC"),
+        (0, -np.inf, "1 of 24 values of ta"),
+        (1, 5985.0, r"1 of 24 values of rhm are outside -5\.\.150 %"),
+        (2, -99.9, r"1 of 24 values of ws are outside 0\.\.50 m/s"),
+        (2, np.inf, "1 of 24 values of ws"),
+        (3, -9.0, r"1 of 24 values of rn are outside 0\.\.10000 mm/month"),
+    ],
+)
+def test_what_no_month_can_be_is_refused_and_counted(at, value, says):
+    inputs = months(5, (2, 12))
+    inputs[at][1, 3] = value
+    inputs[(at + 1) % 4][0, 0] = np.nan  # missing is not impossible
+    for dtype in (np.float64, np.float32):
+        with pytest.raises(ValueError, match=f"not the climate of a month: {says}"):
+            fire_weather_index(*(each.astype(dtype) for each in inputs))
+
+
+@pytest.mark.parametrize(("at", "low", "high"), [(0, -100.0, 70.0), (1, -5.0, 150.0), (2, 0.0, 50.0), (3, 0.0, 1e4)])
+def test_the_limits_themselves_are_taken_and_what_lies_beyond_is_not(at, low, high):
+    for limit, beyond in ((low, -np.inf), (high, np.inf)):
+        inputs = months(5, (2, 12))
+        inputs[at][0, 0] = limit
+        assert np.isfinite(fire_weather_index(*inputs)).all()
+        inputs[at][0, 0] = np.nextafter(limit, beyond)
+        with pytest.raises(ValueError, match="1 of 24 values"):
+            fire_weather_index(*inputs)
+
+
+def test_humidity_as_a_fraction_is_refused_and_a_dry_value_among_others_is_not():
+    ta, rhm, ws, rn = months(6, (2, 12))
+    share = np.clip(rhm / 100, 0.0, 1.0)
+    with pytest.raises(ValueError, match="24 of 24 values of rhm are fractions of 1, none is above 1 %"):
+        fire_weather_index(ta, np.maximum(share, 0.01), ws, rn)
+    rhm[0, 0] = 0.5
+    assert np.isfinite(fire_weather_index(ta, rhm, ws, rn)).all()
+    assert np.isfinite(fire_weather_index(ta, np.zeros_like(rhm), ws, rn)).all()

@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.io.etl import besttrack_readers
-from engine.kernels import TyphoonTrack, typhoon_cyclone_index, typhoon_exposure, typhoon_wind, years_with_radii
-from engine.kernels.typhoon import GRADES
+from engine.kernels import (
+    TyphoonTrack,
+    typhoon_cyclone_index,
+    typhoon_exposure,
+    typhoon_wind,
+    years_with_radii,
+    years_with_winds,
+)
+from engine.kernels.typhoon_track import GRADES
 from engine.risks.track import typhoon_track
 
 DATA = resources.files("engine.sample") / "data"
@@ -119,12 +126,12 @@ def naive_exposure(lat, lon, track, years):
     return out
 
 
-def naive_index(lat, lon, track, years, rain):
+def naive_index(lat, lon, track, years, rain, scale):
     best = np.zeros((len(lat), len(years), rain.shape[1]))
     for year, y, x, vmax, _ in naive_points(track, np.full(len(track.time), np.nan)):
-        if year in years:
-            wind = 0.0 if math.isnan(vmax) else min(vmax / 50, 1.0)
+        if year in years and not math.isnan(vmax):
             for c in range(len(lat)):
+                wind = np.minimum(vmax / 50 * scale[c], 1.0)
                 nearness = max(1 - great_circle(lat[c], lon[c], y, x) / 200, 0.0)
                 index = (0.55 * wind + 0.45 * np.clip(rain[c] / 500, 0, 1)) * nearness
                 best[c, years.index(year)] = np.maximum(best[c, years.index(year)], index)
@@ -137,14 +144,15 @@ def test_matches_the_naive_versions(seed, degrees):
     # cells of a small patch share what can reach them, cells far apart hardly anything
     track, (lat, lon), years = random_track(seed), cells(seed, 12), [2018, 2019]
     lat, lon = 35.5 + (lat - 35.5) * degrees / 5.0, 127.5 + (lon - 127.5) * degrees / 5.0
-    rain = np.random.default_rng(seed).uniform(0.0, 700.0, (len(lat), 3))
+    rng = np.random.default_rng(seed)
+    rain, scale = rng.uniform(0.0, 700.0, (len(lat), 3)), rng.uniform(0.8, 1.5, (len(lat), 3))
     np.testing.assert_allclose(
         typhoon_wind(lat, lon, track, years), naive_wind(lat, lon, track, years), rtol=1e-9, atol=1e-9
     )
     np.testing.assert_array_equal(typhoon_exposure(lat, lon, track, years), naive_exposure(lat, lon, track, years))
     np.testing.assert_allclose(
-        typhoon_cyclone_index(lat, lon, track, years, rain),
-        naive_index(lat, lon, track, years, rain), rtol=1e-9, atol=1e-9,
+        typhoon_cyclone_index(lat, lon, track, years, rain, wind_scale=scale),
+        naive_index(lat, lon, track, years, rain, scale), rtol=1e-9, atol=1e-9,
     )  # fmt: skip
 
 
@@ -261,7 +269,7 @@ def test_years_with_radii_leaves_out_the_years_of_a_source_without():
 
 
 def test_the_index_follows_rain_and_knows_when_it_does_not():
-    track = track_of((1, 30, 34.0, 128.0, 30.0), (2, 60, 34.0, 128.0, np.nan))
+    track = track_of((1, 30, 34.0, 128.0, 30.0))
     lat, lon = np.array([34.0 + np.degrees(100.0 / 6371.0)]), np.array([128.0])
     rain = np.array([[0.0, 200.0, 900.0, np.nan]])
     index = typhoon_cyclone_index(lat, lon, track, [2019, 2020], rain)
@@ -269,11 +277,42 @@ def test_the_index_follows_rain_and_knows_when_it_does_not():
     assert np.isnan(index[0, 3])
     dry = typhoon_cyclone_index(lat, lon, track, [2019, 2020], rain, weights=(1.0, 0.0))
     np.testing.assert_allclose(dry[0], np.full(4, 0.6 * 0.5 / 2))
-    weak = typhoon_cyclone_index(lat, lon, track, [2019], np.array([[500.0]]), weights=(0.55, 0.45))
-    only_weak = TyphoonTrack(*(column[1:] for column in track))
-    assert typhoon_cyclone_index(lat, lon, only_weak, [2019], np.array([[500.0]]))[0, 0] == pytest.approx(0.45 / 2)
-    assert weak[0, 0] > 0.45 / 2
     assert np.isnan(typhoon_cyclone_index(lat, lon, track, [], rain)).all()
+
+
+def test_a_fix_without_a_wind_is_no_typhoon_for_the_index_as_for_the_wind():
+    windless = track_of((1, 30, 34.0, 128.0, np.nan), (1, 36, 35.0, 128.0, np.nan))
+    rain = np.array([[500.0]])
+    assert typhoon_cyclone_index([34.0], [128.0], windless, [2019], rain)[0, 0] == 0.0
+    known = track_of((1, 24, 33.0, 128.0, 30.0), (1, 30, 34.0, 128.0, np.nan))
+    only = TyphoonTrack(*(column[:1] for column in known))
+    index = typhoon_cyclone_index([34.0], [128.0], known, [2019], rain)
+    np.testing.assert_array_equal(index, typhoon_cyclone_index([34.0], [128.0], only, [2019], rain))
+
+
+def test_a_factor_on_the_wind_leaves_the_rain_part_as_it_is_and_the_wind_part_at_most_one():
+    track, place = track_of((1, 30, 34.0, 128.0, 30.0)), ([34.0], [128.0])
+    rain, scale = np.full((1, 4), 200.0), np.array([[1.0, 1.5, 2.0, np.nan]])
+    index = typhoon_cyclone_index(*place, track, [2019], rain, wind_scale=scale)
+    np.testing.assert_allclose(index[0, :3], [0.55 * 0.6 + 0.18, 0.55 * 0.9 + 0.18, 0.55 + 0.18])
+    assert np.isnan(index[0, 3])
+    with pytest.raises(ValueError, match="1 of 1 factors on the wind are negative"):
+        typhoon_cyclone_index(*place, track, [2019], rain, wind_scale=-1.0)
+
+
+def test_a_year_says_something_about_wind_when_nine_tenths_of_its_storm_fixes_state_one():
+    storms = [(storm, 30 + 6 * storm, 30.0, 128.0, 20.0) for storm in range(10)]
+    depressions = [(20 + storm, 30, 30.0, 128.0, np.nan) for storm in range(30)]
+    track = track_of(*storms, *depressions)
+    grade, vmax = np.repeat([TS, TD], [10, 30]).astype(np.uint8), track.vmax.copy()
+    track = track._replace(grade=grade)
+    years = [2018, 2019, 2020]  # 2018 and 2020 have no fix: quiet years
+    np.testing.assert_array_equal(years_with_winds(track, years), years)
+    for lost, kept in ((1, years), (2, [2018, 2020])):
+        vmax[:lost] = np.nan
+        np.testing.assert_array_equal(years_with_winds(track._replace(vmax=vmax), years), kept)
+    unknown = track._replace(vmax=np.full(40, np.nan), grade=np.full(40, TD, np.uint8))
+    np.testing.assert_array_equal(years_with_winds(unknown, years), [2018, 2020])  # no wind at all: provisional
 
 
 @pytest.mark.parametrize(

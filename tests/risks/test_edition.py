@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 
 from engine.errors import DefinitionError, SettingsError
 from engine.risks import EDITIONS, RISKS, load_edition
+from engine.risks.edition import Edition
 
 
 @pytest.mark.parametrize("name", EDITIONS)
@@ -39,6 +42,26 @@ def test_a_users_edition_overrides_what_it_names_and_keeps_the_rest(own):
     assert edition.checksum != base.checksum
 
 
+def test_the_wind_of_a_warmer_world_is_a_figure_of_the_edition(own):
+    base = load_edition("2025-11")
+    assert {load_edition(name).figures["typhoon"]["warming_per_degree"] for name in EDITIONS} == {0.02}
+    other = load_edition(own('name = "own"\nbase = "2025-11"\n[typhoon]\nwarming_per_degree = 0\n'))
+    assert other.figures["typhoon"] == {"warming_per_degree": 0.0}
+    assert other.checksum != base.checksum
+
+
+@pytest.mark.parametrize(("name", "checksum"), [("2025-11", "e6cd442c"), ("2025-12", "dd34cd71")])
+def test_a_published_edition_never_moves_again(name, checksum):
+    assert load_edition(name).checksum.startswith(checksum)
+
+
+def test_a_figure_that_an_edition_does_not_set_leaves_its_checksum_as_it_was():
+    base = load_edition("2025-11")
+    without = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], warming_per_degree=None)}
+    # the checksum of 2025-11 before `warming_per_degree` was a key
+    assert Edition("2025-11", without).checksum.startswith("478a2b55")
+
+
 def test_fixed_edges_may_take_the_place_of_quantiles(own):
     edition = load_edition(
         own('name = "own"\nbase = "2025-11"\n[extreme_heat]\nedges = [3, 6, 9, 12]\nof_baseline = false\n')
@@ -62,6 +85,11 @@ def test_fixed_edges_may_take_the_place_of_quantiles(own):
         ("[drought]\nedges = ['a']", 4, "not a list of numbers"),
         ("[drought]\nsource = ''", 4, "need a source"),
         ("[flood]\nlower = 0", 3, "none of the risks"),
+        ("[typhoon]\nwarming_per_degree = 2", 4, "2.0 is outside 0..0.2: a share, 0.02 is 2 %"),
+        ("[typhoon]\nwarming_per_degree = -0.01", 4, "outside 0..0.2"),
+        ("[typhoon]\nwarming_per_degree = nan", 4, "outside 0..0.2"),
+        ("[typhoon]\nwarming_per_degree = '2 %'", 4, "not a float"),
+        ("[wildfire]\nwarming_per_degree = 0.02", 4, "unknown key"),
     ],
 )
 def test_a_contradiction_is_refused_with_its_line(own, body, line, says):

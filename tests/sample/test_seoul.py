@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from engine import kernels
 from engine.grid import GridDefinition
 from engine.io.etl import layout
 from engine.kernels.indices import STANDARD, DayAxis
@@ -120,3 +121,23 @@ def test_the_folder_holds_what_the_loaders_look_for_and_no_water(built: Path) ->
     assert [*(built / "typhoon").glob("jma_bst*.txt")]
     assert not (built / "water").exists()
     assert {path.name for path in built.iterdir() if path.name.startswith("SSP")} == {"SSP245"}
+
+
+def test_months_without_radiation_in_two_wet_summers_are_no_water_stress(built: Path) -> None:
+    """July and August of 1965, July and September of 1966 lack sunshine; scaled by 12/10 those years had no water.
+
+    Figures of an independent computation: mean index 0.671, AAL 0.0783 where half of the mean runoff is withdrawn.
+    """
+    ta, rhm, ws, si, rn = (read(built, name)[None] for name in ("ta", "rhm", "ws", "si", "rn"))
+    months = np.tile(np.arange(1, 13), len(YEARS))
+    flat = [each.reshape(1, -1) for each in (ta, rhm, ws, si)]
+    evaporation = kernels.reference_evapotranspiration(*flat, [seoul.LATITUDE], months, elevation=86.0)
+    left = kernels.annual_surplus(rn, evaporation.reshape(rn.shape))
+    index = 0.5 / np.clip(left / np.nanmean(left[:, YEARS >= 1991]), 0.1, 3.0)
+    assert index[0, YEARS == 1965] == pytest.approx(0.48, abs=0.02)
+    assert index[0, YEARS == 1966] == pytest.approx(0.29, abs=0.01)
+    recent = index[:, YEARS >= 1961]
+    assert recent.mean() == pytest.approx(0.671, abs=0.001)
+    rates = [0.01, 0.03, 0.06, 0.08, 0.15]
+    aal = kernels.bin_probabilities(recent, [0.2, 0.4, 0.6, 0.8], lower=0.0, damage_rates=rates).aal
+    assert aal == pytest.approx(0.0783, abs=0.0001)

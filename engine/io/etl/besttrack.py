@@ -3,8 +3,10 @@
 A covered year without a storm near a cell is a year without wind; a year that is not covered says nothing. So the
 loader records `covered_years` with the load. A season counts as complete when its file goes on to a later season or
 reaches November: providers publish a year as a whole, and files cut at another date (RSMC Tokyo's of the running year,
-IBTrACS as of today) end before. For a year that several sources hold the best complete one is taken, KMA before JMA
-before IBTrACS; without a complete one the best that holds it is stored, uncovered.
+IBTrACS as of today) end before. And its storms must state winds: 90 % of the fixes of storm strength (grade TS, STS or
+TY), because a provisional season of IBTrACS has tracks without them. Depressions and extratropical lows do not count:
+RSMC Tokyo states no wind for them, in no year. For a year that several sources hold the best complete one is taken, KMA
+before JMA before IBTrACS; without a complete one the best that holds it is stored, uncovered, and named.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from psycopg import sql
 from engine.errors import SchemaError
 from engine.io.etl import besttrack_readers as readers
 from engine.io.etl import files, loading
-from engine.io.etl.besttrack_readers import BestTrack, Source
+from engine.io.etl.besttrack_record import GRADE_WINDS, SOURCES, BestTrack, Source
+from engine.kernels.typhoon_track import WINDS_SHARE
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
 
-NAME, VERSION, TABLE = "besttrack", "1", "api_typhoon_besttrack"
+NAME, VERSION, TABLE = "besttrack", "2", "api_typhoon_besttrack"
 PATTERNS = ("typhoon/*.txt", "typhoon/*.csv", "typhoon/*.parquet")
 
 FIRST_YEAR = 1977  # before it the sources state no winds
@@ -47,13 +50,15 @@ class Merged(NamedTuple):
 
     fixes    : as `BestTrack.fixes`
     sources  : year -> where it comes from
-    covered  : years that are complete
+    covered  : years that are complete, with winds
+    uncovered: year -> why it is not
     left_out : reason -> rows read and not taken
     """
 
     fixes: pl.DataFrame
     sources: dict[int, Source]
     covered: list[int]
+    uncovered: dict[int, str]
     left_out: dict[str, int]
 
 
@@ -92,6 +97,10 @@ def load(
         record.rejected = files.reject(options.data, TABLE, bad, spoilt)
         merged = merge(tracks)
         record.findings += check(merged.fixes, ranges)
+        record.findings += [
+            Finding(WARNING, TABLE, f"{year} is not covered: {reason} ({merged.sources[year]})")
+            for year, reason in merged.uncovered.items()
+        ]
         record.source_unit, record.stored_unit = "kt, m/s, nautical miles, km", "m/s, km"
         with record.transaction():
             record.refuse_errors()  # in words, before the table's own checks refuse a value
@@ -100,7 +109,9 @@ def load(
             covered = sorted((old_years - merged.sources.keys()).union(merged.covered))
             _write(connection, merged.fixes, list(merged.sources))
             record.rows = merged.fixes.height
+            uncovered = {str(year): reason for year, reason in merged.uncovered.items()}
             record.gate_report |= {"covered_years": covered, "sources": sources, "left_out": merged.left_out}
+            record.gate_report |= {"uncovered_years": uncovered}
         record.message = f"{len(covered)} covered years"
     return [record.report()]
 
@@ -109,18 +120,21 @@ def merge(tracks: Sequence[BestTrack]) -> Merged:
     """One source a year; raises SchemaError when two rows of one source differ about one fix."""
     left_out: Counter[str] = Counter()
     by_source: dict[Source, pl.DataFrame] = {}
-    for source in readers.SOURCES:
+    for source in SOURCES:
         if of_source := [track for track in tracks if track.source == source]:
             for track in of_source:
                 left_out.update(track.left_out)
             rows = pl.concat([track.fixes for track in of_source])
             by_source[source] = _without_repeats(source, rows)
             left_out["repeated"] += rows.height - by_source[source].height
-    complete = {source: _complete_seasons(fixes) for source, fixes in by_source.items()}
+    lacks = {source: _lacks(fixes) for source, fixes in by_source.items()}
+    complete = {
+        source: {season for season, reason in seasons.items() if not reason} for source, seasons in lacks.items()
+    }
     held = {source: set(fixes["season"].to_list()) for source, fixes in by_source.items()}
     chosen: dict[int, Source] = {}
     for seasons in (held, complete):  # the later overrules: complete before incomplete, then the better source
-        for source in reversed(readers.SOURCES):
+        for source in reversed(SOURCES):
             chosen |= {year: source for year in seasons.get(source, ()) if year >= FIRST_YEAR}
     parts = []
     for source, fixes in by_source.items():
@@ -133,6 +147,7 @@ def merge(tracks: Sequence[BestTrack]) -> Merged:
         pl.concat(parts),
         chosen,
         sorted(year for year, source in chosen.items() if year in complete[source]),
+        {year: lacks[source][year] for year, source in sorted(chosen.items()) if lacks[source][year]},
         {reason: count for reason, count in left_out.items() if count},
     )
 
@@ -175,20 +190,28 @@ def check(fixes: pl.DataFrame, ranges: Mapping[str, Range]) -> list[Finding]:
 
 def _grade_differs() -> pl.Expr:
     wind = pl.col("max_wind_speed")
-    lowest = pl.col("grade").replace_strict(readers.GRADE_WINDS, default=0.0, return_dtype=pl.Float64)
-    ceilings = dict(zip(("TD", *readers.GRADE_WINDS), (*readers.GRADE_WINDS.values(), math.inf), strict=True))
+    lowest = pl.col("grade").replace_strict(GRADE_WINDS, default=0.0, return_dtype=pl.Float64)
+    ceilings = dict(zip(("TD", *GRADE_WINDS), (*GRADE_WINDS.values(), math.inf), strict=True))
     highest = pl.col("grade").replace_strict(ceilings, default=math.inf, return_dtype=pl.Float64)
     return (wind < lowest - WIND_ROUNDING) | (wind >= highest + WIND_ROUNDING)
 
 
-def _complete_seasons(fixes: pl.DataFrame) -> set[int]:
-    last = dict(fixes.group_by("season").agg(pl.col("obs_datetime").max()).iter_rows())
-    newest = max(last, default=0)
-    return {
-        season
-        for season, time in last.items()
-        if season < newest or (time.year, time.month, time.day) >= (season, *SEASON_REACHES)
-    }
+def _lacks(fixes: pl.DataFrame) -> dict[int, str]:
+    """Season -> what it lacks to be covered, in a phrase; empty for nothing."""
+    stated, strong = pl.col("max_wind_speed").is_not_null(), pl.col("grade").is_in(list(GRADE_WINDS))
+    seasons = fixes.group_by("season").agg(
+        last=pl.col("obs_datetime").max(), winds=stated.sum(), strong=strong.sum(), known=(stated & strong).sum()
+    )
+    newest = max(seasons["season"], default=0)
+    lacks = {}
+    for season, last, winds, storms, known in seasons.sort("season").iter_rows():
+        complete = season < newest or (last.year, last.month, last.day) >= (season, *SEASON_REACHES)
+        windy = winds and known >= WINDS_SHARE * storms
+        reason = (
+            "" if windy else f"{known} of its {storms} fixes of storm strength state a wind, as in a provisional season"
+        )
+        lacks[season] = reason if complete else f"its last fix is of {last:%Y-%m-%d}"
+    return lacks
 
 
 def _without_repeats(source: Source, fixes: pl.DataFrame) -> pl.DataFrame:

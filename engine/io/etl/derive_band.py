@@ -194,7 +194,7 @@ def _balance(monthly: Mapping[str, Float32], job: Job, rows: slice) -> Floats:
         monthly["tas"],
         monthly["hurs"],
         monthly["sfcWind"],
-        monthly["rsds"],
+        np.maximum(monthly["rsds"], np.float32(0.0)),  # models leave a little less than nothing in polar nights
         _latitudes(job, rows),
         months,
         **extremes,

@@ -47,6 +47,12 @@ _FOLDED = {
         "day", "days", "d", "hour", "hours", "h", "second", "seconds", "s", "percent",
     )
 }  # fmt: skip
+#: what climate data are measured in: rain in furlongs is a mistake
+_USUAL = {
+    "meter", "inch", "gram", "liter", "second", "minute", "hour", "day", "calendar_month", "joule", "watt", "calorie",
+    "langley", "kelvin", "degree_Celsius", "degree_Fahrenheit", "percent",
+}  # fmt: skip
+_OF_WIND = {"mile", "knot", "foot", "kilometer_per_hour", "mile_per_hour"}
 #: what pint raises, beside its own errors, on texts that are no unit
 _NO_UNIT = (TokenError, SyntaxError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, AssertionError)
 #: loaders of several variables ask at the same time, and quantities of two registries do not mix
@@ -76,6 +82,9 @@ def _conversion(text: str, target: str) -> tuple[float, float] | None:
     if quantity is None:
         return None
     registry = _registry()
+    bases = {registry.parse_unit_name(name)[0][1] for name, _ in quantity.unit_items()}
+    if not bases <= (_USUAL | _OF_WIND if target == "m/s" else _USUAL):
+        return None
     wanted = registry.Quantity(Fraction(1), target)
     if wanted.dimensionless and quantity.units not in (registry.dimensionless, wanted.units):
         return None  # an angle is no share, days per year are no number, and neither is a share of the days
