@@ -61,7 +61,9 @@ def reference_evapotranspiration(
     if (tmin is None) != (tmax is None):
         raise ValueError("tmin and tmax go together: give both or neither")
     extremes = tmin is not None
-    named = {"ta": ta, "rhm": rhm, "ws": ws, "si": si} | ({"tmin": tmin, "tmax": tmax} if extremes else {})
+    named = {"ta": ta, "rhm": rhm, "ws": ws, "si": si}
+    if tmin is not None and tmax is not None:
+        named |= {"tmin": tmin, "tmax": tmax}
     inputs = [by_cell(each, name) for name, each in named.items()]
     latitude, month = numbers(latitude, "latitude").astype(np.float64), numbers(month, "month")
     if len({each.shape for each in inputs}) != 1 or inputs[0].shape != (*latitude.shape, *month.shape):
