@@ -118,7 +118,7 @@ def _publish(connection: psycopg.Connection, cells: pl.DataFrame) -> None:
 
 
 def _empty(connection: psycopg.Connection) -> None:
-    connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, TABLES))))
+    connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, (*TABLES, "site_assets")))))
     connection.execute("CHECKPOINT")
 
 

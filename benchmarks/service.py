@@ -82,7 +82,7 @@ async def send_all(url: str, asked: list[dict[str, Any]]) -> Sent:
             message = httpx.Response(200, content=last).json()
             if message["status"] != "completed":
                 raise RuntimeError(f"an assessment ended as {message}")
-            results[message["results"]["site_id"]] = message["results"]
+            results[message["results"]["site_uuid"]] = message["results"]
 
         await asyncio.gather(*map(one, asked))
     return Sent(results, accepted, time.perf_counter() - started)
@@ -95,7 +95,7 @@ def directly(assessor: Assessor, asked: list[dict[str, Any]]) -> dict[str, Mappi
         with assessor.application.transaction():  # or the service's worker would take it
             job = batch_jobs.start(assessor.application, batch_jobs.create(assessor.application, SITE, request))
         outcome = assessor.run_job(job)
-        results[outcome.results["site_id"]] = outcome.results
+        results[outcome.results["site_uuid"]] = outcome.results
     return results
 
 

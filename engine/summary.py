@@ -25,6 +25,7 @@ class RiskSummary:
     fallback_edges          : cells whose baseline gave no quantile edges
     unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
     stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
+    calibrated              : whether the edition calls the damage rates calibrated on losses
     """
 
     risk: str
@@ -41,6 +42,7 @@ class RiskSummary:
     fallback_edges: int | None = None
     unknown: dict[str, int]
     stands_on: str | None = None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Summary:
 
     cells_without_result : neither a probability nor a score of any risk
     pair                 : the scenario and years that the risks' figures are of
+    periods              : name -> first and last year of every period that was computed
     """
 
     cells: int
@@ -56,6 +59,7 @@ class Summary:
     pair: str
     risks: tuple[RiskSummary, ...]
     warnings: tuple[str, ...]
+    periods: Mapping[str, tuple[int, int]]
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
@@ -90,7 +94,8 @@ def summarise(
     ]
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
     label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
-    return Summary(cells, cells - filled, label, rows, _warnings(plan, notes))
+    periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
+    return Summary(cells, cells - filled, label, rows, _warnings(plan, notes), periods)
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -136,6 +141,7 @@ def _risk(
         fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
         unknown=unknown,
         stands_on=next((note["facts"][name] for note in notes if name in note["facts"]), None),
+        calibrated=name in plan.probability and bool(plan.edition.bins[name].calibrated),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASE = {"errors", "scenario", "period", "grid", "variables", "panel", "quality"}
+BASE = {"errors", "scenario", "period", "grid", "variables", "panel", "quality", "names", "levels", "reading"}
 #: room -> what it may import of engine and jobs, besides itself
 ALLOWED = {
     "kernels": {"period"},

@@ -97,6 +97,15 @@ def test_a_subset_gives_the_same_rows_as_the_whole(source, result):
     assert_frame_equal(part.probability, rows, check_exact=True)
 
 
+def test_a_run_notes_its_periods_and_which_risks_its_edition_calls_calibrated(source, tmp_path):
+    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\n')
+    told = engine.run(
+        source, edition=tmp_path / "own.toml", risks=["drought", "wildfire"], periods=["full", "mid_term"]
+    )
+    assert {each.risk: each.calibrated for each in told.summary.risks} == {"drought": True, "wildfire": False}
+    assert told.summary.as_json()["periods"] == {"full": (2021, 2100), "mid_term": (2041, 2060)}
+
+
 def test_the_other_edition_runs_on_the_same_source(source):
     other = engine.run(source, edition="2025-12", periods=["full"])
     assert other.missing == {}

@@ -9,14 +9,16 @@ import numpy as np
 import polars as pl
 
 from engine.assess import integrate
+from engine.assess.cells import HasResults
 from engine.assess.config import AssessConfig
 from engine.assess.exposure import exposure_of
-from engine.assess.integrate import Frames, Stages
+from engine.assess.integrate import Stages
 from engine.assess.prepare import Prepared, prepare, wants
 from engine.assess.scaling import scaled_aal
-from engine.assess.validation import FAILURES
+from engine.assess.validation import FAILURES, IDENTITY
 from engine.assess.vocabulary import NO_HAZARD, PERIOD, RISK, RISKS
 from engine.assess.vulnerability import vulnerability_of
+from engine.assess.wide import Frames
 from engine.errors import SchemaError
 
 #: told after each risk: its name
@@ -28,11 +30,13 @@ _KEYS = ("grid_id", "scenario_id", "time_period", "risk_type")
 class AssessmentResult:
     """Frames of an assessment. Rows follow the risks in canonical order, then the sites, then scenario and period.
 
+    Every frame starts with `row` (of `sites`, from 0), `site_id` (the caller's text, else null) and `site_uuid`.
+
     exposure, vulnerability : a row per site and risk
     aal, risk  : a row per site, risk, scenario and period; empty when the stage was not run
     totals     : a row per site, scenario and period
-    failures   : `row` (of `sites`, from 0), `site_id`, `risk_type`, `field`, `reason`: every fault of an input row, and
-                 every result that could not be computed
+    failures   : `risk_type`, `field`, `reason`: every fault of an input row, and every result that could not be
+                 computed
     """
 
     exposure: pl.DataFrame
@@ -52,7 +56,8 @@ def assess_sites(
     """Exposure, vulnerability, final AAL and integrated risk of sites.
 
     sites         : flat columns, as `engine.assess.fields` lists them; an absent column is null. All eight building
-                    columns null: building unknown, defaults are taken and flagged
+                    columns null: building unknown, defaults are taken and flagged. Rows are assets: equal coordinates
+                    and equal ids are allowed
     hazards       : `grid_id`, `risk_type`, `scenario_id`, `time_period`, `hazard_score` (0..1); None: no risk scores
     probabilities : the same keys and `aal` (ratio); None: no AAL
     config        : None: the published settings on the Korean grid
@@ -61,7 +66,8 @@ def assess_sites(
     raises        : SchemaError when hazards or probabilities lack a column or hold a key twice
     """
     settings = config or AssessConfig()
-    prepared = prepare(sites, settings)
+    read = {"hazard_score": hazards, "aal": probabilities}
+    prepared = prepare(sites, settings, has_results=_cells_of({k: v for k, v in read.items() if v is not None}))
     exposed = run_exposure(prepared, settings)
     vulnerable = run_vulnerability(prepared)
     scaled = None
@@ -72,6 +78,15 @@ def assess_sites(
     if hazards is not None:
         integrated = run_integration(prepared, exposed, vulnerable, by_request(prepared, hazards, "hazard_score"))
     return collect(prepared, Stages(exposed, vulnerable, scaled, integrated))
+
+
+def _cells_of(results: Mapping[str, pl.DataFrame]) -> HasResults | None:
+    """Whether a cell has a value in any of these frames; None without a frame."""
+    if not results:
+        return None
+    held = [f.drop_nulls(name)["grid_id"] for name, f in results.items() if {"grid_id", name} <= set(f.columns)]
+    known = np.unique(np.concatenate([cells.to_numpy() for cells in held])) if held else np.empty(0, np.int32)
+    return lambda cells: np.isin(cells, known)
 
 
 def _silent(_: str) -> None:
@@ -102,6 +117,7 @@ def run_scaling(
             insurance,
             asset,
             config,
+            calibrated=risk in config.calibrated,
         ),
     )
 
@@ -154,14 +170,14 @@ def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.Data
 def by_site(prepared: Prepared, frames: Frames) -> pl.DataFrame:
     """One long frame of a stage that runs once a site, with `row`, place and risk."""
     asked = {risk: prepared.sites[wants(risk)] for risk in RISKS}
-    return _long(prepared.sites.select("row", "site_id", "latitude", "longitude"), frames, asked)
+    return _long(prepared.sites.select(*IDENTITY, "latitude", "longitude"), frames, asked)
 
 
 def by_pair(prepared: Prepared, frames: Frames) -> pl.DataFrame:
     """One long frame of a stage that runs once a scenario and period."""
     site = prepared.requests["site"]
     keys = pl.concat(
-        [prepared.sites.select("row", "site_id", "latitude", "longitude")[site], prepared.requests.drop("site")],
+        [prepared.sites.select(*IDENTITY, "latitude", "longitude")[site], prepared.requests.drop("site")],
         how="horizontal",
     )
     return _long(keys, frames, {risk: prepared.sites[wants(risk)].gather(site) for risk in RISKS})
@@ -178,7 +194,7 @@ def collect(prepared: Prepared, stages: Stages) -> AssessmentResult:
     totals = integrate.totals(prepared, stages)
     failures = _failures(prepared, [frame for frame in long.values() if frame is not None], totals)
     return AssessmentResult(
-        **{name: pl.DataFrame() if frame is None else frame.drop("row") for name, frame in long.items()},
+        **{name: pl.DataFrame() if frame is None else frame for name, frame in long.items()},
         totals=totals,
         failures=failures,
     )
@@ -199,14 +215,11 @@ def _long(keys: pl.DataFrame, frames: Frames, asked: Mapping[str, pl.Series]) ->
 
 def _failures(prepared: Prepared, frames: Collection[pl.DataFrame], totals: pl.DataFrame) -> pl.DataFrame:
     """Faults of input rows, then what could not be computed: each risk and reason of a site once."""
-    failed = [
-        frame.filter(pl.col("status") == "failed").select("row", "site_id", "risk_type", "reason") for frame in frames
-    ]
+    failed = [frame.filter(pl.col("status") == "failed").select(*IDENTITY, "risk_type", "reason") for frame in frames]
     rows = pl.concat(failed).unique(maintain_order=True)
     field = pl.col("reason").str.strip_prefix("missing_input:")
     rows = rows.with_columns(field=pl.when(field != pl.col("reason")).then(field))
-    lost = totals.filter(pl.col("reason") == NO_HAZARD).select("site_id", "reason").unique(maintain_order=True)
-    lost = lost.join(prepared.sites.select("site_id", "row"), on="site_id", how="left", maintain_order="left")
+    lost = totals.filter(pl.col("reason") == NO_HAZARD).select(*IDENTITY, "reason").unique(maintain_order=True)
     parts = [prepared.failures, _as_failures(lost), _as_failures(rows)]
     return pl.concat(parts).sort("row", maintain_order=True)
 

@@ -26,6 +26,7 @@ class AssessConfig:
     spatial_missing_policy   : `fail`: a risk without its spatial input fails; `impute`: it takes the national mean,
                                flagged
     grid                : lattice of the hazard and probability results
+    calibrated          : risks whose damage rates behind the AAL are calibrated on losses, as their edition says
     """
 
     asset_value_cap_krw: float = 1e11
@@ -34,6 +35,7 @@ class AssessConfig:
     building_search_radius_m: float = 500.0
     spatial_missing_policy: SpatialPolicy = "fail"
     grid: GridDefinition = KOREA
+    calibrated: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for name in ("asset_value_cap_krw", "area_cap_m2", "building_search_radius_m"):

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from engine import levels
 from engine.assess import exposure
+from engine.assess.losses import losses
 from engine.assess.prepare import Prepared, wants
-from engine.assess.vocabulary import HAZARD_NOT_FOUND, LEVEL, NO_HAZARD, OUTSIDE_GRID, RISK, RISKS, STATUS, level
+from engine.assess.validation import IDENTITY
+from engine.assess.vocabulary import (
+    HAZARD_LEVEL,
+    HAZARD_NOT_FOUND,
+    NO_HAZARD,
+    OUTSIDE_GRID,
+    RISK,
+    RISK_LEVEL,
+    RISKS,
+    STATUS,
+    risk_level,
+)
+from engine.assess.wide import Frames, lacking, names_of, nth, nulls, ranking, sum_and_mean, wanted, wide
 
 SITE_STATUS = pl.Enum(["ok", "partial", "failed", "outside_grid"])
-Frames = Mapping[str, pl.DataFrame]
 
 
 class Stages(NamedTuple):
@@ -27,17 +37,19 @@ class Stages(NamedTuple):
 
 
 def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame, hazard: pl.Series) -> pl.DataFrame:
-    """Risk score of N requests for one risk.
+    """Risk of N requests for one risk.
 
     site    : (N,) row of the site in the other two frames
     hazard  : (N,) score 0..1, clamped; null or NaN where there is none
-    returns : `hazard`, `exposure`, `vulnerability`, `risk_score` (0..100), `risk_level`, `risk_index`, `status`,
-              `reason`, `is_default`; scores null where the row failed, and of E and V what failed
+    returns : `hazard`, `hazard_level`, `exposure`, `vulnerability`, `risk_score` (0..100, weighted
+              by the asset's value), `risk_level`, `risk_index` (0..100, free of value: it decides the level),
+              `status`, `reason`, `is_default`; null where the row failed, and of E and V what failed
     """
     parts = pl.DataFrame(
         {
             "hazard": hazard.cast(pl.Float64).fill_nan(None).clip(0, 1),
             "exposure": exposed["exposure_score"].gather(site),
+            "proximity": exposed["proximity_factor"].gather(site),
             "reason_e": exposed["reason"].gather(site),
             "vulnerability": vulnerable["vulnerability_score"].gather(site),
             "reason_v": vulnerable["reason"].gather(site),
@@ -51,13 +63,16 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
         is_default=pl.col("reason_e").is_not_null() | pl.col("reason_v").is_not_null(),
     )
     score = pl.col("hazard") * pl.col("exposure") * pl.col("vulnerability")  # 100 x H x E x V/100
+    index = 100 * (pl.col("hazard") * pl.col("proximity") * (pl.col("vulnerability") * 0.01)).cbrt()
+    index = pl.when(score.is_not_null()).then(index)  # a failed E stands with a proximity of 0
     return parts.select(
         "hazard",
         "exposure",
         "vulnerability",
+        hazard_level=levels.word(pl.col("hazard"), levels.HAZARD, null=None).cast(HAZARD_LEVEL),
         risk_score=score,
-        risk_level=level(score),
-        risk_index=100 * (score * 0.01).cbrt(),
+        risk_level=risk_level(index),
+        risk_index=index,
         status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
         reason="reason",
         is_default="is_default",
@@ -66,8 +81,8 @@ def integrated(site: pl.Series, exposed: pl.DataFrame, vulnerable: pl.DataFrame,
 
 def with_contributions(prepared: Prepared, frames: Frames) -> dict[str, pl.DataFrame]:
     """Add `contribution_percent`: share of the sum over the ok risks of a request; 0 for all where the sum is 0."""
-    scores = _wide(prepared, frames, "risk_score")
-    total, _ = _sum_and_mean(scores)
+    scores = wide(prepared, frames, "risk_score")
+    total, _ = sum_and_mean(scores)
     shares = {
         risk: frames[risk].select(
             contribution_percent=pl.when(total == 0)
@@ -85,13 +100,13 @@ def totals(prepared: Prepared, stages: Stages) -> pl.DataFrame:
     Sites outside the grid come last, with status `outside_grid`.
     """
     ok = _items_ok(prepared, stages)
-    asked = _wanted(prepared)
+    asked = wanted(prepared)
     done, in_all = ok.sum_horizontal(), asked.sum_horizontal()
     inside = pl.concat(
         [
             _described(prepared.sites, prepared.requests),
             _scores(prepared, stages.risk),
-            _losses(prepared, stages.aal),
+            losses(prepared, stages.aal),
             pl.DataFrame({"risks_ok": done.cast(pl.UInt32), "risks_failed": (in_all - done).cast(pl.UInt32)}),
             pl.DataFrame({"no_hazard": _without_hazard(prepared, stages.risk)}),
             pl.DataFrame({"is_default": _any_default(prepared, stages)}),
@@ -117,8 +132,8 @@ def totals(prepared: Prepared, stages: Stages) -> pl.DataFrame:
 def _described(sites: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     described = pl.concat(
         [
-            sites.select("site_id", "latitude", "longitude", "grid_id", "building_source", "data_quality"),
-            sites.select("imputed_fields", "asset_basis", "total_asset_value"),
+            sites.select(*IDENTITY, "latitude", "longitude", "grid_id", "cell_basis", "cell_distance_m"),
+            sites.select("building_source", "data_quality", "imputed_fields", "asset_basis", "total_asset_value"),
             exposure.diagnostics(sites),
         ],
         how="horizontal",
@@ -127,41 +142,9 @@ def _described(sites: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(columns, how="horizontal")
 
 
-def _wanted(prepared: Prepared) -> pl.DataFrame:
-    return prepared.sites.select(pl.col(wants(risk)).alias(risk) for risk in RISKS)[prepared.requests["site"]]
-
-
-def _wide(prepared: Prepared, frames: Frames, column: str) -> pl.DataFrame:
-    """A column of all risks side by side, null where the risk was not asked for or the row is not ok."""
-    ok = (
-        _wanted(prepared)
-        .rename(lambda risk: f"asked_{risk}")
-        .with_columns(
-            *(frame["status"].alias(f"status_{risk}") for risk, frame in frames.items()),
-            *(frame[column].alias(risk) for risk, frame in frames.items()),
-        )
-    )
-    return ok.select(
-        pl.when((pl.col(f"status_{risk}") == "ok") & pl.col(f"asked_{risk}")).then(risk).alias(risk) for risk in frames
-    )
-
-
-def _sum_and_mean(wide: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-    """Over the risks of each row, nulls left out; 0 and null where all are. One risk after the other: polars adds
-    columns up in whatever order its threads come back, and the last bit would show it."""
-    total, count = np.zeros(wide.height), np.zeros(wide.height)
-    for risk in RISKS:
-        values = wide[risk].fill_null(np.nan).to_numpy()
-        known = ~np.isnan(values)
-        total += np.where(known, values, 0.0)
-        count += known
-    mean = np.divide(total, count, out=np.full(wide.height, np.nan), where=count > 0)
-    return pl.Series(total), pl.Series(mean).fill_nan(None)
-
-
 def _items_ok(prepared: Prepared, stages: Stages) -> pl.DataFrame:
     """True where a requested risk is ok in every stage that ran."""
-    site, asked = prepared.requests["site"], _wanted(prepared)
+    site, asked = prepared.requests["site"], wanted(prepared)
     by_site = {
         risk: (stages.exposure[risk]["status"] == "ok") & (stages.vulnerability[risk]["status"] == "ok")
         for risk in RISKS
@@ -180,7 +163,7 @@ def _without_hazard(prepared: Prepared, risk: Frames | None) -> pl.Series:
     """True where no scenario, period and requested risk of the site has a hazard."""
     if risk is None:
         return pl.repeat(False, prepared.requests.height, eager=True)
-    asked = _wanted(prepared)
+    asked = wanted(prepared)
     found = pl.DataFrame({name: frame["hazard"].is_not_null() & asked[name] for name, frame in risk.items()})
     requests = pl.DataFrame({"site": prepared.requests["site"], "found": found.max_horizontal()})
     return requests.select(~pl.col("found").any().over("site")).to_series()
@@ -197,77 +180,33 @@ def _any_default(prepared: Prepared, stages: Stages) -> pl.Series:
 def _scores(prepared: Prepared, risk: Frames | None) -> pl.DataFrame:
     n = prepared.requests.height
     if risk is None:
-        return _nulls(
+        return nulls(
             n,
             {
                 **dict.fromkeys(
-                    ("total_risk_score", "average_hazard", "average_exposure", "average_vulnerability"), pl.Float64()
+                    ("mean_risk_index", "total_risk_score", "average_hazard", "average_exposure"), pl.Float64()
                 ),
-                "risk_level": LEVEL,
+                "average_vulnerability": pl.Float64(),
+                "risk_level": RISK_LEVEL,
                 "no_risk": pl.Boolean(),
                 "highest_integrated_risk": RISK,
                 "top_3_risks": pl.List(pl.String),
                 "risks_without_score": pl.List(pl.String),
             },
         )
-    scores = _wide(prepared, risk, "risk_score")
-    ranked = _ranking(scores)
-    whole, mean = _sum_and_mean(scores)
-    total = pl.DataFrame({"total": mean, "sum": whole})
+    scores = wide(prepared, risk, "risk_score")
+    ranked = ranking(scores)
+    whole, mean = sum_and_mean(scores)
+    total = pl.DataFrame({"total": mean, "sum": whole, "index": sum_and_mean(wide(prepared, risk, "risk_index"))[1]})
     return total.select(
+        mean_risk_index="index",
         total_risk_score="total",
-        average_hazard=_sum_and_mean(_wide(prepared, risk, "hazard"))[1],
-        average_exposure=_sum_and_mean(_wide(prepared, risk, "exposure"))[1],
-        average_vulnerability=_sum_and_mean(_wide(prepared, risk, "vulnerability"))[1],
-        risk_level=level(pl.col("total")),
+        average_hazard=sum_and_mean(wide(prepared, risk, "hazard"))[1],
+        average_exposure=sum_and_mean(wide(prepared, risk, "exposure"))[1],
+        average_vulnerability=sum_and_mean(wide(prepared, risk, "vulnerability"))[1],
+        risk_level=risk_level(pl.col("index")),
         no_risk=pl.col("total").is_not_null() & (pl.col("sum") == 0),
-        highest_integrated_risk=_nth(ranked, 0),
-        top_3_risks=_names(ranked[:, :3]),
-        risks_without_score=_lacking(prepared, scores),
+        highest_integrated_risk=nth(ranked, 0),
+        top_3_risks=names_of(ranked[:, :3]),
+        risks_without_score=lacking(prepared, scores),
     )
-
-
-def _losses(prepared: Prepared, aal: Frames | None) -> pl.DataFrame:
-    if aal is None:
-        kinds = {"total_expected_loss": pl.Int64(), "highest_aal_risk": RISK, "risks_without_loss": pl.List(pl.String)}
-        return _nulls(prepared.requests.height, kinds)
-    counted = {
-        risk: frame.with_columns(pl.when(~pl.col("is_default")).then(name) for name in ("expected_loss", "final_aal"))
-        for risk, frame in aal.items()
-    }
-    losses = _wide(prepared, counted, "expected_loss")
-    known = losses.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-    return losses.select(
-        total_expected_loss=pl.when(known).then(pl.sum_horizontal(pl.all())),
-        highest_aal_risk=_nth(_ranking(_wide(prepared, counted, "final_aal")), 0),
-        risks_without_loss=_lacking(prepared, losses),
-    )
-
-
-def _nulls(n: int, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    return pl.DataFrame({name: pl.repeat(None, n, dtype=kind, eager=True) for name, kind in kinds.items()})
-
-
-def _lacking(prepared: Prepared, wide: pl.DataFrame) -> pl.Series:
-    """Requested risks that have no value, in canonical order."""
-    lacking = (_wanted(prepared).to_numpy()) & np.isnan(wide.select(pl.all().fill_null(np.nan)).to_numpy())
-    return _names(np.where(lacking, np.arange(len(RISKS)), -1))
-
-
-def _names(places: NDArray[np.int64]) -> pl.Series:
-    """(N, k) places of risks, -1 for none -> N lists of names."""
-    names = pl.DataFrame({str(k): _nth(places, k) for k in range(places.shape[1])})
-    return names.select(pl.concat_list(pl.all().cast(pl.String)).list.drop_nulls()).to_series()
-
-
-def _ranking(wide: pl.DataFrame) -> NDArray[np.int64]:
-    """(N, 9) risks from the highest value down, ties in canonical order; -1 where there is no value."""
-    values = wide.select(pl.all().fill_null(-np.inf)).to_numpy()
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.where(np.take_along_axis(values, order, axis=1) == -np.inf, -1, order)
-
-
-def _nth(ranking: NDArray[np.int64], place: int) -> pl.Series:
-    chosen = pl.Series(ranking[:, place])
-    names = pl.Series(RISKS, dtype=RISK)
-    return names.gather(chosen.set(chosen < 0, None))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from engine.assess import classes
+from engine.assess import cells, classes
+from engine.assess.cells import HasResults
 from engine.assess.config import AssessConfig
 from engine.assess.fields import BUILDING, BUILDING_NAMES, BY_NAME
-from engine.assess.validation import DATABASE, FAILURES, Checked, check, requested
-from engine.assess.vocabulary import OUTSIDE_GRID, RISK, RISKS
+from engine.assess.validation import DATABASE, FAILURES, IDENTITY, Checked, check, requested
+from engine.assess.vocabulary import CELL_BASIS, OUTSIDE_GRID, RISK, RISKS
 from engine.errors import SchemaError
+from engine.grid import GridDefinition
 
 CALLER, DEFAULT = "caller", "default"
 SOURCE = pl.Enum([CALLER, DATABASE, DEFAULT])
@@ -64,27 +66,44 @@ def wants_expression(risk: str) -> pl.Expr:
     return pl.col("risk_types").list.contains(risk) | (pl.col("risk_types").list.len().fill_null(0) == 0)
 
 
-def prepare(sites: pl.DataFrame, config: AssessConfig) -> Prepared:
-    """Check, fill and classify sites; no step depends on another row, but for doubled ids.
+def prepare(
+    sites: pl.DataFrame, config: AssessConfig, *, portfolio: str | None = "", has_results: HasResults | None = None
+) -> Prepared:
+    """Check, place, fill and classify sites; no step depends on another row, but for the UUIDs of equal ids.
 
-    raises : SchemaError for an unknown `building_source`
+    portfolio   : as `validation.check` takes it
+    has_results : as `cells.choose` takes it
+    raises      : SchemaError for an unknown `building_source`
     """
-    return prepare_checked(check(sites), config)
+    return prepare_checked(placed(check(sites, portfolio=portfolio), config.grid, has_results), config)
+
+
+def placed(checked: Checked, grid: GridDefinition, has_results: HasResults | None) -> Checked:
+    """Valid sites with `grid_id` (0: outside), `cell_basis` and `cell_distance_m`, as `cells.choose` gives them."""
+    valid = checked.valid
+    chosen = cells.choose(valid["latitude"].to_numpy(), valid["longitude"].to_numpy(), grid, has_results)
+    inside = pl.col("grid_id") > 0
+    valid = valid.with_columns(
+        grid_id=pl.Series(chosen.grid_id, dtype=pl.Int32),
+        nearest=pl.Series(chosen.nearest),
+        cell_distance_m=pl.Series(chosen.metres).fill_nan(None).round(1),
+    ).with_columns(
+        cell_basis=pl.when(inside)
+        .then(pl.when("nearest").then(pl.lit("nearest")).otherwise(pl.lit("own")))
+        .cast(CELL_BASIS)
+    )
+    return replace(checked, valid=valid.drop("nearest"))
 
 
 def prepare_checked(checked: Checked, config: AssessConfig) -> Prepared:
-    """The same for sites that were checked before, and may have been filled since from the warehouse."""
-    filled = _fill(checked.valid)
-    filled = _classify(filled, config)
-    cells = config.grid.locate(filled["latitude"].to_numpy(), filled["longitude"].to_numpy())
-    filled = filled.with_columns(grid_id=pl.Series(cells, dtype=pl.Int32))
+    """The same for sites that were checked and placed before, and may have been filled since from the warehouse."""
+    filled = _classify(_fill(checked.valid), config)
     inside = filled["grid_id"] > 0
     requests = requested(filled)
     everything = Prepared(filled, requests, filled.clear(), requests.clear(), FAILURES.to_frame())
     outside = everything.only(~inside)
     lost = outside.sites.select(
-        "row",
-        "site_id",
+        *IDENTITY,
         risk_type=pl.lit(None, RISK),
         field=pl.lit("location"),
         reason=pl.lit(OUTSIDE_GRID),

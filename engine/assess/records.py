@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -25,6 +26,14 @@ _TYPES = {
     "text": pl.String(),
     "names": pl.List(pl.String),
     "ids": pl.List(pl.Int64),
+}
+_IN_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "text": "text",
+    "names": "list of names",
+    "ids": "list of whole numbers",
 }
 _TRUE, _FALSE = ("true", "t", "yes", "y"), ("false", "f", "no", "n")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -106,10 +115,36 @@ def _is_kind(field: Field, value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, kind) and not isinstance(each, bool) for each in value)
 
 
-def from_lines(lines: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """The same for the lines of an NDJSON file, where what is no field is left out, as in a table."""
+def from_lines(lines: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same for the lines of an NDJSON file: (fields, what is no field). A line holds a whole number or a text as
+    `site_id`; objects and lists that are no field become JSON text."""
     known = set(BY_NAME) | _OBJECTS
-    return from_requests([{name: value for name, value in line.items() if name in known} for line in lines])
+    fields = [{name: value for name, value in line.items() if name in known} for line in lines]
+    for each in fields:
+        if isinstance(own := each.get("site_id"), int) and not isinstance(own, bool):
+            each["site_id"] = str(own)
+        elif own == "":
+            del each["site_id"]
+    names = dict.fromkeys(name for line in lines for name in line if name not in known)
+    other = {name: _column([line.get(name) for line in lines]) for name in names}
+    sites = from_requests(fields)
+    return sites, pl.DataFrame(other)
+
+
+def _column(values: Sequence[Any]) -> pl.Series:
+    """Values of JSON as one column: of one kind as they are, of several as text."""
+    kinds = {type(value) for value in values} - {type(None)}
+    large = any(isinstance(value, int) and abs(value) >= 2**63 for value in values)
+    for held, dtype in (
+        ({bool}, pl.Boolean()),
+        ({str}, pl.String()),
+        ({int}, pl.Int64()),
+        ({int, float}, pl.Float64()),
+    ):
+        if kinds <= held and not large:
+            return pl.Series(values, dtype=dtype)
+    texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+    return pl.Series(texts, dtype=pl.String)
 
 
 def unread(names: Iterable[str]) -> list[str]:
@@ -121,14 +156,59 @@ def unread(names: Iterable[str]) -> list[str]:
     return found
 
 
+def from_table(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """(fields, what is no field, notes) of a table. Text is read as `from_text` reads it, whatever file it comes from;
+    NaN and an empty text are missing, a column of fixed lists is one of lists, a whole number may be an admin code.
+
+    notes : columns whose type holds no value of their field
+    """
+    other = table.select(pl.exclude(*BY_NAME))
+    typed, text, notes = [], [], []
+    for name in (name for name in table.columns if name in BY_NAME):
+        column, kind = table[name], table.schema[name]
+        if kind == pl.String or (kind in (pl.Categorical, pl.Enum) and BY_NAME[name].kind != "text"):
+            text.append(column.cast(pl.String))
+            continue
+        if kind.is_float():
+            column = column.fill_nan(None)
+        elif isinstance(kind, pl.Array):
+            column = column.arr.to_list()
+        elif name == "admin_code" and kind.is_integer():
+            column = column.cast(pl.String).str.zfill(10)
+        if not fits(BY_NAME[name], column.dtype):
+            notes.append(f"column {name} holds {kind}, which is no {_IN_WORDS[BY_NAME[name].kind]}")
+        typed.append(column)
+    nothing_wrong = pl.DataFrame({"invalid_types": pl.Series([[]] * table.height, dtype=pl.List(pl.String))})
+    read = from_text(pl.DataFrame(text)) if text else nothing_wrong
+    sites = pl.concat([pl.DataFrame(typed), read], how="horizontal") if typed else read
+    return sites, other, notes
+
+
+def fits(field: Field, kind: pl.DataType) -> bool:
+    """Whether a column of this type can hold values of the field."""
+    inner = kind.inner if isinstance(kind, pl.List) else None
+    if kind == pl.Null or field.name == "site_id":
+        return True
+    if field.kind == "boolean":
+        return kind == pl.Boolean
+    if field.kind in ("integer", "number"):
+        return kind.is_numeric()
+    if field.kind == "text":
+        return kind in (pl.String, pl.Categorical, pl.Enum)
+    return inner in (pl.String, pl.Null) if field.kind == "names" else inner is not None and inner.is_integer()
+
+
 def from_text(table: pl.DataFrame) -> pl.DataFrame:
     """A `sites` frame of text columns, as a CSV file holds them; an empty cell is null.
 
     Numbers and true/false are read from their text; lists are separated by `;` or `|`. A cell that is no value of its
-    field's kind becomes null and is named in `invalid_types`. Columns that are no field are left out.
+    field's kind becomes null and is named in `invalid_types`; an id stays as it is written. Columns that are no
+    field are left out.
     """
     known = [name for name in table.columns if name in BY_NAME]
     clean = table.select(pl.col(known).str.strip_chars().replace("", None))
+    if "site_id" in known:
+        clean = clean.with_columns(site_id=pl.when(clean["site_id"].is_not_null()).then(table["site_id"]))
     read = clean.select(_read(BY_NAME[name]).alias(name) for name in known)
     wrong = [
         pl.when(clean[name].is_not_null() & read[name].is_null()).then(pl.lit(name))

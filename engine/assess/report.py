@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
+from engine import levels
 from engine.assess.assessment import AssessmentResult
 from engine.assess.vocabulary import RISKS
 from engine.scenario import DEFAULT_SCENARIO, Scenario
@@ -16,6 +18,7 @@ _BREAKDOWN = (
     "risk_score",
     "contribution_percent",
     "hazard",
+    "hazard_level",
     "exposure",
     "vulnerability",
     "risk_level",
@@ -46,11 +49,13 @@ _AAL = (
     "aal_capped",
     "risk_level",
     "grade",
+    "calibrated",
     "status",
     "reason",
     "is_default",
 )
 _TOTALS = (
+    "mean_risk_index",
     "total_risk_score",
     "risk_level",
     "no_risk",
@@ -61,15 +66,25 @@ _TOTALS = (
     "top_3_risks",
     "risks_without_score",
 )
-_LOSS = ("total_expected_loss", "highest_aal_risk", "risks_without_loss")
+_LOSS = (
+    "total_expected_loss",
+    "total_expected_loss_calibrated",
+    "total_expected_loss_uncalibrated",
+    "loss_note",
+    "overlap_note",
+    "highest_aal_risk",
+    "risks_without_loss",
+)
+_SITE = ("site_id", "site_uuid", "latitude", "longitude", "grid_id", "cell_basis", "cell_distance_m")
 _BUILDING = ("building_source", "data_quality", "imputed_fields", "asset_basis")
 
 
-def site_report(result: AssessmentResult) -> dict[str, Any]:
-    """The report of a result that holds one site inside the grid.
+def site_report(result: AssessmentResult, notes: Mapping[str, str]) -> dict[str, Any]:
+    """The report of a result that holds one site inside the grid. notes: risk -> what its AAL must not be read for
 
-    `integrated_risk` and `aal` are those of the default scenario if it was asked for, else of the first; every pair of
-    scenario and period stands in `scenarios`.
+    The levels of integrated risk are in the older spelling, which readers of this object know; every other output has
+    the printed one. `integrated_risk` and `aal` are those of the default scenario if it was asked for, else of the
+    first; every pair of scenario and period stands in `scenarios`.
     """
     totals = result.totals
     first = totals.row(0, named=True)
@@ -80,10 +95,9 @@ def site_report(result: AssessmentResult) -> dict[str, Any]:
     asked = set(result.exposure["risk_type"])
     return {
         "status": "partial" if failed else "success",
-        "site_id": first["site_id"],
-        "latitude": first["latitude"],
-        "longitude": first["longitude"],
+        **_chosen(first, _SITE),
         "risk_types": [risk for risk in RISKS if risk in asked],
+        "notes": {risk: notes[risk] for risk in RISKS if risk in asked and risk in notes},
         "building": _chosen(first, _BUILDING),
         "exposure": _by_risk(result.exposure, _EXPOSURE),
         "vulnerability": _by_risk(result.vulnerability, _VULNERABILITY),
@@ -102,9 +116,14 @@ def _pair(result: AssessmentResult, row: dict[str, Any]) -> dict[str, Any]:
     return {
         "scenario": Scenario(row["scenario_id"]).api_key,
         "time_period": row["time_period"],
-        "integrated_risk": _chosen(row, _TOTALS) | {"risk_breakdown": _by_risk(mine(result.risk), _BREAKDOWN)},
+        "integrated_risk": _older(_chosen(row, _TOTALS))
+        | {"risk_breakdown": {risk: _older(told) for risk, told in _by_risk(mine(result.risk), _BREAKDOWN).items()}},
         "aal": _chosen(row, _LOSS) | {"risks": _by_risk(mine(result.aal), _AAL)},
     }
+
+
+def _older(told: dict[str, Any]) -> dict[str, Any]:
+    return told | {"risk_level": levels.older(told["risk_level"])}
 
 
 def _by_risk(frame: pl.DataFrame, names: tuple[str, ...]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from engine.assess.config import AssessConfig
-from engine.assess.vocabulary import AAL_LEVEL, OUT_OF_RANGE, PROBABILITY_NOT_FOUND, STATUS
+from engine.assess.vocabulary import OUT_OF_RANGE, PROBABILITY_NOT_FOUND, RISK_LEVEL, STATUS
+from engine.levels import PRINTED, UNKNOWN
 
 #: upper end of every grade but the last, percent
 _GRADES = ((3, "0~3%"), (6, "~6%"), (10, "~10%"), (16, "~16%"), (30, "~30%"))
@@ -18,16 +19,24 @@ def vulnerability_scale(score: pl.Expr) -> pl.Expr:
 
 
 def scaled_aal(
-    base: pl.Series, vulnerability: pl.DataFrame, insurance: pl.Series, asset: pl.Series, config: AssessConfig
+    base: pl.Series,
+    vulnerability: pl.DataFrame,
+    insurance: pl.Series,
+    asset: pl.Series,
+    config: AssessConfig,
+    *,
+    calibrated: bool = False,
 ) -> pl.DataFrame:
     """Final AAL of N rows of one risk.
 
     base          : (N,) AAL of the cell, ratio; null or NaN where there is none
     vulnerability : `vulnerability_score` and `is_default` of the same rows
     insurance     : (N,) insured share; asset: (N,) KRW, null where not stated
+    calibrated    : whether the edition's damage rates of this risk are calibrated on losses
     returns       : `base_aal`, `vulnerability_scale`, `insurance_rate`, `final_aal`, `expected_loss` (KRW, rounded
                     half-even; null without an asset value), `aal_capped`, `status`, `reason`, `is_default`,
-                    `final_aal_percentage`, `risk_level`, `grade`. Without a base AAL the results are null, with reason
+                    `final_aal_percentage`, `risk_level`, `grade`, `calibrated`. Without a base AAL the results are
+                    null, with reason
     """
     rows = vulnerability.select(
         base_aal=base.cast(pl.Float64).fill_nan(None),
@@ -54,11 +63,12 @@ def scaled_aal(
             status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
         ),
         config,
+        calibrated=calibrated,
     )
 
 
-def labelled(rows: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
-    """Rows of final AAL with percentage, level and grade, columns in order."""
+def labelled(rows: pl.DataFrame, config: AssessConfig, *, calibrated: bool) -> pl.DataFrame:
+    """Rows of final AAL with percentage, level, grade and whether it is calibrated, columns in order."""
     percent = 100 * pl.col("final_aal")
     return rows.with_columns(final_aal_percentage=percent).select(
         "base_aal",
@@ -73,15 +83,15 @@ def labelled(rows: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
         "final_aal_percentage",
         risk_level=_level(pl.col("final_aal_percentage"), config),
         grade=_grade(pl.col("final_aal_percentage")),
+        calibrated=pl.lit(calibrated),
     )
 
 
 def _level(percent: pl.Expr, config: AssessConfig) -> pl.Expr:
-    word: pl.Expr = pl.lit("critical")
-    names = ("minimal", "low", "moderate", "high")
-    for cut, name in reversed(list(zip(config.aal_level_cuts_pct, names, strict=True))):
+    word: pl.Expr = pl.lit(PRINTED[-1])
+    for cut, name in reversed(list(zip(config.aal_level_cuts_pct, PRINTED[:-1], strict=True))):
         word = pl.when(percent < cut).then(pl.lit(name)).otherwise(word)
-    return pl.when(percent.is_null()).then(pl.lit("unknown")).otherwise(word).cast(AAL_LEVEL)
+    return pl.when(percent.is_null()).then(pl.lit(UNKNOWN)).otherwise(word).cast(RISK_LEVEL)
 
 
 def _grade(percent: pl.Expr) -> pl.Expr:

@@ -12,7 +12,6 @@ from engine.assess.fields import (
     BUILDING_NAMES,
     BY_NAME,
     COORDINATES,
-    DUPLICATE_SITE,
     FIELDS,
     Field,
     invalid_character,
@@ -26,8 +25,17 @@ from engine.scenario import DEFAULT_SCENARIO
 #: when the row was read from text or JSON
 EXTRA = {"building_source": pl.String(), "invalid_types": pl.List(pl.String)}
 FAILURES = pl.Schema(
-    {"row": pl.UInt32(), "site_id": pl.String(), "risk_type": RISK, "field": pl.String(), "reason": pl.String()}
+    {
+        "row": pl.UInt32(),
+        "site_id": pl.String(),
+        "site_uuid": pl.String(),
+        "risk_type": RISK,
+        "field": pl.String(),
+        "reason": pl.String(),
+    }
 )
+#: what says whose a row of any frame is
+IDENTITY = ("row", "site_id", "site_uuid")
 DATABASE = "database"
 _TYPES: dict[str, pl.DataType] = {
     "integer": pl.Int64(),
@@ -49,16 +57,25 @@ Check = tuple[str, pl.Expr, pl.Expr]  # field, condition of a fault, its words
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """valid : rows without a fault, with `row` and every field in its type; failures : a row per fault, table order."""
+    """What a check has found.
+
+    valid    : rows without a fault, with `row`, `site_uuid` and every field in its type
+    failures : a row per fault, table order
+    repeated : rows with a `site_id` that an earlier row has, too
+    """
 
     valid: pl.DataFrame
     failures: pl.DataFrame
+    repeated: int = 0
 
 
-def check(sites: pl.DataFrame) -> Checked:
-    """Check all rows. `row` counts from 0; `site_id` is filled from the coordinates where it is not given."""
-    typed = _typed(sites)
-    typed = _with_ids(typed)
+def check(sites: pl.DataFrame, *, portfolio: str | None = None, rows: pl.Series | None = None) -> Checked:
+    """Check all rows.
+
+    portfolio : name of the portfolio that the rows make up; None: each is a request of its own (see `site_ids.assign`)
+    rows      : their numbers, ascending; None: from 0 on
+    """
+    typed = _with_ids(_typed(sites, rows), portfolio)
     checks = list(_checks(typed))
     names = [f"fault_{number}" for number in range(len(checks))]
     flagged = typed.with_columns(
@@ -66,8 +83,9 @@ def check(sites: pl.DataFrame) -> Checked:
     )
     faulty = pl.any_horizontal(names)
     bad = flagged.filter(faulty)
-    valid = flagged.filter(~faulty).select("row", *(field.name for field in FIELDS), "building_source")
-    return Checked(valid, _failures(bad, names, checks))
+    valid = flagged.filter(~faulty).select("row", "site_uuid", *(field.name for field in FIELDS), "building_source")
+    own = typed["site_id"].drop_nulls()
+    return Checked(valid, _failures(bad, names, checks), len(own) - own.n_unique())
 
 
 def _failures(bad: pl.DataFrame, names: list[str], checks: list[Check]) -> pl.DataFrame:
@@ -75,6 +93,7 @@ def _failures(bad: pl.DataFrame, names: list[str], checks: list[Check]) -> pl.Da
         bad.filter(name).select(
             "row",
             site_id="proper_id",
+            site_uuid="site_uuid",
             risk_type=pl.lit(None, RISK),
             field=pl.lit(field),
             reason=words,
@@ -91,12 +110,12 @@ def _failures(bad: pl.DataFrame, names: list[str], checks: list[Check]) -> pl.Da
     return exploded.sort("row", "order", maintain_order=True).select(list(FAILURES))
 
 
-def _typed(sites: pl.DataFrame) -> pl.DataFrame:
+def _typed(sites: pl.DataFrame, rows: pl.Series | None) -> pl.DataFrame:
     """Every field in its type, cells of another kind null and named in `invalid_types`."""
     present = [name for name in EXTRA if name in sites.columns]
     raw = sites.select(*(field.name for field in FIELDS if field.name in sites.columns), *present)
     raw = raw.with_columns(pl.lit(None, kind).alias(name) for name, kind in EXTRA.items() if name not in present)
-    raw = raw.with_row_index("row")
+    raw = raw.with_row_index("row") if rows is None else raw.insert_column(0, rows.cast(pl.UInt32).alias("row"))
     columns, wrong = [], []
     for field in FIELDS:
         value, fault = _cast(field, raw.schema.get(field.name))
@@ -113,6 +132,8 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
         return pl.lit(None, target), read_wrong
     nothing = pl.lit(None, target)
     inner = kind.inner if isinstance(kind, pl.List) else None
+    if field.name == "site_id" and not kind.is_nested() and kind != pl.Boolean:
+        return _id_text(kind), read_wrong
     if field.kind == "text" and kind in (pl.String, pl.Categorical, pl.Enum):
         return column.cast(pl.String).str.normalize("NFC").str.strip_chars(), read_wrong
     if field.kind == "boolean" and kind == pl.Boolean:
@@ -132,22 +153,45 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
     return nothing, read_wrong | column.is_not_null()
 
 
-def _with_ids(typed: pl.DataFrame) -> pl.DataFrame:
-    """Coordinates in six decimals, names as they are stored, ids in lower case or derived, and which ids come again."""
+def _id_text(kind: pl.DataType) -> pl.Expr:
+    """A caller's id of any type as text: a UUID's sixteen bytes in digits, a whole number without its fraction."""
+    column = pl.col("site_id")
+    if kind == pl.Binary:
+        digits = column.bin.encode("hex")
+        parts = [digits.str.slice(start, length) for start, length in ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))]
+        return pl.when(digits.str.len_chars() == 32).then(pl.concat_str(parts, separator="-")).otherwise(digits)
+    if kind.is_float():
+        whole = column.is_finite() & (column % 1 == 0)
+        text = (
+            pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column.cast(pl.String))
+        )
+        return pl.when(column.is_not_nan()).then(text)
+    return column.cast(pl.String)
+
+
+def _with_ids(typed: pl.DataFrame, portfolio: str | None) -> pl.DataFrame:
+    """Coordinates in six decimals, risks by their stored names, and the UUID of each row."""
     typed = typed.with_columns(
         pl.col("latitude", "longitude").round(6, mode="half_to_even") + 0.0,  # + 0.0: never -0
-        pl.col("site_id").str.to_lowercase(),
         pl.col("risk_types").list.eval(pl.element().replace(ALIASES)),
     )
     known = pl.all_horizontal(within_range(field) for field in COORDINATES)
     places = typed.select(pl.when(known).then(pl.col(field.name)).alias(field.name) for field in COORDINATES)
-    derivable = pl.col("site_id").is_null() & ~pl.col("wrong_site_id")
-    derived = site_ids.derive(places["latitude"], places["longitude"])
-    typed = typed.with_columns(site_id=pl.when(derivable).then(pl.lit(derived)).otherwise("site_id"))
-    readable = pl.col("site_id").str.contains(BY_NAME["site_id"].pattern or "")
-    return typed.with_columns(
-        again=readable & ~pl.col("site_id").is_first_distinct(), proper_id=pl.when(readable).then("site_id")
-    )
+    proper = ~_too_long_or_blank(BY_NAME["site_id"]) & ~_holds_nul("site_id")
+    typed = typed.with_columns(proper_id=pl.when(proper).then("site_id"))
+    ids = site_ids.assign(typed["proper_id"], places["latitude"], places["longitude"], portfolio)
+    # an id that is not valid is no place's either: the row has none
+    named = pl.col("proper_id").is_not_null() | (pl.col("site_id").is_null() & ~pl.col("wrong_site_id"))
+    return typed.with_columns(site_uuid=pl.when(named).then(pl.lit(ids)))
+
+
+def _too_long_or_blank(field: Field) -> pl.Expr:
+    value = pl.col(field.name)
+    return (value.str.len_chars() > (field.longest or 0)) | (value.str.strip_chars() == "")
+
+
+def _holds_nul(name: str) -> pl.Expr:
+    return pl.col(name).str.contains("\0", literal=True)
 
 
 def within_range(field: Field) -> pl.Expr:
@@ -178,9 +222,7 @@ def _checks(typed: pl.DataFrame) -> Iterator[Check]:
         elif (fault := _fault(field)) is not None:
             yield field.name, fault, pl.lit(field.message)
         if field.kind == "text" and not (field.pattern or field.choices):
-            yield field.name, value.str.contains("\0", literal=True), pl.lit(invalid_character(field.name))
-        if field.name == "site_id":
-            yield field.name, pl.col("again"), pl.lit(DUPLICATE_SITE)
+            yield field.name, _holds_nul(field.name), pl.lit(invalid_character(field.name))
 
 
 def _fault(field: Field) -> pl.Expr | None:
@@ -193,6 +235,8 @@ def _fault(field: Field) -> pl.Expr | None:
         return ~value.is_in(field.choices)
     if field.pattern:
         return ~value.str.contains(field.pattern)
+    if field.longest:
+        return _too_long_or_blank(field)
     return value == ""
 
 

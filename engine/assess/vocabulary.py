@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from engine import levels, names
 from engine.period import PERIODS
 from engine.scenario import Scenario
 
-RISKS = (
-    "extreme_heat",
-    "extreme_cold",
-    "drought",
-    "river_flood",
-    "urban_flood",
-    "sea_level_rise",
-    "typhoon",
-    "wildfire",
-    "water_stress",
-)
-#: older names, accepted on input only
-ALIASES = {
-    "high_temperature": "extreme_heat",
-    "cold_wave": "extreme_cold",
-    "inland_flood": "river_flood",
-    "coastal_flood": "sea_level_rise",
-    "water_scarcity": "water_stress",
-}
+RISKS, ALIASES = names.RISK_NAMES, names.ALIASES
 SCENARIO_IDS = tuple(int(scenario) for scenario in Scenario)
 TIME_PERIODS = ("short_term", "mid_term", "long_term", "full")
 DEFAULT_PERIOD = "mid_term"
@@ -46,8 +29,10 @@ LAND_COVERS = (
 RISK = pl.Enum(RISKS)
 PERIOD = pl.Enum(TIME_PERIODS)
 STATUS = pl.Enum(["ok", "failed"])
-LEVEL = pl.Enum(["very_low", "low", "medium", "high", "very_high", "unknown"])
-AAL_LEVEL = pl.Enum(["minimal", "low", "moderate", "high", "critical", "unknown"])
+LEVEL = pl.Enum([*levels.OLDER, levels.UNKNOWN])  # of exposure and vulnerability
+RISK_LEVEL = pl.Enum([*levels.PRINTED, levels.UNKNOWN])  # of integrated risk and of AAL
+HAZARD_LEVEL = pl.Enum(levels.HAZARD)
+CELL_BASIS = pl.Enum(["own", "nearest"])
 
 #: reasons that a result row may carry beside `missing_input:<field>`
 HAZARD_NOT_FOUND, PROBABILITY_NOT_FOUND, OUT_OF_RANGE = (
@@ -58,6 +43,7 @@ HAZARD_NOT_FOUND, PROBABILITY_NOT_FOUND, OUT_OF_RANGE = (
 OUTSIDE_GRID = "Location is outside the data grid"
 NO_HAZARD = "No hazard results for the requested location"
 
+
 assert set(TIME_PERIODS) == set(PERIODS)  # noqa: S101 (a period added there must be decided on here)
 
 
@@ -67,18 +53,10 @@ def missing_input(field: str) -> str:
 
 
 def level(score: pl.Expr) -> pl.Expr:
-    """Word for a score of 0..100, lower bounds inclusive; `unknown` for null. Returns LEVEL."""
-    return (
-        pl.when(score >= 80)
-        .then(pl.lit("very_high"))
-        .when(score >= 60)
-        .then(pl.lit("high"))
-        .when(score >= 40)
-        .then(pl.lit("medium"))
-        .when(score >= 20)
-        .then(pl.lit("low"))
-        .when(score.is_not_null())
-        .then(pl.lit("very_low"))
-        .otherwise(pl.lit("unknown"))
-        .cast(LEVEL)
-    )
+    """LEVEL of a score of 0..100; `unknown` for null."""
+    return levels.word(score / 100, levels.OLDER).cast(LEVEL)
+
+
+def risk_level(index: pl.Expr) -> pl.Expr:
+    """RISK_LEVEL of a risk index, 0..100; `unknown` for null."""
+    return levels.word(index / 100, levels.PRINTED).cast(RISK_LEVEL)

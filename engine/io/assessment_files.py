@@ -55,15 +55,35 @@ def read_table(path: Path) -> pl.DataFrame:
     """
     try:
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path, glob=False)
+            return _read_parquet(path)
         return pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist") from None
-    except (pl.exceptions.PolarsError, OSError) as err:
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as err:
         reason = str(err).splitlines()[0]
         if "invalid utf-8" in reason:  # what a spreadsheet writes by default depends on its language
             reason = "it is not UTF-8; save it as CSV UTF-8, or as Parquet"
         raise SourceError(f"{path} cannot be read: {reason}") from err
+
+
+#: types of Parquet columns that polars does not know
+_FOREIGN = (pa.types.is_decimal256, pa.types.is_interval, pa.types.is_union, pa.types.is_run_end_encoded)
+
+
+def _read_parquet(path: Path) -> pl.DataFrame:
+    """A column of a type that polars does not know is read as text: it may be none that an assessment reads."""
+    schema = pq.read_schema(path) if path.is_file() else []  # a folder of files is read as one table
+    foreign = [each.name for each in schema if any(is_such(each.type) for is_such in _FOREIGN)]
+    if not foreign:
+        return pl.read_parquet(path, glob=False)
+    names = [each.name for each in schema]
+    frame = pl.read_parquet(path, columns=[name for name in names if name not in foreign], glob=False)
+    texts = pq.ParquetFile(path).read(columns=foreign)
+    columns = {
+        name: pl.Series(name, [None if value is None else str(value) for value in texts[name].to_pylist()], pl.String)
+        for name in foreign
+    }
+    return frame.with_columns(columns.values()).select(names)
 
 
 class FrameFiles:

@@ -12,14 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine import levels
 from engine.errors import SchemaError
 from engine.io.percentiles import with_percentiles
 from engine.io.spool import RunDirectory
 from engine.period import FULL, WINDOWS
 from engine.scenario import DEFAULT_SCENARIO
-
-#: upper end of every level but the last, on the 0..100 scale
-LEVELS = ((20, "MINIMAL"), (40, "LOW"), (60, "MEDIUM"), (80, "HIGH"), (None, "CRITICAL"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +181,8 @@ def to_rows(
         rows = rows.with_columns(bin_data(block["edges"], block["bin_probs"], styles[risk]))
     elif table is HAZARD:
         percent = (pl.col("hazard_score").cast(pl.Float64) * 100).cast(pl.Float32)
-        rows = rows.with_columns(hazard_score_100=percent).with_columns(hazard_level=_level())
+        level = levels.word(pl.col("hazard_score"), levels.HAZARD)
+        rows = rows.with_columns(hazard_score_100=percent, hazard_level=level)
     elif table is HAZARD_SCORES:
         percentile = pl.col("percentile") if "percentile" in rows.columns else pl.lit(None, pl.Float64)
         # numeric(5,4) and numeric(5,2): rounded here, so that files and tables hold the same digits
@@ -194,14 +193,6 @@ def to_rows(
     if not table.detail:
         rows = rows.with_columns(pl.col("latitude", "longitude").round(6, mode="half_to_even"))
     return rows.select(pl.col(name).cast(kind) for name, kind in table.columns.items())
-
-
-def _level() -> pl.Expr:
-    percent = pl.col("hazard_score_100")
-    level = pl.lit(LEVELS[-1][1])
-    for upper, name in reversed(LEVELS[:-1]):
-        level = pl.when(percent < upper).then(pl.lit(name)).otherwise(level)
-    return level
 
 
 def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.Series:

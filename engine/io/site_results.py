@@ -21,6 +21,18 @@ _PLACE: dict[str, LiteralString] = {
 _STATE: dict[str, LiteralString] = {"status": "varchar(10)", "reason": "text", "is_default": "boolean"}
 #: table -> its columns that an assessment fills, and its key
 TABLES: dict[str, tuple[Mapping[str, LiteralString], tuple[str, ...]]] = {
+    "site_assets": (
+        {
+            "site_id": "uuid",
+            "given_id": "varchar(100)",
+            "latitude": "numeric(9,6)",
+            "longitude": "numeric(9,6)",
+            "grid_id": "integer",
+            "cell_basis": "varchar(10)",
+            "cell_distance_m": "double precision",
+        },
+        ("site_id",),
+    ),
     "exposure_results": (
         _PLACE | {"exposure_score": "real", "proximity_factor": "real", "normalized_asset_value": "real"} | _STATE,
         ("site_id", "risk_type"),
@@ -40,6 +52,7 @@ TABLES: dict[str, tuple[Mapping[str, LiteralString], tuple[str, ...]]] = {
             "final_aal": "double precision",
             "expected_loss": "bigint",
             "aal_capped": "boolean",
+            "calibrated": "boolean",
         }
         | _STATE,
         ("site_id", "risk_type", "scenario_id", "time_period"),
@@ -53,22 +66,38 @@ def require_results(connection: psycopg.Connection) -> None:
     raises : SourceError
     """
     with postgres.failures("looking for published results", SourceError):
-        row = connection.execute("SELECT to_regclass('result_runs') IS NULL").fetchone()
-        if row and row[0]:
-            raise SourceError("the application database lacks its tables: apply the schema with python -m jobs.schema")
+        row = connection.execute(
+            "SELECT to_regclass('result_runs') IS NULL, to_regclass('site_assets') IS NULL"
+        ).fetchone()
+        if row and any(row):
+            lacks = "its tables" if row[0] else "the newer tables"
+            raise SourceError(f"the application database lacks {lacks}: apply the schema with python -m jobs.schema")
         row = connection.execute("SELECT EXISTS (SELECT FROM result_runs WHERE published_at IS NOT NULL)").fetchone()
         if not (row and row[0]):
             raise SourceError("no results are published yet: run ./run, or python -m jobs.yearly, first")
 
 
 def store(connection: psycopg.Connection, table: str, frame: pl.DataFrame) -> int:
-    """Put rows into one of the three result tables; further columns of the frame are left out.
+    """Put rows into one of the tables of sites; further columns of the frame are left out. The column `site_id` of the
+    database holds the frame's `site_uuid`.
 
     raises : SinkError
     """
     types, key = TABLES[table]
     with postgres.failures(f"writing {table}", SinkError):
-        return frames.put(connection, table, types, key, frame, stamps={"calculated_at": "now()"})
+        return frames.put(connection, table, types, key, _by_uuid(frame), stamps={"calculated_at": "now()"})
+
+
+def store_exposure(connection: psycopg.Connection, sites: pl.DataFrame, rows: pl.DataFrame) -> None:
+    """Store exposure, the first that is known of sites, and what the sites are: id, place, cell. In one transaction."""
+    with postgres.failures("writing exposure", SinkError), connection.transaction():
+        store(connection, "site_assets", sites.with_columns(given_id="site_id"))
+        store(connection, "exposure_results", rows)
+
+
+def _by_uuid(frame: pl.DataFrame) -> pl.DataFrame:
+    """The caller's own id is no key: `site_uuid` is."""
+    return frame.with_columns(site_id="site_uuid") if "site_uuid" in frame.columns else frame
 
 
 class Scores(NamedTuple):
@@ -84,7 +113,8 @@ _WHERE: LiteralString = " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.gr
 HAZARD = Scores(
     "hazard_score",
     "SELECT t.grid_id, t.risk_type, t.scenario_id, t.time_period, t.score::float8 FROM modelops_hazard_scores t",
-    "SELECT t.grid_id, t.risk_type, 2, 'full', t.hazard_score_100::text::float8 / 100 FROM hazard_results t",
+    # (not hazard_score_100: a score that was multiplied and divided may fall on the other side of a level's end)
+    "SELECT t.grid_id, t.risk_type, 2, 'full', t.hazard_score::text::float8 FROM hazard_results t",
 )
 PROBABILITY = Scores(
     "aal",
@@ -154,11 +184,11 @@ _KEYS: dict[str, LiteralString] = {"site_id": "uuid", "building_hash": "varchar(
 def cached_vulnerability(connection: psycopg.Connection, keys: pl.DataFrame) -> pl.DataFrame:
     """Current cache rows of sites, by one join.
 
-    keys    : `site_id`, `building_hash`
-    returns : `site_id`, `risk_type`, `vulnerability_score`, `vulnerability_level`, `factors`
+    keys    : `site_uuid`, `building_hash`
+    returns : `site_uuid`, `risk_type`, `vulnerability_score`, `vulnerability_level`, `factors`
     """
     schema: dict[str, pl.DataType] = {
-        "site_id": pl.String(),
+        "site_uuid": pl.String(),
         "risk_type": pl.String(),
         "vulnerability_score": pl.Float64(),
         "vulnerability_level": pl.String(),
@@ -169,7 +199,7 @@ def cached_vulnerability(connection: psycopg.Connection, keys: pl.DataFrame) -> 
             connection,
             "SELECT c.site_id, c.risk_type, c.score, c.level, c.factors FROM modelops_vulnerability_cache c"
             f" JOIN {_BUILDINGS} USING (site_id, building_hash) WHERE c.expires_at > now()",
-            frames.listed(*keys.select(_BUILDING)),
+            frames.listed(*_by_uuid(keys).select(_BUILDING)),
             schema,
         )
 
@@ -178,12 +208,12 @@ def cached_aal(connection: psycopg.Connection, keys: pl.DataFrame) -> pl.DataFra
     """Current AAL of sites, by one join. The cache row proves that the result row is current; the figures are taken
     from the result row, which holds them unrounded.
 
-    keys    : `site_id`, `building_hash`, `asset_hash`
-    returns : `site_id`, `risk_type`, `scenario_id`, `time_period`, `base_aal`, `final_aal`, `expected_loss`,
+    keys    : `site_uuid`, `building_hash`, `asset_hash`
+    returns : `site_uuid`, `risk_type`, `scenario_id`, `time_period`, `base_aal`, `final_aal`, `expected_loss`,
               `aal_capped`
     """
     schema: dict[str, pl.DataType] = {
-        "site_id": pl.String(),
+        "site_uuid": pl.String(),
         "risk_type": pl.String(),
         "scenario_id": pl.Int16(),
         "time_period": pl.String(),
@@ -200,7 +230,7 @@ def cached_aal(connection: psycopg.Connection, keys: pl.DataFrame) -> pl.DataFra
             " JOIN aal_scaled_results r USING (site_id, risk_type, scenario_id, time_period)"
             " WHERE c.expires_at > now() AND r.status = 'ok' AND NOT r.is_default"
             " AND c.computed_at > coalesce((SELECT max(published_at) FROM result_runs), '-infinity')",
-            frames.listed(*keys.select(_ASSET)),
+            frames.listed(*_by_uuid(keys).select(_ASSET)),
             schema,
         )
 
@@ -223,7 +253,7 @@ def store_aal(connection: psycopg.Connection, rows: pl.DataFrame, new: pl.DataFr
 def _cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
     """Write rows for 24 hours; rows of the same sites with another building are deleted.
 
-    rows : `site_id`, `building_hash`, `risk_type`, `score`, `level`, `factors`, none failed or a default
+    rows : `site_uuid`, `building_hash`, `risk_type`, `score`, `level`, `factors`, none failed or a default
     """
     types: dict[str, LiteralString] = _KEYS | {
         "score": "numeric(5,2)",
@@ -235,16 +265,16 @@ def _cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> 
         connection.execute(
             f"DELETE FROM modelops_vulnerability_cache c USING {_BUILDINGS}"
             " WHERE c.site_id = w.site_id AND c.building_hash <> w.building_hash",
-            frames.listed(*rows.select(_BUILDING).unique()),
+            frames.listed(*_by_uuid(rows).select(_BUILDING).unique()),
         )
-        frames.put(connection, "modelops_vulnerability_cache", types, list(_KEYS), rows, stamps=stamps)
+        frames.put(connection, "modelops_vulnerability_cache", types, list(_KEYS), _by_uuid(rows), stamps=stamps)
 
 
 def _cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: datetime) -> None:
     """Write rows for 24 hours from `read_at`, when their base AAL was read; rows of the same sites with another
     building or asset are deleted.
 
-    rows : `site_id`, `building_hash`, `asset_hash`, `risk_type`, `scenario_id`, `time_period`, `base_aal`,
+    rows : `site_uuid`, `building_hash`, `asset_hash`, `risk_type`, `scenario_id`, `time_period`, `base_aal`,
            `final_aal_percentage`, `expected_loss`, `vulnerability_scale`, `risk_level`, none failed or a default
     """
     types: dict[str, LiteralString] = _KEYS | {
@@ -264,14 +294,14 @@ def _cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: date
         connection.execute(
             f"DELETE FROM modelops_aal_cache c USING {_ASSETS} WHERE c.site_id = w.site_id"
             " AND (c.building_hash <> w.building_hash OR c.asset_hash <> w.asset_hash)",
-            frames.listed(*rows.select(_ASSET).unique()),
+            frames.listed(*_by_uuid(rows).select(_ASSET).unique()),
         )
         frames.put(
             connection,
             "modelops_aal_cache",
             types,
             ("site_id", "risk_type", "scenario_id", "time_period"),
-            rows.with_columns(computed_at=pl.lit(read_at.isoformat()), expires_at=pl.lit(until.isoformat())),
+            _by_uuid(rows).with_columns(computed_at=pl.lit(read_at.isoformat()), expires_at=pl.lit(until.isoformat())),
             stamps={},
         )
 

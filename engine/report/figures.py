@@ -8,8 +8,8 @@ from functools import cached_property
 
 import polars as pl
 
+from engine import levels
 from engine.io.published import Results
-from engine.io.results import LEVELS
 from engine.kernels import METHODS
 from engine.report.places import Places
 from engine.summary import HIGH_AAL
@@ -98,11 +98,8 @@ class RiskFigures:
         """Share of the scored cells in each hazard level; empty without a score."""
         if self.hazard.is_empty():
             return {}
-        score, low, shares = self.hazard["hazard_score"].cast(pl.Float64) * 100, 0, {}
-        for high, name in LEVELS:
-            inside = score >= low if high is None else score.is_between(low, high, closed="left")
-            shares[name], low = _float(inside.mean()), high or 100
-        return shares
+        words = self.hazard.select(levels.word(pl.col("hazard_score"), levels.PRINTED)).to_series()
+        return {name: _float((words == name).mean()) for name in levels.PRINTED}
 
     @property
     def mean_hazard(self) -> float | None:

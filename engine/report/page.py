@@ -12,10 +12,12 @@ import numpy as np
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from engine import levels
 from engine.io.catalog import Load
 from engine.io.published import Results, Run
 from engine.picture import SCALES
 from engine.plan import OBSERVED
+from engine.reading import own_past
 from engine.report import change, charts, maps
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
@@ -28,7 +30,7 @@ _NO_SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("pair", "status", "cells"), None),
     **{"warnings": (), "risks": (), "missing": {}, "failed": {}, "cells_without_result": 0},
 }
-_NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None}
+_NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None, "calibrated": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +101,14 @@ def render(told: Input) -> str:
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
         risks=risks,
+        uncalibrated=[risk["title"] for risk in risks if not risk["told"]["calibrated"]],
         earlier=told.earlier,
         incomparable=incomparable,
         unchanged=not incomparable and change.unchanged([risk["change"] for risk in risks if risk["change"]]),
         warehouse=told.warehouse,
         edition=told.edition,
         runs=told.results.runs,
-        level_colours=dict(
-            zip(("MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"), SCALES["hazard"].colours[::2], strict=True)
-        ),
+        level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),
         common=SCALES["aal"],
     )
 
@@ -120,6 +121,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
     fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.known.height)
+    of_past = bins.of_baseline if bins else told_of_it["fallback_edges"] is not None
     cuts = replace(bins, of_baseline=False, edges=bins.fallback, fallback=()) if bins and fixed else bins
     aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
     return {
@@ -132,6 +134,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "bins": bins,
         "intensity": intensity,
         "fixed": fixed,
+        "own_past": None if fixed or not of_past else own_past(figures.risk),
         "ranges": bin_ranges(cuts, intensity) if cuts and intensity else [],
         "told": told_of_it,
         "references": declared.references,

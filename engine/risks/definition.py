@@ -113,6 +113,8 @@ class Bins:
     fallback    : edges for a cell whose baseline cannot give quantiles
     lower, atom : lower bound of the support; whether samples at it are a point mass ("no event")
     warming_per_degree : change of a storm's wind per degree of the cell's warming, a share; a figure of typhoon
+    calibrated  : whether the damage rates are calibrated on recorded losses, so that an AAL prices; None: the edition
+                  does not say, which is taken for no
     """
 
     intensity: str
@@ -124,6 +126,7 @@ class Bins:
     lower: float | None = None
     atom: bool = False
     warming_per_degree: float | None = None
+    calibrated: bool | None = None
 
     def __post_init__(self) -> None:
         for key, problem in self._problems():

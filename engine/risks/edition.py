@@ -33,6 +33,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "of_baseline": (bool,),
     "atom": (bool,),
     "lower": (int, float),
+    "calibrated": (bool,),
     "warming_per_degree": (int, float),
 }
 #: keys that only the risk which declares them may have
@@ -163,6 +164,8 @@ class _File:
                 if key not in table:  # the base's figures belong to another quantity
                     raise self.fault("intensity", risk, f"another intensity needs its own {key}")
         merged = asdict(base) if base else {}
+        if not {"intensity", "edges", "damage_rates"}.isdisjoint(table):  # what the base was calibrated for is gone
+            merged.pop("calibrated", None)
         merged |= {key: tuple(map(float, value)) if key in _LISTS else value for key, value in table.items()}
         if "edges" in table and merged.get("of_baseline") is False and "fallback" not in table:
             merged["fallback"] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.errors import SettingsError
+from engine.names import ALIASES, RISK_NAMES
 from engine.risks.definition import Risk
 from engine.risks.drought import DROUGHT
 from engine.risks.extreme_cold import EXTREME_COLD
@@ -30,13 +31,7 @@ RISKS: dict[str, Risk] = {
         WATER_STRESS,
     )
 }
-ALIASES = {
-    "high_temperature": "extreme_heat",
-    "cold_wave": "extreme_cold",
-    "inland_flood": "river_flood",
-    "coastal_flood": "sea_level_rise",
-    "water_scarcity": "water_stress",
-}
+assert tuple(RISKS) == RISK_NAMES  # noqa: S101 (a risk is added in both places)
 
 
 def parse_risks(names: Iterable[str] | None) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             )
             app.state.context, app.state.hub = context, hub.Hub(context)
             app.state.intake = intake.Intake(context)
-            app.state.pictures, app.state.borders = routes_map.Pictures(), None
+            app.state.pictures, app.state.borders, app.state.layers = routes_map.Pictures(), None, None
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
             tasks = [asyncio.create_task(each.run()) for each in (app.state.hub, app.state.intake)]

@@ -8,32 +8,35 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from engine.assess.vocabulary import ALIASES, RISKS
+from engine import levels
+from engine.assess.cells import choose
+from engine.assess.vocabulary import RISKS
+from engine.grid import GridDefinition
+from engine.io import published_cells
+from engine.names import ALIASES
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 Row = dict[str, Any]
 _FULL: LiteralString = """
-SELECT latitude::float8, longitude::float8, grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
+SELECT grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
        aal, aal_se, bin_data, n_samples, method, calculated_at
   FROM probability_results WHERE grid_id = %s AND risk_type = ANY(%s)
 """
 _WINDOW: LiteralString = """
 SELECT w.grid_id, w.risk_type, w.scenario_id, w.time_period, w.aal, w.aal_se, w.bin_probs, w.n_samples, w.method,
-       w.computed_at AS calculated_at, f.latitude::float8, f.longitude::float8, f.bin_data
-  FROM modelops_probability_scores w JOIN probability_results f USING (grid_id, risk_type)
+       w.computed_at AS calculated_at, f.bin_data
+  FROM modelops_probability_scores w LEFT JOIN probability_results f USING (grid_id, risk_type)
  WHERE w.grid_id = %s AND w.risk_type = ANY(%s) AND w.scenario_id = %s AND w.time_period = %s
 """
 _HAZARD: LiteralString = """
-SELECT latitude::float8, longitude::float8, grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
-       hazard_score, hazard_score_100, hazard_level, calculated_at
+SELECT grid_id, risk_type, 2 AS scenario_id, 'full' AS time_period,
+       hazard_score, hazard_score_100, calculated_at
   FROM hazard_results WHERE grid_id = %s AND risk_type = ANY(%s)
 """
 _HAZARD_WINDOW: LiteralString = """
-SELECT f.latitude::float8, f.longitude::float8, w.grid_id, w.risk_type, w.scenario_id, w.time_period,
-       w.score::float8 AS hazard_score, w.score::float8 * 100 AS hazard_score_100, w.percentile::float8 AS percentile,
-       CASE WHEN w.score < 0.2 THEN 'MINIMAL' WHEN w.score < 0.4 THEN 'LOW' WHEN w.score < 0.6 THEN 'MEDIUM'
-            WHEN w.score < 0.8 THEN 'HIGH' ELSE 'CRITICAL' END AS hazard_level, w.computed_at AS calculated_at
-  FROM modelops_hazard_scores w JOIN hazard_results f USING (grid_id, risk_type)
+SELECT w.grid_id, w.risk_type, w.scenario_id, w.time_period, w.score::float8 AS hazard_score,
+       w.score::float8 * 100 AS hazard_score_100, w.percentile::float8 AS percentile, w.computed_at AS calculated_at
+  FROM modelops_hazard_scores w
  WHERE w.grid_id = %s AND w.risk_type = ANY(%s) AND w.scenario_id = %s AND w.time_period = %s
 """
 _WINDOWS: LiteralString = """
@@ -87,9 +90,31 @@ def _with_bins(row: Row) -> Row:
 def hazard(connection: psycopg.Connection, cell: int, risks: list[str], scenario: int, period: str) -> dict[str, Row]:
     """Hazard scores by risk; a cell without results has none."""
     if (scenario, period) == (int(DEFAULT_SCENARIO), "full"):
-        return {row["risk_type"]: _tidy(row) for row in _rows(connection, _HAZARD, (cell, risks))}
-    found = _rows(connection, _HAZARD_WINDOW, (cell, risks, scenario, period))
-    return {row["risk_type"]: _tidy(row) for row in found}
+        found = _rows(connection, _HAZARD, (cell, risks))
+    else:
+        found = _rows(connection, _HAZARD_WINDOW, (cell, risks, scenario, period))
+    return {row["risk_type"]: _tidy(row | {"hazard_level": _level(row["hazard_score"])}) for row in found}
+
+
+def _level(score: float) -> str:
+    """Decided here for rows of either table, by the one rule, as it was decided when they were loaded."""
+    return levels.HAZARD[levels.place(score)]
+
+
+def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, longitude: float) -> Row | None:
+    """The cell that speaks for a place, as for an assessed site: its centre, number, `cell_basis`, `cell_distance_m`;
+    None where there is none within reach."""
+    chosen = choose([latitude], [longitude], grid, lambda cells: published_cells.have_results(connection, cells))
+    if not chosen.grid_id[0]:
+        return None
+    row, column = (int(each[0]) for each in grid.indices(chosen.grid_id))
+    return {
+        "latitude": float(grid.latitudes[row]),
+        "longitude": float(grid.longitudes[column]),
+        "grid_id": int(chosen.grid_id[0]),
+        "cell_basis": "nearest" if chosen.nearest[0] else "own",
+        "cell_distance_m": round(float(chosen.metres[0]), 1),
+    }
 
 
 def everything(connection: psycopg.Connection, cell: int) -> Row | None:
@@ -99,14 +124,10 @@ def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     windows: dict[str, list[Row]] = defaultdict(list)
     for row in _rows(connection, _WINDOWS, {"cell": cell}):
         windows[row.pop("risk_type")].append(_tidy(row) | {"scenario": Scenario(row["scenario_id"]).code})
-    places = [*p.values(), *h.values()]
-    if not places:
+    held = [risk for risk in RISKS if risk in p or risk in h or risk in windows]
+    if not held:
         return None
-    return {
-        **{name: places[0][name] for name in ("latitude", "longitude", "grid_id")},
-        "risks": {
-            risk: {"probability": p.get(risk), "hazard": h.get(risk), "windows": windows[risk]}
-            for risk in RISKS
-            if risk in p or risk in h
-        },
+    found = {
+        risk: {"probability": p.get(risk), "hazard": h.get(risk), "windows": windows.get(risk, [])} for risk in held
     }
+    return {"grid_id": cell, "risks": found}

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import BaseModel, Field, PlainSerializer
 
+from engine import levels
+from engine.names import ALIASES, RISK_NAMES
 from engine.scenario import DEFAULT_SCENARIO
 from engine.service.problems import InvalidError, fault
 
 #: the nine, and the older names that are accepted on input
-RiskName = Literal[
-    "extreme_heat",
-    "extreme_cold",
-    "drought",
-    "river_flood",
-    "urban_flood",
-    "sea_level_rise",
-    "typhoon",
-    "wildfire",
-    "water_stress",
-    "high_temperature",
-    "cold_wave",
-    "inland_flood",
-    "coastal_flood",
-    "water_scarcity",
-]
+if TYPE_CHECKING:
+    RiskName = str
+else:
+    RiskName = Literal[(*RISK_NAMES, *ALIASES)]
 Period = Literal["short_term", "mid_term", "long_term", "full"]
 Window = Literal["short_term", "mid_term", "long_term"]
 ScenarioId = Annotated[int, Query(ge=1, le=4, description="1 SSP1-2.6, 2 SSP2-4.5, 3 SSP3-7.0, 4 SSP5-8.5")]
@@ -66,7 +56,14 @@ class Bin(BaseModel):
     base_damage_rate: float = Field(examples=[0.001])
 
 
-class Probability(BaseModel):
+class Spoken(BaseModel):
+    """The cell that speaks for a place: it holds it, or is the nearest with results, up to a cell's diagonal away."""
+
+    cell_basis: Literal["own", "nearest"]
+    cell_distance_m: float = Field(ge=0, description="from the place to the cell's centre", examples=[430.0])
+
+
+class CellProbability(BaseModel):
     """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data (`method`)."""
 
     latitude: float = Field(description="of the cell's centre")
@@ -83,7 +80,11 @@ class Probability(BaseModel):
     calculated_at: Stamp
 
 
-class Hazard(BaseModel):
+class Probability(CellProbability, Spoken):
+    """The same for a place."""
+
+
+class CellHazard(BaseModel):
     """Hazard score of one cell. percentile: among all cells, of a window of years only."""
 
     latitude: float
@@ -94,9 +95,13 @@ class Hazard(BaseModel):
     time_period: Period
     hazard_score: float = Field(ge=0, le=1, examples=[0.62])
     hazard_score_100: float = Field(ge=0, le=100, examples=[62.0])
-    hazard_level: Literal["MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+    hazard_level: str = Field(json_schema_extra={"enum": [*levels.HAZARD]})
     percentile: float | None = None
     calculated_at: Stamp
+
+
+class Hazard(CellHazard, Spoken):
+    """The same for a place."""
 
 
 class CellWindow(BaseModel):
@@ -114,13 +119,13 @@ class CellWindow(BaseModel):
 class CellRisk(BaseModel):
     """What is known of one risk in a cell: SSP2-4.5 over the whole axis, and every scenario and window."""
 
-    probability: Probability | None
-    hazard: Hazard | None
+    probability: CellProbability | None
+    hazard: CellHazard | None
     windows: list[CellWindow]
 
 
-class Cell(BaseModel):
-    """Everything that is published for one cell."""
+class Cell(Spoken):
+    """Everything that is published for the cell of a place."""
 
     latitude: float
     longitude: float
@@ -181,11 +186,23 @@ def outward(batch_id: UUID, results: Mapping[str, Any] | None) -> Mapping[str, A
     return {**results, "location": PORTFOLIO_RESULTS.format(request_id=batch_id)}
 
 
-class SiteResults(BaseModel):
-    """Newest stored results at a coordinate; of the AAL those of SSP2-4.5."""
+class Asset(BaseModel):
+    """One of the assets at a coordinate. site_id: the caller's own id; site_uuid: ours"""
 
+    site_id: str | None
+    site_uuid: UUID
+    calculated_at: Stamp
+
+
+class SiteResults(BaseModel):
+    """Newest stored results of one asset at a coordinate; of the AAL those of SSP2-4.5. others: assets there beside it,
+    the newest first"""
+
+    site_id: str | None
+    site_uuid: UUID
     latitude: float
     longitude: float
+    others: list[Asset]
     exposure: dict[str, dict[str, Any]]
     vulnerability: dict[str, dict[str, Any]]
     aal_scaled: dict[str, dict[str, Any]]
@@ -247,7 +264,7 @@ class MapScenario(BaseModel):
 
 
 class MapPeriod(BaseModel):
-    """A window of years, both included; `full` exists for scenario 2 only."""
+    """A window of years of the run, both included; `full` exists for scenario 2 only."""
 
     name: Period
     first: int
@@ -269,6 +286,22 @@ class MapMeasure(BaseModel):
     unit: str = Field(examples=["days/year"])
 
 
+class MapLayers(BaseModel):
+    """Scenarios (by id) of which there is a layer of a risk, by period."""
+
+    aal: dict[Period, list[int]] = Field(examples=[{"full": [2], "mid_term": [1, 2, 3, 4]}])
+    hazard: dict[Period, list[int]]
+
+
+class MapLevel(BaseModel):
+    """A level of a score of 0 to 100 and its three spellings."""
+
+    lower: float
+    printed: str = Field(examples=["moderate"])
+    hazard: str = Field(examples=["MEDIUM"])
+    older: str = Field(examples=["medium"])
+
+
 class Map(BaseModel):
     """Place, layers and legends of the map. west to north: outer edges of the picture, degrees."""
 
@@ -282,7 +315,15 @@ class Map(BaseModel):
     south: float
     north: float
     step: float
-    risks: list[str]
+    risks: list[str] = Field(description="those of which there is a layer")
+    absent: dict[str, str] = Field(
+        description="the others, and why", examples=[{"typhoon": "missing typhoon_best_track"}]
+    )
+    layers: dict[str, MapLayers]
+    notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
+    uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
+    loss_note: str = Field(description="what a loss of such a risk carries")
+    levels: list[MapLevel]
     scenarios: list[MapScenario]
     periods: list[MapPeriod]
     scales: dict[str, MapScale]

@@ -16,13 +16,15 @@ from fastapi.responses import FileResponse
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from engine import borders, picture
+from engine import borders, levels, picture
 from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError
-from engine.period import PERIODS, WINDOWS
+from engine.io import published_cells
+from engine.period import WINDOWS
+from engine.reading import LOSS_NOTE, own_past
 from engine.risks import EDITIONS, load_edition
 from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.service import models
+from engine.service import map_run, models
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
@@ -69,34 +71,49 @@ class Pictures:
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
-def describe(context: Shared) -> models.Map:
-    """Place, layers and legend of the map, and the run that is shown."""
+def describe(context: Shared, request: Request) -> models.Map:
+    """Place, layers and legend of the map, and the run that is shown: nothing that was not computed."""
     with context.database() as connection:
-        run = _newest_run(connection)
-    if run is None:
-        raise HTTPException(404, "No results are published yet")
+        runs = map_run.published_runs(connection)
+        if not runs:
+            raise HTTPException(404, "No results are published yet")
+        run, key = runs[0], (runs[0]["run_id"], runs[0]["published_at"])
+        held: tuple[Any, dict[str, map_run.Layers]] | None = request.app.state.layers
+        if held is None or held[0] != key:
+            request.app.state.layers = held = key, map_run.layers_of(connection)
+        layers, told = held[1], published_cells.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
+    named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
     return models.Map.model_validate(
         {
-            "run_id": run[0],
-            "edition": run[1],
-            "scope": run[2],
-            "baseline": run[3],
-            "published_at": run[4],
+            **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
             "west": round(grid.lon0 - half, 6),
             "east": round(float(grid.longitudes[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
             "north": round(float(grid.latitudes[-1]) + half, 6),
             "step": grid.step,
-            "risks": list(RISKS),
-            "scenarios": [{"scenario_id": int(scenario), "name": scenario.code} for scenario in Scenario],
-            "periods": [{"name": name, "first": span[0], "last": span[1]} for name, span in PERIODS.items()],
+            "risks": list(layers),
+            "absent": map_run.absent_risks(layers, run["summary"]),
+            "layers": layers,
+            "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
+            "uncalibrated": [risk for risk in layers if risk not in told or not told[risk].calibrated],
+            "loss_note": LOSS_NOTE,
+            "levels": [
+                dict(zip(("lower", "printed", "hazard", "older"), each, strict=True))
+                for each in zip((0, *levels.CUTS), levels.PRINTED, levels.HAZARD, levels.OLDER, strict=True)
+            ],
+            "scenarios": [
+                {"scenario_id": int(each), "name": "Observed record" if run["scope"] == "observed" else each.code}
+                for each in Scenario
+                if each in named
+            ],
+            "periods": map_run.periods_of(layers, runs, grid.axis),
             "scales": {
                 name: {"unit": scale.unit, "labels": scale.labels, "colours": scale.colours}
                 for name, scale in picture.SCALES.items()
             },
             "no_value": picture.NO_VALUE,
-            "measures": _measures(run[1]),
+            "measures": _measures(run["edition"]),
         }
     )
 

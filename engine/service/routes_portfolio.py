@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -55,10 +56,16 @@ async def send_portfolio(
     risk_types: Annotated[list[models.RiskName] | None, Query(description="of rows that name none")] = None,
     scenario_ids: Annotated[list[models.ScenarioId] | None, Query()] = None,
     time_periods: Annotated[list[models.Period] | None, Query()] = None,
+    name: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="of the portfolio: with a row's own id it tells an asset"),
+    ] = None,
 ) -> models.AcceptedPortfolio:
-    """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting.
+    """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting; all
+    others are carried through. A row is an asset, whatever ids and coordinates it shares.
 
-    Invalid rows are counted and listed in the results; a table without a valid row is refused.
+    Sent again under the same name (without one: the same bytes), rows replace their earlier results. Invalid rows are
+    counted and listed in the results; a table without a valid row is refused.
     """
     suffix = _SUFFIXES.get(request.headers.get("content-type", "").split(";")[0].strip().lower())
     if suffix is None:
@@ -71,12 +78,16 @@ async def send_portfolio(
         parameters["scenario_ids"] = scenario_ids
     if time_periods:
         parameters["time_periods"] = time_periods
+    if name:
+        parameters["name"] = name
     folder.mkdir(parents=True)
     try:
-        upload = folder / f"sites{suffix}"
+        upload, digest = folder / f"sites{suffix}", hashlib.sha256()
         with upload.open("wb") as file:
             async for chunk in request.stream():
+                digest.update(chunk)
                 await run_in_threadpool(file.write, chunk)
+        parameters.setdefault("name", digest.hexdigest())  # another owner's file never is of this portfolio by chance
         batch_id, rows, valid = await run_in_threadpool(_queue, context, upload, parameters)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -66,6 +66,8 @@ def _of(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": _TYPES[field.kind]}
     if field.kind == "text" and not field.pattern:
         schema["minLength"] = 1
+    if field.longest:
+        schema["maxLength"] = field.longest
     if field.pattern:
         schema["pattern"] = field.pattern
     if field.choices:

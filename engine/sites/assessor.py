@@ -23,23 +23,23 @@ import psycopg
 from engine.assess import assessment, portfolio, records, report
 from engine.assess.assessment import AssessmentResult
 from engine.assess.config import AssessConfig
-from engine.assess.prepare import Prepared, prepare_checked
-from engine.assess.validation import Checked, check
+from engine.assess.prepare import Prepared, placed, prepare_checked
+from engine.assess.validation import IDENTITY, Checked, check
 from engine.assess.vocabulary import NO_HAZARD
 from engine.errors import EngineError, SettingsError
-from engine.io import batch_jobs, site_inputs
-from engine.io.assessment_files import FrameFiles, check_suffix, read_lines, read_table
+from engine.io import batch_jobs, published_cells, site_inputs
+from engine.io.assessment_files import FrameFiles
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.writers import Writers
 from engine.settings import Settings
+from engine.sites import portfolio_file
 from engine.sites.enrichment import enrich
+from engine.sites.portfolio_file import PortfolioFile
 from engine.sites.stages import Progress, Stage, StoredStages
 
 log = logging.getLogger(__name__)
 
 _SEOUL = ZoneInfo("Asia/Seoul")
-#: fields that a request may state for all sites of a portfolio
-_FOR_ALL = ("risk_types", "scenario_ids", "time_periods")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Outcome:
     status  : `success` or `partial`
     results : as stored with the job
     result  : the frames; of a portfolio: totals and failures alone, the others are files
-    context : `site_id`, region and population
+    context : `site_uuid`, region and population
     """
 
     batch_id: UUID
@@ -136,42 +136,48 @@ class Assessor:
         done, failed = _items(result.totals, prepared)
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
-        results = report.site_report(result) | {"region": context.drop("site_id").row(0, named=True)}
+        results = report.site_report(result, stages.notes) | {"region": context.drop("site_uuid").row(0, named=True)}
         return self._end(job, results, result, context, done, failed, started)
 
     def _portfolio(self, job: Job) -> Outcome:
         started = time.perf_counter()
         path, out = Path(job.input_params["sites"]), Path(job.input_params["out"])
-        table, unread = portfolio_table(path, job.input_params)
-        if unread:
-            log.warning("%s: columns that are not read: %s", path.name, ", ".join(unread))
-        checked = check(table)
-        _refuse_nothing_valid(path, checked)
-        rows = _rows(checked)
+        sites = portfolio_file.read(path, job.input_params)
+        checked = _checked(path, sites)
+        notes = _notes(path, sites, checked)
+        rows = len(sites.rows)
         with (
             batch_jobs.logged(self.application, job.batch_id, PORTFOLIO, rows) as record,
             FrameFiles(out) as files,
             Writers(self.application, self.connections) as writers,
         ):
+
+            def keep(name: str, frame: pl.DataFrame) -> None:
+                files.append(name, sites.with_carried(frame))
+
             prepared, context = self.prepare(checked)
             progress = Progress.of(self.application, job.batch_id, prepared, throttled=True)
-            stages = StoredStages.fetch(self.application, prepared, self.config, writers, files.append)
+            stages = StoredStages.fetch(self.application, prepared, self.config, writers, keep)
             totals, losses, failures = [], [], []
             chunks = [*assessment.chunks(prepared, self.batch_size), prepared.remainder()]
             for part in self._run(stages, chunks, progress):
                 result = stages.integrate(part)
-                files.append("risk", result.risk)
+                keep("risk", result.risk)
                 totals.append(result.totals)
                 losses.append(portfolio.loss_by_risk(result.aal))
                 failures.append(result.failures)
             everything = portfolio.with_shares(pl.concat(totals))
-            everything = everything.join(context, on="site_id", how="left", maintain_order="left")
+            everything = everything.join(context, on="site_uuid", how="left", maintain_order="left")
             faults = pl.concat(failures).sort("row", maintain_order=True)
-            files.append("totals", everything)
-            files.append("failures", faults)
+            keep("totals", everything)
+            keep("failures", faults)
             done, failed = _items(everything, prepared)
             invalid = checked.failures["row"].n_unique()
-            summary = portfolio.summary(everything, portfolio.added(losses), rows=rows, invalid=invalid)
+            counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
+            summary = portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
+            summary |= {"notes": notes, "risk_notes": dict(stages.notes)}
+            for site in (site for pair in summary["results"] for site in pair["worst_sites"]):
+                site["carried"] = sites.told(site["row"])
             files.finish(summary)
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
@@ -185,14 +191,16 @@ class Assessor:
             "rows": rows,
             "invalid_rows": invalid,
             "invalid_sites": _listed(checked.failures),
-            "columns_not_read": unread,
+            "columns_not_read": sites.unread,
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
 
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
-        """(sites filled from the warehouse and normalised, their regions and population by `site_id`)"""
+        """(sites with their cells, filled from the warehouse and normalised; their regions and population by
+        `site_uuid`)"""
         today = self.today or datetime.now(_SEOUL).date()
+        checked = placed(checked, self.config.grid, lambda cells: published_cells.have_results(self.application, cells))
         enriched = enrich(checked, self.warehouse, self.config, today=today)
         return prepare_checked(enriched.checked, self.config), enriched.context
 
@@ -253,50 +261,36 @@ def check_portfolio(parameters: Mapping[str, Any]) -> tuple[int, int]:
     raises : SettingsError for a file that is none, or without a valid row
     """
     path = Path(parameters["sites"])
-    checked = check(portfolio_table(path, parameters)[0])
-    _refuse_nothing_valid(path, checked)
-    return _rows(checked), checked.valid.height
+    sites = portfolio_file.read(path, parameters)
+    return len(sites.rows), _checked(path, sites).valid.height
 
 
-def _rows(checked: Checked) -> int:
-    return checked.valid.height + checked.failures["row"].n_unique()
-
-
-def _refuse_nothing_valid(path: Path, checked: Checked) -> None:
+def _checked(path: Path, sites: PortfolioFile) -> Checked:
+    checked = check(sites.sites, portfolio=sites.name, rows=sites.rows)
     if checked.valid.is_empty():
-        first = "no rows" if checked.failures.is_empty() else "first: row {}: {}".format(*_first_fault(checked))
-        raise SettingsError(f"{path}: none of {_rows(checked)} rows is valid; {first}")
+        told = checked.failures.select("row", "reason").rows()
+        first = "first: row {}: {}".format(*told[0]) if told else "no rows"
+        raise SettingsError("; ".join([f"{path}: none of {len(sites.rows)} rows is valid; {first}", *sites.notes]))
+    return checked
 
 
-def portfolio_table(path: Path, parameters: Mapping[str, Any]) -> tuple[pl.DataFrame, list[str]]:
-    """The sites of a file, and its columns that are no field.
-
-    What `parameters` state for all sites fills the rows that say nothing themselves.
-
-    raises : SettingsError for a file that is none, or without coordinates
-    """
-    kind = check_suffix(path)
-    if kind == ".ndjson":
-        lines = read_lines(path)
-        sites, names = records.from_lines(lines), {name for line in lines for name in line}
-    else:
-        table = read_table(path)
-        if absent := [name for name in ("latitude", "longitude") if name not in table.columns]:
-            raise SettingsError(f"{path}: no column {', '.join(absent)}")
-        sites, names = records.from_text(table) if kind == ".csv" else table, set(table.columns)
-    for name in _FOR_ALL:
-        if parameters.get(name) is not None:
-            stated = pl.lit(parameters[name], pl.List(pl.Int64 if name == "scenario_ids" else pl.String))
-            own = pl.col(name) if name in sites.columns else pl.lit(None)
-            sites = sites.with_columns(pl.coalesce(own, stated).alias(name))
-    return sites, records.unread(names)
+def _notes(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
+    """What is true of the file as a whole, logged and put into the results."""
+    notes = [*sites.notes]
+    if checked.repeated:
+        notes.append(f"{checked.repeated:,} rows have a site_id that an earlier row has: each is an asset of its own")
+    if sites.unread:
+        notes.append(f"columns that are no field and are carried through: {', '.join(sites.unread)}")
+    for note in notes:
+        log.warning("%s: %s", path.name, note)
+    return notes
 
 
 def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:
     """Sites x risks that are ok in every stage, scenario and period, and those that are not."""
     by_site = (
         totals.filter(pl.col("risks_ok").is_not_null())
-        .group_by("site_id")
+        .group_by("row")
         .agg(ok=pl.col("risks_ok").min(), failed=pl.col("risks_failed").max())
     )
     total = sum(int(prepared.sites[name].sum()) for name in prepared.sites.columns if name.startswith("wants_"))
@@ -311,11 +305,6 @@ def _most(faults: pl.DataFrame) -> str:
     return f"{reason} ({rows:,} rows)"
 
 
-def _first_fault(checked: Checked) -> tuple[int, str]:
-    row, reason = checked.failures.select("row", "reason").row(0)
-    return row, reason
-
-
 def _listed(failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
     """Invalid rows with their messages; the whole list is in the failures file."""
-    return failures.head(most).select("row", "site_id", "field", "reason").to_dicts()
+    return failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()

@@ -3,7 +3,7 @@ number."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.assess.config import AssessConfig
 from engine.assess.fields import BUILDING_NAMES, BY_NAME
-from engine.assess.prepare import wants_expression
+from engine.assess.prepare import placed, wants_expression
 from engine.assess.validation import DATABASE, Checked, within_range
 from engine.assess.vocabulary import LAND_COVERS
 from engine.io import site_inputs, site_regions
@@ -32,36 +32,38 @@ _METRES_PER_DEGREE = 111_700.0  # the most on the ellipsoid
 
 @dataclass(frozen=True, slots=True)
 class Enriched:
-    """checked : with what the warehouse knows; context : `site_id`, region and population of the sites in the grid."""
+    """checked : with what the warehouse knows; context : `site_uuid`, region and population of the sites that have a
+    cell."""
 
     checked: Checked
     context: pl.DataFrame
 
 
 def enrich(checked: Checked, warehouse: psycopg.Connection, config: AssessConfig, *, today: date) -> Enriched:
-    """Fill the nulls of valid sites inside the grid; what the caller stated stays.
+    """Fill the nulls of valid sites that have a cell; what the caller stated stays.
 
     Building: the nearest of the register within the search radius, for sites that state none; values outside the
     fields' ranges count as missing. Coast and river: metres to the nearest line. Flood zone: the official map. The
     rest: of the cell. A layer that is not loaded leaves its field null.
 
-    today : the day on which a building's age is reckoned
+    checked : placed on the lattice (`prepare.placed`), or each site takes its own cell
+    today   : the day on which a building's age is reckoned
     """
-    cells = config.grid.locate(checked.valid["latitude"].to_numpy(), checked.valid["longitude"].to_numpy())
-    sites = checked.valid.with_columns(cell=pl.Series(cells, dtype=pl.Int32))
-    inside = sites.filter(pl.col("cell") > 0)
+    if "grid_id" not in checked.valid.columns:
+        checked = placed(checked, config.grid, None)
+    sites = checked.valid
+    inside = sites.filter(pl.col("grid_id") > 0)
     if inside.is_empty():
-        return Enriched(checked, pl.DataFrame(schema={"site_id": pl.String(), **site_regions.CONTEXT}))
+        return Enriched(checked, pl.DataFrame(schema={"site_uuid": pl.String(), **site_regions.CONTEXT}))
     filled = _with_buildings(inside, warehouse, config, today)
     filled = _with_cells(filled, warehouse)
     filled = _with_climate(filled, warehouse, config)
     filled = _with_lines(filled, warehouse, config)
     context = pl.concat(
-        [filled.select("site_id"), site_regions.regions_of(warehouse, *_coordinates(filled))], how="horizontal"
+        [filled.select("site_uuid"), site_regions.regions_of(warehouse, *_coordinates(filled))], how="horizontal"
     )
-    columns = checked.valid.columns
-    valid = pl.concat([filled.select(columns), sites.filter(pl.col("cell") == 0).select(columns)]).sort("row")
-    return Enriched(Checked(valid, checked.failures), context)
+    valid = pl.concat([filled.select(sites.columns), sites.filter(pl.col("grid_id") == 0)]).sort("row")
+    return Enriched(replace(checked, valid=valid), context)
 
 
 def _coordinates(sites: pl.DataFrame) -> tuple[Floats, Floats]:
@@ -84,13 +86,13 @@ def _with_buildings(
 
 
 def _with_cells(sites: pl.DataFrame, warehouse: psycopg.Connection) -> pl.DataFrame:
-    attributes = site_inputs.cell_attributes(warehouse, sites["cell"].unique()).rename({"grid_id": "cell"})
+    attributes = site_inputs.cell_attributes(warehouse, sites["grid_id"].unique())
     attributes = attributes.with_columns(pl.selectors.float().fill_nan(None)).with_columns(
         landcover_type=pl.when(pl.col("landcover_type").is_in(LAND_COVERS)).then("landcover_type"),
     )
-    near = attributes.select("cell", "cell_to_coast_m", "cell_to_river_m")
-    sites = sites.join(near, on="cell", how="left", maintain_order="left")
-    return _coalesced(sites, attributes.select("cell", *_FROM_CELL), "cell", list(_FROM_CELL))
+    near = attributes.select("grid_id", "cell_to_coast_m", "cell_to_river_m")
+    sites = sites.join(near, on="grid_id", how="left", maintain_order="left")
+    return _coalesced(sites, attributes.select("grid_id", *_FROM_CELL), "grid_id", list(_FROM_CELL))
 
 
 def _with_climate(sites: pl.DataFrame, warehouse: psycopg.Connection, config: AssessConfig) -> pl.DataFrame:
@@ -98,8 +100,8 @@ def _with_climate(sites: pl.DataFrame, warehouse: psycopg.Connection, config: As
     lacking = sites.filter(open_sites & wants_expression("drought"))
     if lacking.is_empty():
         return sites
-    climate = site_inputs.climatology(warehouse, lacking["cell"].unique(), baseline_years(config.grid.axis))
-    return _coalesced(sites, climate.rename({"grid_id": "cell"}), "cell", list(_FROM_CLIMATE))
+    climate = site_inputs.climatology(warehouse, lacking["grid_id"].unique(), baseline_years(config.grid.axis))
+    return _coalesced(sites, climate, "grid_id", list(_FROM_CLIMATE))
 
 
 def _with_lines(sites: pl.DataFrame, warehouse: psycopg.Connection, config: AssessConfig) -> pl.DataFrame:

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 
 from engine.assess import records, report
 from engine.assess.assessment import AssessmentResult, Report
-from engine.assess.fields import DUPLICATE_SITE
 from engine.assess.prepare import Prepared, wants
-from engine.assess.validation import Checked, check
+from engine.assess.validation import check
 from engine.assess.vocabulary import NO_HAZARD, RISKS
 from engine.errors import SettingsError
 from engine.io import batch_jobs
@@ -56,9 +55,7 @@ def requests_faults(requests: Sequence[Mapping[str, Any]]) -> list[list[tuple[st
             found.append([])
     if known:
         failures = check(records.from_requests([requests[place] for place in known])).failures
-        # two requests may be about one site: they are two jobs
-        own = failures.filter(pl.col("reason") != DUPLICATE_SITE)
-        for row, name, reason in own.select("row", "field", "reason").iter_rows():
+        for row, name, reason in failures.select("row", "field", "reason").iter_rows():
             faults = found[known[row]]
             assert isinstance(faults, list)  # noqa: S101 (known are those without an error)
             faults.append((name, reason))
@@ -98,8 +95,8 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
     if not known:
         return 0, []
     checked = check(records.from_requests([group[0].input_params for group in known]))
-    doubled = set(checked.failures.filter(pl.col("reason") == DUPLICATE_SITE)["row"])
-    own = Checked(checked.valid, checked.failures.filter(~pl.col("row").is_in(list(doubled))))
+    first = checked.valid["site_uuid"].is_first_distinct()
+    own = replace(checked, valid=checked.valid.filter(first))
     _refuse(assessor.application, known, own.failures)
     completed = 0
     if own.valid.height:
@@ -112,8 +109,8 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
         if prepared.sites.height:
             progress = Progress.of(assessor.application, known, prepared)
             result = _staged(stages, prepared, progress)
-            completed = _end(assessor.application, progress, prepared, result, context, started)
-    return completed, [known[row] for row in sorted(doubled)]
+            completed = _end(assessor.application, progress, prepared, result, context, stages.notes, started)
+    return completed, [known[row] for row in checked.valid.filter(~first)["row"]]
 
 
 def _fail(connection: psycopg.Connection, group: list[Job], reason: str) -> None:
@@ -228,22 +225,28 @@ def _end(
     prepared: Prepared,
     result: AssessmentResult,
     context: pl.DataFrame,
+    notes: Mapping[str, str],
     started: float,
 ) -> int:
     """Give every job its report; a job of which every risk failed has failed. Returns how many completed."""
-    regions = {row["site_id"]: row for row in context.iter_rows(named=True)}
+    regions = {row.pop("site_uuid"): row for row in context.iter_rows(named=True)}
     names = [each.name for each in fields(AssessmentResult)]
-    split = {name: getattr(result, name).partition_by("site_id", as_dict=True) for name in names}
+    split = {name: getattr(result, name).partition_by("row", as_dict=True) for name in names}
     seconds = round(time.perf_counter() - started, 3)
     stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     ends: list[tuple[UUID, dict[str, Any], int, int]] = []
-    for site, group, items in zip(prepared.sites["site_id"], progress.groups, progress.items, strict=True):
+    for (site, uuid), group, items in zip(
+        prepared.sites.select("row", "site_uuid").iter_rows(), progress.groups, progress.items, strict=True
+    ):
         mine = replace(result, **{name: split[name].get((site,), getattr(result, name).clear()) for name in names})
         done = min(mine.totals["risks_ok"])
         if not done:
             _fail(connection, group, "every risk failed: " + "; ".join(sorted(set(mine.failures["reason"]))))
             continue
-        region = {name: value for name, value in regions[site].items() if name != "site_id"}
-        results = report.site_report(mine) | {"region": region, "duration_seconds": seconds, "timestamp": stamp}
+        results = report.site_report(mine, notes) | {
+            "region": regions[uuid],
+            "duration_seconds": seconds,
+            "timestamp": stamp,
+        }
         ends += [(job.batch_id, results, done, int(items) - done) for job in group]
     return batch_jobs.complete_many(connection, ends)

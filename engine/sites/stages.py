@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,12 +17,14 @@ import psycopg
 from engine.assess import assessment, hashes
 from engine.assess.assessment import AssessmentResult, Report
 from engine.assess.config import AssessConfig
-from engine.assess.integrate import Frames, Stages
+from engine.assess.integrate import Stages
 from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
 from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
-from engine.io import batch_jobs, site_results
+from engine.assess.wide import Frames
+from engine.io import batch_jobs, published_cells, site_results
 from engine.io.writers import Write, Writers
+from engine.reading import own_past
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +32,9 @@ _OK = pl.lit("ok", STATUS)
 #: what later stages and the totals read of a stage
 _STATE = ("status", "reason", "is_default")
 _KEPT = {
-    "exposure": ("exposure_score", *_STATE),
+    "exposure": ("exposure_score", "proximity_factor", *_STATE),
     "vulnerability": ("vulnerability_score", *_STATE),
-    "aal": ("final_aal", "expected_loss", *_STATE),
+    "aal": ("final_aal", "expected_loss", "calibrated", *_STATE),
 }
 #: takes the rows of a stage for a part of the sites: name of the frame, rows
 Keep = Callable[[str, pl.DataFrame], None]
@@ -109,6 +111,7 @@ class Stage:
 class StoredStages:
     """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
 
+    notes   : risk -> what its AAL must not be read for
     read_at : when the AAL of the cells was about to be read
     writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
     keep    : takes the rows of each stage, of which a part then holds no more than later stages read (a portfolio may
@@ -123,6 +126,7 @@ class StoredStages:
     known_aal: pl.DataFrame
     hashes: pl.DataFrame
     read_at: datetime
+    notes: Mapping[str, str] = field(default_factory=dict)
     writers: Writers | None = None
     keep: Keep | None = None
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -136,16 +140,19 @@ class StoredStages:
         writers: Writers | None = None,
         keep: Keep | None = None,
     ) -> StoredStages:
-        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache."""
+        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated
+        is read with them."""
         sites = prepared.sites
-        own = pl.concat([sites.select("site_id"), hashes.hashed(sites)], how="horizontal")
+        own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
         risks = [risk for risk in RISKS if sites[wants(risk)].any()]
         pairs = (
             prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
         )
         read_at = site_results.now(connection)
+        told = published_cells.published_risks(connection)
+        config = replace(config, calibrated=frozenset(risk for risk in risks if risk in told and told[risk].calibrated))
         known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
-        missed = sites.filter(~pl.col("site_id").is_in(known["site_id"].unique().implode()))
+        missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
         return cls(
             connection=connection,
             config=config,
@@ -156,13 +163,14 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
+            notes={risk: own_past(risk) for risk in risks if risk in told and told[risk].of_past},
             writers=writers,
             keep=keep,
         )
 
     def part(self, prepared: Prepared) -> Stage:
         """The start of some of the sites."""
-        own = prepared.sites.select("site_id").join(self.hashes, on="site_id", how="left", maintain_order="left")
+        own = prepared.sites.select("site_uuid").join(self.hashes, on="site_uuid", how="left", maintain_order="left")
         return Stage(prepared, own)
 
     def expose(self, part: Stage, tell: Tell) -> None:
@@ -171,15 +179,15 @@ class StoredStages:
         rows = assessment.by_site(part.prepared, part.exposed)
         for risk, reason, sites in _failed(rows):
             self.failed[risk, reason] += sites
-        self._write(lambda connection: site_results.store(connection, "exposure_results", rows))
+        self._write(lambda connection: site_results.store_exposure(connection, part.prepared.sites, rows))
         part.exposed = self._slim("exposure", part.exposed, rows)
 
     def make_vulnerable(self, part: Stage, tell: Tell) -> None:
         """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
         report = tell(part.prepared)
-        cached = site_results.cached_vulnerability(self.connection, part.hashes.select("site_id", "building_hash"))
+        cached = site_results.cached_vulnerability(self.connection, part.hashes.select("site_uuid", "building_hash"))
         cached = _complete(cached, part.prepared, per_request=False)
-        held = part.prepared.sites["site_id"].is_in(cached["site_id"].unique().implode())
+        held = part.prepared.sites["site_uuid"].is_in(cached["site_uuid"].unique().implode())
         missed = part.prepared.only(~held) if held.any() else part.prepared
         fresh = assessment.run_vulnerability(missed, report)
         part.vulnerable = fresh
@@ -190,7 +198,7 @@ class StoredStages:
             _tell_all(tell(kept))  # sites from the cache are done, too
         rows = assessment.by_site(part.prepared, part.vulnerable)
         new = (assessment.by_site(missed, fresh) if held.any() else rows).filter(pl.col("status") == "ok")
-        new = new.join(part.hashes, on="site_id").rename(
+        new = new.join(part.hashes, on="site_uuid").rename(
             {"vulnerability_score": "score", "vulnerability_level": "level"}
         )
         self._write(lambda connection: site_results.store_vulnerability(connection, rows, new))
@@ -199,7 +207,7 @@ class StoredStages:
     def scale(self, part: Stage, tell: Tell) -> None:
         """AAL: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
         assert part.vulnerable is not None  # noqa: S101 (the stages run in order)
-        held = part.prepared.sites["site_id"].is_in(self.known_aal["site_id"].unique().implode())
+        held = part.prepared.sites["site_uuid"].is_in(self.known_aal["site_uuid"].unique().implode())
         missed, vulnerable = part.prepared, part.vulnerable
         if held.any():
             missed = part.prepared.only(~held)
@@ -218,7 +226,7 @@ class StoredStages:
         rows = assessment.by_pair(part.prepared, part.scaled)
         new = assessment.by_pair(missed, fresh) if held.any() else rows
         new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
-        new = new.join(part.hashes, on="site_id")
+        new = new.join(part.hashes, on="site_uuid")
         self._write(lambda connection: site_results.store_aal(connection, rows, new, self.read_at))
         part.scaled = self._slim("aal", part.scaled, rows)
 
@@ -233,7 +241,7 @@ class StoredStages:
     def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
         if self.keep is None:
             return frames
-        self.keep(name, rows.drop("row"))
+        self.keep(name, rows)
         return {risk: frame.select(_KEPT[name]) for risk, frame in frames.items()}
 
     def _write(self, write: Write) -> None:
@@ -267,25 +275,25 @@ def _complete(cached: pl.DataFrame, prepared: Prepared, *, per_request: bool) ->
         return cached
     sites = prepared.sites
     asked = pl.concat(
-        [sites.filter(pl.col(wants(risk))).select("site_id", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
+        [sites.filter(pl.col(wants(risk))).select("site_uuid", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
     )
-    keys = ["site_id", "risk_type"]
+    keys = ["site_uuid", "risk_type"]
     if per_request:
         pairs = pl.concat(
-            [sites.select("site_id")[prepared.requests["site"]], prepared.requests.drop("site")], how="horizontal"
+            [sites.select("site_uuid")[prepared.requests["site"]], prepared.requests.drop("site")], how="horizontal"
         )
-        asked = asked.join(pairs, on="site_id")
+        asked = asked.join(pairs, on="site_uuid")
         keys += ["scenario_id", "time_period"]
         cached = cached.with_columns(pl.col("time_period").cast(PERIOD))
     cached = cached.with_columns(pl.col("risk_type").cast(RISK)).join(asked, on=keys, how="semi")
-    counts = asked.group_by("site_id").len("wanted").join(cached.group_by("site_id").len("held"), on="site_id")
+    counts = asked.group_by("site_uuid").len("wanted").join(cached.group_by("site_uuid").len("held"), on="site_uuid")
     whole = counts.filter(pl.col("held") == pl.col("wanted"))
-    return cached.join(whole, on="site_id", how="semi")
+    return cached.join(whole, on="site_uuid", how="semi")
 
 
 def _known_vulnerability(prepared: Prepared, cached: pl.DataFrame, risk: str) -> pl.DataFrame:
-    rows = prepared.sites.select("site_id").join(
-        cached.filter(pl.col("risk_type") == risk), on="site_id", how="left", maintain_order="left"
+    rows = prepared.sites.select("site_uuid").join(
+        cached.filter(pl.col("risk_type") == risk), on="site_uuid", how="left", maintain_order="left"
     )
     return rows.select(
         "vulnerability_score",
@@ -302,9 +310,9 @@ def _known_aal(
 ) -> pl.DataFrame:
     site = prepared.requests["site"]
     wanted = pl.concat(
-        [prepared.sites.select("site_id", "insurance_rate")[site], prepared.requests.drop("site")], how="horizontal"
+        [prepared.sites.select("site_uuid", "insurance_rate")[site], prepared.requests.drop("site")], how="horizontal"
     )
-    keys = ["site_id", "scenario_id", "time_period"]
+    keys = ["site_uuid", "scenario_id", "time_period"]
     rows = wanted.join(cached.filter(pl.col("risk_type") == risk), on=keys, how="left", maintain_order="left")
     score = vulnerable["vulnerability_score"].gather(site)
     return labelled(
@@ -315,6 +323,7 @@ def _known_aal(
             is_default=pl.lit(False),
         ).with_columns(vulnerability_scale=vulnerability_scale(pl.col("score"))),
         config,
+        calibrated=risk in config.calibrated,
     )
 
 

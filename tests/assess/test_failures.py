@@ -79,7 +79,7 @@ def test_a_hazard_or_aal_that_is_not_there_is_null_with_its_reason():
 
 
 def test_a_site_without_any_hazard_has_failed_and_says_so():
-    result = assess_sites(site(), figures(cells=(CELL + 1,)), figures())
+    result = assess_sites(site(), figures(cells=(CELL + 1,)), figures())  # (its own cell has an AAL)
     totals = result.totals.row(0, named=True)
     assert (totals["status"], totals["reason"]) == ("failed", "No hazard results for the requested location")
     assert (totals["total_risk_score"], totals["highest_integrated_risk"], totals["top_3_risks"]) == (None, None, [])
@@ -114,6 +114,30 @@ def test_nothing_at_risk_is_said_and_shares_are_zero():
     assert set(result.risk["contribution_percent"]) == {0.0}
     assert result.aal.is_empty()
     assert result.totals["total_expected_loss"].to_list() == [None]
+
+
+def test_losses_that_are_calibrated_are_summed_apart_and_carry_no_note():
+    trusted = AssessConfig(calibrated=frozenset({"typhoon", "wildfire"}))
+    result = assess_sites(site(), figures(), figures(), trusted)
+    losses = dict(result.aal.filter(pl.col("scenario_id") == 2).select("risk_type", "expected_loss").iter_rows())
+    assert {
+        risk for risk, flag in result.aal.select("risk_type", "calibrated").iter_rows() if flag
+    } == trusted.calibrated
+    totals = result.totals.filter(pl.col("scenario_id") == 2).row(0, named=True)
+    parts = {name: totals[f"total_expected_loss{name}"] for name in ("", "_calibrated", "_uncalibrated")}
+    assert parts["_calibrated"] == losses["typhoon"] + losses["wildfire"] > 0
+    assert parts[""] == parts["_calibrated"] + parts["_uncalibrated"] == sum(losses.values())
+    assert totals["loss_note"] == "index loss, not calibrated on losses"
+    assert totals["overlap_note"] == "river flood, urban flood and typhoon rain are charged for one storm"
+    only = assess_sites(site(risk_types=["typhoon", "wildfire"]), figures(), figures(), trusted).totals.row(
+        0, named=True
+    )
+    assert (only["loss_note"], only["overlap_note"], only["total_expected_loss_uncalibrated"]) == (None, None, None)
+    one = assess_sites(site(risk_types=["river_flood", "drought"]), figures(), figures()).totals.row(0, named=True)
+    assert (one["loss_note"] is None, one["overlap_note"], one["total_expected_loss_calibrated"]) == (False, None, None)
+    unvalued = assess_sites(site(total_asset_value=None), figures(), figures()).totals.row(0, named=True)
+    assert [unvalued[f"total_expected_loss{name}"] for name in parts] == [None] * 3
+    assert (unvalued["loss_note"], unvalued["overlap_note"]) == (None, None)
 
 
 def test_a_stage_without_its_frame_is_not_run():

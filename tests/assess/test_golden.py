@@ -10,7 +10,6 @@ from engine.assess.prepare import prepare
 from engine.assess.scaling import scaled_aal
 from engine.assess.vocabulary import RISKS
 from engine.risks import RISKS as DECLARED
-from engine.risks.registry import ALIASES as DECLARED_ALIASES
 from tests.assess.places import ASSET, BUILDING, PLACE, by_risk, figures, site
 
 WOODEN_FACTORY = {
@@ -51,10 +50,7 @@ VULNERABILITY = {
 
 
 def test_the_risks_are_those_of_the_batch_in_the_same_order():
-    from engine.assess.vocabulary import ALIASES
-
     assert tuple(DECLARED) == RISKS
-    assert ALIASES == DECLARED_ALIASES
 
 
 @pytest.mark.parametrize("name", VULNERABILITY)
@@ -150,8 +146,27 @@ def test_integrated_risk():
     row = assess_sites(site(), figures()).risk.filter(pl.col("risk_type") == "extreme_heat").row(0, named=True)
     assert (row["hazard"], row["exposure"], row["vulnerability"]) == (0.6, 0.35, 65.0)
     assert row["risk_score"] == pytest.approx(13.65, abs=1e-12)
-    assert row["risk_index"] == pytest.approx(51.49, abs=0.005)
-    assert row["risk_level"] == "very_low"
+    assert row["risk_index"] == pytest.approx(64.87, abs=0.005)  # 100 x (0.60 x 0.70 x 65/100)^(1/3)
+    assert (row["risk_level"], row["hazard_level"]) == ("high", "HIGH")
+
+
+def test_the_level_of_a_risk_does_not_depend_on_the_value_of_the_asset():
+    rows = [assess_sites(site(total_asset_value=value), figures()) for value in (None, 10**8, 10**13)]
+    levels = [result.risk["risk_level"].to_list() for result in rows]
+    assert levels[0] == levels[1] == levels[2]
+    assert len({result.risk["risk_score"][0] for result in rows}) == 3
+    assert len({result.totals["risk_level"][0] for result in rows}) == 1
+
+
+def test_the_level_of_a_site_is_that_of_the_mean_index_of_the_risks_that_are_ok():
+    result = assess_sites(site(distance_to_river_m=None), figures())
+    totals = result.totals.filter(pl.col("scenario_id") == 2).row(0, named=True)
+    ok = result.risk.filter((pl.col("scenario_id") == 2) & (pl.col("status") == "ok"))
+    assert ok.height == 8
+    mean = ok["risk_index"].mean()
+    assert totals["mean_risk_index"] == pytest.approx(mean, abs=1e-12)
+    assert 40 < mean < 60
+    assert totals["risk_level"] == "moderate"
 
 
 def test_the_building_hash_is_the_published_one():

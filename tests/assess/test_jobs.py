@@ -83,7 +83,7 @@ def test_a_site_goes_through_the_published_steps_and_ends_with_its_results(both)
     breakdown = job.results["integrated_risk"]["risk_breakdown"]
     assert set(breakdown) == set(RISKS)
     fields = {"risk_score", "contribution_percent", "hazard", "exposure", "vulnerability", "risk_level", "status"}
-    assert fields | {"reason", "risk_index"} == set(breakdown["typhoon"])
+    assert fields | {"reason", "risk_index", "hazard_level"} == set(breakdown["typhoon"])
     assert job.results["region"]["admin_name"] == "봉의동"
     stored = query(results, "SELECT * FROM aal_scaled_results_latest ORDER BY risk_type")
     mine = outcome.result.aal.with_columns(pl.col("risk_type").cast(pl.String)).sort("risk_type")
@@ -126,12 +126,12 @@ def test_a_risk_without_its_input_is_flagged_and_the_others_go_on(both):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ({"latitude": 35.3, "longitude": 127.4}, "No hazard results for the requested location"),
+        ({"latitude": 35.37, "longitude": 127.5}, "Location is outside the data grid"),
         ({"latitude": 37.5, "longitude": 127.0}, "Location is outside the data grid"),
         ({"latitude": 95.0}, "Invalid latitude"),
     ],
 )
-def test_a_site_at_sea_outside_or_invalid_fails_its_job_in_words(both, place, message):
+def test_a_site_far_from_any_cell_or_invalid_fails_its_job_in_words(both, place, message):
     warehouse, results = both
     with assessor(warehouse, results) as made, pytest.raises(EngineError, match=message):
         run_site(made, **place)
@@ -275,6 +275,28 @@ def test_failed_and_assumed_results_are_not_cached(both):
     assert row["risk_level"] == "unknown"
     held = query(results, "SELECT risk_type FROM modelops_aal_cache")
     assert {each["risk_type"] for each in held} == set(RISKS) - {"drought"}
+
+
+def test_what_the_published_run_says_of_a_risk_goes_with_its_losses(both):
+    warehouse, results = both
+    risks = [
+        {"risk": "typhoon", "done": 17, "fallback_edges": None, "calibrated": True},
+        {"risk": "extreme_heat", "done": 17, "fallback_edges": 3, "calibrated": False},
+        {"risk": "extreme_cold", "done": 17, "fallback_edges": 17, "calibrated": False},  # fixed edges in every cell
+        {"risk": "drought", "done": 17, "fallback_edges": None},  # a run of before there was the word
+    ]
+    with psycopg.connect(results) as connection:
+        connection.execute("UPDATE result_runs SET summary = %s", (json.dumps({"risks": risks}),))
+    names = [each["risk"] for each in risks]
+    with assessor(warehouse, results) as made:
+        for _ in range(2):  # the second time from the caches
+            told = run_site(made, asset_info=ASSET, risk_types=names).results
+            calibrated = {risk for risk, each in told["aal"]["risks"].items() if each["calibrated"]}
+            assert calibrated == {"typhoon"}
+            assert told["aal"]["total_expected_loss_calibrated"] == told["aal"]["risks"]["typhoon"]["expected_loss"]
+            assert told["notes"] == {"extreme_heat": "Measures change against the place's own past, not how hot it is"}
+    stored = query(results, "SELECT risk_type FROM aal_scaled_results_latest WHERE calibrated")
+    assert [row["risk_type"] for row in stored] == ["typhoon"]
 
 
 def test_the_cleaner_deletes_what_has_expired(both):

@@ -19,13 +19,13 @@ from engine.grid import KOREA
 from tests.assess.places import figures, site
 
 FRAMES = ("exposure", "vulnerability", "aal", "risk", "totals")
-BY_ROW = ["site_id", "risk_type", "scenario_id", "time_period"]
+BY_ROW = ["site_uuid", "risk_type", "scenario_id", "time_period"]
 
 
 def sorted_frames(result):
     for name in FRAMES:
         frame = getattr(result, name)
-        yield name, frame.sort([key for key in BY_ROW if key in frame.columns])
+        yield name, frame.drop("row").sort([key for key in BY_ROW if key in frame.columns])
 
 
 def test_a_batch_is_its_sites_one_by_one_to_the_last_bit():
@@ -35,9 +35,9 @@ def test_a_batch_is_its_sites_one_by_one_to_the_last_bit():
     singles = [assess_sites(sites[i], cells, cells) for i in range(sites.height)]
     for name, frame in sorted_frames(whole):
         assert_frame_equal(
-            pl.concat([getattr(single, name) for single in singles]).sort(
-                [key for key in BY_ROW if key in frame.columns]
-            ),
+            pl.concat([getattr(single, name) for single in singles])
+            .drop("row")
+            .sort([key for key in BY_ROW if key in frame.columns]),
             frame,
             check_exact=True,
         )
@@ -75,6 +75,15 @@ def test_the_columns_agree_with_the_rules_written_out_site_by_site():
         assert mine["top_3_risks"].to_list() == [answer["totals"][scenario]["top"] for answer in answers]
         theirs = [answer["totals"][scenario]["score"] for answer in answers]
         assert mine["total_risk_score"].to_list() == pytest.approx(theirs, abs=1e-12)
+
+
+def test_levels_tell_varied_sites_apart():
+    sites = benchmark.sites(500, seed=8)
+    result = assess_sites(sites, *[benchmark.cells_of(sites)] * 2)
+    for frame in (result.risk.filter(pl.col("status") == "ok"), result.totals):
+        shares = frame["risk_level"].value_counts(normalize=True)
+        assert shares["proportion"].max() <= 0.6
+    assert result.risk["risk_level"].n_unique() == 6  # five, and unknown
 
 
 E_ALL = set(RISKS)
@@ -156,7 +165,7 @@ def moved(before, after):
             found["else"].add("value")
         assert one["exposure"]["status"] == other["exposure"]["status"]
     old, new = before.totals.row(0, named=True), after.totals.row(0, named=True)
-    found["else"] |= {"site"} if old["site_id"] != new["site_id"] else set()
+    found["else"] |= {"site"} if old["site_uuid"] != new["site_uuid"] else set()
     found["else"] |= {"cell"} if old["grid_id"] != new["grid_id"] else set()
     for name, column in (("aal", "final_aal"), ("loss", "expected_loss")):
         if not found["V"] and before.aal[column].to_list() != after.aal[column].to_list():

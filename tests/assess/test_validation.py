@@ -55,7 +55,11 @@ def faults(frame):
         ("total_asset_value", -5, "Asset value must be positive"),
         ("insurance_coverage_rate", 1.01, "Insurance rate must be between 0 and 1"),
         ("floor_area", 0.0, "Floor area must be positive"),
-        ("site_id", "not-a-uuid", "Invalid site id"),
+        ("site_id", "x" * 101, "Invalid site id"),
+        ("site_id", "", "Invalid site id"),
+        ("site_id", " ", "Invalid site id"),
+        ("site_id", "a\0b", "Invalid character in site_id"),
+        ("site_id", ["a"], "Invalid type for site_id"),
         ("risk_types", ["typhoon", "rain"], "Unknown risk type: rain"),
         ("scenario_ids", [2, 5], "Unknown scenario: 5"),
         ("scenario_ids", ["2"], "Invalid type for scenario_ids"),
@@ -93,6 +97,8 @@ def test_a_row_with_a_fault_is_in_no_other_frame():
         ("insurance_coverage_rate", 1.0),
         ("total_asset_value", 1),
         ("site_id", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8"),
+        ("site_id", "창" * 100),
+        ("site_id", 12),
         ("risk_types", ["high_temperature", "cold_wave", "inland_flood", "coastal_flood", "water_scarcity"]),
         ("risk_types", []),
         ("time_periods", ["full"]),
@@ -106,7 +112,7 @@ def test_all_faults_of_a_site_are_listed_in_the_order_of_the_fields():
     bad = {
         "cdd_days": -3.0,
         "time_periods": ["x", "y"],
-        "site_id": "?",
+        "site_id": "?" * 101,
         "floor_area": -1.0,
         "longitude": 200.0,
         "has_piloti": None,
@@ -145,23 +151,67 @@ def test_the_full_period_exists_for_the_default_scenario_alone(scenarios, period
     assert all(scenario == 2 for scenario, period in pairs if period == "full")
 
 
-def test_the_later_of_two_equal_ids_is_refused_given_or_derived():
-    own = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-    derived = str(uuid.uuid5(uuid.NAMESPACE_DNS, "site:37.566500:126.978000"))
+def named(text):
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, text))
+
+
+OWN = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+HERE = named("site:37.566500:126.978000")
+
+
+def test_every_row_is_an_asset_of_its_own_and_a_file_run_twice_meets_its_own_rows():
     sites = pl.DataFrame(
         [
-            REFERENCE | {"site_id": None},
-            REFERENCE | {"site_id": own},
-            REFERENCE | {"site_id": own.upper()},
-            REFERENCE | {"site_id": derived, "latitude": 36.0},
+            REFERENCE | {"site_id": each, "latitude": latitude}
+            for each, latitude in [
+                (None, 37.5665),
+                (None, 37.5665),  # another building at the same coordinate
+                (OWN.upper(), 37.5665),
+                (OWN, 36.0),  # given again
+                (" 창고-1 ", 37.5665),
+                ("창고-1", 35.0),
+                (HERE, 36.0),  # the UUID that the first row was given
+                (None, 37.0),
+                (named("asset:2026:창고-1:1"), 36.0),
+            ]
         ]
     )
-    result = assess_sites(sites)
-    assert result.failures.select("row", "field", "reason").rows() == [
-        (2, "site_id", "Duplicate site id"),
-        (3, "site_id", "Duplicate site id"),
+    valid = check(sites, portfolio="2026").valid
+    assert valid["site_uuid"].to_list() == [
+        HERE,
+        named("asset:2026:37.566500:126.978000:2"),
+        OWN,
+        named(f"asset:2026:{OWN}:2"),
+        named("asset:2026:창고-1:1"),
+        named("asset:2026:창고-1:2"),
+        named(f"asset:2026:{HERE}:2"),
+        named("site:37.000000:126.978000"),
+        named(f"asset:2026:{named('asset:2026:창고-1:1')}:2"),
     ]
-    assert result.totals["site_id"].to_list() == [derived, own]
+    assert valid["site_id"].to_list()[2:6] == [OWN.upper(), OWN, " 창고-1 ", "창고-1"]  # as they are written
+    assert check(sites, portfolio="2026").valid.equals(valid)
+    assert not set(check(sites, portfolio="2027").valid["site_uuid"][3:6]) & set(valid["site_uuid"])
+
+
+def test_a_row_keeps_its_uuid_when_the_fault_of_another_is_mended():
+    sites = pl.concat([site(building_age=150), site()])
+    [after] = check(sites, portfolio="p").valid["site_uuid"]
+    assert after == check(pl.concat([site(), site()]), portfolio="p").valid["site_uuid"][1]
+
+
+def test_requests_are_no_portfolio_two_may_be_about_one_asset():
+    sites = pl.DataFrame([REFERENCE | {"site_id": each} for each in (None, None, "a", "a", OWN)])
+    ids = check(sites).valid["site_uuid"].to_list()
+    assert ids == [HERE, HERE, named("asset::a:1"), named("asset::a:1"), OWN]
+
+
+def test_equal_ids_are_allowed_and_counted():
+    sites = pl.DataFrame([REFERENCE | {"site_id": each} for each in ("a", "b", "a", None, None, "a")])
+    result = assess_sites(sites, figures(), figures())
+    assert result.failures.is_empty()
+    assert result.totals["site_id"].unique(maintain_order=True).to_list() == ["a", "b", None]
+    assert result.totals["site_uuid"].n_unique() == 6
+    assert check(sites, portfolio="").repeated == 2
 
 
 @given(

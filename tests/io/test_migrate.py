@@ -1,8 +1,9 @@
 import psycopg
 import pytest
 
-from engine.errors import EngineError
-from engine.io import migrate
+from engine.errors import EngineError, SourceError
+from engine.io import migrate, site_results
+from engine.names import ALIASES, RISK_NAMES
 
 
 @pytest.mark.parametrize("family", ["warehouse", "results"])
@@ -15,6 +16,30 @@ def test_applying_twice_changes_nothing(new_database, family):
 def test_both_families_fit_one_database(new_database):
     with psycopg.connect(new_database("warehouse"), autocommit=True) as connection:
         assert "0001_core" in migrate.apply(connection, "results")
+
+
+def test_a_database_of_before_keeps_its_assessments(new_database, monkeypatch):
+    older = [each for each in migrate.migrations("results") if each.number <= 3]
+    with psycopg.connect(new_database(""), autocommit=True) as connection:
+        with monkeypatch.context() as patch:
+            patch.setattr(migrate, "migrations", lambda _: older)
+            migrate.apply(connection, "results")
+        connection.execute(
+            "INSERT INTO aal_scaled_results (site_id, latitude, longitude, risk_type, time_period, base_aal, final_aal,"
+            " expected_loss) VALUES (gen_random_uuid(), 35, 127, 'typhoon', 'mid_term', 0.1, 0.1, 5)"
+        )
+        with pytest.raises(SourceError, match=r"lacks the newer tables: apply the schema with python -m jobs\.schema"):
+            site_results.require_results(connection)
+        assert "0004_site_assets" in migrate.apply(connection, "results")
+        rows = connection.execute("SELECT expected_loss, calibrated FROM aal_scaled_results_latest").fetchall()
+        assert rows == [(5, False)]
+
+
+def test_the_risks_of_the_database_are_those_of_the_engine(results):
+    with psycopg.connect(results) as connection:
+        rows = connection.execute("SELECT risk_type, alias FROM risk_types ORDER BY ordinal").fetchall()
+    assert tuple(risk for risk, _ in rows) == RISK_NAMES
+    assert {alias: risk for risk, alias in rows if alias} == ALIASES
 
 
 def test_an_edited_migration_is_refused(new_database):

@@ -77,7 +77,8 @@ def hazard(scores):
 
 @pytest.mark.parametrize(
     ("score", "level"),
-    [(0.0, "MINIMAL"), (0.19999, "MINIMAL"), (0.2, "LOW"), (0.4, "MEDIUM"), (0.6, "HIGH"), (0.79, "HIGH"),
+    [(0.0, "MINIMAL"), (0.19994, "MINIMAL"), (0.19999, "LOW"), (0.2, "LOW"), (0.4, "MEDIUM"), (0.6, "HIGH"), (0.79,
+    "HIGH"),
      (0.8, "CRITICAL"), (1.0, "CRITICAL")],
 )  # fmt: skip
 def test_a_level_starts_at_its_lower_limit(score, level):

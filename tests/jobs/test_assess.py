@@ -1,14 +1,19 @@
 """Assessments from arguments to exit code and files, on a real server."""
 
+import datetime
+import decimal
 import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -108,7 +113,7 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
         assert pair["total_expected_loss"] == sum(by_risk.values())
         assert totals["expected_loss_share"].sum() == pytest.approx(1, abs=1e-12)
         worst = totals.sort("total_expected_loss", descending=True).head(10)
-        assert [site["site_id"] for site in pair["worst_sites"]] == worst["site_id"].to_list()
+        assert [site["row"] for site in pair["worst_sites"]] == worst["row"].to_list()
     said = capsys.readouterr().out
     assert "row 7: building_age: Building age must be between 0 and 100" in said
     assert "200 rows, 10 invalid" in said
@@ -127,8 +132,105 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
         tmp_path / "sites.parquet"
     )
     assert assess.main(["--sites", "sites.parquet", "--out", "again", "--scenarios", "2,4"]) == 0
-    for name in ("exposure", "aal", "risk", "totals"):
-        assert_frame_equal(pl.read_parquet(tmp_path / "again" / f"{name}.parquet"), read[name], check_exact=True)
+    for name in ("exposure", "aal", "risk", "totals"):  # (their numbers in the file are others)
+        again = pl.read_parquet(tmp_path / "again" / f"{name}.parquet").drop("row")
+        assert_frame_equal(again, read[name].drop("row", "asset_value", "memo"), check_exact=True)
+
+
+#: as people have them: text ids, one twice, two tenants of one address, names, a column called like a result, a shore
+#: that is sea on the lattice, a place far away, an asset without a value, and the rows that a spreadsheet ends with
+OWN = """site_id,name,latitude,longitude,total_asset_value,risk_score,Row,담당
+S0001,본사,35.12,127.13,1000000000,AAA,x,Kim
+,둘째,35.12,127.13,2000000000,B,,Lee
+S0002,지점,35.12,127.13,3000000000,,,
+S0002,지점 2,35.01,127.02,4000000000,,,
+S0003,port,35.3,127.4,5000000000,,,
+S0004,far,37.5,127.0,7000000000,,,
+S0005,no value,35.05,127.21,,,,
+,,,,,,,
+ , ,,,,,,
+"""
+
+
+def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_they_say(both, tmp_path, capsys):
+    _, results = both
+    (tmp_path / "loans.csv").write_text(OWN, "utf-8")
+    assert assess.main(["--sites", "loans.csv", "--out", "out", "--risks", "river_flood,typhoon,drought"]) == 3
+    said = capsys.readouterr().out
+    read = {name: pl.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in FRAMES}
+    names = {0: "본사", 1: "둘째", 2: "지점", 3: "지점 2", 4: "port", 5: "far", 6: "no value"}
+    for name, frame in read.items():
+        assert frame.columns[:3] == ["row", "site_id", "site_uuid"], name
+        assert set(frame.select("row", "name").rows()) <= names.items(), name
+        assert {"risk_score_given", "Row_given", "담당"} <= set(frame.columns), name
+    totals = read["totals"].sort("row")
+    assert totals["site_id"].to_list() == ["S0001", None, "S0002", "S0002", "S0003", "S0004", "S0005"]
+    assert totals["site_uuid"].n_unique() == 7
+    assert totals["cell_basis"].to_list() == ["own", "own", "own", "own", "nearest", None, "own"]
+    assert totals["risk_score_given"].to_list()[:2] == ["AAA", "B"]
+
+    summary = json.loads((tmp_path / "out" / "portfolio.json").read_text("utf-8"))
+    assert (summary["name"], summary["rows"], summary["assessed_sites"]) == ("loans", 7, 6)
+    assert summary["repeated_site_ids"] == 1
+    assert summary["notes"][0] == "2 rows without any value are no sites and left out"
+    assert "1 rows have a site_id that an earlier row has" in summary["notes"][1]
+    [pair] = summary["results"]
+    assert pair["sites_by_status"] == {"ok": 6, "outside_grid": 1}
+    assert (pair["sites"], pair["sites_in_total"], pair["sites_left_out"], pair["sites_of_nearest_cell"]) == (
+        7,
+        5,
+        2,
+        1,
+    )
+    assert (pair["total_asset_value"], pair["asset_value_left_out"]) == (15 * 10**9, 7 * 10**9)
+    losses = read["aal"]["expected_loss"].sum()
+    assert pair["total_expected_loss"] == pair["total_expected_loss_uncalibrated"] == losses
+    assert pair["total_expected_loss_calibrated"] is None
+    assert pair["expected_loss_ratio"] == pytest.approx(losses / (15 * 10**9))
+    assert pair["loss_note"] == "index loss, not calibrated on losses"
+    assert pair["overlap_note"] == "river flood, urban flood and typhoon rain are charged for one storm"
+    assert {risk: each["calibrated"] for risk, each in pair["expected_loss_by_risk"].items()} == dict.fromkeys(
+        ("drought", "river_flood", "typhoon"), False
+    )
+    assert sum(pair["sites_by_risk_level"].values()) == 6
+    assert {site["carried"]["name"] for site in pair["worst_sites"]} == set(names.values()) - {"far"}
+    [line] = [line for line in said.splitlines() if line.startswith("expected loss")]
+    assert "(index loss, not calibrated on losses; river flood" in line
+
+    # the same file again meets its own rows, under another name it is another portfolio
+    before = rows(results, "SELECT site_id::text, given_id FROM site_assets ORDER BY 1")
+    assert len(before) == 6
+    assert assess.main(["--sites", "loans.csv", "--out", "out", "--risks", "river_flood,typhoon,drought"]) == 3
+    assert rows(results, "SELECT site_id::text, given_id FROM site_assets ORDER BY 1") == before
+    assert assess.main(["--sites", "loans.csv", "--out", "out", "--name", "other", "--risks", "drought"]) == 3
+    assert len(rows(results, "SELECT FROM site_assets")) == 6 + 5  # one has the UUID of its place in both
+
+
+def test_what_databases_and_spreadsheets_make_of_types_is_read_or_said(both, tmp_path, capsys):
+    ids = uuid.uuid4(), uuid.uuid4()
+    table = pa.table(
+        {
+            "site_id": pa.array([each.bytes for each in ids], pa.binary(16)),
+            "latitude": ["35.12", "35.01"],  # text
+            "longitude": pa.array([127.13, 127.02], pa.float32()),
+            "admin_code": pa.array([5111010100, None], pa.int64()),
+            "elevation": [float("nan"), 12.0],  # pandas' missing
+            "risk_types": pa.FixedSizeListArray.from_arrays(pa.array(["drought", "typhoon"]), 1),
+            "scenario_ids": ["1;2", "2"],
+            "in_flood_zone": pa.array([0, None], pa.int8()),
+            "booked": pa.array([decimal.Decimal("1.5")] * 2, pa.decimal256(50, 2)),  # polars has no such type
+            "opened": [datetime.date(2020, 1, 1)] * 2,
+        }
+    )
+    pq.write_table(table, tmp_path / "sites.parquet")
+    assert assess.main(["--sites", "sites.parquet", "--out", "out"]) == 3
+    assert "column in_flood_zone holds Int8, which is no true or false" in capsys.readouterr().out
+    failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
+    assert failures.select("row", "field", "reason").rows() == [(0, "in_flood_zone", "Invalid type for in_flood_zone")]
+    totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
+    assert totals.select("row", "site_id", "site_uuid").row(0) == (1, str(ids[1]), str(ids[1]))
+    assert (totals["booked"][0], totals["opened"][0]) == ("1.50", datetime.date(2020, 1, 1))
+    assert set(pl.read_parquet(tmp_path / "out" / "aal.parquet")["risk_type"]) == {"typhoon"}
 
 
 def test_progress_of_a_portfolio_never_falls_and_ends_its_bands(both, tmp_path):
@@ -158,9 +260,9 @@ def test_a_site_is_a_row_of_a_portfolio(both, tmp_path, capsys):
     pl.DataFrame([flat]).write_parquet(tmp_path / "one.parquet")
     assert assess.main(["--sites", "one.parquet", "--out", "out"]) == 0
     risk = pl.read_parquet(tmp_path / "out" / "risk.parquet")
-    (tmp_path / "one.ndjson").write_text(json.dumps(flat | {"note": "left out"}) + "\n", "utf-8")
+    (tmp_path / "one.ndjson").write_text(json.dumps(flat | {"note": "carried"}) + "\n", "utf-8")
     assert assess.main(["--sites", "one.ndjson", "--out", "lines"]) == 0
-    assert pl.read_parquet(tmp_path / "lines" / "risk.parquet").equals(risk)
+    assert pl.read_parquet(tmp_path / "lines" / "risk.parquet").equals(risk.with_columns(note=pl.lit("carried")))
     breakdown = said["integrated_risk"]["risk_breakdown"]
     assert [round(score, 6) for score in risk["risk_score"]] == [breakdown[name]["risk_score"] for name in RISKS]
     assert said["vulnerability"]["sea_level_rise"]["vulnerability_score"] == 100  # 110, clamped
@@ -171,6 +273,9 @@ def test_a_site_is_shown_as_a_table(both, capsys):
     assert assess.main([*PLACE, "--risks", "typhoon,inland_flood", "--scenarios", "1", "--period", "long_term"]) == 0
     said = capsys.readouterr().out
     assert "ssp1_2.6, long_term" in said
+    order = [said.index(word) for word in ("AAL %", "loss KRW", "hazard", "risk index", "weighted score")]
+    assert order == sorted(order)  # what may be lost, and how high the hazard is, come first
+    assert max(len(line) for line in said.splitlines() if line.startswith(("┃", "│"))) <= 80
     assert "river_flood" in said
     assert "wildfire" not in said
     assert "봉의동" in said
@@ -190,7 +295,8 @@ REFUSED = [
     (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 0: Invalid latitude"),
     (["--sites", "korean.csv", "--out", "o"], 1, "korean.csv cannot be read: it is not UTF-8; save it as CSV UTF-8"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
-    (["--lat", "35.3", "--lon", "127.4"], 1, "No hazard results for the requested location"),
+    (["--lat", "35.37", "--lon", "127.5"], 1, "Location is outside the data grid"),  # no cell within a diagonal
+    ([*PLACE, "--name", "mine"], 2, "--name is a portfolio's: give --sites, too"),
 ]
 
 
@@ -204,9 +310,12 @@ def test_what_cannot_be_assessed_is_one_sentence_and_its_code(both, tmp_path, ca
 
 def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(both, tmp_path, caplog):
     _, results = both
-    pl.DataFrame({"latitude": [37.5, 35.3], "longitude": [127.0, 127.4]}).write_csv(tmp_path / "sites.csv")
+    pl.DataFrame({"latitude": [37.5, 37.5, 35.0], "longitude": [127.0, 127.0, 127.0]}).write_csv(tmp_path / "sites.csv")
+    with psycopg.connect(results) as connection:  # cell 1 has an AAL alone
+        for table in ("hazard_results", "modelops_hazard_scores"):
+            connection.execute(f"DELETE FROM {table} WHERE grid_id = 1")
     assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 1
-    assert "no site could be assessed: Location is outside the data grid (1 rows); all reasons" in caplog.messages[-1]
+    assert "no site could be assessed: Location is outside the data grid (2 rows); all reasons" in caplog.messages[-1]
     failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
     assert failures.row(0, named=True)["reason"] == "Location is outside the data grid"
     assert "No hazard results for the requested location" in failures["reason"]
@@ -235,13 +344,16 @@ def test_sites_are_assessed_from_what_the_yearly_run_has_left(configured, tmp_pa
     assert yearly.main(["--source", warehouse, "--sink", results, "--run-dir", str(tmp_path / "runs")]) == 0
     sites = pl.DataFrame({"latitude": [35.02, 35.12, 35.3], "longitude": [127.03, 127.2, 127.4]})
     sites.with_columns(distance_to_river_m=200.0, distance_to_coast_m=900.0).write_csv(tmp_path / "sites.csv")
-    assert assess.main(["--sites", "sites.csv", "--out", "out", "--scenarios", "1,2,3,4"]) == 3
+    assert assess.main(["--sites", "sites.csv", "--out", "out", "--scenarios", "1,2,3,4"]) == 0
     totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
     assert totals.group_by("latitude", "status").len().sort("latitude").rows() == [
         (35.02, "ok", 4),
         (35.12, "ok", 4),
-        (35.3, "failed", 4),  # at sea
+        (35.3, "ok", 4),  # at sea, beside a cell of land
     ]
+    at_sea = totals.filter(pl.col("latitude") == 35.3)
+    assert set(at_sea.select("grid_id", "cell_basis", "cell_distance_m").rows()) == {(15, "nearest", 11119.5)}
+    assert set(totals.filter(pl.col("latitude") == 35.02)["cell_basis"]) == {"own"}
     aal = pl.read_parquet(tmp_path / "out" / "aal.parquet").filter(pl.col("latitude") == 35.02)
     published = rows(
         results,

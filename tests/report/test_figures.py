@@ -51,9 +51,9 @@ def test_cells_without_a_result_are_counted_and_not_averaged():
 
 
 def test_levels_are_cut_as_in_the_result_tables():
-    told = figures([0.01] * 6, score=[0.0, 0.1999, 0.2, 0.6, 0.8, 1.0])
+    told = figures([0.01] * 6, score=[0.0, 0.1999, 0.19999, 0.6, 0.8, 1.0])
     shares = {name: round(6 * share) for name, share in told.levels.items()}
-    assert shares == {"MINIMAL": 2, "LOW": 1, "MEDIUM": 0, "HIGH": 1, "CRITICAL": 2}
+    assert shares == {"minimal": 2, "low": 1, "moderate": 0, "high": 1, "critical": 2}
 
 
 def test_a_region_has_the_spread_of_its_cells_and_strangers_belong_to_none():

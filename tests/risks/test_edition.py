@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import DefinitionError, SettingsError
 from engine.risks import EDITIONS, RISKS, load_edition
-from engine.risks.edition import Edition
+from engine.risks.edition import Edition, _File
 
 
 @pytest.mark.parametrize("name", EDITIONS)
@@ -60,6 +60,24 @@ def test_a_figure_that_an_edition_does_not_set_leaves_its_checksum_as_it_was():
     without = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], warming_per_degree=None)}
     # the checksum of 2025-11 before `warming_per_degree` was a key
     assert Edition("2025-11", without).checksum.startswith("478a2b55")
+
+
+def test_an_edition_says_which_risks_are_calibrated_and_what_replaces_their_figures_must_say_it_anew(own):
+    for name in EDITIONS:
+        assert not any(bins.calibrated for bins in load_edition(name).bins.values())
+    base = load_edition("2025-11")
+    head = 'name = "own"\nbase = "2025-11"\n'
+    assert load_edition(own(head)).checksum == base.checksum
+    stated = load_edition(own(f"{head}[typhoon]\ncalibrated = true\n"))
+    assert (stated.bins["typhoon"].calibrated, stated.bins["drought"].calibrated) == (True, None)
+    assert (
+        len({base.checksum, stated.checksum, load_edition(own(f"{head}[typhoon]\ncalibrated = false\n")).checksum}) == 3
+    )
+    trusted = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], calibrated=True)}
+    for text, expected in (("source = 'own'", True), ("damage_rates = [0, 0, 0, 0, 0.1]", None)):
+        assert _File("own.toml", f"[typhoon]\n{text}\n").bins(trusted)["typhoon"].calibrated is expected
+    with pytest.raises(DefinitionError, match=r"line 4: \[typhoon\] calibrated: 1 is not a bool"):
+        load_edition(own(f"{head}[typhoon]\ncalibrated = 1\n"))
 
 
 def test_fixed_edges_may_take_the_place_of_quantiles(own):

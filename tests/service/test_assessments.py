@@ -168,7 +168,7 @@ def test_a_statement_in_any_field_of_text_is_its_value_or_refused(client, field)
     building = BUILDING | ({field: value} if field in BUILDING else {})
     body = SITE | {"building_info": building} | ({} if field in BUILDING else {field: value})
     answer = client.post(CALCULATE, json=body)
-    if field in ("structure", "main_purpose"):
+    if field in ("structure", "main_purpose", "site_id"):
         assert finished(client, answer.json()["request_id"])["status"] == "completed"
     else:
         assert answer.status_code == 422
@@ -196,12 +196,52 @@ def test_an_unknown_job_or_place_is_not_found(client):
     assert client.get("/api/v1/risk-assessment/results/99/12.5").json()["detail"][0]["msg"] == "Invalid latitude"
 
 
+def test_several_assets_stand_at_one_coordinate_and_each_can_be_asked_for(client):
+    place = {"latitude": 35.2, "longitude": 127.1, "building_info": None, "risk_types": ["drought", "typhoon"]}
+    loans = {"loan 1": 10**9, "loan 2": 2 * 10**9, None: 3 * 10**9}
+    for own, value in loans.items():
+        made = assess(client, **place, site_id=own, asset_info={"total_asset_value": value})
+        assert finished(client, made["request_id"])["status"] == "completed"
+    path = "/api/v1/risk-assessment/results/35.2/127.1"
+    newest = client.get(path).json()
+    assert newest["site_id"] is None
+    assert newest["site_uuid"] == str(uuid.uuid5(uuid.NAMESPACE_DNS, "site:35.200000:127.100000"))
+    assert [each["site_id"] for each in newest["others"]] == ["loan 2", "loan 1"]
+    first = client.get(path, params={"site_id": "loan 1"}).json()
+    assert first["site_uuid"] == str(uuid.uuid5(uuid.NAMESPACE_DNS, "asset::loan 1:1"))
+    assert first == client.get(path, params={"site_id": first["site_uuid"]}).json()
+    assert {each["site_id"] for each in first["others"]} == {"loan 2", None}
+    losses = [each["summary"]["total_expected_loss"] for each in (first, newest)]
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-6)
+    assert first["aal_scaled"]["drought"]["calibrated"] is False
+    summary = first["summary"]
+    assert (summary["loss_note"], summary["overlap_note"]) == ("index loss, not calibrated on losses", None)
+    assert (summary["total_expected_loss_uncalibrated"], summary["total_expected_loss_calibrated"]) == (losses[0], None)
+    assert client.get(path, params={"site_id": "loan 3"}).status_code == 404
+
+
+def test_answers_of_the_older_interface_keep_its_words_for_levels(client):
+    made = assess(client, asset_info={"total_asset_value": 50_000_000_000})
+    finished(client, made["request_id"])
+    results = client.get(f"/api/batch/{made['request_id']}/status").json()["results"]
+    words = {"very_low", "low", "medium", "high", "very_high"}
+    risks = results["integrated_risk"]["risk_breakdown"].values()
+    assert {risk["risk_level"] for risk in risks} | {results["integrated_risk"]["risk_level"]} <= words
+    assert {risk["hazard_level"] for risk in risks} <= {"MINIMAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"}
+    assert {risk["vulnerability_level"] for risk in results["vulnerability"].values()} <= words
+    assert {risk["risk_level"] for risk in results["aal"]["risks"].values()} <= {
+        *("minimal", "low", "moderate", "high", "critical")
+    }
+    assert results["aal"]["loss_note"] == "index loss, not calibrated on losses"
+
+
 def table(kind):
     sites = pl.DataFrame(
         {
             "latitude": [35.0, 35.1, 135.0],
             "longitude": [127.1, 127.2, 127.3],
             "total_asset_value": [10**9, 2 * 10**9, None],
+            "loan": ["A-1", "A-2", "A-3"],
         }
     )
     file = io.BytesIO()
@@ -234,7 +274,8 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
     assert set(losses["risk_type"]) == {"drought", "extreme_cold"}
     totals = client.get(where, params={"format": "parquet"})
     assert totals.headers["content-type"] == "application/vnd.apache.parquet"
-    assert pl.read_parquet(io.BytesIO(totals.content)).height == 4
+    sites = pl.read_parquet(io.BytesIO(totals.content))
+    assert sites.select("row", "site_id", "loan").unique().sort("row").rows() == [(0, None, "A-1"), (1, None, "A-2")]
     failures = pl.read_parquet(io.BytesIO(client.get(where, params={"frame": "failures"}).content))
     assert "Invalid latitude" in failures["reason"].to_list()
     assert client.get(where, params={"format": "json"}).json()

@@ -11,7 +11,11 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from engine import picture
-from tests.service.conftest import LAND, running
+from engine.assess.vocabulary import RISKS
+from engine.period import Years
+from engine.service import cells, map_run
+from tests.assess.databases import fill_results
+from tests.service.conftest import LAND, SEA, running
 
 REFUSED = re.compile("status of (404|422)")
 LAYER = "/api/v1/map/hazard/drought"
@@ -76,6 +80,76 @@ def test_the_map_says_what_it_shows(client):
     assert borders["provinces"]
 
 
+def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
+    told = client.get("/api/v1/map").json()
+    assert [(each["name"], each["first"], each["last"]) for each in told["periods"]] == [
+        ("full", 2021, 2100),
+        ("short_term", 2021, 2040),
+        ("mid_term", 2041, 2060),
+        ("long_term", 2081, 2100),
+    ]
+    windows = {period: [1, 2, 3, 4] for period in ("short_term", "mid_term", "long_term")}
+    assert told["layers"]["typhoon"] == {"aal": {"full": [2]} | windows, "hazard": {"full": [2]} | windows}
+    assert told["absent"] == {}
+    assert told["notes"] == {
+        "extreme_heat": "Measures change against the place's own past, not how hot it is",
+        "extreme_cold": "Measures change against the place's own past, not how cold it is",
+    }
+    assert told["uncalibrated"] == told["risks"]
+    assert [each["printed"] for each in told["levels"]] == ["minimal", "low", "moderate", "high", "critical"]
+
+
+def test_layers_are_looked_for_where_they_are(results):
+    fill_results(results)
+    with psycopg.connect(results) as connection:
+        connection.execute("DELETE FROM modelops_probability_scores WHERE time_period = 'long_term' OR scenario_id = 3")
+        connection.execute("DELETE FROM modelops_hazard_scores WHERE scenario_id <> 1")
+        for table in ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores"):
+            connection.execute(f"DELETE FROM {table} WHERE risk_type = 'drought'")
+        layers = map_run.layers_of(connection)
+    assert list(layers) == [risk for risk in RISKS if risk != "drought"]
+    assert layers["wildfire"]["aal"] == {"full": [2], "short_term": [1, 2, 4], "mid_term": [1, 2, 4]}
+    assert layers["wildfire"]["hazard"]["long_term"] == [1]
+    summary = {"missing": {"drought": ["spei12_data"]}, "failed": {}}
+    assert map_run.absent_risks(layers, summary) == {"drought": "the warehouse lacks spei12_data"}
+    assert map_run.absent_risks(layers, None) == {"drought": "the run did not compute it"}
+
+
+def test_a_cell_that_has_windows_alone_is_answered_with_them(results):
+    fill_results(results)
+    with psycopg.connect(results) as connection:
+        connection.execute("DELETE FROM probability_results; DELETE FROM hazard_results")
+        found = cells.everything(connection, 7)
+        assert {len(each["windows"]) for each in found["risks"].values()} == {12}
+        window = connection, 7, ["drought"], 3, "mid_term"
+        assert cells.probability(*window)["drought"]["bin_data"] is None  # its ranges are those of the whole axis
+        assert 0 <= cells.hazard(*window)["drought"]["hazard_score"] <= 1
+        assert cells.everything(connection, 19) is None
+
+
+@pytest.mark.parametrize(
+    ("summaries", "expected"),
+    [
+        ([{"periods": {"full": [1991, 2060], "mid_term": [2041, 2060]}}], (1991, 2060)),
+        (
+            [{"periods": {"mid_term": [2041, 2060]}}, {"periods": {"full": [1907, 2015]}}],
+            (1907, 2015),
+        ),  # of a run before
+        ([{"pair": "SSP2-4.5 1991-2060"}], (1991, 2060)),  # that does not say its periods
+        ([{"pair": "observed 1907-2015"}], (1907, 2015)),
+        ([{"pair": "SSP2-4.5 2041-2060"}], (2001, 2050)),  # a window: the axis of the warehouse is left
+        ([None], (2001, 2050)),
+    ],
+)
+def test_the_years_of_the_whole_axis_are_those_of_the_run(summaries, expected):
+    layers = {"drought": {"aal": {"full": [2], "mid_term": [2]}, "hazard": {}}}
+    found = map_run.periods_of(layers, [{"summary": each} for each in summaries], Years(2001, 2050))
+    assert found == [
+        {"name": "full", "first": expected[0], "last": expected[1]},
+        {"name": "mid_term", "first": 2041, "last": 2060},
+    ]
+
+
 @pytest.mark.parametrize("name", ["../settings.py", "..%2fapp.py", "index.html.bak", "app.py"])
 def test_the_page_has_its_own_files_and_no_others(client, name):
     assert client.get(f"/page/{name}").status_code == 404
@@ -127,6 +201,53 @@ def test_choosing_a_layer_changes_the_picture_and_the_legend(page):
     assert page.locator("#period option[value=full]").is_disabled()
 
 
+def test_another_regions_run_is_shown_as_what_it_is(browser, service):
+    """One scenario, 1991-2060, no typhoon, water stress without an AAL, west of Greenwich and on the southern half."""
+
+    def foreign(route):
+        told = route.fetch().json()
+        layers = {risk: {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}} for risk in told["risks"]}
+        layers["water_stress"]["aal"] = {}
+        del layers["typhoon"]
+        told |= {
+            "scope": "sample:99",
+            "risks": list(layers),
+            "absent": {"typhoon": "the warehouse lacks api_typhoon_besttrack"},
+            "layers": layers,
+            "scenarios": [{"scenario_id": 2, "name": "SSP2-4.5"}],
+            "periods": [
+                {"name": "full", "first": 1991, "last": 2060},
+                {"name": "mid_term", "first": 2041, "last": 2060},
+            ],
+        }
+        route.fulfill(json=told)
+
+    def elsewhere(route):
+        route.fulfill(json=route.fetch().json() | {"latitude": -35.1, "longitude": -3.5})
+
+    view = browser.new_page()
+    view.route("**/api/v1/map", foreign)
+    view.route("**/api/v1/cell?*", elsewhere)
+    view.goto(service[0])
+    layer = view.locator("#layer")
+    expect(layer).to_have_attribute("data-layer", "aal/extreme_heat?scenario_id=2&time_period=full")
+    expect(view.locator("#warning")).to_have_text("A sample of 99 cells: not the whole country.")
+    expect(view.locator("#absent")).to_have_text("Not computed: typhoon: the warehouse lacks api_typhoon_besttrack.")
+    expect(view.locator("#note")).to_contain_text("Measures change against the place's own past, not how hot it is.")
+    assert view.locator("#period option").all_inner_texts() == ["1991–2060, full", "2041–2060, mid term"]
+    assert view.locator("#scenario option").all_inner_texts() == ["SSP2-4.5"]
+    assert view.locator("#risk option[value=typhoon]").is_disabled()
+    view.select_option("#risk", "water_stress")  # a choice that was not computed gives way
+    expect(layer).to_have_attribute("data-layer", "hazard/water_stress?scenario_id=2&time_period=full")
+    assert view.locator("#period option[value=mid_term]").is_disabled()
+    view.fill("#lat", str(SEA[0]))
+    view.fill("#lon", str(SEA[1]))
+    view.locator("#lon").press("Enter")
+    expect(view.locator("#place")).to_contain_text("at 35.1 S, 3.5 W (nearest cell with results, 11.1 km away")
+    expect(view.locator("#place")).to_contain_text("1991–2060")
+    view.close()
+
+
 def test_a_click_shows_the_cell(page):
     box = page.locator("#map").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -162,7 +283,12 @@ def test_an_assessment_runs_to_the_end(page):
     page.click("#site button")
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
-    expect(page.locator("#outcome h3")).to_contain_text(re.compile(r"expected loss [1-9][0-9,]+ KRW a year"))
+    told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
+    expect(page.locator("#outcome h3")).to_contain_text(re.compile(told))
+    headings = page.locator("#outcome thead th").all_inner_texts()
+    assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
+    words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
+    assert words <= {"minimal", "low", "moderate", "high", "critical"}
 
 
 def test_a_fault_is_told_where_it_was_made(page):

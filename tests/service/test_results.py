@@ -77,11 +77,23 @@ def test_older_names_lead_to_the_same_results(client):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/probability", "/api/v1/hazard"])
-@pytest.mark.parametrize(("place", "says"), [(OUTSIDE, "outside the data grid"), (SEA, "No .* results")])
-def test_a_place_without_results_is_not_found(client, path, place, says):
+@pytest.mark.parametrize("place", [OUTSIDE, (35.37, 127.5)])
+def test_a_place_without_a_cell_within_reach_is_not_found(client, path, place):
     answer = client.get(path, params=at(place, risk_type="drought"))
-    assert answer.status_code == 404
-    assert re.search(says, answer.json()["detail"])
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Location is outside the data grid"})
+
+
+def test_a_place_whose_cell_is_sea_takes_the_nearest_cell_with_results_everywhere_alike(client):
+    for path, more in (("probability", {"risk_type": "drought"}), ("hazard", {"risk_type": "drought"}), ("cell", {})):
+        near = client.get(f"/api/v1/{path}", params=at(SEA, **more)).json()
+        assert (near["grid_id"], near["cell_basis"]) == (15, "nearest"), path
+        assert near["cell_distance_m"] == pytest.approx(11_119.5, abs=0.1)
+        own = client.get(f"/api/v1/{path}", params=at((35.21, 127.4), **more)).json()
+        assert (own["grid_id"], own["cell_basis"]) == (15, "own"), path
+        assert own["cell_distance_m"] == pytest.approx(1_112, abs=0.1)
+    # a little outside of the lattice, too
+    edge = client.get("/api/v1/hazard", params=at((34.949, 127.0), risk_type="drought")).json()
+    assert (edge["grid_id"], edge["cell_basis"]) == (1, "nearest")
 
 
 @pytest.mark.parametrize(

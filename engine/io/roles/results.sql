@@ -34,7 +34,8 @@ BEGIN
                 created_at, started_at, updated_at, completed_at, actual_duration_seconds) ON batch_jobs TO climate_reader;
   GRANT SELECT, DELETE ON modelops_vulnerability_cache, modelops_aal_cache TO climate_batch;
   GRANT SELECT, INSERT, UPDATE, DELETE ON modelops_vulnerability_cache, modelops_aal_cache TO climate_api;
-  GRANT SELECT, INSERT, UPDATE ON exposure_results, vulnerability_results, aal_scaled_results TO climate_api;
+  GRANT SELECT, INSERT, UPDATE ON site_assets, exposure_results, vulnerability_results, aal_scaled_results
+    TO climate_api;
   GRANT SELECT ON exposure_results_latest, vulnerability_results_latest, aal_scaled_results_latest TO climate_api;
   -- GRANT without the right to grant is a mere warning
   IF NOT has_schema_privilege('climate_batch', current_schema()::text, 'CREATE') THEN

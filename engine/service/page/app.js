@@ -6,8 +6,16 @@ import { NationalMap } from "./map.js";
 const $ = (id) => document.getElementById(id);
 const words = (name) => name.replaceAll("_", " ");
 const percent = (ratio) => `${+(100 * ratio).toPrecision(3)} %`;
+const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
+const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
+// a level of any of its spellings, as it is printed
+const level = (word) => meta.levels.find((each) => [each.hazard, each.older, each.printed].includes(word))?.printed ?? word ?? "–";
 const map = new NationalMap($("map"), chosen);
-const WARNINGS = { synthetic: "Synthetic data: shows how the engine works, not a statement about any place.", full: "" };
+const WARNINGS = {
+  full: "",
+  synthetic: "Synthetic data: shows how the engine works, not a statement about any place.",
+  observed: "Observed record: what was measured, no projection.",
+};
 const METHODS = { kde: "kernel density", count: "counts of samples", not_exposed: "nothing: the cell is not exposed" };
 let meta = null, cell = null, painted = 0, asked = 0, sent = 0, painting = new AbortController();
 
@@ -34,12 +42,19 @@ function made(parent, tag, text, attributes = {}) {
 async function start() {
   meta = await (await ask("/api/v1/map")).json();
   $("run").textContent = `Run ${meta.run_id}, methodology edition ${meta.edition}, baseline ${meta.baseline}, published ${meta.published_at.slice(0, 10)}`;
-  $("warning").textContent = WARNINGS[meta.scope] ?? `Data of scope ${meta.scope}: not the whole country.`;
+  const sample = meta.scope.startsWith("sample") ? `A sample of ${meta.scope.split(":")[1] ?? "some"} cells` : `Data of scope ${meta.scope}`;
+  $("warning").textContent = WARNINGS[meta.scope] ?? `${sample}: not the whole country.`;
   $("warning").hidden = !$("warning").textContent;
   for (const risk of meta.risks) made($("risk"), "option", words(risk), { value: risk });
+  for (const [risk, why] of Object.entries(meta.absent)) {
+    made($("risk"), "option", `${words(risk)} (not computed)`, { value: risk, disabled: "", title: why });
+  }
   for (const each of meta.scenarios) made($("scenario"), "option", each.name, { value: each.scenario_id });
-  $("scenario").value = 2;
   for (const each of meta.periods) made($("period"), "option", `${each.first}–${each.last}, ${words(each.name)}`, { value: each.name });
+  const absent = Object.entries(meta.absent).map(([risk, why]) => `${words(risk)}: ${why}`);
+  $("absent").textContent = absent.length ? `Not computed: ${absent.join("; ")}.` : "";
+  if (meta.scenarios.some((each) => each.scenario_id === 2)) $("scenario").value = 2;
+  if (!meta.risks.length) throw new Refused("The published run has no results to show");
   map.place(meta);
   $("mapbox").dataset.ready = "true";
   await paint();
@@ -48,11 +63,27 @@ async function start() {
   map.stroke("#provinces", borders.provinces);
 }
 
+// Only what was computed can be chosen: a choice that does not go with the others gives way to the nearest that does
+function fit() {
+  const held = meta.layers[$("risk").value];
+  const enable = (id, able) => { for (const option of $(id).options) option.disabled = !able(option.value); };
+  const settle = (id) => {
+    if ($(id).selectedOptions[0]?.disabled === false) return;
+    const free = [...$(id).options].find((option) => !option.disabled);
+    if (free) $(id).value = free.value;
+  };
+  enable("quantity", (name) => Object.keys(held[name]).length > 0);
+  settle("quantity");
+  const layers = held[$("quantity").value];
+  enable("scenario", (id) => Object.values(layers).some((ids) => ids.includes(Number(id))));
+  settle("scenario");
+  enable("period", (name) => layers[name]?.includes(Number($("scenario").value)) ?? false);
+  if ($("period").selectedOptions[0]?.disabled && layers.mid_term) $("period").value = "mid_term";
+  settle("period");
+}
+
 async function paint() {
-  const other = $("scenario").value !== "2";
-  const full = [...$("period").options].find((option) => option.value === "full");
-  full.disabled = other;
-  if (other && $("period").value === "full") $("period").value = "mid_term";
+  fit();
   painting.abort(); // of the layer that nobody waits for any more
   painting = new AbortController();
   const ticket = ++painted, chosen = `${$("quantity").value}/${$("risk").value}?scenario_id=${$("scenario").value}&time_period=${$("period").value}`;
@@ -83,6 +114,12 @@ function legend() {
   const scale = meta.scales[$("quantity").value];
   $("legend").replaceChildren();
   made($("legend"), "strong", scale.unit);
+  const risk = $("risk").value, notes = [];
+  if ($("quantity").value === "aal") {
+    if (meta.notes[risk]) notes.push(meta.notes[risk]);
+    if (meta.uncalibrated.includes(risk)) notes.push("Ranks places, does not price them: not calibrated on losses");
+  }
+  $("note").textContent = notes.map((note) => `${note}.`).join(" ");
   const rows = [...scale.labels.map((label, i) => [scale.colours[i], label]), [meta.no_value, "too few data"]];
   for (const [colour, label] of rows) {
     const row = made($("legend"), "div");
@@ -98,6 +135,7 @@ async function chosen(lat, lon) {
     const found = await (await ask(`/api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
     if (ticket !== asked) return; // a later place is on its way
     cell = found;
+    if (cell.cell_basis === "nearest") map.mark(cell.latitude, cell.longitude); // the figures are of that cell
     describe();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -133,12 +171,13 @@ async function describe() {
     };
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
-    figures(box, p, h, measure(risk));
+    figures(box, risk, p, h);
     windows(box, known.windows, scenario);
   } else {
     made(box, "p", "No results for this risk.");
   }
-  tellPlace(`${words(risk)} at ${latitude} N, ${longitude} E (cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
+  const away = cell.cell_basis === "nearest" ? `nearest cell with results, ${(cell.cell_distance_m / 1000).toFixed(1)} km away, ` : "";
+  tellPlace(`Results for ${words(risk)} at ${place(latitude, longitude)} (${away}cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
 }
 
@@ -148,22 +187,24 @@ function measure(risk) {
   return unit === "1" ? intensity.replace("minus_", "").toUpperCase() : unit;
 }
 
-function figures(box, p, h, unit) {
+function figures(box, risk, p, h) {
   const list = made(box, "dl");
   const item = (name, value) => { made(list, "dt", name); made(list, "dd", value); };
   if (p) {
     const error = p.aal_se === null ? "" : ` ± ${percent(p.aal_se)} (standard error)`;
-    item("Average annual loss", p.aal === null ? "too few data" : `${percent(p.aal)} of value${error}`);
+    const index = meta.uncalibrated.includes(risk) ? ", not calibrated on losses" : "";
+    item("Average annual loss", p.aal === null ? "too few data" : `${percent(p.aal)} of value${error}${index}`);
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
-    item("Hazard score", `${h.hazard_score_100.toFixed(1)} of 100, ${h.hazard_level.toLowerCase()}`);
+    item("Hazard level", `${level(h.hazard_level)}, score ${h.hazard_score_100.toFixed(1)} of 100`);
     if (h.percentile !== null) item("Hazard percentile", `${h.percentile.toFixed(0)} of 100, among all cells`);
   }
+  if (p && meta.notes[risk]) made(box, "p", `${meta.notes[risk]}.`, { class: "note" });
   if (!p?.bin_data) return;
   made(box, "h3", "Probability and damage of each bin");
   const colours = meta.scales.aal.colours, last = Math.max(p.bin_data.length - 1, 1);
-  bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), unit);
+  bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), measure(risk));
 }
 
 function windows(box, known, scenario) {
@@ -173,14 +214,16 @@ function windows(box, known, scenario) {
   const series = (field, errors) => meta.scenarios.map(({ scenario_id, name }) => ({
     name, values: values(scenario_id, field), errors: errors && values(scenario_id, errors), chosen: scenario_id === scenario.scenario_id,
   }));
-  for (const [title, field, format, errors] of [
-    ["Average annual loss, % of value", "aal", percent, "aal_se"],
-    ["Hazard score, 0 to 100", "hazard_score", (v) => (100 * v).toFixed(0)],
-    ["Percentile of the hazard among all cells", "percentile", (v) => v.toFixed(0)],
+  if (!periods.length) return;
+  for (const [title, field, format, top, errors] of [
+    ["Average annual loss, % of value", "aal", percent, null, "aal_se"],
+    ["Hazard score, 0 to 100", "hazard_score", (v) => (100 * v).toFixed(0), 1],
+    ["Percentile of the hazard among all cells", "percentile", (v) => v.toFixed(0), 100],
   ]) {
     made(box, "h3", title);
-    lines(box, title, labels, series(field, errors), format);
+    lines(box, title, labels, series(field, errors), format, top);
   }
+  made(box, "p", "Each window has few years: scenarios whose error bars overlap are not told apart.", { class: "note" });
 }
 
 // "50,000,000,000" is a number, too; what is none goes out as it was written, so that it is refused by name
@@ -246,27 +289,38 @@ function follow(id, tell, isOurs) {
 
 function outcome(results) {
   const box = $("outcome"), pair = results.scenarios[0], whole = pair.integrated_risk, building = results.building;
-  const score = whole.total_risk_score === null ? "none" : whole.total_risk_score.toFixed(2);
-  const money = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
-  const loss = pair.aal.total_expected_loss, scored = results.risk_types.filter((risk) => (whole.risk_breakdown[risk].risk_score ?? null) !== null);
-  const share = scored.length < results.risk_types.length ? `, ${scored.length} of ${results.risk_types.length} risks scored` : "";
+  const missing = (value) => value === null || value === undefined;
+  const money = (value) => (missing(value) ? "–" : value.toLocaleString("en"));
+  const figure = (value, digits) => (missing(value) ? "–" : value.toFixed(digits));
+  const scored = results.risk_types.filter((risk) => !missing(whole.risk_breakdown[risk].risk_score));
+  const of = (count) => (count < results.risk_types.length ? `${count} of ${results.risk_types.length} risks` : "all risks");
+  const priced = results.risk_types.length - pair.aal.risks_without_loss.length;
+  const notes = [pair.aal.loss_note, pair.aal.overlap_note].filter(Boolean);
+  const loss = missing(pair.aal.total_expected_loss) ? "No expected loss: it needs an asset value"
+    : `Over ${of(priced)}: expected loss ${money(pair.aal.total_expected_loss)} KRW a year${notes.length ? ` (${notes.join("; ")})` : ""}`;
   box.replaceChildren();
-  made(box, "h3", `Total risk ${score} of 100 (${words(whole.risk_level)}${share})${loss === null ? "" : `, expected loss ${money(loss)} KRW a year`}`);
+  made(box, "h3", loss);
+  made(box, "p", `Risk index ${figure(whole.mean_risk_index, 1)} of 100, ${level(whole.risk_level)}: mean of ${of(scored.length)}, whatever the asset is worth.`);
   const filled = building.imputed_fields.length ? `, assumed: ${building.imputed_fields.map(words).join(", ")}` : "";
-  made(box, "p", `${results.latitude} N, ${results.longitude} E; building from ${{ caller: "this form", database: "the register" }[building.building_source] ?? "defaults"}${filled}.`);
+  const source = { caller: "this form", database: "the register" }[building.building_source] ?? "defaults";
+  const away = results.cell_basis === "nearest" ? ` The site's own cell has no results: those of the nearest are taken, ${(results.cell_distance_m / 1000).toFixed(1)} km away.` : "";
+  made(box, "p", `${place(results.latitude, results.longitude)}; building from ${source}${filled}.${away}`);
   const table = made(box, "table"), head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
-  for (const name of ["Risk", "AAL", "Loss, KRW a year", "Risk 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100"]) made(head, "th", name, { scope: "col" });
-  const figure = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const headings = ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level", "Risk index 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Value-weighted score 0–100"];
+  for (const name of headings) made(head, "th", name, { scope: "col" });
   const reasons = new Map();
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
-    const ratio = aal?.final_aal;
-    const loss = [ratio === null || ratio === undefined ? "–" : percent(ratio), money(aal?.expected_loss)];
-    const cells = [...loss, figure(part.risk_score, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0)];
-    for (const text of cells) made(row, "td", text);
+    const lost = missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no, index"];
+    const levels = [part.hazard_level ? level(part.hazard_level) : "–", level(part.risk_level)];
+    const figures = [figure(part.risk_index, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 2)];
+    for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ...lost, ...levels, ...figures]) made(row, "td", text);
     for (const reason of new Set([part.reason, aal?.reason])) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), words(risk)]);
   }
+  const value = 100 * results.exposure[results.risk_types[0]].normalized_asset_value;
+  made(box, "p", `Value-weighted score of the site ${figure(whole.total_risk_score, 2)} of 100: the asset counts ${+value.toPrecision(3)} % of the reference value.`, { class: "note" });
+  for (const [risk, note] of Object.entries(results.notes)) made(box, "p", `AAL of ${words(risk)}: ${note.charAt(0).toLowerCase()}${note.slice(1)}.`, { class: "note" });
   for (const [reason, risks] of reasons) made(box, "p", `${risks.join(", ")}: ${words(reason).replace(":", " ")}`, { class: "note" });
 }
 

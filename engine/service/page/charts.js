@@ -45,7 +45,8 @@ export function bars(parent, bins, colours, unit) {
 }
 
 // series: [{name, values: [..], errors: [..], chosen}], one value a period, null where there is none
-export function lines(parent, title, periods, series, format) {
+// The scale starts at 0 and ends at `top`, or at the largest value: noise between windows must not look like a trend
+export function lines(parent, title, periods, series, format, top) {
   const known = series.flatMap((each) => each.values).filter((value) => value !== null);
   if (!known.length) return;
   const told = (value) => (value === null ? "none" : format(value));
@@ -53,7 +54,7 @@ export function lines(parent, title, periods, series, format) {
   const svg = chart(parent, 340, 118, `${title} by period. ${words.join("; ")}`);
   const spread = series.filter((each) => each.chosen).flatMap((each) =>
     each.values.flatMap((v, i) => (v === null || !each.errors?.[i] ? [] : [Math.max(v - each.errors[i], 0), v + each.errors[i]])));
-  const low = Math.min(...known, ...spread), high = Math.max(...known, ...spread);
+  const low = 0, high = top ?? Math.max(...known, ...spread);
   const y = (value) => 82 - (high > low ? (64 * (value - low)) / (high - low) : 32);
   const x = (i) => 64 + i * 70;
   for (const value of new Set([low, high])) {

@@ -1,0 +1,62 @@
+"""What is published for cells, in a few index look-ups each: whether there is anything, and what its run says of it."""
+
+from __future__ import annotations
+
+from typing import LiteralString, NamedTuple
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from engine.errors import SourceError
+from engine.io import postgres
+
+# a look-up a cell, until one partition has it; never a scan. Most cells are in the first table
+_HELD: tuple[LiteralString, ...] = tuple(
+    "SELECT c.cell FROM unnest(%s::integer[]) AS c(cell) CROSS JOIN LATERAL"
+    f" (SELECT FROM {table} t WHERE t.grid_id = c.cell{condition} LIMIT 1) AS held"
+    for table, condition in (
+        ("hazard_results", ""),
+        ("probability_results", " AND t.aal IS NOT NULL"),
+        ("modelops_hazard_scores", ""),
+        ("modelops_probability_scores", " AND t.aal IS NOT NULL"),
+    )
+)
+
+
+def have_results(connection: psycopg.Connection, cells: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of distinct cells have a hazard score or an AAL, of any risk, scenario and period. cells: (k,)"""
+    held = np.zeros(len(cells), np.bool_)
+    with postgres.failures(f"looking for results of {len(cells)} cells", SourceError):
+        for query in _HELD:
+            left = cells[~held]
+            if not len(left):
+                break
+            found = [cell for (cell,) in connection.execute(query, (left.tolist(),)).fetchall()]
+            held |= np.isin(cells, np.array(found, np.int32))
+    return held
+
+
+class PublishedRisk(NamedTuple):
+    """What the run whose rows are published for a risk says of it.
+
+    calibrated : its edition calls the damage rates calibrated on losses
+    of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells
+    """
+
+    calibrated: bool
+    of_past: bool
+
+
+def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
+    """By risk, for a risk without rows of the whole axis from the newest run; without risks that no run describes."""
+    query: LiteralString = (
+        "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
+        " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done'"
+        " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
+        " (SELECT p.run_id FROM probability_results p WHERE p.risk_type = t.risk_type LIMIT 1),"
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
+        " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e WHERE e ->> 'risk' = t.risk_type"
+    )
+    with postgres.failures("reading what is published", SourceError):
+        return {risk: PublishedRisk(*told) for risk, *told in connection.execute(query).fetchall()}

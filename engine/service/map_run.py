@@ -1,0 +1,91 @@
+"""What the map may show: the layers that results are published for, with the years of the run that made them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, LiteralString
+
+import psycopg
+
+from engine.assess.vocabulary import RISKS
+from engine.io import published
+from engine.io.published import Run
+from engine.period import FULL, PERIODS, WINDOWS, Years
+from engine.scenario import DEFAULT_SCENARIO, Scenario
+
+#: quantity -> period -> scenarios
+Layers = dict[str, dict[str, list[int]]]
+# a row is looked for in each layer, one after the other: no table is read whole, however large
+_WINDOWS: LiteralString = """
+SELECT r.risk, p.name, s.id, a.held IS NOT NULL, h.held IS NOT NULL
+  FROM unnest(%(risks)s::text[]) AS r(risk) CROSS JOIN unnest(%(windows)s::text[]) WITH ORDINALITY AS p(name, place)
+ CROSS JOIN unnest(%(scenarios)s::int[]) AS s(id)
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM modelops_probability_scores t WHERE t.risk_type = r.risk
+                        AND t.scenario_id = s.id AND t.time_period = p.name LIMIT 1) a ON true
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM modelops_hazard_scores t WHERE t.risk_type = r.risk
+                        AND t.scenario_id = s.id AND t.time_period = p.name LIMIT 1) h ON true
+ ORDER BY p.place, s.id
+"""
+_FULL: LiteralString = """
+SELECT r.risk, 'full', %(default)s::int, a.held IS NOT NULL, h.held IS NOT NULL
+  FROM unnest(%(risks)s::text[]) AS r(risk)
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM probability_results t WHERE t.risk_type = r.risk LIMIT 1) a ON true
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM hazard_results t WHERE t.risk_type = r.risk LIMIT 1) h ON true
+"""
+
+
+def published_runs(connection: psycopg.Connection) -> list[Run]:
+    """Rows of `result_runs` that were published, the newest first."""
+    runs = [run for run in published.database_runs(connection).values() if run["published_at"]]
+    return sorted(runs, key=lambda run: (run["published_at"], run["run_id"]), reverse=True)
+
+
+def layers_of(connection: psycopg.Connection) -> dict[str, Layers]:
+    """Risk -> its layers, in canonical order; risks without one are absent."""
+    asked = {
+        "risks": list(RISKS),
+        "windows": list(WINDOWS),
+        "scenarios": [int(scenario) for scenario in Scenario],
+        "default": int(DEFAULT_SCENARIO),
+    }
+    found: dict[str, dict[str, dict[str, list[int]]]] = {
+        risk: {"aal": defaultdict(list), "hazard": defaultdict(list)} for risk in RISKS
+    }
+    for query in (_FULL, _WINDOWS):
+        for risk, period, scenario, aal, hazard in connection.execute(query, asked).fetchall():
+            for quantity, held in (("aal", aal), ("hazard", hazard)):
+                if held:
+                    found[risk][quantity][period].append(scenario)
+    return {risk: layers for risk, layers in found.items() if layers["aal"] or layers["hazard"]}
+
+
+def periods_of(layers: Mapping[str, Layers], runs: list[Run], axis: Years) -> list[dict[str, Any]]:
+    """`name`, `first`, `last` of every period that has a layer. axis: of the warehouse, for runs that do
+    not say theirs"""
+    held = {period for each in layers.values() for quantity in each.values() for period in quantity}
+    return [
+        dict(zip(("name", "first", "last"), (p, *_years(p, runs, axis)), strict=True)) for p in PERIODS if p in held
+    ]
+
+
+def _years(period: str, runs: list[Run], axis: Years) -> tuple[int, int]:
+    for run in runs:
+        if told := ((run["summary"] or {}).get("periods") or {}).get(period):
+            return told[0], told[1]
+    if period != FULL:
+        return PERIODS[period]
+    for run in runs:  # the pair whose figures a summary shows is that of the whole axis, if there is one
+        years = re.search(r"(\d+)-(\d+)$", (run["summary"] or {}).get("pair") or "")
+        if years and (span := (int(years[1]), int(years[2]))) not in {PERIODS[name] for name in WINDOWS}:
+            return span
+    return axis.first, axis.last
+
+
+def absent_risks(layers: Mapping[str, Layers], summary: Mapping[str, Any] | None) -> dict[str, str]:
+    """Risk without a layer -> why, as the newest run says."""
+    told = summary or {}
+    missing, failed = told.get("missing") or {}, told.get("failed") or {}
+    reasons = {risk: f"the warehouse lacks {', '.join(tables)}" for risk, tables in missing.items()} | failed
+    return {risk: reasons.get(risk, "the run did not compute it") for risk in RISKS if risk not in layers}

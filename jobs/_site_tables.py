@@ -1,0 +1,205 @@
+"""Assessments on the terminal: what a site or a portfolio may lose comes first, how the figures came about after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from engine.assess.vocabulary import RISKS
+from engine.levels import printed
+from engine.sites.assessor import Outcome
+
+#: faulty rows shown on the console; all of them stand in failures.parquet
+_SHOWN = 10
+_SOURCES = {
+    "caller": "building as stated",
+    "database": "building from the register",
+    "default": "building unknown, defaults taken",
+}
+_LEGEND = (
+    "AAL average annual loss as a share of the value = base AAL of the cell x F x (1 - insured share). Risk level by"
+    " the index, 0-100: the geometric mean of hazard H (0-1), proximity (0-1) and vulnerability V (0-100). The"
+    " value-weighted score, 0-100, is H x E x V; exposure E (0-1) is proximity x share of the reference value"
+)
+_HINT = (
+    "a layer that the warehouse does not hold: load it (jobs.etl), state the field with the site, or set"
+    " SPATIAL_MISSING_POLICY=impute to take national means, flagged"
+)
+
+
+def print_site(out: Console, outcome: Outcome) -> None:
+    """One site."""
+    results = outcome.results
+    building = results["building"]
+    imputed = f", assumed: {', '.join(building['imputed_fields'])}" if building["imputed_fields"] else ""
+    own = "" if results["site_id"] is None else f" {results['site_id']}"
+    out.print(
+        f"site{own} at {results['latitude']}, {results['longitude']} ({results['site_uuid']}):"
+        f" {_SOURCES[building['building_source']]}, data quality {building['data_quality']:.2f}{imputed}"
+    )
+    if results["cell_basis"] == "nearest":
+        out.print(
+            f"its own cell has no results: figures are of the nearest cell, {results['cell_distance_m'] / 1000:.1f} km"
+            " away"
+        )
+    if results["region"]["admin_name"]:
+        out.print(f"in {results['region']['admin_name']} ({results['region']['admin_code']})")
+    value = next(iter(results["exposure"].values()))["normalized_asset_value"]
+    for pair in results["scenarios"]:
+        out.print(_site_table(pair))
+        total, aal = pair["integrated_risk"], pair["aal"]
+        out.print(_loss(aal) or "no expected loss: it needs an asset value")
+        out.print(
+            f"risk index {_figure(total['mean_risk_index'], '.2f')} ({printed(total['risk_level'])}), mean of the"
+            f" risks; value-weighted score {_figure(total['total_risk_score'], '.2f')}: the asset counts"
+            f" {100 * value:.3g} % of the reference value"
+        )
+        out.print(_parts_table(pair))
+    out.print(_LEGEND)
+    _print_notes(out, results["notes"])
+    _print_failed(out, outcome.result.failures)
+
+
+def _print_notes(out: Console, notes: Mapping[str, str]) -> None:
+    for risk, note in notes.items():
+        out.print(f"AAL of {risk}: {note[0].lower()}{note[1:]}")
+
+
+def _loss(total: Mapping[str, Any]) -> str | None:
+    """An expected loss in one line with all that it must not be told without; None where there is none."""
+    if total["total_expected_loss"] is None:
+        return None
+    notes = "; ".join(note for note in (total["loss_note"], total["overlap_note"]) if note)
+    return f"expected loss {total['total_expected_loss']:,d} KRW a year" + (f" ({notes})" if notes else "")
+
+
+def _table(title: str, *headings: str) -> Table:
+    """A table whose first column names risks; narrow enough for a terminal of 80 columns."""
+    table = Table(title=title, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("risk", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _site_table(pair: Mapping[str, Any]) -> Table:
+    """What each risk may cost, and how high it is."""
+    title = f"{pair['scenario']}, {pair['time_period']}"
+    table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "risk", "index")
+    for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
+        aal = pair["aal"]["risks"][risk]
+        table.add_row(
+            risk,
+            _figure(aal["final_aal_percentage"], ".4f"),
+            _figure(aal["expected_loss"], ",d"),
+            _calibrated(aal["expected_loss"], aal["calibrated"]),
+            "-" if row["hazard_level"] is None else printed(row["hazard_level"]),
+            printed(row["risk_level"]),
+            _figure(row["risk_index"], ".1f"),
+        )
+    return table
+
+
+def _parts_table(pair: Mapping[str, Any]) -> Table:
+    """How the figures of the other table come about."""
+    table = _table("made of", "H", "E", "V", "weighted score", "share %", "base AAL", "F")
+    for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
+        aal = pair["aal"]["risks"][risk]
+        table.add_row(
+            risk,
+            _figure(row["hazard"], ".3f"),
+            _figure(row["exposure"], ".3f"),
+            _figure(row["vulnerability"], ".0f"),
+            _figure(row["risk_score"], ".2f"),
+            _figure(row["contribution_percent"], ".1f"),
+            _figure(aal["base_aal"], ".6f"),
+            _figure(aal["vulnerability_scale"], ".3f"),
+        )
+    return table
+
+
+def _calibrated(loss: int | None, calibrated: bool) -> str:
+    return "-" if loss is None else "yes" if calibrated else "no, index"
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def print_portfolio(out: Console, outcome: Outcome) -> None:
+    """A portfolio: each scenario and period, its worst sites, what is wrong with rows."""
+    results, summary = outcome.results, outcome.results["portfolio"]
+    out.print(
+        f"portfolio {summary['name']}: {summary['rows']:,} rows, {summary['invalid_rows']:,} invalid,"
+        f" {summary['assessed_sites']:,} sites assessed; files in {results['location']}"
+    )
+    for note in summary["notes"]:
+        out.print(note)
+    _print_notes(out, summary["risk_notes"])
+    for pair in summary["results"]:
+        _print_pair(out, pair)
+    failures = outcome.result.failures
+    faults = failures.filter(pl.col("risk_type").is_null())
+    for row, name, reason in faults.head(_SHOWN).select("row", "field", "reason").iter_rows():
+        out.print(f"row {row}: {name + ': ' if name else ''}{reason}")
+    if faults.height > _SHOWN:
+        out.print(f"... {faults.height - _SHOWN:,} more in failures.parquet")
+    if faults.height:
+        out.print("rows are counted from 0, without the header: row 0 is row 2 of a spreadsheet")
+    _print_failed(out, failures.filter(pl.col("risk_type").is_not_null()))
+
+
+def _print_pair(out: Console, pair: Mapping[str, Any]) -> None:
+    title = f"{pair['scenario']}, {pair['time_period']}: expected loss a year"
+    table = _table(title, "KRW", "calibrated", "sites", "left out")
+    for risk, row in pair["expected_loss_by_risk"].items():
+        counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
+        table.add_row(
+            risk, _figure(row["expected_loss"], ",d"), _calibrated(row["expected_loss"], row["calibrated"]), *counts
+        )
+    whole = pair["total_expected_loss"]
+    counts = f"{pair['sites_in_total']:,}", f"{pair['sites_left_out']:,}"
+    table.add_row("all", _figure(whole, ",d"), _calibrated(whole, pair["loss_note"] is None), *counts)
+    out.print(table)
+    if loss := _loss(pair):
+        share = _figure(pair["expected_loss_ratio"] and 100 * pair["expected_loss_ratio"], ".3g")
+        value = _figure(pair["total_asset_value"], ",d")
+        out.print(f"{loss}: {share} % of the {value} KRW of the {pair['sites_in_total']:,} sites in it")
+    if pair["sites_left_out"]:
+        value = _figure(pair["asset_value_left_out"], ",d")
+        out.print(f"left out: {pair['sites_left_out']:,} sites with {value} KRW of assets")
+    out.print(f"sites by status: {_counted(pair['sites_by_status'])}")
+    out.print(f"sites by risk level: {_counted(pair['sites_by_risk_level'])}")
+    if pair["sites_of_nearest_cell"]:
+        out.print(f"{pair['sites_of_nearest_cell']:,} sites take the nearest cell with results, their own has none")
+    for place, site in enumerate(pair["worst_sites"], 1):
+        share = _figure(None if site["expected_loss_share"] is None else 100 * site["expected_loss_share"], ".1f")
+        names = ", ".join(str(each) for each in (site["site_id"], site["carried"].get("name")) if each is not None)
+        loss = "no loss" if site["total_expected_loss"] is None else f"{site['total_expected_loss']:,d} KRW"
+        note = f", {site['loss_note']}" if site["loss_note"] else ""
+        out.print(
+            f"{place:>3}. row {site['row']}{', ' + names if names else ''} at {site['latitude']}, {site['longitude']}:"
+            f" {loss} ({share} %{note}), risk index {_figure(site['mean_risk_index'], '.1f')} ({site['risk_level']})"
+        )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
+
+
+def _print_failed(out: Console, failures: pl.DataFrame) -> None:
+    """Which risks could not be computed, for how many sites, and what helps."""
+    counts = failures.group_by("risk_type", "reason", maintain_order=True).len("sites").sort("risk_type")
+    for (reason, sites), group in counts.group_by("reason", "sites", maintain_order=True):
+        risks = (
+            "all risks"
+            if group.height == len(RISKS)
+            else ", ".join(group["risk_type"].cast(pl.String).fill_null("site"))
+        )
+        out.print(f"failed: {risks}: {reason} ({sites:,} site{'s' if sites > 1 else ''})")
+    if failures["reason"].str.starts_with("missing_input:").any():
+        out.print(f"missing_input: {_HINT}")
