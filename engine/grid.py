@@ -81,6 +81,13 @@ class GridDefinition:
         ids = np.where(inside, rows * self.n_lon + columns + 1, 0)
         return ids.astype(np.int32)
 
+    def locate_around(self, latitude: ArrayLike, longitude: ArrayLike) -> NDArray[np.int32]:
+        """As `locate`, for longitudes that may be a turn away from the lattice's: 359 is -1."""
+        # half a step and a little before the first column: a point on that border must not go once round the Earth
+        before = self.step * (0.5 + 1e-9)
+        east = (np.asarray(longitude, float) - self.lon0 + before) % 360.0 - before + self.lon0
+        return self.locate(latitude, east)
+
     def bands(self) -> list[tuple[int, int]]:
         """At most 16 latitude bands as half-open ranges of grid_id: the partitions of every climate table."""
         size = math.ceil(self.n_lat / BANDS) * self.n_lon

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -32,6 +32,8 @@ QUIET = 10.0
 
 log = logging.getLogger("jobs")
 
+_stop = threading.Event()
+
 
 def console() -> Console:
     """Standard output; wide enough for the table when it is not a terminal."""
@@ -43,10 +45,29 @@ def start_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
 
-def exit_code(work: Callable[[], int]) -> int:
-    """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does."""
+def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
+    """`tas=K` -> (`tas`, `K`) of an option that names a variable, in any case; refuses an unknown one."""
+    name, equals, value = text.partition("=")
+    found = {each.lower(): each for each in known}.get(name.strip().lower())
+    if not (equals and value.strip()):
+        form = "VARIABLE=UNIT" if option == "--unit" else "VARIABLE=HEADER"
+        raise SettingsError(f"{option} {text}: expected {form}, such as {example}")
+    if found is None:
+        raise SettingsError(f"{option} {text}: unknown variable {name.strip()!r}; known: {', '.join(known)}")
+    return found, value.strip()
+
+
+def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched") -> int:
+    """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does.
+
+    stopped : what an interruption left, for its message
+    """
+    _stop.clear()
+    unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
+            signal.signal(signal.SIGINT, _interrupt)
     try:
         return work()
     except SettingsError as err:
@@ -60,12 +81,28 @@ def exit_code(work: Callable[[], int]) -> int:
         log.error("failed unexpectedly: %s: %s", type(err).__name__, err, exc_info=True)
         return FAILED
     except KeyboardInterrupt:
-        log.error("interrupted: nothing was switched")
+        _stop.clear()
+        log.error("interrupted: %s", stopped)
         return INTERRUPTED
+    finally:
+        sys.unraisablehook = unraisable
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
+    _stop.set()
     raise KeyboardInterrupt
+
+
+def _silent(hook: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], object]:
+    """Without the traceback of a signal that Python dropped: `_go_on` sees to it."""
+    return lambda said: None if said.exc_type is KeyboardInterrupt and _stop.is_set() else hook(said)
+
+
+def _go_on() -> None:
+    """Stop where a signal came while Python could not raise: it drops what is raised in the callback of a weak
+    reference or in a `__del__`, and the job would go on."""
+    if _stop.is_set():
+        raise KeyboardInterrupt
 
 
 class CellProgress(Protocol):
@@ -107,6 +144,7 @@ class _Bar:
         self._task = bar.add_task(what, total=None)
 
     def __call__(self, done: int, total: int) -> None:
+        _go_on()
         self._bar.update(self._task, completed=done, total=total)
 
     def announce(self, what: str) -> None:
@@ -122,6 +160,7 @@ class _Lines:
         self._first: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
+        _go_on()
         now = time.monotonic()
         if self._first is None:
             self._first = done

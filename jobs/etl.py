@@ -16,7 +16,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -29,8 +29,7 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io import etl, migrate, postgres
 from engine.io.embedded import WAREHOUSE, EmbeddedServer
-from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress
-from engine.period import parse_years
+from engine.io.etl.loading import LoadOptions, LoadReport, Progress
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES, variable
 from jobs import _console
@@ -40,17 +39,17 @@ log = logging.getLogger("jobs")
 DERIVE, DOWNLOAD = "derive", "download"
 #: so many absent tables get a line each
 _FEW = 3
-#: WMO normal period
-NORMAL = "1991-2020"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, load, report; returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == [DERIVE]:
-        args = _derive_parser().parse_args(words[1:])
+        from jobs import _derive  # compiles kernels, which loading never needs
+
+        args = _derive.parser().parse_args(words[1:])
         _console.start_logging()
-        return _console.exit_code(lambda: _derive(args))
+        return _console.exit_code(lambda: _derive.run(args), stopped=f"no file was written to {args.out}")
     if words[:1] == [DOWNLOAD]:
         from jobs import _download  # the network is nothing that loading needs
 
@@ -92,33 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--refresh", action="store_true", help="basins: choose outlet gauges anew, also those set by hand"
     )
-    return made
-
-
-def _derive_parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m jobs.etl derive",
-        description="Monthly means and yearly indices of daily files, written in the layout that the loaders read.",
-    )
-    made.add_argument("--daily", type=Path, nargs="+", required=True, metavar="FILE", help="daily NetCDF files")
-    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
-    made.add_argument(
-        "--base", default=NORMAL, metavar="FIRST-LAST", help="base years of percentiles (default %(default)s)"
-    )
-    made.add_argument(
-        "--base-files", type=Path, nargs="+", default=[], metavar="FILE", help="daily files of the base years"
-    )
-    made.add_argument("--scenario", metavar="S", help="of all files (default: the code in each name)")
-    made.add_argument("--years", metavar="FIRST-LAST", help="of the output (default all)")
-    made.add_argument(
-        "--lattice", type=Path, metavar="FILE", help="grid.toml or NetCDF (default: that of the first file); places in"
-        " a list need one, each becomes the cell that holds it",
-    )  # fmt: skip
-    made.add_argument(
-        "--scope", choices=("full", OBSERVED), help="observed: a record that may lack scenarios, years and variables"
-        " (default: what the files say, else full)",
-    )  # fmt: skip
-    made.add_argument("--unit", action="append", default=[], metavar="V=U", help="unit of a daily variable, as tas=K")
     return made
 
 
@@ -172,7 +144,7 @@ def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions
         variables=tuple(variable(name).name for name in _words(args.variables)) if args.variables else None,
         scenarios=tuple(Scenario.parse(word) for word in _words(args.scenarios)) if args.scenarios else None,
         keep_ocean=args.keep_ocean,
-        units=dict(_unit(text, (*VARIABLES, "sea_level")) for text in args.unit),
+        units=dict(_console.assigned("--unit", text, (*VARIABLES, "sea_level"), "si=W/m2") for text in args.unit),
         crs=args.crs,
         gate=args.gate,
         refresh=args.refresh,
@@ -191,38 +163,6 @@ def _sample_limit(text: str) -> int | None:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _unit(text: str, known: Iterable[str]) -> tuple[str, str]:
-    name, equals, unit = text.partition("=")
-    found = {each.lower(): each for each in known}.get(name.strip().lower())
-    if not (equals and unit.strip()):
-        raise SettingsError(f"--unit {text}: expected VARIABLE=UNIT, such as si=W/m2")
-    if found is None:
-        raise SettingsError(f"--unit {text}: unknown variable {name.strip()!r}; known: {', '.join(known)}")
-    return found, unit.strip()
-
-
-def _derive(args: argparse.Namespace) -> int:
-    # compiles kernels, which loading never needs
-    from engine.io.etl.daily import UNITS
-    from engine.io.etl.derive import derive
-    from engine.io.etl.grid import read_lattice
-
-    started = time.perf_counter()
-    written = derive(
-        args.daily,
-        args.out,
-        base=parse_years(args.base),
-        scenario=Scenario.parse(args.scenario) if args.scenario else None,
-        base_files=args.base_files,
-        years=parse_years(args.years) if args.years else None,
-        grid=read_lattice(args.lattice) if args.lattice else None,
-        scope=args.scope,
-        units=dict(_unit(text, UNITS) for text in args.unit),
-    )
-    log.info("files=%d out=%s seconds=%.1f", len(written), args.out, time.perf_counter() - started)
-    return _console.COMPLETE
 
 
 @contextmanager

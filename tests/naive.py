@@ -124,16 +124,25 @@ def extraterrestrial(latitude: float, month: int) -> float:
 
 
 def reference_evapotranspiration(
-    ta: float, rhm: float, ws: float, si: float, latitude: float, month: int, z: float
+    ta: float,
+    rhm: float,
+    ws: float,
+    si: float,
+    latitude: float,
+    month: int,
+    z: float,
+    tmin: float | None = None,
+    tmax: float | None = None,
 ) -> float:
     """FAO-56 equation 6 over a month, mm."""
-    es = 0.6108 * math.exp(17.27 * ta / (ta + 237.3))
+    extremes = [ta if tmin is None else tmin, ta if tmax is None else tmax]
+    es = sum(0.6108 * math.exp(17.27 * t / (t + 237.3)) for t in extremes) / 2
     ea = es * rhm / 100
-    delta = 4098 * es / (ta + 237.3) ** 2
+    delta = 4098 * 0.6108 * math.exp(17.27 * ta / (ta + 237.3)) / (ta + 237.3) ** 2
     u2 = ws * 4.87 / math.log(67.8 * 10 - 5.42)
     rso = (0.75 + 2e-5 * z) * extraterrestrial(latitude, month)
     cloud = 1.35 * min(max(si / rso, 0.33), 1.0) - 0.35
-    rn = 0.77 * si - 4.903e-9 * (ta + 273.16) ** 4 * (0.34 - 0.14 * math.sqrt(ea)) * cloud
+    rn = 0.77 * si - 4.903e-9 * sum((t + 273.16) ** 4 for t in extremes) / 2 * (0.34 - 0.14 * math.sqrt(ea)) * cloud
     gamma = 0.665e-3 * 101.3 * ((293 - 0.0065 * z) / 293) ** 5.26
     et0 = (0.408 * delta * rn + gamma * 900 / (ta + 273) * u2 * (es - ea)) / (delta + gamma * (1 + 0.34 * u2))
     return max(et0, 0.0) * (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers, shapes, single
-from engine.kernels.limits import RHM_FRACTION, SI_HIGH, impossible_weather, refuse
+from engine.kernels.limits import RHM_FRACTION, SI_HIGH, TA_HIGH, TA_LOW, impossible_weather, refuse
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +35,8 @@ def reference_evapotranspiration(
     month: ArrayLike,
     *,
     elevation: ArrayLike = 0.0,
+    tmin: ArrayLike | None = None,
+    tmax: ArrayLike | None = None,
 ) -> NDArray[np.floating]:
     """Evapotranspiration of a grass reference surface, from monthly means.
 
@@ -45,20 +47,28 @@ def reference_evapotranspiration(
     latitude  : (C,), degrees north
     month     : (K,), 1..12, the calendar month of each column; February has 28.25 days
     elevation : scalar or (C,), m; NaN is unknown and counts as sea level
+    tmin, tmax : (C, K), means of the daily extremes, degC, both or neither. With them es is the mean of the pressures
+                at both (equation 12) and the long-wave radiation that of both (39); without, both are taken at ta
     returns   : (C, K), mm/month, never negative; NaN where an input is, and where the sun does not rise (the
                 cloudiness of a polar night is unknown). float32 when ta, rhm, ws and si are.
     raises    : ValueError when shapes disagree, a latitude leaves -90..90 or a month 1..12, an elevation is on no land,
                 or a value cannot be the mean of a month (`engine.kernels.limits`); the message counts them
     source    : Allen et al. (1998), FAO Irrigation and Drainage Paper 56, equations 6, 7, 8, 11-13, 21, 37-40, 47.
-                es is taken at the mean temperature, where the paper averages it over the daily extremes (within 5 %);
-                soil heat flux 0; rs / rso kept in 0.33..1
+                Without tmin and tmax the result is low, the more the larger the daily range of temperature: 2.5 % at
+                Seoul, 9 % a year and 25 % in winter in a dry continental climate; soil heat flux 0; rs / rso kept in
+                0.33..1
     """
+    if (tmin is None) != (tmax is None):
+        raise ValueError("tmin and tmax go together: give both or neither")
+    extremes = tmin is not None
     named = {"ta": ta, "rhm": rhm, "ws": ws, "si": si}
+    if tmin is not None and tmax is not None:
+        named |= {"tmin": tmin, "tmax": tmax}
     inputs = [by_cell(each, name) for name, each in named.items()]
     latitude, month = numbers(latitude, "latitude").astype(np.float64), numbers(month, "month")
     if len({each.shape for each in inputs}) != 1 or inputs[0].shape != (*latitude.shape, *month.shape):
         raise ValueError(
-            f"shapes disagree: ta, rhm, ws, si are {shapes(inputs)}, latitude {latitude.shape}, month {month.shape}"
+            f"shapes disagree: {', '.join(named)} are {shapes(inputs)}, latitude {latitude.shape}, month {month.shape}"
         )
     if inputs[0].ndim != 2:
         raise ValueError(f"inputs must be (cells, months), got {inputs[0].shape}")
@@ -74,11 +84,15 @@ def reference_evapotranspiration(
     height = np.broadcast_to(np.where(np.isnan(height), 0.0, height), latitude.shape).copy()
     dtype = single(inputs)
     out = np.empty(inputs[0].shape, dtype)
-    air, humidity, wind, radiation = (np.require(each, dtype, ["C", "A", "W"]) for each in inputs)
+    checked = [np.require(each, dtype, ["C", "A", "W"]) for each in inputs]
+    air, humidity, wind, radiation, *both = checked
+    low, high = both or (air, air)
     months = month.astype(np.int64)
-    impossible, fractions, percents = _fill(air, humidity, wind, radiation, latitude, months, height, out)
+    impossible, fractions, percents = _fill(
+        air, humidity, wind, radiation, low, high, extremes, latitude, months, height, out
+    )
     if impossible or (fractions and not percents):
-        refuse({"ta": air, "rhm": humidity, "ws": wind, "si": radiation})
+        refuse(dict(zip(named, checked, strict=True)))
     return out
 
 
@@ -88,6 +102,9 @@ def _fill(
     rhm: NDArray[np.floating],
     ws: NDArray[np.floating],
     si: NDArray[np.floating],
+    tmin: NDArray[np.floating],
+    tmax: NDArray[np.floating],
+    extremes: bool,
     latitude: Floats,
     month: NDArray[np.int64],
     elevation: Floats,
@@ -104,6 +121,7 @@ def _fill(
         wrong, fraction, percent = False, False, False
         for k in range(out.shape[1]):  # a loop of its own, in vector instructions
             wrong |= impossible_weather(ta[c, k], rhm[c, k], ws[c, k]) | (si[c, k] < 0.0) | (si[c, k] > SI_HIGH)
+            wrong |= (tmin[c, k] < TA_LOW) | (tmax[c, k] > TA_HIGH)
             fraction |= (rhm[c, k] > 0.0) & (rhm[c, k] <= RHM_FRACTION)
             percent |= rhm[c, k] > RHM_FRACTION
         impossible, fractions, percents = impossible + wrong, fractions + fraction, percents + percent
@@ -113,6 +131,9 @@ def _fill(
                 np.float64(rhm[c, k]),
                 np.float64(ws[c, k]),
                 np.float64(si[c, k]),
+                np.float64(tmin[c, k]),
+                np.float64(tmax[c, k]),
+                extremes,
                 clear * ra[month[k]],
                 0.665e-3 * pressure,
             )
@@ -133,7 +154,23 @@ def _extraterrestrial(latitude: float, month: int) -> float:
 
 
 @helper
-def _daily(ta: float, rhm: float, ws: float, rs: float, rso: float, gamma: float) -> float:
+def _saturated(celsius: float) -> float:
+    """kPa (equation 11)."""
+    return 0.6108 * math.exp(17.27 * celsius / (celsius + 237.3))
+
+
+@helper
+def _daily(
+    ta: float,
+    rhm: float,
+    ws: float,
+    rs: float,
+    tmin: float,
+    tmax: float,
+    extremes: bool,
+    rso: float,
+    gamma: float,
+) -> float:
     """mm/day (equation 6)."""
     if not rso > 1e-6:
         return math.nan
@@ -142,11 +179,15 @@ def _daily(ta: float, rhm: float, ws: float, rs: float, rso: float, gamma: float
         return math.nan
     humidity = min(max(humidity, 0.0), 1.0)
     cloudiness = min(max(cloudiness, 0.33), 1.0)
-    es = 0.6108 * math.exp(17.27 * ta / (ta + 237.3))
-    ea = es * humidity
+    es = _saturated(ta)
     delta = 4098.0 * es / (ta + 237.3) ** 2
+    black_body = (ta + 273.16) ** 4
+    if extremes:
+        es = 0.5 * (_saturated(tmin) + _saturated(tmax))
+        black_body = 0.5 * ((tmin + 273.16) ** 4 + (tmax + 273.16) ** 4)
+    ea = es * humidity
     u2 = ws * WIND_10M_TO_2M
-    rnl = BOLTZMANN * (ta + 273.16) ** 4 * (0.34 - 0.14 * math.sqrt(ea)) * (1.35 * cloudiness - 0.35)
+    rnl = BOLTZMANN * black_body * (0.34 - 0.14 * math.sqrt(ea)) * (1.35 * cloudiness - 0.35)
     energy = 0.408 * delta * (0.77 * rs - rnl)
     air = gamma * 900.0 / (ta + 273.0) * u2 * (es - ea)
     et0 = (energy + air) / (delta + gamma * (1.0 + 0.34 * u2))

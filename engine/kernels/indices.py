@@ -3,9 +3,11 @@
 Each kernel passes once over a (C, D) float32 block of whole years; sums run in float64. Definitions are those of the
 ETCCDI (Zhang et al. 2011, doi:10.1002/wcc.147) as the library xclim states them, and equal it number for number:
 
-- A year with a missing day is missing (xclim's `missing="any"`); so is a monthly sum with a missing day. A monthly
-  mean allows 10 missing days and 4 in a row (WMO-No. 1203, 2017, section 4.4.1).
-- Warm and cold spells end with the year; dry spells do not, and a dry spell belongs, whole, to the year it begins in.
+- A year is missing with more than 15 days missing, or more than 3 in one month (ETCCDI). Within that, a missing day is
+  passed over: it counts for nothing, ends a spell, and closes no window of five days. It is never taken as dry.
+- A monthly sum with a missing day is missing. A monthly mean allows 10 missing days and 4 in a row (WMO-No. 1203,
+  2017, section 4.4.1).
+- Spells end with the year. `rain_indices` may let dry spells go on: then one belongs, whole, to the year it begins in.
 - The five days of `rx5day` belong to the year of the last of them; the first four days of a record close no window.
 - Percentiles come from the base years as they are, without resampling of years inside the base period.
 """
@@ -34,6 +36,8 @@ SPELL_DAYS = 6
 WET_MM, HEAVY_MM = 1.0, 80.0
 HOT_DEGC, TROPICAL_DEGC, FROST_DEGC = 33.0, 25.0, 0.0
 PERCENTILE_WINDOW = 5
+#: ETCCDI: a year is missing with more days missing than this, in the year or in one of its months
+YEAR_GAP, MONTH_GAP = 15, 3
 #: WMO-No. 1203: a monthly mean is missing with this many days missing, or this many in a row
 WMO_MISSING, WMO_MISSING_RUN = 11, 5
 
@@ -72,6 +76,17 @@ class DayAxis:
         return int(self.year_starts[-1])
 
     @property
+    def day_of_year(self) -> Ints:
+        """(days,) from 1."""
+        return np.concatenate([np.arange(1, length + 1) for length in np.diff(self.year_starts)])
+
+    def date(self, day: int) -> str:
+        """`2018-02-28`, in the axis's own calendar."""
+        month = int(np.searchsorted(self.month_starts, day, side="right")) - 1
+        year, of_year = self.years.first + month // 12, month % 12 + 1
+        return f"{year}-{of_year:02d}-{day - int(self.month_starts[month]) + 1:02d}"
+
+    @property
     def longest_year(self) -> int:
         """Days in the calendar's longest year: 366, 365 or 360."""
         return {STANDARD: 366, NOLEAP: 365, DAYS_360: 360}[self.calendar]
@@ -101,7 +116,8 @@ def warm_indices(tasmax: Float32, axis: DayAxis, percentile_90: Floats) -> dict[
 
     tasmax        : (C, D), degC
     percentile_90 : (C, longest year), degC, of `percentile_of_days`
-    returns       : `wsdi` (days in spells of at least 6), `tx90p`, `hw33`, each (C, Y) days; NaN = missing
+    returns       : `wsdi` (days in spells of at least 6), `tx90p`, `hw33`, each (C, Y) days; NaN = missing. A day
+                    without a percentile counts as missing for the first two
     raises        : ValueError when shapes disagree
     """
     yearly = _temperature_years(tasmax, axis, percentile_90, 1.0, HOT_DEGC)
@@ -121,17 +137,18 @@ def cold_indices(tasmin: Float32, axis: DayAxis, percentile_10: Floats) -> dict[
     return {"csdi": yearly[0], "tn10p": yearly[1], "tr25": yearly[2], "fd0": yearly[3], "tnn": yearly[4]}
 
 
-def rain_indices(pr: Float32, axis: DayAxis) -> dict[str, Float32]:
+def rain_indices(pr: Float32, axis: DayAxis, *, spells_cross_years: bool = False) -> dict[str, Float32]:
     """Largest sums of one and five days, longest dry spell, days of 80 mm, mean of wet days.
 
     pr      : (C, D), mm/day
+    spells_cross_years : dry spells go on over New Year, and belong to the year they begin in
     returns : `rx1day`, `rx5day` mm, `cdd`, `rain80` days, `sdii` mm/day (0 in a year without a day of 1 mm), each
               (C, Y); NaN = missing
     raises  : ValueError when the shape is not the axis's
     """
     pr = _check(pr, axis)
     out = np.empty((5, len(pr), axis.years.n), np.float32)
-    _fill_rain(pr, axis.year_starts, out)
+    _fill_rain(pr, axis.month_starts, spells_cross_years, out)
     return {"rx1day": out[0], "rx5day": out[1], "cdd": out[2], "rain80": out[3], "sdii": out[4]}
 
 
@@ -147,8 +164,11 @@ def monthly_sums(x: Float32, axis: DayAxis) -> Float32:
 
 
 def yearly_means(x: Float32, axis: DayAxis) -> Float32:
-    """(C, Y) mean of each year's days; NaN with a missing day."""
-    return _means(x, axis, axis.year_starts, 1, 1).astype(np.float32)
+    """(C, Y) mean of each year's valid days; NaN with more than 15 days missing, or more than 3 in one month."""
+    _check(x, axis)
+    out = np.empty((len(x), axis.years.n))
+    _fill_yearly_means(x, axis.month_starts, out)
+    return out.astype(np.float32)
 
 
 def _check(x: Float32, axis: DayAxis) -> Float32:
@@ -163,7 +183,7 @@ def _temperature_years(x: Float32, axis: DayAxis, limit: Floats, sign: float, le
     if limit.shape != (len(x), axis.longest_year):
         raise ValueError(f"{limit.shape=}, expected {(len(x), axis.longest_year)}")
     out = np.empty((5, len(x), axis.years.n), np.float32)
-    _fill_temperature(x, limit, sign, level, axis.year_starts, out)
+    _fill_temperature(x, limit, sign, level, axis.month_starts, out)
     return out
 
 
@@ -222,19 +242,30 @@ def _quantile_8(sample: Floats, share: float) -> float:
     return float(sample[below] + step * weight)
 
 
+@helper
+def _enough(x: Float32, limit: Floats, with_limit: bool, months: Ints) -> bool:
+    """Whether the gaps of a year are within ETCCDI's. x: every day; months: (13,) where the year's months begin."""
+    absent = 0
+    for m in range(12):
+        of_month = 0
+        for t in range(months[m], months[m + 1]):
+            of_month += math.isnan(x[t]) or (with_limit and math.isnan(limit[t - months[0]]))
+        if of_month > MONTH_GAP:
+            return False
+        absent += of_month
+    return absent <= YEAR_GAP
+
+
 @kernel
-def _fill_temperature(x: Float32, limit: Floats, sign: float, level: float, starts: Ints, out: Float32) -> None:
+def _fill_temperature(x: Float32, limit: Floats, sign: float, level: float, months: Ints, out: Float32) -> None:
     for c in prange(x.shape[0]):
-        for y in range(len(starts) - 1):
+        for y in range(out.shape[2]):
+            first, last = months[12 * y], months[12 * y + 12]
             run, in_spells, beyond, at_level, frost = 0, 0, 0, 0, 0
-            lowest, missing = math.inf, False
-            for t in range(starts[y], starts[y + 1]):
+            lowest = math.inf
+            for t in range(first, last):
                 value = float(x[c, t])
-                edge = limit[c, t - starts[y]]
-                if math.isnan(value) or math.isnan(edge):
-                    missing = True
-                    break
-                if sign * value > sign * edge:
+                if sign * value > sign * limit[c, t - first]:  # never true for a missing one
                     beyond += 1
                     run += 1
                     if run == SPELL_DAYS:
@@ -243,26 +274,31 @@ def _fill_temperature(x: Float32, limit: Floats, sign: float, level: float, star
                         in_spells += 1
                 else:
                     run = 0
-                at_level += value >= level
-                frost += value < FROST_DEGC
-                lowest = min(lowest, value)
-            out[0, c, y] = math.nan if missing else in_spells
-            out[1, c, y] = math.nan if missing else beyond
-            out[2, c, y] = math.nan if missing else at_level
-            out[3, c, y] = math.nan if missing else frost
-            out[4, c, y] = math.nan if missing else lowest
+                if not math.isnan(value):
+                    at_level += value >= level
+                    frost += value < FROST_DEGC
+                    lowest = min(lowest, value)
+            of_year = months[12 * y : 12 * y + 13]
+            compared, measured = _enough(x[c], limit[c], True, of_year), _enough(x[c], limit[c], False, of_year)
+            out[0, c, y] = in_spells if compared else math.nan
+            out[1, c, y] = beyond if compared else math.nan
+            out[2, c, y] = at_level if measured else math.nan
+            out[3, c, y] = frost if measured else math.nan
+            out[4, c, y] = lowest if measured else math.nan
 
 
 @kernel
-def _fill_rain(pr: Float32, starts: Ints, out: Float32) -> None:
-    years = len(starts) - 1
+def _fill_rain(pr: Float32, months: Ints, spells_cross_years: bool, out: Float32) -> None:
+    years = out.shape[2]
     for c in prange(pr.shape[0]):
         longest = np.zeros(years)
         dry, began = 0, 0
         for y in range(years):
             largest, largest_5, wet_sum = 0.0, -math.inf, 0.0
-            wet, heavy, missing = 0, 0, False
-            for t in range(starts[y], starts[y + 1]):
+            wet, heavy = 0, 0
+            if not spells_cross_years:
+                dry = 0
+            for t in range(months[12 * y], months[12 * y + 12]):
                 value = float(pr[c, t])
                 if value < WET_MM:
                     if dry == 0:
@@ -272,7 +308,6 @@ def _fill_rain(pr: Float32, starts: Ints, out: Float32) -> None:
                 else:
                     dry = 0
                 if math.isnan(value):
-                    missing = True
                     continue
                 largest = max(largest, value)
                 heavy += value >= HEAVY_MM
@@ -285,15 +320,26 @@ def _fill_rain(pr: Float32, starts: Ints, out: Float32) -> None:
                         window += pr[c, t - back]
                     if window > largest_5:  # never true for a window with a missing day
                         largest_5 = window
-            out[0, c, y] = math.nan if missing else largest
-            out[1, c, y] = math.nan if missing else largest_5
-            out[3, c, y] = math.nan if missing else heavy
-            if missing:
-                out[4, c, y] = math.nan
-            else:
-                out[4, c, y] = wet_sum / wet if wet else 0.0
+            enough = _enough(pr[c], longest, False, months[12 * y : 12 * y + 13])
+            out[0, c, y] = largest if enough else math.nan
+            out[1, c, y] = largest_5 if enough and largest_5 > -math.inf else math.nan
+            out[3, c, y] = heavy if enough else math.nan
+            out[4, c, y] = (wet_sum / wet if wet else 0.0) if enough else math.nan
         for y in range(years):  # a spell may grow after its year has ended
             out[2, c, y] = math.nan if math.isnan(out[0, c, y]) else longest[y]
+
+
+@kernel
+def _fill_yearly_means(x: Float32, months: Ints, out: Floats) -> None:
+    for c in prange(x.shape[0]):
+        for y in range(out.shape[1]):
+            total, valid = 0.0, 0
+            for t in range(months[12 * y], months[12 * y + 12]):
+                if not math.isnan(x[c, t]):
+                    total += x[c, t]
+                    valid += 1
+            enough = _enough(x[c], out[c], False, months[12 * y : 12 * y + 13])
+            out[c, y] = total / valid if enough else math.nan
 
 
 @kernel

@@ -25,6 +25,8 @@ RN_HIGH = 10_000.0  # mm/month
 #: lowest, highest, and the unit that they are in
 _RANGES = {
     "ta": (TA_LOW, TA_HIGH, "degC"),
+    "tmin": (TA_LOW, TA_HIGH, "degC"),
+    "tmax": (TA_LOW, TA_HIGH, "degC"),
     "rhm": (RHM_LOW, RHM_HIGH, "%"),
     "ws": (0.0, WS_HIGH, "m/s"),
     "si": (0.0, SI_HIGH, "MJ/m2/day"),

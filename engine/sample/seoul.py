@@ -6,18 +6,18 @@ reported as missing, on purpose. Sources and licences: `data/seoul/PROVENANCE.md
 
 from __future__ import annotations
 
-import gzip
-import math
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import daily, derive, layout
+from engine.io.etl import derive, layout
+from engine.io.etl.daily import DailyRecord
+from engine.io.etl.station_tables import TableOptions
 from engine.kernels.indices import STANDARD, DayAxis
 from engine.period import Years
 from engine.scenario import Scenario
@@ -39,23 +39,24 @@ SCOPE = "observed"
 RLR_ZERO_MM = 7000.0
 TIDE_MISSING = -99999
 
-#: Angstrom's coefficients where no local ones are known, and the solar constant in MJ/m2/min: FAO-56 eq. 35 and 21
-ANGSTROM_A, ANGSTROM_B = 0.25, 0.50
-SOLAR = 0.0820
-
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-#: CF name -> column of the station file
-COLUMNS = {
-    "tas": "AvgTemp",
-    "tasmax": "HighTemp",
-    "tasmin": "LowTemp",
-    "pr": "Precipitation",
-    "sfcWind": "AvgWindSpeed",
-    "hurs": "AvgRelativeHumidity",
-    "sunshine": "DaylightHours",
-}
+#: how to read the station's file: it writes a day without precipitation as a blank
+TABLE = TableOptions(
+    columns={
+        "date": "Date",
+        "tas": "AvgTemp",
+        "tasmax": "HighTemp",
+        "tasmin": "LowTemp",
+        "pr": "Precipitation",
+        "sfcWind": "AvgWindSpeed",
+        "hurs": "AvgRelativeHumidity",
+        "sunshine": "DaylightHours",
+    },
+    stations=DATA / "seoul" / "station.csv",
+    blank_rain_is_dry=True,
+)
 
 
 def build(out_dir: Path) -> None:
@@ -63,17 +64,12 @@ def build(out_dir: Path) -> None:
 
     out_dir : created when absent; files of the same names are overwritten
     """
-    axis, days = read_days()
-    sunshine = days.pop("sunshine")
-    days["rsds"] = global_radiation(sunshine, axis, LATITUDE).astype(np.float32)
     attributes = {
         "title": "Observed climate of Seoul (station 108); stands in for a scenario, is none",
         "institution": "Korea Meteorological Administration",
         "source": "surface synoptic observations, KOGL type 1; radiation from sunshine hours, FAO-56 eq. 35",
     }
-    file = out_dir / "daily" / "seoul_108_daily.nc"
-    daily.write_daily(file, SEOUL_GRID, axis, days, scope=SCOPE, attributes=attributes)
-    derive.derive([file], out_dir, base=BASE, scenario=SCENARIO, grid=SEOUL_GRID, attributes=attributes)
+    derive.derive([RECORD], out_dir, base=BASE, scenario=SCENARIO, grid=SEOUL_GRID, attributes=attributes, tables=TABLE)
     _write_sea_level(out_dir)
     for folder, pattern in (("map", "*.geojson"), ("typhoon", "*")):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
@@ -82,54 +78,16 @@ def build(out_dir: Path) -> None:
     layout.write_grid(out_dir / "grid.toml", SEOUL_GRID)
 
 
-def read_days(path: Path = RECORD) -> tuple[DayAxis, dict[str, Float32]]:
+def read_days() -> tuple[DayAxis, dict[str, Float32]]:
     """The station record on whole years; NaN where a day or a value is absent.
 
     returns : the axis 1907-2015 and `tas`, `tasmax`, `tasmin` degC, `pr` mm/day, `sfcWind` m/s, `hurs` %,
-              `sunshine` hours, each (1, days)
-    raises  : SchemaError when a column or a day is missing where the file must have it, or a day comes twice
+              `rsds` MJ/m2/day (estimated from sunshine), each (1, days)
     """
-    with gzip.open(path) as file:
-        frame = pl.read_csv(file.read(), try_parse_dates=True, infer_schema_length=None)
-    if absent := {"Date", *COLUMNS.values()} - set(frame.columns):
-        raise SchemaError(f"{path.name}: no column {', '.join(sorted(absent))}")
-    dates = frame["Date"].to_numpy().astype("datetime64[D]")
     axis = DayAxis.of(AXIS, STANDARD)
-    position = (dates - np.datetime64(f"{AXIS.first}-01-01")).astype(np.int64)
-    if (np.diff(position) <= 0).any() or position[0] < 0 or position[-1] >= axis.n:
-        raise SchemaError(f"{path.name}: dates do not ascend within {AXIS}")
-    days = {}
-    for name, column in COLUMNS.items():
-        values = frame[column].cast(pl.Float32)
-        if name == "pr":
-            values = values.fill_null(0.0)  # the station writes a day without precipitation as a blank
-        days[name] = np.full((1, axis.n), np.nan, np.float32)
-        days[name][0, position] = values.fill_null(np.nan).to_numpy()
-    return axis, days
-
-
-def global_radiation(sunshine: Float32, axis: DayAxis, latitude: float) -> Floats:
-    """Solar radiation of a day from its hours of sunshine.
-
-    sunshine : (C, days), hours; NaN = missing
-    latitude : degrees north
-    returns  : (C, days), MJ/m2/day
-    source   : Angstrom's formula, FAO-56 (Allen et al. 1998) eq. 21-25, 34 and 35
-    """
-    day = np.concatenate([np.arange(1, length + 1) for length in np.diff(axis.year_starts)])
-    top, possible = sun(day, latitude)
-    # tenths of an hour and a flat horizon: a clear day may exceed the possible hours a little
-    share = np.minimum(sunshine / possible, 1.0)
-    return np.asarray((ANGSTROM_A + ANGSTROM_B * share) * top)
-
-
-def sun(day_of_year: NDArray[np.int64], latitude: float) -> tuple[Floats, Floats]:
-    """(radiation above the atmosphere MJ/m2/day, possible hours of sunshine) of days of the year, FAO-56 eq. 21-34."""
-    phi, angle = math.radians(latitude), 2 * np.pi * day_of_year / 365
-    distance, declination = 1 + 0.033 * np.cos(angle), 0.409 * np.sin(angle - 1.39)
-    sunset = np.arccos(np.clip(-math.tan(phi) * np.tan(declination), -1.0, 1.0))
-    height = sunset * math.sin(phi) * np.sin(declination) + math.cos(phi) * np.cos(declination) * np.sin(sunset)
-    return 24 * 60 / np.pi * SOLAR * distance * height, 24 / np.pi * sunset
+    with ExitStack() as stack:
+        record = DailyRecord.open(stack, [RECORD], tables=TABLE)
+        return axis, {name: record.read(name, SEOUL_GRID, slice(0, 1)) for name in record.pieces}
 
 
 def read_tide_gauge() -> tuple[int, Floats]:

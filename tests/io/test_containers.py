@@ -32,6 +32,20 @@ def read(path, suffixes=(".nc",), kinds=KINDS):
     return found
 
 
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [
+        ("지점,일시\n".encode("cp949") * 30, "'지점,일'"),
+        ("지점,일시\n".encode() * 30, "'지점,일'"),
+        (b"\x93NUMPY\x01\x00", "the bytes 93 4e 55 4d"),
+    ],
+)
+def test_the_beginning_of_a_foreign_file_is_shown_in_readable_signs(tmp_path, content, start):
+    (tmp_path / "a.nc").write_bytes(content)
+    with pytest.raises(SchemaError, match=f"a.nc starts with {start}, expected one of: hdf5, classic"):
+        read(tmp_path / "a.nc")
+
+
 def test_a_plain_file_is_read_where_it_lies(tmp_path):
     path = tmp_path / "a.nc"
     path.write_bytes(CLASSIC)

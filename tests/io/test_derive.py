@@ -12,6 +12,7 @@ import xarray as xr
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import daily, derive, layout, timeaxis
+from engine.io.etl.grid import read_lattice
 from engine.kernels import indices, spei
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.indices import DayAxis
@@ -41,7 +42,10 @@ def weather(axis: DayAxis, cells: int, seed: int = 0) -> dict[str, np.ndarray]:
         "sfcWind": rng.gamma(4, 0.6, shape),
         "rsds": 14 + 7 * season + rng.normal(0, 1, shape),
     }
-    blocks = {name: values.astype(np.float32) for name, values in days.items()}
+    blocks = {
+        name: values.clip(-60, 55 if name.startswith("tas") else None).astype(np.float32)
+        for name, values in days.items()
+    }
     for values in blocks.values():
         values[-1] = np.nan
     return blocks
@@ -77,7 +81,7 @@ def test_a_real_model_file_in_kelvin_and_flux_on_a_noleap_calendar(tmp_path: Pat
 def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # Halifax 44.5 N 63.4 W, Montreal 45.5 N 73.4 W; Iqaluit, Saskatoon and Victoria lie elsewhere
     grid = GridDefinition(44.0, -74.0, 3, 12, 1.0, 1990, 1993)
-    derive.derive([CITIES], tmp_path, base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed")
+    derived = derive.derive([CITIES], tmp_path, base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed")
     assert "3 of 5 places lie outside the lattice and are left out" in caplog.text
     cells = {"Halifax": 11 + 12 * 1, "Montreal": 1 + 12 * 2}
     for variable, daily_name, to_stored in (
@@ -92,17 +96,23 @@ def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, ca
             np.testing.assert_allclose(found[cell], place, atol=1e-3)
     humidity = read(tmp_path, "rhm", grid=grid)[list(cells.values())]
     assert 60 < humidity.mean() < 90  # per cent, from a share without a unit
-    path = layout.gridded_path(tmp_path, VARIABLES["spei12"], Scenario.SSP245, grid.axis)
+    path = layout.gridded_path(tmp_path, VARIABLES["rhm"], Scenario.SSP245, grid.axis)
     with xr.open_dataset(path, engine="h5netcdf") as data:
         assert data.attrs["scope"] == "observed"
+    # four base years calibrate no SPEI: it is named, not written
+    assert derived.missing == {"spei12 of SSP2-4.5": "its calibration needs 10 base years, 1990-1993 are 4"}
+    assert not [*tmp_path.rglob("*SPEI12*")]
 
 
 @pytest.mark.parametrize(
     ("grid", "error", "message"),
     [
-        (None, SettingsError, r"list of 5 places \(latitude, longitude: 44.5 -63.4; .*give the lattice"),
         (GridDefinition(35.0, 127.0, 2, 2, 1.0, 1990, 1993), SchemaError, "none of its 5 places lies on the lattice"),
-        (GridDefinition(45.0, -70.0, 1, 1, 20.0, 1990, 1993), SchemaError, "1 of its places lie in a cell that holds"),
+        (
+            GridDefinition(45.0, -70.0, 1, 1, 20.0, 1990, 1993),
+            SettingsError,
+            "1 of its 5 places lie in a cell that holds another, such as 44.5 N -63.4 E and 45.5 N -73.4 E: give a",
+        ),
     ],
 )
 def test_a_list_of_places_without_cells_for_them_is_refused(grid, error, message, tmp_path: Path) -> None:
@@ -116,7 +126,7 @@ def test_every_variable_is_derived_and_equals_its_kernel(calendar: str, tmp_path
     days = weather(axis, GRID.n_cells)
     source = write(tmp_path / "in.nc", axis, days)
     # memory for one latitude row at a time
-    paths = derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, memory=1)
+    paths = derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, memory=1).files
     assert len(paths) == len(set(paths)) == len([*tmp_path.rglob("*gridraw*.nc")]) == 22
     cold = indices.percentile_of_days(days["tasmin"], axis, YEARS, 10)
     for name, values in (indices.cold_indices(days["tasmin"], axis, cold)).items():
@@ -127,6 +137,7 @@ def test_every_variable_is_derived_and_equals_its_kernel(calendar: str, tmp_path
     evaporation = reference_evapotranspiration(
         *(read(tmp_path, name) for name in ("ta", "rhm", "ws", "si")),
         np.repeat(GRID.latitudes, GRID.n_lon), np.tile(np.arange(1, 13), YEARS.n),
+        tmin=read(tmp_path, "tamin"), tmax=read(tmp_path, "tamax"),
     )  # fmt: skip
     sums = spei.accumulate(read(tmp_path, "rn").astype(float) - evaporation)
     expected = spei.standardise(sums, spei.fit(sums, slice(0, 144)))
@@ -194,6 +205,56 @@ def test_the_twelve_month_sum_reaches_into_the_year_before_the_base(tmp_path: Pa
     derive.derive([source], tmp_path, base=Years(2002, 2011), scenario=Scenario.SSP245)
     # ten calibration values for a January only if the sum of January 2002 exists
     assert np.isfinite(read(tmp_path, "spei12")[0, 11:]).all()
+
+
+@pytest.mark.parametrize("crossing", [False, True])
+def test_some_years_have_the_values_that_they_have_among_all(crossing: bool, tmp_path: Path) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    days = weather(axis, GRID.n_cells)
+    days["pr"][:, 365 * 5 - 20 : 365 * 5 + 3] = 0.0  # over New Year 2006, the first that is kept
+    days["pr"][:, 365 * 8 - 20 : 365 * 8 + 20] = 0.0  # over New Year 2009, the first that is not
+    source = write(tmp_path / "in.nc", axis, days)
+    options = {"base": YEARS, "scenario": Scenario.SSP245, "dry_spells_cross_years": crossing}
+    paths = derive.derive([source], tmp_path / "all", **options).files
+    some = GridDefinition(36.0, 127.0, 5, 3, 0.25, 2006, 2008)
+    derive.derive([source], tmp_path / "some", years=some.axis, **options)
+    assert len(paths) == 22
+    for name in VARIABLES:
+        steps = VARIABLES[name].steps
+        whole = read(tmp_path / "all", name)[:, 5 * steps : 8 * steps]
+        np.testing.assert_array_equal(read(tmp_path / "some", name, grid=some), whole, err_msg=name)
+    assert np.isfinite(read(tmp_path / "some", "spei12", grid=some)[0]).all()  # the sum of January reaches back
+
+
+def test_without_earlier_months_the_first_sums_are_missing(tmp_path: Path) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    source = write(tmp_path / "in.nc", axis, weather(axis, GRID.n_cells))
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    assert np.isnan(read(tmp_path, "spei12")[:, :11]).all()
+
+
+def test_extremes_that_the_base_files_lack_are_used_nowhere(tmp_path: Path) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    days = weather(axis, GRID.n_cells)
+    source = write(tmp_path / "in.nc", axis, {name: days[name] for name in ("tas", "pr", "hurs", "sfcWind", "rsds")})
+    derive.derive([source], tmp_path / "a", base=YEARS, scenario=Scenario.SSP245)
+    whole = write(tmp_path / "whole.nc", axis, days)
+    derive.derive([source], tmp_path / "b", base=YEARS, scenario=Scenario.SSP245, base_files=[whole])
+    np.testing.assert_array_equal(read(tmp_path / "a", "spei12"), read(tmp_path / "b", "spei12"))
+
+
+def test_the_lattice_is_left_for_its_loader_but_not_over_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    axis = DayAxis.of(YEARS, "noleap")
+    source = write(tmp_path / "in.nc", axis, {"tas": weather(axis, GRID.n_cells)["tas"]})
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    assert read_lattice(tmp_path / "grid.toml") == GRID
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    assert not caplog.text
+    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, years=Years(2003, 2004))
+    assert "grid.toml is another lattice or other years than these files have" in caplog.text
+    assert read_lattice(tmp_path / "grid.toml") == GRID
 
 
 @pytest.mark.parametrize(

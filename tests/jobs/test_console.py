@@ -1,6 +1,7 @@
 """What a job says on its way: no rate counts the time before the cells are computed."""
 
 import logging
+import signal
 import subprocess
 import sys
 
@@ -62,3 +63,23 @@ def test_help_and_the_package_import_neither_numba_nor_polars():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--resume RUN_ID" in done.stdout
+
+
+def test_a_signal_that_python_drops_stops_the_job_at_its_next_step(caplog):
+    class Dropping:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)  # what is raised in here is forgotten
+
+    steps = []
+
+    def work():
+        lines = _console._Lines("derive")
+        for step in range(3):
+            lines(step, 3)
+            steps.append(step)
+            Dropping()
+        return _console.COMPLETE
+
+    assert _console.exit_code(work, stopped="nothing was written") == _console.INTERRUPTED
+    assert steps == [0]
+    assert "interrupted: nothing was written" in caplog.text

@@ -26,21 +26,33 @@ def humidity(ta, ea):
     return 100 * ea / (0.6108 * math.exp(17.27 * ta / (ta + 237.3)))
 
 
+def saturated_over(tmin, tmax):
+    """kPa, equation 12."""
+    return sum(0.6108 * math.exp(17.27 * t / (t + 237.3)) for t in (tmin, tmax)) / 2
+
+
 def wind_at_10m(u2):
     return u2 * math.log(67.8 * 10 - 5.42) / 4.87
 
 
 @pytest.mark.parametrize(
-    ("ta", "ea", "u2", "rs", "latitude", "month", "elevation", "days", "expected"),
+    ("tmin", "tmax", "ea", "u2", "rs", "latitude", "month", "elevation", "days", "expected"),
     [
-        ((34.8 + 25.6) / 2, 2.85, 2.0, 22.65, 13 + 44 / 60, 4, 2.0, 30, 5.72),  # example 17, Bangkok
-        ((21.5 + 12.3) / 2, 1.409, 2.078, 22.07, 50 + 48 / 60, 7, 100.0, 31, 3.88),  # example 18, Brussels
+        (25.6, 34.8, 2.85, 2.0, 22.65, 13 + 44 / 60, 4, 2.0, 30, 5.72),  # example 17, Bangkok
+        (12.3, 21.5, 1.409, 2.078, 22.07, 50 + 48 / 60, 7, 100.0, 31, 3.88),  # example 18, Brussels
     ],
 )
-def test_the_worked_examples_of_the_paper_within_5_percent(ta, ea, u2, rs, latitude, month, elevation, days, expected):
+def test_the_worked_examples_of_the_paper(tmin, tmax, ea, u2, rs, latitude, month, elevation, days, expected):
+    ta = (tmin + tmax) / 2
     inputs = [[[each]] for each in (ta, humidity(ta, ea), wind_at_10m(u2), rs)]
     result = reference_evapotranspiration(*inputs, [latitude], [month], elevation=elevation)
     assert result[0, 0] / days == pytest.approx(expected, rel=0.05)
+    # the examples' own way: saturation over the daily extremes; what is left is the soil heat of example 17, 0.14 MJ/m2
+    inputs[1] = [[100 * ea / saturated_over(tmin, tmax)]]
+    result = reference_evapotranspiration(
+        *inputs, [latitude], [month], elevation=elevation, tmin=[[tmin]], tmax=[[tmax]]
+    )
+    assert result[0, 0] / days == pytest.approx(expected, rel=0.012)
 
 
 def test_radiation_above_the_atmosphere_agrees_with_the_papers_figures():
@@ -61,6 +73,26 @@ def test_a_humid_tropical_year_is_at_most_7_percent_under_the_papers_own_figures
     assert ((ratio > 0.93) & (ratio < 1.0)).all()  # saturation at the mean temperature, not over its daily range
 
 
+@pytest.mark.parametrize(
+    ("month", "tmin", "tmax", "ea", "u2", "rs", "expected", "low", "high"),
+    [
+        (1, -6.254, 11.134, 0.4438, 0.8134, 8.985, 24.72, -0.10, 0.10),
+        (5, 7.836, 22.986, 0.7822, 2.0091, 23.873, 149.49, -0.06, 0.02),
+    ],
+)
+def test_a_dry_continental_month_is_low_without_the_daily_extremes(month, tmin, tmax, ea, u2, rs, expected, low, high):
+    # Fallon, Nevada (39.4575 N, 1,208.5 m), 2015: monthly means of the AgriMet station, and the sum of the daily grass
+    # reference of the program Ref-ET 4.1 (University of Idaho) on the same days
+    ta = (tmin + tmax) / 2
+    inputs = [[[each]] for each in (ta, humidity(ta, ea), wind_at_10m(u2), rs)]
+    place = {"latitude": [39.4575], "month": [month], "elevation": 1208.5}
+    without = reference_evapotranspiration(*inputs, **place)[0, 0] / expected - 1
+    inputs[1] = [[100 * ea / saturated_over(tmin, tmax)]]
+    with_both = reference_evapotranspiration(*inputs, **place, tmin=[[tmin]], tmax=[[tmax]])[0, 0] / expected - 1
+    assert low < without < -0.05
+    assert 0 < with_both < high
+
+
 def test_matches_the_naive_version():
     inputs, latitude, elevation = climate(1)
     result = reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=elevation)
@@ -68,6 +100,26 @@ def test_matches_the_naive_version():
         values = (each[c, k] for each in inputs)
         expected = naive.reference_evapotranspiration(*values, latitude[c], int(MONTHS[k]), elevation[c])
         assert result[c, k] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_daily_extremes_match_the_naive_version_and_equal_ones_change_nothing():
+    inputs, latitude, elevation = climate(7)
+    half = np.random.default_rng(8).uniform(0, 10, inputs[0].shape)
+    extremes = {"tmin": inputs[0] - half, "tmax": inputs[0] + half}
+    result = reference_evapotranspiration(*inputs, latitude, MONTHS, elevation=elevation, **extremes)
+    for c, k in np.ndindex(result.shape):
+        values = (each[c, k] for each in inputs)
+        both = {name: each[c, k] for name, each in extremes.items()}
+        expected = naive.reference_evapotranspiration(*values, latitude[c], int(MONTHS[k]), elevation[c], **both)
+        assert result[c, k] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    same = reference_evapotranspiration(*inputs, latitude, MONTHS, tmin=inputs[0], tmax=inputs[0])
+    np.testing.assert_array_equal(same, reference_evapotranspiration(*inputs, latitude, MONTHS))
+    extremes["tmax"][1, 3] = np.nan
+    assert np.isnan(reference_evapotranspiration(*inputs, latitude, MONTHS, **extremes)[1, 3])
+    with pytest.raises(ValueError, match="tmin and tmax go together"):
+        reference_evapotranspiration(*inputs, latitude, MONTHS, tmin=extremes["tmin"])
+    with pytest.raises(ValueError, match="ta, rhm, ws, si, tmin, tmax are"):
+        reference_evapotranspiration(*inputs, latitude, MONTHS, tmin=inputs[0], tmax=inputs[0][:2])
 
 
 def test_an_unknown_elevation_counts_as_sea_level():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,16 @@ def series(block: np.ndarray, axis: DayAxis, units: str) -> xr.DataArray:
     return xr.DataArray(block[0].astype(np.float64), dims="time", coords={"time": days}, attrs={"units": units})
 
 
-def expected(block: np.ndarray, axis: DayAxis, kind: str, base: Years) -> dict[str, xr.DataArray]:
+def expected(
+    block: np.ndarray, axis: DayAxis, kind: str, base: Years, crossing: bool = False
+) -> dict[str, xr.DataArray]:
     """xclim's answers for one variable, before its rule about missing days."""
     if kind == "rain":
         pr = series(block, axis, "mm/day")
         return {
             "rx1day": xi.max_1day_precipitation_amount(pr, freq="YS"),
             "rx5day": xi.max_n_day_precipitation_amount(pr, window=5, freq="YS"),
-            "cdd": xi.maximum_consecutive_dry_days(pr, thresh="1 mm/day", freq="YS", resample_before_rl=False),
+            "cdd": xi.maximum_consecutive_dry_days(pr, thresh="1 mm/day", freq="YS", resample_before_rl=not crossing),
             "rain80": xi.wetdays(pr, thresh="80 mm/day", op=">=", freq="YS"),
             "sdii": xi.daily_pr_intensity(pr, thresh="1 mm/day", freq="YS").fillna(0.0),
         }
@@ -64,20 +67,29 @@ def expected(block: np.ndarray, axis: DayAxis, kind: str, base: Years) -> dict[s
     }
 
 
-def ours(block: np.ndarray, axis: DayAxis, kind: str, base: Years) -> dict[str, np.ndarray]:
+def ours(block: np.ndarray, axis: DayAxis, kind: str, base: Years, crossing: bool = False) -> dict[str, np.ndarray]:
     if kind == "rain":
-        return indices.rain_indices(block, axis)
+        return indices.rain_indices(block, axis, spells_cross_years=crossing)
     percent, compute = (90, indices.warm_indices) if kind == "warm" else (10, indices.cold_indices)
     return compute(block, axis, indices.percentile_of_days(block, axis, base, percent))
 
 
-def assert_equals_xclim(block: np.ndarray, axis: DayAxis, kind: str, base: Years) -> None:
-    gaps = missing_any(series(block, axis, "1"), freq="YS").to_numpy()
-    found, wanted = ours(block, axis, kind, base), expected(block, axis, kind, base)
+def too_many_missing(block: np.ndarray, axis: DayAxis) -> np.ndarray:
+    """(years,): more than 15 days of a year, or more than 3 of a month. xclim has no such rule, only its parts."""
+    absent = np.isnan(block[0])
+    months = np.array([absent[i:j].sum() for i, j in pairwise(axis.month_starts)]).reshape(-1, 12)
+    return (months.sum(axis=1) > 15) | (months.max(axis=1) > 3)
+
+
+def assert_equals_xclim(block: np.ndarray, axis: DayAxis, kind: str, base: Years, crossing: bool = False) -> np.ndarray:
+    """Within the gaps of ETCCDI, xclim's answers before its rule about missing days; returns the years beyond."""
+    gaps = too_many_missing(block, axis)
+    found, wanted = ours(block, axis, kind, base, crossing), expected(block, axis, kind, base, crossing)
     assert found.keys() == wanted.keys()
     for name, values in wanted.items():
         values = np.where(gaps, np.nan, values.to_numpy()).astype(np.float32)
         np.testing.assert_array_equal(found[name][0], values, err_msg=name)
+    return gaps
 
 
 def random_block(axis: DayAxis, kind: str, seed: int, gaps: int) -> np.ndarray:
@@ -115,8 +127,16 @@ def test_the_calendar_day_percentiles_of_seoul_equal_xclims_to_the_last_bit(reco
 @pytest.mark.parametrize("calendar", indices.CALENDARS)
 def test_every_calendar_with_missing_days_gives_xclims_numbers(kind: str, calendar: str) -> None:
     axis = DayAxis.of(Years(1999, 2012), calendar)
-    for seed in range(3):
-        assert_equals_xclim(random_block(axis, kind, seed, gaps=3), axis, kind, Years(2000, 2009))
+    for seed, gaps in enumerate((3, 60, 200)):
+        beyond = assert_equals_xclim(random_block(axis, kind, seed, gaps), axis, kind, Years(2000, 2009))
+    assert beyond.any()
+    assert not beyond.all()
+
+
+@pytest.mark.parametrize("calendar", indices.CALENDARS)
+def test_dry_spells_that_go_on_over_new_year_give_xclims_numbers(calendar: str) -> None:
+    axis = DayAxis.of(Years(1999, 2012), calendar)
+    assert_equals_xclim(random_block(axis, "rain", 5, gaps=20), axis, "rain", axis.years, crossing=True)
 
 
 def test_cells_do_not_touch_each_other(record: Any) -> None:
@@ -128,11 +148,60 @@ def test_cells_do_not_touch_each_other(record: Any) -> None:
             np.testing.assert_array_equal(together[name][cell], values[0])
 
 
-def test_a_dry_spell_over_new_year_belongs_to_the_year_it_begins_in() -> None:
+def test_a_dry_spell_over_new_year_is_cut_or_belongs_to_the_year_it_begins_in() -> None:
     axis = DayAxis.of(Years(2001, 2003), "standard")
     pr = np.full((1, axis.n), 5.0, np.float32)
     pr[0, 365 - 10 : 365 + 20] = 0.0
-    assert indices.rain_indices(pr, axis)["cdd"].tolist() == [[30, 0, 0]]
+    assert indices.rain_indices(pr, axis)["cdd"].tolist() == [[10, 20, 0]]
+    assert indices.rain_indices(pr, axis, spells_cross_years=True)["cdd"].tolist() == [[30, 0, 0]]
+
+
+def test_a_wholly_dry_record_is_dry_in_every_year() -> None:
+    axis = DayAxis.of(Years(2001, 2004), "standard")
+    cdd = indices.rain_indices(np.zeros((1, axis.n), np.float32), axis)["cdd"]
+    assert cdd.tolist() == [[365, 365, 365, 366]]
+
+
+@pytest.mark.parametrize(
+    ("days", "missing"),
+    [
+        ([0, 1, 2], False),  # three of January
+        ([0, 1, 2, 3], True),
+        ([31 * m + d for m in range(5) for d in (1, 2, 3)], False),  # 15, three a month
+        ([31 * m + d for m in range(5) for d in (1, 2, 3)] + [200], True),
+    ],
+)
+def test_a_year_allows_fifteen_missing_days_and_three_a_month(days: list[int], missing: bool) -> None:
+    axis = DayAxis.of(Years(2001, 2002), "standard")
+    x = np.full((1, axis.n), 10.0, np.float32)
+    x[0, days] = np.nan
+    limit = np.full((1, 366), 5.0)
+    found = {**indices.warm_indices(x, axis, limit), **indices.cold_indices(x, axis, limit),
+             **indices.rain_indices(x, axis), "mean": indices.yearly_means(x, axis)}  # fmt: skip
+    for name, values in found.items():
+        assert np.isnan(values[0]).tolist() == [missing, False], name
+
+
+def test_a_missing_day_is_not_a_dry_one_and_closes_no_window() -> None:
+    axis = DayAxis.of(Years(2001, 2001), "noleap")
+    pr = np.full((1, axis.n), 2.0, np.float32)
+    pr[0, 100:105] = 40.0, 40.0, np.nan, 40.0, 40.0
+    pr[0, 200:211] = 0.0
+    pr[0, 205] = np.nan
+    found = indices.rain_indices(pr, axis)
+    assert found["rx1day"][0, 0] == 40
+    assert found["rx5day"][0, 0] == 40 + 40 + 2 * 3  # on either side of the gap
+    assert found["cdd"][0, 0] == 5
+
+
+def test_a_day_without_a_percentile_takes_only_what_is_compared_with_it() -> None:
+    axis = DayAxis.of(Years(2001, 2001), "noleap")
+    x = np.full((1, axis.n), -1.0, np.float32)
+    limit = np.full((1, 365), 5.0)
+    limit[0, :4] = np.nan
+    found = indices.cold_indices(x, axis, limit)
+    assert np.isnan([found["csdi"][0, 0], found["tn10p"][0, 0]]).all()
+    assert (found["fd0"][0, 0], found["tnn"][0, 0]) == (365, -1)
 
 
 def test_a_warm_spell_over_new_year_is_cut_and_both_parts_need_six_days() -> None:
@@ -152,7 +221,7 @@ def test_five_days_over_new_year_count_for_the_second_year() -> None:
 def test_a_year_without_a_wet_day_has_intensity_zero_and_a_missing_year_none() -> None:
     axis = DayAxis.of(Years(2001, 2002), "360_day")
     pr = np.zeros((1, axis.n), np.float32)
-    pr[0, 400] = np.nan
+    pr[0, 400:404] = np.nan
     np.testing.assert_array_equal(indices.rain_indices(pr, axis)["sdii"], [[0, np.nan]])
 
 
@@ -162,7 +231,18 @@ def test_a_cell_without_base_days_has_no_percentile_and_no_index() -> None:
     x[0, : axis.year_starts[2]] = np.nan
     limit = indices.percentile_of_days(x, axis, Years(2001, 2002), 90)
     assert np.isnan(limit).all()
-    assert np.isnan(indices.warm_indices(x, axis, limit)["wsdi"]).all()
+    found = indices.warm_indices(x, axis, limit)
+    assert np.isnan(found["wsdi"]).all()
+    np.testing.assert_array_equal(found["hw33"], [[np.nan, np.nan, 0, 0]])
+
+
+def test_the_dates_of_an_axis_are_those_of_its_calendar() -> None:
+    for calendar, last, leap in (("standard", 1826, "2004-02-29"), ("360_day", 1800, "2004-02-30")):
+        axis = DayAxis.of(Years(2001, 2005), calendar)
+        assert axis.n == last
+        assert axis.date(0) == "2001-01-01"
+        assert leap in {axis.date(day) for day in range(1090, 1160)}
+        assert len({axis.date(day) for day in range(axis.n)}) == axis.n
 
 
 def test_a_month_is_averaged_by_the_wmo_rule_and_summed_only_when_complete() -> None:

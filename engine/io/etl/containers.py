@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import shutil
 import tarfile
@@ -73,10 +74,23 @@ def _expected(path: Path, name: str, kind: Kind, kinds: tuple[Kind, ...]) -> Kin
     if kind in kinds:
         return kind
     with path.open("rb") as stream:
-        text = stream.read(_SHOWN).decode("utf-8", "replace")
+        head = stream.read(_SHOWN)
+    text = _readable(head)
     if text.lstrip()[:1] in ("<", "{"):
         raise SchemaError(f"{name} is an error page, not data: {' '.join(text.split())}")
-    raise SchemaError(f"{name} starts with {text[:4]!r}, expected one of: {', '.join(kinds)}")
+    start = repr(text[:4]) if text else f"the bytes {head[:4].hex(' ')}"
+    raise SchemaError(f"{name} starts with {start}, expected one of: {', '.join(kinds)}")
+
+
+def _readable(head: bytes) -> str:
+    """The beginning of a text in UTF-8 or CP949, cut where it was read; "" for what is neither."""
+    for encoding in ("utf-8", "cp949"):
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(head)
+        except UnicodeDecodeError:
+            continue
+        return text if text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable() else ""
+    return ""
 
 
 def _unpack(path: Path, kind: Kind, suffixes: tuple[str, ...], folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import cf, daily_names, layout, netcdf, packing, regular, timeaxis, units
+from engine.io.etl import cf, daily_files, daily_names, layout, packing, regular, timeaxis, units
+from engine.io.etl.station_tables import PLAIN, TableOptions
 from engine.kernels.indices import DAYS_360, NOLEAP, STANDARD, DayAxis
 from engine.period import Years
 
@@ -26,7 +28,6 @@ UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hur
          "rsds": "MJ/m2/day"}  # fmt: skip
 _CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
               "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
-_LISTED = 5
 #: how days are made of shorter steps, in the words of cdo
 _DAILY = {"tasmax": "daymax", "tasmin": "daymin"}
 
@@ -79,15 +80,22 @@ class DailyRecord:
     files: str
 
     @classmethod
-    def open(cls, stack: ExitStack, paths: Sequence[Path], overrides: Mapping[str, str] | None = None) -> DailyRecord:
+    def open(
+        cls,
+        stack: ExitStack,
+        paths: Sequence[Path],
+        overrides: Mapping[str, str] | None = None,
+        tables: TableOptions = PLAIN,
+    ) -> DailyRecord:
         """Open files for the life of `stack`, on all their years; they must share calendar and scope.
 
         overrides : daily variable -> unit, over the files'
+        tables : what tables of stations do not say themselves
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
-        for path in paths:
-            for piece in _pieces_of(stack.enter_context(netcdf.dataset(path)), path.name, overrides or {}):
+        for data, file in daily_files.opened(stack, paths, tables):
+            for piece in _pieces_of(data, file, overrides or {}):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -96,9 +104,9 @@ class DailyRecord:
         covered = Years(min(span.first for span in spans), max(span.last for span in spans))
         axis = DayAxis.of(covered, calendar)
         for name, group in pieces.items():
-            days = np.concatenate([piece.days(axis) for piece in group])
-            if doubled := len(days) - len(np.unique(days)):
+            if doubled := _doubled(group, axis):
                 raise SchemaError(f"{files}: {doubled} days of {name} come twice")
+            days = np.concatenate([piece.days(axis) for piece in group])
             if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
                 raise SchemaError(f"{files}: {found} data of {name}, expected daily")
         return cls(pieces, axis, scope, covered, files)
@@ -110,20 +118,8 @@ class DailyRecord:
         return replace(self, axis=DayAxis.of(years, self.axis.calendar))
 
     def lattice(self) -> tuple[float, float, int, int, float]:
-        """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses points that form no regular lattice."""
+        """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses what forms no regular lattice."""
         first = next(iter(self.pieces.values()))[0]
-        if first.is_list:
-            listed = zip(first.latitude[:_LISTED], first.longitude[:_LISTED], strict=True)
-            places = "; ".join(f"{north:g} {east:g}" for north, east in listed)
-            more = "; ..." if len(first.latitude) > _LISTED else ""
-            raise SettingsError(
-                f"{first.file} is a list of {len(first.latitude)} places (latitude, longitude: {places}{more}), which"
-                " have no step: give the lattice whose cells hold them (--lattice grid.toml)"
-            )
-        if len(first.latitude) == len(first.longitude) == 1:
-            raise SettingsError(
-                f"{first.file} holds one point, which has no step: give the lattice (--lattice grid.toml)"
-            )
         return regular.lattice_of(first.latitude, first.longitude, first.file)
 
     def read(self, name: str, grid: GridDefinition, rows: slice) -> Float32:
@@ -239,6 +235,20 @@ def _known_calendar(piece: _Piece) -> str:
     return _CALENDARS[calendar]
 
 
+def _doubled(group: Sequence[_Piece], axis: DayAxis) -> int:
+    """Days that the pieces of one variable hold twice at the same place; files of different stations share days."""
+    days = [piece.days(axis) for piece in group]
+    doubled = sum(len(each) - len(np.unique(each)) for each in days)
+    places = [
+        {*zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=False)} if piece.is_list else set()
+        for piece in group
+    ]
+    for (one, here), (other, there) in combinations(enumerate(places), 2):
+        if not (group[one].is_list and group[other].is_list and here.isdisjoint(there)):
+            doubled += len(np.intersect1d(days[one], days[other]))
+    return doubled
+
+
 def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
     """A part of a piece, asked for and given in the order of `axes`, in the unit that is computed in."""
     key = [slice(None)] * len(part)
@@ -257,8 +267,7 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
 
 def _held(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints, Ints]:
     """Number, lattice row and column of the places of a list that lie on the lattice; refuses two in one cell."""
-    east = (piece.longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2 + grid.lon0
-    ids = grid.locate(piece.latitude, east).astype(np.int64)
+    ids = grid.locate_around(piece.latitude, piece.longitude).astype(np.int64)
     place = np.flatnonzero(ids)
     cells = ids[place] - 1
     if not len(place):
