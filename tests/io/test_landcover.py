@@ -138,7 +138,7 @@ def test_sheets_without_legend_crs_or_known_classes_are_refused(laid):  # noqa: 
     with pytest.raises(SchemaError, match="no pixel lies on the lattice when read as EPSG:5174"):
         load(laid, crs="EPSG:5174")
     path.write_text("<html>")
-    with pytest.raises(SchemaError, match=r"a\.tif cannot be read"):
+    with pytest.raises(SchemaError, match=r"a\.tif is an error page, not data"):
         load(laid)
     (folder / "legend.toml").write_text('[classes]\n1 = "ocean"')
     with pytest.raises(SchemaError, match="1 = 'ocean'; classes are urban"):
