@@ -99,6 +99,7 @@ class Run:
     directory: RunDirectory
     identity: Mapping[str, object]
     watch: Watch
+    announce: Callable[[str], None]
 
 
 #: computes and stores the missing blocks of a run, in any order, each once
@@ -135,12 +136,14 @@ def execute(
     runs: Path | str,
     *,
     progress: Callable[[int, int], None],
+    announce: Callable[[str], None] = lambda _: None,
     runner: Runner | None = None,
 ) -> Outcome:
     """Run a batch to its end; on any error what was published before is still there.
 
     runs     : folder of the run directories, or an fsspec URL
     progress : called with (cells done, cells in all)
+    announce : told what goes on now, such as compiling: a rate of cells counts no time before it was told
     runner   : who computes the blocks; None: this process
     raises   : BusyError while another run of the kind is going; SettingsError for a request that does not fit;
                EngineError when data, database or disk fail
@@ -161,6 +164,7 @@ def execute(
             directory=directory,
             identity=identity,
             watch=watch,
+            announce=announce,
         )
         _compute(run, runner or in_process, progress)
 
@@ -242,12 +246,14 @@ def _compute(run: Run, runner: Runner, progress: Callable[[int, int], None]) -> 
 def in_process(run: Run) -> Iterator[StoredBlock]:
     """The missing blocks in order, by this process; one is stored while the next is computed."""
     started = time.perf_counter()
-    kernels.warm_up()
+    kernels.warm_up(run.announce)
     run.watch.add("compile", time.perf_counter() - started)
+    run.announce("preparing reference tables")
     started = time.perf_counter()
     reference, failed = make_reference(run.source, run.plan)
     run.watch.add("prepare", time.perf_counter() - started)
     todo = run.directory.missing
+    run.announce("computing")
 
     def store(number: int, result: BlockResult, notes: BlockNotes) -> tuple[StoredBlock, float]:
         started = time.perf_counter()

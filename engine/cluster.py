@@ -178,7 +178,8 @@ def _nothing_left_to_read(*_: object) -> NoReturn:
 
 @cache
 def _compile() -> None:
-    """Once a process, at its first block, so on all workers at the same time."""
+    """Once a process: of the workers of one machine one compiles, the others wait and load."""
+    kernels.keep_compiled_in(settings.load().kernel_cache)
     kernels.warm_up()
 
 
@@ -217,6 +218,11 @@ class Cluster:
 
         raises : ClusterError when workers or scheduler are lost for good; what a worker raised, with its name
         """
+        run.announce("workers load or compile their kernels")
+        started = time.perf_counter()
+        self._client.run(_compile, on_error="ignore")  # a worker that comes later does it at its first block
+        run.watch.add("compile", time.perf_counter() - started)
+        run.announce("preparing reference tables")
         started = time.perf_counter()
         reference, failed = make_reference(run.source, run.plan)
         job = Job(
@@ -235,6 +241,7 @@ class Cluster:
             facts=facts_of(run.plan, reference, failed),
         )
         run.watch.add("prepare", time.perf_counter() - started)
+        run.announce("computing")
         yield from self._blocks(job, run)
 
     def _blocks(self, job: Job, run: Run) -> Iterator[StoredBlock]:

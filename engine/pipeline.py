@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from engine import quality
+from engine import kernels, quality
 from engine.block import INPUT_FAULTS, BlockResult, compute_block
 from engine.errors import EngineError, SettingsError
 from engine.guard import BlockNotes, check_cells, check_panel, check_scenarios, check_tables, readers, settle, without
@@ -23,7 +23,8 @@ from engine.io.source import ClimateSource
 from engine.panel import Panel
 from engine.period import Years
 from engine.plan import DEFAULT_PERIODS, OBSERVED, Plan, make_plan
-from engine.risks.edition import DEFAULT_EDITION, Edition, load_edition
+from engine.risks.edition import Edition, load_edition
+from engine.risks.editions import DEFAULT_EDITION
 from engine.risks.inputs import Reference
 from engine.risks.registry import RISKS, parse_risks
 from engine.scenario import Scenario
@@ -217,6 +218,7 @@ def run(
     )
     chosen = active_cells(source, cells)
     ranges = ranges_of(chosen, block_cells, source.cuts)
+    kernels.warm_up()
     reference, broken = make_reference(source, plan)
     probability, hazard, notes, done = [], [], [], 0
     for _, result, note in compute_blocks(source, plan, reference, broken, chosen, ranges, range(len(ranges))):

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     etl_workers: Count = Field(4, description="database connections of the loaders")
     block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
+    kernel_cache: str | None = Field(
+        None,
+        description="folder of compiled kernels, or off; not set: ~/.cache/climate-risk-engine/kernels",
+    )
     edition: str | None = Field(None, description="methodology of batches, NAME or FILE; not set: that of --help")
     keep_runs: Count | None = Field(None, description="run directories that `jobs.clean` keeps; not set: all")
     keep_portfolio_days: Count | None = Field(
@@ -138,7 +142,9 @@ class Settings(BaseSettings):
         "fail", description="a risk without its spatial input fails, or takes the national mean, flagged"
     )
 
-    @field_validator("sample_limit", "keep_runs", "keep_portfolio_days", "data_dir", "edition", mode="before")
+    @field_validator(
+        "sample_limit", "kernel_cache", "keep_runs", "keep_portfolio_days", "data_dir", "edition", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -68,28 +69,51 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
+class CellProgress(Protocol):
+    """How far a batch is. Rate and remaining time count from the latest `announce`: not from before, not compiling."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many cells are done."""
+
+    def announce(self, what: str) -> None:
+        """Something begins that is worth a word."""
+
+
 @contextmanager
-def cell_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback (done, in all): rate and remaining time, as a bar or as a line every ten seconds."""
-    if sys.stderr.isatty():
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+def cell_progress(what: str) -> Iterator[CellProgress]:
+    """Progress as a bar on a terminal, elsewhere as a line every ten seconds."""
+    if not sys.stderr.isatty():
+        yield _Lines(what)
         return
-    yield _Lines(what)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield _Bar(bar, what)
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f} cells/s" if task.speed else "")
+
+
+class _Bar:
+    def __init__(self, bar: Progress, what: str) -> None:
+        self._bar, self._what = bar, what
+        self._task = bar.add_task(what, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+
+    def announce(self, what: str) -> None:
+        task = self._bar.tasks[0]
+        description = f"{self._what}: {what}"
+        self._bar.reset(self._task, total=task.total, completed=int(task.completed), description=description)
 
 
 class _Lines:
@@ -108,3 +132,7 @@ class _Lines:
         rate = (done - self._first) / max(now - self._started, 1e-9)
         left = f", {(total - done) / rate:,.0f} s left" if rate > 0 and done < total else ""
         log.info("%s: %d of %d cells, %s cells/s%s", self._what, done, total, f"{rate:,.0f}", left)
+
+    def announce(self, what: str) -> None:
+        log.info("%s: %s", self._what, what)
+        self._started = time.monotonic()

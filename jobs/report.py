@@ -27,8 +27,8 @@ from engine.io.embedded import EmbeddedServer
 from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
 from engine.report import maps, page, places
 from engine.report.page import Earlier, Input, Warehouse
-from engine.risks import load_edition
-from engine.risks.edition import EDITIONS, Edition
+from engine.risks import EDITIONS, load_edition
+from engine.risks.edition import Edition
 from engine.settings import Settings
 from jobs import _addresses, _console, _home
 

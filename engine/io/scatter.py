@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
+from numba import types
 from numpy.typing import NDArray
 from psycopg import pq
 
 from engine.errors import SchemaError, SettingsError, SourceError
 from engine.io.copy_binary import EPOCH_DAYS
+from engine.io.foreign import address_of, caller
 from engine.kernels._compile import helper
 from engine.period import Years
 
@@ -75,9 +77,9 @@ def place(
     if result.status != pq.ExecStatus.COPY_OUT:
         raise SourceError(_message(result, connection))
     steps = len(filled) // len(cells)
-    loop = _loop()
-    status, *counts = loop(
-        connection.pgconn.pgconn_ptr,  # type: ignore[attr-defined]  # of the compiled forms only, asked for in _loop
+    status, *counts = _place(
+        _functions(),
+        connection.pgconn.pgconn_ptr,  # type: ignore[attr-defined]  # of the compiled forms only, asked for before
         np.zeros(1, np.intp), np.empty(_MESSAGE, np.uint8),
         cells, first, step_of_time, steps, filled, out.view(np.int32),
     )  # fmt: skip
@@ -100,76 +102,74 @@ def _message(result: Any, connection: psycopg.Connection) -> str:
     return text.strip().splitlines()[0]
 
 
-def _libpq() -> ctypes.CDLL:
-    """The very library that holds psycopg's connections: a symbol is looked up in a module and what it links to."""
+@cache
+def _functions() -> tuple[int, int, int]:
+    """Addresses of PQgetCopyData, PQfreemem and memmove.
+
+    Of the very library that holds psycopg's connections: a symbol is looked up in a module and what it links to.
+    """
     if pq.__impl__ not in ("binary", "c"):
         raise SettingsError(
             f"PSYCOPG_IMPL={pq.__impl__}: reading a warehouse needs psycopg's compiled form (psycopg[binary])"
         )
-    return ctypes.CDLL(import_module(f"psycopg_{pq.__impl__}.pq").__file__)
+    library = ctypes.CDLL(import_module(f"psycopg_{pq.__impl__}.pq").__file__)
+    return address_of(library.PQgetCopyData), address_of(library.PQfreemem), address_of(ctypes.memmove)
 
 
-@cache
-def _loop() -> Any:
-    """Compile the loop around this process's libpq."""
-    library = _libpq()
-    next_message, release = library.PQgetCopyData, library.PQfreemem
-    next_message.argtypes, next_message.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int], ctypes.c_int
-    release.argtypes, release.restype = [ctypes.c_void_p], None
-    copy = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
-        ctypes.cast(ctypes.memmove, ctypes.c_void_p).value or 0
-    )
+_next_message = caller(types.intc, (types.intp, types.intp, types.intc))
+_release = caller(types.void, (types.intp,))
+_copy = caller(types.intp, (types.intp, types.intp, types.intp))
 
-    @helper
-    def loop(
-        connection: int, message: NDArray[np.intp], data: NDArray[np.uint8], cells: Int32, first: int,
-        step_of_time: Int32, steps: int, filled: NDArray[np.bool_], out: Int32,
-    ) -> tuple[int, int, int, int]:  # fmt: skip
-        strays, doubled, rows, row, start = 0, 0, 0, 0, 19
-        while True:
-            size = next_message(connection, message.ctypes.data, 0)
-            if size <= 0:
-                return size, rows, strays, doubled
-            fits = size <= data.size
-            if fits:
-                copy(data.ctypes.data, message[0], size)
-            release(message[0])
-            if not fits:
+
+@helper
+def _place(
+    functions: tuple[int, int, int], connection: int, message: NDArray[np.intp], data: NDArray[np.uint8],
+    cells: Int32, first: int, step_of_time: Int32, steps: int, filled: NDArray[np.bool_], out: Int32,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    next_message, release, copy = functions
+    strays, doubled, rows, row, start = 0, 0, 0, 0, 19
+    while True:
+        size = _next_message(next_message, connection, message.ctypes.data, np.intc(0))
+        if size <= 0:
+            return size, rows, strays, doubled
+        fits = size <= data.size
+        if fits:
+            _copy(copy, data.ctypes.data, message[0], size)
+        _release(release, message[0])
+        if not fits:
+            return _MALFORMED, rows, strays, doubled
+        # the first message begins with the header: 11 bytes of signature, flags, length of an extension
+        at = start + _integer(data, 15) if start else 0
+        start = 0
+        while at + 2 <= size:
+            count = data[at] << 8 | data[at + 1]
+            at += 2
+            if count == 0xFFFF:  # the trailer
+                break
+            if count != out.shape[0] + 2 or at + 4 * count > size:
                 return _MALFORMED, rows, strays, doubled
-            # the first message begins with the header: 11 bytes of signature, flags, length of an extension
-            at = start + _integer(data, 15) if start else 0
-            start = 0
-            while at + 2 <= size:
-                count = data[at] << 8 | data[at + 1]
-                at += 2
-                if count == 0xFFFF:  # the trailer
-                    break
-                if count != out.shape[0] + 2 or at + 4 * count > size:
-                    return _MALFORMED, rows, strays, doubled
-                grid_id, at = _field(data, at, _NO_KEY)
-                time, at = _field(data, at, _NO_KEY)
+            grid_id, at = _field(data, at, _NO_KEY)
+            time, at = _field(data, at, _NO_KEY)
+            if at < 0:
+                return _MALFORMED, rows, strays, doubled
+            if cells[row] != grid_id:  # rows of one cell usually follow each other
+                row = _find(cells, grid_id)
+            key = time - first
+            step = step_of_time[key] if 0 <= key < step_of_time.size else -1
+            slot = row * steps + step
+            wanted = cells[row] == grid_id
+            if wanted and step < 0:
+                strays += 1
+            elif wanted:
+                doubled += filled[slot]
+                filled[slot] = True
+                rows += 1
+            for v in range(out.shape[0]):
+                bits, at = _field(data, at, _NAN)
                 if at < 0:
                     return _MALFORMED, rows, strays, doubled
-                if cells[row] != grid_id:  # rows of one cell usually follow each other
-                    row = _find(cells, grid_id)
-                key = time - first
-                step = step_of_time[key] if 0 <= key < step_of_time.size else -1
-                slot = row * steps + step
-                wanted = cells[row] == grid_id
-                if wanted and step < 0:
-                    strays += 1
-                elif wanted:
-                    doubled += filled[slot]
-                    filled[slot] = True
-                    rows += 1
-                for v in range(out.shape[0]):
-                    bits, at = _field(data, at, _NAN)
-                    if at < 0:
-                        return _MALFORMED, rows, strays, doubled
-                    if wanted and step >= 0:
-                        out[v, slot] = bits
-
-    return loop
+                if wanted and step >= 0:
+                    out[v, slot] = bits
 
 
 @helper

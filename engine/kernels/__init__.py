@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
+from engine.kernels import _cache
+from engine.kernels._cache import choose as keep_compiled_in
 from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
 from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
 from engine.kernels.evapotranspiration import reference_evapotranspiration
@@ -21,7 +26,9 @@ __all__ = [
     "annual_surplus",
     "baseline_quantiles",
     "bin_probabilities",
+    "cache_folder",
     "fire_weather_index",
+    "keep_compiled_in",
     "period_mean",
     "reference_evapotranspiration",
     "typhoon_cyclone_index",
@@ -32,14 +39,34 @@ __all__ = [
 ]
 
 
-def warm_up() -> None:
-    """Compile what the jobs run, on tiny inputs of the types they use: some seconds, once a process."""
+def warm_up(announce: Callable[[str], None] | None = None) -> bool:
+    """Have the kernels that the jobs run compiled: once for a version of them, some seconds; later processes load them.
+
+    announce : told what is waited for, when there is anything to wait for
+    returns  : whether they are on disk now, for other processes
+    """
+    if _cache.complete():
+        return True  # each is loaded at its first call
+    tell = announce or (lambda _: None)
+    with _cache.filling(tell):
+        if not _cache.complete():
+            tell("compiling kernels, once for this version" if _cache.folder() else "compiling kernels (no cache)")
+            _call_all()
+    return _cache.complete()
+
+
+def cache_folder() -> Path | None:
+    """Folder of the compiled kernels of this version; None when they are not to be kept, or cannot be."""
+    return _cache.folder()
+
+
+def _call_all() -> None:
+    """Call every kernel of the jobs on tiny inputs of the types they use."""
     months = np.full((1, 12), 10.0, np.float32)
     bin_probabilities(np.zeros((1, 20), np.float32), [1.0], lower=0.0, atom=True, damage_rates=[0.0, 0.1])
     fire_weather_index(months, months, months, months)
     annual_maximum(months[None])
-    for years in (months, months.astype(np.float64)):
-        period_mean(years, slice(0, 12), 1.0)
+    period_mean(months, slice(0, 12), 1.0)
     reference_evapotranspiration(months, months, months, months, [37.0], np.arange(1, 13))
     fix, unknown = np.zeros(1), np.full(1, np.nan)
     track = TyphoonTrack(np.zeros(1, np.int64), fix, fix, fix, np.zeros(1, np.uint8), *(unknown,) * 7)

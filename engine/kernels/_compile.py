@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+
+from engine.kernels import _cache
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,16 +19,12 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     Threads only ever split cells: the bytes of a result depend neither on their number nor on the blocks.
     A parallel kernel must never run in two threads at once (numba's default thread layer aborts the process).
     """
-    # fastmath off: NaN means "missing" here, and fast-math lets the compiler delete isnan().
-    # cache off: a disk cache shared by processes that start together loses entries or crashes.
-    # nogil: the thread that reads the next block goes on meanwhile.
-    compiled = numba.njit(parallel=True, fastmath=False, cache=False, error_model="numpy", nogil=True)(func)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(func, parallel=True, fastmath=False)
 
 
 def helper(func: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that kernels call for one cell, or a serial loop that releases the GIL."""
-    return cast("Callable[P, R]", numba.njit(fastmath=False, cache=False, error_model="numpy", nogil=True)(func))
+    return _compiled(func, fastmath=False)
 
 
 def arithmetic(func: Callable[P, R]) -> Callable[P, R]:
@@ -36,5 +34,14 @@ def arithmetic(func: Callable[P, R]) -> Callable[P, R]:
     # Neither lets the compiler assume that NaN or inf cannot occur, as full fast-math does, and neither looks at
     # the data: the order of a sum depends on its length only, so neither threads nor blocks move a byte.
     # Another processor may choose another order: expect 1e-15 between machines, not identity.
-    flags = {"contract", "reassoc"}
-    return cast("Callable[P, R]", numba.njit(fastmath=flags, cache=False, error_model="numpy", nogil=True)(func))
+    return _compiled(func, fastmath={"contract", "reassoc"})
+
+
+def _compiled(func: Callable[P, R], **flags: Any) -> Callable[P, R]:
+    # fastmath off in kernels: NaN means "missing" here, and fast-math lets the compiler delete isnan().
+    # nogil: the thread that reads the next block goes on meanwhile.
+    # cache: ours, not numba's, which looks at the file of the outermost function only, and whose index loses
+    # entries when processes start together.
+    compiled = numba.njit(cache=False, error_model="numpy", nogil=True, **flags)(func)
+    _cache.keep(compiled)
+    return cast("Callable[P, R]", compiled)

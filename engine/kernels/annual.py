@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
-from engine.kernels._compile import kernel
+from engine.kernels._compile import helper, kernel
 
 #: a year with fewer valid months is missing
 MIN_MONTHS = 10
@@ -58,8 +58,8 @@ def period_mean(years: ArrayLike, columns: slice, min_share: float) -> NDArray[n
     if values.ndim != 2 or not 0 <= columns.start < columns.stop <= values.shape[1]:
         raise ValueError(f"no columns {columns.start}..{columns.stop} in years of shape {values.shape}")
     out = np.empty(len(values))
-    dtype = np.float32 if values.dtype == np.float32 else np.float64
-    _fill_means(np.require(values, dtype, ["C"]), columns.start, columns.stop, min_share, out)
+    # float64 always, which changes no value: one compiled form, and a matrix of years is small
+    _fill_means(np.require(values[:, columns], np.float64, ["C", "A", "W"]), min_share, out)
     return out
 
 
@@ -101,14 +101,13 @@ def _fill(months: NDArray[np.floating], loss: NDArray[np.floating], kind: int, o
                 out[c, y] = total * 12.0 / valid
 
 
-@kernel
-def _fill_means(years: NDArray[np.floating], first: int, last: int, min_share: float, out: NDArray[np.float64]) -> None:
-    for c in prange(out.shape[0]):
+@helper
+def _fill_means(years: NDArray[np.float64], min_share: float, out: NDArray[np.float64]) -> None:
+    for c in range(out.shape[0]):
         valid, total = 0, 0.0
-        for y in range(first, last):
-            value: float = np.float64(years[c, y])
+        for value in years[c]:
             if not math.isnan(value):
                 valid += 1
                 total += value
-        enough = valid > 0 and valid >= min_share * (last - first)
+        enough = valid > 0 and valid >= min_share * years.shape[1]
         out[c] = total / valid if enough else math.nan

@@ -38,7 +38,9 @@ def _chord2(places: Floats, k: int, x: float, y: float, z: float) -> float:
 @helper
 def _middle(cells: Floats) -> tuple[float, float, float, float]:
     """Unit vector of the middle of a tile, and the distance of its farthest cell, km."""
-    x, y, z = cells[:, 0].sum(), cells[:, 1].sum(), cells[:, 2].sum()
+    x, y, z = 0.0, 0.0, 0.0
+    for c in range(cells.shape[0]):
+        x, y, z = x + cells[c, 0], y + cells[c, 1], z + cells[c, 2]
     length = math.sqrt(x * x + y * y + z * z)
     if length == 0.0:  # cells all around the earth: any middle will do, every cell lies within half of it
         return 1.0, 0.0, 0.0, math.pi * EARTH_RADIUS
@@ -133,8 +135,10 @@ def fill_index(
                 n += 1
                 if d + rho < reach and driest <= wettest:
                     floor = max(floor, (wind[k] + driest) * (1.0 - (d + rho) / reach))
+            # loops over p, not slices: numba takes two seconds longer to compile those
             for c in range(start, stop):
-                highest[:] = 0.0
+                for p in range(rain.shape[1]):
+                    highest[p] = 0.0
                 for i in range(n):
                     if most[i] >= floor:
                         k = chosen[i]
@@ -143,7 +147,8 @@ def fill_index(
                             nearness = 1.0 - _distance(chord2) / reach
                             for p in range(rain.shape[1]):
                                 highest[p] = max(highest[p], (wind[k] + rain[c, p]) * nearness)
-                total[c - start] += highest
+                for p in range(rain.shape[1]):
+                    total[c - start, p] += highest[p]
         for c in range(start, stop):
             for p in range(rain.shape[1]):
                 out[c, p] = math.nan if math.isnan(rain[c, p]) else total[c - start, p] / first.shape[0]

@@ -23,10 +23,9 @@ from typing import Any
 
 from engine.errors import DefinitionError, SettingsError
 from engine.risks.definition import Bins, Intensity
+from engine.risks.editions import EDITIONS
 from engine.risks.registry import RISKS
 
-EDITIONS = ("2025-11", "2025-12")
-DEFAULT_EDITION = EDITIONS[0]
 _LISTS = {"edges", "damage_rates", "fallback"}
 _TYPES: dict[str, tuple[type, ...]] = {
     "intensity": (str,),

@@ -1,0 +1,156 @@
+"""The folder of compiled kernels: where it lies, who may fill it, and how a file gets in and out whole.
+
+Files are written aside and renamed, and never changed, so processes that start together lose nothing; a file whose
+checksum is wrong counts as absent. Whatever goes wrong here costs the time to compile and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+log = logging.getLogger("engine")
+
+OFF = "off"
+#: folders of other versions that are kept beside the one in use
+KEEP_OTHERS = 3
+#: seconds that a process waits for another one to compile before it compiles for itself
+PATIENCE = 300.0
+_COMPLETE = "complete"
+_KEY_FORM = re.compile("[0-9a-f]{16}")
+_MAGIC = b"climate-risk-engine kernel 1\n"
+_HEAD = len(_MAGIC) + 32
+
+
+def roots(chosen: str | None) -> list[Path]:
+    """Folders of all versions, in the order they are tried: `chosen`, else KERNEL_CACHE; then the user's own cache.
+
+    The second is for an image whose folder was filled on another kind of processor and is read-only now.
+    """
+    said = chosen or os.environ.get("KERNEL_CACHE")
+    if said == OFF:
+        return []
+    return [path for path in (said and Path(said).absolute(), _of_user()) if path]
+
+
+def _of_user() -> Path | None:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not Path(base).is_absolute():  # a relative one is to be ignored, says its specification
+        home = os.path.expanduser("~")  # noqa: PTH111 (Path.expanduser raises for a user without a home)
+        if not Path(home).is_absolute():
+            return None
+        base = f"{home}/.cache"
+    return Path(base, "climate-risk-engine", "kernels")
+
+
+def prepare(folder: Path) -> bool:
+    """Make the folder of a version; False when there is none and none can be made, or others may write to it."""
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        state = folder.stat()
+    except OSError as err:
+        _not_kept(folder, err.strerror or str(err))
+        return False
+    if state.st_mode & stat.S_IWOTH or state.st_uid not in (0, os.geteuid()):
+        # an entry is code: whoever may write one would run it here
+        log.warning("kernels are compiled in every process: %s can be written by another user", folder)
+        return False
+    with contextlib.suppress(OSError):
+        os.utime(folder)  # says when it was last used
+    return True
+
+
+def complete(folder: Path) -> bool:
+    """Whether a process has filled the folder."""
+    return (folder / _COMPLETE).is_file()
+
+
+def finish(folder: Path) -> None:
+    """Say that the folder is filled, and remove those of other versions but for the ones used last."""
+    if not write(folder / _COMPLETE, b""):
+        return
+    with contextlib.suppress(OSError):
+        # the folder above may be anybody's choice: nothing is touched that was not made here
+        made_here = (lock.parent for lock in folder.parent.glob("*/lock"))
+        others = [other for other in made_here if _KEY_FORM.fullmatch(other.name) and other != folder]
+        for other in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[KEEP_OTHERS:]:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, announce: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a folder; go on without it when it cannot be had: two processes then compile the same.
+
+    announce : told when this process has to wait for another one
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context((folder / "lock").open("a"))
+            _wait(file.fileno(), announce)
+        except OSError as err:  # read-only, another owner, or a file system without locks
+            log.debug("no lock in %s: %s", folder, err)
+        yield
+
+
+def _wait(lock: int, announce: Callable[[str], None]) -> None:
+    give_up, told = time.monotonic() + PATIENCE, False
+    while time.monotonic() < give_up:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            if err.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        else:
+            return
+        if not told:
+            announce("waiting for another process that compiles the kernels")
+            told = True
+        time.sleep(0.1)
+
+
+def read(path: Path) -> bytes | None:
+    """What a file holds; None when it is absent, cannot be read, or was damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    body = content[_HEAD:]
+    if content[:_HEAD] != _MAGIC + hashlib.sha256(body).digest():
+        log.warning("a cached kernel is damaged and is compiled again: %s", path)
+        return None
+    return body
+
+
+def write(path: Path, body: bytes) -> bool:
+    """Write a file aside and rename it; False when that cannot be done (read-only, other owner, full disk)."""
+    aside = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            aside = Path(file.name)
+            file.write(_MAGIC + hashlib.sha256(body).digest() + body)
+            os.fchmod(file.fileno(), 0o444)
+        aside.replace(path)
+    except OSError as err:
+        if aside is not None:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+        _not_kept(path.parent, err.strerror or str(err))
+        return False
+    return True
+
+
+@cache
+def _not_kept(folder: Path, why: str) -> None:
+    log.info("compiled kernels are not kept in %s: %s", folder, why)
