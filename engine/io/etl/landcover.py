@@ -108,7 +108,7 @@ def read_legend(path: Path) -> dict[int, int]:
         raise SchemaError(f'legend {path.name} needs one table [classes] with lines such as 310 = "forest"')
     for value, name in classes.items():
         if not (value.isdecimal() and len(value) <= _LEGEND_DIGITS and name in CLASSES):
-            raise SchemaError(f"legend {path.name}: {value} = {name!r}; classes are {', '.join(CLASSES)}")
+            raise SchemaError(f"legend {path.name}: {value[:40]} = {name!r}; classes are {', '.join(CLASSES)}")
     return {int(value): CLASSES.index(name) for value, name in classes.items()}
 
 

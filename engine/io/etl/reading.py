@@ -140,7 +140,7 @@ def toml_of(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(bytes_of(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as err:  # not UTF-8, not TOML, a number or a date that Python does not have
-        raise SchemaError(f"{path} cannot be read: {err}") from err
+        raise SchemaError(f"{path.name} cannot be read: {err}") from err
 
 
 def cut_short(text: str) -> bool:

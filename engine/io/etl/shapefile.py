@@ -6,6 +6,7 @@ Layout: ESRI (1998), ESRI Shapefile Technical Description; the attributes: dBase
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.io.etl import files, reading
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -66,6 +69,26 @@ def outside_their_boxes(bounds: Floats, stated: Floats) -> NDArray[np.bool_]:
     room = _BOX_TOLERANCE * np.abs(stated).max(1, keepdims=True)
     beyond = (bounds - stated) * np.array([-1, -1, 1, 1]) > room
     return np.asarray(known & beyond.any(1))
+
+
+def encoding(path: Path) -> str | None:
+    """Of the text in the attributes: what a .cpg says (None: left to GDAL), else UTF-8 where it is that, else cp949.
+
+    A shapefile that names no encoding comes from a Korean Windows, or from a program that writes UTF-8 without a word.
+    """
+    parts = {part.suffix.lower(): part for part in files.parts(path)}
+    if ".cpg" in parts:
+        return None
+    raw = reading.bytes_of(parts[".dbf"])
+    text = raw[int.from_bytes(raw[8:10], "little") :]
+    for name in ("utf-8", "cp949"):
+        try:
+            text.decode(name)
+        except UnicodeDecodeError:
+            continue
+        return name
+    log.warning("%s holds text that is neither UTF-8 nor cp949: some letters are lost", parts[".dbf"].name)
+    return "cp949"
 
 
 def _length_stated(path: Path) -> int:

@@ -59,14 +59,12 @@ def read_with_pyogrio(path: Path) -> Stored:
         import pyogrio
     except ImportError:
         raise SchemaError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
-    # a shapefile that names no encoding comes from a Korean Windows; GDAL would read it as Latin-1
     shp = path.suffix.lower() == ".shp"
-    korean = shp and not any(path.with_suffix(end).exists() for end in (".cpg", ".CPG"))
     expected = shapefile.whole(path) if shp else _rows_of_geopackage(path)
     with reading(path, (RuntimeError,)), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            meta, _, wkb, columns = pyogrio.raw.read(path, encoding="cp949" if korean else None)
+            meta, _, wkb, columns = pyogrio.raw.read(path, encoding=shapefile.encoding(path) if shp else None)
         except UnboundLocalError as err:  # pyogrio 0.13: GDAL has read the CRS and cannot write it down
             beside = "the .prj beside it" if shp else "its table of CRS"
             raise SchemaError(f"{path.name}: {beside} states a CRS that cannot be understood; mend it") from err
