@@ -181,15 +181,20 @@ class Bench:
         """Damage one file, load, look, put everything back."""
         rng = np.random.default_rng([seed, list(CASES).index(self.case.name), number])
         path = self.files[int(rng.integers(len(self.files)))]
+        content, change = mutated(self.originals[path], path.name, rng)
+        outcome, said = self.outcome_of(path, content, change)
+        return Verdict(self.case.name, number, path.name, change, outcome, said)
+
+    def outcome_of(self, path: Path, content: bytes, change: str) -> tuple[str, str]:
+        """What becomes of one file with this content in the place of its own, and the last thing said of it."""
         original = self.originals[path]
-        content, change = mutated(original, path.name, rng)
         try:
             path.write_bytes(content)
             said = self._load()
             outcome = EQUAL if content == original else self._outcome(path, original, content, change, said)
         finally:
             path.write_bytes(original)
-        return Verdict(self.case.name, number, path.name, change, outcome, _last(said))
+        return outcome, _last(said)
 
     def _outcome(self, path: Path, original: bytes, content: bytes, change: str, said: Said) -> str:
         if "Traceback" in said.text or "failed unexpectedly" in said.text:

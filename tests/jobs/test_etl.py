@@ -120,7 +120,6 @@ def test_a_broken_file_stops_its_own_loader_and_the_summary_says_why(warehouse, 
     status = {line.split()[0]: line.split()[1:3] for line in printed.splitlines() if line.split()[:1][0:1]}
     assert status["grid"] == ["location_grid", "published"]
     assert status["besttrack"] == ["api_typhoon_besttrack", "published"]
-    assert "tables=8 failed=6" in caplog.text
     assert "Traceback" not in caplog.text
     with psycopg.connect(warehouse) as connection:
         [published] = connection.execute("SELECT array_agg(loader ORDER BY 1) FROM etl_load WHERE status = 'published'")
