@@ -70,7 +70,7 @@ def load(
         except EngineError as err:
             if connection.closed or connection.broken:
                 raise
-            reports.append(replace(blank, status="failed", message=str(err)))
+            reports.append(replace(loading.failed(NAME, err), table=table, files=len(paths)))
     return reports
 
 

@@ -24,6 +24,8 @@ _HEADER, _ENTRY = 100, 8
 _MAGIC, _VERSION = 9994, 1000
 #: types of records that begin with their own box: lines, polygons, points in sets, with z and m
 _BOXED = (3, 5, 8, 13, 15, 18, 23, 25, 28)
+#: bytes of a record's type and box
+_BOX_ENDS = 36
 _KEPT, _DELETED = 0x20, 0x2A
 #: of the largest coordinate; writers round
 _BOX_TOLERANCE = 1e-6
@@ -53,12 +55,13 @@ def whole(path: Path) -> int:
 def boxes(path: Path) -> Floats:
     """(records, 4) west, south, east, north that the records state, in the file's CRS; NaN without."""
     offsets, sizes = _index(next(part for part in files.parts(path) if part.suffix.lower() == ".shx"))
-    raw = np.memmap(path, np.uint8, "r")
     found = np.full((len(offsets), 4), np.nan)
-    for number, (start, size) in enumerate(zip(offsets.tolist(), sizes.tolist(), strict=True)):
-        content = raw[start + _ENTRY : start + _ENTRY + size].tobytes()
-        if size >= 36 and int.from_bytes(content[:4], "little") in _BOXED:
-            found[number] = np.frombuffer(content, "<f8", 4, 4)
+    if len(offsets):
+        raw = np.memmap(path, np.uint8, "r")
+        content = raw[np.minimum(offsets[:, None] + _ENTRY + np.arange(_BOX_ENDS), len(raw) - 1)]
+        kinds = np.ascontiguousarray(content[:, :4]).view("<i4")[:, 0]
+        boxed = (sizes >= _BOX_ENDS) & np.isin(kinds, _BOXED)
+        found[boxed] = np.ascontiguousarray(content[boxed, 4:]).view("<f8")
     return found
 
 
