@@ -31,7 +31,7 @@ ALLOWED = {
     "service": BASE | {"settings", "assess", "risks", "io", "sites", "picture", "borders"},
     "__init__": {"period", "scenario", "pipeline"},
 }
-KERNEL_LIBRARIES = {"numpy", "numba", "math"}
+KERNEL_LIBRARIES = {"numpy", "numba", "llvmlite", "math"}
 STANDARD_IN_KERNELS = {"__future__", "collections", "dataclasses", "pathlib", "typing"}
 #: keep the compiled kernels on disk, so they know files and numba's inner parts
 CACHE_OF_KERNELS = {"_cache.py", "_digest.py", "_store.py"}

@@ -13,22 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
-from numba import types
 from numpy.typing import NDArray
 from psycopg import pq
 
 from engine.errors import SchemaError, SettingsError, SourceError
 from engine.io.copy_binary import EPOCH_DAYS
-from engine.io.foreign import address_of, caller
-from engine.kernels._compile import helper
+from engine.kernels import placing
 from engine.period import Years
 
 Int32 = NDArray[np.int32]
 _EPOCH = np.datetime64("1970-01-01", "D") + EPOCH_DAYS
-_NAN = int(np.array(np.nan, np.float32).view(np.int32))
-_NO_KEY = int(np.iinfo(np.int32).min)  # stands for a null: no grid and no calendar has it
 _MESSAGE = 4096  # bytes; a row of two keys and four values has 50
-_END, _MALFORMED = -1, -3  # the first is libpq's
 
 
 class Placed(NamedTuple):
@@ -77,20 +72,20 @@ def place(
     if result.status != pq.ExecStatus.COPY_OUT:
         raise SourceError(_message(result, connection))
     steps = len(filled) // len(cells)
-    status, *counts = _place(
+    status, *counts = placing.place_rows(
         _functions(),
         connection.pgconn.pgconn_ptr,  # type: ignore[attr-defined]  # of the compiled forms only, asked for before
         np.zeros(1, np.intp), np.empty(_MESSAGE, np.uint8),
         cells, first, step_of_time, steps, filled, out.view(np.int32),
     )  # fmt: skip
-    if status == _MALFORMED:
+    if status == placing.MALFORMED:
         connection.close()  # what is left of the answer is not read
         raise SchemaError(f"the server's rows are not two integers and {len(out)} floats each")
     fault = None
     while (ended := connection.pgconn.get_result()) is not None:
         if ended.status != pq.ExecStatus.COMMAND_OK:
             fault = fault or _message(ended, connection)
-    if status != _END or fault:
+    if status != placing.END or fault:
         raise SourceError(fault or _message(None, connection))
     return Placed(*counts)
 
@@ -113,91 +108,8 @@ def _functions() -> tuple[int, int, int]:
             f"PSYCOPG_IMPL={pq.__impl__}: reading a warehouse needs psycopg's compiled form (psycopg[binary])"
         )
     library = ctypes.CDLL(import_module(f"psycopg_{pq.__impl__}.pq").__file__)
-    return address_of(library.PQgetCopyData), address_of(library.PQfreemem), address_of(ctypes.memmove)
+    return _address(library.PQgetCopyData), _address(library.PQfreemem), _address(ctypes.memmove)
 
 
-_next_message = caller(types.intc, (types.intp, types.intp, types.intc))
-_release = caller(types.void, (types.intp,))
-_copy = caller(types.intp, (types.intp, types.intp, types.intp))
-
-
-@helper
-def _place(
-    functions: tuple[int, int, int], connection: int, message: NDArray[np.intp], data: NDArray[np.uint8],
-    cells: Int32, first: int, step_of_time: Int32, steps: int, filled: NDArray[np.bool_], out: Int32,
-) -> tuple[int, int, int, int]:  # fmt: skip
-    next_message, release, copy = functions
-    strays, doubled, rows, row, start = 0, 0, 0, 0, 19
-    while True:
-        size = _next_message(next_message, connection, message.ctypes.data, np.intc(0))
-        if size <= 0:
-            return size, rows, strays, doubled
-        fits = size <= data.size
-        if fits:
-            _copy(copy, data.ctypes.data, message[0], size)
-        _release(release, message[0])
-        if not fits:
-            return _MALFORMED, rows, strays, doubled
-        # the first message begins with the header: 11 bytes of signature, flags, length of an extension
-        at = start + _integer(data, 15) if start else 0
-        start = 0
-        while at + 2 <= size:
-            count = data[at] << 8 | data[at + 1]
-            at += 2
-            if count == 0xFFFF:  # the trailer
-                break
-            if count != out.shape[0] + 2 or at + 4 * count > size:
-                return _MALFORMED, rows, strays, doubled
-            grid_id, at = _field(data, at, _NO_KEY)
-            time, at = _field(data, at, _NO_KEY)
-            if at < 0:
-                return _MALFORMED, rows, strays, doubled
-            if cells[row] != grid_id:  # rows of one cell usually follow each other
-                row = _find(cells, grid_id)
-            key = time - first
-            step = step_of_time[key] if 0 <= key < step_of_time.size else -1
-            slot = row * steps + step
-            wanted = cells[row] == grid_id
-            if wanted and step < 0:
-                strays += 1
-            elif wanted:
-                doubled += filled[slot]
-                filled[slot] = True
-                rows += 1
-            for v in range(out.shape[0]):
-                bits, at = _field(data, at, _NAN)
-                if at < 0:
-                    return _MALFORMED, rows, strays, doubled
-                if wanted and step >= 0:
-                    out[v, slot] = bits
-
-
-@helper
-def _integer(data: NDArray[np.uint8], at: int) -> int:
-    high, low = (
-        np.uint32(data[at]) << 8 | np.uint32(data[at + 1]),
-        np.uint32(data[at + 2]) << 8 | np.uint32(data[at + 3]),
-    )
-    return int(np.int32(high << 16 | low))
-
-
-@helper
-def _field(data: NDArray[np.uint8], at: int, null: int) -> tuple[int, int]:
-    """Value of a 4-byte field, as the bits stand there, and where the next begins: -1 for a field of another size."""
-    length = _integer(data, at)
-    if length == 4:
-        return _integer(data, at + 4), at + 8
-    return null, (at + 4 if length == -1 else -1)
-
-
-@helper
-def _find(cells: Int32, grid_id: int) -> int:
-    """The last cell at or below a number, by bisection; 0 below all."""
-    row, above = 0, len(cells)
-    while above - row > 1:
-        middle = (row + above) // 2
-        if cells[middle] <= grid_id:
-            row = middle
-        else:
-            above = middle
-    return row
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.kernels import _cache
+from engine.kernels import _cache, placing
 from engine.kernels._cache import choose as keep_compiled_in
 from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
 from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
@@ -72,3 +72,4 @@ def _call_all() -> None:
     track = TyphoonTrack(np.zeros(1, np.int64), fix, fix, fix, np.zeros(1, np.uint8), *(unknown,) * 7)
     typhoon_wind(fix, fix, track, [1970])
     typhoon_cyclone_index(fix, fix, track, [1970], np.zeros((1, 1)))
+    placing.prepare()

@@ -1,0 +1,64 @@
+"""What a job says on its way: no rate counts the time before the cells are computed."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from jobs import _console
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds, moved by hand."""
+    now = [1000.0]
+    monkeypatch.setattr(_console.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_the_rate_of_the_lines_counts_from_the_latest_announcement(clock, caplog):
+    caplog.set_level(logging.INFO)
+    lines = _console._Lines("yearly")
+    lines(100, 1000)  # a run that goes on
+    lines.announce("compiling kernels, once for this version")
+    clock[0] += 60
+    lines.announce("computing")
+    clock[0] += 20
+    lines(300, 1000)
+    assert caplog.messages == [
+        "yearly: compiling kernels, once for this version",
+        "yearly: computing",
+        "yearly: 300 of 1000 cells, 10 cells/s, 70 s left",
+    ]
+
+
+def test_the_bar_keeps_its_cells_and_restarts_its_clock():
+    now = [0.0]
+    with Progress(console=Console(quiet=True), get_time=lambda: now[0], auto_refresh=False) as progress:
+        bar = _console._Bar(progress, "yearly")
+        bar(100, 1000)
+        bar.announce("compiling kernels, once for this version")
+        now[0] = 60.0
+        bar.announce("computing")
+        task = progress.tasks[0]
+        assert (task.description, task.completed, task.total, task.elapsed) == ("yearly: computing", 100, 1000, 0.0)
+        for now[0] in (70.0, 80.0):
+            bar(100 + int(now[0] - 60) * 10, 1000)
+        assert task.speed == 10.0
+
+
+def test_help_and_the_package_import_neither_numba_nor_polars():
+    heavy = "{'numba', 'polars', 'pyarrow', 'scipy', 'xarray', 'psycopg', 'pandas'} & set(sys.modules)"
+    script = (
+        "import sys, engine\n"
+        f"assert not {heavy}, {heavy}\n"
+        "from jobs import yearly\n"
+        "try:\n    yearly.main(['--help'])\nexcept SystemExit as done:\n    assert done.code == 0\n"
+        f"assert not {heavy}, {heavy}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--resume RUN_ID" in done.stdout
