@@ -22,6 +22,7 @@ left out.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -89,6 +90,7 @@ def judged(home: Path, name: str, seed: int, numbers: Sequence[int]) -> Iterator
 def _work(home: Path, name: str, seed: int, numbers: Sequence[int], pipe: Connection) -> None:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, scratch.server(home / "fuzz") as server:
         _forgetful(server)
+        os.environ["ETL_WORKERS"] = "1"  # the tables are tiny
         bench = Bench(server, CASES[name], Path(folder) / "case")
         for number in numbers:
             pipe.send(bench.judge(seed, number))

@@ -188,7 +188,9 @@ def test_a_crs_beside_a_layer_that_cannot_be_understood_is_refused(tmp_path):
     path = layer(tmp_path)
     prj = path.with_suffix(".prj")
     sound = prj.read_bytes()
-    for damaged in (sound.replace(b'WGS_1984"', b"WGS_1984"), sound.replace(b"D_WGS_1984", b"D_WGS_198\xb5")):
+    unknown = b'PROJCS["belt",' + sound + b',PROJECTION["Transverse_Lercator"],UNIT["Meter",1.0]]'
+    cut, odd = sound.replace(b'WGS_1984"', b"WGS_1984"), sound.replace(b"D_WGS_1984", b"D_WGS_198\xb5")
+    for damaged in (cut, odd, unknown):
         assert damaged != sound
         prj.write_bytes(damaged)
         with pytest.raises(SchemaError, match=r"^towns\.shp"):

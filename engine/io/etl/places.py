@@ -160,7 +160,8 @@ def to_degrees(source: pyproj.CRS, name: str) -> pyproj.Transformer:
         if candidate is not None:
             try:
                 found = TransformerGroup(candidate, _WGS84, always_xy=True).transformers
-            except pyproj.exceptions.ProjError:  # of a drawing, a profile, another planet
+            # of a drawing, a profile, another planet; pyproj 3.7 finds none and takes the first of them
+            except (pyproj.exceptions.ProjError, IndexError):
                 continue
             if found and "Ballpark" not in found[0].description:
                 return found[0]

@@ -26,7 +26,7 @@ _MAGIC, _VERSION = 9994, 1000
 _BOXED = (3, 5, 8, 13, 15, 18, 23, 25, 28)
 #: bytes of a record's type and box
 _BOX_ENDS = 36
-_KEPT, _DELETED = 0x20, 0x2A
+_KEPT, _DELETED, _END = 0x20, 0x2A, 0x1A
 #: of the largest coordinate; writers round
 _BOX_TOLERANCE = 1e-6
 _NEEDED = (".shx", ".dbf")
@@ -152,7 +152,7 @@ def _attributes(path: Path) -> tuple[int, int]:
         raise SchemaError(f"{path.name} is broken: its header states {start} bytes of header and {width} a row")
     if len(raw) < start + rows * width:
         raise SchemaError(f"{path.name} has {len(raw)} bytes where {rows} rows need {start + rows * width}: it was cut")
-    if len(raw) > start + rows * width + width:
+    if set(raw[start + rows * width :].tolist()) - {_END, 0}:
         raise SchemaError(f"{path.name} has {len(raw)} bytes, too many for the {rows} rows that its header states")
     lengths = raw[32 : 32 + 32 * fields].reshape(-1, 32)
     # a long text keeps the upper byte of its width where numbers keep their decimals
