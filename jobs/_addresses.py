@@ -30,12 +30,18 @@ def check(config: Settings) -> None:
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
 
 
-def addresses(config: Settings, stack: ExitStack) -> Addresses:
-    """Where the databases are; an embedded server lives as long as the stack."""
+def addresses(config: Settings, stack: ExitStack, *, watched: bool = True) -> Addresses:
+    """Where the databases are; an embedded server lives as long as the stack.
+
+    watched : it is started again when it dies
+    """
     check(config)
     warehouse, application = config.warehouse_url, config.application_url
     if warehouse is None or application is None:
-        warehouse, application = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
+        server = stack.enter_context(EmbeddedServer(config.engine_home))
+        warehouse, application = _home.databases(server)
+        if watched:
+            server.watch()
     notify = application if config.notify_dsn is None else config.notify_dsn.get_secret_value()
     return Addresses(warehouse, application, notify)
 

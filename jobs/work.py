@@ -34,11 +34,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(parent: int | None) -> int:
-    os.nice(_NICE)
     config = settings.load()
     logs.start(config.log_format)
     with ExitStack() as stack:
-        where = _addresses.addresses(config, stack)
+        # a database server that is started from here would be as nice as this process: later ones are the parent's
+        where = _addresses.addresses(config, stack, watched=parent is None)
+        os.nice(_NICE)
         worker = Worker(config, where.warehouse, where.application, parent=parent)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: worker.stop())

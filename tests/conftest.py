@@ -46,7 +46,6 @@ _ENOUGH = 8 << 30
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    # not below pytest's own folder: another session of the same user closes that one to the server's account
     in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ENOUGH
     with tempfile.TemporaryDirectory(
         prefix="engine-tests-", dir=_MEMORY if in_memory else None, ignore_cleanup_errors=True

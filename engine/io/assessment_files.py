@@ -55,8 +55,8 @@ def read_table(path: Path) -> pl.DataFrame:
     """
     try:
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=False)
+            return pl.read_parquet(path, glob=False)
+        return pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist") from None
     except (pl.exceptions.PolarsError, OSError) as err:

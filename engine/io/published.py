@@ -170,7 +170,7 @@ class DirectoryResults:
         path = self._folder / f"{table}.parquet"
         if not path.is_file():
             return pl.LazyFrame(schema=pl.Schema({"risk_type": pl.String(), **columns}))
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(path, glob=False)
 
     def mean_bins(self, risk: str) -> list[float]:
         record = pl.List(pl.Struct({"bin": pl.Int64(), "probability": pl.Float64()}))

@@ -171,7 +171,13 @@ class DirectorySink:
         risks = {risk for name, named in parts.items() if TABLES[name].spooled == "probability" for risk in named}
         entries = self._entries()
         mine = entries[run_id]["run"]
-        published = pl.scan_parquet(path).select("risk_type", "run_id").unique().collect().sort("risk_type", "run_id")
+        published = (
+            pl.scan_parquet(path, glob=False)
+            .select("risk_type", "run_id")
+            .unique()
+            .collect()
+            .sort("risk_type", "run_id")
+        )
         for risk, other in published.filter(pl.col("risk_type").is_in(list(risks))).iter_rows():
             theirs = entries[other]["run"]
             if any(theirs[key] != mine[key] for key in ("edition_checksum", "baseline")):

@@ -147,7 +147,7 @@ class RunFiles:
                 f"{self.root} {'has no' if path is None else 'has another'} {name}: --run-dir must name one folder, "
                 "or URL, that the driver and all workers see"
             )
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(path, glob=False)
 
     def _name(self, number: int, table: str) -> str:
         return f"block={number:05d}/{table}.parquet"
@@ -268,7 +268,7 @@ class RunDirectory(RunFiles):
         """Rows of one committed block."""
         if name not in self._manifest["done"].get(str(number), {}).get("files", {}):
             raise SinkError(f"run {self.run_id} has no {name} of block {number}")
-        return pl.scan_parquet(self._folder.local(f"{self.run_id}/{self._name(number, name)}"))
+        return pl.scan_parquet(self._folder.local(f"{self.run_id}/{self._name(number, name)}"), glob=False)
 
     def _size(self, number: int, table: str) -> int | None:
         return self._folder.size(f"{self.run_id}/{self._name(number, table)}")

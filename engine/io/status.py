@@ -82,7 +82,7 @@ def of_directory(folder: Path) -> Row:
             rows = pq.read_metadata(path).num_rows
             tables.append({"table": table.name, "rows": rows, "bytes": path.stat().st_size})
             if not table.detail:
-                counted = pl.scan_parquet(path).group_by("risk_type", "run_id").agg(rows=pl.len())
+                counted = pl.scan_parquet(path, glob=False).group_by("risk_type", "run_id").agg(rows=pl.len())
                 held += [{"table": table.name, **row} for row in counted.collect(engine="streaming").to_dicts()]
     return {
         "runs": sorted(log, key=lambda row: str(row["started_at"]), reverse=True)[:NEWEST],

@@ -187,7 +187,7 @@ class StoreSource:
     def table(self, name: str) -> pl.DataFrame:
         if name not in schema.REFERENCE or f"{name}.parquet" not in self._files:
             raise SourceError(f"store {self._folder} has no table {name}")
-        return pl.read_parquet(self._folder / f"{name}.parquet")
+        return pl.read_parquet(self._folder / f"{name}.parquet", glob=False)
 
     def read(self, cells: pl.DataFrame, variables: Sequence[str], scenarios: Sequence[Scenario]) -> Panel:
         ids = np.ascontiguousarray(cells["grid_id"].to_numpy(), np.int32)

@@ -40,7 +40,7 @@ def derive(record: Path) -> dict[str, Any]:
     returns : what `anchors.json` holds; monthly lists run from January
     raises  : ValueError when days of 1981-2010 are missing
     """
-    days = pl.read_csv(record, try_parse_dates=True)
+    days = pl.read_csv(record, try_parse_dates=True, glob=False)
     days = days.rename({days.columns[0]: "Date"}).with_columns(pl.col("Precipitation").fill_null(0.0))
     days = days.filter(pl.col("Date").dt.year().is_between(FIRST_YEAR, LAST_YEAR))
     if days.height != (expected := 365 * YEARS + 7):

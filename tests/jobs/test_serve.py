@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
+from engine.io.embedded import postmaster
 from engine.settings import Settings
 from jobs import serve
 
@@ -33,12 +35,13 @@ def test_a_wrong_setting_is_refused(monkeypatch, caplog):
     assert "API_PORT" in caplog.messages[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_an_empty_database_and_stops_with_0_when_told(warehouse, results, number):
+@contextmanager
+def serving(**environment):
+    """A process that serves, and its first answer about its state."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"DW_URL": warehouse, "APP_URL": results, "API_PORT": str(port), "LOG_FORMAT": "json"}
+    environment = os.environ | {"API_PORT": str(port), "LOG_FORMAT": "json"} | environment
     process = subprocess.Popen([sys.executable, "-m", "jobs.serve"], env=environment, stderr=subprocess.PIPE, text=True)
     try:
         until = time.monotonic() + 60
@@ -49,14 +52,36 @@ def test_it_serves_an_empty_database_and_stops_with_0_when_told(warehouse, resul
             except httpx.TransportError:
                 assert time.monotonic() < until, "it does not serve"
                 time.sleep(0.1)
-        assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        yield process, ready
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_an_empty_database_and_stops_with_0_when_told(warehouse, results, number):
+    with serving(DW_URL=warehouse, APP_URL=results) as (process, ready):
+        assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert all(line.startswith('{"time": ') for line in said.splitlines()), said
+
+
+def test_an_embedded_server_that_is_killed_under_it_is_started_again_and_stopped_in_the_end(server_home):
+    data = server_home / "postgres"
+    with serving(ENGINE_HOME=str(server_home)) as (process, ready):
+        assert ready.json()["status"] == "not ready"
+        killed = postmaster.find(data).pid
+        os.kill(killed, signal.SIGKILL)
+        until = time.monotonic() + 60
+        while not ((found := postmaster.find(data)) and found.pid != killed and found.is_ready):
+            assert time.monotonic() < until, "it stays away"
+            time.sleep(0.05)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert postmaster.find(data) is None
 
 
 def test_one_side_without_the_other_is_refused(monkeypatch, results, caplog):

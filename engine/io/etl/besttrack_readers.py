@@ -94,7 +94,10 @@ def read(path: Path) -> BestTrack | None:
     if head.startswith((b"PAR1", b"SID,")):
         try:
             parquet = head.startswith(b"PAR1")
-            return _ibtracs(path, pl.scan_parquet(path) if parquet else pl.scan_csv(path, infer_schema=False))
+            return _ibtracs(
+                path,
+                pl.scan_parquet(path, glob=False) if parquet else pl.scan_csv(path, infer_schema=False, glob=False),
+            )
         except pl.exceptions.PolarsError as err:
             raise SchemaError(f"{path.name} cannot be read: {str(err).splitlines()[0]}") from err
     if head.startswith((b"\x1f\x8b", b"PK")):
