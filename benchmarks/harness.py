@@ -25,7 +25,7 @@ class Options:
 
     scratch : folder that keeps stores and databases between runs
     rounds  : turns each rival takes; the best counts
-    files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which case alone
+    files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone
     """
 
     cells: int | None
@@ -35,7 +35,7 @@ class Options:
     scratch: Path
     files: int | None = None
     seed: int = 1
-    only: str | None = None
+    only: tuple[str, ...] = ()
 
 
 def in_turn(

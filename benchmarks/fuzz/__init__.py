@@ -1,6 +1,6 @@
 """Files that went wrong, through every loader and `derive`: none may end in a traceback, or be taken for whole.
 
-    python -m benchmarks fuzz [--files 2000] [--seed 1] [--only CASE]
+    python -m benchmarks fuzz [--files 2000] [--seed 1] [--only CASE ...]
 
 Every file is damaged as copying damages (bits, cuts, holes, lost, repeated and swapped blocks, noise, error pages) or
 edited as people and programs edit (encodings, shortened and repeated lines, emptied columns, odd numbers, odd JSON, a
@@ -51,7 +51,9 @@ def shares(files: int, names: Sequence[str]) -> dict[str, int]:
 
 def measure(options: Options) -> list[dict[str, Any]]:
     """A row a case: how many files, and what became of them. Faults are listed on standard error."""
-    names = [name for name in CASES if options.only in (None, name)]
+    if strange := sorted(set(options.only) - set(CASES)):
+        raise SystemExit(f"--only {strange[0]}: the cases are {', '.join(CASES)}")
+    names = [name for name in CASES if name in options.only or not options.only]
     rows = []
     for name, files in shares(options.files or FILES, names).items():
         counts: Counter[str] = Counter()
@@ -60,6 +62,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
             if verdict.outcome in FAULTS:
                 print(f"{verdict.outcome}: {verdict}", file=sys.stderr, flush=True)
         rows.append({"case": name, "files": files, **{outcome: counts[outcome] for outcome in OUTCOMES}})
+        print(f"{name}: {dict(counts)}", file=sys.stderr, flush=True)
     rows.append({column: "all" if column == "case" else sum(row[column] for row in rows) for column in rows[0]})
     return rows
 

@@ -19,8 +19,9 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from benchmarks.fuzz.cases import CASES, DERIVE, YEARS, Case
+from benchmarks.fuzz.cases import CASES, DERIVE, Case
 from benchmarks.fuzz.mutations import DAMAGES, mutated
+from benchmarks.fuzz.samples import YEARS
 from engine.io import migrate
 from engine.io.embedded import EmbeddedServer
 from jobs import etl
