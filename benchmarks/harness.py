@@ -25,6 +25,7 @@ class Options:
 
     scratch : folder that keeps stores and databases between runs
     rounds  : turns each rival takes; the best counts
+    files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone
     """
 
     cells: int | None
@@ -32,6 +33,9 @@ class Options:
     years: int
     rounds: int
     scratch: Path
+    files: int | None = None
+    seed: int = 1
+    only: tuple[str, ...] = ()
 
 
 def in_turn(

@@ -2,7 +2,12 @@
 
 
 class EngineError(Exception):
-    """Data, database or disk failed: the job ends with exit code 1 and nothing is switched."""
+    """Data, database or disk failed: the job ends with exit code 1 and nothing is switched.
+
+    done : reports of what the same work had finished before
+    """
+
+    done: tuple[object, ...] = ()
 
 
 class SettingsError(EngineError):

@@ -126,5 +126,5 @@ def test_a_workbook_of_another_shape_is_refused_in_words(warehouse, tmp_path, sh
     with pytest.raises(SchemaError, match="1 doubled rows"):
         load(warehouse, tmp_path)
     path.write_text("<html>")
-    with pytest.raises(SchemaError, match="is not a workbook"):
+    with pytest.raises(SchemaError, match="xlsx is an error page, not data: <html>"):
         load(warehouse, tmp_path)

@@ -96,3 +96,38 @@ def test_a_truncated_archive_is_broken(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(SchemaError, match=r"a\.nc is broken"):
         read(path)
+
+
+def test_an_archive_whose_checksum_does_not_hold_is_refused(tmp_path):
+    path = tar(tmp_path / "a.nc", ("TA.nc", CLASSIC * 50))
+    raw = bytearray(path.read_bytes())
+    raw[-8] ^= 1  # of the checksum of gzip, which stands behind the end of the tar
+    path.write_bytes(raw)
+    with pytest.raises(SchemaError, match=r"a\.nc is broken: CRC check failed"):
+        read(path)
+    path.write_bytes(raw[:-4])
+    with pytest.raises(SchemaError, match=r"a\.nc is broken: Compressed file ended"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (6, 1, "encrypted"),  # flags
+        (8, 99, "compression|not supported"),  # method
+        (14, 7, "CRC|overlap|differ"),
+    ],
+)
+def test_odd_entries_of_a_zip_are_refused(tmp_path, offset, value, message):
+    path = tmp_path / "a.nc"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("TA.nc", CLASSIC)
+    raw = bytearray(path.read_bytes())
+    central = raw.index(b"PK\x01\x02")
+    raw[offset] ^= value
+    raw[central + 2 + offset] ^= value
+    path.write_bytes(raw)
+    with pytest.raises(SchemaError, match=rf"(?i)a\.nc is broken: .*({message})"):
+        read(path)
+    with pytest.raises(SchemaError, match=r"a\.nc is broken"):
+        containers.refuse_damaged_zip(path)

@@ -1,3 +1,6 @@
+import warnings
+from contextlib import ExitStack
+
 import numpy as np
 import psycopg
 import pytest
@@ -138,10 +141,113 @@ def test_sheets_without_legend_crs_or_known_classes_are_refused(laid):  # noqa: 
     with pytest.raises(SchemaError, match="no pixel lies on the lattice when read as EPSG:5174"):
         load(laid, crs="EPSG:5174")
     path.write_text("<html>")
-    with pytest.raises(SchemaError, match=r"a\.tif cannot be read"):
+    with pytest.raises(SchemaError, match=r"a\.tif is an error page, not data"):
         load(laid)
     (folder / "legend.toml").write_text('[classes]\n1 = "ocean"')
     with pytest.raises(SchemaError, match="1 = 'ocean'; classes are urban"):
+        load(laid)
+
+
+def masked(path, numbers, how, n=60):
+    """A sheet of forest whose upper half is masked: its pixels hold the number of water, which counts for nothing."""
+    values = np.full((n, n), numbers["forest"], np.uint16)
+    values[: n // 2] = numbers["water"]
+    mask = np.full((n, n), 255, np.uint8)
+    mask[: n // 2] = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = {"driver": "GTiff", "width": n, "height": n, "dtype": "uint16", "crs": "EPSG:5186", "count": 1,
+               "transform": Affine(30, 0, WEST, 0, -30, NORTH)}  # fmt: skip
+    if how == "alpha":
+        profile |= {"count": 2, "alpha": "yes"}
+    if how == "nodata":
+        profile |= {"nodata": numbers["water"]}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=how == "internal mask"),
+        rasterio.open(path, "w", **profile) as target,
+    ):
+        target.write(values, 1)
+        if how == "alpha":
+            target.write(mask.astype(np.uint16) * 257, 2)
+        elif how != "nodata":
+            target.write_mask(mask)
+    return path
+
+
+@pytest.mark.parametrize("how", ["internal mask", "mask beside", "alpha", "nodata"])
+def test_masked_pixels_are_no_land_cover_whichever_way_the_file_masks_them(tmp_path, how):
+    path = masked(tmp_path / "a.tif", MINISTRY, how)
+    assert (how == "mask beside") == (tmp_path / "a.tif.msk").exists()
+    with ExitStack() as stack:
+        legend_numbers = {number: landcover.CLASSES.index(name) for name, number in MINISTRY.items()}
+        [sheet_read] = landcover.Sheets(stack, [path], legend_numbers, None).sheets
+        classes = np.concatenate([block for block, _, _ in sheet_read.windows()])
+        degrees = sheet_read.degrees.transform(np.full(2, WEST + 900), np.array([NORTH - 300, NORTH - 1500]))
+        assert sheet_read.covers(*degrees).tolist() == [False, True]
+    assert (classes[:30] == 255).all()
+    assert (classes[30:] == landcover.CLASSES.index("forest")).all()
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (Affine.identity(), "a.tif does not say where its pixels lie: it has no transform and no world file"),
+        (Affine(30, 0, WEST, 60, 0, NORTH), "a.tif is broken: its transform .* places no pixel"),
+        (Affine(float("nan"), 0, WEST, 0, -30, NORTH), "a.tif is broken: its transform .* places no pixel"),
+    ],
+)
+def test_a_raster_that_does_not_say_where_it_lies_is_refused(laid, transform, message):  # noqa: F811
+    folder = laid[1] / "landcover"
+    legend(folder, MINISTRY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(
+            folder / "a.tif", "w", driver="GTiff", width=4, height=4, count=1, dtype="uint16", crs="EPSG:5186",
+            transform=transform,
+        ) as target:  # fmt: skip
+            target.write(np.full((1, 4, 4), 300, np.uint16))
+    with pytest.raises(SchemaError, match=message):
+        load(laid)
+
+
+def test_a_world_file_beside_a_raster_places_it_and_belongs_to_the_load(laid):  # noqa: F811
+    folder = laid[1] / "landcover"
+    legend(folder, MINISTRY)
+    sheet(folder / "a.tif", MINISTRY)
+    with rasterio.open(folder / "a.tif") as source:
+        values = source.read(1)
+    profile = {"driver": "GTiff", "width": 300, "height": 300, "count": 1, "dtype": "uint16", "crs": "EPSG:5186"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(folder / "a.tif", "w", nodata=0, **profile) as target:
+            target.write(values, 1)
+    world = folder / "a.tfw"
+    world.write_text("\n".join(map(str, (30, 0, 0, -30, WEST + 15, NORTH - 15))))
+    assert (load(laid).status, load(laid).status) == ("published", "up to date")
+    world.write_text("\n".join(map(str, (30, 0, 0, -30, WEST + 315, NORTH - 15))))
+    assert load(laid).status == "published"
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+@pytest.mark.parametrize("options", [{}, {"compress": "deflate", "tiled": True, "blockxsize": 64, "blockysize": 64}])
+def test_a_raster_that_was_cut_is_refused(laid, share, options):  # noqa: F811
+    folder = laid[1] / "landcover"
+    legend(folder, MINISTRY)
+    sheet(folder / "a.tif", MINISTRY)
+    if options:
+        with rasterio.open(folder / "a.tif") as source:
+            values, profile = source.read(1), source.profile | options
+        with rasterio.open(folder / "a.tif", "w", **profile) as target:
+            target.write(values, 1)
+    raw = (folder / "a.tif").read_bytes()
+    (folder / "a.tif").write_bytes(raw[: int(len(raw) * share)])
+    with pytest.raises(SchemaError, match=r"a\.tif is broken"):
+        load(laid)
+
+
+def test_a_legend_that_is_not_utf8_is_refused(laid):  # noqa: F811
+    sheet(laid[1] / "landcover/a.tif", MINISTRY)
+    (laid[1] / "landcover/legend.toml").write_bytes('# 범례\n[classes]\n300 = "forest"'.encode("cp949"))
+    with pytest.raises(SchemaError, match=r"legend\.toml cannot be read: 'utf-8' codec can't decode"):
         load(laid)
 
 

@@ -174,7 +174,7 @@ def test_input_that_is_no_layer_is_refused_in_words(tiny, tmp_path):
     with pytest.raises(SchemaError, match="not degrees; state its CRS with --crs"):
         load(tiny, tmp_path)
     path.write_text("<html>not found</html>")
-    with pytest.raises(SchemaError, match=r"coastline\.geojson is not a GeoJSON FeatureCollection"):
+    with pytest.raises(SchemaError, match=r"coastline\.geojson is not JSON, it begins .<html>"):
         load(tiny, tmp_path)
     geojson(path, (box(127, 36, 127.1, 36.1), {}))
     geojson(tmp_path / "river.geojson", (line((127, 36), (128, 36)), {"grade": "national"}))

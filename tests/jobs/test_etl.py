@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import psycopg
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from engine.io.etl import layout
 from engine.scenario import Scenario
 from jobs import etl
-from tests.io import provider
+from tests.io import provider, test_aqueduct, test_besttrack, test_wamis
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +94,49 @@ def test_sample_scenarios_units_and_lattice_reach_the_loaders(warehouse, tmp_pat
         ).fetchone()
     assert row == (2880, 2880)
     assert (scope, report) == ("sample:3", "unit degC by --unit")
+
+
+def test_a_broken_file_stops_its_own_loader_and_the_summary_says_why(warehouse, tmp_path, capsys, caplog):
+    root = files(tmp_path / "data")
+    sheets = {"province_baseline": (test_aqueduct.BASELINE, list(test_aqueduct.baseline_rows()))}
+    book = test_aqueduct.write(root, sheets | {"province_future": (test_aqueduct.FUTURE, [])})
+    raw = bytearray(book.read_bytes())
+    raw[raw.index(b"xl/worksheets/sheet1.xml") + 200] ^= 4
+    book.write_bytes(raw)
+    test_besttrack.data(root, track=test_besttrack.kma(*test_besttrack.KMA_LINES))
+    (root / "towns.geojson").write_text('{"features": [')
+    for folder, name in (("population", "counts.csv"), ("dem", "one.zip"), ("landcover", "a.tif"), ("water", "a.json")):
+        (root / folder).mkdir()
+        (root / folder / name).write_bytes(b"PK\x03\x04 not what it seems")
+    (root / "landcover/legend.toml").write_bytes(b"\xff\xfe[")
+    words = ("grid", "admin", "population", "dem", "landcover", "wamis", "aqueduct", "besttrack")
+    assert run(warehouse, root, *words) == 3
+    printed = capsys.readouterr().out
+    said = [line for line in printed.splitlines() if line.startswith("failed: ")]
+    assert [line.split()[1].rstrip(":,") for line in said] == [
+        *("towns.geojson", "population", "one.zip", "legend.toml", "a.json"),
+        "Aqueduct40_rankings_download_Y2023M07D05.xlsx",
+    ]
+    status = {line.split()[0]: line.split()[1:3] for line in printed.splitlines() if line.split()[:1][0:1]}
+    assert status["grid"] == ["location_grid", "published"]
+    assert status["besttrack"] == ["api_typhoon_besttrack", "published"]
+    assert "Traceback" not in caplog.text
+    with psycopg.connect(warehouse) as connection:
+        [published] = connection.execute("SELECT array_agg(loader ORDER BY 1) FROM etl_load WHERE status = 'published'")
+        [left] = connection.execute("SELECT count(*) FROM etl_load WHERE status = 'running'")
+    assert (published[0], left) == (["besttrack", "grid"], (0,))
+
+
+def test_tables_done_before_one_is_refused_stand_in_the_summary(warehouse, tmp_path, capsys):
+    root = tmp_path / "data"
+    (root / "water").mkdir(parents=True)
+    answers = [test_wamis.gauges("A"), test_wamis.flow("B", 2001, "1")]
+    (root / "water/saved.json").write_text(json.dumps(answers))
+    assert run(warehouse, root, "wamis") == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:3] == ["wamis", "api_wamis_stations", "published"]
+    assert lines[3].split()[:2] == ["wamis", "failed"]
+    assert "failed: flow of 1 gauges that the gauge list does not name: B" in lines
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import psycopg
 
 from engine.errors import EngineError, SettingsError
 from engine.io import postgres
-from engine.io.etl import units
+from engine.io.etl import loading, units
 from engine.io.etl.files import MissingInputError
 from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
 from engine.quality import load_ranges
@@ -86,8 +86,13 @@ def _run(
     except MissingInputError as err:
         # a record of one station offers what it offers
         missing: Status = "absent" if options.scope == OBSERVED else "failed"
-        return [LoadReport(loader=name, table="", status=missing, message=str(err))]
+        return [*_done(err), LoadReport(loader=name, table="", status=missing, message=str(err))]
     except EngineError as err:
         if connection.closed or connection.broken:
             raise
-        return [LoadReport(loader=name, table="", status="failed", message=str(err))]
+        return [*_done(err), loading.failed(name, err)]
+
+
+def _done(err: EngineError) -> list[LoadReport]:
+    """What the loader had finished before."""
+    return [report for report in err.done if isinstance(report, LoadReport)]

@@ -24,13 +24,14 @@ from engine.io.etl.files import SourceFile
 from engine.io.etl.places import (
     VECTOR_SUFFIXES,
     Cells,
-    Geometries,
     Layer,
     cells_to_describe,
     holder_or_nearest,
     read_layer,
     stage,
 )
+from engine.io.etl.reading import reading
+from engine.io.etl.vectors import Geometries
 from engine.quality import WARNING, Finding, load_ranges
 
 NAME, VERSION, TABLE = "admin", "1", "location_admin"
@@ -65,7 +66,7 @@ def load(
     if not paths:
         message = f"no layer {', '.join(f'{layer}*' for layer in LAYERS)} below {options.data}"
         return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
-    sources = [SourceFile.of(part) for path in paths for part in _parts(path)]
+    sources = [SourceFile.of(part) for path in paths for part in files.parts(path)]
     recorded = partial(
         loading.recorded,
         connection,
@@ -78,41 +79,35 @@ def load(
     )
     cells = cells_to_describe(connection)
     found: list[Region] = []
-    reports = []
-    with recorded(table=TABLE, files=sources) as record:
-        if not record.up_to_date:
-            progress(TABLE)
-            layers = [read_layer(path, options.crs) for path in paths]
-            found = hierarchy(*_read(paths, layers))
-            record.source_crs = ", ".join(sorted({layer.crs for layer in layers}))
-            with record.transaction():
-                record.rows = _write(connection, found)
-                levels = [region.level for region in found]
-                record.gate_report = {"levels": {str(level): levels.count(level) for level in sorted(set(levels))}}
-                record.findings += _findings(found)
-                if gate.is_national(lattice.definition(connection)) and record.scope == "full" and TOWN in levels:
-                    count = np.asarray([levels.count(TOWN)], np.float32)
-                    limits = load_ranges(options.gate)["korea_towns"]
-                    record.findings += gate.limit_findings(TABLE, count, limits, "number of towns")
-        reports.append(record.report())
-    with recorded(table="location_grid", files=[*sources, cells.as_source()]) as record:
-        if not record.up_to_date:
-            progress("region of every cell")
-            with record.transaction():
-                record.rows = record.cells = 0 if options.dry_run else _join(connection, cells)
-                if lost := len(cells.grid_id) - record.rows:
-                    message = f"{lost} of {len(cells.grid_id)} cells lie in no region and farther than 2 km from one"
-                    record.findings.append(Finding(WARNING, "location_grid", message, lost))
-        reports.append(record.report())
+    with loading.summary() as reports:
+        with recorded(table=TABLE, files=sources) as record:
+            if not record.up_to_date:
+                progress(TABLE)
+                layers = [read_layer(path, options.crs) for path in paths]
+                found = hierarchy(*_read(paths, layers))
+                record.source_crs = ", ".join(sorted({layer.crs for layer in layers}))
+                with record.transaction():
+                    record.rows = _write(connection, found)
+                    levels = [region.level for region in found]
+                    record.gate_report = {"levels": {str(level): levels.count(level) for level in sorted(set(levels))}}
+                    record.findings += _findings(found)
+                    if gate.is_national(lattice.definition(connection)) and record.scope == "full" and TOWN in levels:
+                        count = np.asarray([levels.count(TOWN)], np.float32)
+                        limits = load_ranges(options.gate)["korea_towns"]
+                        record.findings += gate.limit_findings(TABLE, count, limits, "number of towns")
+            reports.append(record.report())
+        with recorded(table="location_grid", files=[*sources, cells.as_source()]) as record:
+            if not record.up_to_date:
+                progress("region of every cell")
+                with record.transaction():
+                    record.rows = record.cells = 0 if options.dry_run else _join(connection, cells)
+                    if lost := len(cells.grid_id) - record.rows:
+                        message = (
+                            f"{lost} of {len(cells.grid_id)} cells lie in no region and farther than 2 km from one"
+                        )
+                        record.findings.append(Finding(WARNING, "location_grid", message, lost))
+            reports.append(record.report())
     return reports
-
-
-def _parts(path: Path) -> list[Path]:
-    """A file with those that belong to it: a shapefile keeps its attributes and CRS beside."""
-    if path.suffix.lower() != ".shp":
-        return [path]
-    wanted = {".shp", ".dbf", ".prj", ".cpg"}
-    return sorted(part for part in path.parent.glob(f"{path.stem}.*") if part.suffix.lower() in wanted)
 
 
 def _read(paths: Sequence[Path], layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, list[shapely.Geometry]]]:
@@ -182,7 +177,8 @@ def _known_name(code: str, level: int) -> str:
 
 def _multipolygon(parts: Iterable[shapely.Geometry], code: str) -> shapely.MultiPolygon:
     """The union; a repaired outline may hold lines, which are dropped."""
-    pieces = shapely.get_parts(shapely.union_all(list(parts)))
+    with reading(f"the outline of region {code}"):
+        pieces = shapely.get_parts(shapely.union_all(list(parts)))
     polygons = [piece for piece in pieces if piece.geom_type == "Polygon" and not piece.is_empty]
     if not polygons:
         raise SchemaError(f"region {code} has no area")

@@ -12,8 +12,9 @@ import polars as pl
 import psycopg
 
 from engine.errors import SchemaError
-from engine.io.etl import files, loading
+from engine.io.etl import containers, files, loading
 from engine.io.etl.places import copy_frame
+from engine.io.etl.reading import reading
 from engine.quality import ERROR, WARNING, Finding, load_ranges
 
 NAME, VERSION, TABLE = "aqueduct", "1", "water_stress_rankings"
@@ -24,6 +25,8 @@ SCENARIOS, YEARS = ("opt", "bau", "pes"), (2030, 2050, 2080)
 WEIGHTS = ("Tot", "Dom", "Ind", "Irr", "Liv", "One")
 KOREA, KOREAN_PROVINCES = "KOR", 17
 _MISSING = -9999.0
+#: of scores, ranks and classes; what 16 bits hold
+_LARGEST = 32_767
 _TEXT = ("gid_0", "gid_1", "name_0", "name_1", "indicator_name", "weight", "label", "un_region", "wb_region")
 _NUMBERS = {"score": pl.Float64, "score_ranked": pl.Int32, "cat": pl.Int16}
 
@@ -69,10 +72,9 @@ def read(path: Path) -> pl.DataFrame:
 
     -9999 becomes null; category -1 (arid and low use) is a class and stays.
     """
-    try:
+    containers.refuse_damaged_zip(path)
+    with reading(path):
         workbook = fastexcel.read_excel(path)
-    except fastexcel.FastExcelError as err:
-        raise SchemaError(f"{path.name} is not a workbook: {str(err).splitlines()[0]}") from err
     frames = [_sheet(path, workbook, "province_baseline"), _sheet(path, workbook, "province_future")]
     frame = pl.concat(frames)
     key = ("gid_0", "gid_1", "year", "scenario", "indicator_name", "weight")
@@ -88,8 +90,9 @@ def _sheet(path: Path, workbook: fastexcel.ExcelReader, suffix: str) -> pl.DataF
             f"{path.name} has {len(names)} sheets {suffix}; its sheets: {', '.join(workbook.sheet_names)}"
         )
     # every cell as text: a column that begins with hundreds of whole numbers must not decide the type of the rest
-    sheet = workbook.load_sheet(names[0], dtypes="string").to_polars()
-    sheet = sheet.rename({column: column.strip().lower() for column in sheet.columns})
+    with reading(f"{path.name}, sheet {names[0]}"):
+        sheet = workbook.load_sheet(names[0], dtypes="string").to_polars()
+        sheet = sheet.rename({column: column.strip().lower() for column in sheet.columns})
     future = suffix.endswith("future")
     needed = (*_TEXT, *_NUMBERS, *(("year", "scenario") if future else ()))
     if absent := [column for column in needed if column not in sheet.columns]:
@@ -113,6 +116,9 @@ def _sheet(path: Path, workbook: fastexcel.ExcelReader, suffix: str) -> pl.DataF
     ):
         if unknown := set(typed[column].unique().to_list()) - set(known):
             raise SchemaError(f"{path.name}, sheet {names[0]}: unknown {column} {sorted(map(str, unknown))}")
+    for column in _NUMBERS:
+        if bad := typed.filter(~pl.col(column).is_between(-_LARGEST, _LARGEST)).height:
+            raise SchemaError(f"{path.name}, sheet {names[0]}: {bad} values of {column} are too large to be one")
     present = [pl.when(pl.col(name) != _MISSING).then(pl.col(name)).cast(kind) for name, kind in _NUMBERS.items()]
     return typed.with_columns(present)
 

@@ -38,6 +38,7 @@ NAME, VERSION = "basins", "1"
 _GAUGED = 5
 OUTLET_YEARS, OUTLET_COMPLETE_YEARS, OUTLET_COMPLETE_SHARE = (1991, 2020), 20, 0.75
 _NEIGHBOURS = 3
+_CODE_DIGITS = 4
 Codes = NDArray[np.int16]
 
 
@@ -88,41 +89,42 @@ def load(
         dry_run=options.dry_run,
         overrides={"crs": options.crs} if options.crs else {},
     )
-    reports = []
-    inputs: list[Path | SourceFile] = [SourceFile.of_value("outlets", outlets), SourceFile.of_value("names", names)]
-    with recorded(table="water_basin", files=inputs) as record:
-        if not record.up_to_date:
-            with record.transaction():
-                record.findings += _write_basins(connection, names, outlets, options)
-                if names == BASINS:
-                    record.findings += _volume_findings(connection, load_ranges(options.gate)["outlet_volume"])
-                record.rows, record.gate_report = len(names), {"chosen_outlets": outlets}
-        reports.append(record.report())
-    inputs = [known, cells.as_source(), *polygons]
-    codes = basin_of_polygons(cells, basin_layers) if basin_layers else basin_of_gauges(cells, gauges)
-    with recorded(table="location_grid", files=inputs) as record:
-        if not record.up_to_date:
-            with record.transaction():
-                _write_codes(connection, cells, codes)
-                record.rows = record.cells = int((codes > 0).sum())
-                record.gate_report = {
-                    "cells": {names[int(b)]: int((codes == b).sum()) for b in np.unique(codes[codes > 0])}
-                }
-                if outside := int((codes == 0).sum()):
-                    message = f"{outside} cells outside every basin: no water stress there"
-                    record.findings.append(Finding(WARNING, "location_grid", message, outside))
-        reports.append(record.report())
-    held = {gid for (gid,) in connection.execute("SELECT DISTINCT gid_1 FROM water_stress_rankings").fetchall()}
-    inputs += [SourceFile.of_value("water_stress_rankings", sorted(held)), *provinces]
-    with recorded(table="water_basin_province", files=inputs) as record:
-        if not record.up_to_date:
-            shares = province_shares(cells, codes, [read_layer(path, options.crs) for path in provinces])
-            with record.transaction():
-                record.rows = shares.height
-                record.findings += _unknown_to_rankings(held, shares)
-                if not options.dry_run:  # the basins that the rows would point at were rolled back
-                    _write_shares(connection, shares)
-        reports.append(record.report())
+    with loading.summary() as reports:
+        inputs: list[Path | SourceFile] = [SourceFile.of_value("outlets", outlets), SourceFile.of_value("names", names)]
+        with recorded(table="water_basin", files=inputs) as record:
+            if not record.up_to_date:
+                with record.transaction():
+                    record.findings += _write_basins(connection, names, outlets, options)
+                    if names == BASINS:
+                        record.findings += _volume_findings(connection, load_ranges(options.gate)["outlet_volume"])
+                    record.rows, record.gate_report = len(names), {"chosen_outlets": outlets}
+            reports.append(record.report())
+        inputs = [known, cells.as_source(), *(part for path in polygons for part in files.parts(path))]
+        codes = basin_of_polygons(cells, basin_layers) if basin_layers else basin_of_gauges(cells, gauges)
+        with recorded(table="location_grid", files=inputs) as record:
+            if not record.up_to_date:
+                with record.transaction():
+                    _write_codes(connection, cells, codes)
+                    record.rows = record.cells = int((codes > 0).sum())
+                    record.gate_report = {
+                        "cells": {names[int(b)]: int((codes == b).sum()) for b in np.unique(codes[codes > 0])}
+                    }
+                    if outside := int((codes == 0).sum()):
+                        message = f"{outside} cells outside every basin: no water stress there"
+                        record.findings.append(Finding(WARNING, "location_grid", message, outside))
+            reports.append(record.report())
+        held = {gid for (gid,) in connection.execute("SELECT DISTINCT gid_1 FROM water_stress_rankings").fetchall()}
+        inputs += [SourceFile.of_value("water_stress_rankings", sorted(held))]
+        inputs += [part for path in provinces for part in files.parts(path)]
+        with recorded(table="water_basin_province", files=inputs) as record:
+            if not record.up_to_date:
+                shares = province_shares(cells, codes, [read_layer(path, options.crs) for path in provinces])
+                with record.transaction():
+                    record.rows = shares.height
+                    record.findings += _unknown_to_rankings(held, shares)
+                    if not options.dry_run:  # the basins that the rows would point at were rolled back
+                        _write_shares(connection, shares)
+            reports.append(record.report())
     return reports
 
 
@@ -192,9 +194,10 @@ def basin_of_polygons(cells: Cells, layers: list[Layer]) -> Codes:
 
 def _code_of(layer: Layer, feature: int) -> int:
     code = layer.value(feature, "basin_code")
-    if code is None or not str(code).isdecimal() or int(code) < 1:
-        raise SchemaError(f"feature {feature + 1} of the basin layer has no basin_code above 0, but {code!r}")
-    return int(code)
+    text = "" if code is None else str(code).removesuffix(".0")  # a GeoPackage may hold whole numbers as decimals
+    if not (text.isdecimal() and len(text) <= _CODE_DIGITS and int(text)):
+        raise SchemaError(f"feature {feature + 1} of the basin layer has no basin_code from 1 to 9999, but {code!r}")
+    return int(text)
 
 
 def _names_of(layers: list[Layer]) -> dict[int, str]:

@@ -55,7 +55,7 @@ def load(
         version=VERSION,
         table=TABLE,
         scope=options.scope_of(None),
-        files=[*paths, *lot_files],
+        files=[*paths, *(part for path in lot_files for part in files.parts(path))],
         force=options.force,
         dry_run=options.dry_run,
         overrides={"crs": options.crs} if options.crs else {},

@@ -8,7 +8,6 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from engine.errors import SchemaError
+from engine.io.etl.reading import ZIP_FAULTS, reading
 
 Kind = Literal["hdf5", "classic", "cdf5", "gzip", "zip", "plain"]
 _SHOWN = 200
-_BROKEN = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Content:
 
 def kind_of(path: Path) -> Kind:
     """What a file is by its first bytes; refuses an empty one and a provider's error page."""
-    with path.open("rb") as stream:
+    with reading(path), path.open("rb") as stream:
         head = stream.read(_SHOWN)
     if not head:
         raise SchemaError(f"{path.name} is empty")
@@ -58,7 +58,7 @@ def opened(path: Path, suffixes: tuple[str, ...], kinds: tuple[Kind, ...]) -> It
     raises   : SchemaError for a broken or empty file, an error page, another kind of content, an archive with none or
                several members of the wanted type, or a member that points outside the archive
     """
-    try:
+    with reading(path):
         kind = kind_of(path)
         if kind not in ("gzip", "zip"):
             yield Content(path, _expected(path, path.name, kind, kinds))
@@ -66,8 +66,6 @@ def opened(path: Path, suffixes: tuple[str, ...], kinds: tuple[Kind, ...]) -> It
         with tempfile.TemporaryDirectory(prefix="etl-") as folder:
             member = _unpack(path, kind, suffixes, Path(folder))
             yield Content(member, _expected(member, f"{member.name} in {path.name}", kind_of(member), kinds))
-    except _BROKEN as err:
-        raise SchemaError(f"{path.name} is broken: {err or type(err).__name__}") from err
 
 
 def _expected(path: Path, name: str, kind: Kind, kinds: tuple[Kind, ...]) -> Kind:
@@ -95,23 +93,43 @@ def _readable(head: bytes) -> str:
 
 def _unpack(path: Path, kind: Kind, suffixes: tuple[str, ...], folder: Path) -> Path:
     if kind == "zip":
-        with zipfile.ZipFile(path) as archive:
+        with reading(path, ZIP_FAULTS), zipfile.ZipFile(path) as archive:
             names = {decoded_name(info): info for info in archive.infolist() if not info.is_dir()}
             chosen = _only(path, list(names), suffixes)
             target = folder / PurePosixPath(chosen).name
             with archive.open(names[chosen]) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
+                shutil.copyfileobj(source, sink, _CHUNK)
         return target
     if not tarfile.is_tarfile(path):
         target = folder / path.name.removesuffix(".gz")
         with gzip.open(path) as source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink, 1 << 20)
+            shutil.copyfileobj(source, sink, _CHUNK)
         return target
-    with tarfile.open(path) as archive:
+    with tar_of(path) as archive:
         files = [member for member in archive.getmembers() if member.isfile()]
         chosen = _only(path, [member.name for member in files], suffixes)
         archive.extract(chosen, folder, filter="data")
     return folder / chosen
+
+
+@contextmanager
+def tar_of(path: Path) -> Iterator[tarfile.TarFile]:
+    """A tar.gz, read to the end of its last byte before the block ends: the checksum of gzip stands behind the tar.
+
+    raises : SchemaError for a damaged archive
+    """
+    with reading(path, (ValueError,)), gzip.open(path) as stream:
+        with tarfile.open(fileobj=stream) as archive:
+            yield archive
+        while stream.read(_CHUNK):
+            pass
+
+
+def refuse_damaged_zip(path: Path) -> None:
+    """Compare every member of a zip with its checksum: readers of single members stop before they reach it."""
+    with reading(path, ZIP_FAULTS), zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise SchemaError(f"{path.name} is broken: its part {damaged} does not have the checksum stated")
 
 
 def _only(path: Path, names: list[str], suffixes: tuple[str, ...]) -> str:

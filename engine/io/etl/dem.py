@@ -110,6 +110,9 @@ def load(
         frame = elevations.of(cells.grid_id)
         record.source_crs, record.stored_unit, record.cells = options.crs or CRS, "m", frame.height
         record.findings += doubts + _findings(frame, len(cells.grid_id))
+        for text in (text for text in points if text.cut_short):
+            message = f"{text.name} ends within a number, without a line end: it seems to be cut"
+            record.findings.append(Finding(WARNING, TABLE, message, 1))
         for column in ("elevation_mean_m", "elevation_min_m"):
             metres = frame[column].cast(pl.Float32).to_numpy()
             record.findings += limit_findings(TABLE, metres, ranges["elevation"], column)

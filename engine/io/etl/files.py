@@ -68,6 +68,20 @@ def find(data: Path, *patterns: str) -> list[Path]:
     return found
 
 
+#: ending of a file -> endings of those that are kept beside it and belong to it
+_BESIDE = {
+    ".shp": (".shx", ".dbf", ".prj", ".cpg"),
+    ".tif": (".tfw", ".tifw", ".wld", ".prj", ".tif.aux.xml", ".tif.msk"),
+    ".tiff": (".tfw", ".tiffw", ".wld", ".prj", ".tiff.aux.xml", ".tiff.msk"),
+}
+
+
+def parts(path: Path) -> list[Path]:
+    """A file with those beside it that belong to it: attributes and CRS of a shapefile, mask and place of a raster."""
+    names = {f"{path.stem}{ending}".lower() for ending in _BESIDE.get(path.suffix.lower(), ())}
+    return [path, *sorted(other for other in path.parent.iterdir() if other.name.lower() in names)]
+
+
 def one_file(data: Path, what: str, *patterns: str) -> Path:
     """The one file of these patterns; refuses none (MissingInputError) and several (SchemaError)."""
     found = find(data, *patterns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,12 +18,14 @@ from engine.grid import KOREA, GridDefinition
 from engine.io import copy_binary
 from engine.io.etl import cf, files, lattice, loading, nearest, netcdf, regular, staging, timeaxis
 from engine.io.etl.loading import LoadOptions, LoadReport, Progress
+from engine.io.etl.reading import toml_of
 from engine.quality import ERROR, Finding
 from engine.scenario import Scenario
 from engine.variables import VARIABLES
 
 NAME, VERSION, TABLE = "grid", "1", "location_grid"
 LATTICE_FILE = "grid.toml"
+_MOST = 32_767  # an index is a smallint
 
 _TYPES = {
     "grid_id": "int4",
@@ -88,10 +89,7 @@ def read_lattice(path: Path) -> GridDefinition:
     """
     if path.suffix.lower() != ".toml":
         return _from_netcdf(path)
-    try:
-        entries: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
-        raise SchemaError(f"{path} cannot be read: {err}") from err
+    entries = toml_of(path)
     wanted = {field.name: field.type for field in fields(GridDefinition)}
     if set(entries) != set(wanted):
         raise SchemaError(f"{path.name} has the keys {', '.join(entries)}, expected {', '.join(wanted)}")
@@ -100,7 +98,12 @@ def read_lattice(path: Path) -> GridDefinition:
             raise SchemaError(f"{path.name}: {key} = {value!r} is not {wanted[key]}")
     numbers: dict[str, Any] = {key: float(v) if wanted[key] == "float" else v for key, v in entries.items()}
     grid = GridDefinition(**numbers)
+    south, north = grid.lat0, grid.lat0 + (grid.n_lat - 1) * grid.step
+    if not (south >= -90 and north <= 90 and max(grid.n_lat, grid.n_lon) <= _MOST):
+        raise SchemaError(f"{path.name}: its lattice is not on Earth, or has a side of more than {_MOST} cells: {grid}")
     regular.refuse_beyond_the_date_line(grid.lon0, grid.lon0 + (grid.n_lon - 1) * grid.step, path.name)
+    if not (grid.first_year >= 1 and grid.last_year <= 9999):
+        raise SchemaError(f"{path.name}: years are {grid.axis}, expected 1 to 9999")
     return grid
 
 

@@ -8,17 +8,14 @@ or too much water is refused.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import psycopg
-import pyproj
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
@@ -29,7 +26,9 @@ from engine.io.etl.files import SourceFile
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.map_layers import LAYERS as MAP_LAYERS
 from engine.io.etl.map_layers import NAME as MAP_LOADER
-from engine.io.etl.places import Cells, cells_to_describe, known_crs, to_degrees
+from engine.io.etl.places import Cells, cells_to_describe
+from engine.io.etl.reading import toml_of
+from engine.io.etl.sheets import NO_CLASS, Sheets
 from engine.quality import WARNING, Finding, Range, load_ranges
 
 NAME, VERSION, TABLE = "landcover", "1", attributes.TABLE
@@ -41,10 +40,8 @@ SEALED_SHARE_OF_URBAN = 0.85
 #: nodes of the raster on which distances to forest are measured, 2 GB; none finer than the pixels of the provider
 _DISTANCE_NODES = 60_000_000
 _PIXEL_DEGREES = 30.0 / 111_195.0
-_ROWS = 512
 _URBAN, _FOREST, _WATER = (CLASSES.index(name) for name in ("urban", "forest", "water"))
-_NONE = 255
-Bytes = NDArray[np.uint8]
+_LEGEND_DIGITS = 10
 Floats = NDArray[np.float64]
 
 
@@ -73,7 +70,7 @@ def load(
         table=TABLE,
         scope=options.scope_of(None),
         files=[
-            *found,
+            *(part for path in found for part in files.parts(path)),
             legend_file,
             cells.as_source(),
             SourceFile.of_value("grid_definition", asdict(grid)),
@@ -105,100 +102,14 @@ def load(
 
 def read_legend(path: Path) -> dict[int, int]:
     """Pixel value -> index in CLASSES. raises SchemaError for anything but `[classes]` with number = name."""
-    try:
-        entries = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as err:
-        raise SchemaError(f"legend {path.name} cannot be read: {err}") from err
+    entries = toml_of(path)
     classes = entries.get("classes")
     if not isinstance(classes, dict) or set(entries) != {"classes"}:
         raise SchemaError(f'legend {path.name} needs one table [classes] with lines such as 310 = "forest"')
     for value, name in classes.items():
-        if not value.isdecimal() or name not in CLASSES:
-            raise SchemaError(f"legend {path.name}: {value} = {name!r}; classes are {', '.join(CLASSES)}")
+        if not (value.isdecimal() and len(value) <= _LEGEND_DIGITS and name in CLASSES):
+            raise SchemaError(f"legend {path.name}: {value[:40]} = {name!r}; classes are {', '.join(CLASSES)}")
     return {int(value): CLASSES.index(name) for value, name in classes.items()}
-
-
-class Sheet:
-    """One open raster: its classes by legend, and the plane it lies in."""
-
-    def __init__(self, source: Any, path: Path, legend: Mapping[int, int], crs: str | None) -> None:
-        if source.count != 1 or source.dtypes[0] not in ("uint8", "int8", "uint16", "int16", "int32", "uint32"):
-            raise SchemaError(f"{path.name}: {source.count} bands of {source.dtypes[0]}, expected one of whole numbers")
-        stated = crs or (source.crs.to_wkt() if source.crs else None)
-        if stated is None:
-            raise SchemaError(f"{path.name} does not state its CRS; give it with --crs")
-        self.source, self.path, self.legend = source, path, legend
-        self.crs = known_crs(stated, path.name)
-        self.degrees = to_degrees(self.crs, path.name)
-
-    def windows(self) -> Iterator[tuple[Bytes, Floats, Floats]]:
-        """Classes (rows, columns), 255 = none, and x, y of the pixel centres, some rows at a time."""
-        columns = np.arange(self.source.width) + 0.5
-        for first in range(0, self.source.height, _ROWS):
-            rows = min(_ROWS, self.source.height - first)
-            yield self._classes(first, rows), *self._plane(columns, np.arange(first, first + rows)[:, None] + 0.5)
-
-    def _plane(self, column: Floats, row: Floats) -> tuple[Floats, Floats]:
-        """x, y of places counted in pixels."""
-        a, b, c, d, e, f = self.source.transform[:6]
-        return a * column + b * row + c, d * column + e * row + f
-
-    def outline(self) -> tuple[float, float, float, float]:
-        """West, south, east, north in degrees."""
-        x, y = self._plane(np.array([0.0, self.source.width] * 2), np.repeat([0.0, self.source.height], 2))
-        west, south, east, north = self.degrees.transform_bounds(x.min(), y.min(), x.max(), y.max())
-        return west, south, east, north
-
-    def _classes(self, first: int, rows: int) -> Bytes:
-        from rasterio.windows import Window
-
-        values = self.source.read(1, window=Window(0, first, self.source.width, rows))
-        classes = np.full(values.shape, _NONE, np.uint8)
-        for value, index in self.legend.items():
-            classes[values == value] = index
-        stray = (classes == _NONE) & (values != (0 if self.source.nodata is None else self.source.nodata))
-        if stray.any():
-            value = int(values[stray][0])
-            raise SchemaError(f"{self.path.name}: value {value} in {int(stray.sum())} pixels is not in the legend")
-        return classes
-
-    def covers(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:
-        """(n,) places where this sheet has a class."""
-        x, y = self.degrees.transform(longitude, latitude, direction=pyproj.enums.TransformDirection.INVERSE)
-        a, b, c, d, e, f = self.source.transform[:6]
-        x, y, area = np.asarray(x) - c, np.asarray(y) - f, a * e - b * d
-        column, row = (e * x - b * y) / area, (a * y - d * x) / area
-        inside = (column >= 0) & (column < self.source.width) & (row >= 0) & (row < self.source.height)
-        held = np.zeros(len(longitude), bool)
-        if inside.any():
-            i, j = row[inside].astype(np.intp), column[inside].astype(np.intp)
-            top = int(i.min())
-            held[inside] = self._classes(top, int(i.max()) - top + 1)[i - top, j] != _NONE
-        return held
-
-
-class Sheets:
-    """All sheets, opened until the stack closes, and the outline of each in degrees."""
-
-    def __init__(self, stack: ExitStack, paths: Sequence[Path], legend: Mapping[int, int], crs: str | None) -> None:
-        try:
-            import rasterio
-        except ImportError:
-            raise SchemaError(f"{NAME}: GeoTIFF needs the extra `geo`") from None
-        self.sheets: list[Sheet] = []
-        for path in paths:
-            try:
-                source = stack.enter_context(rasterio.open(path))
-            except rasterio.errors.RasterioIOError as err:
-                raise SchemaError(f"{path.name} cannot be read: {err}") from err
-            self.sheets.append(Sheet(source, path, legend, crs))
-        self.outlines = [sheet.outline() for sheet in self.sheets]
-
-    def earlier_over(self, number: int, west: float, south: float, east: float, north: float) -> Iterator[Sheet]:
-        """Sheets before one that may lie over a window."""
-        for sheet, (left, bottom, right, top) in zip(self.sheets[:number], self.outlines[:number], strict=True):
-            if left <= east and west <= right and bottom <= north and south <= top:
-                yield sheet
 
 
 class Forest:
@@ -242,7 +153,7 @@ def _count(sheets: Sheets, grid: GridDefinition, progress: loading.Progress) -> 
     for number, sheet in enumerate(sheets.sheets):
         progress("land cover", number, len(sheets.sheets))
         for classes, x, y in sheet.windows():
-            held = classes != _NONE
+            held = classes != NO_CLASS
             if not held.any():
                 continue
             kinds = classes[held].astype(np.intp)

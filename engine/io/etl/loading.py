@@ -223,6 +223,24 @@ class Record:
 
 
 @contextmanager
+def summary() -> Iterator[list[LoadReport]]:
+    """Reports of a loader with several tables: those done before one fails go with its error to the caller."""
+    reports: list[LoadReport] = []
+    try:
+        yield reports
+    except EngineError as err:
+        err.done = tuple(reports)
+        raise
+
+
+def failed(loader: str, err: EngineError) -> LoadReport:
+    """The summary line of a loader that was refused, with what the gate said."""
+    findings = err.findings if isinstance(err, GateError) else ()
+    table = findings[0].table if findings else ""
+    return LoadReport(loader=loader, table=table, status="failed", message=str(err), findings=findings)
+
+
+@contextmanager
 def recorded(
     connection: psycopg.Connection,
     *,

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from engine.errors import SchemaError
 from engine.io.etl import attributes, files, loading
 from engine.io.etl.files import MissingInputError
-from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Geometries, Layer, cells_to_describe, read_layer
+from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Layer, cells_to_describe, read_layer
+from engine.io.etl.vectors import Geometries
 from engine.quality import WARNING, Finding
 
 NAME, VERSION = "map_layers", "1"
 LAYERS = ("coastline", "river", "forest", "flood_zone")
 #: GeoJSON lines are straight in degrees; pieces this short are straight in the plane, too, to half a metre
 _PIECE_DEGREES = 0.05
+_GRADE_DIGITS = 4
 _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _KOREA_PLANE = pyproj.CRS.from_epsg(5179)
 _GEOD = pyproj.Geod(ellps="WGS84")
@@ -46,7 +48,8 @@ def load(
     cells = cells_to_describe(connection)
     # which file is which layer is part of what was loaded: a renamed file is another input
     roles = files.SourceFile.of_value("layers", {layer: [path.name for path in paths[layer]] for layer in LAYERS})
-    sources: list[Path | files.SourceFile] = [roles, *(path for layer in LAYERS for path in paths[layer])]
+    read_files = [path for layer in LAYERS for path in paths[layer]]
+    sources: list[Path | files.SourceFile] = [roles, *(part for path in read_files for part in files.parts(path))]
     overrides = {"crs": options.crs} if options.crs else {}
     recorded = partial(
         loading.recorded,
@@ -65,26 +68,30 @@ def load(
             read.update({layer: [read_layer(path, options.crs) for path in paths[layer]] for layer in LAYERS})
         return read
 
-    reports = []
-    with recorded(table="map_feature", files=sources) as record:
-        if not record.up_to_date:
-            progress("map features")
-            with record.transaction():
-                record.rows = _write_features(connection, layers())
-                record.source_crs = ", ".join(sorted({layer.crs for found in layers().values() for layer in found}))
-                record.gate_report = {"features": {name: sum(len(x.properties) for x in v) for name, v in read.items()}}
-        reports.append(record.report())
-    with recorded(table="grid_attributes", files=[*sources, cells.as_source()]) as record:
-        if not record.up_to_date:
-            progress("distances to coast and rivers")
-            frame = distances(cells, layers())
-            with record.transaction():
-                record.rows = record.cells = attributes.write(connection, frame)
-                record.gate_report = {"greatest_m": {c: frame[c].max() for c in frame.columns if c.startswith("dist")}}
-                if not paths["river"]:
-                    message = "no layer river*: dist_river_m and river_grade stay NULL"
-                    record.findings.append(Finding(WARNING, "grid_attributes", message, frame.height))
-        reports.append(record.report())
+    with loading.summary() as reports:
+        with recorded(table="map_feature", files=sources) as record:
+            if not record.up_to_date:
+                progress("map features")
+                with record.transaction():
+                    record.rows = _write_features(connection, layers())
+                    record.source_crs = ", ".join(sorted({layer.crs for found in layers().values() for layer in found}))
+                    record.gate_report = {
+                        "features": {name: sum(len(x.properties) for x in v) for name, v in read.items()}
+                    }
+            reports.append(record.report())
+        with recorded(table="grid_attributes", files=[*sources, cells.as_source()]) as record:
+            if not record.up_to_date:
+                progress("distances to coast and rivers")
+                frame = distances(cells, layers())
+                with record.transaction():
+                    record.rows = record.cells = attributes.write(connection, frame)
+                    record.gate_report = {
+                        "greatest_m": {c: frame[c].max() for c in frame.columns if c.startswith("dist")}
+                    }
+                    if not paths["river"]:
+                        message = "no layer river*: dist_river_m and river_grade stay NULL"
+                        record.findings.append(Finding(WARNING, "grid_attributes", message, frame.height))
+            reports.append(record.report())
     return reports
 
 
@@ -174,10 +181,12 @@ def distances(cells: Cells, layers: Mapping[str, list[Layer]]) -> pl.DataFrame:
 
 def _grade(layer: Layer, feature: int) -> int | None:
     value = layer.value(feature, "grade", "river_grade")
-    try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
-        raise SchemaError(f"river grade {value!r} is not a whole number") from None
+    text = "" if value is None else str(value).strip().removesuffix(".0")
+    if not text:
+        return None
+    if not (text.isdecimal() and len(text) <= _GRADE_DIGITS):
+        raise SchemaError(f"river grade {value!r} is not a whole number from 0 to {10**_GRADE_DIGITS - 1}")
+    return int(text)
 
 
 def _write_features(connection: psycopg.Connection, layers: Mapping[str, list[Layer]]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,10 @@ from psycopg import sql
 from pyproj.transformer import TransformerGroup
 
 from engine.errors import SchemaError, SettingsError
+from engine.io.etl import vectors
 from engine.io.etl.files import SourceFile
+from engine.io.etl.reading import reading
+from engine.io.etl.vectors import Geometries
 
 GEOJSON = (".geojson", ".json")
 #: formats of a layer that the loaders look for; all but GeoJSON need the extra `geo`
@@ -31,7 +33,6 @@ _SAME_BUT_NAMES = 50
 #: a cell of the coast may lie this far outside every polygon
 _REACH_M = 2000.0
 _METRES_PER_DEGREE = 111_195.0
-Geometries = NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +79,70 @@ class Layer:
 
 
 def read_layer(path: Path, crs: str | None = None) -> Layer:
-    """Read a vector layer; geometries become two-dimensional, valid and EPSG:4326. Features without one are left out.
+    """Read a vector layer; geometries become two-dimensional, valid and EPSG:4326.
 
     path   : GeoJSON, or GeoPackage or shapefile with the extra `geo`
     crs    : takes the place of the file's
-    raises : SchemaError for anything that is not a layer, without CRS or outside the globe, or that needs the extra;
-             SettingsError for an unknown CRS
+    raises : SchemaError for anything that is not a layer, was cut, has features without a geometry, no CRS or places
+             outside the globe, or needs the extra; SettingsError for a `crs` that is none
     """
-    own: str | None
-    if path.suffix.lower() in GEOJSON:
-        geometries, properties, own = _read_geojson(path)
-    else:
-        geometries, properties, own = _read_with_pyogrio(path)
-    stated = crs or own
-    if stated is None:
-        raise SchemaError(f"{path.name} does not state its CRS; give it with --crs")
-    source = known_crs(stated, path.name)
-    present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-    kept = shapely.force_2d(geometries[present])
-    if not source.equals(_WGS84, ignore_axis_order=True):
-        transformer = to_degrees(source, path.name)
-        kept = shapely.transform(kept, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
-    if not len(kept):
+    read = vectors.read_geojson if path.suffix.lower() in GEOJSON else vectors.read_with_pyogrio
+    geometries, properties, own = read(path)
+    _refuse_absent(geometries, path)
+    source = crs_of(path, crs, own)
+    with reading(path):
+        kept = shapely.force_2d(geometries)
+        if not source.equals(_WGS84, ignore_axis_order=True):
+            transformer = to_degrees(source, path.name)
+            kept = shapely.transform(kept, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+        _refuse_beyond_globe(kept, path)
+        invalid = ~shapely.is_valid(kept)
+        kept[invalid] = shapely.make_valid(kept[invalid])
+    return Layer(kept, tuple(properties), source.to_string())
+
+
+def _refuse_absent(geometries: Geometries, path: Path) -> None:
+    """A feature without a geometry is what is left of a damaged record: left out, its place would fall to another."""
+    absent = np.flatnonzero(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    if len(absent) == len(geometries):
         raise SchemaError(f"{path.name} holds no geometry")
-    x0, y0, x1, y1 = shapely.total_bounds(kept)
-    if not (x0 >= -180 and x1 <= 180 and y0 >= -90 and y1 <= 90):
+    if len(absent):
+        raise SchemaError(
+            f"{path.name}: {len(absent)} of {len(geometries)} features have no geometry, the first is feature"
+            f" {absent[0] + 1}; copy the file again, or delete them from it"
+        )
+
+
+def _refuse_beyond_globe(geometries: Geometries, path: Path) -> None:
+    xy = shapely.get_coordinates(geometries)
+    if len(xy) and not np.isnan(xy).any():
+        (x0, y0), (x1, y1) = xy.min(axis=0), xy.max(axis=0)
+        if x0 >= -180 and x1 <= 180 and y0 >= -90 and y1 <= 90:
+            return
         reach = f"{x0:.4g}..{x1:.4g}, {y0:.4g}..{y1:.4g}"
         raise SchemaError(f"{path.name} reaches {reach}, which are not degrees; state its CRS with --crs")
-    invalid = ~shapely.is_valid(kept)
-    kept[invalid] = shapely.make_valid(kept[invalid])
-    return Layer(kept, tuple(p for p, keep in zip(properties, present, strict=True) if keep), source.to_string())
+    raise SchemaError(f"{path.name} is broken: {int(np.isnan(xy).any(axis=1).sum())} coordinates are no numbers")
+
+
+def crs_of(path: Path, given: str | None, own: str | None) -> pyproj.CRS:
+    """The coordinate system of a file: the given one, else its own.
+
+    raises : SettingsError for a given one that is none; SchemaError when the file's own is none, or it states none
+    """
+    if given is not None:
+        return known_crs(given, path.name)
+    if own is None:
+        beside = " (no .prj beside it)" if path.suffix.lower() == ".shp" else ""
+        raise SchemaError(f"{path.name} does not state its CRS{beside}; give it with --crs")
+    try:
+        return pyproj.CRS.from_user_input(own)
+    except pyproj.exceptions.CRSError:
+        shown = " ".join(own.split())[:100]
+        raise SchemaError(f"{path.name}: its CRS is not known: {shown!r}; give it with --crs") from None
 
 
 def known_crs(text: str, name: str) -> pyproj.CRS:
-    """A coordinate system by any of its spellings; refuses an unknown one, naming the file."""
+    """A coordinate system by any of its spellings; refuses an unknown one, naming where it stands."""
     try:
         return pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError:
@@ -127,41 +158,16 @@ def to_degrees(source: pyproj.CRS, name: str) -> pyproj.Transformer:
     """
     for candidate in (source, source.to_epsg(_SAME_BUT_NAMES)):
         if candidate is not None:
-            found = TransformerGroup(candidate, _WGS84, always_xy=True).transformers
+            try:
+                found = TransformerGroup(candidate, _WGS84, always_xy=True).transformers
+            # of a drawing, a profile, another planet; pyproj 3.7 finds none and takes the first of them
+            except (pyproj.exceptions.ProjError, IndexError):
+                continue
             if found and "Ballpark" not in found[0].description:
                 return found[0]
     raise SchemaError(
         f"{name}: no shift to WGS84 is known for the datum of {source.name!r}; state an EPSG code with --crs"
     )
-
-
-def _read_geojson(path: Path) -> tuple[Geometries, list[Mapping[str, Any]], str]:
-    try:
-        document = json.loads(path.read_bytes())
-        features = document["features"]
-        texts = [json.dumps(feature["geometry"]) if feature["geometry"] else None for feature in features]
-        properties = [feature.get("properties") or {} for feature in features]
-        # RFC 7946 knows only WGS84; older files may carry the member `crs`
-        crs = (document.get("crs") or {}).get("properties", {}).get("name", "OGC:CRS84")
-        return np.asarray(shapely.from_geojson(texts), object), properties, str(crs)
-    except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as err:
-        raise SchemaError(f"{path.name} is not a GeoJSON FeatureCollection: {err!r}") from err
-
-
-def _read_with_pyogrio(path: Path) -> tuple[Geometries, list[Mapping[str, Any]], str | None]:
-    try:
-        import pyogrio
-    except ImportError:
-        raise SchemaError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
-    # a shapefile that names no encoding comes from a Korean Windows; GDAL would read it as Latin-1
-    korean = path.suffix.lower() == ".shp" and not any(path.with_suffix(end).exists() for end in (".cpg", ".CPG"))
-    try:
-        meta, _, wkb, columns = pyogrio.raw.read(path, encoding="cp949" if korean else None)
-    except pyogrio.errors.DataSourceError as err:
-        raise SchemaError(f"{path.name} cannot be read: {err}") from err
-    names = [str(name) for name in meta["fields"]]
-    properties: list[Mapping[str, Any]] = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    return np.asarray(shapely.from_wkb(wkb), object), properties or [{}] * len(wkb), meta["crs"]
 
 
 def holder(points: Geometries, polygons: Geometries) -> NDArray[np.intp]:

@@ -20,6 +20,7 @@ import psycopg
 from engine.errors import SchemaError
 from engine.io.etl import files, loading, regions
 from engine.io.etl.places import stage
+from engine.io.etl.reading import cut_short, json_of, reading, text_of
 from engine.quality import WARNING, Finding
 
 NAME, VERSION, TABLE = "population", "1", "location_admin"
@@ -32,6 +33,7 @@ UNIT, _LARGEST = 10_000, 10_000
 _SUMS = ("전국", "계", "합계", "수도권", "중부권", "호남권", "영남권", "비수도권")
 _CODE, _PERSONS, _YEAR = ("code", "adm_cd"), ("population", "총인구_명", "총인구"), ("year", "시점")
 _LISTED = 5
+_PERSONS_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,11 @@ def read_projection(path: Path) -> dict[str, tuple[int, ...]]:
     path   : CSV, UTF-8 or cp949; names in the first column, one column per year whose title holds the year alone or
              with other text but no second year; sums over provinces and columns of change are passed over
     """
-    rows = list(csv.reader(_text(path).splitlines()))
+    text = text_of(path)
+    with reading(path):
+        rows = list(csv.reader(text.splitlines()))
+    if cut_short(text):
+        raise SchemaError(f"{path.name} ends within a number, without a line end: it seems to be cut")
     columns: dict[int, int] = {}
     for number, title in enumerate(rows[0] if rows else []):
         years = re.findall(r"(?<!\d)20\d\d(?!\d)", title)
@@ -166,13 +172,13 @@ def read_counts(paths: Iterable[Path]) -> Counts:
 
 
 def _answers(path: Path) -> Iterable[tuple[str, int, int]]:
-    try:
-        entries = json.loads(path.read_bytes())
-    except ValueError as err:
-        raise SchemaError(f"{path.name} is not JSON: {err}") from err
+    entries = json_of(path)
     for entry in entries if isinstance(entries, list) else [entries]:
         if not (
-            isinstance(entry, dict) and isinstance(entry.get("answer"), dict) and "year" in entry.get("params", {})
+            isinstance(entry, dict)
+            and isinstance(entry.get("answer"), dict)
+            and isinstance(entry.get("params"), dict)
+            and "year" in entry["params"]
         ):
             raise SchemaError(f'{path.name}: a saved answer is {{"params": {{"year": ...}}, "answer": {{...}}}}')
         answer, year = entry["answer"], str(entry["params"]["year"])
@@ -180,20 +186,27 @@ def _answers(path: Path) -> Iterable[tuple[str, int, int]]:
             raise SchemaError(
                 f"{path.name}: the provider reports no success: {json.dumps(answer, ensure_ascii=False)[:200]}"
             )
-        for item in answer.get("result") or []:
-            yield str(item["adm_cd"]), _whole(item.get("population"), path), _whole(year, path)
+        items = answer.get("result") or []
+        if not (isinstance(items, list) and all(isinstance(item, dict) and item.get("adm_cd") for item in items)):
+            raise SchemaError(f"{path.name}: `result` of {year} is not a list of objects with adm_cd")
+        for item in items:
+            yield str(item["adm_cd"]), _whole(item.get("population"), path), _year(year, path)
 
 
 def _table(path: Path) -> Iterable[tuple[str, int, int]]:
-    reader = csv.DictReader(_text(path).splitlines())
-    titles = reader.fieldnames or []
+    with reading(path):
+        lines = [line for line in csv.reader(text_of(path).splitlines()) if any(map(str.strip, line))]
+    titles = lines[0] if lines else []
     chosen = [next((title for title in names if title in titles), None) for names in (_CODE, _PERSONS, _YEAR)]
     if None in chosen:
         raise SchemaError(f"{path.name}: wanted are columns for code, population and year, found {', '.join(titles)}")
-    for row in reader:
-        code, persons, year = (str(row[str(title)]).strip().lstrip("'") for title in chosen)
+    columns = [titles.index(str(title)) for title in chosen]
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) <= max(columns):
+            raise SchemaError(f"{path.name}, row {number}: {len(line)} fields where {len(titles)} columns have a title")
+        code, persons, year = (line[column].strip().lstrip("'") for column in columns)
         if code:
-            yield code, _whole(persons, path), _whole(year, path)
+            yield code, _whole(persons, path), _year(year, path)
 
 
 def _frame(codes: Sequence[str], projected: Mapping[str, tuple[int, ...]], counted: Counts) -> pl.DataFrame:
@@ -223,6 +236,13 @@ def _findings(codes: Sequence[str], projected: Mapping[str, tuple[int, ...]], co
         listed = ", ".join(counted.unknown[:_LISTED]) + more
         message = f"{len(counted.unknown)} counted regions have a statistical code without a legal one: {listed}"
         findings.append(Finding(WARNING, TABLE, message, len(counted.unknown)))
+    for level, digits in (("provinces", 2), ("municipalities", 5)):
+        # towns are counted in their municipality
+        wanted = {_digits(code) for code in codes if regions.level_of(code, TABLE) == (1 if digits == 2 else 2)}
+        absent = sorted(wanted - counted.persons.keys())
+        if absent and len(absent) < len(wanted):
+            message = f"{len(absent)} of {len(wanted)} {level} are not counted: {', '.join(absent[:_LISTED])}"
+            findings.append(Finding(WARNING, TABLE, message, len(absent)))
     if elsewhere := sorted(counted.persons.keys() - {_digits(code) for code in codes}):
         message = f"{len(elsewhere)} counted regions are not in {TABLE}: {', '.join(elsewhere[:_LISTED])}"
         findings.append(Finding(WARNING, TABLE, message, len(elsewhere)))
@@ -256,16 +276,6 @@ def _write(connection: psycopg.Connection, frame: pl.DataFrame) -> int:
     return frame.filter(pl.any_horizontal(pl.col(own).is_not_null())).height
 
 
-def _text(path: Path) -> str:
-    raw = path.read_bytes()
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise SchemaError(f"{path.name} is neither UTF-8 nor cp949 text")
-
-
 def _number(text: str, path: Path, line: int) -> float:
     try:
         value = float(text.replace(",", ""))
@@ -278,6 +288,13 @@ def _number(text: str, path: Path, line: int) -> float:
 
 def _whole(value: Any, path: Path) -> int:
     text = str(value).replace(",", "").strip()
-    if not text.isdecimal():
-        raise SchemaError(f"{path.name}: {value!r} is not a number of persons or a year")
+    if not (text.isdecimal() and len(text) <= _PERSONS_DIGITS):
+        raise SchemaError(f"{path.name}: {str(value)[:40]!r} is not a number of persons")
+    return int(text)
+
+
+def _year(value: Any, path: Path) -> int:
+    text = str(value).strip()
+    if not (text.isdecimal() and len(text) == len("2020")):
+        raise SchemaError(f"{path.name}: {str(value)[:40]!r} is not a year")
     return int(text)

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SchemaError
+from engine.io.etl.reading import json_of
 
 TITLES, ADDRESS = "getBrTitleInfo", "getcoord"
+_DIGITS = 9
 _FINE = ("00", "000")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -62,7 +64,7 @@ def page_of(body: Any, where: str) -> tuple[int, list[Mapping[str, Any]]]:
     content = response.get("body") if isinstance(response, dict) else None
     content = content if isinstance(content, dict) else {}
     total = str(content.get("totalCount", ""))
-    if not total.isdecimal():
+    if not (total.isdecimal() and len(total) <= _DIGITS):
         raise SchemaError(f"{where}: totalCount is {total!r}")
     held = content.get("items") or {}
     items = held.get("item", []) if isinstance(held, dict) else None
@@ -84,7 +86,9 @@ def point_of(body: Any, where: str) -> tuple[float, float] | None:
     try:
         if status == "OK" and isinstance(response, dict):
             point = response["result"]["point"]
-            return float(point["x"]), float(point["y"])
+            x, y = float(point["x"]), float(point["y"])
+            if abs(x) <= 180 and abs(y) <= 90:
+                return x, y
     except (KeyError, TypeError, ValueError):
         pass
     raise SchemaError(f"{where}: the provider reports no success: {json.dumps(body, ensure_ascii=False)[:200]}")
@@ -98,12 +102,7 @@ def read(paths: Sequence[Path]) -> Register:
     areas: dict[str, Area] = {}
     addresses: dict[str, tuple[float, float] | None] = {}
     for path in paths:
-        content = path.read_bytes()
-        try:
-            document = json.loads(content)
-        except ValueError:
-            begin = content[:200].decode("utf-8", "replace")
-            raise SchemaError(f"{path.name} is not JSON, it begins {begin!r}") from None
+        document = json_of(path)
         # an answer that does not say when it was asked is as old as its file
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         for entry in document if isinstance(document, list) else [document]:
@@ -136,6 +135,19 @@ def _take(
         raise SchemaError(
             f"{where}: the register had {area.total} items on another page and {total} on this one: ask anew"
         )
-    area.pages[int(params.get("pageNo", "1"))] = items
-    asked = datetime.fromisoformat(entry["asked_at"]) if "asked_at" in entry else written
-    area.asked_at = max(area.asked_at, asked)
+    page = params.get("pageNo", "1")
+    if not (page.isdecimal() and len(page) <= _DIGITS):
+        raise SchemaError(f"{where}: pageNo is {page[:40]!r}")
+    area.pages[int(page)] = items
+    area.asked_at = max(area.asked_at, _time(entry["asked_at"], where) if "asked_at" in entry else written)
+
+
+def _time(stated: Any, where: str) -> datetime:
+    """A time with its zone; UTC where it names none."""
+    try:
+        time = datetime.fromisoformat(stated)
+    except (TypeError, ValueError):
+        raise SchemaError(
+            f"{where}: asked_at is {str(stated)[:40]!r}, not a time such as 2026-01-01T00:00:00Z"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

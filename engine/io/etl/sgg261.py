@@ -7,7 +7,6 @@ cities, then a day and a value for every code. The codes are those of the statis
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from engine.io.etl import containers, files, loading
 from engine.io.etl.files import MissingInputError, SourceFile
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.places import copy_frame
+from engine.io.etl.reading import cut_short, decoded, reading, text_of
 from engine.io.etl.sources import words
 from engine.quality import WARNING, Finding, Range, load_ranges
 from engine.scenario import Scenario
@@ -70,7 +70,7 @@ def load(
         except EngineError as err:
             if connection.closed or connection.broken:
                 raise
-            reports.append(replace(blank, status="failed", message=str(err)))
+            reports.append(replace(loading.failed(NAME, err), table=table, files=len(paths)))
     return reports
 
 
@@ -149,31 +149,20 @@ def read(path: Path) -> Regional:
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        if containers.kind_of(path) != "gzip":
-            yield path.name, _decoded(path.read_bytes(), path.name)
-            return
-        with tarfile.open(path) as archive:
-            members = [member for member in archive.getmembers() if member.isfile()]
-            if not members:
-                raise SchemaError(f"archive {path.name} holds no file")
-            for member in members:
-                stream = archive.extractfile(member)
-                yield f"{path.name}/{member.name}", _decoded(stream.read() if stream else b"", member.name)
-    except (OSError, EOFError, tarfile.TarError) as err:
-        raise SchemaError(f"{path.name} is broken: {err}") from err
-
-
-def _decoded(raw: bytes, name: str) -> str:
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise SchemaError(f"{name} is neither UTF-8 nor cp949 text")
+    if containers.kind_of(path) != "gzip":
+        yield path.name, text_of(path)
+        return
+    with containers.tar_of(path) as archive:
+        members = [member for member in archive.getmembers() if member.isfile()]
+        if not members:
+            raise SchemaError(f"archive {path.name} holds no file")
+        for member in members:
+            stream = archive.extractfile(member)
+            yield f"{path.name}/{member.name}", decoded(stream.read() if stream else b"", member.name)
 
 
 def _parse(name: str, text: str) -> Regional:
+    """A text; every day has a value, perhaps the fill value, for every code."""
     head = [[field.strip() for field in line.rstrip(",").split(",")] for line in text.split("\n", 3)[:3]]
     if len(head) < 3 or not all(len(line) == len(head[0]) for line in head):
         raise SchemaError(f"{name}: the first three lines are not codes, provinces and cities")
@@ -182,16 +171,28 @@ def _parse(name: str, text: str) -> Regional:
         raise SchemaError(f"{name}: {wrong[0]!r} is not a code of ten digits")
     if len(set(codes)) < len(codes):
         raise SchemaError(f"{name}: a code is there twice")
+    _refuse_ragged(name, text, len(codes))
     body = text.split("\n", 3)[3].encode()
-    try:
+    with reading(name):
         frame = pl.read_csv(io.BytesIO(body), has_header=False, infer_schema=False, truncate_ragged_lines=True)
         days = frame.to_series(0).str.strip_chars().str.to_date("%Y-%m-%d")
         values = frame.select(pl.nth(range(1, len(codes) + 1)).str.strip_chars().cast(pl.Float32)).to_numpy()
-    except pl.exceptions.PolarsError as err:
-        raise SchemaError(f"{name} cannot be read: {str(err).splitlines()[0]}") from err
     values = np.where((values <= _FILL_BELOW) | (values > _FILL_ABOVE), np.float32(np.nan), values)
     names = tuple(zip(head[1][1:], head[2][1:], strict=True))
     return Regional(days.to_numpy().astype("datetime64[D]"), codes, names, values.astype(np.float32))
+
+
+def _refuse_ragged(name: str, text: str, codes: int) -> None:
+    """A line with fewer fields than codes would give missing values without a word."""
+    lines = text.split("\n")
+    if len(lines) < 4 or not lines[3].strip():
+        raise SchemaError(f"{name} holds no day")
+    if cut_short(text):
+        raise SchemaError(f"{name} ends within a number, without a line end: it seems to be cut")
+    for number, line in enumerate(lines[3:], 4):
+        fields = line.rstrip().rstrip(",").split(",")
+        if line.strip() and len(fields) != codes + 1:
+            raise SchemaError(f"{name}, line {number}: {len(fields) - 1} values where line 1 names {codes} regions")
 
 
 def _stage(

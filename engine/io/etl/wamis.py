@@ -26,6 +26,8 @@ from engine.quality import ERROR, WARNING, Finding, load_ranges, outside
 NAME, VERSION = "wamis", "1"
 PATTERN = "water/*.json"
 _MISSING = ("", "-")
+#: of years and numbers of basins
+_WHOLE_DIGITS = 4
 
 
 def load(
@@ -46,27 +48,27 @@ def load(
         ("api_wamis_water_usage", USAGE, partial(_write_usage, options)),
         ("api_wamis_flow", FLOW, partial(_write_flow, options)),
     )
-    reports = []
-    for table, call, write in steps:
-        if not saved.of(call):
-            message = f"no saved answer of {call}"
-            reports.append(loading.LoadReport(loader=NAME, table=table, status="absent", message=message))
-            continue
-        progress(table)
-        with loading.recorded(
-            connection,
-            loader=NAME,
-            version=VERSION,
-            table=table,
-            scope=options.scope_of(saved.scope),
-            files=paths,
-            force=options.force,
-            dry_run=options.dry_run,
-        ) as record:
-            if not record.up_to_date:
-                with record.transaction():
-                    record.rows = write(connection, record, saved)
-            reports.append(record.report())
+    with loading.summary() as reports:
+        for table, call, write in steps:
+            if not saved.of(call):
+                message = f"no saved answer of {call}"
+                reports.append(loading.LoadReport(loader=NAME, table=table, status="absent", message=message))
+                continue
+            progress(table)
+            with loading.recorded(
+                connection,
+                loader=NAME,
+                version=VERSION,
+                table=table,
+                scope=options.scope_of(saved.scope),
+                files=paths,
+                force=options.force,
+                dry_run=options.dry_run,
+            ) as record:
+                if not record.up_to_date:
+                    with record.transaction():
+                        record.rows = write(connection, record, saved)
+                reports.append(record.report())
     return reports
 
 
@@ -90,8 +92,8 @@ def _field(answer: Answer, item: Any, name: str) -> str:
 
 def _whole(value: Any, what: str) -> int:
     text = str(value).strip()
-    if not text.isdecimal():
-        raise SchemaError(f"{what} is not a whole number: {text!r}")
+    if not (text.isdecimal() and len(text) <= _WHOLE_DIGITS):
+        raise SchemaError(f"{what} is not a whole number from 0 to {10**_WHOLE_DIGITS - 1}: {text[:40]!r}")
     return int(text)
 
 

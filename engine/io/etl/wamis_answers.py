@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import SchemaError
+from engine.io.etl.reading import json_of
 
 USAGE, GAUGES, GAUGE, FLOW = "wks_wiawtaa_lst", "flw_dubobsif", "wl_obsinfo", "flw_dtdata"
 CALLS = (USAGE, GAUGES, GAUGE, FLOW)
@@ -87,14 +88,12 @@ def read(paths: list[Path]) -> Saved:
 
 
 def _read_file(path: Path) -> tuple[str | None, list[Answer]]:
-    content = path.read_bytes()
-    try:
-        document = json.loads(content)
-    except ValueError as err:
-        raise SchemaError(f"{path.name} is not JSON, it begins {content[:200].decode('utf-8', 'replace')!r}") from err
+    document = json_of(path)
     scope, entries = None, document
     if isinstance(document, dict) and "answers" in document:
         scope, entries = document.get("scope"), document["answers"]
+        if not isinstance(scope, str | None):
+            raise SchemaError(f"{path.name}: scope is {json.dumps(scope)[:40]}, not a word")
     entries = entries if isinstance(entries, list) else [entries]
     # a bare list of gauges with coordinates is what earlier station files look like
     if entries and all(isinstance(entry, dict) and "obscd" in entry and "call" not in entry for entry in entries):

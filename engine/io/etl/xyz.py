@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.io.etl import containers
+from engine.io.etl.reading import ZIP_FAULTS, cut_short, reading
 
 Floats = NDArray[np.float64]
 
 SUFFIXES = (".txt", ".xyz")
 #: bytes read at a time: what a file of any size needs in memory, a few times over
 BLOCK = 1 << 23
+_TAIL = 4096
+#: no coordinate on Earth is larger, in metres
+_FARTHEST = 1e8
 _NAMES = ("x", "y", "z")
 
 
@@ -30,6 +34,7 @@ class Points:
 
     name    : of the file, and of the member when the file is an archive
     lines   : read so far; of them `count` points, and `bad`: (line number, reason)
+    cut_short : it ends within a number, as far as that can be told
     """
 
     path: Path
@@ -37,6 +42,7 @@ class Points:
     lines: int = 0
     count: int = 0
     bad: list[tuple[int, str]] = field(default_factory=list)
+    cut_short: bool = False
 
     @property
     def name(self) -> str:
@@ -48,21 +54,20 @@ class Points:
 
         raises : SchemaError for a broken archive or something that is not text
         """
-        self.lines, self.count, self.bad = 0, 0, []
-        with ExitStack() as stack:
-            try:
-                stream = self._open(stack)
-                rest = b""
-                while block := stream.read(BLOCK):
-                    if b"\0" in block:
-                        raise SchemaError(f"{self.name} is not text")
-                    whole, newline, rest = (rest + block).rpartition(b"\n")
-                    if newline:
-                        yield self._parse(whole)
-                if rest.strip():
-                    yield self._parse(rest)
-            except (OSError, EOFError, zipfile.BadZipFile) as err:
-                raise SchemaError(f"{self.name} is broken: {err}") from err
+        self.lines, self.count, self.bad, self.cut_short = 0, 0, [], False
+        with reading(self.name, ZIP_FAULTS if self.member is not None else ()), ExitStack() as stack:
+            stream = self._open(stack)
+            tail = rest = b""
+            while block := stream.read(BLOCK):
+                if b"\0" in block:
+                    raise SchemaError(f"{self.name} is not text")
+                tail = (tail + block)[-_TAIL:]
+                whole, newline, rest = (rest + block).rpartition(b"\n")
+                if newline:
+                    yield self._parse(whole)
+            self.cut_short = cut_short(tail.decode("ascii", "replace"))
+            if rest.strip():
+                yield self._parse(rest)
 
     def _open(self, stack: ExitStack) -> IO[bytes]:
         if self.member is None:
@@ -75,7 +80,7 @@ class Points:
         fields = pl.Series(lines).str.strip_chars().str.replace_all(r"\s+", " ").str.split_exact(" ", 3).struct.unnest()
         numbers = [fields[f"field_{i}"].cast(pl.Float64, strict=False) for i in range(3)]
         frame = pl.DataFrame(dict(zip(_NAMES, numbers, strict=True)))
-        good = pl.all_horizontal(pl.col(name).is_finite().fill_null(False) for name in _NAMES)
+        good = pl.all_horizontal(pl.col(name).is_between(-_FARTHEST, _FARTHEST).fill_null(False) for name in _NAMES)
         kept = frame.select(good).to_series() & fields["field_3"].is_null()
         for index in (~kept).arg_true().to_list():
             if lines[index].strip():
@@ -98,11 +103,8 @@ def of_file(path: Path) -> list[Points]:
     """What a file holds: itself, or the texts of a zip; refuses an error page and an archive without a text."""
     kind = containers.kind_of(path)
     if kind == "zip":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = sorted(_members(archive))
-        except zipfile.BadZipFile as err:
-            raise SchemaError(f"{path.name} is broken: {err}") from err
+        with reading(path, ZIP_FAULTS), zipfile.ZipFile(path) as archive:
+            names = sorted(_members(archive))
         if not names:
             raise SchemaError(f"archive {path.name} holds no {' or '.join(SUFFIXES)}")
         return [Points(path, name) for name in names]

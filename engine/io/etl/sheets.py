@@ -1,0 +1,128 @@
+"""Sheets of a classified raster: the class of every pixel by a legend, and where the pixel lies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+from numpy.typing import NDArray
+
+from engine.errors import SchemaError
+from engine.io.etl.places import crs_of, to_degrees
+from engine.io.etl.reading import reading
+
+#: of a pixel that is masked or that the file leaves out
+NO_CLASS = 255
+_ROWS = 512
+_WIDEST = 4_000_000  # pixels; half the Earth's circumference at 5 m
+_WHOLE = ("uint8", "int8", "uint16", "int16", "int32", "uint32")
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+class Sheet:
+    """One open raster: its classes by legend, and the plane it lies in. What the file masks, in whichever of the ways
+    that GeoTIFF has (a nodata value, a mask, an alpha band), has no class."""
+
+    def __init__(self, source: Any, path: Path, legend: Mapping[int, int], crs: str | None) -> None:
+        with reading(path):
+            bands = [index for index in source.indexes if source.colorinterp[index - 1].name != "alpha"]
+            own = source.crs.to_wkt() if source.crs else None
+        if len(bands) != 1 or source.dtypes[bands[0] - 1] not in _WHOLE:
+            raise SchemaError(f"{path.name}: {source.count} bands of {source.dtypes[0]}, expected one of whole numbers")
+        _refuse_unplaced(source, path)
+        self.source, self.path, self.legend, self.band = source, path, legend, bands[0]
+        self.crs = crs_of(path, crs, own)
+        self.degrees = to_degrees(self.crs, path.name)
+
+    def windows(self) -> Iterator[tuple[Bytes, Floats, Floats]]:
+        """Classes (rows, columns), 255 = none, and x, y of the pixel centres, some rows at a time."""
+        columns = np.arange(self.source.width) + 0.5
+        for first in range(0, self.source.height, _ROWS):
+            rows = min(_ROWS, self.source.height - first)
+            yield self._classes(first, rows), *self._plane(columns, np.arange(first, first + rows)[:, None] + 0.5)
+
+    def _plane(self, column: Floats, row: Floats) -> tuple[Floats, Floats]:
+        """x, y of places counted in pixels."""
+        a, b, c, d, e, f = self.source.transform[:6]
+        return a * column + b * row + c, d * column + e * row + f
+
+    def outline(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees."""
+        x, y = self._plane(np.array([0.0, self.source.width] * 2), np.repeat([0.0, self.source.height], 2))
+        with reading(self.path):
+            west, south, east, north = self.degrees.transform_bounds(x.min(), y.min(), x.max(), y.max())
+        return west, south, east, north
+
+    def _classes(self, first: int, rows: int) -> Bytes:
+        from rasterio.windows import Window
+
+        window = Window(0, first, self.source.width, rows)
+        with reading(self.path):
+            values = self.source.read(self.band, window=window)
+            masked = self.source.read_masks(self.band, window=window) == 0
+        classes = np.full(values.shape, NO_CLASS, np.uint8)
+        for value, index in self.legend.items():
+            classes[values == value] = index
+        classes[masked] = NO_CLASS
+        # a file that names no value for "nothing" means 0
+        stray = (classes == NO_CLASS) & ~masked & ((values != 0) | (self.source.nodata is not None))
+        if stray.any():
+            value = int(values[stray][0])
+            raise SchemaError(f"{self.path.name}: value {value} in {int(stray.sum())} pixels is not in the legend")
+        return classes
+
+    def covers(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:
+        """(n,) places where this sheet has a class."""
+        x, y = self.degrees.transform(longitude, latitude, direction=pyproj.enums.TransformDirection.INVERSE)
+        a, b, c, d, e, f = self.source.transform[:6]
+        x, y, area = np.asarray(x) - c, np.asarray(y) - f, a * e - b * d
+        column, row = (e * x - b * y) / area, (a * y - d * x) / area
+        inside = (column >= 0) & (column < self.source.width) & (row >= 0) & (row < self.source.height)
+        held = np.zeros(len(longitude), bool)
+        if inside.any():
+            i, j = row[inside].astype(np.intp), column[inside].astype(np.intp)
+            top = int(i.min())
+            held[inside] = self._classes(top, int(i.max()) - top + 1)[i - top, j] != NO_CLASS
+        return held
+
+
+def _refuse_unplaced(source: Any, path: Path) -> None:
+    a, b, c, d, e, f = source.transform[:6]
+    if source.transform.is_identity:
+        raise SchemaError(
+            f"{path.name} does not say where its pixels lie: it has no transform and no world file beside it;"
+            " georeference it"
+        )
+    if not (np.isfinite((a, b, c, d, e, f)).all() and a * e != b * d):
+        raise SchemaError(f"{path.name} is broken: its transform {(a, b, c, d, e, f)} places no pixel")
+    if source.width > _WIDEST:
+        raise SchemaError(f"{path.name}: {source.width} x {source.height} pixels; cut it into sheets")
+
+
+class Sheets:
+    """All sheets, opened until the stack closes, and the outline of each in degrees."""
+
+    def __init__(self, stack: ExitStack, paths: Sequence[Path], legend: Mapping[int, int], crs: str | None) -> None:
+        try:
+            import rasterio
+        except ImportError:
+            raise SchemaError(f"{paths[0].name}: GeoTIFF needs the extra `geo`") from None
+        self.sheets: list[Sheet] = []
+        for path in paths:
+            with reading(path), warnings.catch_warnings():
+                warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # refused in our words
+                source = stack.enter_context(rasterio.open(path))
+            self.sheets.append(Sheet(source, path, legend, crs))
+        self.outlines = [sheet.outline() for sheet in self.sheets]
+
+    def earlier_over(self, number: int, west: float, south: float, east: float, north: float) -> Iterator[Sheet]:
+        """Sheets before one that may lie over a window."""
+        for sheet, (left, bottom, right, top) in zip(self.sheets[:number], self.outlines[:number], strict=True):
+            if left <= east and west <= right and bottom <= north and south <= top:
+                yield sheet
