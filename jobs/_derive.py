@@ -89,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.step is not None and not (args.lattice is None and 0 < args.step <= 10):
         raise SettingsError("--step is a number of degrees above 0 and up to 10, and goes without --lattice")
     with _console.cell_progress("derive") as progress:
+        kernels.warm_up(progress.announce, "derive")
         derived = derive(
             args.daily,
             args.out,

@@ -37,7 +37,7 @@ def _run() -> int:
     if where is None:
         raise SettingsError("there is no folder to keep kernels in: KERNEL_CACHE is off, or its folder cannot be used")
     started = time.perf_counter()
-    if not kernels.warm_up(log.info):
+    if not (kernels.warm_up(log.info) and kernels.warm_up(log.info, "derive")):
         raise EngineError(f"the kernels are compiled, but {where} cannot be written")
     log.info("kernels are kept in %s (%.1f s)", where, time.perf_counter() - started)
     return _console.COMPLETE

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from engine.kernels import _cache, placing
+from engine.kernels import _cache, indices, placing, spei
 from engine.kernels._cache import choose as keep_compiled_in
 from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
 from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
@@ -16,6 +17,7 @@ from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.quantiles import baseline_quantiles
 from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
+from engine.period import Years
 
 __all__ = [
     "METHODS",
@@ -41,20 +43,21 @@ __all__ = [
 ]
 
 
-def warm_up(announce: Callable[[str], None] | None = None) -> bool:
-    """Have the kernels that the jobs run compiled: once for a version of them, some seconds; later processes load them.
+def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "derive"] = "batch") -> bool:
+    """Have the kernels compiled that a job runs: once for a version of them, some seconds; later processes load them.
 
     announce : told what is waited for, when there is anything to wait for
+    of       : the kernels of a run, or those that make a warehouse's tables of daily data
     returns  : whether they are on disk now, for other processes
     """
-    if _cache.complete():
+    if _cache.complete(of):
         return True  # each is loaded at its first call
     tell = announce or (lambda _: None)
-    with _cache.filling(tell):
-        if not _cache.complete():
+    with _cache.filling(of, tell):
+        if not _cache.complete(of):
             tell("compiling kernels, once for this version" if _cache.folder() else "compiling kernels (no cache)")
-            _call_all()
-    return _cache.complete()
+            _call_all() if of == "batch" else _call_derive()
+    return _cache.complete(of)
 
 
 def cache_folder() -> Path | None:
@@ -63,7 +66,7 @@ def cache_folder() -> Path | None:
 
 
 def _call_all() -> None:
-    """Call every kernel of the jobs on tiny inputs of the types they use."""
+    """Call every kernel of a run on tiny inputs of the types it uses."""
     months = np.full((1, 12), 10.0, np.float32)
     bin_probabilities(np.zeros((1, 20), np.float32), [1.0], lower=0.0, atom=True, damage_rates=[0.0, 0.1])
     fire_weather_index(months, months, months, months)
@@ -73,5 +76,21 @@ def _call_all() -> None:
     fix, unknown = np.zeros(1), np.full(1, np.nan)
     track = TyphoonTrack(np.zeros(1, np.int64), fix, fix, fix, np.zeros(1, np.uint8), *(unknown,) * 7)
     typhoon_wind(fix, fix, track, [1970])
+    typhoon_exposure(fix, fix, track, [1970])
     typhoon_cyclone_index(fix, fix, track, [1970], np.zeros((1, 1)))
     placing.prepare()
+
+
+def _call_derive() -> None:
+    """Call every kernel of `jobs.etl derive`, likewise."""
+    base = Years(2001, 2010)
+    axis = indices.DayAxis.of(base, indices.NOLEAP)
+    days = np.full((1, 365 * base.n), 10.0, np.float32)
+    limit = indices.percentile_of_days(days, axis, base, 90.0)
+    indices.warm_indices(days, axis, limit)
+    indices.rain_indices(days, axis)
+    months = indices.monthly_means(days, axis)
+    indices.yearly_means(days, axis)
+    reference_evapotranspiration(months, months, months, months, [37.0], np.tile(np.arange(1, 13), base.n))
+    balance = spei.accumulate(months.astype(np.float64))
+    spei.standardise(balance, spei.fit(balance, slice(0, 12 * base.n)))

@@ -49,14 +49,14 @@ def folder() -> Path | None:
     return next((root / _key() for root in roots if _store.prepare(root / _key())), None)
 
 
-def complete() -> bool:
-    """Whether an earlier process has compiled everything that `warm_up` calls."""
+def complete(group: str) -> bool:
+    """Whether an earlier process has compiled everything that `warm_up` calls of a group."""
     here = folder()
-    return here is not None and _store.complete(here)
+    return here is not None and _store.complete(here, group)
 
 
 @contextlib.contextmanager
-def filling(announce: Callable[[str], None]) -> Iterator[None]:
+def filling(group: str, announce: Callable[[str], None]) -> Iterator[None]:
     """Compile inside: of processes that start together one does, and the others wait and find what it compiled.
 
     announce : told when this process has to wait for another one
@@ -67,8 +67,8 @@ def filling(announce: Callable[[str], None]) -> Iterator[None]:
         return
     with _store.locked(here, announce):
         yield
-        if not _unsaved and not _store.complete(here):
-            _store.finish(here)
+        if not _unsaved and not _store.complete(here, group):
+            _store.finish(here, group)
 
 
 def keep(compiled: Any) -> None:

@@ -28,7 +28,6 @@ OFF = "off"
 KEEP_OTHERS = 3
 #: seconds that a process waits for another one to compile before it compiles for itself
 PATIENCE = 300.0
-_COMPLETE = "complete"
 _KEY_FORM = re.compile("[0-9a-f]{16}")
 _MAGIC = b"climate-risk-engine kernel 1\n"
 _HEAD = len(_MAGIC) + 32
@@ -72,14 +71,14 @@ def prepare(folder: Path) -> bool:
     return True
 
 
-def complete(folder: Path) -> bool:
-    """Whether a process has filled the folder."""
-    return (folder / _COMPLETE).is_file()
+def complete(folder: Path, group: str) -> bool:
+    """Whether a process has filled the folder with the kernels of a group."""
+    return (folder / f"complete-{group}").is_file()
 
 
-def finish(folder: Path) -> None:
-    """Say that the folder is filled, and remove those of other versions but for the ones used last."""
-    if not write(folder / _COMPLETE, b""):
+def finish(folder: Path, group: str) -> None:
+    """Say that the kernels of a group are there; remove the folders of other versions but for the ones used last."""
+    if not write(folder / f"complete-{group}", b""):
         return
     with contextlib.suppress(OSError):
         # the folder above may be anybody's choice: nothing is touched that was not made here

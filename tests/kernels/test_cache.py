@@ -205,7 +205,7 @@ def test_folders_of_other_versions_go_but_for_the_three_used_last_and_nothing_el
         if name != "f" * 16:  # sixteen letters of somebody else's, without our lock
             (tmp_path / name / "lock").touch()
         os.utime(tmp_path / name, (2_000_000_000 - age, 2_000_000_000 - age))
-    _store.finish(tmp_path / ("e" * 16))
+    _store.finish(tmp_path / ("e" * 16), "batch")
     assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["a", "b", "c", "e", "f", "p"]
 
 
