@@ -149,7 +149,7 @@ def test_a_missing_scenario_and_values_out_of_range_are_refused(warehouse, tmp_p
     report = load(warehouse, tmp_path / "three", "sea_level")["sea_level"]
     assert "1 of 4 scenario files are missing: ssp5_8_5_slr_annual_mean_*.nc" in report.message
     write(tmp_path / "high", factor=5)
-    report = load(warehouse, tmp_path / "high", "sea_level")["sea_level"]
+    report = load(warehouse, tmp_path / "high", "sea_level")["sea_level_data"]
     assert "values of ssp1 outside -50..200" in report.message
     assert ask(warehouse, "SELECT count(*) FROM sea_level_grid") == [(0,)]
 
