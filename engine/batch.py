@@ -215,6 +215,7 @@ def _open(
         scope=plan.scope,
         edition=plan.edition.name,
         edition_checksum=plan.edition.checksum,
+        edition_checksums=plan.edition.checksums,
         source_fingerprint=source.fingerprint,
         baseline=plan.baseline_text,
         total_grids=identity["cells"],

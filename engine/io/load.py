@@ -20,7 +20,7 @@ from psycopg import errors, sql
 from engine.errors import SettingsError, SinkError
 from engine.io import postgres, results
 from engine.io.copy_out import copy_rows
-from engine.io.results import TABLES, BinStyle, ResultTable
+from engine.io.results import MADE_BY, TABLES, BinStyle, ResultTable
 from engine.io.spool import Cells, RunDirectory
 
 log = logging.getLogger(__name__)
@@ -275,17 +275,20 @@ def upsert(
 
 
 def _refuse_mixture(connection: psycopg.Connection, run_id: int, parts: Parts) -> None:
-    """Bins of two methods under one risk could not be told apart: the detail table does not name the run of a row."""
-    risks = sorted({risk for name, named in parts.items() if TABLES[name].spooled == "probability" for risk in named})
-    row = connection.execute(
-        "SELECT published.risk_type, theirs.run_id, theirs.edition, theirs.baseline, mine.edition, mine.baseline "
-        "FROM (SELECT DISTINCT risk_type, run_id FROM probability_results WHERE risk_type = ANY(%s)) published "
-        "JOIN result_runs theirs USING (run_id) JOIN result_runs mine ON mine.run_id = %s "
-        "WHERE (theirs.edition_checksum, theirs.baseline) <> (mine.edition_checksum, mine.baseline) LIMIT 1",
-        (risks, run_id),
-    ).fetchone()
-    if row is not None:
-        raise SettingsError(results.mixture(*row))
+    """Rows of two methods under one risk could not be told apart: the detail tables do not name the run of a row."""
+    for kind, table in MADE_BY.items():
+        risks = sorted({risk for name, named in parts.items() if TABLES[name].spooled == kind for risk in named})
+        row = connection.execute(
+            "SELECT p.risk_type, theirs.run_id, theirs.edition, theirs.baseline, mine.edition, mine.baseline "
+            f"FROM (SELECT DISTINCT risk_type, run_id FROM {table} WHERE risk_type = ANY(%s)) p "
+            "JOIN result_runs theirs USING (run_id) JOIN result_runs mine ON mine.run_id = %s "
+            "WHERE theirs.baseline <> mine.baseline "
+            "OR coalesce(theirs.edition_checksums ->> p.risk_type <> mine.edition_checksums ->> p.risk_type, "
+            "theirs.edition_checksum <> mine.edition_checksum) ORDER BY 1, 2 LIMIT 1",
+            (risks, run_id),
+        ).fetchone()
+        if row is not None:
+            raise SettingsError(results.mixture(*row))
 
 
 def _upsert_table(

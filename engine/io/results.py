@@ -138,6 +138,8 @@ HAZARD_SCORES = ResultTable(
 )
 #: the largest first: two connections then finish at about the same time
 TABLES = {table.name: table for table in (PROBABILITY_SCORES, PROBABILITY, HAZARD_SCORES, HAZARD)}
+#: what is spooled -> the table that names the run of every row made from it
+MADE_BY = {table.spooled: table.name for table in (PROBABILITY, HAZARD)}
 
 
 def read_rows(

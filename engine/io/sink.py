@@ -47,12 +47,16 @@ def overlapping(job: JobType) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run says about itself: its row in `result_runs`, and how many active cells it has to do."""
+    """What a run says about itself: its row in `result_runs`, and how many active cells it has to do.
+
+    edition_checksums : risk -> checksum of its own figures
+    """
 
     job_type: JobType
     scope: str
     edition: str
     edition_checksum: str
+    edition_checksums: Mapping[str, str]
     source_fingerprint: str
     baseline: str
     total_grids: int

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from engine.errors import BusyError, SettingsError, SinkError
 from engine.io import results, spool
 from engine.io.load import Parts
-from engine.io.results import TABLES, BinStyle, ResultTable
+from engine.io.results import MADE_BY, TABLES, BinStyle, ResultTable
 from engine.io.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.spool import RunDirectory
 
@@ -80,6 +80,7 @@ class DirectorySink:
             "scope": record.scope,
             "edition": record.edition,
             "edition_checksum": record.edition_checksum,
+            "edition_checksums": dict(record.edition_checksums),
             "source_fingerprint": record.source_fingerprint,
             "baseline": record.baseline,
             "summary": None,
@@ -165,24 +166,20 @@ class DirectorySink:
 
     def _refuse_mixture(self, run_id: int, parts: Parts) -> None:
         """See `load.upsert`: rows of two methods under one risk could not be told apart."""
-        path = self._directory / "probability_results.parquet"
-        if not path.exists():
-            return
-        risks = {risk for name, named in parts.items() if TABLES[name].spooled == "probability" for risk in named}
         entries = self._entries()
         mine = entries[run_id]["run"]
-        published = (
-            pl.scan_parquet(path, glob=False)
-            .select("risk_type", "run_id")
-            .unique()
-            .collect()
-            .sort("risk_type", "run_id")
-        )
-        for risk, other in published.filter(pl.col("risk_type").is_in(list(risks))).iter_rows():
-            theirs = entries[other]["run"]
-            if any(theirs[key] != mine[key] for key in ("edition_checksum", "baseline")):
-                told = (theirs["edition"], theirs["baseline"], mine["edition"], mine["baseline"])
-                raise SettingsError(results.mixture(risk, other, *told))
+        for kind, table in MADE_BY.items():
+            path = self._directory / f"{table}.parquet"
+            risks = {risk for name, named in parts.items() if TABLES[name].spooled == kind for risk in named}
+            if not path.exists():
+                continue
+            made_by = pl.scan_parquet(path, glob=False).select("risk_type", "run_id").unique().collect()
+            published = made_by.filter(pl.col("risk_type").is_in(list(risks))).sort("risk_type", "run_id")
+            for risk, other in published.iter_rows():
+                theirs = entries[other]["run"]
+                if _method(theirs, risk, mine) != _method(mine, risk, theirs):
+                    told = (theirs["edition"], theirs["baseline"], mine["edition"], mine["baseline"])
+                    raise SettingsError(results.mixture(risk, other, *told))
 
     def _kept(
         self,
@@ -248,6 +245,12 @@ class DirectorySink:
         with _disk(self.where):
             partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
             partial.replace(path)
+
+
+def _method(run: Mapping[str, Any], risk: str, other: Mapping[str, Any]) -> tuple[str, str]:
+    """(checksum, baseline) of a risk's figures; of the whole edition where a run does not know it by risk."""
+    by_risk = all(risk in (each.get("edition_checksums") or {}) for each in (run, other))
+    return run["edition_checksums"][risk] if by_risk else run["edition_checksum"], run["baseline"]
 
 
 def _write_parquet(

@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from psycopg.types.json import Jsonb
+
 from engine.errors import BusyError, SettingsError, SinkError
 from engine.io import load, postgres, spool
 from engine.io.load import Parts
@@ -30,7 +32,10 @@ class PostgresSink:
         self._connection = postgres.connect(url)
         self._log: int | None = None
         found = self._connection.execute(
-            "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", (list(_NEEDED),)
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL UNION ALL "
+            "SELECT 'result_runs.edition_checksums' WHERE to_regclass('result_runs') IS NOT NULL AND NOT EXISTS "
+            "(SELECT FROM pg_attribute WHERE attrelid = to_regclass('result_runs') AND attname = 'edition_checksums')",
+            (list(_NEEDED),),
         ).fetchall()
         if found:
             absent = ", ".join(name for (name,) in found)
@@ -89,14 +94,15 @@ class PostgresSink:
             while run_id in taken:  # a directory of another database's run
                 run_id = self._next_number()
             self._connection.execute(
-                "INSERT INTO result_runs (run_id, job_type, scope, edition, edition_checksum, source_fingerprint, "
-                "baseline) OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                "INSERT INTO result_runs (run_id, job_type, scope, edition, edition_checksum, edition_checksums, "
+                "source_fingerprint, baseline) OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 (
                     run_id,
                     record.job_type,
                     record.scope,
                     record.edition,
                     record.edition_checksum,
+                    Jsonb(dict(record.edition_checksums)),
                     record.source_fingerprint,
                     record.baseline,
                 ),

@@ -43,7 +43,7 @@ _NO_BOUND = "none"
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """Bins of every risk under one name; `checksum` changes when any figure does."""
+    """Bins of every risk under one name; `checksum` changes when any figure does, `checksums[risk]` when one of it."""
 
     name: str
     bins: Mapping[str, Bins]
@@ -51,13 +51,12 @@ class Edition:
     @property
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
-        # a key that an edition does not set is no part of it, so that a new one moves no checksum of the editions
-        # that go without; `lower` was counted as null from the first
-        figures = {
-            risk: {key: value for key, value in asdict(bins).items() if value is not None or key == "lower"}
-            for risk, bins in self.bins.items()
-        }
-        return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
+        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()})
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Risk -> SHA-256 over its own figures, 64 hex digits."""
+        return {risk: _digest(_set_keys(bins)) for risk, bins in self.bins.items()}
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:
@@ -67,6 +66,16 @@ class Edition:
     def intensity(self, risk: str) -> Intensity:
         """How this edition measures the risk."""
         return RISKS[risk].intensities[self.bins[risk].intensity]
+
+
+def _set_keys(bins: Bins) -> dict[str, Any]:
+    # a key that an edition does not set is no part of it, so that a new one moves no checksum of the editions that go
+    # without; `lower` was counted as null from the first
+    return {key: value for key, value in asdict(bins).items() if value is not None or key == "lower"}
+
+
+def _digest(figures: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
 
 
 def load_edition(name: str | Path) -> Edition:

@@ -28,6 +28,7 @@ RECORD = RunRecord(
     scope="full",
     edition="2025-11",
     edition_checksum="b" * 64,
+    edition_checksums={risk: f"{risk:b<64}" for risk in RISKS},
     source_fingerprint="a" * 64,
     baseline="1991-2020",
     total_grids=60,

@@ -127,6 +127,28 @@ def test_part_of_the_grid_on_another_baseline_is_not_put_among_the_published_row
     publish(target, runs, part=True, parts=heat)  # whose rows are of that baseline
 
 
+def test_methods_are_compared_risk_by_risk_and_for_scores_as_for_losses(target, tmp_path):
+    runs, scores = tmp_path / "runs", {"hazard_results": ["drought"], "modelops_hazard_scores": ["drought"]}
+    house = {**frames.RECORD.edition_checksums, "drought": "another"}
+    publish(target, runs)
+    heat = {table: ["extreme_heat"] for table in frames.YEARLY}
+    other = {"edition": "house", "edition_checksum": "d" * 64, "edition_checksums": house}
+    publish(target, runs, part=True, parts=heat, **other)  # whose figures are the same in both
+    for parts in (frames.YEARLY, scores):
+        with pytest.raises(SettingsError, match="drought is published by run 1 .* edition house"):
+            publish(target, runs, part=True, parts=parts, **other)
+    older = {"edition_checksums": {}, "edition_checksum": "d" * 64}  # of a run that does not know them by risk
+    with pytest.raises(SettingsError, match="drought is published by run 1"):
+        publish(target, runs, part=True, parts=scores, **older)
+
+
+def test_a_database_of_an_older_schema_is_refused_before_a_run_is_begun(results):
+    with psycopg.connect(results) as connection:
+        connection.execute("ALTER TABLE result_runs DROP COLUMN edition_checksums")
+    with pytest.raises(SinkError, match=r"lacks result_runs\.edition_checksums: .* jobs\.schema"):
+        open_sink(results)
+
+
 def test_a_number_taken_by_another_sinks_run_directory_is_left_out(target, tmp_path):
     frames.spooled(tmp_path / "runs", 1)
     run_id, _ = publish(target, tmp_path / "runs")

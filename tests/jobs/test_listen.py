@@ -29,7 +29,7 @@ from engine.io.sink_postgres import PostgresSink
 url, kind, status = sys.argv[1:]
 sink = PostgresSink(url)
 with sink.guard(kind):
-    sink.begin(RunRecord(job_type=kind, scope="full", edition="e", edition_checksum="0" * 64,
+    sink.begin(RunRecord(job_type=kind, scope="full", edition="e", edition_checksum="0" * 64, edition_checksums={},
                          source_fingerprint="0" * 64, baseline="1991-2020", total_grids=1), "/nowhere")
     sink.finish(status, processed=1, failed=0)
 sys.exit(0 if status == "completed" else 3)
