@@ -35,7 +35,7 @@ _LINE = re.compile(rb"\S[^\n]*")
 
 def check_suffix(path: Path) -> None:
     """Refuse a file whose name says that it is something else; SettingsError."""
-    if path.suffix.lower() not in (*SUFFIXES, *packed.SUFFIXES):
+    if path.suffix.lower() not in ("", *SUFFIXES, *packed.SUFFIXES):
         raise SettingsError(f"{path}: sites are read from .parquet, .csv, .ndjson (also as .gz, .zst or .zip)")
 
 

@@ -32,8 +32,11 @@ _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _SEP_LINE = re.compile(r"""\s*"?sep=(.)"?[\s,;|]*""", re.IGNORECASE)
-#: a Hangul syllable of KS X 1001, of which Korean text consists; that of other languages may happen to be valid cp949
-_HANGUL, _HIGH, _KOREAN_SHARE = re.compile(rb"[\xb0-\xc8][\xa1-\xfe]"), re.compile(rb"[\x80-\xff]"), 0.8
+#: what Korean text consists of, but for signs: syllables of KS X 1001. Text in other encodings may happen to be valid
+#: cp949; then it has letters of other scripts, or syllables that Korean does not use
+_SYLLABLES, _KOREAN_SHARE = re.compile("[가-힣]+"), 0.9
+_PAIR = re.compile(rb"([\xb0-\xc8][\xa1-\xfe])|..", re.DOTALL)
+_FOREIGN = re.compile("[^\x00-\xff\u2000-\u215f\u2190-\u2bff\u3000-\u303f\u3200-\u33ff\uff00-\uffef가-힣]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,12 +168,14 @@ def _first_bad(path: Path, encoding: str) -> tuple[int, int] | None:
 
 
 def _is_korean(path: Path) -> bool:
-    hangul = high = 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hangul += len(_HANGUL.findall(chunk))
-            high += len(_HIGH.findall(chunk))
-    return 2 * hangul >= _KOREAN_SHARE * high
+    usual = other = 0
+    with path.open(encoding="cp949", newline="") as text:
+        while chunk := text.read(_CHUNK):
+            pairs = _PAIR.findall("".join(_SYLLABLES.findall(chunk)).encode("cp949"))
+            rare = pairs.count(b"")
+            usual += len(pairs) - rare
+            other += rare + len(_FOREIGN.findall(chunk))
+    return usual > 0 and usual >= _KOREAN_SHARE * (usual + other)
 
 
 def read(text: Text, separator: str) -> tuple[pl.DataFrame, pl.Series, int]:
