@@ -185,35 +185,33 @@ def read(text: Text, separator: str) -> tuple[pl.DataFrame, pl.Series, int]:
 
     raises : SettingsError naming the first row that has more fields than the header, or a stray quotation mark
     """
-    table, held = _scan(text, separator)
-    frame = _collected(text, separator, table.with_row_index(_ROW).filter(held))
+    table = pl.scan_csv(text.path, separator=separator, infer_schema=False, glob=False)
+    held = pl.any_horizontal((pl.all().exclude(_ROW).str.strip_chars() != "").fill_null(False))
+    try:
+        frame = table.with_row_index(_ROW).filter(held).collect(engine="streaming")
+        total = table.select(pl.len()).collect(engine="streaming").item()
+    except pl.exceptions.PolarsError as err:
+        reason = _why(text, separator)
+        raise SettingsError(f"{text.name} cannot be read as {text.said(separator)}: {reason}") from err
     if frame.width - 1 != len(text.headers[separator]):
         raise SettingsError(f"{text.name} cannot be read as {text.said(separator)}: its header is no list of names")
-    total = _collected(text, separator, table.select(pl.len())).item()
     return frame.drop(_ROW), frame[_ROW].cast(pl.UInt32).alias("row"), total
 
 
 def count(text: Text, separator: str, most: int) -> int:
-    """Rows that hold anything, counted up to one more than `most`, in the memory of a few blocks.
-
-    raises : SettingsError as `read`
-    """
-    table, held = _scan(text, separator)
-    return int(_collected(text, separator, table.filter(held).head(most + 1).select(pl.len())).item())
-
-
-def _scan(text: Text, separator: str) -> tuple[pl.LazyFrame, pl.Expr]:
-    """(the rows, whether one holds anything)"""
-    table = pl.scan_csv(text.path, separator=separator, infer_schema=False, glob=False)
-    return table, pl.any_horizontal((pl.all().exclude(_ROW).str.strip_chars() != "").fill_null(False))
-
-
-def _collected(text: Text, separator: str, rows: pl.LazyFrame) -> pl.DataFrame:
-    try:
-        return rows.collect(engine="streaming")
-    except pl.exceptions.PolarsError as err:
-        reason = _why(text, separator)
-        raise SettingsError(f"{text.name} cannot be read as {text.said(separator)}: {reason}") from err
+    """Rows that hold anything, counted up to one more than `most`, a line in memory at a time: readers of whole tables
+    read far ahead."""
+    nothing = f'{separator} \t\r\n"'.encode()
+    rows, held, quoted = -1, False, False  # the header is no row
+    with text.path.open("rb") as file:
+        for line in iter(lambda: file.readline(_CHUNK), b""):
+            held = held or bool(line.strip(nothing))
+            quoted ^= line.count(b'"') % 2 == 1
+            if held and not quoted and line.endswith(b"\n"):
+                rows, held = rows + 1, False
+                if rows > most:
+                    break
+    return rows + held
 
 
 def _why(text: Text, separator: str) -> str:
