@@ -22,6 +22,7 @@ from engine.assess import AssessConfig
 from engine.assess.vocabulary import RISKS
 from engine.io import batch_jobs, frames, migrate, postgres
 from engine.io.embedded import EmbeddedServer
+from engine.io.packed import Limits
 from engine.sites.assessor import Assessor
 
 SITES = 50_000
@@ -52,7 +53,11 @@ def measure(options: Options) -> list[dict[str, Any]]:
         table.write_parquet(folder / "sites.parquet")
         _publish(application, assess.cells_of(table))
         assessor = Assessor(
-            warehouse=warehouse, application=application, config=AssessConfig(), connections=CONNECTIONS
+            warehouse=warehouse,
+            application=application,
+            config=AssessConfig(),
+            limits=Limits(10**9, n),
+            connections=CONNECTIONS,
         )
         again: list[float] = []
 

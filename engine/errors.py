@@ -22,6 +22,10 @@ class DefinitionError(SettingsError):
         self.key = key
 
 
+class LimitError(SettingsError):
+    """An input is larger than a setting allows: exit code 2, over HTTP 413."""
+
+
 class SchemaError(EngineError):
     """A table or file does not have the columns, types or rows that its contract promises."""
 

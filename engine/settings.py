@@ -126,8 +126,10 @@ class Settings(BaseSettings):
     )
     api_pool_size: Count = Field(10, description="database connections of the service")
     api_max_body_bytes: Count = Field(1_000_000, description="of a request; a portfolio has its own limit")
-    portfolio_max_bytes: Count = 256_000_000
-    portfolio_max_rows: Count = 1_000_000
+    portfolio_max_bytes: Count = Field(256_000_000, description="of a portfolio, as it is sent and as it is unpacked")
+    portfolio_max_rows: Count = Field(
+        1_000_000, description="that a portfolio sent to the service, or packed, may hold"
+    )
     assess_workers: Count = Field(5, description="threads of the process that takes queued assessments")
     assess_batch: Count = Field(100, description="single sites that wait and are taken together, by one thread")
     log_format: Literal["text", "json"] = "text"

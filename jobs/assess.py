@@ -26,6 +26,7 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io import batch_jobs, postgres, site_results
 from engine.io.embedded import EmbeddedServer
+from engine.io.packed import Limits
 from engine.scenario import Scenario
 from engine.sites.assessor import Assessor, check_portfolio, site_faults
 from jobs import _console, _home, _site_tables
@@ -42,7 +43,12 @@ def main(argv: list[str] | None = None) -> int:
     made.add_argument("--lon", type=float, metavar="DEG", help="longitude")
     made.add_argument("--building", type=Path, metavar="FILE", help="building_info as JSON")
     made.add_argument("--asset", type=Path, metavar="FILE", help="asset_info as JSON")
-    made.add_argument("--sites", type=Path, metavar="FILE", help="a portfolio: .parquet, .csv or .ndjson, a row a site")
+    made.add_argument(
+        "--sites",
+        type=Path,
+        metavar="FILE",
+        help="a portfolio, a row a site: .parquet, .csv (.tsv, .txt), .ndjson (.jsonl), also .gz, .zst, .zip",
+    )
     made.add_argument("--out", type=Path, metavar="DIR", help="folder of the portfolio's results")
     made.add_argument("--name", help="name of the portfolio, by which its rows are known again (default: the file's)")
     made.add_argument("--risks", metavar="a,b", help="risk names (default all nine)")
@@ -92,7 +98,8 @@ def _request(args: argparse.Namespace) -> dict[str, Any]:
             raise SettingsError("--sites is a portfolio: leave --lat, --lon, --building and --asset out")
         request = {"sites": str(args.sites.absolute()), "out": str(args.out.absolute()), **asked}
         request |= {"name": args.name} if args.name else {}
-        check_portfolio(request)
+        config = settings.load()
+        check_portfolio(request, Limits(config.portfolio_max_bytes, config.portfolio_max_rows))
         return request
     if args.name is not None:
         raise SettingsError("--name is a portfolio's: give --sites, too")

@@ -3,67 +3,126 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import mmap
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.errors import SettingsError, SinkError, SourceError
+from engine.errors import LimitError, SettingsError, SinkError, SourceError
+from engine.io import packed
 
-SUFFIXES = (".parquet", ".csv", ".ndjson")
+Kind = Literal["parquet", "csv", "ndjson"]
+
+#: what a name ends in -> what the file is
+_KINDS: dict[str, Kind] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+}
+SUFFIXES = tuple(_KINDS)
+_LINE = re.compile(rb"\S[^\n]*")
 
 
-def check_suffix(path: Path) -> str:
-    """Kind of a file of sites; SettingsError for another than those of `SUFFIXES`."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise SettingsError(f"{path}: sites are read from {', '.join(SUFFIXES)}")
-    return suffix
+def check_suffix(path: Path) -> None:
+    """Refuse a file whose name says that it is something else; SettingsError."""
+    if path.suffix.lower() not in ("", *SUFFIXES, *packed.SUFFIXES):
+        raise SettingsError(f"{path}: sites are read from .parquet, .csv, .ndjson (also as .gz, .zst or .zip)")
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file that is not packed is: Parquet by its first bytes, else by its name, else by its first sign."""
+    if path.is_dir():
+        return "parquet"
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[:4] == b"PAR1":
+        return "parquet"
+    by_sign: Kind = "ndjson" if head.lstrip()[:1] == b"{" else "csv"
+    return _KINDS.get(path.suffix.lower(), by_sign)
+
+
+def require_size(path: Path, limits: packed.Limits) -> int:
+    """Rows of a Parquet file, by what it says of itself, before it is read.
+
+    raises : LimitError when they are more bytes than the limit; SettingsError for a file that is none
+    """
+    try:
+        about = pq.read_metadata(path)
+        size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+    except (pa.ArrowException, OSError) as err:
+        raise SettingsError(f"{path} cannot be read: {str(err).splitlines()[0]}") from err
+    if size > limits.bytes:
+        raise LimitError(f"{path} unpacks to {size:,} bytes, more than {limits.bytes:,} (PORTFOLIO_MAX_BYTES)")
+    return int(about.num_rows)
+
+
+def count_breaks(path: Path) -> int:
+    """Line ends of a text, blank lines included."""
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def count_lines(path: Path, most: int) -> int:
+    """Lines that hold anything, counted up to one more than `most`."""
+    return sum(1 for _ in islice(_lines(path), most + 1))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(offset, line) of lines that hold anything; a file of blank lines costs no Python a line."""
+    with path.open("rb") as file:
+        if file.seek(0, 2):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                for found in _LINE.finditer(content):
+                    yield found.start(), found[0]
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of an NDJSON file, one a line.
+    """The objects of an NDJSON file, one a line; blank lines are none.
 
-    raises : SettingsError for a file that does not exist, SourceError for one that cannot be read
+    raises : SettingsError for a file that does not exist or holds something else
     """
-    records = []
+    records: list[dict[str, Any]] = []
+    at = 0
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                record = json.loads(line)
-                if not isinstance(record, dict):
-                    raise SourceError(f"{path}: line {number} is no JSON object")
-                if b"\\u" in line:  # half a surrogate pair is no text: it cannot be encoded
-                    json.dumps(record, ensure_ascii=False).encode()
-                records.append(record)
-    except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist") from None
+        for start, line in _lines(path):
+            at = start
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("it is no JSON object")
+            if b"\\u" in line:  # half a surrogate pair is no text: it cannot be encoded
+                json.dumps(record, ensure_ascii=False).encode()
+            records.append(record)
     except (ValueError, RecursionError) as err:
-        raise SourceError(f"{path}: line {len(records) + 1} is no JSON: {err}") from err
+        raise SettingsError(f"{path}: line {_number(path, at)} is no JSON: {err}") from err
     except OSError as err:
         raise SourceError(f"{path} cannot be read: {err.strerror}") from err
     return records
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A table of sites: Parquet with its types, CSV (UTF-8, with a header) with every column as text.
+def _number(path: Path, start: int) -> int:
+    with path.open("rb") as file:
+        return 1 + file.read(start).count(b"\n")
 
-    raises : SettingsError for a file that does not exist, SourceError for one that cannot be read
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """A table of sites with its types.
+
+    raises : SettingsError for a file that cannot be read
     """
     try:
-        if path.suffix.lower() == ".parquet":
-            return _read_parquet(path)
-        return pl.read_csv(path, infer_schema=False, glob=False)
-    except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist") from None
+        return _read_parquet(path)
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as err:
-        reason = str(err).splitlines()[0]
-        if "invalid utf-8" in reason:  # what a spreadsheet writes by default depends on its language
-            reason = "it is not UTF-8; save it as CSV UTF-8, or as Parquet"
-        raise SourceError(f"{path} cannot be read: {reason}") from err
+        raise SettingsError(f"{path} cannot be read: {str(err).splitlines()[0]}") from err
 
 
 #: types of Parquet columns that polars does not know

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 
 from engine.assess.fields import ASSET, BUILDING_NAMES, PLACE, invalid_character
 from engine.service.problems import InvalidError, fault
@@ -19,8 +19,11 @@ _DEPTH = 20
 async def json_object(request: Request, *, empty: bool = False) -> dict[str, Any]:
     """The body as an object. empty: no body at all is an empty object.
 
-    raises : InvalidError (422) for anything else, for NaN, and for text that a database cannot hold
+    raises : HTTPException (415) for a body that is packed, InvalidError (422) for anything else, for NaN, and for text
+             that a database cannot hold
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise HTTPException(415, "Send JSON as it is, without Content-Encoding")
     body = await request.body()
     if empty and not body.strip():
         return {}

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import pyarrow.parquet as pq
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from pyarrow import ArrowException
 
 from engine.assess.vocabulary import RISKS
-from engine.errors import EngineError, SourceError
-from engine.io import batch_jobs
+from engine.errors import EngineError, LimitError
+from engine.io import batch_jobs, packed
+from engine.io.assessment_files import SUFFIXES
+from engine.io.packed import Limits
 from engine.service import models
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_assess import find, socket_url
-from engine.sites import assessor
+from engine.sites import assessor, portfolio_file
 
 PATH = "/api/v1/risk-assessment/portfolio"
 router = APIRouter(tags=["portfolios"])
@@ -33,10 +34,19 @@ _SUFFIXES = {
     "application/x-parquet": ".parquet",
     "application/parquet": ".parquet",
     "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "application/vnd.ms-excel": ".csv",  # what Windows calls a CSV
     "application/x-ndjson": ".ndjson",
     "application/ndjson": ".ndjson",
     "application/jsonl": ".ndjson",
+    "application/gzip": ".gz",
+    "application/x-gzip": ".gz",
+    "application/zstd": ".zst",
+    "application/zip": ".zip",
+    "application/x-zip-compressed": ".zip",
 }
+#: of the body; it is known by its first bytes, whatever is said
+_ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate", "zstd"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"]
 
@@ -45,8 +55,8 @@ Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"
     PATH,
     status_code=202,
     responses={
-        413: {"model": Problem, "description": "Too many bytes or rows"},
-        415: {"model": Problem, "description": "Neither Parquet nor CSV nor NDJSON"},
+        413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
+        415: {"model": Problem, "description": "Neither Parquet nor CSV nor NDJSON, plain or packed"},
     },
     openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(_SUFFIXES, _BINARY)}},
 )
@@ -69,7 +79,9 @@ async def send_portfolio(
     """
     suffix = _SUFFIXES.get(request.headers.get("content-type", "").split(";")[0].strip().lower())
     if suffix is None:
-        raise HTTPException(415, "Send Parquet, CSV (text/csv) or NDJSON (application/x-ndjson)")
+        raise HTTPException(415, "Send Parquet, CSV (text/csv) or NDJSON (application/x-ndjson), plain or packed")
+    if (encoding := request.headers.get("content-encoding", "").strip().lower()) not in _ENCODINGS:
+        raise HTTPException(415, f"Content-Encoding {encoding[:40]!r} is not read: send gzip, deflate, zstd or none")
     folder = context.portfolios / str(uuid.uuid4())
     parameters: dict[str, Any] = {"out": str(folder / "results")}
     if risk_types:
@@ -98,15 +110,21 @@ async def send_portfolio(
 
 
 def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[UUID, int, int]:
+    limits = Limits(context.config.portfolio_max_bytes, context.config.portfolio_max_rows)
     try:
-        _limit_rows(upload, context.config.portfolio_max_rows)
-        parameters["sites"] = str(upload)
-        rows, valid = assessor.check_portfolio(parameters)
+        plain = packed.unpacked(upload, upload.parent, SUFFIXES, limits.bytes)
+        portfolio_file.require_rows(plain, limits)
+        parameters["sites"] = str(plain)
+        rows, valid = assessor.check_portfolio(parameters, limits)
     except EngineError as err:
-        words = str(err).replace(str(upload), "portfolio")  # our folders are nobody's business
+        words = re.sub(
+            re.escape(str(upload.parent)) + r"/[\w.]+", "portfolio", str(err)
+        )  # our folders are nobody's business
+        if isinstance(err, LimitError):
+            raise HTTPException(413, words) from None
         raise InvalidError([fault(["body"], words)]) from None
-    if rows > context.config.portfolio_max_rows:
-        raise _too_many(context.config.portfolio_max_rows)
+    if plain != upload:
+        upload.unlink()
     with context.database() as connection:
         batch_id = batch_jobs.create(connection, batch_jobs.PORTFOLIO, parameters, valid * _risks(parameters))
     return batch_id, rows, valid
@@ -114,31 +132,6 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
 
 def _risks(parameters: Mapping[str, Any]) -> int:
     return len(parameters.get("risk_types") or RISKS)
-
-
-def _limit_rows(upload: Path, most: int) -> None:
-    """Count rows before they are unpacked: a small file may hold very many.
-
-    raises : SourceError for a file that is not what it says
-    """
-    try:
-        if upload.suffix == ".parquet":
-            rows = pq.read_metadata(upload).num_rows
-        else:
-            rows = sum(1 for _ in _lines(upload)) - (upload.suffix == ".csv")  # its header
-    except (ArrowException, OSError) as err:
-        raise SourceError(f"{upload} cannot be read: {str(err).splitlines()[0]}") from err
-    if rows > most:
-        raise _too_many(most)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from (line for line in file if line.strip())
-
-
-def _too_many(most: int) -> HTTPException:
-    return HTTPException(413, f"A portfolio has at most {most} rows")
 
 
 @router.get(

@@ -30,6 +30,7 @@ from engine.errors import EngineError, SettingsError
 from engine.io import batch_jobs, published_cells, site_inputs
 from engine.io.assessment_files import FrameFiles
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
+from engine.io.packed import Limits
 from engine.io.writers import Writers
 from engine.settings import Settings
 from engine.sites import portfolio_file
@@ -64,6 +65,7 @@ class Outcome:
 class Assessor:
     """The two databases and the settings of assessments. One job at a time; not for several threads.
 
+    limits      : of what a packed portfolio holds
     batch_size  : sites of a portfolio that are computed and stored together
     connections : further ones over which a portfolio is stored
     today : the day on which buildings' ages are reckoned; None: today in Seoul
@@ -72,6 +74,7 @@ class Assessor:
     warehouse: psycopg.Connection
     application: psycopg.Connection
     config: AssessConfig
+    limits: Limits
     batch_size: int = 1000
     connections: int = 2
     today: date | None = field(default=None)
@@ -92,6 +95,7 @@ class Assessor:
             warehouse=warehouse,
             application=application,
             config=config,
+            limits=Limits(settings.portfolio_max_bytes, settings.portfolio_max_rows),
             batch_size=settings.batch_size,
             connections=settings.parallel_workers,
         )
@@ -142,7 +146,7 @@ class Assessor:
     def _portfolio(self, job: Job) -> Outcome:
         started = time.perf_counter()
         path, out = Path(job.input_params["sites"]), Path(job.input_params["out"])
-        sites = portfolio_file.read(path, job.input_params)
+        sites = portfolio_file.read(path, job.input_params, self.limits)
         checked = _checked(path, sites)
         notes = _notes(path, sites, checked)
         rows = len(sites.rows)
@@ -255,13 +259,13 @@ def site_faults(request: Mapping[str, Any]) -> pl.DataFrame:
     return check(records.from_requests([request])).failures.select("field", "reason")
 
 
-def check_portfolio(parameters: Mapping[str, Any]) -> tuple[int, int]:
+def check_portfolio(parameters: Mapping[str, Any], limits: Limits) -> tuple[int, int]:
     """Rows of a portfolio and how many of them are valid, before a job is made of it.
 
     raises : SettingsError for a file that is none, or without a valid row
     """
     path = Path(parameters["sites"])
-    sites = portfolio_file.read(path, parameters)
+    sites = portfolio_file.read(path, parameters, limits)
     return len(sites.rows), _checked(path, sites).valid.height
 
 

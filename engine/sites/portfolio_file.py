@@ -12,15 +12,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from engine.assess import assess_sites, portfolio, records
+from engine.assess import assess_sites, columns, portfolio, records
 from engine.assess.vocabulary import RISKS
-from engine.errors import SettingsError
-from engine.io.assessment_files import check_suffix, read_lines, read_table
+from engine.errors import LimitError, SettingsError
+from engine.io import packed
+from engine.io.assessment_files import (
+    SUFFIXES,
+    check_suffix,
+    count_breaks,
+    count_lines,
+    kind_of,
+    read_lines,
+    read_parquet,
+    require_size,
+)
+from engine.io.packed import Limits
 from engine.io.site_regions import CONTEXT
+from engine.sites import portfolio_csv
 
 #: fields that a request may state for all sites of a portfolio
 _FOR_ALL = ("risk_types", "scenario_ids", "time_periods")
-_REQUIRED = ("latitude", "longitude")
+#: lines that a row may take, within quotation marks or blank below it: reading a line costs time, whatever it holds
+_LINES_A_ROW = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,35 +75,78 @@ class PortfolioFile:
         return told
 
 
-def read(path: Path, parameters: Mapping[str, Any]) -> PortfolioFile:
+def read(path: Path, parameters: Mapping[str, Any], limits: Limits) -> PortfolioFile:
     """Read a file of sites.
 
     parameters : of the job: `name` of the portfolio (else that of the file), and fields for the rows that do not state
                  them themselves
-    raises     : SettingsError for a file that is none, or without coordinates; SourceError for one that cannot be read
+    limits     : of what comes out of a packed file; a plain one is read as it is
+    raises     : SettingsError for a file that is none, that cannot be read, or without coordinates; LimitError
     """
-    kind = check_suffix(path)
-    if kind == ".ndjson":
-        sites, other = records.from_lines(read_lines(path))
-        notes: list[str] = []
-    else:
-        table = read_table(path)
-        if absent := [name for name in _REQUIRED if name not in table.columns]:
-            has = ", ".join(table.columns[:20]) or "none"
-            raise SettingsError(f"{path}: no column {', '.join(absent)}; its columns are: {has}")
-        sites, other, notes = records.from_table(table)
+    check_suffix(path)
+    with packed.opened(path, SUFFIXES, limits.bytes) as plain:
+        if plain != path:
+            require_rows(plain, limits)
+        sites, other, rows, total, notes = _fields(plain)
     held = _held(sites, other)
-    if empty := len(held) - int(held.sum()):
+    if empty := total - int(held.sum()):
         notes.append(f"{empty:,} rows without any value are no sites and left out")
-    rows = pl.Series("row", range(len(held)), pl.UInt32)
     return PortfolioFile(
-        name=str(parameters.get("name") or path.stem),
+        name=str(parameters.get("name") or Path(packed.plain_name(path)).stem),
         sites=_with_common(sites.filter(held), parameters),
         rows=rows.filter(held),
         carried=pl.DataFrame([rows, *other.rename(_free_names(other.columns))]).filter(held),
         unread=records.unread(other.columns),
         notes=notes,
     )
+
+
+def require_rows(path: Path, limits: Limits) -> None:
+    """Refuse a file that is not packed and holds too much, before it is read into memory.
+
+    raises : LimitError; SettingsError for a file that is none
+    """
+    kind = kind_of(path)
+    if kind == "parquet":
+        rows = require_size(path, limits)
+    else:
+        if count_breaks(path) > (most := _LINES_A_ROW * limits.rows):
+            raise LimitError(f"{path}: a portfolio has at most {most:,} lines, blank ones included")
+        count = count_lines if kind == "ndjson" else portfolio_csv.count
+        rows = count(path, limits.rows)
+    if rows > limits.rows:
+        raise LimitError(f"{path}: a portfolio has at most {limits.rows:,} rows (PORTFOLIO_MAX_ROWS); send it in parts")
+
+
+def _fields(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series, int, list[str]]:
+    """(fields, what is no field, number of each row, rows of the file, notes) of a file that is not packed."""
+    kind = kind_of(path)
+    if kind == "csv":
+        table, rows, total, said = portfolio_csv.read(path)
+        sites, other, notes = records.from_table(table)
+        return sites, other, rows, total, said + notes
+    sites, other, notes = _of_lines(path) if kind == "ndjson" else _of_parquet(path)
+    return sites, other, pl.Series("row", range(sites.height), pl.UInt32), sites.height, notes
+
+
+def _of_lines(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    lines = read_lines(path)
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    fields = columns.fields_of(names, path)
+    if called := {names[place]: field for place, field in fields.items() if names[place] != field}:
+        lines = [{called.get(name, name): value for name, value in line.items()} for line in lines]
+    return *records.from_lines(lines), columns.notes_on(names, fields)
+
+
+def _of_parquet(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    table = read_parquet(path)
+    names = table.columns
+    fields = columns.fields_of(names, path)
+    if absent := columns.absent(fields.values(), portfolio_csv.REQUIRED):
+        has = ", ".join(names[:20]) or "none"
+        raise SettingsError(f"{path}: no column {', '.join(absent)}; its columns are: {has}")
+    sites, other, notes = records.from_table(table.rename({names[place]: field for place, field in fields.items()}))
+    return sites, other, columns.notes_on(names, fields) + notes
 
 
 def _held(sites: pl.DataFrame, other: pl.DataFrame) -> pl.Series:

@@ -13,6 +13,7 @@ import shapely
 from engine.assess import AssessConfig
 from engine.assess.vocabulary import RISKS
 from engine.io import batch_jobs, frames, postgres, site_inputs
+from engine.io.packed import Limits
 from engine.sites.assessor import Assessor
 from tests.warehouses import fill
 
@@ -110,7 +111,9 @@ def assessor(warehouse, results, **settings):
     """An assessor on two databases; the lattice is the warehouse's."""
     with postgres.connect(warehouse) as one, postgres.connect(results) as other:
         config = AssessConfig(grid=site_inputs.grid_definition(one), **settings)
-        yield Assessor(warehouse=one, application=other, config=config, batch_size=7, today=TODAY)
+        yield Assessor(
+            warehouse=one, application=other, config=config, limits=Limits(10**6, 1000), batch_size=7, today=TODAY
+        )
 
 
 def run_site(the_assessor, **request):

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import gzip
 import json
 import os
 import subprocess
@@ -282,6 +283,23 @@ def test_a_site_is_shown_as_a_table(both, capsys):
     assert said.strip().splitlines()[-1].startswith("job=ondemand_risk_calculation batch=")
 
 
+def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_said_once(both, tmp_path, caplog):
+    content = "sep=;\n Latitude ;LONGITUDE;Total Asset Value;이름\n35,12;127,13;1000000000,0;본사\n;;;\n"
+    (tmp_path / "loans.csv.gz").write_bytes(gzip.compress(content.encode("cp949")))
+    assert assess.main(["--sites", "loans.csv.gz", "--out", "out", "--risks", "drought"]) == 0
+    totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
+    assert totals.select("row", "latitude", "longitude", "이름").rows() == [(0, 35.12, 127.13, "본사")]
+    summary = json.loads((tmp_path / "out" / "portfolio.json").read_text("utf-8"))
+    assert summary["name"] == "loans"
+    assert summary["notes"][:3] == [
+        "read as text in cp949, separated by semicolons, its header in line 2, with a decimal comma",
+        "columns read as fields: ' Latitude ' as latitude, 'LONGITUDE' as longitude, 'Total Asset Value' as"
+        " total_asset_value",
+        "1 rows without any value are no sites and left out",
+    ]
+    assert sum(summary["notes"][0] in message for message in caplog.messages) == 1
+
+
 REFUSED = [
     ([], 2, "give --lat and --lon of a site, or --sites FILE and --out DIR"),
     (["--lat", "95", "--lon", "200"], 2, "Invalid latitude; Invalid longitude"),
@@ -293,16 +311,19 @@ REFUSED = [
     (["--sites", "sites.xlsx", "--out", "o"], 2, "sites are read from .parquet, .csv, .ndjson"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
     (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 0: Invalid latitude"),
-    (["--sites", "korean.csv", "--out", "o"], 1, "korean.csv cannot be read: it is not UTF-8; save it as CSV UTF-8"),
+    (["--sites", "german.csv", "--out", "o"], 2, "line 2 holds the byte 0xfc; save it as CSV UTF-8"),
+    (["--sites", "many.csv.gz", "--out", "o"], 2, "many.csv.gz: a portfolio has at most 50 rows"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
     (["--lat", "35.37", "--lon", "127.5"], 1, "Location is outside the data grid"),  # no cell within a diagonal
     ([*PLACE, "--name", "mine"], 2, "--name is a portfolio's: give --sites, too"),
 ]
 
 
-def test_what_cannot_be_assessed_is_one_sentence_and_its_code(both, tmp_path, caplog):
+def test_what_cannot_be_assessed_is_one_sentence_and_its_code(both, tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("PORTFOLIO_MAX_ROWS", "50")
+    (tmp_path / "many.csv.gz").write_bytes(gzip.compress(b"latitude,longitude\n" + b"35.1,127.1\n" * 51))
     (tmp_path / "bad.csv").write_text("latitude,longitude\n95,127\n")
-    (tmp_path / "korean.csv").write_text("latitude,longitude,structure\n37,127,목조\n", "cp949")
+    (tmp_path / "german.csv").write_text("latitude;longitude;name\n47,4;8,5;Zürich\n", "latin-1")
     for arguments, code, says in REFUSED:
         assert assess.main(arguments) == code, arguments
         assert says in caplog.messages[-1]

@@ -51,6 +51,7 @@ def environment(databases, tmp_path_factory):
         patch.setenv("SPATIAL_MISSING_POLICY", "impute")
         patch.setenv("API_MAX_BODY_BYTES", "20000")
         patch.setenv("PORTFOLIO_MAX_ROWS", "500")
+        patch.setenv("PORTFOLIO_MAX_BYTES", "20000000")
         ends = {"--source": as_role(warehouse, "climate_batch"), "--sink": as_role(results, "climate_batch")}
         assert yearly.main([word for end in ends.items() for word in end]) == 0
         yield patch

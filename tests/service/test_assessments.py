@@ -1,6 +1,7 @@
 """Assessments over HTTP and WebSocket: requests, progress, results, portfolios, and what happens to the worker."""
 
 import asyncio
+import gzip
 import io
 import json
 import os
@@ -298,6 +299,11 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
         (b'{"latitude":35,"longitude":127,"risk_types":["\\u0000"]}', "application/x-ndjson", 422, "Unknown risk type"),
         (b"name\nx\n", "text/csv", 422, "portfolio: no column latitude, longitude"),
         (b"latitude,longitude\n" + b"35.1,127.2\n" * 501, "text/csv", 413, "at most 500 rows"),
+        (gzip.compress(b"latitude,longitude\n" + b"35.1,127.2\n" * 10**6), "text/csv", 413, "at most 5,000 lines"),
+        (gzip.compress(b"latitude,longitude\n" + b"35.1,127.2\n" * 501), "application/gzip", 413, "at most 500 rows"),
+        (gzip.compress(bytes(30_000_000)), "text/csv", 413, "portfolio unpacks to more than 20,000,000 bytes"),
+        (gzip.compress(b"latitude,longitude\n35.1,127.2\n")[:-9], "text/csv", 422, "packed by gzip and cannot be"),
+        (b"latitude;longitude\n47,4;8,5;Z\xfcrich\n", "text/csv", 422, "portfolio is neither UTF-8 nor"),
     ],
 )
 def test_a_table_that_cannot_be_assessed_is_refused(client, content, content_type, status, says, environment):
@@ -307,6 +313,21 @@ def test_a_table_that_cannot_be_assessed_is_refused(client, content, content_typ
     text = detail if isinstance(detail, str) else detail[0]["msg"]
     assert says in text
     assert os.environ["ENGINE_HOME"] not in text
+
+
+def test_a_packed_body_is_read_where_tables_go_and_refused_where_json_goes(client, service):
+    content = gzip.compress("이름;LAT;lon\n본사;35,1;127,2\n".encode("cp949"))
+    for headers in ({"Content-Type": "text/csv", "Content-Encoding": "gzip"}, {"Content-Type": "application/gzip"}):
+        answer = client.post(PORTFOLIO, content=content, params={"risk_types": ["drought"]}, headers=headers)
+        assert answer.status_code == 202, answer.text
+        assert finished(client, answer.json()["request_id"])["status"] == "completed"
+        summary = client.get(f"{PORTFOLIO}/{answer.json()['request_id']}/results", params={"format": "json"}).json()
+        assert summary["notes"][0] == "read as text in cp949, separated by semicolons, with a decimal comma"
+    brotli = client.post(PORTFOLIO, content=b"x", headers={"Content-Type": "text/csv", "Content-Encoding": "br"})
+    assert (brotli.status_code, "Content-Encoding 'br'" in brotli.json()["detail"]) == (415, True)
+    packed = gzip.compress(json.dumps(SITE).encode())
+    json_body = client.post(CALCULATE, content=packed, headers={"Content-Encoding": "gzip"})
+    assert (json_body.status_code, json_body.json()["detail"]) == (415, "Send JSON as it is, without Content-Encoding")
 
 
 def test_a_client_that_leaves_while_it_sends_is_no_failure_of_ours(client, caplog):

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import SchemaError
+from engine.io import csv_text
 from engine.io.etl import containers
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
@@ -27,7 +28,6 @@ _BLANKS = ("", "-", "--", ".", "na", "n/a", "nan", "null", "none")
 _DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
 #: a time of day and a zone behind a date, and what a spreadsheet makes of 20180131
 _BEHIND = r"(?:[T ]\d{1,2}:\d{2}.*|\.0+)$"
-_SEPARATORS = ",;\t|"
 #: what polars adds to a header that comes again
 _AGAIN = re.compile(r"_duplicated_\d+$")
 
@@ -54,7 +54,7 @@ def is_table(path: Path) -> bool:
             return any(member.lower().endswith(SUFFIXES) for member in archive.namelist())
     if head[:1] in (b"<", b"{") or b"\0" in head or name.endswith(_NETCDF):
         return False
-    return any(separator.encode() in head.partition(b"\n")[0] for separator in _SEPARATORS)
+    return any(separator.encode() in head.partition(b"\n")[0] for separator in csv_text.SEPARATORS)
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -91,11 +91,11 @@ def parse(content: bytes, name: str) -> pl.DataFrame:
         if text.lstrip()[:1] in ("<", "{"):
             raise SchemaError(f"{name} is an error page, not a table: {' '.join(text.split())[:200]}")
         lines = text.splitlines(keepends=True)
-        while lines and (lines[0].startswith(("#", "sep=")) or not lines[0].strip()):
+        while lines and csv_text.is_lead(lines[0]):
             lines.pop(0)
         if not lines:
             raise SchemaError(f"{name} holds no row")
-        separator = max(_SEPARATORS, key=lines[0].count)
+        separator = max(csv_text.SEPARATORS, key=lines[0].count)
         frame = pl.read_csv(
             io.BytesIO("".join(lines).encode()), separator=separator, infer_schema=False, truncate_ragged_lines=False
         )
@@ -109,8 +109,11 @@ def parse(content: bytes, name: str) -> pl.DataFrame:
 
 def decoded(content: bytes, name: str) -> str:
     """Text in UTF-8, UTF-16, CP949 (with Korean headers) or Windows-1252."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16")
+    if encoding := csv_text.marked(content[:4096]):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError as err:
+            raise SchemaError(f"{name} is no text in {encoding} all through: {err}") from err
     for encoding in ("utf-8-sig", "cp949", "cp1252"):
         try:
             text = content.decode(encoding)
