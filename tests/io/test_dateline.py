@@ -24,6 +24,7 @@ from engine.errors import SchemaError
 from engine.grid import KOREA, GridDefinition, from_the_west
 from engine.io import catalog, open_source, site_inputs
 from engine.io.etl import cf, derive, grid, landcover, lattice, layout, place_cells, places, regular, run_loaders
+from engine.io.etl.daily import DailyRecord
 from engine.io.etl.loading import LoadOptions
 from engine.io.etl.sheets import Sheets
 from engine.kernels.indices import DayAxis
@@ -33,6 +34,7 @@ from engine.variables import VARIABLES
 from tests.assess.databases import add_building
 from tests.io.lattices import quiet
 from tests.io.test_derive import read, weather, write
+from tests.io.test_stations import placed, short
 
 YEARS = Years(2001, 2012)
 ACROSS = GridDefinition(-18.0, 178.0, 3, 4, 1.0, *YEARS)
@@ -233,7 +235,7 @@ def test_sheets_of_land_cover_that_count_the_date_line_differently_are_one_raste
     monkeypatch.setattr(landcover, "_DISTANCE_NODES", 600)  # a node a pixel
     held = GridDefinition(-18.0, 179.0, 2, 3, 1.0, *YEARS)
     forest, urban = landcover.CLASSES.index("forest"), landcover.CLASSES.index("urban")
-    for name, west, value in (("a.tif", 178.5, forest), ("b.tif", -181.5, urban)):  # the same 3 x 2 degrees
+    for name, west, value in (("a.tif", -181.5, forest), ("b.tif", 178.5, urban)):  # the same 3 x 2 degrees
         transform = Affine(0.1, 0, west, 0, -0.1, -16.5)
         with rasterio.open(
             tmp_path / name, "w", driver="GTiff", width=30, height=20, count=1, dtype="uint8", crs="EPSG:4326",
@@ -257,15 +259,19 @@ def test_features_across_the_date_line_are_found_and_measured(warehouse):
     coast = shapely.LineString([(-179.98, -19.0), (-179.98, -16.0)])
     zone = shapely.box(-180.0, -17.1, -179.9, -16.9)
     with psycopg.connect(warehouse) as connection:
-        for layer, shape in (("coastline", coast), ("flood_zone", zone)):
+        far, river, other = (shapely.LineString([(x, -19.0), (x, -16.0)]) for x in (0.0, 179.98, -179.94))
+        shapes = [("coastline", coast), ("coastline", far), ("river", river), ("river", other), ("flood_zone", zone)]
+        for number, (layer, shape) in enumerate(shapes):
             connection.execute(
-                "INSERT INTO map_feature VALUES (%s, 1, NULL, NULL, %s, %s, %s, %s, %s)",
-                (layer, *shape.bounds, shapely.to_wkb(shape)),
+                "INSERT INTO map_feature VALUES (%s, %s, NULL, NULL, %s, %s, %s, %s, %s)",
+                (layer, number, *shape.bounds, shapely.to_wkb(shape)),
             )
         latitude, longitude = np.array([-17.0, -17.0]), np.array([179.97, -179.95])
         reach = np.array([6_000.0, 6_000.0])
         metres = site_inputs.distance_to(connection, "coastline", latitude, longitude, reach, 1_000.0)
         alone = site_inputs.distance_to(connection, "coastline", latitude[:1], longitude[:1], reach[:1], 1_000.0)
+        assert len(site_inputs._features(connection, "coastline", latitude, longitude, 6_000.0)[1]) == 1
+        west = site_inputs.distance_to(connection, "river", latitude[:1], np.array([-179.99]), reach[:1], 1_000.0)
         inside = site_inputs.in_flood_zone(connection, latitude, longitude)
         add_building(connection, "1", -17.0, -179.9995)
         add_building(connection, "2", -17.5, 179.9995)
@@ -274,22 +280,25 @@ def test_features_across_the_date_line_are_found_and_measured(warehouse):
     degree = 111_319.5 * math.cos(math.radians(17.0))  # near enough: the ellipsoid differs by 0.3 %
     np.testing.assert_allclose(metres, [0.05 * degree, 0.03 * degree], rtol=0.005)
     np.testing.assert_allclose(alone, metres[:1], rtol=1e-3)
+    np.testing.assert_allclose(west, 0.03 * degree, rtol=0.005)
     assert inside.tolist() == [False, True]
     assert register["found"].to_list() == [True, True, False]
-    cells = places.Cells(np.array([1, 2], np.int32), latitude - [0, 0.5], np.array([179.99, 179.5]))
+    cells = places.Cells(np.array([1, 2], np.int32), latitude, np.array([179.99, 179.5]))
     assert places.holder_or_nearest(cells, np.array([zone], object)).tolist() == [0, -1]
 
 
-def test_places_all_round_the_earth_get_a_lattice_that_goes_round_once(tmp_path):
-    from engine.io.etl.daily import DailyRecord
-    from tests.io.test_stations import placed, short
-
-    def lattice_of(one: float, other: float, step: float) -> GridDefinition:
-        frame = placed(short()).with_columns(longitude=pl.when(station_id="108").then(one).otherwise(other))
-        frame.with_columns(latitude=0.0).write_csv(tmp_path / "t.csv")
-        with ExitStack() as stack:
-            return place_cells.lattice(DailyRecord.open(stack, [tmp_path / "t.csv"]), step, YEARS)
-
-    west = lattice_of(-179.99, -178.0, 1.1)  # the multiple of the step at or before -179.99 is -180.4
-    assert (west.lon0, west.n_lon) == (pytest.approx(179.6), 3)
-    assert (west.locate([0.0, 0.0], [-179.99, -178.0]) > 0).all()
+@pytest.mark.parametrize(
+    ("longitudes", "step", "west", "columns"),
+    [
+        ([-179.99, -178.0], 1.1, 179.6, 3),  # the multiple of the step at or before -179.99 is -180.4
+        ([44.0, 115.0, -174.0, -103.0, -32.0], 90.0, 0.0, 4),  # the fifth column would be the first again
+    ],
+)
+def test_places_get_a_lattice_that_begins_in_range_and_goes_round_once(longitudes, step, west, columns, tmp_path):
+    one = placed(short()).filter(station_id="108").with_columns(latitude=0.0)
+    parts = [one.with_columns(longitude=at, station_id=pl.lit(str(at))) for at in longitudes]
+    pl.concat(parts).write_csv(tmp_path / "t.csv")
+    with ExitStack() as stack:
+        held = place_cells.lattice(DailyRecord.open(stack, [tmp_path / "t.csv"]), step, YEARS)
+    assert (held.lon0, held.n_lon) == (pytest.approx(west), columns)
+    assert (held.locate(np.zeros(len(longitudes)), longitudes) > 0).all()
