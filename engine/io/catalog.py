@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from engine.errors import SchemaError, SourceError
-from engine.grid import GridDefinition
+from engine.grid import TURN, GridDefinition, from_the_west
 from engine.io import schema
 from engine.period import Years
 from engine.variables import BY_TABLE, VARIABLES
@@ -150,20 +150,27 @@ def axis(connection: psycopg.Connection, tables: Mapping[str, Mapping[str, str]]
 def lattice(location: pl.DataFrame, years: Years) -> GridDefinition | None:
     """The lattice that cell numbers follow, inferred from all places; None when they follow none."""
     ids, latitude, longitude = (location[name].to_numpy() for name in ("grid_id", "latitude", "longitude"))
-    grid = lattice_of_places(latitude, longitude, years)
-    return grid if grid and np.array_equal(grid.locate(latitude, longitude), ids) else None
+    for grid in _lattices(latitude, longitude, years):
+        if np.array_equal(grid.locate(latitude, longitude), ids):
+            return grid
+    return None
 
 
 def lattice_of_places(
     latitude: NDArray[np.float64], longitude: NDArray[np.float64], years: Years
 ) -> GridDefinition | None:
-    """The lattice of the smallest step between (n,) places; None when there is no step."""
-    steps = np.concatenate([np.diff(np.unique(latitude)), np.diff(np.unique(longitude))])
-    if not len(steps):
-        return None
-    step = float(np.round(steps.min(), 6))
-    if step <= 0:
-        return None
-    lat0, lon0 = float(latitude.min()), float(longitude.min())
-    n_lat, n_lon = round((latitude.max() - lat0) / step) + 1, round((longitude.max() - lon0) / step) + 1
-    return GridDefinition(lat0, lon0, n_lat, n_lon, step, *years)
+    """The lattice of the smallest step between (n,) places, the smaller one when they lie on both sides of the date
+    line; None when there is no step."""
+    return min(_lattices(latitude, longitude, years), key=lambda grid: grid.n_cells, default=None)
+
+
+def _lattices(latitude: NDArray[np.float64], longitude: NDArray[np.float64], years: Years) -> Iterator[GridDefinition]:
+    """From the least longitude eastward, and across the date line where the widest gap lies elsewhere."""
+    north = np.unique(latitude)
+    for east in (np.unique(longitude), from_the_west(np.unique(longitude))):
+        steps = np.concatenate([np.diff(north), np.diff(east)])
+        step = float(np.round(steps.min(), 6)) if len(steps) else 0.0
+        if step > 0:
+            n_lat, n_lon = (round((axis[-1] - axis[0]) / step) + 1 for axis in (north, east))
+            n_lon = min(n_lon, max(1, round(TURN / step)))  # -180 and 180 are one meridian
+            yield GridDefinition(float(north[0]), float(east[0]), n_lat, n_lon, step, *years)

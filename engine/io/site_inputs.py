@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from engine.errors import SourceError
-from engine.grid import GridDefinition
+from engine.grid import TURN, GridDefinition, from_the_west
 from engine.io import frames, postgres
 from engine.io.etl import map_layers
 from engine.period import Years
@@ -136,11 +136,15 @@ def _features(
             up = 1.02 * reach / _METRES_PER_DEGREE + 1e-3
             south, north = float(latitude.min()) - up, float(latitude.max()) + up
             aside = up / max(np.cos(np.radians(max(abs(south), abs(north)))), 0.01)
-            west, east = float(longitude.min()) - aside, float(longitude.max()) + aside
+            eastward = from_the_west(longitude)
+            west, east = float(eastward[0]) - aside, float(eastward[-1]) + aside
+        # a box that reaches across the date line goes on at the other end of -180..180
+        turns = [0.0, *([TURN] if west < -180.0 else []), *([-TURN] if east > 180.0 else [])]
+        beside = " OR ".join(["(max_lon >= %s AND min_lon <= %s)"] * len(turns))
         rows = connection.execute(
             "SELECT geom_wkb FROM map_feature WHERE layer = %s AND max_lat >= %s AND min_lat <= %s"
-            " AND max_lon >= %s AND min_lon <= %s ORDER BY feature_id",
-            (layer, south, north, west, east),
+            f" AND ({beside}) ORDER BY feature_id",
+            (layer, south, north, *(edge + turn for turn in turns for edge in (west, east))),
             binary=True,
         ).fetchall()
     return True, np.asarray(shapely.from_wkb([wkb for (wkb,) in rows]), object)
@@ -221,7 +225,10 @@ def _buildings_around(
     south, west = tiles[:, 0] * _TILE_DEGREES, tiles[:, 1] * _TILE_DEGREES
     up = 1.01 * radius / _METRES_PER_DEGREE
     aside = up / np.maximum(np.cos(np.radians(np.abs(south) + _TILE_DEGREES + up)), 0.01)
-    boxes = [south - up, south + _TILE_DEGREES + up, west - aside, west + _TILE_DEGREES + aside]
+    boxes = np.stack([south - up, south + _TILE_DEGREES + up, west - aside, west + _TILE_DEGREES + aside])
+    # what of a box lies across the date line is at the other end of -180..180
+    turned = np.array([[0.0], [0.0], [TURN], [TURN]])
+    boxes = np.hstack([boxes, boxes[:, boxes[2] < -180.0] + turned, boxes[:, boxes[3] > 180.0] - turned])
     with postgres.failures("looking for buildings", SourceError):
         return frames.read(
             connection,

@@ -6,7 +6,7 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from engine import picture
+from engine.grid import TURN, from_the_west
 from engine.picture import NO_VALUE, SCALES, Scale
 
 Lines = Sequence[Sequence[Sequence[float]]]
@@ -69,12 +70,26 @@ class Frame:
         stretch = math.cos(math.radians((self.north + south) / 2))
         return round(_WIDTH * self.n_lat / (self.n_lon * stretch), 1)
 
+    @property
+    def east(self) -> float:
+        """Outer edge of the easternmost cells, degrees: beyond 180 across the date line."""
+        return self.west + self.n_lon * self.step
+
+    @property
+    def _turns(self) -> tuple[float, ...]:
+        """By how much lines in -180..180 lie within the frame: once more where it crosses the date line."""
+        return (0.0, *([TURN] if self.east > 180.0 else []), *([-TURN] if self.west < -180.0 else []))
+
+    def beside(self, longitude: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same meridians within half a turn of the middle of the frame."""
+        return longitude + TURN * np.rint(((self.west + self.east) / 2 - longitude) / TURN)
+
     def path(self, lines: Lines) -> str:
         """Lines of [longitude, latitude] as an SVG path in the units of the drawing; without those that lie outside."""
-        east, south = self.west + self.n_lon * self.step, self.north - self.n_lat * self.step
+        east, south = self.east, self.north - self.n_lat * self.step
         parts = []
-        for line in lines:
-            xy = np.asarray(line)
+        for line, turn in product(lines, self._turns):
+            xy = np.asarray(line) + np.array([turn, 0.0])
             if (
                 xy[:, 0].max() < self.west
                 or xy[:, 0].min() > east
@@ -94,6 +109,7 @@ def frame_of(cells: pl.DataFrame) -> Frame | None:
     cells : columns latitude, longitude
     """
     axes = [np.unique(np.round(cells[name].to_numpy(), 6)) for name in ("latitude", "longitude")]
+    axes[1] = from_the_west(axes[1])
     steps = [float(np.diff(axis).min()) for axis in axes if len(axis) > 1]
     if not steps:
         return None
@@ -110,7 +126,7 @@ def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: 
     cells  : columns latitude, longitude, in the order of the values; NaN is grey
     """
     rows = np.rint((frame.north - cells["latitude"].to_numpy()) / frame.step - 0.5).astype(int)
-    columns = np.rint((cells["longitude"].to_numpy() - frame.west) / frame.step - 0.5).astype(int)
+    columns = np.rint((frame.beside(cells["longitude"].to_numpy()) - frame.west) / frame.step - 0.5).astype(int)
     classes = picture.classify(values, scale)
     places = np.zeros((frame.n_lat, frame.n_lon), np.uint8)
     places[frame.n_lat - 1 - rows, columns] = classes

@@ -303,7 +303,9 @@ class MapLevel(BaseModel):
 
 
 class Map(BaseModel):
-    """Place, layers and legends of the map. west to north: outer edges of the picture, degrees."""
+    """Place, layers and legends of the map. west to north: outer edges of the picture, degrees; west is
+    less than east, which lies beyond 180 where the lattice crosses the date line.
+    """
 
     run_id: int
     edition: str

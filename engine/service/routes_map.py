@@ -88,7 +88,7 @@ def describe(context: Shared, request: Request) -> models.Map:
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
             "west": round(grid.lon0 - half, 6),
-            "east": round(float(grid.longitudes[-1]) + half, 6),
+            "east": round(float(grid.meridians[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
             "north": round(float(grid.latitudes[-1]) + half, 6),
             "step": grid.step,

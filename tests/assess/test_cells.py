@@ -16,6 +16,7 @@ from tests.assess.places import CELL, figures, site
 
 GEOD = pyproj.Geod(ellps="sphere")
 GRID = GridDefinition(34.0, 126.0, 12, 9, 0.25, 2021, 2100)
+ACROSS = GridDefinition(34.0, 179.0, 12, 9, 0.25, 2021, 2100)
 
 
 def naive(lat, lon, grid, known):
@@ -37,18 +38,20 @@ def naive(lat, lon, grid, known):
 
 @given(
     lat=st.floats(33.2, 37.6).map(lambda v: round(v, 6)),
-    lon=st.floats(125.2, 128.8).map(lambda v: round(v, 6)),
+    east=st.floats(-0.8, 2.8).map(lambda v: round(v, 6)),
+    grid=st.sampled_from([GRID, ACROSS]),
     seed=st.integers(0, 10**6),
     share=st.sampled_from([0.05, 0.3, 0.9]),
 )
-def test_it_is_the_own_cell_else_the_nearest_within_a_diagonal(lat, lon, seed, share):
-    cells = np.arange(1, GRID.n_cells + 1)
+def test_it_is_the_own_cell_else_the_nearest_within_a_diagonal(lat, east, grid, seed, share):
+    lon = (grid.lon0 + east + 180) % 360 - 180
+    cells = np.arange(1, grid.n_cells + 1)
     known = set(cells[np.random.default_rng(seed).random(len(cells)) < share].tolist())
-    chosen = choose(lat, lon, GRID, lambda asked: np.isin(asked, list(known)))
-    cell, metres = naive(lat, lon, GRID, known)
+    chosen = choose(lat, lon, grid, lambda asked: np.isin(asked, list(known)))
+    cell, metres = naive(lat, lon, grid, known)
     assert int(chosen.grid_id[0]) == cell
     assert chosen.metres[0] == pytest.approx(metres, rel=1e-5, abs=0.1, nan_ok=True)
-    assert bool(chosen.nearest[0]) == (cell not in (0, int(GRID.locate(lat, lon))))
+    assert bool(chosen.nearest[0]) == (cell not in (0, int(grid.locate(lat, lon))))
 
 
 def test_many_places_are_each_what_it_is_alone_and_the_source_is_asked_twice():

@@ -150,7 +150,6 @@ def bounds(before: float, after: float, days: int = 50) -> tuple:
         ({"lat": ("lat", [48.0, 48.94, 49.88])}, "cells are 0.94 degree of latitude by 0.5 of longitude; .* remap"),
         ({"lat": ("lat", [48.0, 48.6, 48.99])}, "latitudes lie 0.39 to 0.6 degree apart; those of a lattice"),
         ({"lon": ("lon", [0.0, 0.5, 2.5, 3.0])}, "longitudes lie 0.5 to 2 degree apart; those of a lattice are evenly"),
-        ({"lon": ("lon", [179.0, 179.5, -180.0, -179.5])}, "longitudes 179 to 180.5 cross the date line; .* split"),
         ({"lon": ("lon", [-180.0, -60.0, 60.0, 180.0])}, "-180 is twice among the longitudes"),
         ({"dimensions": ("time", "plev", "lat", "lon"), "plev": ("plev", [1e5, 5e4])}, "2 entries along plev"),
         ({"dimensions": ("time", "expver", "lat", "lon"), "expver": ("expver", [1, 5])}, "2 entries along expver"),

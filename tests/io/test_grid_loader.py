@@ -78,8 +78,8 @@ def test_a_lattice_is_taken_from_any_gridded_file(warehouse, tmp_path):
             "not a lattice",
         ),
         (
-            "lat0 = 35.0\nlon0 = 178\nn_lat = 8\nn_lon = 8\nstep = 1\nfirst_year = 2021\nlast_year = 2100\n",
-            r"longitudes 178 to 185 cross the date line; a lattice lies within -180\.\.180",
+            "lat0 = 35.0\nlon0 = 185\nn_lat = 8\nn_lon = 8\nstep = 1\nfirst_year = 2021\nlast_year = 2100\n",
+            r"grid\.toml: lon0 = 185 of a lattice lies outside -180\.\.180: the same meridian is -175",
         ),
         ("lat0 = \n", "cannot be read"),
     ],

@@ -7,6 +7,7 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+import shapely.affinity
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
@@ -70,11 +71,15 @@ def test_korean_coast_distances_equal_the_geodesic_to_the_nearest_of_all_coast_p
     np.testing.assert_allclose(found, slow, rtol=1e-3, atol=15)
 
 
-@pytest.mark.parametrize(("lat", "lon"), [(64.5, -19.0), (-33.0, 151.0), (1.0, 179.0)])
+@pytest.mark.parametrize(("lat", "lon"), [(64.5, -19.0), (-33.0, 151.0), (1.0, 179.0), (-17.0, 180.3)])
 def test_a_lattice_elsewhere_gets_a_plane_of_its_own(lat, lon):
     rng = np.random.default_rng(2)
     latitude, longitude = lat + rng.uniform(-1.5, 1.5, 10), lon + rng.uniform(-1.5, 0.9, 10)
     coast = np.array([shapely.LineString([(lon - 2, lat - 1), (lon, lat + 0.3), (lon + 0.9, lat - 2)])], object)
+    if lon + 0.9 > 180:  # as files have it: cut at the date line
+        west, east = (shapely.intersection(coast[0], shapely.box(start, -90, start + 360, 90)) for start in (-180, 180))
+        coast = np.array([west, shapely.affinity.translate(east, -360)], object)
+        longitude = (longitude + 180) % 360 - 180
     found = map_layers.nearest(latitude, longitude, coast, inside=False).metres
     np.testing.assert_allclose(found, brute_force(latitude, longitude, coast), rtol=1e-3, atol=15)
 

@@ -103,6 +103,20 @@ def test_lines_are_drawn_in_the_units_of_the_map():
     assert frame.path([[[128.0, 36.0], [129.0, 35.0]]]) == ""
 
 
+def test_a_map_goes_on_across_the_date_line_with_its_lines():
+    cells = pl.DataFrame({"latitude": [-17.0, -17.0, -17.0], "longitude": [-179.0, 179.0, 180.0]})
+    frame = maps.frame_of(cells)
+    assert (frame.west, frame.east, frame.n_lon) == (177.5, 182.5, 5)
+    drawn = maps.draw(frame, cells, np.array([np.nan, 0.0, 0.0], np.float32), SCALES["aal"])
+    data = base64.b64decode(drawn.png.split(",")[1])
+    at = data.index(b"IDAT")
+    (length,) = struct.unpack(">I", data[at - 4 : at])
+    rows = np.frombuffer(zlib.decompress(data[at + 4 : at + 4 + length]), np.uint8).reshape(3, 6)[:, 1:]
+    assert rows[1].tolist() == [0, 2, 2, 1, 0]  # the eastern cell has no result
+    assert frame.path([[[-178.0, -15.5], [-180.0, -18.5]]]) == f"M900.0 0.0L500.0 {frame.height:.1f}"
+    assert frame.path([[[177.5, -15.5], [180.0, -18.5]]]) == f"M0.0 0.0L500.0 {frame.height:.1f}"
+
+
 def test_change_is_of_common_cells_and_against_the_error_of_the_difference():
     now = figures([0.010, 0.020, 0.03, None], error=[0.003, 0.001, 0.001, None])
     then = figures([0.005, 0.010, 0.03, 0.09], error=[0.004, 0.001, 0.001, 0.001])

@@ -1,8 +1,10 @@
 """The map: pictures of layers, and the page in a real browser."""
 
+import math
 import re
 import struct
 import zlib
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,6 +16,7 @@ from engine import picture
 from engine.assess.vocabulary import RISKS
 from engine.period import Years
 from engine.service import cells, map_run
+from engine.service.routes_map import Pictures
 from tests.assess.databases import fill_results
 from tests.service.conftest import LAND, SEA, running
 
@@ -256,6 +259,38 @@ def test_a_click_shows_the_cell(page):
     expect(page.locator("#figures")).to_contain_text("standard error")
     page.select_option("#risk", "drought")
     expect(page.locator("#place")).to_contain_text("drought at")
+
+
+def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(browser, service, client, monkeypatch):
+    before = client.get(LAYER).content
+    across = replace(service[1].state.context.grid, lon0=179.8)
+    monkeypatch.setattr(service[1].state.context, "_grid", across)
+    told = client.get("/api/v1/map").json()
+    assert (told["west"], told["east"]) == (179.75, 180.25)
+    service[1].state.pictures = Pictures()
+    assert client.get(LAYER).content == before  # the same columns in the same order
+
+    view = browser.new_page(viewport={"width": 1300, "height": 900})
+    coast = [[[179.8, 35.0], [180.0, 35.1]], [[-180.0, 35.1], [-179.8, 35.2]]]
+    view.route("**/api/v1/map/borders", lambda route: route.fulfill(json={"coastline": coast, "provinces": []}))
+    view.goto(service[0])
+    view.wait_for_selector("#coastline[d]", state="attached")
+    squeeze = math.cos(math.radians((told["south"] + told["north"]) / 2))
+    starts = [float(x) / squeeze for x in re.findall(r"M(-?[\d.]+)", view.locator("#coastline").get_attribute("d"))]
+    assert starts == pytest.approx([179.8, -180.0, 539.8, 180.0], abs=1e-3)
+    box = view.locator("#map").bounding_box()
+    view.mouse.click(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.7)
+    expect(view.locator("#place")).to_contain_text("at 35.1 N, 179.9 W")
+    view.locator("#map").focus()
+    for key in ("ArrowLeft", "ArrowLeft", "Enter"):
+        view.keyboard.press(key)
+    expect(view.locator("#place")).to_contain_text("at 35.1 N, 179.9 E")
+    view.fill("#lon", "-179.9")
+    view.locator("#lon").press("Enter")
+    expect(view.locator("#place")).to_contain_text("at 35.1 N, 179.9 W")
+    x = float(view.locator("#marker rect").get_attribute("x")) / squeeze
+    assert x == pytest.approx(180.05, abs=1e-3)
+    view.close()
 
 
 def test_a_typed_coordinate_and_the_keyboard_reach_every_cell(page):

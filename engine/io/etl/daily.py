@@ -179,7 +179,7 @@ def write_daily(
         file.dimensions = {"time": axis.n, "latitude": grid.n_lat, "longitude": grid.n_lon}
         time = file.create_variable("time", ("time",), np.int32, data=np.arange(axis.n, dtype=np.int32))
         time.attrs.update({"units": f"days since {axis.years.first}-01-01", "calendar": axis.calendar})
-        for name, degrees in (("latitude", grid.latitudes), ("longitude", grid.longitudes)):
+        for name, degrees in (("latitude", grid.latitudes), ("longitude", grid.meridians)):
             file.create_variable(name, (name,), np.float64, data=degrees)
         for name, values in days.items():
             cube = values.reshape(grid.n_lat, grid.n_lon, axis.n).transpose(2, 0, 1)
@@ -267,7 +267,7 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
 
 def _held(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints, Ints]:
     """Number, lattice row and column of the places of a list that lie on the lattice; refuses two in one cell."""
-    ids = grid.locate_around(piece.latitude, piece.longitude).astype(np.int64)
+    ids = grid.locate(piece.latitude, piece.longitude).astype(np.int64)
     place = np.flatnonzero(ids)
     cells = ids[place] - 1
     if not len(place):

@@ -97,11 +97,13 @@ def read_lattice(path: Path) -> GridDefinition:
         if not isinstance(value, int if wanted[key] == "int" else int | float) or isinstance(value, bool):
             raise SchemaError(f"{path.name}: {key} = {value!r} is not {wanted[key]}")
     numbers: dict[str, Any] = {key: float(v) if wanted[key] == "float" else v for key, v in entries.items()}
-    grid = GridDefinition(**numbers)
+    try:
+        grid = GridDefinition(**numbers)
+    except SchemaError as err:
+        raise SchemaError(f"{path.name}: {err}") from None
     south, north = grid.lat0, grid.lat0 + (grid.n_lat - 1) * grid.step
     if not (south >= -90 and north <= 90 and max(grid.n_lat, grid.n_lon) <= _MOST):
         raise SchemaError(f"{path.name}: its lattice is not on Earth, or has a side of more than {_MOST} cells: {grid}")
-    regular.refuse_beyond_the_date_line(grid.lon0, grid.lon0 + (grid.n_lon - 1) * grid.step, path.name)
     if not (grid.first_year >= 1 and grid.last_year <= 9999):
         raise SchemaError(f"{path.name}: years are {grid.axis}, expected 1 to 9999")
     return grid
@@ -201,7 +203,8 @@ def check(connection: psycopg.Connection, grid: GridDefinition) -> list[Finding]
     """Number and coordinates of every cell follow from its indices and grid_definition."""
     (rows, wrong) = connection.execute(
         """SELECT count(*), count(*) FILTER (WHERE grid_id <> lat_idx::int * n_lon + lon_idx + 1 OR lat_idx >= n_lat
-             OR lon_idx >= n_lon OR latitude <> lat0 + lat_idx * step OR longitude <> lon0 + lon_idx * step)
+             OR lon_idx >= n_lon OR latitude <> lat0 + lat_idx * step OR longitude <> lon0 + lon_idx * step
+               - CASE WHEN lon0 + lon_idx * step > 180 THEN 360 ELSE 0 END)
            FROM location_grid CROSS JOIN grid_definition"""
     ).fetchone() or (0, 0)
     findings = []

@@ -124,7 +124,7 @@ class Forest:
     def add(self, longitude: Floats, latitude: Floats) -> None:
         """(n,) pixels of forest; those beyond the lattice are left out."""
         i = np.floor((latitude - self.grid.lat0 + self.grid.step / 2) / self.step).astype(np.intp)
-        j = np.floor((longitude - self.grid.lon0 + self.grid.step / 2) / self.step).astype(np.intp)
+        j = np.floor((self.grid.eastward(longitude) - self.grid.lon0 + self.grid.step / 2) / self.step).astype(np.intp)
         inside = (i >= 0) & (j >= 0) & (i < self.held.shape[0]) & (j < self.held.shape[1])
         self.held[i[inside], j[inside]] = True
 

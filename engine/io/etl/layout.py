@@ -118,7 +118,7 @@ def create_gridded(
         _time(file, times, grid.first_year)
         for name, degrees, unit in (
             ("latitude", grid.latitudes, "degrees_north"),
-            ("longitude", grid.longitudes, "degrees_east"),
+            ("longitude", grid.meridians, "degrees_east"),
         ):
             coordinate = file.create_variable(name, (name,), np.float64, data=degrees)
             coordinate.attrs.update({"units": unit, "standard_name": name})

@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
+from engine.grid import from_the_west
 from engine.io.etl import attributes, files, loading
 from engine.io.etl.files import MissingInputError
 from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Layer, cells_to_describe, read_layer
@@ -107,7 +108,8 @@ def plane_of(latitude: Floats, longitude: Floats) -> pyproj.CRS:
     """The metric plane in which the nearest feature is looked for: Korea's EPSG:5179 where it is meant to be used,
     otherwise a transverse Mercator on the centre of the points."""
     area = _KOREA_PLANE.area_of_use
-    west, east = float(longitude.min()), float(longitude.max())
+    eastward = from_the_west(longitude)
+    west, east = float(eastward[0]), float(eastward[-1])
     south, north = float(latitude.min()), float(latitude.max())
     if area and area.west <= west and east <= area.east and area.south <= south and north <= area.north:
         return _KOREA_PLANE

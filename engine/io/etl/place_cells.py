@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SettingsError
-from engine.grid import GridDefinition
+from engine.grid import TURN, GridDefinition
 from engine.io.etl.daily import DailyRecord
 from engine.period import Years
 
@@ -35,6 +35,8 @@ def lattice(record: DailyRecord, step: float, years: Years) -> GridDefinition:
     span = float(((longitude - start) % 360.0).max())
     start = start - 360.0 if start > 180.0 else start
     (south, n_lat), (west, n_lon) = _axis(latitude.min(), latitude.max(), step), _axis(start, start + span, step)
+    west = west + TURN if west < -180.0 else west
+    n_lon = min(n_lon, max(1, int(TURN / step + 1e-9)))  # of places all round the Earth the last column is the first
     if n_lat * n_lon > _MOST:
         raise SettingsError(
             f"{record.files}: its {len(latitude)} places would need a lattice of {n_lat} x {n_lon} cells of {step:g}"
@@ -46,7 +48,7 @@ def lattice(record: DailyRecord, step: float, years: Years) -> GridDefinition:
 def rows(record: DailyRecord, grid: GridDefinition) -> list[int]:
     """Latitude rows of the lattice that hold a place, southernmost first."""
     latitude, longitude = _places(record)
-    ids = grid.locate_around(latitude, longitude)
+    ids = grid.locate(latitude, longitude)
     return [int(row) for row in np.unique((ids[ids > 0] - 1) // grid.n_lon)]
 
 
@@ -56,7 +58,7 @@ def refuse_shared(record: DailyRecord, grid: GridDefinition) -> None:
     raises : SettingsError naming the first two
     """
     latitude, longitude = _places(record)
-    ids = grid.locate_around(latitude, longitude)
+    ids = grid.locate(latitude, longitude)
     order = np.argsort(ids, kind="stable")
     twice = np.flatnonzero((np.diff(ids[order]) == 0) & (ids[order][1:] > 0))
     if len(twice):

@@ -18,6 +18,7 @@ from psycopg import sql
 from pyproj.transformer import TransformerGroup
 
 from engine.errors import SchemaError, SettingsError
+from engine.grid import TURN
 from engine.io.etl import vectors
 from engine.io.etl.files import SourceFile
 from engine.io.etl.reading import reading
@@ -188,10 +189,14 @@ def holder_or_nearest(cells: Cells, polygons: Geometries) -> NDArray[np.intp]:
         steps = np.diff(np.unique(cells.latitude))
         reach = max(_REACH_M, float(steps.min()) / 2 * _METRES_PER_DEGREE if len(steps) else 0.0)
         # nearest in degrees, which is near enough to be the nearest in metres over such a reach
-        near = shapely.STRtree(polygons).query_nearest(points[lost], all_matches=False)[1]
-        ends = shapely.get_coordinates(shapely.shortest_line(points[lost], polygons[near])).reshape(-1, 2, 2)[:, 1]
-        metres = np.asarray(_GEOD.inv(cells.longitude[lost], cells.latitude[lost], ends[:, 0], ends[:, 1])[2])
-        owner[lost[metres <= reach]] = near[metres <= reach]
+        tree = shapely.STRtree(polygons)
+        for turn in (0.0, TURN, -TURN):  # the polygon may begin on the other side of the date line
+            aside = lost[(owner[lost] < 0) & (np.abs(cells.longitude[lost] + turn) < 190.0)]
+            points = shapely.points(cells.longitude[aside] + turn, cells.latitude[aside])
+            near = tree.query_nearest(points, all_matches=False)[1]
+            ends = shapely.get_coordinates(shapely.shortest_line(points, polygons[near])).reshape(-1, 2, 2)[:, 1]
+            metres = np.asarray(_GEOD.inv(cells.longitude[aside], cells.latitude[aside], ends[:, 0], ends[:, 1])[2])
+            owner[aside[metres <= reach]] = near[metres <= reach]
     return owner
 
 

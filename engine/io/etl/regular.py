@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
-from engine.grid import GridDefinition
+from engine.grid import GridDefinition, from_the_west
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -18,13 +18,13 @@ _REMAP = "remap the file to one step first (cdo remapbil, remapcon for rain)"
 
 
 def lattice_of(latitude: Floats, longitude: Floats, file: str) -> tuple[float, float, int, int, float]:
-    """(lat0, lon0, n_lat, n_lon, step) of coordinates in any order; longitudes in -180..180.
+    """(lat0, lon0, n_lat, n_lon, step) of coordinates in any order; longitudes in -180..180, on both sides of
+    the date line too.
 
-    raises : SchemaError saying what the coordinates are instead of a lattice of one step within -180..180
+    raises : SchemaError saying what the coordinates are instead of a lattice of one step
     """
-    north, east = np.sort(latitude), _from_the_west(longitude)
+    north, east = np.sort(latitude), from_the_west(longitude)
     steps = [_step(degrees, what, file) for degrees, what in ((north, "latitudes"), (east, "longitudes"))]
-    refuse_beyond_the_date_line(float(east[0]), float(east[-1]), file)
     known = [step for step in steps if step is not None]
     if not known:
         raise SchemaError(f"{file} holds one point, which has no step: give the lattice as grid.toml")
@@ -38,15 +38,6 @@ def lattice_of(latitude: Floats, longitude: Floats, file: str) -> tuple[float, f
     return float(np.round(north[0], 6)), float(np.round(east[0], 6)), len(north), len(east), step
 
 
-def refuse_beyond_the_date_line(west: float, east: float, file: str) -> None:
-    """Refuse a lattice on both sides of 180 degrees: places are looked up in -180..180, so half of it would be lost."""
-    if west < -180.0 - 1e-6 or east > 180.0 + 1e-6:
-        raise SchemaError(
-            f"{file}: longitudes {west:g} to {east:g} cross the date line; a lattice lies within -180..180: split the"
-            " data there (cdo sellonlatbox) and give each part a warehouse of its own"
-        )
-
-
 def positions(latitude: Floats, longitude: Floats, grid: GridDefinition, file: str) -> tuple[Ints, Ints]:
     """Lattice row and column of every latitude and longitude of a file that holds the whole lattice.
 
@@ -55,16 +46,6 @@ def positions(latitude: Floats, longitude: Floats, grid: GridDefinition, file: s
     east = (longitude - grid.lon0 + grid.step / 2) % 360.0 - grid.step / 2
     rows = _index(latitude - grid.lat0, grid.step, grid.n_lat, "latitude", file)
     return rows, _index(east, grid.step, grid.n_lon, "longitude", file)
-
-
-def _from_the_west(longitude: Floats) -> Floats:
-    """Ascending from the western edge: beyond 180 where the widest gap between neighbours is not at 180."""
-    east = np.sort(longitude)
-    gaps = np.diff(east)
-    if len(gaps) and gaps.max() > east[0] + 360.0 - east[-1] + 1e-6:
-        east = np.roll(east, -1 - int(gaps.argmax()))
-        east = np.where(east < east[0], east + 360.0, east)
-    return east
 
 
 def _step(degrees: Floats, what: str, file: str) -> float | None:

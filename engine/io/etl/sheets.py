@@ -13,6 +13,7 @@ import pyproj
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
+from engine.grid import TURN
 from engine.io.etl.places import crs_of, to_degrees
 from engine.io.etl.reading import reading
 
@@ -39,6 +40,8 @@ class Sheet:
         self.source, self.path, self.legend, self.band = source, path, legend, bands[0]
         self.crs = crs_of(path, crs, own)
         self.degrees = to_degrees(self.crs, path.name)
+        #: once round the Earth along x; 0 where x is a length
+        self.turn = 2 * np.pi / self.crs.axis_info[0].unit_conversion_factor if self.crs.is_geographic else 0.0
 
     def windows(self) -> Iterator[tuple[Bytes, Floats, Floats]]:
         """Classes (rows, columns), 255 = none, and x, y of the pixel centres, some rows at a time."""
@@ -81,6 +84,10 @@ class Sheet:
         """(n,) places where this sheet has a class."""
         x, y = self.degrees.transform(longitude, latitude, direction=pyproj.enums.TransformDirection.INVERSE)
         a, b, c, d, e, f = self.source.transform[:6]
+        if self.turn:  # the same meridian in the sheet's own way of counting them
+            west = c + min(a * self.source.width, 0.0) + min(b * self.source.height, 0.0)
+            with np.errstate(invalid="ignore"):
+                x = np.asarray(x) - self.turn * np.floor((np.asarray(x) - west) / self.turn)
         x, y, area = np.asarray(x) - c, np.asarray(y) - f, a * e - b * d
         column, row = (e * x - b * y) / area, (a * y - d * x) / area
         inside = (column >= 0) & (column < self.source.width) & (row >= 0) & (row < self.source.height)
@@ -124,5 +131,7 @@ class Sheets:
     def earlier_over(self, number: int, west: float, south: float, east: float, north: float) -> Iterator[Sheet]:
         """Sheets before one that may lie over a window."""
         for sheet, (left, bottom, right, top) in zip(self.sheets[:number], self.outlines[:number], strict=True):
-            if left <= east and west <= right and bottom <= north and south <= top:
+            wide = right - left if left <= right else right - left + TURN  # PROJ: west beyond east is the date line
+            beside = (left - west) % TURN <= east - west or (west - left) % TURN <= wide
+            if (beside or (left <= east and west <= right)) and bottom <= north and south <= top:
                 yield sheet

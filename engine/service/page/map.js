@@ -1,5 +1,8 @@
 // The map: one SVG in degrees, longitude shortened by the cosine of the middle latitude.
 
+// a longitude of the drawing as it is stated everywhere else, in -180..180
+const stated = (lon) => (lon > 180 ? lon - 360 : lon < -180 ? lon + 360 : lon);
+
 export class NationalMap {
   constructor(svg, onChosen) {
     this.svg = svg;
@@ -30,7 +33,9 @@ export class NationalMap {
   }
 
   stroke(id, strokes) {
-    const path = strokes.map((line) => "M" + line.map(([lon, lat]) => `${(lon * this.squeeze).toFixed(4)} ${-lat}`).join("L")).join("");
+    // strokes lie in -180..180, the lattice may go on across the date line
+    const turns = [0, ...(this.meta.east > 180 ? [360] : []), ...(this.meta.west < -180 ? [-360] : [])];
+    const path = turns.flatMap((turn) => strokes.map((line) => "M" + line.map(([lon, lat]) => `${((lon + turn) * this.squeeze).toFixed(4)} ${-lat}`).join("L"))).join("");
     this.svg.querySelector(id).setAttribute("d", path);
   }
 
@@ -53,7 +58,8 @@ export class NationalMap {
   }
 
   mark(lat, lon) {
-    const { west, south, step } = this.meta;
+    const { west, east, south, step } = this.meta;
+    lon += 360 * Math.round(((west + east) / 2 - lon) / 360); // in the lattice's own count across the date line
     const cellLon = west + step * Math.floor((lon - west) / step + 1e-9), cellLat = south + step * Math.floor((lat - south) / step + 1e-9);
     const box = this.marker.querySelector("rect"), cross = this.marker.querySelector("path");
     const x = cellLon * this.squeeze, y = -(cellLat + step), w = step * this.squeeze, arm = this.view.w / 40;
@@ -110,7 +116,7 @@ export class NationalMap {
       if (!this.fingers.size) this.drag = null;
       if (!clicked) return;
       const { x, y } = this.point(event);
-      this.choose(-y, x / this.squeeze);
+      this.choose(-y, stated(x / this.squeeze));
     });
     svg.addEventListener("keydown", (event) => {
       const { south, north, west, east, step } = this.meta;
@@ -118,7 +124,7 @@ export class NationalMap {
       const far = step * (event.shiftKey ? 10 : 1);
       const moves = { ArrowUp: [far, 0], ArrowDown: [-far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] };
       if (moves[event.key]) this.mark(at.lat + moves[event.key][0], at.lon + moves[event.key][1]);
-      else if (event.key === "Enter") this.choose(at.lat, at.lon);
+      else if (event.key === "Enter") this.choose(at.lat, stated(at.lon));
       else if (event.key === "+" || event.key === "=") this.zoom(0.7);
       else if (event.key === "-") this.zoom(1.4);
       else return;
