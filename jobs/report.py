@@ -37,7 +37,7 @@ log = logging.getLogger("jobs")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, read, write; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", type=int, metavar="ID", help="number of the run (default the newest published one)")
@@ -107,7 +107,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
     """Where results and climate data are; None for what cannot be named."""
-    sink, warehouse = args.sink or config.application_url, args.warehouse or config.warehouse_url
+    sink = args.sink or config.application_url
+    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     if sink or (args.run is not None and args.run_dir):
         return sink, warehouse
     if not (config.engine_home / "postgres").is_dir():
