@@ -19,8 +19,8 @@ _BARE = re.compile(r"[^/\s@]+:[^/\s]*@")  # user:password@host, the scheme forgo
 _WITH_PASSWORD = re.compile(r"password\s*=", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([0-9]+))?")
 _NAMED = re.compile(r"([\w.-]+)(?::([0-9]+))?")
-#: a password in a URL; a number there is a port, unless more of a password follows
-_IN_URL = re.compile(r"(://[^\s:/@]*:)(?![0-9]+(?:[/\s,;]|$)).*@")
+#: a password in a URL, which is not that of `EXPECTED`; a number there is a port, unless more of a password follows
+_IN_URL = re.compile(r"(://[^\s:/@]*:)(?!password@host|[0-9]+(?:[/\s,;:]|$)).*@")
 _IN_PAIR = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 _LAST_PORT = 65_535
 

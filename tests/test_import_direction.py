@@ -6,19 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASE = {
-    "errors",
-    "scenario",
-    "period",
-    "grid",
-    "variables",
-    "panel",
-    "quality",
-    "names",
-    "levels",
-    "reading",
-    "address",
-}
+BASE = {"errors", "scenario", "period", "grid", "variables", "panel", "quality", "names", "levels", "reading"}
+BASE |= {"address"}
 #: room -> what it may import of engine and jobs, besides itself
 ALLOWED = {
     "kernels": {"period"},
