@@ -16,6 +16,7 @@ import time
 from contextlib import closing
 
 import psycopg
+from psycopg import conninfo
 from psycopg.pq import ExecStatus
 
 from engine.errors import SettingsError, SourceError
@@ -35,13 +36,17 @@ def keeps_session(connection: psycopg.Connection) -> bool:
     mine = _process(connection, _PLENTY)
     if mine == connection.info.backend_pid:
         return True
+    starved = SourceError(f"{postgres.describe(connection.info.dsn)}: the pooler has no free connection to its server")
+    if mine is None:
+        raise starved
     for _ in range(_TRIES):
-        with closing(postgres.another(connection)) as other:
+        with closing(_another(connection)) as other:
             theirs = _process(other, _PATIENCE)
-            still = _process(connection, _PATIENCE)
-        if still is None:
-            raise SourceError(f"{postgres.describe(connection.info.dsn)}: the pooler has no free server connection")
-        if still != mine or theirs == mine:
+            # twice: a pool that goes round may have come round
+            still = {_process(connection, _PATIENCE), _process(connection, _PATIENCE)}
+        if None in still:
+            raise starved
+        if still != {mine} or theirs == mine:
             return False
         if theirs is None:  # it waits for a server connection while ours answers: ours is not shared
             return True
@@ -60,6 +65,13 @@ def require_session(connection: psycopg.Connection, what: str, settings: str) ->
             f"{postgres.describe(connection.info.dsn)} is a connection pooler in transaction mode, and {what} needs a"
             f" session: let {settings} lead to the server itself, or to a pool in session mode"
         )
+
+
+def _another(connection: psycopg.Connection) -> psycopg.Connection:
+    """To the same database, without the first command of `postgres.connect`, for which it might have to wait."""
+    address = conninfo.make_conninfo(connection.info.dsn, password=connection.info.password or None)
+    with postgres.failures("opening a second connection", SourceError):
+        return psycopg.connect(address, autocommit=True, connect_timeout=10, prepare_threshold=None)
 
 
 def _process(connection: psycopg.Connection, seconds: float) -> int | None:

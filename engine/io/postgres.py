@@ -25,13 +25,13 @@ def connect(url: str, *, autocommit: bool = True) -> psycopg.Connection:
     url = require(url)
     try:
         connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=10, prepare_threshold=None)
+        connection.execute("SET TIME ZONE 'UTC'")
     except psycopg.Error as err:
         lines = [line for line in str(err).splitlines() if line.strip() and not line.startswith("\t")]  # \t: a hint
         reason = lines[-1].strip() if lines else type(err).__name__
         if password := password_of(url):
             reason = reason.replace(password, "***")
         raise SourceError(f"cannot connect to {describe(url)}: {reason}") from None
-    connection.execute("SET TIME ZONE 'UTC'")
     return connection
 
 
