@@ -7,9 +7,6 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-import psycopg
-from psycopg import conninfo
-
 from engine.errors import SettingsError
 
 EXPECTED = "write postgresql://user:password@host:port/database"
@@ -60,6 +57,8 @@ def describe(url: str) -> str:
 
 def without_password(url: str) -> tuple[str, str | None]:
     """The address without its secrets, as `host=... dbname=...`, and the password: None when it holds none."""
+    from psycopg import conninfo  # not at the top: every job imports this module, also to say its --help
+
     parts = conninfo.conninfo_to_dict(require(url))
     password = parts.pop("password", None)
     parts.pop("sslpassword", None)
@@ -154,9 +153,11 @@ def _fault(text: str) -> str | None:
 
 def _read(text: str) -> dict[str, str] | None:
     """What libpq reads in it, None when it refuses."""
+    from psycopg import ProgrammingError, conninfo  # as above
+
     try:
         return {key: str(value) for key, value in conninfo.conninfo_to_dict(text).items() if value is not None}
-    except (psycopg.ProgrammingError, UnicodeError):  # it takes and gives UTF-8 alone
+    except (ProgrammingError, UnicodeError):  # it takes and gives UTF-8 alone
         return None
 
 

@@ -295,6 +295,12 @@ def _require_text(path: Path) -> None:
         raise SettingsError(f"{path}, line {line}: it is not UTF-8; save the file as UTF-8")
 
 
+def _written(env_file: Path) -> Iterable[str]:
+    """Names in `.env`."""
+    _require_text(env_file)
+    return dotenv_values(env_file, encoding=_ENCODING)
+
+
 def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
     """Where the value of every setting comes from, by its name in lower case."""
     mounted = [path.name for path in _mounted()]
@@ -302,7 +308,7 @@ def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
     places: tuple[tuple[Origin, Iterable[str]], ...] = (
         ("secret file", mounted),
         ("environment", os.environ),
-        (".env", dotenv_values(env_file, encoding=_ENCODING)),
+        (".env", _written(env_file)),
     )
     found: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
     for origin, names in places:
@@ -312,8 +318,7 @@ def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
 
 def strays(env_file: Path = ENV_FILE) -> list[str]:
     """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
-    written = dotenv_values(env_file, encoding=_ENCODING)
-    return sorted(name for name in written if name.lower() not in Settings.model_fields)
+    return sorted(name for name in _written(env_file) if name.lower() not in Settings.model_fields)
 
 
 def is_secret(name: str) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 from psycopg import conninfo
 
 from engine.io.embedded import account, binaries
@@ -55,12 +54,6 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
-            assert process.poll() is None and time.monotonic() < until, "pgbouncer does not start"
+            assert process.poll() is None, "pgbouncer did not start"
+            assert time.monotonic() < until, "pgbouncer does not listen"
             time.sleep(0.01)
-
-
-def servers_of(url: str, database: str) -> int:
-    """Connections to a database."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", (database,)).fetchone()
-    return int(row[0])

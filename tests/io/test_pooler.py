@@ -54,11 +54,11 @@ def test_the_mode_of_a_pool_is_found_idle_and_with_many_connections(url, monkeyp
 
 def test_a_pool_without_a_free_connection_is_a_sentence(url, monkeypatch):
     monkeypatch.setattr(pooler, "_PLENTY", 0.2)
-    with bouncer(url, pool_mode="transaction", default_pool_size=1) as through:
-        with (
-            closing(postgres.connect(through(url))) as connection,
-            closing(postgres.connect(through(url))) as other,
-        ):
-            other.execute("BEGIN")
-            with pytest.raises(SourceError, match="the pooler has no free connection to its server"):
-                pooler.keeps_session(connection)
+    with (
+        bouncer(url, pool_mode="transaction", default_pool_size=1) as through,
+        closing(postgres.connect(through(url))) as connection,
+        closing(postgres.connect(through(url))) as other,
+    ):
+        other.execute("BEGIN")
+        with pytest.raises(SourceError, match="the pooler has no free connection to its server"):
+            pooler.keeps_session(connection)
