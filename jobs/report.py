@@ -20,9 +20,11 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psycopg
+
 from engine import settings
-from engine.errors import EngineError, SettingsError
-from engine.io import catalog, open_source, postgres, published
+from engine.errors import EngineError, SettingsError, SourceError
+from engine.io import catalog, postgres, published
 from engine.io.embedded import EmbeddedServer
 from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
 from engine.report import maps, page, places
@@ -84,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
                 else Warehouse(
                     where=postgres.describe(warehouse),
                     loads=catalog.published(climate),
-                    unchanged=_fingerprint(warehouse) == results.run["source_fingerprint"],
+                    unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
                 ),
             )
         )
@@ -163,9 +165,10 @@ def _edition(results: Results, file: str | None) -> Edition | None:
     return None
 
 
-def _fingerprint(warehouse: str) -> str:
-    with closing(open_source(warehouse)) as source:
-        return source.fingerprint
+def _fingerprint(climate: psycopg.Connection) -> str:
+    """Of the warehouse as it is now; without a snapshot, which not every connection can have (`pooler`)."""
+    with postgres.failures("reading the loads", SourceError):
+        return catalog.fingerprint(climate, catalog.published(climate), catalog.present(climate))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from engine.io import postgres
 from engine.service.app import make_app
 from engine.service.worker import Worker
 from engine.settings import Settings
-from jobs import assess, check, etl, listen, schema, snapshot, status, trigger, yearly
+from jobs import assess, check, clean, etl, listen, schema, snapshot, status, trigger, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.poolers import PROGRAM, bouncer
 
@@ -127,6 +127,7 @@ def test_assessments_reads_and_triggers_work(configured, capsys, monkeypatch):
         assert client.get("/health/db").status_code == 200
     assert status.main([]) == 0
     assert "41 completed" in capsys.readouterr().out
+    assert clean.main([]) == 0
     assert trigger.main(["hazard"]) == 0
     with closing(postgres.connect(results)) as connection:
         [(session,)] = connection.execute(
