@@ -109,7 +109,7 @@ def serving():
         thread.join(30)
 
 
-def test_assessments_reads_and_triggers_work(configured, capsys, monkeypatch):
+def test_assessments_reads_and_triggers_work_and_leave_nothing_to_others(configured, through, capsys, monkeypatch):
     warehouse, results = configured
     fill_warehouse(warehouse)
     fill_results(results)
@@ -125,6 +125,8 @@ def test_assessments_reads_and_triggers_work(configured, capsys, monkeypatch):
             time.sleep(0.05)
         assert client.get(f"/api/v1/risk-assessment/results/{LATITUDE}/{LONGITUDE}").status_code == 200
         assert client.get("/health/db").status_code == 200
+    with closing(postgres.connect(through(results))) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
     assert status.main([]) == 0
     assert "41 completed" in capsys.readouterr().out
     assert clean.main([]) == 0
@@ -134,9 +136,9 @@ def test_assessments_reads_and_triggers_work(configured, capsys, monkeypatch):
             "SELECT input_params->'notified_by' FROM batch_jobs WHERE job_type = 'hazard'"
         ).fetchall()
         alive = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
-        limits = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+        held = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
     assert (session,) in alive, "the row names another session than the one that notified"
-    assert limits == (0,)
+    assert held == (0,)
 
 
 def states(url, ids):
@@ -146,11 +148,3 @@ def states(url, ids):
                 "SELECT status, count(*) FROM batch_jobs WHERE batch_id = ANY(%s::uuid[]) GROUP BY status", (list(ids),)
             ).fetchall()
         )
-
-
-def test_the_service_leaves_no_time_limit_to_others(configured, through):
-    _, results = configured
-    with serving() as client:
-        assert client.get("/health/db").status_code == 200
-    with closing(postgres.connect(through(results))) as connection:
-        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
