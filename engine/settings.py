@@ -14,17 +14,18 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import quote
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from engine import address
 from engine.errors import SettingsError
 
 ENV_FILE = Path(".env")
 #: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
 SECRETS = Path("/run/secrets")
+_ENCODING = "utf-8-sig"  # editors of Windows put a byte order mark before the first name
 Origin = Literal[".env", "environment", "secret file", "default"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
@@ -53,10 +54,14 @@ HEADINGS = {
 class Settings(BaseSettings):
     """Effective settings of a process; names are the environment's in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=False, frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding=_ENCODING, extra="ignore", env_ignore_empty=False, frozen=True
+    )
 
     dw_url: SecretStr | None = Field(None, description="postgresql://user:password@host:port/name; wins over the parts")
-    dw_host: str = "localhost"
+    dw_host: str = Field(
+        "localhost", description="name, IPv4 or IPv6 address, socket folder, or a,b; a port behind it wins over DW_PORT"
+    )
     dw_port: Port = 5433
     dw_name: str = "skala_datawarehouse"
     dw_user: str = "skala_dw_user"
@@ -234,12 +239,15 @@ class Settings(BaseSettings):
         """Address of results and jobs; None when nothing points at a server."""
         return self._address("app")
 
+    @property
+    def notify_url(self) -> str | None:
+        """Address of LISTEN and NOTIFY; None for that of the application database."""
+        return None if self.notify_dsn is None else address.require(self.notify_dsn.get_secret_value(), "NOTIFY_DSN")
+
     def _address(self, side: str) -> str | None:
         url: SecretStr | None = getattr(self, f"{side}_url")
         if url is not None:
-            if not url.get_secret_value():
-                raise SettingsError(f"{side.upper()}_URL is set but empty")
-            return url.get_secret_value()
+            return address.require(url.get_secret_value(), f"{side.upper()}_URL")
         prefix = side if self._given(f"{side}_") else "database"
         if not self._given(f"{prefix}_"):
             return None
@@ -249,16 +257,14 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"{name} is not set: a server is configured by {prefix.upper()}_*, but without a password"
             )
-        host = getattr(self, f"{prefix}_host") or "localhost"
-        user, name = quote(getattr(self, f"{prefix}_user"), safe=""), quote(getattr(self, f"{prefix}_name"), safe="")
-        key, port = quote(password.get_secret_value(), safe=""), getattr(self, f"{prefix}_port")
-        if host.startswith("/"):  # a socket folder
-            return f"postgresql://{user}:{key}@/{name}?host={quote(host)}&port={port}"
-        return f"postgresql://{user}:{key}@{host}:{port}/{name}"
+        parts = {part: getattr(self, f"{prefix}_{part}") for part in ("host", "port", "user", "name")}
+        return address.Parts(prefix=prefix.upper(), password=password.get_secret_value(), **parts).url()
 
 
 def load(env_file: Path = ENV_FILE) -> Settings:
     """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
+    for path in (env_file, *(path for path in _mounted() if path.name.lower() in Settings.model_fields)):
+        _require_text(path)
     try:
         return Settings(_env_file=env_file, _secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
     except ValidationError as err:
@@ -269,14 +275,42 @@ def load(env_file: Path = ENV_FILE) -> Settings:
         raise SettingsError("; ".join(f"{name}: {what}" if name else what for name, what in faults)) from None
 
 
+def _mounted() -> list[Path]:
+    return [path for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
+
+
+def _require_text(path: Path) -> None:
+    """Refuse a file of settings that is no text in UTF-8, by its line; an absent one is none."""
+    if not path.is_file():
+        return
+    try:
+        read = path.read_bytes()
+    except OSError as err:
+        raise SettingsError(f"{path} cannot be read: {err.strerror}") from None
+    try:
+        read.decode()
+        at = read.find(b"\0")  # UTF-16 without its mark
+    except UnicodeDecodeError as err:
+        at = err.start
+    if at >= 0:
+        line = read.count(b"\n", 0, at) + 1
+        raise SettingsError(f"{path}, line {line}: it is not UTF-8; save the file as UTF-8")
+
+
+def _written(env_file: Path) -> Iterable[str]:
+    """Names in `.env`."""
+    _require_text(env_file)
+    return dotenv_values(env_file, encoding=_ENCODING)
+
+
 def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
     """Where the value of every setting comes from, by its name in lower case."""
-    mounted = [path.name for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
+    mounted = [path.name for path in _mounted()]
     # the later ones win
     places: tuple[tuple[Origin, Iterable[str]], ...] = (
         ("secret file", mounted),
         ("environment", os.environ),
-        (".env", dotenv_values(env_file)),
+        (".env", _written(env_file)),
     )
     found: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
     for origin, names in places:
@@ -286,7 +320,7 @@ def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
 
 def strays(env_file: Path = ENV_FILE) -> list[str]:
     """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
-    return sorted(name for name in dotenv_values(env_file) if name.lower() not in Settings.model_fields)
+    return sorted(name for name in _written(env_file) if name.lower() not in Settings.model_fields)
 
 
 def is_secret(name: str) -> bool:

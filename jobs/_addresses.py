@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import address
 from engine.errors import SettingsError
-from engine.io import postgres
 from engine.io.embedded import EmbeddedServer
 from engine.settings import Settings
 from jobs import _home
@@ -42,7 +42,7 @@ def addresses(config: Settings, stack: ExitStack, *, watched: bool = True) -> Ad
         warehouse, application = _home.databases(server)
         if watched:
             server.watch()
-    notify = application if config.notify_dsn is None else config.notify_dsn.get_secret_value()
+    notify = config.notify_url or application
     return Addresses(warehouse, application, notify)
 
 
@@ -53,9 +53,21 @@ def folder_of(sink: str) -> Path | None:
     """
     if Path(sink).is_dir():
         return Path(sink)
-    if postgres.is_url(sink) or "=" in sink:
+    if address.is_address(sink):
+        address.require(sink, "--sink")
         return None
-    raise SettingsError(f"--sink {sink}: neither a PostgreSQL address nor a directory")
+    raise SettingsError(f"--sink: {address.shown(sink)} is neither a PostgreSQL address nor a directory")
+
+
+def given(option: str, text: str | None, *, or_folder: bool = False) -> str | None:
+    """The address of an option, None when it is left out.
+
+    or_folder : it may be a folder instead
+    raises    : SettingsError naming the option when it is none
+    """
+    if text is None or (or_folder and (Path(text).is_dir() or not address.is_address(text))):
+        return text
+    return address.require(text, option)
 
 
 def application_of(config: Settings, stack: ExitStack) -> tuple[str, str]:
@@ -63,5 +75,4 @@ def application_of(config: Settings, stack: ExitStack) -> tuple[str, str]:
     if config.application_url is None:
         found = addresses(config, stack)
         return found.application, found.notify
-    notify = config.application_url if config.notify_dsn is None else config.notify_dsn.get_secret_value()
-    return config.application_url, notify
+    return config.application_url, config.notify_url or config.application_url

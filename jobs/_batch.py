@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
     """The options that the three jobs share."""
-    made = argparse.ArgumentParser(
+    made = _console.Parser(
         prog=f"python -m jobs.{job}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--source", metavar="URL|DIR", help="warehouse or Parquet store; default DW_*, else embedded")

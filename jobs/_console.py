@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +25,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from engine.address import masked
 from engine.errors import EngineError, SettingsError
 
 COMPLETE, FAILED, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
@@ -33,6 +35,13 @@ QUIET = 10.0
 log = logging.getLogger("jobs")
 
 _stop = threading.Event()
+
+
+class Parser(argparse.ArgumentParser):
+    """Arguments of a job; what it refuses is shown without the password of an address in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(masked(message))
 
 
 def console() -> Console:
@@ -71,14 +80,14 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
     try:
         return work()
     except SettingsError as err:
-        log.error("refused: %s", err)
+        log.error("refused: %s", masked(str(err)))
         return REFUSED
     except EngineError as err:
-        log.error("failed: %s", err)
+        log.error("failed: %s", masked(str(err)))
         return FAILED
     except Exception as err:
         # a fault of ours: still one sentence and a code, with the traceback for whoever mends it
-        log.error("failed unexpectedly: %s: %s", type(err).__name__, err, exc_info=True)
+        log.error("failed unexpectedly: %s: %s", type(err).__name__, masked(str(err)), exc_info=True)
         return FAILED
     except KeyboardInterrupt:
         _stop.clear()

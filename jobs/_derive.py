@@ -25,7 +25,7 @@ NORMAL = "1991-2020"
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    made = argparse.ArgumentParser(
+    made = _console.Parser(
         prog="python -m jobs.etl derive",
         description="Monthly means and yearly indices of daily files, written in the layout that the loaders read."
         " Exit codes: 0 complete, 1 failed, 2 bad arguments, 3 partial (a variable has no value), 130 interrupted.",

@@ -28,7 +28,7 @@ _ADDRESSES = 10_000
 
 def parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
-    made = argparse.ArgumentParser(
+    made = _console.Parser(
         prog="python -m jobs.etl download",
         description="Ask web services and save their answers in the data directory; `jobs.etl NAME` loads them."
         " What is there is not asked again; an interrupted download goes on where it stopped.",

@@ -19,7 +19,7 @@ from engine.pipeline import active_cells
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from engine.scenario import Scenario
-from jobs import _console, _home, _report
+from jobs import _addresses, _console, _home, _report
 
 log = logging.getLogger("jobs")
 
@@ -85,8 +85,9 @@ def _ends(args: argparse.Namespace, config: settings.Settings, stack: ExitStack)
         raise SettingsError("--sample brings its own data: leave --source out")
     home = config.engine_home / args.sample if args.sample else config.engine_home
     # the sample is a world of its own: configured servers are neither read nor written
-    source = args.source or (None if args.sample else config.warehouse_url)
-    sink = args.sink or (None if args.sample else config.application_url)
+    source, sink = (_addresses.given(f"--{end}", getattr(args, end), or_folder=True) for end in ("source", "sink"))
+    source = source or (None if args.sample else config.warehouse_url)
+    sink = sink or (None if args.sample else config.application_url)
     configured = not args.sample and (config.warehouse_url or config.application_url)
     if configured and source is None:
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_* or give --source")

@@ -36,7 +36,7 @@ log = logging.getLogger("jobs")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, assess, report; returns the exit code."""
-    made = argparse.ArgumentParser(
+    made = _console.Parser(
         prog="python -m jobs.assess", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--lat", type=float, metavar="DEG", help="latitude of one site, WGS84")

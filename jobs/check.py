@@ -24,14 +24,14 @@ from engine.io.embedded import WAREHOUSE, EmbeddedServer
 from engine.io.etl import check
 from engine.quality import ERROR, WARNING, load_ranges
 from engine.variables import variable
-from jobs import _console
+from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, check, report; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--warehouse", metavar="URL", help="what to check (default DW_*, else the embedded server)")
@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace) -> int:
     names = tuple(variable(word).name for word in wanted) or None
     config = settings.load()
     with ExitStack() as stack:
-        url = args.warehouse or config.warehouse_url
+        url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
         if url is None:
             url = stack.enter_context(EmbeddedServer(config.engine_home)).create(WAREHOUSE)
         done = [*check.check(url, ranges, _say, variables=names)]

@@ -20,12 +20,12 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results
 from engine.io.embedded import EmbeddedServer
-from jobs import _console, _home
+from jobs import _addresses, _console, _home
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, clean, report; returns the exit code."""
-    made = argparse.ArgumentParser(
+    made = _console.Parser(
         prog="python -m jobs.clean", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--sink", metavar="URL", help="application database (default APP_*, else embedded)")
@@ -51,7 +51,8 @@ def _run(url: str | None, keep: int | None, runs: Path | None, days: int | None)
     portfolios: list[str] = []
     with ExitStack() as stack:
         config = settings.load()
-        url, keep, runs = url or config.application_url, keep or config.keep_runs, runs or config.engine_home / "runs"
+        url = _addresses.given("--sink", url) or config.application_url
+        keep, runs = keep or config.keep_runs, runs or config.engine_home / "runs"
         days = days or config.keep_portfolio_days
         if url is None:
             _, url = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))

@@ -24,7 +24,7 @@ log = logging.getLogger("jobs")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, print; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.config", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--example", action="store_true", help="print the text of .env.example instead")
@@ -53,8 +53,8 @@ def _show() -> int:
     for label, url in (("climate data", warehouse), ("results and jobs", application)):
         absent = embedded if both_absent else "not configured"
         out.print(f"{label}: {absent if url is None else postgres.describe(url)}")
-    if config.notify_dsn is not None:
-        out.print(f"notifications: {postgres.describe(config.notify_dsn.get_secret_value())}")
+    if config.notify_url is not None:
+        out.print(f"notifications: {postgres.describe(config.notify_url)}")
     return _console.COMPLETE
 
 

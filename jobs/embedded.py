@@ -17,7 +17,7 @@ from jobs import _console, _home
 
 def main(argv: list[str] | None = None) -> int:
     """Start the server, print where its databases are, wait; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.embedded", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--home", type=Path, help="folder of the server (default ENGINE_HOME, else ./.engine)")

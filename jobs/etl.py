@@ -32,7 +32,7 @@ from engine.io.embedded import WAREHOUSE, EmbeddedServer
 from engine.io.etl.loading import LoadOptions, LoadReport, Progress
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES, variable
-from jobs import _console
+from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
 
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = _console.Parser(
         prog="python -m jobs.etl", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("loaders", nargs="*", metavar="LOADER", default=[], help="names of --list, or all (default)")
@@ -107,7 +107,7 @@ def _load(args: argparse.Namespace) -> int:
     if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
         log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
     with ExitStack() as stack:
-        url = args.warehouse or config.warehouse_url
+        url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
         if url is None:
             url = stack.enter_context(EmbeddedServer(config.engine_home)).create(WAREHOUSE)
         with closing(postgres.connect(url)) as connection:

@@ -6,21 +6,26 @@ Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day
 `yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each runs in a process of its
 own, one of a kind at a time. Times, channel and databases are settings: python -m jobs.config.
 
-Exit codes: 0 stopped, 2 bad settings.
+Exit codes: 0 stopped, 2 bad settings, or a connection pooler through which nothing is heard.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from engine import settings
+from engine.errors import SourceError
+from engine.io import postgres
 from engine.service import logs
-from engine.service.listener import Addresses, Listener
+from engine.service.listener import Addresses, Listener, require_session
 from engine.service.schedule import Task
 from jobs import _addresses, _console
+
+log = logging.getLogger("jobs")
 
 #: tests put their own here
 COMMANDS: dict[Task, tuple[str, ...]] = {
@@ -33,7 +38,7 @@ COMMANDS: dict[Task, tuple[str, ...]] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Listen until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.listen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args(argv)
@@ -45,11 +50,21 @@ def _listen() -> int:
     logs.start(config.log_format)
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
+        _require_session(notify)
         listener = Listener(config, Addresses(application=application, notify=notify), COMMANDS)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())
         listener.run()
     return _console.COMPLETE
+
+
+def _require_session(notify: str) -> None:
+    """Refuse at once what will never work; a server that is away may come back."""
+    try:
+        with closing(postgres.connect(notify)) as connection:
+            require_session(connection)
+    except SourceError as err:
+        log.warning("%s", err)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psycopg
+
 from engine import settings
-from engine.errors import EngineError, SettingsError
-from engine.io import catalog, open_source, postgres, published
+from engine.errors import EngineError, SettingsError, SourceError
+from engine.io import catalog, postgres, published
 from engine.io.embedded import EmbeddedServer
 from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
 from engine.report import maps, page, places
@@ -37,7 +39,7 @@ log = logging.getLogger("jobs")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, read, write; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", type=int, metavar="ID", help="number of the run (default the newest published one)")
@@ -84,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
                 else Warehouse(
                     where=postgres.describe(warehouse),
                     loads=catalog.published(climate),
-                    unchanged=_fingerprint(warehouse) == results.run["source_fingerprint"],
+                    unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
                 ),
             )
         )
@@ -107,7 +109,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
     """Where results and climate data are; None for what cannot be named."""
-    sink, warehouse = args.sink or config.application_url, args.warehouse or config.warehouse_url
+    sink = args.sink or config.application_url
+    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     if sink or (args.run is not None and args.run_dir):
         return sink, warehouse
     if not (config.engine_home / "postgres").is_dir():
@@ -162,9 +165,10 @@ def _edition(results: Results, file: str | None) -> Edition | None:
     return None
 
 
-def _fingerprint(warehouse: str) -> str:
-    with closing(open_source(warehouse)) as source:
-        return source.fingerprint
+def _fingerprint(climate: psycopg.Connection) -> str:
+    """Of the warehouse as it is now; without a snapshot, which not every connection can have (`pooler`)."""
+    with postgres.failures("reading the loads", SourceError):
+        return catalog.fingerprint(climate, catalog.published(climate), catalog.present(climate))
 
 
 if __name__ == "__main__":

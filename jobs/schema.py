@@ -18,14 +18,14 @@ from contextlib import ExitStack, closing
 from engine import settings
 from engine.io import migrate, postgres
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
-from jobs import _console
+from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, apply, report; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.schema", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--warehouse", metavar="URL", help="climate data (default DW_*)")
@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(warehouse: str | None, application: str | None, *, roles: bool) -> int:
+    warehouse = _addresses.given("--warehouse", warehouse)
+    application = _addresses.given("--application", application)
     with ExitStack() as stack:
         if warehouse is None and application is None:
             warehouse, application = _configured(stack)

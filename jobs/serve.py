@@ -39,7 +39,7 @@ def _locate(config: Settings, stack: ExitStack) -> tuple[str, str, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args(argv)

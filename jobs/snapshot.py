@@ -19,14 +19,14 @@ from engine import settings
 from engine.errors import SettingsError
 from engine.io import open_source, snapshot
 from engine.io.embedded import WAREHOUSE, EmbeddedServer
-from jobs import _console
+from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, write, report; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.snapshot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the store, made when absent")
@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(address: str | None, out: Path) -> int:
     started = time.perf_counter()
+    address = _addresses.given("--source", address, or_folder=True)
     with ExitStack() as stack:
         source = stack.enter_context(closing(open_source(address or _warehouse(stack))))
         done = snapshot.write(source, out)

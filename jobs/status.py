@@ -34,7 +34,7 @@ from jobs import _addresses, _console
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, look, print; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.status", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("batch_id", nargs="?", type=UUID, metavar="BATCH_ID", help="a job of the service")
@@ -68,7 +68,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str, str | None]:
-    sink, warehouse = args.sink or config.application_url, args.warehouse or config.warehouse_url
+    sink = args.sink or config.application_url
+    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     if sink is not None:
         return sink, warehouse
     if not (config.engine_home / "postgres").is_dir():

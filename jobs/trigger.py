@@ -21,7 +21,7 @@ from jobs import _addresses, _console
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, queue, report; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.trigger", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kind", choices=triggers.KINDS)

@@ -22,7 +22,7 @@ log = logging.getLogger("jobs")
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job; returns its exit code."""
-    argparse.ArgumentParser(
+    _console.Parser(
         prog="python -m jobs.warm_up", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args(argv)
     _console.start_logging()

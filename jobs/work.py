@@ -25,7 +25,7 @@ _NICE = 5
 
 def main(argv: list[str] | None = None) -> int:
     """Work until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _console.Parser(
         prog="python -m jobs.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process has ended")

@@ -7,11 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {"errors", "scenario", "period", "grid", "variables", "panel", "quality", "names", "levels", "reading"}
+BASE |= {"address"}
 #: room -> what it may import of engine and jobs, besides itself
 ALLOWED = {
     "kernels": {"period"},
     **dict.fromkeys(BASE, BASE),
-    "settings": {"errors"},
+    "settings": {"errors", "address"},
     "risks": BASE | {"kernels"},
     "assess": BASE | {"kernels"},
     "io": BASE | {"kernels", "settings"},

@@ -36,6 +36,40 @@ def test_a_bad_value_is_named(monkeypatch):
         settings.load()
 
 
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        ("DW_PORT=1\nDW_USER=홍길동\n".encode("cp949"), 2),
+        ("DW_USER=me\n".encode("utf-16"), 1),
+        ("DW_PORT=1\n".encode("utf-16-le"), 1),
+        (b"# a\n\nDW_PASSWORD=hu\xffsh", 3),
+    ],
+)
+def test_an_env_file_that_is_not_utf_8_is_refused_by_its_line_in_every_way_it_is_read(tmp_path, written, line):
+    (tmp_path / ".env").write_bytes(written)
+    with pytest.raises(SettingsError, match=rf"^\.env, line {line}: it is not UTF-8; save the file as UTF-8$"):
+        settings.load()
+    for read in (settings.origins, settings.strays):
+        with pytest.raises(SettingsError, match=f"line {line}"):
+            read()
+
+
+def test_the_mark_that_editors_put_before_utf_8_is_no_part_of_the_first_name(tmp_path):
+    (tmp_path / ".env").write_text("API_PORT=9000\n", encoding="utf-8-sig")
+    assert settings.load().api_port == 9000
+    assert settings.origins()["api_port"] == ".env"
+    assert settings.strays() == []
+
+
+def test_a_secret_that_is_not_utf_8_is_refused_by_its_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(settings, "SECRETS", tmp_path)
+    (tmp_path / "app_password").write_bytes(b"hu\xffsh")
+    (tmp_path / "certificate.der").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r"app_password, line 1: it is not UTF-8") as refused:
+        settings.load()
+    assert "hu" not in str(refused.value).replace(str(tmp_path), "")
+
+
 def test_secrets_do_not_print(monkeypatch):
     monkeypatch.setenv("DW_URL", "postgresql://u:hush@h/d")
     assert "hush" not in repr(settings.load())

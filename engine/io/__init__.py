@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg import conninfo
-
+from engine.address import is_address, require, shown
 from engine.errors import SettingsError
-from engine.io import postgres
 
 if TYPE_CHECKING:
     from engine.io.sink import Sink
@@ -37,10 +34,9 @@ def open_source(address: str | Path, *, connections: int = 2, snapshot: str | No
             raise SettingsError(f"{folder} is no climate store: it has no {MANIFEST}")
         return StoreSource(folder, connections=connections)
     text = str(address)
-    if isinstance(address, str) and (postgres.is_url(text) or _is_conninfo(text)):
-        return WarehouseSource(text, connections=connections, snapshot=snapshot)
-    shown = "the given address" if "@" in text or "=" in text else repr(text)  # it may hold a password
-    raise SettingsError(f"{shown} is neither a PostgreSQL address nor the directory of a climate store")
+    if isinstance(address, str) and is_address(text):
+        return WarehouseSource(require(text), connections=connections, snapshot=snapshot)
+    raise SettingsError(f"{shown(text)} is neither a PostgreSQL address nor the directory of a climate store")
 
 
 def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
@@ -55,14 +51,6 @@ def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
     text = str(target)
     if not text.strip():
         raise SettingsError("the sink is an empty text: give a database address or a directory")
-    if isinstance(target, str) and (postgres.is_url(text) or _is_conninfo(text)):
-        return PostgresSink(text, connections=connections)
+    if isinstance(target, str) and is_address(text):
+        return PostgresSink(require(text), connections=connections)
     return DirectorySink(Path(target))
-
-
-def _is_conninfo(text: str) -> bool:
-    """True for `host=... dbname=...`, the other spelling of an address."""
-    try:
-        return bool(conninfo.conninfo_to_dict(text))
-    except psycopg.ProgrammingError:
-        return False

@@ -16,9 +16,10 @@ from importlib import resources
 import psycopg
 
 from engine.errors import EngineError
-from engine.io import postgres
+from engine.io import pooler, postgres
 
 _POSTGIS_FROM = 9000
+_SETTINGS = {"warehouse": "DW_* (or --warehouse)", "results": "APP_* (or --application)"}
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migration (
   family varchar(20) NOT NULL, number integer NOT NULL, name text NOT NULL, checksum char(64) NOT NULL,
@@ -53,7 +54,11 @@ def migrations(family: str) -> list[Migration]:
 
 
 def apply(connection: psycopg.Connection, family: str) -> list[str]:
-    """Bring a database up to date; returns the names applied now. Each file is one transaction."""
+    """Bring a database up to date; returns the names applied now. Each file is one transaction.
+
+    raises : SettingsError behind a pooler in transaction mode
+    """
+    pooler.require_session(connection, "a change of the schema", _SETTINGS[family])
     with (
         postgres.failures(f"applying the {family} schema", EngineError),
         postgres.advisory_lock(connection, ("schema",), "the schema is being changed by another process"),
@@ -85,8 +90,10 @@ def apply(connection: psycopg.Connection, family: str) -> list[str]:
 def grant(connection: psycopg.Connection, family: str) -> None:
     """Make the roles and give them their rights in a database whose schema is applied; all of it or nothing.
 
-    raises : EngineError, most often because the user may not make roles or does not own the tables
+    raises : EngineError, most often because the user may not make roles or does not own the tables; SettingsError
+             behind a pooler in transaction mode
     """
+    pooler.require_session(connection, "a change of the schema", _SETTINGS[family])
     with (
         postgres.failures(f"granting rights in the {family} schema", EngineError),
         postgres.advisory_lock(connection, ("schema",), "the schema is being changed by another process"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from psycopg.types.json import Jsonb
 
-from engine.errors import BusyError, SettingsError, SinkError
-from engine.io import load, postgres, spool
+from engine.errors import BusyError, EngineError, SettingsError, SinkError
+from engine.io import load, pooler, postgres, spool
 from engine.io.load import Parts
 from engine.io.results import BinStyle
 from engine.io.sink import LOCKS, WRITES, JobType, RunRecord, Status, ended, overlapping, scope_refusal
@@ -24,13 +24,19 @@ class PostgresSink:
 
     url         : address of the application database, its schema applied
     connections : partitions loaded at a time
-    raises      : SourceError when the server does not answer, SinkError when the schema is missing
+    raises      : SourceError when the server does not answer, SinkError when the schema is missing, SettingsError for a
+                  pooler in transaction mode
     """
 
     def __init__(self, url: str, *, connections: int = 2) -> None:
         self._url, self._connections = url, connections
         self._connection = postgres.connect(url)
         self._log: int | None = None
+        try:
+            pooler.require_session(self._connection, "the locks of a run", "APP_* (or --sink)")
+        except EngineError:
+            self.close()
+            raise
         found = self._connection.execute(
             "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL UNION ALL "
             "SELECT 'result_runs.edition_checksums' WHERE to_regclass('result_runs') IS NOT NULL AND NOT EXISTS "

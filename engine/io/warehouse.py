@@ -25,7 +25,7 @@ from adbc_driver_postgresql import dbapi
 
 from engine.errors import EngineError, SchemaError, SourceError
 from engine.grid import GridDefinition
-from engine.io import catalog, postgres, scatter, schema
+from engine.io import catalog, pooler, postgres, scatter, schema
 from engine.io.cells import active_cells, nearest
 from engine.panel import Float32, Panel
 from engine.period import Years
@@ -63,6 +63,7 @@ class WarehouseSource:
             raise type(err)(f"warehouse {self._name}: {err}") from err.__cause__
 
     def _open(self, url: str, connections: int, snapshot: str | None) -> None:
+        pooler.require_session(self._control, "a snapshot of the warehouse", "DW_* (or --source, --warehouse)")
         with postgres.failures("opening the warehouse", SourceError):
             for command in (*_PATIENCE, _BEGIN):
                 self._control.execute(command)

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from engine.errors import SourceError
 from engine.grid import GridDefinition
-from engine.io import postgres, site_inputs
+from engine.io import pooler, postgres, site_inputs
 from engine.service.metrics import Metrics
 from engine.settings import Settings
 
@@ -80,14 +80,16 @@ def make_pool(address: str, size: int) -> ConnectionPool[psycopg.Connection]:
         reconnect_timeout=_PATIENCE,
         check=ConnectionPool.check_connection,
         configure=_configure,
-        kwargs={"autocommit": True, "connect_timeout": 5},
+        kwargs={"autocommit": True, "connect_timeout": 5, "prepare_threshold": None},
         name="application",
     )
 
 
 def _configure(connection: psycopg.Connection) -> None:
     connection.execute("SET TIME ZONE 'UTC'")
-    connection.execute("SET statement_timeout = '20s'")
+    # where a session is not ours, neither is its setting: it would cut off whoever has the server process next
+    if pooler.keeps_session(connection):
+        connection.execute("SET statement_timeout = '20s'")
 
 
 async def _context(connection: HTTPConnection) -> Context:

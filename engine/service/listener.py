@@ -20,7 +20,7 @@ import psycopg
 from psycopg import conninfo, sql
 
 from engine.errors import EngineError
-from engine.io import batch_jobs, postgres
+from engine.io import batch_jobs, pooler, postgres
 from engine.io.batch_jobs import Job
 from engine.io.sink import LOCKS, JobType
 from engine.service import schedule, triggers
@@ -35,6 +35,11 @@ TICK = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 # a peer that vanished without a word is noticed within a minute
 _KEEPALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+def require_session(connection: psycopg.Connection) -> None:
+    """Refuse to listen through a pooler in transaction mode, where no notification ever arrives."""
+    pooler.require_session(connection, "LISTEN", "NOTIFY_DSN (default: that of APP_*)")
 
 
 class Notified(NamedTuple):
@@ -103,6 +108,7 @@ class Listener:
         while not self._stopping.is_set():
             try:
                 with closing(postgres.connect(conninfo.make_conninfo(self._addresses.notify, **_KEEPALIVE))) as session:
+                    require_session(session)
                     channels = {self._config.notify_channel, *triggers.PLAIN_CHANNELS}
                     for channel in sorted(channels):
                         session.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

@@ -42,8 +42,10 @@ def announce(application: str, notify: str, channel: str, kind: JobType, origin:
     with ExitStack() as stack:
         jobs = stack.enter_context(closing(postgres.connect(application)))
         caller = jobs if notify == application else stack.enter_context(closing(postgres.connect(notify)))
-        batch_id = batch_jobs.create(jobs, kind, {"origin": origin, "notified_by": caller.info.backend_pid})
-        with postgres.failures("notifying", SinkError):
+        # one transaction, so that a pooler does not change the session in between
+        with postgres.failures("notifying", SinkError), caller.transaction():
+            [(session,)] = caller.execute("SELECT pg_backend_pid()").fetchall()
+            batch_id = batch_jobs.create(jobs, kind, {"origin": origin, "notified_by": session})
             caller.execute("SELECT pg_notify(%s, %s)", (channel, kind))
         return batch_id
 
@@ -64,10 +66,10 @@ def is_locked(connection: psycopg.Connection, kind: JobType) -> bool:
     with postgres.failures("looking at the locks", SinkError):
         for name in LOCKS[kind]:
             key = (postgres.LOCK_SPACE, f"job {name}")
-            row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", key).fetchone()
+            # given back with its transaction, whoever is between us and the server
+            row = connection.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", key).fetchone()
             if not (row and row[0]):
                 return True
-            connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", key)
     return False
 
 

@@ -135,7 +135,7 @@ def test_methods_are_compared_risk_by_risk_and_for_scores_as_for_losses(target, 
     other = {"edition": "house", "edition_checksum": "d" * 64, "edition_checksums": house}
     publish(target, runs, part=True, parts=heat, **other)  # whose figures are the same in both
     for parts in (frames.YEARLY, scores):
-        with pytest.raises(SettingsError, match="drought is published by run 1 .* edition house"):
+        with pytest.raises(SettingsError, match=r"drought is published by run 1 .* edition house"):
             publish(target, runs, part=True, parts=parts, **other)
     older = {"edition_checksums": {}, "edition_checksum": "d" * 64}  # of a run that does not know them by risk
     with pytest.raises(SettingsError, match="drought is published by run 1"):

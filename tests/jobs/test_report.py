@@ -132,7 +132,7 @@ def test_nothing_is_asked_from_elsewhere_and_paper_holds_all_columns(home, datab
     ("arguments", "said"),
     [
         (["--run", "9", "--run-dir", "elsewhere"], "no run 9 under elsewhere; there: 1"),
-        (["--sink", "nowhere"], "--sink nowhere: neither a PostgreSQL address nor a directory"),
+        (["--sink", "nowhere"], "--sink: 'nowhere' is neither a PostgreSQL address nor a directory"),
         (["--sink", "elsewhere"], "elsewhere holds no published results"),
         (["--sink", "out", "--against", "8"], "no run 8 under"),
         (["--sink", "out", "--edition", "nothing.toml"], "edition nothing.toml: cannot be read"),

@@ -10,7 +10,7 @@ from typing import cast
 import psycopg
 
 from engine.errors import EngineError, SettingsError
-from engine.io import postgres
+from engine.io import pooler, postgres
 from engine.io.etl import loading, units
 from engine.io.etl.files import MissingInputError
 from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
@@ -70,6 +70,7 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
         places.known_crs(options.crs, "--crs")
     reports: list[LoadReport] = []
     with postgres.connect(url) as connection:
+        pooler.require_session(connection, "a load", "DW_* (or --warehouse)")
         for name in (name for name in _WHERE if name in modules):
             reports += _run(name, modules[name], connection, options, progress)
     return reports
