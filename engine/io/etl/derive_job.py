@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from engine.errors import SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import daily_files, place_cells, table_text
+from engine.io.etl import cf, daily_files, place_cells, table_text
 from engine.io.etl.daily import DailyRecord
 from engine.io.etl.derive_band import BALANCE, LIMITS, Job
 from engine.io.etl.derive_gate import InputGate
@@ -70,6 +72,8 @@ def opened(stack: ExitStack, asked: Request) -> Job:
             place_cells.refuse_shared(record, lattice)
     for sentence in dict.fromkeys(said for record in records.values() for said in record.left_out(lattice)):
         log.warning("%s", sentence)
+    for sentence in dict.fromkeys(said for record in (*records.values(), reference) for said in _gaps(record)):
+        log.warning("%s", sentence)
     job = Job(
         records,
         {each: InputGate(record, asked.ranges) for each, record in records.items()},
@@ -118,6 +122,16 @@ def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyReco
     last = years.last + 1 if crossing else years.last
     record = record.within(years)
     return record.within(Years(max(years.first - 1, record.covered.first), min(last, record.covered.last)))
+
+
+def _gaps(record: DailyRecord) -> list[str]:
+    """A sentence when no file has a day of some years between others: a gap, or a stamp that is wrong."""
+    pieces = [piece for group in record.pieces.values() for piece in group]
+    held = set(np.concatenate([cf.months(piece.time, piece.file) // 12 for piece in pieces]).tolist())
+    absent = [year for year in range(record.axis.years.first, record.axis.years.last + 1) if year not in held]
+    if not absent:
+        return []
+    return [f"{record.files}: no day of {len(absent)} of the years {record.axis.years}, first {absent[0]}"]
 
 
 def _check(
