@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -66,6 +67,29 @@ def test_values_that_cannot_be_are_refused_with_place_and_cause(name, change, me
     with pytest.raises(SchemaError, match=message):
         run(tmp_path, one(name, change))
     assert not (tmp_path / "out").exists()  # not even the folders
+
+
+def test_weather_that_cannot_be_is_the_files_fault_also_where_only_the_water_balance_sees_it(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"in\.nc: not the climate of a month: .* of rhm are fractions of 1.*spei12"):
+        run(tmp_path, DAYS | {"hurs": DAYS["hurs"] / 100})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("step", "day"), [(200, 700), (300, 262_845), (300, 5)])
+def test_a_stamp_that_jumps_within_a_file_is_refused(step: int, day: int, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.nc", AXIS, {"tas": DAYS["tas"]}, GRID)
+    with h5py.File(source, "r+") as file:
+        file["time"][step] = day
+    with pytest.raises(SchemaError, match=r"in\.nc: the time stamps go forth and back, first behind step "):
+        derive.derive([source], tmp_path / "out", base=GRID.axis, scenario=Scenario.SSP245)
+
+
+def test_years_without_a_day_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = write(tmp_path / "in.nc", AXIS, {"tas": DAYS["tas"]}, GRID)
+    with h5py.File(source, "r+") as file:
+        file["time"][-1] = 4 * 365 + 10  # days since 2001-01-01: a bit too late
+    derive.derive([source], tmp_path / "out", base=GRID.axis, scenario=Scenario.SSP245)
+    assert "in.nc: no day of 2 of the years 2001-2005, first 2003" in caplog.text
 
 
 def test_a_base_file_is_looked_at_like_any_other(tmp_path: Path) -> None:
