@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.errors import SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import cf, daily_files, place_cells, table_text
+from engine.io.etl import daily_files, place_cells, table_text
 from engine.io.etl.daily import DailyRecord
 from engine.io.etl.derive_band import BALANCE, LIMITS, Job
 from engine.io.etl.derive_gate import InputGate
@@ -124,14 +124,22 @@ def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyReco
     return record.within(Years(max(years.first - 1, record.covered.first), min(last, record.covered.last)))
 
 
-def _gaps(record: DailyRecord) -> list[str]:
-    """A sentence when no file has a day of some years between others: a gap, or a stamp that is wrong."""
-    pieces = [piece for group in record.pieces.values() for piece in group]
-    held = set(np.concatenate([cf.months(piece.time, piece.file) // 12 for piece in pieces]).tolist())
-    absent = [year for year in range(record.axis.years.first, record.axis.years.last + 1) if year not in held]
-    if not absent:
-        return []
-    return [f"{record.files}: no day of {len(absent)} of the years {record.axis.years}, first {absent[0]}"]
+def _gaps(record: DailyRecord) -> Iterator[str]:
+    """What is odd about the days of files on a lattice, in a sentence each: a gap, or a damaged time stamp that lies
+    elsewhere now. Records of places have gaps as a rule."""
+    for group in record.pieces.values():
+        pieces = [piece for piece in group if not piece.is_list]
+        days = [piece.days(record.axis) for piece in pieces]
+        for piece, numbers in zip(pieces, days, strict=True):
+            steps = np.diff(numbers)
+            if (steps > 0).any() and (back := np.flatnonzero(steps < 0)).size:
+                yield (
+                    f"{piece.file}: its days are in no order, first behind step {back[0] + 1} of {len(numbers)}: is a"
+                    " time stamp wrong?"
+                )
+        held = np.unique(np.concatenate([*days, np.empty(0, np.int64)]))
+        if len(held) and (span := int(np.ptp(held)) + 1) > len(held):
+            yield f"{record.files}: of the {span} days from first to last {span - len(held)} are in no file"
 
 
 def _check(

@@ -107,17 +107,6 @@ def spacing(days: NDArray[np.float64]) -> str:
     return f"{round(shortest)}-daily"
 
 
-def refuse_disorder(numbers: NDArray[np.float64], name: str) -> None:
-    """Refuse stamps of one file that go forth and back: one of them is wrong, or its values belong elsewhere."""
-    steps = np.diff(numbers)
-    back = np.flatnonzero(steps < 0.0)
-    if len(back) and (steps > 0.0).any():
-        raise SchemaError(
-            f"{name}: the time stamps go forth and back, first behind step {back[0] + 1} of {len(numbers)}: correct the"
-            " stamp that is wrong; if all are right, sort them, such as cdo sorttimestamp IN OUT"
-        )
-
-
 def is_shorter_than_a_day(spacing: str) -> bool:
     """Of what `spacing` returns."""
     return spacing.endswith(("hourly", "minute"))
