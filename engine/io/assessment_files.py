@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import LimitError, SettingsError, SinkError, SourceError
-from engine.io import packed
+from engine.io import packed, parquet_file
 
 Kind = Literal["parquet", "csv", "ndjson"]
 
@@ -134,9 +134,9 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     schema = pq.read_schema(path) if path.is_file() else []  # a folder of files is read as one table
     foreign = [each.name for each in schema if any(is_such(each.type) for is_such in _FOREIGN)]
     if not foreign:
-        return pl.read_parquet(path, glob=False)
+        return parquet_file.read(path) if path.is_file() else pl.read_parquet(path, glob=False)
     names = [each.name for each in schema]
-    frame = pl.read_parquet(path, columns=[name for name in names if name not in foreign], glob=False)
+    frame = parquet_file.read(path, [name for name in names if name not in foreign])
     texts = pq.ParquetFile(path).read(columns=foreign)
     columns = {
         name: pl.Series(name, [None if value is None else str(value) for value in texts[name].to_pylist()], pl.String)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SourceError
 from engine.grid import GridDefinition
-from engine.io import schema
+from engine.io import parquet_file, schema
 from engine.io.cells import active_cells
 from engine.panel import Float32, Panel
 from engine.period import Years
@@ -187,7 +187,11 @@ class StoreSource:
     def table(self, name: str) -> pl.DataFrame:
         if name not in schema.REFERENCE or f"{name}.parquet" not in self._files:
             raise SourceError(f"store {self._folder} has no table {name}")
-        return pl.read_parquet(self._folder / f"{name}.parquet", glob=False)
+        path = self._folder / f"{name}.parquet"
+        try:
+            return parquet_file.read(path)
+        except (OSError, pa.ArrowException) as err:
+            raise SourceError(f"store {self._folder}: {path.name} cannot be read: {str(err).splitlines()[0]}") from err
 
     def read(self, cells: pl.DataFrame, variables: Sequence[str], scenarios: Sequence[Scenario]) -> Panel:
         ids = np.ascontiguousarray(cells["grid_id"].to_numpy(), np.int32)

@@ -34,6 +34,10 @@ _RANGES = {
 }
 
 
+class ImpossibleWeatherError(ValueError):
+    """Values of a climate that cannot be: whose data they are knows what to call them."""
+
+
 @helper
 def impossible_weather(ta: float, rhm: float, ws: float) -> bool:
     """True when one of these cannot be a mean of a month; NaN is missing and can."""
@@ -45,7 +49,7 @@ def refuse(inputs: Mapping[str, NDArray[Any]]) -> None:
     """Say which inputs hold impossible values, and how many; the loops have found that there are some.
 
     inputs : of `ta`, `rhm`, `ws`, `si`, `rn`, as the loops saw them
-    raises : ValueError
+    raises : ImpossibleWeatherError
     """
     faults = []
     for name, values in inputs.items():
@@ -55,4 +59,4 @@ def refuse(inputs: Mapping[str, NDArray[Any]]) -> None:
             faults.append(f"{int(bad.sum())} of {values.size} values of {name} are outside {low:g}..{high:g} {unit}")
         elif name == "rhm" and not (values > RHM_FRACTION).any() and (fractions := int((values > 0.0).sum())):
             faults.append(f"{fractions} of {values.size} values of rhm are fractions of 1, none is above 1 %")
-    raise ValueError(f"not the climate of a month: {'; '.join(faults)}")
+    raise ImpossibleWeatherError(f"not the climate of a month: {'; '.join(faults)}")

@@ -11,6 +11,7 @@ import pytest
 from engine.errors import SchemaError
 from engine.io.etl import besttrack, loading
 from engine.io.etl import besttrack_readers as readers
+from engine.io.etl.besttrack_record import leaps
 
 HEADER = ["SID", "SEASON", "BASIN", "NAME", "ISO_TIME", "LAT", "LON", "WMO_WIND", "WMO_PRES", "TRACK_TYPE", "USA_WIND"]
 UNITS = ["", "Year", "", "", "", "degrees_north", "degrees_east", "kts", "mb", "", "kts"]
@@ -24,7 +25,7 @@ def storm(sid, first_hour, winds, *, name="MAYSAK", kind="main", us=None):
         time = start.replace(day=start.day + (start.hour + 6 * step) // 24, hour=(start.hour + 6 * step) % 24)
         stated = [str(wind), "960.5"] if wind else ["", ""]
         rows.append(
-            [sid, sid[:4], "WP", name, f"{time}", f"{25.5 + step}", "-179.5" if step else "128.3", *stated, kind]
+            [sid, sid[:4], "WP", name, f"{time}", f"{25.5 + step}", "-179.5" if step else "178.3", *stated, kind]
         )
         rows[-1].append("" if us is None else str(us))
     return rows
@@ -99,7 +100,7 @@ def test_a_table_saved_again_by_a_spreadsheet_holds_the_same_fixes(tmp_path, how
     assert best.fixes["obs_datetime"].dt.strftime("%m-%d %H").to_list() == [
         "08-28 12", "08-28 18", "08-29 00", "08-29 06", "10-27 00", "10-27 06"
     ]  # fmt: skip
-    assert best.fixes["longitude"].to_list()[:2] == [128.3, 180.5]
+    assert best.fixes["longitude"].to_list()[:2] == [178.3, 180.5]
 
 
 @pytest.mark.parametrize(
@@ -232,3 +233,43 @@ def test_the_load_names_the_season_that_is_not_covered_and_takes_it_from_a_sourc
     (folder / "kma.txt").write_text("\n".join(lines))
     report, found = load()
     assert (found["covered_years"], found["sources"]["2025"]) == ([2024, 2025], "KMA")
+
+
+def test_a_position_that_no_storm_reaches_is_told_also_where_its_row_is_left_out(warehouse, tmp_path):
+    folder = tmp_path / "typhoon"
+    folder.mkdir()
+    rows = [row.copy() for row in FINAL]
+    rows[2][HEADER.index("LON")] = "12.5"  # a digit of 182.5 was lost: outside the western Pacific, no odd field
+    (folder / "ibtracs.csv").write_text(text(rows))
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        options = loading.LoadOptions(data=tmp_path)
+        [report] = besttrack.load(connection, options, lambda what, done=0, total=0: None)
+    [told] = [finding for finding in report.findings if "than a storm moves" in finding.message]
+    assert (told.severity, told.count) == ("W", 2)  # there and back
+    assert "storm 2024190N18130 at 2024-07-10 12 UTC (2,312 km/h)" in told.message
+
+
+def test_steps_between_fixes_are_held_against_250_km_per_hour():
+    def speeds(longitude):
+        return leaps(
+            pl.DataFrame(
+                {
+                    "tcid": ["A", "A", "B"],
+                    "obs_datetime": [datetime(2024, 7, 10, hour) for hour in (0, 6, 6)],
+                    "longitude": [179.0, longitude, 100.0],
+                    "latitude": [0.0, 0.0, 0.0],
+                }
+            )
+        )["speed"].to_list()
+
+    assert speeds(179.0 + 13.4) == []  # a degree at the equator is 111.195 km: 248 km/h
+    assert speeds(179.0 + 13.6) == [pytest.approx(252.04, abs=0.01)]
+    assert speeds(-179.0) == []  # over the date line
+
+
+def test_a_basin_that_is_none_is_rejected_and_not_taken_for_another(tmp_path):
+    rows = [row.copy() for row in FINAL]
+    rows[0][HEADER.index("BASIN")], rows[1][HEADER.index("BASIN")] = "EP", "WQ"
+    best = read(tmp_path, text(rows))
+    assert best.left_out == {"of another basin": 1}
+    assert [reason for _, reason in best.rejected] == ["BASIN holds 'WQ', no basin"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import daily, derive, layout
+from engine.io.etl import daily, derive, derive_job, layout
+from engine.io.etl.station_tables import PLAIN
 from engine.kernels.indices import DayAxis
 from engine.quality import load_ranges
 from engine.scenario import Scenario
@@ -66,6 +69,44 @@ def test_values_that_cannot_be_are_refused_with_place_and_cause(name, change, me
     with pytest.raises(SchemaError, match=message):
         run(tmp_path, one(name, change))
     assert not (tmp_path / "out").exists()  # not even the folders
+
+
+def test_weather_that_cannot_be_is_the_files_fault_also_where_only_the_water_balance_sees_it(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"in\.nc: not the climate of a month: .* of rhm are fractions of 1.*spei12"):
+        run(tmp_path, DAYS | {"hurs": DAYS["hurs"] / 100})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "day", "said"),
+    [
+        (300, 262_845, "in.nc: its days are in no order, first behind step 301 of 730: is a time stamp wrong?"),
+        (300, 262_845, "in.nc: of the 262846 days from first to last 262116 are in no file"),
+        (729, 740, "in.nc: of the 741 days from first to last 11 are in no file"),
+        (729, 729, ""),
+    ],
+)
+def test_a_time_stamp_that_lies_elsewhere_is_told(step, day, said, tmp_path, caplog) -> None:
+    source = write(tmp_path / "in.nc", AXIS, {"tas": DAYS["tas"]}, GRID)
+    with h5py.File(source, "r+") as file:
+        file["time"][step] = day
+    derive_job.opened(ExitStack(), request(source))
+    assert said in caplog.messages if said else not caplog.messages
+
+
+def test_gaps_of_a_record_of_places_are_not_told(tmp_path, caplog) -> None:
+    rows = [f"1,36.1,127.1,{year}-01-{day:02d},{day}" for year in (2001, 2002) for day in (1, 3, 4, 5)]
+    table = tmp_path / "in.csv"
+    table.write_text("station_id,latitude,longitude,date,tas\n" + "\n".join(rows) + "\n")
+    derive_job.opened(ExitStack(), request(table))
+    assert not caplog.messages
+
+
+def request(source: Path) -> derive_job.Request:
+    return derive_job.Request(
+        files=[source], base=GRID.axis, scenario=Scenario.SSP245, base_files=[], years=None, grid=None, step=0.1,
+        units=None, tables=PLAIN, dry_spells_cross_years=False, ranges=load_ranges(),
+    )  # fmt: skip
 
 
 def test_a_base_file_is_looked_at_like_any_other(tmp_path: Path) -> None:

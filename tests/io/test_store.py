@@ -151,6 +151,16 @@ def test_a_flipped_byte_in_a_climate_file_is_found_on_reading(copied):
         source.read(source.cells(), ["ta"], [Scenario.SSP245])
 
 
+def test_a_damaged_table_is_refused_without_a_panic_of_polars(copied, capfd):
+    path = copied / "location_grid.parquet"
+    raw = path.read_bytes()
+    with closing(open_source(copied)) as source:
+        path.write_bytes(raw[:100] + raw[len(raw) * 3 // 5 :])
+        with pytest.raises(SourceError, match=r"location_grid\.parquet cannot be read: "):
+            source.table("location_grid")
+    assert "panicked" not in capfd.readouterr().err
+
+
 def test_a_file_of_another_place_in_the_store_is_refused(copied):
     with closing(open_source(copied)) as source:
         shutil.copy(copied / "ta" / "ssp2" / "band=01.parquet", copied / "ta" / "ssp2" / "band=00.parquet")

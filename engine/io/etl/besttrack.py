@@ -23,7 +23,7 @@ from psycopg import sql
 from engine.errors import SchemaError
 from engine.io.etl import besttrack_readers as readers
 from engine.io.etl import files, loading
-from engine.io.etl.besttrack_record import GRADE_WINDS, SOURCES, BestTrack, Source
+from engine.io.etl.besttrack_record import FASTEST_KM_H, GRADE_WINDS, SOURCES, BestTrack, Source
 from engine.kernels.typhoon_track import WINDS_SHARE
 from engine.quality import ERROR, WARNING, Finding, Range, load_ranges
 
@@ -92,6 +92,7 @@ def load(
                 tracks.append(track)
         if not tracks:
             raise SchemaError(f"{NAME}: none of {len(found)} files holds a best track of KMA, JMA or IBTrACS")
+        record.findings += [finding for track in tracks for finding in _leaps(track)]
         bad = [(track.name, line, reason) for track in tracks for line, reason in track.rejected]
         spoilt = sum(track.records for track in tracks if track.rejected)
         record.rejected = files.reject(options.data, TABLE, bad, spoilt)
@@ -186,6 +187,18 @@ def check(fixes: pl.DataFrame, ranges: Mapping[str, Range]) -> list[Finding]:
     if count := fixes.filter(_grade_differs()).height:
         findings.append(Finding(WARNING, TABLE, f"{count} fixes have a grade that their wind does not", count))
     return findings
+
+
+def _leaps(track: BestTrack) -> list[Finding]:
+    """A warning when storms of a file move as no storm does."""
+    if not (count := track.leaps.height):
+        return []
+    storm, time, speed = track.leaps.row(0)
+    message = (
+        f"{track.name}: {count} fixes lie farther from the one before than a storm moves (more than {FASTEST_KM_H:g}"
+        f" km/h), the first of storm {storm} at {time:%Y-%m-%d %H} UTC ({speed:,.0f} km/h): is a position wrong?"
+    )
+    return [Finding(WARNING, TABLE, message, count)]
 
 
 def _grade_differs() -> pl.Expr:

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import SchemaError
+from engine.io import parquet_file
 from engine.io.etl.besttrack_record import (
     COLUMNS,
     GRADE_WINDS,
@@ -26,6 +27,7 @@ from engine.io.etl.besttrack_record import (
     SCHEMA,
     BestTrack,
     jma_direction,
+    leaps,
 )
 
 #: what the table holds; a whole basin's record goes beyond it, far from any cell, so such rows are no error
@@ -37,6 +39,8 @@ _USES = (  # where they are
     *("NAME", "BASIN", "TRACK_TYPE", "NATURE", "DIST2LAND", "USA_WIND", "TOKYO_GRADE"),
     *("TOKYO_R30_DIR", "TOKYO_R50_DIR", *_RADII),
 )
+#: of IBTrACS; MM is missing
+_BASINS = ("", "EP", "MM", "NA", "NI", "SA", "SI", "SP", "WP")
 _UNNAMED = ("NOT_NAMED", "UNNAMED", "")
 #: a 10-minute wind over the 1-minute wind that US agencies state. Of the fixes at sea that the JTWC has at 17.2 m/s so
 #: converted, RSMC Tokyo states a wind for 96 to 99 % in each year 2015-2020
@@ -52,6 +56,14 @@ def header(line: str) -> tuple[str, list[str]]:
     separator = max(_SEPARATORS, key=line.count)
     names = next(csv.reader([line.strip("\r\n")], delimiter=separator), [])
     return separator, [name.strip().upper() for name in names]
+
+
+def read_parquet(path: Path) -> BestTrack | None:
+    """Read a table in Parquet; None when it is another one. raises SchemaError as `read_table`, ArrowException."""
+    used = [name for name in parquet_file.names(path) if name.strip().upper() in (*_NEEDS, *_USES)]
+    if "SID" not in (name.strip().upper() for name in used):
+        return None
+    return read_table(path, parquet_file.read(path, used).lazy())
 
 
 def read_csv(path: Path, separator: str, skipped: int) -> BestTrack:
@@ -83,7 +95,8 @@ def read_table(path: Path, table: pl.LazyFrame, first_line: int = 2, *, decimal_
     rows = rows.filter(pl.col("SID").str.to_uppercase() != "SID")  # files joined with their headers
     fixes = _fixes(rows.with_columns(obs_datetime=_times(path, rows["ISO_TIME"])))
     bad = fixes.filter(pl.col("fault").is_not_null())
-    kept, left_out = _of_record(fixes.filter(pl.col("fault").is_null()))
+    good = fixes.filter(pl.col("fault").is_null())
+    kept, left_out = _of_record(good)
     return BestTrack(
         "IBTrACS",
         path.name,
@@ -91,6 +104,7 @@ def read_table(path: Path, table: pl.LazyFrame, first_line: int = 2, *, decimal_
         rows.height,
         tuple((int(line), reason) for line, reason in bad.select("line", "fault").iter_rows()),
         left_out,
+        leaps(_main_tracks(good)),  # also of rows that are left out: a wrong position may be why they are
     )
 
 
@@ -173,10 +187,19 @@ def _fixes(rows: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("obs_datetime").is_null()).then(
                 pl.format("ISO_TIME holds '{}', no time", pl.col("ISO_TIME"))
             ),
+            pl.when(~pl.col("BASIN").is_in(_BASINS)).then(pl.format("BASIN holds '{}', no basin", pl.col("BASIN"))),
             *garbled,
             pl.when(pl.any_horizontal(pl.col("longitude", "latitude").is_null())).then(pl.lit("no position")),
         )
     )
+
+
+def _main_tracks(fixes: pl.DataFrame) -> pl.DataFrame:
+    return fixes.filter(~_spur())
+
+
+def _spur() -> pl.Expr:
+    return pl.col("TRACK_TYPE").str.to_lowercase().str.contains("spur")
 
 
 def _of_record(fixes: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -186,7 +209,7 @@ def _of_record(fixes: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     for reason, of_record in {
         f"outside {_WINDOW}": pl.col("longitude").is_between(80, 200) & pl.col("latitude").is_between(0, 70),
         "of another basin": pl.col("BASIN").is_in(["", "WP"]),
-        "of a side track": ~pl.col("TRACK_TYPE").str.to_lowercase().str.contains("spur"),
+        "of a side track": ~_spur(),
         "interpolated by the provider": synoptic | pl.col("max_wind_speed").is_not_null(),
     }.items():
         before, fixes = fixes.height, fixes.filter(of_record)

@@ -29,9 +29,12 @@ from engine.io.etl.besttrack_record import (
     NAUTICAL_MILE,
     SCHEMA,
     BestTrack,
+    Source,
     grade_of,
     jma_direction,
+    leaps,
 )
+from engine.io.etl.reading import reading
 
 _JMA_HEADER = "66666"
 _JMA_FIRST_SEASON = 1951  # tells the century of a two-digit year
@@ -50,24 +53,24 @@ def read(path: Path) -> BestTrack | None:
 
     raises : SchemaError for an error answer saved as a file, an unknown encoding, or a file cut short
     """
+    with reading(path):
+        return _read(path)
+
+
+def _read(path: Path) -> BestTrack | None:
     with path.open("rb") as stream:
         head = stream.read(1 << 16)
     if head.startswith((b"\x1f\x8b", b"PK")):
         raise SchemaError(f"{path.name} is compressed: unpack it into the data directory")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SchemaError(f"{path.name} is UTF-16 text: save it as CSV UTF-8")
-    try:
-        if head.startswith(b"PAR1"):
-            table = pl.scan_parquet(path, glob=False)
-            names = [name.strip().upper() for name in table.collect_schema().names()]
-            return ibtracs.read_table(path, table) if "SID" in names else None
-        lines = head.removeprefix(codecs.BOM_UTF8).decode("latin-1").splitlines()[:2]
-        skipped = int(bool(lines) and lines[0].lower().startswith("sep="))
-        separator, names = ibtracs.header(lines[skipped] if len(lines) > skipped else "")
-        if "SID" in names:
-            return ibtracs.read_csv(path, separator, skipped)
-    except pl.exceptions.PolarsError as err:
-        raise SchemaError(f"{path.name} cannot be read: {str(err).splitlines()[0]}") from err
+    if head.startswith(b"PAR1"):
+        return ibtracs.read_parquet(path)
+    lines = head.removeprefix(codecs.BOM_UTF8).decode("latin-1").splitlines()[:2]
+    skipped = int(bool(lines) and lines[0].lower().startswith("sep="))
+    separator, names = ibtracs.header(lines[skipped] if len(lines) > skipped else "")
+    if "SID" in names:
+        return ibtracs.read_csv(path, separator, skipped)
     text = _decode(path)
     if text.lstrip()[:1] in ("<", "{"):
         raise SchemaError(f"{path.name} is an error answer, not a best track: {text.strip()[:200]}")
@@ -112,7 +115,7 @@ def _kma(path: Path, text: str) -> BestTrack:
             rows.append(_kma_fix(fields))
         except _BAD_LINE as err:
             rejected.append((number, str(err)))
-    return BestTrack("KMA", path.name, _frame(rows), records, tuple(rejected), {})
+    return _track("KMA", path, rows, records, rejected)
 
 
 def _kma_fix(fields: list[str]) -> dict[str, Any]:
@@ -205,7 +208,7 @@ def _jma(path: Path, text: str) -> BestTrack:
                 rows.append(_jma_fix(header, line.rstrip()))
             except _BAD_LINE as err:
                 rejected.append((number, str(err)))
-    return BestTrack("JMA", path.name, _frame(rows), records, tuple(rejected), {})
+    return _track("JMA", path, rows, records, rejected)
 
 
 def _jma_fix(header: str, line: str) -> dict[str, Any]:
@@ -251,5 +254,8 @@ def _full_year(two_digits: str) -> int:
     return year if year >= _JMA_FIRST_SEASON else year + 100
 
 
-def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+def _track(
+    source: Source, path: Path, rows: list[dict[str, Any]], records: int, rejected: list[tuple[int, str]]
+) -> BestTrack:
+    fixes = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return BestTrack(source, path.name, fixes, records, tuple(rejected), {}, leaps(fixes))

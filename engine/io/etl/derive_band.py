@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import SchemaError
 from engine.grid import GridDefinition
 from engine.io.etl import place_cells
 from engine.io.etl.daily import DailyRecord
@@ -15,6 +16,7 @@ from engine.io.etl.derive_gate import InputGate
 from engine.kernels import indices, spei
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.indices import DayAxis
+from engine.kernels.limits import ImpossibleWeatherError
 from engine.period import Years
 from engine.scenario import Scenario
 from engine.variables import VARIABLES
@@ -108,7 +110,7 @@ def compute(job: Job, rows: slice) -> Iterator[tuple[Scenario, str, Float32, NDA
             for name, values in _yearly(daily, held.days, record.axis, of_held, job.dry_spells_cross_years).items():
                 yield scenario, name, _kept(name, held.spread(values), keep), held.cells
         if parameters is not None and monthly.keys() >= set(BALANCE):
-            index = spei.standardise(spei.accumulate(_balance(monthly, job, rows)), parameters)
+            index = spei.standardise(spei.accumulate(_balance(monthly, record, job, rows)), parameters)
             yield scenario, "spei12", _kept("spei12", index.astype(np.float32), keep), fed
 
 
@@ -130,7 +132,7 @@ def _base(job: Job, rows: slice) -> tuple[dict[str, Floats], Floats | None]:
     if not whole or job.base.n < spei.MIN_CALIBRATION:
         return limits, np.full((len(_latitudes(job, rows)), 12, 3), np.nan) if whole else None
     columns = axis.years.columns_of(job.base)
-    sums = spei.accumulate(_balance(monthly, job, rows))
+    sums = spei.accumulate(_balance(monthly, record, job, rows))
     return limits, spei.fit(sums, slice(12 * columns.start, 12 * columns.stop))
 
 
@@ -186,19 +188,25 @@ def _yearly(
     return {}
 
 
-def _balance(monthly: Mapping[str, Float32], job: Job, rows: slice) -> Floats:
+def _balance(monthly: Mapping[str, Float32], record: DailyRecord, job: Job, rows: slice) -> Floats:
     """(cells, months) precipitation minus reference evapotranspiration at sea level, mm/month."""
     months = np.tile(np.arange(1, 13), monthly["tas"].shape[1] // 12)
     extremes = {"tmin": monthly["tasmin"], "tmax": monthly["tasmax"]} if job.extremes else {}
-    evaporation = reference_evapotranspiration(
-        monthly["tas"],
-        monthly["hurs"],
-        monthly["sfcWind"],
-        np.maximum(monthly["rsds"], np.float32(0.0)),  # models leave a little less than nothing in polar nights
-        _latitudes(job, rows),
-        months,
-        **extremes,
-    )
+    try:
+        evaporation = reference_evapotranspiration(
+            monthly["tas"],
+            monthly["hurs"],
+            monthly["sfcWind"],
+            np.maximum(monthly["rsds"], np.float32(0.0)),  # models leave a little less than nothing in polar nights
+            _latitudes(job, rows),
+            months,
+            **extremes,
+        )
+    except ImpossibleWeatherError as err:  # wider ranges of a --gate let it pass, or a mean that no day shows
+        raise SchemaError(
+            f"{record.files}: {err}, of which spei12 is computed (ta tas, tmin tasmin, tmax tasmax, rhm hurs, ws"
+            " sfcWind, si rsds); correct the files, or leave these variables out"
+        ) from err
     return np.asarray(monthly["pr"].astype(np.float64) - evaporation)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from engine.errors import SettingsError
 from engine.grid import GridDefinition
@@ -70,6 +72,8 @@ def opened(stack: ExitStack, asked: Request) -> Job:
             place_cells.refuse_shared(record, lattice)
     for sentence in dict.fromkeys(said for record in records.values() for said in record.left_out(lattice)):
         log.warning("%s", sentence)
+    for sentence in dict.fromkeys(said for record in (*records.values(), reference) for said in _gaps(record)):
+        log.warning("%s", sentence)
     job = Job(
         records,
         {each: InputGate(record, asked.ranges) for each, record in records.items()},
@@ -118,6 +122,24 @@ def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyReco
     last = years.last + 1 if crossing else years.last
     record = record.within(years)
     return record.within(Years(max(years.first - 1, record.covered.first), min(last, record.covered.last)))
+
+
+def _gaps(record: DailyRecord) -> Iterator[str]:
+    """What is odd about the days of files on a lattice, in a sentence each: a gap, or a damaged time stamp that lies
+    elsewhere now. Records of places have gaps as a rule."""
+    for group in record.pieces.values():
+        pieces = [piece for piece in group if not piece.is_list]
+        days = [piece.days(record.axis) for piece in pieces]
+        for piece, numbers in zip(pieces, days, strict=True):
+            steps = np.diff(numbers)
+            if (steps > 0).any() and (back := np.flatnonzero(steps < 0)).size:
+                yield (
+                    f"{piece.file}: its days are in no order, first behind step {back[0] + 1} of {len(numbers)}: is a"
+                    " time stamp wrong?"
+                )
+        held = np.unique(np.concatenate([*days, np.empty(0, np.int64)]))
+        if len(held) and (span := int(np.ptp(held)) + 1) > len(held):
+            yield f"{record.files}: of the {span} days from first to last {span - len(held)} are in no file"
 
 
 def _check(

@@ -11,8 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import SchemaError
-from engine.io import csv_text
+from engine.io import csv_text, parquet_file
 from engine.io.etl import containers
+from engine.io.etl.reading import reading
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 _WORKBOOK = (".xlsx", ".xls")
@@ -85,7 +86,8 @@ def parse(content: bytes, name: str) -> pl.DataFrame:
     """A table from its bytes."""
     try:
         if content[:4] == _PARQUET:
-            frame = pl.read_parquet(io.BytesIO(content))
+            with reading(name):
+                frame = parquet_file.read(io.BytesIO(content))
             return frame.rename({column: column.strip() for column in frame.columns})
         text = decoded(content, name)
         if text.lstrip()[:1] in ("<", "{"):
