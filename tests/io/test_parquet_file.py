@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import SchemaError, SourceError
+from engine.errors import SchemaError, SettingsError
 from engine.io import assessment_files, parquet_file
 from engine.io.etl import besttrack_readers, table_text
 
@@ -28,7 +28,7 @@ def lost(tmp_path):
 
 @pytest.mark.parametrize(
     ("read", "refusal"),
-    [(besttrack_readers.read, SchemaError), (table_text.read, SchemaError), (assessment_files.read_table, SourceError)],
+    [(besttrack_readers.read, SchemaError), (table_text.read, SchemaError), (assessment_files.read_parquet, SettingsError)],
     ids=["best track", "table of stations", "sites"],
 )
 def test_a_table_that_lost_a_block_is_refused_by_every_reader_without_a_panic(lost, read, refusal, capfd):
