@@ -7,6 +7,7 @@ if [ ! -x .venv/bin/python ]; then
 fi
 stamp=.venv/.locked
 if ! cmp -s requirements.lock "$stamp"; then
+  echo "installing the locked packages into .venv (2.3 GB, some minutes)" >&2
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
   cp requirements.lock "$stamp"

@@ -6,7 +6,7 @@ from __future__ import annotations
 LOSS_NOTE = "index loss, not calibrated on losses"
 #: risks whose damage one storm can do, and what a sum over more than one of them must say
 ONE_STORM = ("river_flood", "urban_flood", "typhoon")
-OVERLAP_NOTE = "river flood, urban flood and typhoon rain are charged for one storm"
+OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"
 _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drought": "how dry it is"}
 
 

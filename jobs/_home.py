@@ -46,6 +46,7 @@ def fill(warehouse: str, sample: str, home: Path) -> None:
 
 def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Path) -> None:
     # imported here: most jobs want the databases alone, and the sample and the loaders take seconds to import
+    from engine import kernels
     from engine.io.etl import run_loaders
     from engine.io.etl.loading import LoadOptions
 
@@ -58,6 +59,8 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
     started = time.perf_counter()
     if not (data / _STAMP).exists():
         log.info("writing the %s sample (%s) to %s", sample, scope, data)
+        if scope == "observed":  # made of daily values
+            kernels.warm_up(log.info, "derive")
         importlib.import_module(module).build(data)
         (data / _STAMP).touch()
         log.info("sample written in %.1f s", time.perf_counter() - started)

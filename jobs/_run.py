@@ -70,7 +70,9 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         _report.print_outcome(out, outcome)
         out.print(f"results: {sink.where}; blocks as Parquet: {outcome.directory}")
         if ends.home is not None:
-            out.print(f"to look at them: python -m jobs.embedded --home {ends.home}")
+            files = Path(ends.sink).is_dir()
+            how = f"jobs.report --sink {ends.sink}" if files else f"jobs.embedded --home {ends.home}"
+            out.print(f"to look at them: python -m {how}")
         out.print(_report.last_line(outcome, job, sink.where))
         return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
 

@@ -21,8 +21,8 @@ _SOURCES = {
     "default": "building unknown, defaults taken",
 }
 _LEGEND = (
-    "AAL average annual loss as a share of the value = base AAL of the cell x F x (1 - insured share). Risk level by"
-    " the index, 0-100: the geometric mean of hazard H (0-1), proximity (0-1) and vulnerability V (0-100). The"
+    "AAL average annual loss as a share of value, net of insurance = base AAL of the cell x F x (1 - insured share)."
+    " Level by the index, 0-100: the geometric mean of hazard H (0-1), proximity (0-1) and vulnerability V (0-100). The"
     " value-weighted score, 0-100, is H x E x V; exposure E (0-1) is proximity x share of the reference value"
 )
 _HINT = (
@@ -54,14 +54,20 @@ def print_site(out: Console, outcome: Outcome) -> None:
         total, aal = pair["integrated_risk"], pair["aal"]
         out.print(_loss(aal) or "no expected loss: it needs an asset value")
         out.print(
-            f"risk index {_figure(total['mean_risk_index'], '.2f')} ({printed(total['risk_level'])}), mean of the"
-            f" risks; value-weighted score {_figure(total['total_risk_score'], '.2f')}: the asset counts"
-            f" {100 * value:.3g} % of the reference value"
+            f"risk index {_figure(total['mean_risk_index'], '.2f')} ({printed(total['risk_level'])}), mean of"
+            f" {_scored(pair)} risks; value-weighted score {_figure(total['total_risk_score'], '.2f')}: the asset"
+            f" counts {100 * value:.3g} % of the reference value"
         )
         out.print(_parts_table(pair))
     out.print(_LEGEND)
     _print_notes(out, results["notes"])
     _print_failed(out, outcome.result.failures)
+
+
+def _scored(pair: Mapping[str, Any]) -> str:
+    """`7 of the 9`: risks with an index among those asked for."""
+    rows = pair["integrated_risk"]["risk_breakdown"].values()
+    return f"{sum(row['risk_index'] is not None for row in rows)} of the {len(rows)}"
 
 
 def _print_notes(out: Console, notes: Mapping[str, str]) -> None:
@@ -89,7 +95,7 @@ def _table(title: str, *headings: str) -> Table:
 def _site_table(pair: Mapping[str, Any]) -> Table:
     """What each risk may cost, and how high it is."""
     title = f"{pair['scenario']}, {pair['time_period']}"
-    table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "risk", "index")
+    table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal = pair["aal"]["risks"][risk]
         table.add_row(
@@ -179,11 +185,13 @@ def _print_pair(out: Console, pair: Mapping[str, Any]) -> None:
     for place, site in enumerate(pair["worst_sites"], 1):
         share = _figure(None if site["expected_loss_share"] is None else 100 * site["expected_loss_share"], ".1f")
         names = ", ".join(str(each) for each in (site["site_id"], site["carried"].get("name")) if each is not None)
-        loss = "no loss" if site["total_expected_loss"] is None else f"{site['total_expected_loss']:,d} KRW"
-        note = f", {site['loss_note']}" if site["loss_note"] else ""
+        loss = "loss unknown: no asset value"
+        if site["total_expected_loss"] is not None:
+            note = f", {site['loss_note']}" if site["loss_note"] else ""
+            loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note})"
         out.print(
             f"{place:>3}. row {site['row']}{', ' + names if names else ''} at {site['latitude']}, {site['longitude']}:"
-            f" {loss} ({share} %{note}), risk index {_figure(site['mean_risk_index'], '.1f')} ({site['risk_level']})"
+            f" {loss}, risk index {_figure(site['mean_risk_index'], '.1f')} ({site['risk_level']})"
         )
 
 
@@ -200,6 +208,8 @@ def _print_failed(out: Console, failures: pl.DataFrame) -> None:
             if group.height == len(RISKS)
             else ", ".join(group["risk_type"].cast(pl.String).fill_null("site"))
         )
-        out.print(f"failed: {risks}: {reason} ({sites:,} site{'s' if sites > 1 else ''})")
+        # without an input of the exposure there is no index, but the loss stands: it does not depend on it
+        what = "no risk index, the loss stands" if str(reason).startswith("missing_input:") else "failed"
+        out.print(f"{what}: {risks}: {reason} ({sites:,} site{'s' if sites > 1 else ''})")
     if failures["reason"].str.starts_with("missing_input:").any():
         out.print(f"missing_input: {_HINT}")

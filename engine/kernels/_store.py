@@ -38,10 +38,10 @@ def roots(chosen: str | None) -> list[Path]:
 
     The second is for an image whose folder was filled on another kind of processor and is read-only now.
     """
-    said = chosen or os.environ.get("KERNEL_CACHE")
-    if said == OFF:
+    said = (chosen or os.environ.get("KERNEL_CACHE") or "").strip()
+    if said.lower() == OFF:
         return []
-    return [path for path in (said and Path(said).absolute(), _of_user()) if path]
+    return [path for path in (Path(os.path.expanduser(said)).absolute() if said else None, _of_user()) if path]  # noqa: PTH111
 
 
 def _of_user() -> Path | None:
@@ -55,20 +55,29 @@ def _of_user() -> Path | None:
 
 
 def prepare(folder: Path) -> bool:
-    """Make the folder of a version; False when there is none and none can be made, or others may write to it."""
+    """Make the folder of a version; False when it is of no use: it cannot be made, others may write to it or replace
+    it, or it is neither filled nor to be written."""
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        state = folder.stat()
+        safe = all(_ours(path.stat()) for path in (folder, folder.parent))
     except OSError as err:
         _not_kept(folder, err.strerror or str(err))
         return False
-    if state.st_mode & stat.S_IWOTH or state.st_uid not in (0, os.geteuid()):
-        # an entry is code: whoever may write one would run it here
-        log.warning("kernels are compiled in every process: %s can be written by another user", folder)
+    if not safe:
+        log.warning("kernels are not taken from %s: other users can write to it", folder)
+        return False
+    if not os.access(folder, os.W_OK) and not any(folder.glob("complete-*")):
+        _not_kept(folder, "it cannot be written")
         return False
     with contextlib.suppress(OSError):
         os.utime(folder)  # says when it was last used
     return True
+
+
+def _ours(state: os.stat_result) -> bool:
+    """Whether nobody but this user and root can change a file or folder: an entry is code that would run here."""
+    others = state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not state.st_mode & stat.S_ISVTX
+    return not others and state.st_uid in (0, os.geteuid())
 
 
 def complete(folder: Path, group: str) -> bool:
@@ -104,6 +113,7 @@ def locked(folder: Path, announce: Callable[[str], None]) -> Iterator[None]:
 
 
 def _wait(lock: int, announce: Callable[[str], None]) -> None:
+    global PATIENCE
     give_up, told = time.monotonic() + PATIENCE, False
     while time.monotonic() < give_up:
         try:
@@ -117,12 +127,17 @@ def _wait(lock: int, announce: Callable[[str], None]) -> None:
             announce("waiting for another process that compiles the kernels")
             told = True
         time.sleep(0.1)
+    PATIENCE = 0.0  # whoever holds it has stopped: nothing is waited for again
 
 
 def read(path: Path) -> bytes | None:
     """What a file holds; None when it is absent, cannot be read, or was damaged."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if not _ours(os.fstat(file.fileno())):
+                log.warning("a cached kernel is compiled again, it belongs to another user: %s", path)
+                return None
+            content = file.read()
     except OSError:
         return None
     body = content[_HEAD:]

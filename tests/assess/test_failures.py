@@ -128,7 +128,10 @@ def test_losses_that_are_calibrated_are_summed_apart_and_carry_no_note():
     assert parts["_calibrated"] == losses["typhoon"] + losses["wildfire"] > 0
     assert parts[""] == parts["_calibrated"] + parts["_uncalibrated"] == sum(losses.values())
     assert totals["loss_note"] == "index loss, not calibrated on losses"
-    assert totals["overlap_note"] == "river flood, urban flood and typhoon rain are charged for one storm"
+    assert (
+        totals["overlap_note"]
+        == "river flood, urban flood and typhoon may count the rain of one storm up to three times"
+    )
     only = assess_sites(site(risk_types=["typhoon", "wildfire"]), figures(), figures(), trusted).totals.row(
         0, named=True
     )

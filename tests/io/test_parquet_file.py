@@ -28,7 +28,11 @@ def lost(tmp_path):
 
 @pytest.mark.parametrize(
     ("read", "refusal"),
-    [(besttrack_readers.read, SchemaError), (table_text.read, SchemaError), (assessment_files.read_parquet, SettingsError)],
+    [
+        (besttrack_readers.read, SchemaError),
+        (table_text.read, SchemaError),
+        (assessment_files.read_parquet, SettingsError),
+    ],
     ids=["best track", "table of stations", "sites"],
 )
 def test_a_table_that_lost_a_block_is_refused_by_every_reader_without_a_panic(lost, read, refusal, capfd):

@@ -189,7 +189,9 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert pair["total_expected_loss_calibrated"] is None
     assert pair["expected_loss_ratio"] == pytest.approx(losses / (15 * 10**9))
     assert pair["loss_note"] == "index loss, not calibrated on losses"
-    assert pair["overlap_note"] == "river flood, urban flood and typhoon rain are charged for one storm"
+    assert (
+        pair["overlap_note"] == "river flood, urban flood and typhoon may count the rain of one storm up to three times"
+    )
     assert {risk: each["calibrated"] for risk, each in pair["expected_loss_by_risk"].items()} == dict.fromkeys(
         ("drought", "river_flood", "typhoon"), False
     )

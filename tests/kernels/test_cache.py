@@ -113,12 +113,35 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path):
     assert [path.name for path in (tmp_path / "full").rglob("*") if path.is_file()] == ["lock"]
 
 
-def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path):
-    folder = tmp_path / "open"
-    folder.mkdir()
+def test_a_folder_that_others_may_write_to_or_replace_is_not_trusted(tmp_path):
+    folder = tmp_path / "kernels" / "key"
+    folder.mkdir(parents=True)
     assert _store.prepare(folder)
-    folder.chmod(0o777)
+    for path, mode, trusted in (
+        (folder, 0o777, False),
+        (folder, 0o775, False),
+        (folder, 0o755, True),
+        (folder.parent, 0o777, False),
+        (folder.parent, 0o1777, True),  # as /tmp: nobody renames what is another's
+    ):
+        path.chmod(mode)
+        assert _store.prepare(folder) is trusted, oct(mode)
+
+
+def test_an_entry_that_others_may_change_is_compiled_again(tmp_path):
+    path = tmp_path / "entry"
+    assert _store.write(path, b"code")
+    assert _store.read(path) == b"code"
+    path.chmod(0o464)
+    assert _store.read(path) is None
+
+
+def test_an_empty_folder_that_cannot_be_written_is_passed_over_for_the_users_own(tmp_path, monkeypatch):
+    folder = tmp_path / "key"
+    monkeypatch.setattr(_store.os, "access", lambda path, mode: False)  # of root, on an image that is read-only
     assert not _store.prepare(folder)
+    (folder / "complete-batch").touch()
+    assert _store.prepare(folder)
 
 
 def test_a_helper_that_changed_is_seen_although_the_kernel_did_not(tmp_path):
@@ -216,7 +239,8 @@ def test_folders_of_other_versions_go_but_for_the_three_used_last_and_nothing_el
         (None, {"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/climate-risk-engine/kernels"),
         (None, {"HOME": "/h"}, "/h/.cache/climate-risk-engine/kernels"),
         (None, {"XDG_CACHE_HOME": "/x", "KERNEL_CACHE": "/k"}, "/k /x/climate-risk-engine/kernels"),
-        (None, {"HOME": "/h", "KERNEL_CACHE": "off"}, ""),
+        (None, {"HOME": "/h", "KERNEL_CACHE": " Off "}, ""),
+        (None, {"HOME": "/h", "XDG_CACHE_HOME": "/x", "KERNEL_CACHE": "~/k"}, "/h/k /x/climate-risk-engine/kernels"),
         ("off", {"HOME": "/h", "KERNEL_CACHE": "/k"}, ""),
         ("/s", {"HOME": "nowhere", "KERNEL_CACHE": "off"}, "/s"),
         (None, {"HOME": "nowhere"}, ""),
