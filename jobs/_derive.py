@@ -65,7 +65,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--blank-rain-is-dry", action="store_true",
-        help="the provider leaves rain blank on days without rain; else such a day is missing",
+        help="the provider leaves rain blank on days without rain: a blank is dry where the place reports something"
+        " else that day and some rain in that calendar year; else it is missing",
     )  # fmt: skip
     made.add_argument(
         "--dry-spells-cross-years", action="store_true",

@@ -390,3 +390,138 @@ def test_a_korean_station_that_is_not_on_the_list_of_open_ones_needs_a_place(tmp
 def test_units_of_a_header_are_told_from_its_name(header: str) -> None:
     name, unit = table_text.split_unit(header)
     assert (name, table_text.known_unit(unit)) == ("평균기온", "degC")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("unit", ["°F", "K", "degC", ""])
+def test_every_table_is_converted_by_its_own_header(unit: str, order: int, plain: dict, tmp_path: Path) -> None:
+    """`plain` of both stations, whose tables state different units, or none, in either order."""
+    factor, offset = {"°F": (1.8, 32.0), "K": (1.0, 273.15)}.get(unit, (1.0, 0.0))
+    frame = placed(series())
+    other = frame.filter(station_id="108").with_columns(
+        pl.col("tas") * factor + offset, pl.col("pr") / 10, pl.col("sfcWind") * 3.6, pl.col("sunshine") * 60
+    )
+    header = f"tas [{unit}]" if unit else "tas"
+    other = other.rename({"tas": header, "pr": "pr (cm)", "sfcWind": "ws (km/h)", "sunshine": "sunshine (min)"})
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    other.drop("rsds").write_csv(files[0])
+    frame.filter(station_id="159").rename({"pr": "pr (mm)"}).drop("rsds").write_csv(files[1])
+    found = read(files[::order])
+    for name in ("tas", "pr", "sfcWind"):
+        np.testing.assert_allclose(found[name], plain[name], rtol=1e-5, atol=1e-4, err_msg=name)
+    assert 10 < found["rsds"][1].mean() < 16  # of sunshine in minutes
+
+
+def test_a_unit_that_is_asked_for_stands_above_every_header(plain: dict, tmp_path: Path) -> None:
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for station, header, file in zip(PLACES, ("pr (mm)", "pr (smoots)"), files, strict=True):
+        frame = placed(short()).filter(station_id=station).with_columns(pl.col("pr") / 10)
+        frame.rename({"pr": header}).write_csv(file)
+    with ExitStack() as stack:
+        tables = TableOptions(blank_rain_is_dry=True)
+        record = DailyRecord.open(stack, files, {"pr": "cm"}, tables)
+        grid = place_cells.lattice(record, 0.1, YEARS)
+        found = np.concatenate([record.read("pr", grid, slice(r, r + 1)) for r in place_cells.rows(record, grid)])
+    np.testing.assert_allclose(found[~np.isnan(found).all(axis=1)], plain["pr"], rtol=1e-5, atol=1e-4)
+    with pytest.raises(SchemaError, match=r"b\.csv: unit 'smoots' of pr is not known"):
+        read(files)
+
+
+@pytest.mark.parametrize(
+    "kind", ["no column", "column in one half", "always blank", "blank year", "nothing else", "code"]
+)
+def test_blank_rain_is_not_dry_where_nothing_was_measured(
+    kind: str, plain: dict, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame, files = placed(short()), [tmp_path / "a.csv"]
+    lost, first_year, half = (
+        pl.col("station_id") == "108",
+        pl.col("date").dt.year() == 2011,
+        pl.col("date").dt.month() > 6,
+    )
+    missing = np.ones(731, bool)
+    if kind == "no column":
+        files.append(tmp_path / "b.csv")
+        frame.filter(lost).drop("pr").write_csv(files[1])
+        frame = frame.filter(~lost)
+    elif kind == "column in one half":
+        files.append(tmp_path / "b.csv")
+        without = lost & first_year & half
+        frame.filter(without).drop("pr").write_csv(files[1])
+        frame = frame.filter(~without)
+        missing = np.arange(731) // 365 == 0
+        missing[:181] = False
+    elif kind == "always blank":
+        frame = frame.with_columns(pr=pl.when(~lost).then("pr"))
+    elif kind == "blank year":
+        frame = frame.with_columns(pr=pl.when(~(lost & first_year)).then("pr"))
+        missing = np.arange(731) < 365
+    else:
+        frame = frame.with_columns(pl.when(~(lost & first_year & half & pl.col("pr").is_null())).then("tas"))
+        missing = frame.filter(lost)["tas"].is_null().to_numpy()
+        if kind == "code":
+            frame = placed(short()).with_columns(
+                pr=pl.when(lost & first_year & half & pl.col("pr").is_null()).then(-999.0).otherwise("pr")
+            )
+    frame.write_csv(files[0])
+    rain = plain["pr"].copy()
+    rain[1, missing] = np.nan
+    with ExitStack() as stack:
+        record = DailyRecord.open(stack, files, tables=TableOptions(blank_rain_is_dry=True))
+        grid = place_cells.lattice(record, 0.1, YEARS)
+        north, south = place_cells.rows(record, grid)[-1], place_cells.rows(record, grid)[0]
+        found = [record.read("pr", grid, slice(row, row + 1)) for row in (south, north)]
+    kept = [block[~np.isnan(block).all(axis=1)] for block in found]
+    np.testing.assert_array_equal(kept[0], rain[:1])
+    np.testing.assert_array_equal(kept[1], rain[1:] if not missing.all() else np.empty((0, 731)))
+    said = "1 of 2 stations have years without any value of rain (108): rain that is blank there is missing, not dry"
+    assert caplog.text.count(said) == (kind in ("always blank", "blank year"))
+    run(files, tmp_path / "out")  # nor does what comes behind the reader take them for dry
+    monthly = values(tmp_path / "out", "rn").get((37.6, 127.0), np.full(24, np.nan))
+    months = np.arange("2011-01", "2013-01", dtype="datetime64[M]").astype("datetime64[D]")
+    starts = (months - months[0]).astype(int)
+    np.testing.assert_array_equal(np.isnan(monthly), np.logical_or.reduceat(missing, starts))
+
+
+def test_a_place_of_netcdf_without_rain_in_a_year_was_not_dry_then(tmp_path: Path) -> None:
+    data = cf_list()
+    data["pr"] = data["pr"].where(data["pr"] > 0).where((data["time"] >= 365) | (data["lat"] < 36))
+    data.to_netcdf(tmp_path / "a.nc")
+    derived = run([tmp_path / "a.nc"], tmp_path)
+    assert [each.message for each in derived.findings if "without any value of rain" in each.message] == [
+        "a.nc: 1 places have years without any value of rain: rain that is blank there is missing, not dry"
+    ]
+    rain = values(tmp_path, "rn")
+    assert np.isnan(rain[37.6, 127.0]).tolist() == [True] * 12 + [False] * 12
+    assert not np.isnan(rain[35.1, 129.0]).any()
+
+
+def test_a_table_of_rain_alone_does_not_say_which_blanks_were_dry(tmp_path: Path) -> None:
+    placed(short()).drop("tas").write_csv(tmp_path / "t.csv")
+    with pytest.raises(SettingsError, match="rain alone does not say which of its blank days were dry"):
+        run([tmp_path / "t.csv"], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "names", [("obs.108.csv", "obs.159.csv"), ("obs.108", "obs.159"), ("obs.108.CSV.gz", "obs.159.csv")]
+)
+def test_a_file_without_ids_gives_its_whole_name_to_its_station(
+    names: tuple[str, str], plain: dict, tmp_path: Path
+) -> None:
+    for station, name in zip(PLACES, names, strict=True):
+        content = short().filter(station_id=station).drop("station_id").write_csv().encode()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    latitude, longitude = zip(*PLACES.values(), strict=True)
+    places = {"station_id": ["obs.108", "obs.159"], "lat": latitude, "lon": longitude}
+    pl.DataFrame(places).write_csv(tmp_path / "places.csv")
+    assert_same(read([tmp_path / name for name in names], stations=tmp_path / "places.csv"), plain)
+
+
+def test_two_files_without_ids_cannot_have_one_name(tmp_path: Path) -> None:
+    files = [tmp_path / "108.csv", tmp_path / "108.txt"]
+    for year, file in zip(YEARS, files, strict=True):
+        short().filter(pl.col("date").dt.year() == year, station_id="108").drop("station_id").write_csv(file)
+    with pytest.raises(
+        SchemaError, match=r"108\.csv and .*108\.txt have no column of ids, and both names make station 108"
+    ):
+        read(files)

@@ -49,6 +49,7 @@ class _Piece:
     time: xr.Variable
     conversion: tuple[float, float]
     scope: str
+    is_table: bool
 
     @property
     def is_list(self) -> bool:
@@ -94,8 +95,8 @@ class DailyRecord:
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
-        for data, file in daily_files.opened(stack, paths, tables):
-            for piece in _pieces_of(data, file, overrides or {}):
+        for data, file, is_table in daily_files.opened(stack, paths, tables, overrides or {}):
+            for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -151,6 +152,16 @@ class DailyRecord:
                     block[row[r] - rows.start, column[c], target] = found[r - wanted[0], c, source]
         return block.reshape(n_rows * grid.n_lon, self.axis.n)
 
+    def of_tables(self, name: str, grid: GridDefinition, rows: slice) -> NDArray[np.bool_]:
+        """(cells,) of a latitude band, whether a table of stations holds the variable there."""
+        found = np.zeros((rows.stop - rows.start, grid.n_lon), bool)
+        for piece in self.pieces[name]:
+            if piece.is_table:
+                _, row, column = _held(piece, grid)
+                wanted = (row >= rows.start) & (row < rows.stop)
+                found[row[wanted] - rows.start, column[wanted]] = True
+        return found.ravel()
+
     def left_out(self, grid: GridDefinition) -> list[str]:
         """A sentence for each file with places outside the lattice."""
         pieces = {piece.file: piece for group in self.pieces.values() for piece in group if piece.is_list}
@@ -191,7 +202,7 @@ def write_daily(
             data.attrs["units"] = UNITS[name]
 
 
-def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> list[_Piece]:
+def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool) -> list[_Piece]:
     pieces = []
     for name, key in daily_names.found(data, file).items():
         cube = cf.cube(data, key, file)
@@ -205,8 +216,9 @@ def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str]) -> lis
             )
         scope = cf.text(data.attrs, "scope") or "full"
         piece = _Piece(
-            file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope
-        )
+            file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope,
+            is_table,
+        )  # fmt: skip
         _refuse_other_steps(piece, found.amount)
         pieces.append(piece)
     if not pieces:

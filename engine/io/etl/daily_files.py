@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,8 +16,13 @@ from engine.io.etl.station_tables import TableOptions
 log = logging.getLogger(__name__)
 
 
-def opened(stack: ExitStack, paths: Sequence[Path], tables: TableOptions) -> list[tuple[xr.Dataset, str]]:
-    """(dataset, what to call it in a message), undecoded, for the life of `stack`; all tables are one dataset.
+def opened(
+    stack: ExitStack, paths: Sequence[Path], tables: TableOptions, overrides: Mapping[str, str]
+) -> list[tuple[xr.Dataset, str, bool]]:
+    """(dataset, what to call it in a message, whether it is of tables), undecoded, for the life of `stack`; all tables
+    are one dataset, in the units that are computed in.
+
+    overrides : daily variable -> unit, over the tables' own
 
     raises : SettingsError for a path that is no file; SchemaError for a file that cannot be used
     """
@@ -25,14 +30,14 @@ def opened(stack: ExitStack, paths: Sequence[Path], tables: TableOptions) -> lis
     found = []
     rows = [path for path in paths if table_text.is_table(path)]
     if rows:
-        data, said = station_tables.read(rows, tables)
+        data, said = station_tables.read(rows, tables, overrides)
         for sentence in said:
             log.warning("%s", sentence)
-        found.append((data, ", ".join(path.name for path in rows)))
+        found.append((data, ", ".join(path.name for path in rows), True))
     for path in paths:
         if path not in rows:
             data = stack.enter_context(netcdf.dataset(path))
-            found.append((station_netcdf.as_list(data, path.name), path.name))
+            found.append((station_netcdf.as_list(data, path.name), path.name, False))
     return found
 
 

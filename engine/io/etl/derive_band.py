@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import place_cells
+from engine.io.etl import place_cells, station_values
 from engine.io.etl.daily import DailyRecord
 from engine.io.etl.derive_gate import InputGate
 from engine.kernels import indices, spei
@@ -46,7 +46,8 @@ LIMITS = {"tasmax": 90.0, "tasmin": 10.0}
 class Job:
     """What does not change from band to band. `years` are kept; `records` may reach further back.
 
-    blank_rain_is_dry : a day on which a place reports something else, but no rain, was dry
+    blank_rain_is_dry : a day on which a place reports something else, but no rain, was dry, in years in which the place
+                        reports some rain
     dry_spells_cross_years : as in `indices.rain_indices`
     """
 
@@ -145,7 +146,7 @@ def _read(record: DailyRecord, gate: InputGate, daily: str, job: Job, rows: slic
     cells = np.zeros((rows.stop - rows.start) * n_lon, bool)
     found = [np.empty((0, record.axis.n), np.float32)]
     for part in parts:
-        days = _days(record, daily, job, part)
+        days = _days(record, gate, daily, job, part)
         held = np.logical_not(np.isnan(days).all(axis=1))
         first = (part.start - rows.start) * n_lon
         cells[first : first + len(days)] = held
@@ -156,12 +157,18 @@ def _read(record: DailyRecord, gate: InputGate, daily: str, job: Job, rows: slic
     return _Held(days, cells)
 
 
-def _days(record: DailyRecord, daily: str, job: Job, rows: slice) -> Float32:
+def _days(record: DailyRecord, gate: InputGate, daily: str, job: Job, rows: slice) -> Float32:
     days = record.read(daily, job.grid, rows)
     if daily == "pr" and job.blank_rain_is_dry:
-        blank = np.isnan(days)
+        # of tables it is decided as they are read: there a blank differs from no row, no column and a code
+        blank = np.isnan(days) & ~record.of_tables(daily, job.grid, rows)[:, None]
+        measured = station_values.in_measured_years(days, record.axis.year_starts)
+        unmeasured = np.zeros(len(days), bool)
         for other in record.pieces.keys() - {"pr"}:
-            days[blank & ~np.isnan(record.read(other, job.grid, rows))] = 0.0
+            reported = blank & ~np.isnan(record.read(other, job.grid, rows))
+            days[reported & measured] = 0.0
+            unmeasured |= (reported & ~measured).any(axis=1)
+        gate.unmeasured += int(unmeasured.sum())
     return days
 
 

@@ -54,6 +54,8 @@ class InputGate:
     #: values read, and those there would be without gaps, of the cells that have any
     valid: dict[str, int] = field(default_factory=dict)
     possible: dict[str, int] = field(default_factory=dict)
+    #: places with years without any rain, of which no blank is taken for dry
+    unmeasured: int = 0
 
     def look(self, daily: str, days: Float32, grid: GridDefinition, cells: Ints) -> None:
         """Take note of (cells, days) of some cells of the lattice, numbers from 0; refuse a value outside the hard
@@ -103,6 +105,12 @@ class InputGate:
                     f"{usual.usual_high:g} {UNITS[daily]}, found {low:g} to {high:g}"
                 )
                 findings.append(Finding(WARNING, daily, message, n))
+        if self.unmeasured:
+            message = (
+                f"{self.record.files}: {self.unmeasured} places have years without any value of rain: rain that is"
+                " blank there is missing, not dry"
+            )
+            findings.append(Finding(WARNING, "pr", message, self.unmeasured))
         return findings
 
     def completeness(self, daily: str) -> str:

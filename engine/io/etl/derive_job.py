@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.errors import SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import daily_files, place_cells, table_text
+from engine.io.etl import daily_files, place_cells
 from engine.io.etl.daily import DailyRecord
 from engine.io.etl.derive_band import BALANCE, LIMITS, Job
 from engine.io.etl.derive_gate import InputGate
@@ -161,9 +161,9 @@ def _check(
 
 
 def _refuse_blank_rain(job: Job, files: Sequence[Path]) -> None:
-    """A dry day of a NetCDF file is told from a missing one by what else the place reports."""
+    """A dry day is told from a missing one by what else the place reports."""
     alone = any(record.pieces.keys() == {"pr"} for record in (*job.records.values(), job.reference))
-    if job.blank_rain_is_dry and alone and not all(map(table_text.is_table, files)):
+    if job.blank_rain_is_dry and alone:
         raise SettingsError(
             f"{', '.join(path.name for path in files)}: rain alone does not say which of its blank days were dry; give"
             " another daily variable of the same places, too"

@@ -6,6 +6,7 @@ headers) is such a table without coordinates; those of its open stations are in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,18 +18,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
-from engine.io.etl import table_text
-from engine.io.etl.table_text import KOREAN, Header
+from engine.io.etl import station_values, table_text
+from engine.io.etl.station_values import SUNSHINE, UNITS
+from engine.io.etl.table_text import KOREAN
 from engine.kernels.sunshine import global_radiation
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ID, DATE, LATITUDE, LONGITUDE, SUNSHINE = "station_id", "date", "latitude", "longitude", "sunshine"
-#: daily variable by its CF name -> unit of a column whose header states none
-UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hurs": "%", "sfcWind": "m/s",
-         "rsds": "MJ/m2/day", SUNSHINE: "h"}  # fmt: skip
+ID, DATE, LATITUDE, LONGITUDE = "station_id", "date", "latitude", "longitude"
 #: header in lower case, without its unit and without blanks -> what the column holds
 _HEADERS = {
     **{name.lower(): name for name in UNITS},
@@ -48,9 +47,12 @@ NAMES = (ID, DATE, LATITUDE, LONGITUDE, *UNITS)
 _OWN_RADIATION = 0.9
 #: degrees that the coordinates of one station may differ between rows
 _SAME_PLACE = 1e-3
-#: values at or below and above are codes of missing values, as in NetCDF files
-_LOWEST, _HIGHEST = np.float32(-900.0), np.float32(1e6)
 _LISTED = 5
+#: what a file is, behind the name that it gives to its station: `108.csv.gz`; a number (`obs.108`) is part of the name
+_SUFFIXES = re.compile(r"(?<=.)(\.(?!\d+$)[^.]+?)(\.(gz|zip))?$", re.IGNORECASE)
+#: column for the station of a file that has neither ids nor places
+_NAMED_BY_FILE = "named by file"
+_MISSING = pl.lit(np.nan, pl.Float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class TableOptions:
 
     columns  : one of `NAMES` -> header of its column
     stations : table with station_id, latitude and longitude, for files without coordinates
-    blank_rain_is_dry : the provider leaves rain blank on days without rain
+    blank_rain_is_dry : the provider leaves rain blank on days without rain: a blank is dry where the station reports
+                        something else that day, and some rain in that calendar year
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -71,24 +74,31 @@ class TableOptions:
 PLAIN = TableOptions()
 
 
-def read(paths: Sequence[Path], options: TableOptions) -> tuple[xr.Dataset, list[str]]:
+def read(
+    paths: Sequence[Path], options: TableOptions, overrides: Mapping[str, str] | None = None
+) -> tuple[xr.Dataset, list[str]]:
     """All tables as one dataset: variables (station, time), coordinates of the stations, every day from first to last.
 
-    returns : the dataset, undecoded (days since a date, a unit attribute each, NaN = missing), and what has to be told
+    overrides : daily variable -> unit, over that of every header
+    returns : the dataset, undecoded (days since a date, NaN = missing), each table converted from its own unit to that
+              of `UNITS`, and what has to be told
     raises  : SchemaError for a file that is not such a table; SettingsError for stations without a place
     """
-    frames, headers = [], list[Header]()
+    frames, korean = [], False
     for path in paths:
-        frame, header = _frame(path, options)
+        frame, is_korean = _frame(path, options, overrides or {})
         frames.append(frame)
-        headers.append(header)
+        korean |= is_korean
     name = ", ".join(path.name for path in paths)
-    rows = pl.concat(frames, how="diagonal")
+    _refuse_equal_names(paths, frames)
+    if any("pr" in frame.columns for frame in frames):  # no column of rain is no blank: it says nothing of the day
+        frames = [frame if "pr" in frame.columns else frame.with_columns(pr=_MISSING) for frame in frames]
+    rows = pl.concat([frame.drop(_NAMED_BY_FILE, strict=False) for frame in frames], how="diagonal")
     rows = rows.filter(pl.col(DATE).is_not_null())
     if not rows.height:
         raise SchemaError(f"{name}: no row has a date")
     stations = rows[ID].unique().sort()
-    latitude, longitude = _places(rows, stations, options, any(header.korean for header in headers), name)
+    latitude, longitude = _places(rows, stations, options, korean, name)
     first, last = rows[DATE].min(), rows[DATE].max()
     dates = pl.Series(pl.date_range(first, last, interval="1d", eager=True))  # type: ignore[arg-type]
     station = rows[ID].replace_strict(stations, np.arange(len(stations)), return_dtype=pl.Int64).to_numpy()
@@ -97,15 +107,25 @@ def read(paths: Sequence[Path], options: TableOptions) -> tuple[xr.Dataset, list
     series = {}
     for column in (column for column in rows.columns if column in UNITS):
         block = np.full((len(stations), len(dates)), np.nan, np.float32)
-        values = rows[column].fill_null(np.nan).to_numpy()
-        if column == "pr" and options.blank_rain_is_dry:
-            values = np.where(np.isnan(values), np.float32(0.0), values)
-        block[station, day] = np.where((values > _LOWEST) & (values <= _HIGHEST), values, np.float32(np.nan))
+        block[station, day] = rows[column].fill_null(np.nan).to_numpy()
         series[column] = block
-    units = {column: unit for header in headers for column, unit in header.units.items()}
-    said = _radiation(series, units, latitude, dates.dt.ordinal_day().cast(pl.Int64).to_numpy(), name)
+    said = []
+    if "pr" in series and options.blank_rain_is_dry:
+        blank = np.zeros(series["pr"].shape, bool)
+        blank[station, day] = rows["pr"].is_null().to_numpy()
+        year = dates.dt.year().to_numpy()
+        starts = np.flatnonzero(np.r_[True, year[1:] != year[:-1], True])
+        dry, unmeasured = station_values.dry(blank, series, starts)
+        series["pr"][dry] = 0.0
+        if unmeasured.any():
+            said.append(
+                f"{name}: {int(unmeasured.sum())} of {len(stations)} stations have years without any value of rain"
+                f" ({_some(stations.filter(pl.Series(unmeasured)).to_list())}): rain that is blank there is missing,"
+                " not dry"
+            )
+    said += _radiation(series, latitude, dates.dt.ordinal_day().cast(pl.Int64).to_numpy(), name)
     data = {
-        column: (("station", "time"), block, {"units": units.get(column, UNITS[column])})
+        column: (("station", "time"), block, {"units": UNITS[column]})
         for column, block in series.items()
         if column != SUNSHINE
     }
@@ -125,8 +145,8 @@ def read(paths: Sequence[Path], options: TableOptions) -> tuple[xr.Dataset, list
     ), said
 
 
-def _frame(path: Path, options: TableOptions) -> tuple[pl.DataFrame, Header]:
-    """The columns that are known, under their names and in their types."""
+def _frame(path: Path, options: TableOptions, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, bool]:
+    """The columns that are known, under their names, in their types and units; whether it is the Korean service's."""
     table = table_text.read(path)
     asked = {header: name for name, header in options.columns.items()}
     found: dict[str, str] = {}
@@ -165,13 +185,18 @@ def _frame(path: Path, options: TableOptions) -> tuple[pl.DataFrame, Header]:
     columns += [
         table_text.numbers(table[found[name]], path.name).alias(name) for name in (LATITUDE, LONGITUDE) if name in found
     ]
-    columns += [table_text.numbers(table[found[name]], path.name).cast(pl.Float32).alias(name) for name in daily]
+    columns += [
+        station_values.converted(
+            table_text.numbers(table[found[name]], path.name), name, units.get(name), overrides.get(name), path
+        )
+        for name in daily
+    ]
     frame = pl.DataFrame(columns)
     if ID not in found:
-        frame = frame.with_columns(_unnamed(frame, path).alias(ID))
+        frame = _unnamed(frame, path)
     elif blank := frame.filter(pl.col(DATE).is_not_null())[ID].null_count():
         raise SchemaError(f"{path.name}: {blank} rows have no station ({found[ID]})")
-    return frame, Header(KOREAN in table.columns, units)
+    return frame, KOREAN in table.columns
 
 
 def _identity(column: pl.Series) -> pl.Series:
@@ -180,11 +205,26 @@ def _identity(column: pl.Series) -> pl.Series:
     return text.set(text == "", None)
 
 
-def _unnamed(frame: pl.DataFrame, path: Path) -> pl.Series:
-    """A station for every place of a file without ids; without places the file is one station."""
+def _unnamed(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """A station for every place of a file without ids; without places the file is one station, called as it is."""
     if {LATITUDE, LONGITUDE} <= set(frame.columns):
-        return frame.select(pl.format("{} {}", pl.col(LATITUDE), pl.col(LONGITUDE)))[:, 0]
-    return pl.Series([path.name.partition(".")[0]] * frame.height, dtype=pl.String)
+        return frame.with_columns(pl.format("{} {}", pl.col(LATITUDE), pl.col(LONGITUDE)).alias(ID))
+    name = pl.lit(_SUFFIXES.sub("", path.name), pl.String)
+    return frame.with_columns(name.alias(ID), name.alias(_NAMED_BY_FILE))
+
+
+def _refuse_equal_names(paths: Sequence[Path], frames: Sequence[pl.DataFrame]) -> None:
+    seen: dict[str, Path] = {}
+    for path, frame in zip(paths, frames, strict=True):
+        if not frame.height or _NAMED_BY_FILE not in frame.columns:
+            continue
+        station = str(frame[_NAMED_BY_FILE][0])
+        if station in seen:
+            raise SchemaError(
+                f"{seen[station]} and {path} have no column of ids, and both names make station {station}: give each"
+                " its own name, or a column station_id"
+            )
+        seen[station] = path
 
 
 def _places(
@@ -260,9 +300,7 @@ def _refuse_doubled(stations: pl.Series, dates: pl.Series, station: Ints, day: I
     raise SchemaError(f"{name}: {int(again.sum())} days of a station come twice, the first {where}")
 
 
-def _radiation(
-    series: dict[str, Float32], units: dict[str, str], latitude: Floats, day_of_year: Ints, name: str
-) -> list[str]:
+def _radiation(series: dict[str, Float32], latitude: Floats, day_of_year: Ints, name: str) -> list[str]:
     """Put radiation from sunshine where a station lacks its own, for its whole record: a mixture would not be
     homogeneous."""
     if SUNSHINE not in series:
@@ -272,8 +310,6 @@ def _radiation(
     taken = np.flatnonzero((hours > 0) & ((~np.isnan(own)).sum(axis=1) < _OWN_RADIATION * hours))
     if not len(taken):
         return []
-    if units.get("rsds", UNITS["rsds"]) != UNITS["rsds"]:
-        raise SchemaError(f"{name}: radiation in {units['rsds']} beside sunshine; leave one of the columns out")
     bad = int(((series[SUNSHINE] < 0) | (series[SUNSHINE] > 24)).sum())
     if bad:
         raise SchemaError(f"{name}: {bad} values of sunshine are outside 0..24 hours")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -31,14 +30,6 @@ _DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%
 _BEHIND = r"(?:[T ]\d{1,2}:\d{2}.*|\.0+)$"
 #: what polars adds to a header that comes again
 _AGAIN = re.compile(r"_duplicated_\d+$")
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the header of a table said: whether it is the Korean service's, and units by name."""
-
-    korean: bool
-    units: dict[str, str] = field(default_factory=dict)
 
 
 def is_table(path: Path) -> bool:
