@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
 #: risks whose damage one storm can do, and what a sum over more than one of them must say
@@ -13,3 +15,29 @@ _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drou
 def own_past(risk: str) -> str:
     """Of a risk whose bins are cut at quantiles of each cell's own baseline."""
     return f"Measures change against the place's own past, not {_HOW.get(risk, 'how strong it is')}"
+
+
+#: scopes of input, the weakest first; `sample:N` stands at `sample`
+_SCOPES = ("synthetic", "sample", "observed", "full")
+
+
+def weakest_scope(scopes: Iterable[str]) -> str:
+    """What figures of several inputs are of: anything but `full` wins, a word that is none of the scopes over all;
+    `full` without any."""
+
+    def strength(scope: str) -> tuple[int, str]:
+        kind = scope.split(":")[0]
+        return (_SCOPES.index(kind) if kind in _SCOPES else -1), scope
+
+    return min(scopes, key=strength, default="full")
+
+
+def scope_note(scope: str | None) -> str | None:
+    """What figures of a scope carry wherever they show; None for `full`. scope: None where no run is recorded"""
+    if scope is None:
+        return "input not known: no run is recorded"
+    if scope == "synthetic":
+        return "synthetic input: not a statement about any place"
+    if scope == "observed":
+        return "observed record"
+    return None if scope == "full" else f"input of scope {scope}, not the whole warehouse"

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from engine.batch import Outcome
 from engine.plan import Plan
+from engine.reading import scope_note
 from engine.summary import RiskSummary
 
 
@@ -25,7 +26,8 @@ def print_plan(console: Console, plan: Plan, cells: int) -> None:
 def print_outcome(console: Console, outcome: Outcome) -> None:
     """Per risk: cells, AAL, hazard; then what was missing, failed or doubtful."""
     summary = outcome.summary
-    label = " (synthetic input: not a statement about any place)" if outcome.plan.scope == "synthetic" else ""
+    note = scope_note(outcome.plan.scope)
+    label = f" ({note})" if note else ""
     table = Table(title=f"{summary.pair}, edition {outcome.plan.edition.name}, scope {outcome.plan.scope}{label}")
     table.add_column("risk")
     for heading in ("cells done", "null", "not exposed", "mean AAL", "95 % AAL", "AAL > 5 %", "scored", "mean H"):

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from engine.assess.vocabulary import RISKS
 from engine.levels import printed
+from engine.reading import scope_note
 from engine.sites.assessor import Outcome
 
 #: faulty rows shown on the console; all of them stand in failures.parquet
@@ -49,10 +50,11 @@ def print_site(out: Console, outcome: Outcome) -> None:
     if results["region"]["admin_name"]:
         out.print(f"in {results['region']['admin_name']} ({results['region']['admin_code']})")
     value = next(iter(results["exposure"].values()))["normalized_asset_value"]
+    _print_runs(out, results)
     for pair in results["scenarios"]:
-        out.print(_site_table(pair))
+        out.print(_site_table(pair, results["scope_note"]))
         total, aal = pair["integrated_risk"], pair["aal"]
-        out.print(_loss(aal) or "no expected loss: it needs an asset value")
+        out.print(_loss(aal, results["scope_note"]) or "no expected loss: it needs an asset value")
         out.print(
             f"risk index {_figure(total['mean_risk_index'], '.2f')} ({printed(total['risk_level'])}), mean of"
             f" {_scored(pair)} risks; value-weighted score {_figure(total['total_risk_score'], '.2f')}: the asset"
@@ -75,11 +77,25 @@ def _print_notes(out: Console, notes: Mapping[str, str]) -> None:
         out.print(f"AAL of {risk}: {note[0].lower()}{note[1:]}")
 
 
-def _loss(total: Mapping[str, Any]) -> str | None:
-    """An expected loss in one line with all that it must not be told without; None where there is none."""
+def _print_runs(out: Console, stated: Mapping[str, Any]) -> None:
+    """What the figures are of: each run whose rows they stand on."""
+    for run in stated["runs"]:
+        text = f"run {run['run_id']}, edition {run['edition']}, scope {run['scope']}"
+        out.print(_titled(text, scope_note(run["scope"])))
+    if not stated["runs"]:
+        out.print(stated["scope_note"])
+
+
+def _titled(text: str, note: str | None) -> str:
+    return f"{text} ({note})" if note else text
+
+
+def _loss(total: Mapping[str, Any], of: str | None) -> str | None:
+    """An expected loss in one line with all that it must not be told without; None where there is none. of: what the
+    figures are of, unless of the whole"""
     if total["total_expected_loss"] is None:
         return None
-    notes = "; ".join(note for note in (total["loss_note"], total["overlap_note"]) if note)
+    notes = "; ".join(each for each in (of, total["loss_note"], total["overlap_note"]) if each)
     return f"expected loss {total['total_expected_loss']:,d} KRW a year" + (f" ({notes})" if notes else "")
 
 
@@ -92,9 +108,9 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _site_table(pair: Mapping[str, Any]) -> Table:
+def _site_table(pair: Mapping[str, Any], of: str | None) -> Table:
     """What each risk may cost, and how high it is."""
-    title = f"{pair['scenario']}, {pair['time_period']}"
+    title = _titled(f"{pair['scenario']}, {pair['time_period']}", of)
     table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal = pair["aal"]["risks"][risk]
@@ -145,9 +161,10 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
     )
     for note in summary["notes"]:
         out.print(note)
+    _print_runs(out, summary)
     _print_notes(out, summary["risk_notes"])
     for pair in summary["results"]:
-        _print_pair(out, pair)
+        _print_pair(out, pair, summary["scope_note"])
     failures = outcome.result.failures
     faults = failures.filter(pl.col("risk_type").is_null())
     for row, name, reason in faults.head(_SHOWN).select("row", "field", "reason").iter_rows():
@@ -159,8 +176,8 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
     _print_failed(out, failures.filter(pl.col("risk_type").is_not_null()))
 
 
-def _print_pair(out: Console, pair: Mapping[str, Any]) -> None:
-    title = f"{pair['scenario']}, {pair['time_period']}: expected loss a year"
+def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None) -> None:
+    title = _titled(f"{pair['scenario']}, {pair['time_period']}: expected loss a year", of)
     table = _table(title, "KRW", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
@@ -171,7 +188,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any]) -> None:
     counts = f"{pair['sites_in_total']:,}", f"{pair['sites_left_out']:,}"
     table.add_row("all", _figure(whole, ",d"), _calibrated(whole, pair["loss_note"] is None), *counts)
     out.print(table)
-    if loss := _loss(pair):
+    if loss := _loss(pair, of):
         share = _figure(pair["expected_loss_ratio"] and 100 * pair["expected_loss_ratio"], ".3g")
         value = _figure(pair["total_asset_value"], ",d")
         out.print(f"{loss}: {share} % of the {value} KRW of the {pair['sites_in_total']:,} sites in it")

@@ -169,10 +169,15 @@ class FrameFiles:
         except (OSError, pa.ArrowException) as err:
             raise SinkError(f"{self._folder / name}.parquet cannot be written: {err}") from err
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write portfolio.json and put all files in their places, those of an earlier run with them."""
+    def finish(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+        """Write portfolio.json and put all files in their places, those of an earlier run with them.
+
+        stated : goes into the metadata of every Parquet file; what is no text as JSON, what is None not at all
+        """
+        texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in stated.items() if each}
         try:
             for writer in self._writers.values():
+                writer.add_key_value_metadata(texts)
                 writer.close()
             text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
             self._part("portfolio.json").write_text(text + "\n", "utf-8")

@@ -15,6 +15,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from engine import reading
 from engine.errors import SchemaError, SourceError
 from engine.grid import TURN, GridDefinition, from_the_west
 from engine.io import schema
@@ -39,8 +40,6 @@ SELECT t.name, leaf.relid::regclass::text, pg_relation_filenode(leaf.relid), pg_
                 UNION SELECT t.name::regclass WHERE NOT EXISTS (SELECT FROM pg_partition_tree(t.name::regclass))) leaf
  ORDER BY 1, 2
 """
-#: scopes from the weakest on; `sample:N` stands between
-_SCOPES = ("synthetic", "sample", "observed", "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +125,7 @@ def fingerprint(connection: psycopg.Connection, loads: list[Load], tables: Mappi
 
 def weakest_scope(loads: list[Load]) -> str:
     """Scope of a warehouse: anything but `full` wins; a foreign warehouse is taken as `full`."""
-    return min(
-        (load.scope for load in loads), key=lambda scope: (_SCOPES.index(scope.split(":")[0]), scope), default="full"
-    )
+    return reading.weakest_scope(load.scope for load in loads)
 
 
 def axis(connection: psycopg.Connection, tables: Mapping[str, Mapping[str, str]]) -> Years:

@@ -63,6 +63,24 @@ class Spoken(BaseModel):
     cell_distance_m: float = Field(ge=0, description="from the place to the cell's centre", examples=[430.0])
 
 
+class RunOfRows(BaseModel):
+    """A run that made rows of the answer."""
+
+    run_id: int
+    edition: str = Field(examples=["2025-12"])
+    scope: str = Field(description="full, sample:N, synthetic or observed")
+    baseline: str
+    published_at: Stamp | None
+
+
+class Made(BaseModel):
+    """What the figures are of: the runs whose rows were read, and the weakest of their scopes."""
+
+    scope: str | None = Field(description="full, sample:N, synthetic or observed; null: no run is recorded")
+    scope_note: str | None = Field(description="what the figures carry wherever they show; null for full")
+    runs: list[RunOfRows]
+
+
 class CellProbability(BaseModel):
     """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data (`method`)."""
 
@@ -80,7 +98,7 @@ class CellProbability(BaseModel):
     calculated_at: Stamp
 
 
-class Probability(CellProbability, Spoken):
+class Probability(CellProbability, Spoken, Made):
     """The same for a place."""
 
 
@@ -100,7 +118,7 @@ class CellHazard(BaseModel):
     calculated_at: Stamp
 
 
-class Hazard(CellHazard, Spoken):
+class Hazard(CellHazard, Spoken, Made):
     """The same for a place."""
 
 
@@ -124,7 +142,7 @@ class CellRisk(BaseModel):
     windows: list[CellWindow]
 
 
-class Cell(Spoken):
+class Cell(Spoken, Made):
     """Everything that is published for the cell of a place."""
 
     latitude: float

@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Query
 from psycopg.rows import dict_row
 
 from engine.assess.vocabulary import OUTSIDE_GRID, RISKS
+from engine.io import published_runs
 from engine.reading import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
 from engine.scenario import DEFAULT_SCENARIO
 from engine.service import cells, models
@@ -49,9 +50,10 @@ def read_probability(
     with context.database() as connection:
         cell = _cell(context, connection, lat, lon)
         found = cells.probability(connection, cell["grid_id"], [risk], scenario_id, period)
+        made = published_runs.read(connection, [cell["grid_id"]], [risk], [published_runs.PROBABILITY])
     if risk not in found:
         raise HTTPException(404, "No probability results for the requested location")
-    return models.Probability(**found[risk] | cell)
+    return models.Probability(**found[risk] | cell | made.statement())
 
 
 @router.get("/api/v1/hazard")
@@ -69,9 +71,10 @@ def read_hazard(
     with context.database() as connection:
         cell = _cell(context, connection, lat, lon)
         found = cells.hazard(connection, cell["grid_id"], [risk], scenario_id, period)
+        made = published_runs.read(connection, [cell["grid_id"]], [risk], [published_runs.HAZARD])
     if risk not in found:
         raise HTTPException(404, "No hazard results for the requested location")
-    return models.Hazard(**found[risk] | cell)
+    return models.Hazard(**found[risk] | cell | made.statement())
 
 
 @router.get("/api/v1/cell")
@@ -81,12 +84,13 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
     with context.database() as connection:
         cell = _cell(context, connection, lat, lon)
         found = cells.everything(connection, cell["grid_id"])
+        made = published_runs.read(connection, [cell["grid_id"]], RISKS)
     if found is None:
         raise HTTPException(404, "No results for the requested location")
     centre = {name: cell[name] for name in ("latitude", "longitude")}
     for each in found["risks"].values():
         each |= {name: each[name] and each[name] | centre for name in ("probability", "hazard")}
-    return models.Cell(**found | cell)
+    return models.Cell(**found | cell | made.statement())
 
 
 _STORED: dict[str, LiteralString] = {

@@ -140,7 +140,9 @@ class Assessor:
         done, failed = _items(result.totals, prepared)
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
-        results = report.site_report(result, stages.notes) | {"region": context.drop("site_uuid").row(0, named=True)}
+        results = report.site_report(result, stages.notes)
+        results |= stages.runs.statement(prepared.sites["grid_id"][0], results["risk_types"])
+        results["region"] = context.drop("site_uuid").row(0, named=True)
         return self._end(job, results, result, context, done, failed, started)
 
     def _portfolio(self, job: Job) -> Outcome:
@@ -178,11 +180,12 @@ class Assessor:
             done, failed = _items(everything, prepared)
             invalid = checked.failures["row"].n_unique()
             counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
-            summary = portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
+            stated = stages.runs.statement()
+            summary = stated | portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
             summary |= {"notes": notes, "risk_notes": dict(stages.notes)}
             for site in (site for pair in summary["results"] for site in pair["worst_sites"]):
                 site["carried"] = sites.told(site["row"])
-            files.finish(summary)
+            files.finish(summary, stated)
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
                 raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons are in failures.parquet")

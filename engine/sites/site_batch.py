@@ -109,7 +109,7 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
         if prepared.sites.height:
             progress = Progress.of(assessor.application, known, prepared)
             result = _staged(stages, prepared, progress)
-            completed = _end(assessor.application, progress, prepared, result, context, stages.notes, started)
+            completed = _end(assessor.application, progress, prepared, result, context, stages, started)
     return completed, [known[row] for row in checked.valid.filter(~first)["row"]]
 
 
@@ -225,7 +225,7 @@ def _end(
     prepared: Prepared,
     result: AssessmentResult,
     context: pl.DataFrame,
-    notes: Mapping[str, str],
+    stages: StoredStages,
     started: float,
 ) -> int:
     """Give every job its report; a job of which every risk failed has failed. Returns how many completed."""
@@ -243,7 +243,8 @@ def _end(
         if not done:
             _fail(connection, group, "every risk failed: " + "; ".join(sorted(set(mine.failures["reason"]))))
             continue
-        results = report.site_report(mine, notes) | {
+        results = report.site_report(mine, stages.notes)
+        results |= stages.runs.statement(results["grid_id"], results["risk_types"]) | {
             "region": regions[uuid],
             "duration_seconds": seconds,
             "timestamp": stamp,

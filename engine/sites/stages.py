@@ -22,7 +22,8 @@ from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
 from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
 from engine.assess.wide import Frames
-from engine.io import batch_jobs, published_cells, site_results
+from engine.io import batch_jobs, published_cells, published_runs, site_results
+from engine.io.published_runs import RunsOfRows
 from engine.io.writers import Write, Writers
 from engine.reading import own_past
 
@@ -111,6 +112,7 @@ class Stage:
 class StoredStages:
     """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
 
+    runs    : those that made the hazard and AAL of the cells; by cell, unless `keep` takes the rows
     notes   : risk -> what its AAL must not be read for
     read_at : when the AAL of the cells was about to be read
     writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
@@ -126,6 +128,7 @@ class StoredStages:
     known_aal: pl.DataFrame
     hashes: pl.DataFrame
     read_at: datetime
+    runs: RunsOfRows
     notes: Mapping[str, str] = field(default_factory=dict)
     writers: Writers | None = None
     keep: Keep | None = None
@@ -153,10 +156,12 @@ class StoredStages:
         config = replace(config, calibrated=frozenset(risk for risk in risks if risk in told and told[risk].calibrated))
         known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
         missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
+        cells = sites["grid_id"].unique()
         return cls(
             connection=connection,
             config=config,
-            hazards=site_results.read_scores(connection, site_results.HAZARD, sites["grid_id"].unique(), risks, pairs),
+            runs=published_runs.read(connection, cells.to_list(), risks, apart=keep is None),
+            hazards=site_results.read_scores(connection, site_results.HAZARD, cells, risks, pairs),
             probabilities=site_results.read_scores(
                 connection, site_results.PROBABILITY, missed["grid_id"].unique(), risks, pairs
             ),

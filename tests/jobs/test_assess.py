@@ -285,6 +285,56 @@ def test_a_site_is_shown_as_a_table(both, capsys):
     assert said.strip().splitlines()[-1].startswith("job=ondemand_risk_calculation batch=")
 
 
+def test_figures_say_what_they_are_of_and_the_weakest_input_decides(both, tmp_path, capsys):
+    _, results = both
+    with psycopg.connect(results) as connection:  # drought is of a second run, typhoon of cells 1 and 2 too
+        connection.execute("UPDATE result_runs SET edition = '2025-12', baseline = '1991-2020'")
+        connection.execute(
+            "INSERT INTO result_runs (job_type, scope, edition, edition_checksum, source_fingerprint, baseline,"
+            " published_at) VALUES ('yearly', 'synthetic', '2025-11', repeat('0', 64), repeat('0', 64), '2021-2050',"
+            " '2026-01-02T03:04:05Z')"
+        )
+        connection.execute("UPDATE probability_results SET run_id = 2 WHERE risk_type = 'drought'")
+        connection.execute("UPDATE hazard_results SET run_id = 2 WHERE risk_type = 'typhoon' AND grid_id = 2")
+    said = "synthetic input: not a statement about any place"
+    (tmp_path / "asset.json").write_text(json.dumps(ASSET))
+    assert assess.main([*PLACE, "--asset", "asset.json", "--risks", "drought"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    [loss] = [line for line in lines if line.startswith("expected loss")]
+    assert f"KRW a year ({said}; index loss" in loss
+    assert "run 1, edition 2025-12, scope full" in lines
+    assert f"run 2, edition 2025-11, scope synthetic ({said})" in lines
+
+    # an assessment that reads none of its rows does not name it; a portfolio does as soon as one of its sites reads one
+    table = pl.DataFrame({"latitude": [35.0], "longitude": [127.0], "total_asset_value": [10**9]})
+    for longitude, numbers, scope, note in ((127.0, [1], "full", None), (127.1, [1, 2], "synthetic", said)):
+        more = table.with_columns(longitude=pl.lit(longitude))
+        pl.concat([table, more]).write_parquet(tmp_path / "sites.parquet")
+        assert assess.main(["--sites", "sites.parquet", "--out", "out", "--risks", "typhoon"]) in (0, 3)
+        summary = json.loads((tmp_path / "out" / "portfolio.json").read_text("utf-8"))
+        assert [*summary][:3] == ["scope", "scope_note", "runs"]
+        assert (summary["scope"], summary["scope_note"]) == (scope, note)
+        assert [run["run_id"] for run in summary["runs"]] == numbers
+        for name in FRAMES:
+            kept = pq.read_metadata(tmp_path / "out" / f"{name}.parquet").metadata
+            assert kept[b"scope"].decode() == scope
+            assert kept.get(b"scope_note", b"").decode() == (note or "")
+            assert json.loads(kept[b"runs"]) == summary["runs"]
+    assert summary["runs"][1] == {
+        "run_id": 2,
+        "edition": "2025-11",
+        "scope": "synthetic",
+        "baseline": "2021-2050",
+        "published_at": "2026-01-02T03:04:05.000Z",
+    }
+    [loss] = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("expected loss") and said in line
+    ]
+    [(stored,)] = rows(results, "SELECT results FROM batch_jobs WHERE job_type = 'ondemand_risk_calculation'")
+    assert (stored["scope"], stored["scope_note"]) == ("synthetic", said)
+    assert [run["run_id"] for run in stored["runs"]] == [1, 2]
+
+
 def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_said_once(both, tmp_path, caplog):
     content = "sep=;\n Latitude ;LONGITUDE;Total Asset Value;이름\n35,12;127,13;1000000000,0;본사\n;;;\n"
     (tmp_path / "loans.csv.gz").write_bytes(gzip.compress(content.encode("cp949")))

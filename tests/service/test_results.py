@@ -71,6 +71,40 @@ def test_a_cell_has_all_risks_scenarios_and_windows(client):
         assert len({(each["scenario"], each["time_period"]) for each in risk["windows"]}) == 12
 
 
+def test_an_answer_names_the_runs_of_its_rows_and_what_they_are_of(client, databases):
+    asked = at(LAND, risk_type="drought")
+    own = ["run_id", "edition", "scope", "baseline", "published_at"]
+    for path in ("probability", "hazard", "cell"):
+        body = client.get(f"/api/v1/{path}", params=asked).json()
+        assert (body["scope"], body["scope_note"]) == ("full", None), path
+        [run] = body["runs"]
+        assert [*run] == own
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        [number] = connection.execute(
+            "INSERT INTO result_runs (job_type, scope, edition, edition_checksum, source_fingerprint, baseline)"
+            " VALUES ('hazard', 'synthetic', 'mine', repeat('0', 64), repeat('0', 64), '') RETURNING run_id"
+        ).fetchone()
+        change = "UPDATE hazard_results SET run_id = %s WHERE risk_type = 'drought'"
+        connection.execute(change, [number])
+        try:
+            said = {
+                path: client.get(f"/api/v1/{path}", params=asked).json() for path in ("probability", "hazard", "cell")
+            }
+            window = client.get("/api/v1/hazard", params=asked | {"scenario_id": 4, "time_period": "long_term"}).json()
+        finally:
+            connection.execute(change, [run["run_id"]])
+            connection.execute("DELETE FROM result_runs WHERE run_id = %s", [number])
+    assert {path: body["scope"] for path, body in said.items()} == {
+        "probability": "full",
+        "hazard": "synthetic",
+        "cell": "synthetic",
+    }
+    assert said["hazard"]["scope_note"] == "synthetic input: not a statement about any place"
+    assert [each["run_id"] for each in said["hazard"]["runs"]] == [number]
+    assert [each["run_id"] for each in said["cell"]["runs"]] == [run["run_id"], number]
+    assert window["runs"] == said["hazard"]["runs"]
+
+
 def test_older_names_lead_to_the_same_results(client):
     older = client.get("/api/v1/hazard", params=at(LAND, risk_type="coastal_flood")).json()
     assert older == client.get("/api/v1/hazard", params=at(LAND, risk_type="sea_level_rise")).json()
