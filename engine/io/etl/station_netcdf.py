@@ -77,7 +77,7 @@ def _single(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable, tim
             shape = [1, *(variable.sizes[dimension] for dimension in longer)]
             found[str(key)] = xr.Variable((STATION, *longer), values.reshape(shape), variable.attrs)
         elif variable.size == 1 and str(key) != along:  # such as the level of the values
-            found[str(key)] = variable.to_base_variable().squeeze()
+            found[str(key)] = xr.Variable((), np.asarray(variable.values).ravel()[0], variable.attrs)
     return _assembled(found, latitude, longitude, along, time, data.attrs)
 
 
