@@ -139,6 +139,23 @@ def bounds(before: float, after: float, days: int = 50) -> tuple:
     return ("time", "two"), np.stack([starts + before, starts + after], axis=1), {}
 
 
+def level(name, key, value, unit, standard="", along=False, said=True) -> dict:
+    """Changes of a file by a coordinate of the level, along a dimension of its own or a scalar."""
+    units = {"pr": "mm/day", "hurs": "%", "ws": "m/s"}.get(name, "K")
+    attributes = {"units": unit, **({"standard_name": standard} if standard else {})}
+    coordinate = ((key,), np.atleast_1d(value), attributes) if along else ((), value, attributes)
+    own = {"coordinates": key} if said and not along else {}
+    dimensions = ("time", key, "lat", "lon") if along else ("time", "lat", "lon")
+    return {"name": name, key: coordinate, "dimensions": dimensions, "attributes": {"units": units, **own}}
+
+
+def spoilt(value: float) -> dict:
+    """Bounds of which one is wrong."""
+    dimensions, ends, attributes = bounds(-1.0, 0.0)
+    ends[7, 0] = value
+    return {"time": STEPS, "time_bnds": (dimensions, ends, attributes)}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -175,12 +192,73 @@ def bounds(before: float, after: float, days: int = 50) -> tuple:
         ({"name": "tp", "attributes": {"units": "m", "cell_methods": "time: mean"}}, r"tp is an amount \(m\) and"),
         ({"attributes": {"cell_methods": "time: maximum"}}, "pr stands for pr, but its cell_methods say maximum"),
         ({"name": "v", "attributes": {"standard_name": "air_temperature", "units": "K"}}, "holds none of tas, tasmax"),
+        (level("ta", "plev", 85000.0, "Pa"), r"ta lies at pressure 85000 Pa \(plev\), expected near the surface"),
+        (level("ta", "z", 850.0, "", "air_pressure"), r"ta lies at pressure 850 \(z\), expected near the surface"),
+        (level("hurs", "level", 500, "millibars", along=True), r"hurs lies at pressure 500 millibars \(level\)"),
+        (level("pr", "lev", [1000.0, 850.0], "hPa", along=True), "pr has 2 entries along lev, of pressure, expected"),
+        (level("tx", "lev", 60, "1", "atmosphere_hybrid_sigma_pressure_coordinate", True), "tx lies at model level 60"),
+        (level("ws", "height", 100.0, "m"), r"ws lies at height 100 m \(height\), expected 8 to 12 m above"),
+        (level("tas", "lev", 0.1, "km", "height", True), r"tas lies at height 0\.1 km \(lev\), expected 0 to 3 m"),
+        (level("tas", "depth", 0.05, "m"), r"tas lies at depth 0\.05 m \(depth\), expected 0 to 3 m above the ground"),
+        (level("tas", "height", 80.0, "m", said=False), r"tas lies at height 80 m \(height\)"),
+        ({"time": {"bounds": "none"}}, "bounds none of time cannot be used: there is no such variable; correct"),
+        (spoilt(np.nan), "bounds time_bnds of time cannot be used: 1 of their 100 values are missing; correct"),
+        (spoilt(9.96921e36), "time_bnds of time cannot be used: 1 of their 100 values are missing"),
+        (spoilt(-999.0), "time_bnds of time cannot be used: 1 of 50 steps are longer than a year"),
+        (
+            {"time": STEPS, "time_bnds": (("time", "three"), np.zeros((50, 3)))},
+            r"time_bnds of time cannot be used: they have the shape \(50, 3\), expected \(50, 2\)",
+        ),
+        ({"name": "tx", "attributes": {"cell_methods": "time: standard_deviation"}}, "tasmax, .* say standard_dev"),
+        ({"name": "tas", "attributes": {"cell_methods": "time: mean realization: variance"}}, "tas, .* say variance"),
+        ({"name": "t2m", "attributes": {"cell_methods": "time: median"}}, "t2m stands for tas, .* say median"),
+        ({"name": "pr", "attributes": {"cell_methods": "area: time: range"}}, "pr, .* say range: give the values"),
+        (
+            {"name": "v", "attributes": {"standard_name": "wind_speed", "cell_methods": "time: mode", "units": "m/s"}},
+            "cell_methods of v say mode: give the values themselves",
+        ),
+        ({"name": "tasmax", "attributes": {"standard_name": "air_temperature_anomaly"}}, "standard_name is air_temp"),
+        ({"name": "tas", "attributes": {"standard_name": "air_temperature standard_error"}}, "is air_temperature s"),
+        ({"name": "ta", "attributes": {"standard_name": "relative_humidity"}}, "tas, but its standard_name is rel"),
     ],
 )  # fmt: skip
 def test_what_a_file_really_is_stands_in_its_refusal(change, message, tmp_path):
     path = written(dataset(**change), tmp_path / "in.nc")
     with pytest.raises(EngineError, match=rf"in\.nc:? .*{message}"):
         opened_file(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        level("tas", "height", 2.0, "m", "height"),
+        level("hurs", "lev", 200.0, "cm", "height", along=True),
+        level("ws", "heightAboveGround", 10.0, "m", "height"),
+        level("ws", "height", 2.0, "m", said=False),  # as of a temperature beside it
+        level("tas", "p0", 1e5, "Pa", said=False),
+        level("pr", "height", 1.0, "m"),
+        {"name": "tas", "attributes": {"units": "K", "cell_methods": "time: mean (comment: range: of the day)"}},
+        {"name": "tas", "attributes": {"units": "K", "cell_methods": "time: mean realization: median"}},
+        {"name": "rr", "attributes": {"standard_name": "thickness_of_rainfall_amount"}},
+    ],
+)
+def test_levels_and_attributes_of_surface_data_are_accepted(change, tmp_path):
+    assert (opened_file(written(dataset(**change), tmp_path / "in.nc"))[:, :50] > -300).all()
+
+
+def test_the_level_of_a_single_place_is_looked_at_too(tmp_path):
+    change = level("ta", "plev", 85000.0, "Pa")
+    place = {"lat": ((), 49.0, {"units": "degrees_north"}), "lon": ((), 0.5, {"units": "degrees_east"})}
+    path = written(dataset(**change, **place, ta=("time", np.ones(50), change["attributes"])), tmp_path / "in.nc")
+    with pytest.raises(SchemaError, match=r"in\.nc: ta lies at pressure 85000 Pa \(plev\)"):
+        pieces(xr.open_dataset(path, decode_cf=False), tmp_path / "again.nc")
+
+
+def test_bounds_stored_the_other_way_round_are_read(tmp_path):
+    dimensions, ends, _ = bounds(-1.0, 0.0, days=51)
+    turned = {"time_bnds": (dimensions[::-1], ends.T), "time": STEPS}
+    time = pieces(dataset(days=51, **turned), tmp_path / "in.nc")["pr"].time
+    np.testing.assert_array_equal(time.to_numpy(), np.arange(51) - 0.5)
 
 
 def test_latitudes_of_a_gaussian_grid_are_called_that(tmp_path):

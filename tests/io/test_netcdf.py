@@ -181,6 +181,12 @@ def test_bytes_without_a_sign_keep_fill_and_limits():
     assert np.isnan(packed([-1, -5], np.int8, **stored)).tolist() == [True, False]
     assert np.isnan(packed([100, -56, -55], np.int8, valid_max=np.int8(-56), **stored)).tolist() == [0, 0, 1]
     assert packed([65535, 1], np.uint16, _Unsigned="false") == [-1, 1]
+    # without a scale the limits are stored with the other sign, too, unless their type is wider
+    unscaled = {"_Unsigned": "true", "valid_range": np.int8([0, -6])}
+    assert np.isnan(packed([0, 100, -56, -6, -5], np.int8, **unscaled)).tolist() == [0, 0, 0, 0, 1]
+    assert np.isnan(packed([100, -6, -5], np.int8, _Unsigned="true", valid_max=250.0)).tolist() == [0, 0, 1]
+    assert np.isnan(packed([65535, 1, 9], np.uint16, _Unsigned="false", valid_min=np.uint16(65535), valid_max=5)
+                    ).tolist() == [0, 0, 1]  # fmt: skip
 
 
 @pytest.mark.parametrize(("per", "times"), [(1.0, ""), (30.4, "per day")])
@@ -211,7 +217,12 @@ SPELLINGS = {
         -272.15: "K|k|kelvin|Kelvin|degK|degrees Kelvin",
         -155 / 9: "degF|F|degree_Fahrenheit|degrees F|°F",
     },
-    "m/s": {1.0: "m/s|m s-1|m s**-1|ms-1|m/sec", 1 / 3.6: "km/h|km h-1|kph", 1852 / 3600: "knots|kt|knot"},
+    "m/s": {
+        1.0: "m/s|m s-1|m s**-1|ms-1|m/sec",
+        1 / 3.6: "km/h|km h-1|kph|kmph|kmh|KMPH",
+        1852 / 3600: "knots|kt|knot",
+        0.44704: "mph",
+    },
     "%": {1.0: "%|percent|pct", 100.0: "1|fraction|"},
     "MJ/m2/day": {1.0: "MJ/m2/day|MJ m-2 d-1|MJ m-2", 0.0864: "W m-2|W/m2|W m**-2|W/m²", 1e-6: "J m-2|J m**-2 day-1"},
 }
@@ -231,6 +242,7 @@ def test_units_of_daily_data_are_read_in_the_spellings_of_udunits(stored):
         ("mm/day", "mm/month"), ("mm/day", "mm/year"), ("mm/day", "kg"), ("degC", "m"), ("%", "degree"), ("%", "rad"),
         ("MJ/m2/day", "MJ/m2/month"), ("mm/day", "0 mm"), ("mm/day", "9**9**9**9"), ("mm/day", "mm/"), ("m/s", "(m"),
         ("mm/day", "__import__('os')"), ("mm/day", "furlong"),
+        ("m/s", "kknots"), ("m/s", "mmph"), ("degC", "kK"), ("mm/day", "mm/kday"),
         ("mm/day", "knots"), ("degC", "degrees_north"), ("mm/day", "day as %Y%m%d"),
     ],
 )  # fmt: skip

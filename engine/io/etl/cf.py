@@ -38,6 +38,8 @@ _DEGREES = re.compile(r"(degrees?)?", re.I)
 _REMEDY = "bring it to a latitude-longitude lattice of one step first, such as cdo remapbil (remapcon for rain)"
 #: a time step of a series is a month or a year; longer bounds are those of a climatology, days
 _LONGEST_STEP = 367.0
+#: larger numbers are fills, whatever the unit: nanoseconds since 1970 are 2e18
+_NO_TIME = 1e20
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +121,46 @@ def stamps(data: xr.Dataset, dimension: str, file: str) -> xr.Variable:
     time = data.variables[key]
     numbers = packing.numbers(time, f"{file}: {key}")
     said = {"units": text(time.attrs, "units"), "calendar": text(time.attrs, "calendar") or "standard"}
-    held = str(time.attrs.get("climatology", time.attrs.get("bounds", ""))).strip()
-    bounds = data.variables.get(held)
-    if bounds is None or bounds.shape != (len(numbers), 2):
+    held = text(time.attrs, "climatology") or text(time.attrs, "bounds")
+    if not held:
         return xr.Variable((dimension,), numbers, said)
-    ends = np.sort(packing.numbers(bounds, f"{file}: {held}"), axis=1)
-    if not np.isfinite(ends).all():
-        return xr.Variable((dimension,), numbers, said)
+    ends, bounds = _ends(data, key, held, file), data.variables[held]
     own = {name: text(bounds.attrs, name) or said[name] for name in said}
     if own == said and ((numbers < ends[:, 0] - _slack(ends)) | (numbers > ends[:, 1] + _slack(ends))).any():
         raise SchemaError(
             f"{file}: stamps of {key} lie outside their bounds {held}; correct one of them, or remove the attribute"
             f" that names the bounds"
         )
-    longest = float(np.ptp(timeaxis.in_days(ends, own["units"], file), axis=1).max(initial=0.0))
-    if longest > _LONGEST_STEP:
+    steps = np.ptp(timeaxis.in_days(ends, own["units"], file), axis=1)
+    if (wide := steps > _LONGEST_STEP).any():
+        if not wide.all() and "climatology" not in time.attrs:
+            raise _no_bounds(f"{int(wide.sum())} of {len(steps)} steps are longer than a year", key, held, file)
         raise SchemaError(
-            f"{file}: a step of {key} stands for {longest / 365.25:.0f} years ({held}): a climatology, not a series"
+            f"{file}: a step of {key} stands for {steps.max() / 365.25:.0f} years ({held}): a climatology, not a series"
         )
     return xr.Variable((dimension,), ends.mean(axis=1), own)
+
+
+def _ends(data: xr.Dataset, key: str, held: str, file: str) -> Floats:
+    """(steps, 2) lower and upper end of the bounds `held` of a time, also of those stored as (2, steps)."""
+    time, bounds = data.variables[key], data.variables.get(held)
+    if bounds is None:
+        raise _no_bounds("there is no such variable", key, held, file)
+    steps = time.size
+    turned = bounds.shape == (2, steps) and (steps != 2 or (bounds.dims[1] == time.dims[0] != bounds.dims[0]))
+    if not turned and bounds.shape != (steps, 2):
+        raise _no_bounds(f"they have the shape {bounds.shape}, expected {(steps, 2)}", key, held, file)
+    ends = packing.numbers(bounds, f"{file}: {held}")
+    if bad := int((~(np.abs(ends) < _NO_TIME)).sum()):
+        raise _no_bounds(f"{bad} of their {ends.size} values are missing", key, held, file)
+    return np.asarray(np.sort(ends.T if turned else ends, axis=1))
+
+
+def _no_bounds(why: str, key: str, held: str, file: str) -> SchemaError:
+    return SchemaError(
+        f"{file}: bounds {held} of {key} cannot be used: {why}; correct them, or where the stamps alone tell the steps"
+        f" remove the attribute that names the bounds (ncatted -a bounds,{key},d,,)"
+    )
 
 
 def months(time: xr.Variable, file: str) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
-from engine.io.etl import cf, daily_files, daily_names, layout, packing, regular, timeaxis, units
+from engine.io.etl import cf, daily_files, daily_names, layout, levels, packing, regular, timeaxis, units
 from engine.io.etl.station_tables import PLAIN, TableOptions
 from engine.kernels.indices import DAYS_360, NOLEAP, STANDARD, DayAxis
 from engine.period import Years
@@ -205,7 +205,7 @@ def write_daily(
 def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool) -> list[_Piece]:
     pieces = []
     for name, key in daily_names.found(data, file).items():
-        cube = cf.cube(data, key, file)
+        cube = levels.surface_cube(data, key, name, file)
         held = cube.variable
         unit = str(held.attrs["units"]) if "units" in held.attrs else None
         found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)

@@ -42,6 +42,17 @@ _KNOWN = {
 }  # fmt: skip
 #: ERA5 calls the temperature at 2 m so, be it a mean, a maximum or a minimum
 _ANY_TEMPERATURE = ("t2m", "2t")
+#: what is no value of the variable itself: the spread along any dimension, along time also a part of the values
+_SPREAD = re.compile(
+    r"(?:\b\w+:\s*)+(standard_deviation|std_?dev|variance|range|root_mean_square|sum_of_squares)\b"
+    r"|\b(?:\w*time|t):\s*(?:\w+:\s*)*(median|mode|mid_range|\w*absolute_value\w*|mean_of_upper_decile)\b"
+)
+_REMARKS = re.compile(r"\([^)]*\)")
+#: standard names of other quantities, and of what CF keeps beside a quantity
+_OTHER = re.compile(
+    r".*anomaly.*|(tendency_of|change)_.*|(dew_point|wet_bulb|sea_surface|soil|brightness|virtual)_.*temperature"
+    r"|.*_of_gust|.* (standard_error|status_flag|number_of_observations|detection_minimum)"
+)
 _TIME_METHOD = re.compile(r"\btime:\s*(?:\w+:\s*)*(mean|sum|maximum|minimum|point)\b")
 
 
@@ -62,14 +73,45 @@ def found(data: xr.Dataset, file: str) -> dict[str, str]:
             if str(key).lower() in known.names:
                 if _method(variable) not in ("", known.method):
                     raise SchemaError(f"{file}: {key} stands for {name}, but its cell_methods say {_method(variable)}")
+                check(variable, str(key), name, file)
                 named.setdefault(name, []).append(str(key))
             elif _is_marked(str(key), variable, known):
+                if str(key).lower() in _ANY_TEMPERATURE:
+                    check(variable, str(key), name, file)
                 marked.setdefault(name, []).append(str(key))
     chosen = marked | named
     for name, keys in chosen.items():
         if len(keys) > 1:
             raise SchemaError(f"{file}: {' and '.join(keys)} can both be {name}; leave one out (ncks -x -v {keys[1]})")
+    if not chosen:
+        _refuse_spread(data, file)
     return {name: chosen[name][0] for name in _KNOWN if name in chosen}
+
+
+def check(variable: xr.Variable, key: str, name: str, file: str) -> None:
+    """Refuse a variable, known as the daily variable `name`, that its attributes call another quantity."""
+    if spread := _spread(variable):
+        raise SchemaError(
+            f"{file}: {key} stands for {name}, but its cell_methods say {spread}: give the values themselves"
+        )
+    standard = cf.text(variable.attrs, "standard_name").lower()
+    others = {other for known in _KNOWN.values() for other in known.standard_names} - {*_KNOWN[name].standard_names}
+    if standard in others or _OTHER.fullmatch(standard):
+        raise SchemaError(f"{file}: {key} stands for {name}, but its standard_name is {standard}")
+
+
+def _refuse_spread(data: xr.Dataset, file: str) -> None:
+    """Of a file in which no variable is known, say that one would be if it were no spread."""
+    standard_names = {name for known in _KNOWN.values() for name in known.standard_names}
+    for key, variable in data.variables.items():
+        if (spread := _spread(variable)) and cf.text(variable.attrs, "standard_name").lower() in standard_names:
+            raise SchemaError(f"{file}: cell_methods of {key} say {spread}: give the values themselves")
+
+
+def _spread(variable: xr.Variable) -> str:
+    """The method by which values are no mean, sum, maximum or minimum; "" for none."""
+    found = _SPREAD.search(_REMARKS.sub("", cf.text(variable.attrs, "cell_methods").lower()))
+    return "" if found is None else found[1] or found[2]
 
 
 def _is_marked(key: str, variable: xr.Variable, known: _Known) -> bool:
@@ -77,7 +119,7 @@ def _is_marked(key: str, variable: xr.Variable, known: _Known) -> bool:
     method = _method(variable)
     if key.lower() in _ANY_TEMPERATURE:
         return known.standard_names == _TEMPERATURE and (method or MEAN) == known.method
-    if cf.text(variable.attrs, "standard_name").lower() not in known.standard_names:
+    if cf.text(variable.attrs, "standard_name").lower() not in known.standard_names or _spread(variable):
         return False
     return (method or ("" if known.standard_names == _TEMPERATURE else MEAN)) == known.method
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
-from engine.io.etl import cf, containers, daily_names, hdf5, packing, regular, timeaxis, units
+from engine.io.etl import cf, containers, daily_names, hdf5, levels, packing, regular, timeaxis, units
 from engine.variables import Variable
 
 Float32 = NDArray[np.float32]
@@ -99,7 +99,10 @@ def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Fiel
     raises : SchemaError naming the file, what was found and what was expected
     """
     with dataset(path) as data:
-        cube = cf.cube(data, _element(data, variable, path.name), path.name)
+        key, name = _element(data, variable, path.name), _ALSO.get(variable.element.lower(), "")
+        if name:
+            daily_names.check(data.variables[key], key, name, path.name)
+        cube = levels.surface_cube(data, key, name, path.name) if name else cf.cube(data, key, path.name)
         held = cube.variable
         if len(cube.axes) != 3:
             raise SchemaError(f"{path.name}: {variable.element} is a list of places, expected latitudes and longitudes")

@@ -108,7 +108,7 @@ class Packing:
         if scale == 0.0:
             raise SchemaError(f"{name}: its scale_factor is 0")
         fills = np.concatenate([_numbers(attributes, key, name) for key in ("_FillValue", "missing_value")])
-        limits = tuple(_limits(attributes, kind, packed, name))
+        limits = tuple(_limits(attributes, kind, packed or wrapped, name))
         return cls(name, kind, wrapped, packed, scale, offset, fills, limits)
 
     def stored(self, variable: xr.Variable, part: tuple[slice, ...]) -> NDArray[Any]:
@@ -168,10 +168,10 @@ class Packing:
 
 
 def _limits(
-    attributes: Mapping[Any, Any], kind: np.dtype[Any], packed: bool, name: str
+    attributes: Mapping[Any, Any], kind: np.dtype[Any], changed: bool, name: str
 ) -> Iterator[tuple[float, float, bool]]:
-    """`valid_range`, `valid_min` and `valid_max`. Of packed data they speak of stored values, unless their type is
-    wider than that of the data (NetCDF Users' Guide, attribute conventions)."""
+    """`valid_range`, `valid_min` and `valid_max`. Of data that are packed or have `_Unsigned` (`changed`) they speak of
+    stored values, unless their type is wider than that of the data (NetCDF Users' Guide, attribute conventions)."""
     for key in ("valid_range", "valid_min", "valid_max"):
         given = _numbers(attributes, key, name)
         if not len(given):
@@ -181,7 +181,7 @@ def _limits(
         low, high = given[0] if key != "valid_max" else -np.inf, given[-1] if key != "valid_min" else np.inf
         own = np.asarray(attributes[key]).dtype
         wider = own.kind == "f" and (kind.kind in "iu" or own.itemsize > kind.itemsize)
-        yield float(low), float(high), packed and not wider
+        yield float(low), float(high), changed and not wider
 
 
 def _one(attributes: Mapping[Any, Any], key: str, rest: float, name: str) -> float:

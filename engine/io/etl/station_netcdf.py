@@ -76,6 +76,8 @@ def _single(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Variable, tim
             longer = [dimension for dimension in variable.dims if dimension == along or variable.sizes[dimension] > 1]
             shape = [1, *(variable.sizes[dimension] for dimension in longer)]
             found[str(key)] = xr.Variable((STATION, *longer), values.reshape(shape), variable.attrs)
+        elif variable.size == 1 and str(key) != along:  # such as the level of the values
+            found[str(key)] = xr.Variable((), np.asarray(variable.values).ravel()[0], variable.attrs)
     return _assembled(found, latitude, longitude, along, time, data.attrs)
 
 
@@ -87,7 +89,7 @@ def _row_of_lattice(data: xr.Dataset, latitude: xr.Variable, longitude: xr.Varia
     for key, each in data.variables.items():
         if along <= set(each.dims):
             variables[str(key)] = xr.Variable((name, *each.dims), np.asarray(each.values)[None], each.attrs)
-        elif each.ndim:
+        else:
             variables[str(key)] = each.to_base_variable()
     variables[name] = xr.Variable((name,), np.atleast_1d(fixed.values), fixed.attrs)
     return xr.Dataset(variables, attrs=data.attrs)

@@ -46,7 +46,9 @@ _FOLDED = {
         "MJ/m2/month", "MJ/m2/mon", "MJ m-2 month-1", "MJ m-2 mon-1",
         "day", "days", "d", "hour", "hours", "h", "second", "seconds", "s", "percent",
     )
-}  # fmt: skip
+} | {"kmph": "km/h", "kmh": "km/h", "kph": "km/h"}  # fmt: skip
+#: units that a prefix makes sense of: to pint `kmph` is a thousand miles per hour
+_WITH_PREFIX = {"meter", "gram", "liter", "second", "joule", "watt", "calorie"}
 #: what climate data are measured in: rain in furlongs is a mistake
 _USUAL = {
     "meter", "inch", "gram", "liter", "second", "minute", "hour", "day", "calendar_month", "joule", "watt", "calorie",
@@ -82,7 +84,10 @@ def _conversion(text: str, target: str) -> tuple[float, float] | None:
     if quantity is None:
         return None
     registry = _registry()
-    bases = {registry.parse_unit_name(name)[0][1] for name, _ in quantity.unit_items()}
+    parsed = [registry.parse_unit_name(name)[0] for name, _ in quantity.unit_items()]
+    bases = {base for _, base, _ in parsed}
+    if any(prefix and base not in _WITH_PREFIX for prefix, base, _ in parsed):
+        return None
     if not bases <= (_USUAL | _OF_WIND if target == "m/s" else _USUAL):
         return None
     wanted = registry.Quantity(Fraction(1), target)
