@@ -143,11 +143,11 @@ def _common_step(axes: Sequence[NDArray[np.float64]]) -> float | None:
         return None
     longest = max(float(axis[-1] - axis[0]) for axis in axes)
     for error in _ERRORS:
-        rough = reduce(lambda a, b: _common(a, b, error), gaps.tolist())
+        rough: float = reduce(lambda a, b: _common(a, b, error), gaps.tolist())
         step = longest / round(longest / rough)  # the longest distance has the least of the rounding
         off = [np.abs((axis - axis[0]) - np.rint((axis - axis[0]) / step) * step).max() for axis in axes]
         if max(off) <= 4 * error < step / 4:
-            short = round(step, 6)
+            short = float(round(step, 6))
             return short if abs(short - step) * longest <= error * step else step
     return None
 
