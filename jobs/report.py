@@ -20,11 +20,13 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import polars as pl
 import psycopg
 
 from engine import settings
 from engine.errors import EngineError, SettingsError, SourceError
-from engine.io import catalog, postgres, published
+from engine.grid import GridDefinition
+from engine.io import catalog, postgres, published, site_inputs
 from engine.io.embedded import EmbeddedServer
 from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
 from engine.report import maps, page, places
@@ -66,9 +68,10 @@ def _run(args: argparse.Namespace) -> int:
         figures = page.read_figures(results)
         if not figures:
             raise EngineError(f"{results.where} holds no result of run {results.run['run_id']}")
-        cells = max((each.cells for each in figures.values()), key=len)
-        frame = maps.frame_of(cells)
+        places_of = [each.cells.select("grid_id", "latitude", "longitude") for each in figures.values()]
+        cells = pl.concat(places_of).unique("grid_id").sort("grid_id")
         climate = stack.enter_context(closing(postgres.connect(warehouse))) if warehouse else None
+        frame = maps.frame_of(cells, _lattice(climate) if climate else None)
         regions = None
         if frame is not None:
             regions = places.of_warehouse(climate, frame.step) if climate else None
@@ -163,6 +166,15 @@ def _edition(results: Results, file: str | None) -> Edition | None:
     if file is not None:
         raise SettingsError(f"--edition {file}: its figures are not those of run {results.run['run_id']}")
     return None
+
+
+def _lattice(climate: psycopg.Connection) -> GridDefinition | None:
+    """Of the warehouse; None where it was not filled by the loaders."""
+    with postgres.failures("reading grid_definition", SourceError):
+        known = site_inputs.has_table(climate, "grid_definition")
+        if not known or climate.execute("SELECT count(*) FROM grid_definition").fetchone() == (0,):
+            return None
+    return site_inputs.grid_definition(climate)
 
 
 def _fingerprint(climate: psycopg.Connection) -> str:

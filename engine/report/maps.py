@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise, product
 
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from engine import picture
-from engine.grid import TURN, from_the_west
+from engine.grid import TURN, GridDefinition, from_the_west
 from engine.picture import NO_VALUE, SCALES, Scale
 
 Lines = Sequence[Sequence[Sequence[float]]]
@@ -25,6 +26,10 @@ DIVERGING = ("#542788", "#998ec3", "#d8daeb", "#f7f7f7", "#fee0b6", "#f1a340", "
 _WIDTH = 1000.0
 _CLASSES = 7
 _MARGIN = 0.02
+#: of a coordinate, degrees: six digits, or single precision
+_ERRORS = (5e-7, 8e-6)
+#: a step found from the cells that needs more is no lattice: places at random
+_PIXELS = 30_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Frame:
     """The part of the lattice that holds the results, and a margin of empty cells.
 
     west, north : outer edge of the north-western cell, degrees; step: degrees
+    stated      : False where the step was found from the cells alone: those of the run may be smaller
     """
 
     west: float
@@ -57,6 +63,7 @@ class Frame:
     step: float
     n_lat: int
     n_lon: int
+    stated: bool = True
 
     @property
     def width(self) -> float:
@@ -103,21 +110,57 @@ class Frame:
         return "".join(parts)
 
 
-def frame_of(cells: pl.DataFrame) -> Frame | None:
-    """The lattice of these cells, found from their coordinates; None when they are too few to show one.
+def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None) -> Frame | None:
+    """The part of the lattice that holds these cells; None when they are too few to show one, or lie on none.
 
-    cells : columns latitude, longitude
+    cells   : columns grid_id, latitude, longitude
+    lattice : of the warehouse; counts where every cell is one of its own. Else the greatest step that all cells lie on
     """
     axes = [np.unique(np.round(cells[name].to_numpy(), 6)) for name in ("latitude", "longitude")]
     axes[1] = from_the_west(axes[1])
-    steps = [float(np.diff(axis).min()) for axis in axes if len(axis) > 1]
-    if not steps:
+    stated = lattice is not None and _holds(lattice, cells)
+    step = lattice.step if lattice is not None and stated else _common_step(axes)
+    if step is None or all(len(axis) == 1 for axis in axes):
         return None
-    step = round(min(steps), 6)
     n_lat, n_lon = (round((axis[-1] - axis[0]) / step) + 1 for axis in axes)
+    if not stated and n_lat * n_lon > _PIXELS:
+        return None
     margin = 1 + round(_MARGIN * max(n_lat, n_lon))
     edge = (margin + 0.5) * step
-    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin)
+    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin, stated)
+
+
+def _holds(lattice: GridDefinition, cells: pl.DataFrame) -> bool:
+    """Whether every cell has the number that the lattice gives its place: another warehouse's does not count."""
+    latitude, longitude = (cells[name].to_numpy() for name in ("latitude", "longitude"))
+    return np.array_equal(lattice.locate(latitude, longitude), cells["grid_id"].to_numpy())
+
+
+def _common_step(axes: Sequence[NDArray[np.float64]]) -> float | None:
+    """The greatest step of which all distances along (n,) ascending axes are multiples; None without one."""
+    gaps = np.unique(np.concatenate([np.diff(axis) for axis in axes]))
+    if not gaps.size:
+        return None
+    longest = max(float(axis[-1] - axis[0]) for axis in axes)
+    for error in _ERRORS:
+        rough: float = reduce(lambda a, b: _common(a, b, error), gaps.tolist())
+        step = longest / round(longest / rough)  # the longest distance has the least of the rounding
+        off = [np.abs((axis - axis[0]) - np.rint((axis - axis[0]) / step) * step).max() for axis in axes]
+        if max(off) <= 4 * error < step / 4:
+            short = float(round(step, 6))
+            return short if abs(short - step) * longest <= error * step else step
+    return None
+
+
+def _common(first: float, second: float, error: float) -> float:
+    """Euclid's greatest common divisor of two distances between coordinates of that error."""
+    large, small = max(first, second), min(first, second)
+    while True:
+        times = round(large / small)
+        rest = abs(large - times * small)
+        if rest <= 2 * error * (1 + times):
+            return small
+        large, small = small, rest
 
 
 def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: Scale) -> Map:

@@ -14,7 +14,10 @@ def percent(value: float | None, digits: int = 3) -> str:
     if value == 0:
         return "0"
     scaled = 100 * value
-    return f"{scaled:.{digits}g}" if abs(scaled) < 10**digits else f"{scaled:,.0f}"
+    if digits < 3 and 99 < abs(scaled) < 100:  # nearly all is not all: 99.6
+        return f"{scaled:.1f}".removesuffix(".0")
+    text = f"{scaled:.{digits}g}"
+    return f"{scaled:,.0f}" if abs(float(text)) >= 10**digits else text  # what rounds up to 100 is not "1e+02"
 
 
 def ratio(value: float | None) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.grid import GridDefinition
 from engine.picture import SCALES
 from engine.report import change, maps, words
 from engine.report.figures import RiskFigures
@@ -117,6 +118,39 @@ def test_a_map_goes_on_across_the_date_line_with_its_lines():
     assert frame.path([[[177.5, -15.5], [180.0, -18.5]]]) == f"M0.0 0.0L500.0 {frame.height:.1f}"
 
 
+def test_a_pixel_is_a_cell_of_the_lattice_however_far_apart_the_cells_are():
+    lattice = GridDefinition(47.0, 8.0, 20, 30, 0.1, 2021, 2100)
+    two = pl.DataFrame({"latitude": [47.3, 48.5], "longitude": [8.5, 9.7]})
+    numbers = lattice.locate(two["latitude"].to_numpy(), two["longitude"].to_numpy())
+    frame = maps.frame_of(two.with_columns(grid_id=pl.Series(numbers)), lattice)
+    assert (frame.step, frame.stated, frame.n_lat) == (0.1, True, 13 + 2)
+    other = maps.frame_of(two.with_columns(grid_id=pl.Series(numbers + 1)), lattice)  # another warehouse's lattice
+    assert (other.step, other.stated) == (1.2, False)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "step"),
+    [
+        ([47.0, 47.3, 47.7], 0.1),
+        ([47.0, 47.000833, 47.0025, 47.835], 0.000833),
+        ([round(i / 3, 6) for i in (0, 2, 5, 100, 107)], 0.333333),
+        ([float(np.float32(36 + 0.1 * i)) for i in (1, 3, 6, 14)], 0.1),
+        ([47.0, 47.05, 47.15, 52.155], 0.005),
+        ([47.123457, 47.291041, 51.739219, 49.316308, 48.000013], None),  # at random
+    ],
+)
+def test_a_lattice_found_from_cells_moves_none(latitude, step):
+    cells = pl.DataFrame({"latitude": latitude, "longitude": [8.0 + 60 * step if step else 9.19283] * len(latitude)})
+    cells = cells.vstack(pl.DataFrame({"latitude": latitude[:1], "longitude": [8.0]}))
+    frame = maps.frame_of(cells)
+    if step is None:
+        assert frame is None
+        return
+    assert frame.step == pytest.approx(step, abs=2e-6)
+    rows = (frame.north - cells["latitude"].to_numpy()) / frame.step - 0.5
+    assert np.abs(rows - np.rint(rows)).max() < 0.05
+
+
 def test_change_is_of_common_cells_and_against_the_error_of_the_difference():
     now = figures([0.010, 0.020, 0.03, None], error=[0.003, 0.001, 0.001, None])
     then = figures([0.005, 0.010, 0.03, 0.09], error=[0.004, 0.001, 0.001, 0.001])
@@ -163,3 +197,9 @@ def test_small_figures_are_not_rounded_to_nothing():
         "50",
         "12,300",
     ]
+
+
+def test_a_share_of_nearly_all_is_written_as_a_number():
+    shares = (0.985, 0.991, 0.99625, 0.9996, 1.0, -0.997, 1.234)
+    assert [words.percent(value, 2) for value in shares] == ["98", "99.1", "99.6", "100", "100", "-99.7", "123"]
+    assert [words.percent(value) for value in (0.9996, 9.996, 99.99)] == ["100", "1,000", "9,999"]

@@ -319,11 +319,50 @@ def test_an_assessment_runs_to_the_end(page):
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
     told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
-    expect(page.locator("#outcome h3")).to_contain_text(re.compile(told))
+    expect(page.locator("#outcome .loss")).to_contain_text(re.compile(told))
     headings = page.locator("#outcome thead th").all_inner_texts()
     assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
     words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
     assert words <= {"minimal", "low", "moderate", "high", "critical"}
+
+
+def test_an_assessment_names_what_it_is_of_and_goes_when_another_is_chosen(page):
+    def assess():
+        page.click("#site button")
+        expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
+
+    def gone():
+        expect(page.locator("#outcome")).to_be_empty()
+        expect(page.locator("#step")).to_be_empty()
+        expect(page.locator("#progress")).to_be_hidden()
+
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    page.select_option("#scenario", "4")
+    page.select_option("#period", "long_term")
+    assess()
+    told = f"{LAND[0]} N, {LAND[1]} E, SSP5-8.5, 2081–2100"
+    expect(page.locator("#outcome h3")).to_contain_text(told)
+    page.select_option("#risk", "drought")  # all risks are assessed: this one is no other site
+    expect(page.locator("#place")).to_contain_text("drought at")
+    expect(page.locator("#outcome h3")).to_contain_text(told)
+    page.select_option("#scenario", "2")
+    gone()
+    assess()
+    page.select_option("#period", "mid_term")
+    gone()
+    assess()
+    page.locator("#map").click(position={"x": 100, "y": 100})
+    gone()
+    assess()
+    page.fill("#lat", str(LAND[0] + 0.01))  # typed, and not yet shown
+    gone()
+    page.click("#site button")
+    page.select_option("#scenario", "1")  # while it runs
+    gone()
+    page.wait_for_timeout(1000)
+    gone()
 
 
 def test_a_fault_is_told_where_it_was_made(page):

@@ -17,7 +17,7 @@ const WARNINGS = {
   observed: "Observed record: what was measured, no projection.",
 };
 const METHODS = { kde: "kernel density", count: "counts of samples", not_exposed: "nothing: the cell is not exposed" };
-let meta = null, cell = null, painted = 0, asked = 0, sent = 0, painting = new AbortController();
+let meta = null, cell = null, painted = 0, asked = 0, sent = 0, assessed = null, painting = new AbortController();
 
 class Refused extends Error {}
 
@@ -84,6 +84,7 @@ function fit() {
 
 async function paint() {
   fit();
+  forget();
   painting.abort(); // of the layer that nobody waits for any more
   painting = new AbortController();
   const ticket = ++painted, chosen = `${$("quantity").value}/${$("risk").value}?scenario_id=${$("scenario").value}&time_period=${$("period").value}`;
@@ -130,6 +131,7 @@ function legend() {
 
 async function chosen(lat, lon) {
   [$("lat").value, $("lon").value] = [lat.toFixed(4), lon.toFixed(4)];
+  forget();
   const ticket = ++asked;
   try {
     const found = await (await ask(`/api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
@@ -248,8 +250,22 @@ function request() {
   return body;
 }
 
+// What an assessment is of, as it is chosen now
+const subject = () => JSON.stringify([number("lat"), number("lon"), $("scenario").value, $("period").value]);
+
+// An assessment of another place, scenario or period than the chosen is shown no more, nor waited for
+function forget() {
+  if (assessed === null || assessed === subject()) return;
+  assessed = null;
+  sent += 1;
+  $("outcome").replaceChildren();
+  $("step").textContent = "";
+  $("progress").hidden = true;
+}
+
 async function assess(event) {
   event.preventDefault();
+  assessed = subject();
   const ticket = ++sent, isOurs = () => ticket === sent; // until the next is sent
   const tell = (text) => { if (isOurs()) $("step").textContent = text; };
   $("outcome").replaceChildren();
@@ -261,7 +277,8 @@ async function assess(event) {
     const answer = await ask("/api/v1/risk-assessment/calculate", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request()),
     });
-    follow((await answer.json()).request_id, tell, isOurs);
+    const { request_id } = await answer.json();
+    if (isOurs()) follow(request_id, tell, isOurs);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     tell(error.message);
@@ -299,12 +316,16 @@ function outcome(results) {
   const loss = missing(pair.aal.total_expected_loss) ? "No expected loss: it needs an asset value"
     : `Over ${of(priced)}: expected loss ${money(pair.aal.total_expected_loss)} KRW a year${notes.length ? ` (${notes.join("; ")})` : ""}`;
   box.replaceChildren();
-  made(box, "h3", loss);
+  // of the chosen: one of anything else is not ours any more
+  const scenario = meta.scenarios.find((each) => String(each.scenario_id) === $("scenario").value);
+  const period = meta.periods.find((each) => each.name === $("period").value);
+  made(box, "h3", `${place(results.latitude, results.longitude)}, ${scenario.name}, ${period.first}–${period.last}`);
+  made(box, "p", `${loss}.`, { class: "loss" });
   made(box, "p", `Risk index ${figure(whole.mean_risk_index, 1)} of 100, ${level(whole.risk_level)}: mean of ${of(scored.length)}, whatever the asset is worth.`);
   const filled = building.imputed_fields.length ? `, assumed: ${building.imputed_fields.map(words).join(", ")}` : "";
   const source = { caller: "this form", database: "the register" }[building.building_source] ?? "defaults";
   const away = results.cell_basis === "nearest" ? ` The site's own cell has no results: those of the nearest are taken, ${(results.cell_distance_m / 1000).toFixed(1)} km away.` : "";
-  made(box, "p", `${place(results.latitude, results.longitude)}; building from ${source}${filled}.${away}`);
+  made(box, "p", `Building from ${source}${filled}.${away}`);
   const table = made(box, "table"), head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
   const headings = ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level", "Risk index 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Value-weighted score 0–100"];
   for (const name of headings) made(head, "th", name, { scope: "col" });
@@ -332,6 +353,7 @@ $("goto").addEventListener("submit", (event) => {
   else tellPlace("A coordinate is two numbers, such as 37.5665 and 126.978.");
 });
 $("known").addEventListener("change", () => { $("building").hidden = $("building").disabled = !$("known").checked; });
+for (const id of ["lat", "lon"]) $(id).addEventListener("input", forget);
 $("site").addEventListener("submit", assess);
 $("keyform").addEventListener("submit", (event) => {
   event.preventDefault();
