@@ -64,12 +64,10 @@ def read(path: Path) -> pl.DataFrame:
 
 
 def _workbook(path: Path) -> pl.DataFrame:
-    try:
+    if not path.exists():
+        raise FileNotFoundError(path)
+    with reading(path, (ValueError,)):  # polars' own on a workbook without a sheet
         frame = pl.read_excel(path, engine="calamine", infer_schema_length=None)
-    except FileNotFoundError:
-        raise
-    except Exception as err:  # the reader's own kinds
-        raise SchemaError(f"{path.name} cannot be read as a workbook: {str(err).splitlines()[0]}") from err
     return frame.rename({column: column.strip() for column in frame.columns})
 
 
