@@ -77,10 +77,12 @@ def by_cell(values: ArrayLike, what: str) -> Array:
 def alike(**inputs: ArrayLike) -> list[Array]:
     """`numbers` of inputs that belong together value by value; named dimensions follow the order of the first.
 
-    raises : ValueError when two inputs name different dimensions
+    raises : ValueError when two inputs name different dimensions, or have other labels along one: they would be put
+             together by position
     """
     order: tuple[str, ...] = ()
     arrays = []
+    labels: dict[str, Array] = {}
     for what, values in inputs.items():
         array, names = numbers(values, what), _dimensions(values)
         if len(names) == array.ndim > 1:
@@ -88,6 +90,9 @@ def alike(**inputs: ArrayLike) -> list[Array]:
             if sorted(names) != sorted(order):
                 raise ValueError(f"{what} has the dimensions {', '.join(names)}, the others {', '.join(order)}")
             array = array.transpose([names.index(name) for name in order])
+        for name, found in _labels(values, names).items():
+            if not np.array_equal(found, labels.setdefault(name, found)):
+                raise ValueError(f"{what} has other labels along {name} than the inputs before it: align them first")
         arrays.append(array)
     return arrays
 
@@ -119,6 +124,12 @@ def _dimensions(values: object) -> tuple[str, ...]:
     """Names of the dimensions of a labelled array (`dims` of xarray, `dimensions` of NetCDF libraries)."""
     names = getattr(values, "dims", getattr(values, "dimensions", ()))
     return tuple(map(str, names)) if isinstance(names, tuple) else ()
+
+
+def _labels(values: object, names: Iterable[str]) -> dict[str, Array]:
+    """Labels of the dimensions that have some."""
+    coordinates: Any = getattr(values, "coords", {})
+    return {name: np.asarray(coordinates[name]) for name in names if name in coordinates}
 
 
 def _rank(values: object, name: str) -> int:

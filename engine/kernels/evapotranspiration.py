@@ -54,9 +54,8 @@ def reference_evapotranspiration(
     raises    : ValueError when shapes disagree, a latitude leaves -90..90 or a month 1..12, an elevation is on no land,
                 or a value cannot be the mean of a month (`engine.kernels.limits`); the message counts them
     source    : Allen et al. (1998), FAO Irrigation and Drainage Paper 56, equations 6, 7, 8, 11-13, 21, 37-40, 47.
-                Without tmin and tmax the result is low, the more the larger the daily range of temperature: 2.5 % at
-                Seoul, 9 % a year and 25 % in winter in a dry continental climate; soil heat flux 0; rs / rso kept in
-                0.33..1
+                Without tmin and tmax the result is low, the more the larger the daily range of temperature: at Fallon,
+                Nevada, 9 % in January and 5 % in May; soil heat flux 0; rs / rso kept in 0.33..1
     """
     if (tmin is None) != (tmax is None):
         raise ValueError("tmin and tmax go together: give both or neither")

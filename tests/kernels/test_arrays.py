@@ -151,6 +151,18 @@ def test_inputs_that_belong_together_are_brought_to_the_order_of_the_first():
         kernels.fire_weather_index(first, *named[:2], named[2].rename(cell="place"))
 
 
+def test_inputs_whose_labels_differ_are_not_put_together_by_position():
+    air, humidity, wind, rain, _ = climate()
+    here = {"cell": np.arange(len(air))}
+    named = [xr.DataArray(each, dims=("cell", "time"), coords=here) for each in (air, humidity, wind)]
+    upside_down = xr.DataArray(rain, dims=("cell", "time"), coords={"cell": here["cell"][::-1]})
+    with pytest.raises(ValueError, match="rn has other labels along cell"):
+        kernels.fire_weather_index(*named, upside_down)
+    without = xr.DataArray(rain, dims=("cell", "time"))
+    expected = kernels.fire_weather_index(air, humidity, wind, rain)
+    np.testing.assert_array_equal(kernels.fire_weather_index(*named, without), expected)
+
+
 YEARS = list(range(1991, 2021))
 
 

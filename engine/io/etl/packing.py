@@ -16,14 +16,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError
-from engine.io.etl.units import HIGHEST
+from engine.io.etl.units import HIGHEST, LOWEST
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: what providers write for "missing" beside the attributes: -999, -9990, 9.97e36, 1e20
-_LOWEST = -900.0
 #: set on a variable whose compression cannot be undone here: what is lacking
 UNREADABLE = "unreadable"
 #: how compilers of C and of CDL mark the type of a number
@@ -53,9 +51,9 @@ def unpacked(
     block: Float32 = raw.astype(np.float32, copy=False)
     if packing.packed:
         block = (raw * packing.scale + packing.offset).astype(np.float32)
-    good = block > np.float32(_LOWEST)  # not NaN
+    good = block > np.float32(LOWEST)  # not NaN
     good &= block <= np.float32(ceiling)
-    packing.mask(raw, block, good, _LOWEST, ceiling)
+    packing.mask(raw, block, good, LOWEST, ceiling)
     return block, np.logical_not(good, out=good)
 
 

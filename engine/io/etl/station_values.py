@@ -20,8 +20,6 @@ SUNSHINE = "sunshine"
 #: daily variable by its CF name -> unit it is computed in, and that of a column whose header states none
 UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hurs": "%", "sfcWind": "m/s",
          "rsds": "MJ/m2/day", SUNSHINE: "h"}  # fmt: skip
-#: values at or below and above are codes of missing values, as in NetCDF files
-_LOWEST, _HIGHEST = np.float32(-900.0), np.float32(1e6)
 
 
 def converted(found: pl.Series, name: str, unit: str | None, override: str | None, path: Path) -> pl.Series:
@@ -37,7 +35,8 @@ def converted(found: pl.Series, name: str, unit: str | None, override: str | Non
         told = units.daily_conversion(name, UNITS[name], UNITS[name] if unit is None else unit, override, path.name)
         factor, offset = told.factor, told.offset
     values = found.cast(pl.Float32).fill_null(np.nan).to_numpy()
-    values = np.where((values > _LOWEST) & (values <= _HIGHEST), values, np.float32(np.nan))
+    believed = (values > np.float32(units.LOWEST)) & (values <= np.float32(units.HIGHEST))
+    values = np.where(believed, values, np.float32(np.nan))
     if factor != 1.0:
         values = values * np.float32(factor)
     if offset != 0.0:

@@ -23,8 +23,8 @@ from engine.variables import VARIABLES, Variable
 Floats = NDArray[np.float64]
 Times = Literal["", "days", "per day"]
 
-#: the largest number that is taken as a value, not as a code for "missing"
-HIGHEST = 1e6
+#: numbers above the first and up to the second are values; others are what providers write for "missing": -999, 1e20
+LOWEST, HIGHEST = -900.0, 1e6
 #: MJ/m2/day above the atmosphere, FAO-56: 24 * 60 * 0.0820
 _SOLAR = 118.08
 
