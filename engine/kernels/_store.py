@@ -26,11 +26,11 @@ log = logging.getLogger("engine")
 OFF = "off"
 #: folders of other versions that are kept beside the one in use
 KEEP_OTHERS = 3
-#: seconds that a process waits for another one to compile before it compiles for itself
-PATIENCE = 300.0
 _KEY_FORM = re.compile("[0-9a-f]{16}")
 _MAGIC = b"climate-risk-engine kernel 1\n"
 _HEAD = len(_MAGIC) + 32
+#: seconds that this process waits for another one to compile before it compiles for itself
+_patience = 300.0
 
 
 def roots(chosen: str | None) -> list[Path]:
@@ -113,21 +113,26 @@ def locked(folder: Path, announce: Callable[[str], None]) -> Iterator[None]:
 
 
 def _wait(lock: int, announce: Callable[[str], None]) -> None:
-    global PATIENCE
-    give_up, told = time.monotonic() + PATIENCE, False
-    while time.monotonic() < give_up:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            if err.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-        else:
+    global _patience
+    give_up, told = time.monotonic() + _patience, False
+    while not _taken(lock):
+        if time.monotonic() >= give_up:
+            _patience = 0.0  # whoever holds it has stopped: it is not waited for again
             return
         if not told:
             announce("waiting for another process that compiles the kernels")
             told = True
         time.sleep(0.1)
-    PATIENCE = 0.0  # whoever holds it has stopped: nothing is waited for again
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        if err.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
 
 
 def read(path: Path) -> bytes | None:

@@ -1,5 +1,6 @@
 """Kernels from disk: what a process finds, what it must not find, and what a bad disk costs."""
 
+import fcntl
 import json
 import os
 import resource
@@ -142,6 +143,19 @@ def test_an_empty_folder_that_cannot_be_written_is_passed_over_for_the_users_own
     assert not _store.prepare(folder)
     (folder / "complete-batch").touch()
     assert _store.prepare(folder)
+
+
+def test_a_process_that_stopped_with_the_lock_is_waited_for_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(_store, "_patience", 0.2)
+    said = []
+    with (tmp_path / "lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for _ in range(2):
+            with _store.locked(tmp_path, said.append):
+                pass
+    assert said == ["waiting for another process that compiles the kernels"]
+    with _store.locked(tmp_path, said.append), (tmp_path / "lock").open("a") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_helper_that_changed_is_seen_although_the_kernel_did_not(tmp_path):
