@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.io import published_runs
 from engine.reading import scope_note, weakest_scope
 
 
@@ -25,3 +26,15 @@ def test_only_figures_of_the_whole_warehouse_carry_no_note():
     assert scope_note("observed") == "observed record"
     assert scope_note("sample:20") == "input of scope sample:20, not the whole warehouse"
     assert scope_note(None) == "input not known: no run is recorded"
+
+
+def test_rows_that_name_no_run_are_given_none_and_the_weakest_scope_there_is():
+    known = {
+        number: {"run_id": number, "scope": scope, "published_at": stamp}
+        for number, scope, stamp in ((1, "synthetic", "2026-01-01"), (2, "full", "2026-02-01"), (3, "observed", None))
+    }
+    told = published_runs.RunsOfRows(known, [(7, 2, {"drought"})])
+    assert [run["run_id"] for run in told.statement(7)["runs"]] == [2]
+    assert told.statement(7)["scope"] == "full"
+    for unknown in (told.statement(8), told.statement(7, ["typhoon"])):
+        assert (unknown["runs"], unknown["scope"]) == ([], "synthetic")

@@ -34,20 +34,18 @@ class RunsOfRows:
     rows: Sequence[tuple[int, int, Collection[str]]]
 
     def statement(self, cell: int = 0, risks: Collection[str] | None = None) -> dict[str, Any]:
-        """What figures of a cell must carry: `scope` (the weakest of the runs), `scope_note` and `runs`.
+        """What figures of a cell must carry: `scope` (the weakest of the runs), `scope_note` and `runs`, which is empty
+        where the rows do not tell theirs; the scope is then the weakest of all that are published.
 
         risks : those in the figures; None: all that were read
         """
         asked = None if risks is None else set(risks)
         numbers = {run for at, run, held in self.rows if at == cell and (asked is None or asked & set(held))}
-        made = [self.known[number] for number in sorted(numbers & self.known.keys())] or self._newest()
-        scope = weakest_scope(run["scope"] for run in made) if made else None
+        made = [self.known[number] for number in sorted(numbers & self.known.keys())]
+        # rows whose run is not told, as windows of a risk without the whole axis, are of one of those published
+        possible = made or [run for run in self.known.values() if run["published_at"]]
+        scope = weakest_scope(run["scope"] for run in possible) if possible else None
         return {"scope": scope, "scope_note": scope_note(scope), "runs": [dict(run) for run in made]}
-
-    def _newest(self) -> list[Mapping[str, Any]]:
-        """For rows whose run is not told, as windows of a risk without the whole axis."""
-        dated = [run for run in self.known.values() if run["published_at"]]
-        return [max(dated, key=lambda run: (run["published_at"], run["run_id"]))] if dated else []
 
 
 def read(
