@@ -101,9 +101,10 @@ def test_the_record_of_a_load_holds_what_a_later_check_compares(warehouse, tmp_p
 def test_the_same_load_twice_is_up_to_date_and_a_changed_file_is_not(warehouse, tmp_path):
     provider.write(tmp_path, ("wsdi", "csdi"))
     load(warehouse, tmp_path)
-    before = ask(warehouse, "SELECT relname, relfilenode FROM pg_class WHERE relname ~ '^wsdi_data'")
+    files = "SELECT relname, relfilenode FROM pg_class WHERE relname ~ '^wsdi_data' ORDER BY relname"
+    before = ask(warehouse, files)
     assert {load(warehouse, tmp_path)[table].status for table in ("wsdi_data", "csdi_data")} == {"up to date"}
-    assert ask(warehouse, "SELECT relname, relfilenode FROM pg_class WHERE relname ~ '^wsdi_data'") == before
+    assert ask(warehouse, files) == before
 
     changed = provider.values("wsdi", ONE) + 1
     provider.write(tmp_path, ["wsdi"], scenarios=[ONE], given={("wsdi", ONE): changed})
