@@ -29,7 +29,7 @@ import polars as pl
 
 from engine import kernels, settings
 from engine.batch import Request, Run, identity_of, plan_of
-from engine.errors import ClusterError, EngineError, SettingsError
+from engine.errors import ClusterError, EngineError, SettingsError, needs
 from engine.io import open_source, postgres
 from engine.io.spool import RunFiles, StoredBlock
 from engine.pipeline import Work, facts_of, make_reference
@@ -316,7 +316,7 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
     try:
         import distributed
     except ImportError as err:
-        raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
+        raise SettingsError(f"--cluster {needs('cluster')} ({err})") from err
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection,
     logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # of each worker killed at the end,
     logging.getLogger("distributed.utils").setLevel(logging.CRITICAL)  # and, at length, of what is raised here anyway
