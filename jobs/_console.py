@@ -32,8 +32,8 @@ _WIDE, _NARROW = 150, 40
 
 log = logging.getLogger("jobs")
 
-#: what an interruption left, as a text or told when it has come
-Stopped = str | Callable[[], str]
+#: what an interruption leaves, as a text or told by the arguments
+Stopped = str | Callable[[argparse.Namespace], str]
 
 _stop = threading.Event()
 
@@ -44,12 +44,14 @@ def main(
     course: Callable[[argparse.Namespace], int],
     *,
     stopped: Stopped = "nothing was switched",
+    needs: Sequence[str] = (),
     own_log: bool = False,
 ) -> int:
     """A job from its arguments to its exit code; `--help` alone leaves by SystemExit.
 
     course  : what it does, with the parsed arguments; it imports what it needs, so that help and refusals need not wait
-    stopped : what an interruption leaves
+    stopped : what an interruption leaves; empty: to be stopped is the regular end
+    needs   : modules of an extra, looked for before the course is imported
     own_log : the course starts the log itself
     """
     _streams.prepare()
@@ -61,8 +63,13 @@ def main(
         if done.code == REFUSED:
             return REFUSED
         raise
-    words = parser.words
-    return exit_code(lambda: course(args), stopped=stopped, job=parser.job, words=words)
+
+    def work() -> int:
+        _extras.require(needs)
+        return course(args)
+
+    left = stopped if isinstance(stopped, str) else stopped(args)
+    return exit_code(work, stopped=left, job=parser.job, words=parser.words)
 
 
 def console() -> Console:
@@ -95,7 +102,7 @@ def assigned(option: str, text: str, known: Iterable[str], example: str) -> tupl
 
 
 def exit_code(
-    work: Callable[[], int], *, stopped: Stopped = "nothing was switched", job: str = "", words: Sequence[str] = ()
+    work: Callable[[], int], *, stopped: str = "nothing was switched", job: str = "", words: Sequence[str] = ()
 ) -> int:
     """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does.
 
@@ -119,7 +126,7 @@ def exit_code(
     return code
 
 
-def _ended(work: Callable[[], int], stopped: Stopped, job: str, words: Sequence[str]) -> int:
+def _ended(work: Callable[[], int], stopped: str, job: str, words: Sequence[str]) -> int:
     try:
         return work()
     except SettingsError as err:
@@ -141,7 +148,9 @@ def _ended(work: Callable[[], int], stopped: Stopped, job: str, words: Sequence[
         return INTERRUPTED
     except KeyboardInterrupt:
         _stop.clear()
-        log.error("interrupted: %s", stopped if isinstance(stopped, str) else stopped())
+        if not stopped:
+            return COMPLETE
+        log.error("interrupted: %s", stopped)
         return INTERRUPTED
 
 

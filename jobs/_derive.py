@@ -114,7 +114,7 @@ def course(args: argparse.Namespace) -> int:
     """Look at the arguments, derive."""
     for option in ("daily", "base_files"):
         for path in getattr(args, option):
-            _paths.file(f"--{option.replace('_', '-')}", path)
+            _paths.exists(f"--{option.replace('_', '-')}", path)
     for option in ("lattice", "stations", "gate"):
         _paths.file(f"--{option}", getattr(args, option))
     _paths.new_folder("--out", args.out)

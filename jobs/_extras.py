@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from engine.errors import needs
 
@@ -13,6 +14,18 @@ _OF_AN_EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\
 def missing(err: ModuleNotFoundError) -> str | None:
     """The extra that brings the module which was not found; None when no extra does: then the fault is ours."""
     return extra_of(err.name) if err.name and "." not in err.name else None
+
+
+def require(modules: Sequence[str]) -> None:
+    """Look for modules without importing them.
+
+    raises : ModuleNotFoundError as their import would
+    """
+    from importlib.util import find_spec
+
+    for module in modules:
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 def extra_of(module: str) -> str | None:

@@ -62,7 +62,7 @@ class Parser(argparse.ArgumentParser):
             option, equals, value = word.partition("=")
             if word.startswith("--") and equals:
                 before, word = option, value
-            if fault := _fault(word):
+            if fault := _fault(word, self._is_address(before)):
                 self._refuse(f"{shortened(before) if before else f'argument {number + 1}'} {fault}")
         return super().parse_known_args(self.words, namespace)
 
@@ -77,6 +77,11 @@ class Parser(argparse.ArgumentParser):
         option = strange.partition("=")[0]
         near = nearest(option, [each for each in self._option_string_actions if each.startswith("--")])
         self.error(f"unknown option {shortened(option)}{f'; did you mean {near}?' if near else ''}")
+
+    def _is_address(self, option: str | None) -> bool:
+        """True for an option whose value is refused elsewhere, with how to write an address."""
+        action = self._option_string_actions.get(option or "")
+        return action is not None and "URL" in str(action.metavar)
 
     def error(self, message: str) -> NoReturn:
         """Refuse; what is refused is shown without the password of an address in it."""
@@ -223,10 +228,12 @@ def _parts(doc: str) -> tuple[str, str]:
     return about.strip(), f"examples:{blocks}" if mark else ""
 
 
-def _fault(word: str) -> str | None:
-    """Why no option can mean this."""
+def _fault(word: str, address: bool) -> str | None:
+    """Why no option can mean this. address: what is no text is refused elsewhere, with how to write one"""
     if len(word) > _LONGEST:
         return f"is {len(word):,} characters long, at most {_LONGEST:,} are read"
+    if address:
+        return None
     if not word.strip():
         return "is empty"
     if "\0" in word:

@@ -12,30 +12,37 @@ from engine.errors import SettingsError
 def folder(option: str, path: Path | None) -> None:
     """Refuse what is no folder."""
     if path is not None and not _is(path, "is_dir"):
-        raise SettingsError(f"{option} {path}: {'it is no folder' if _is(path, 'exists') else 'no such folder'}")
+        raise SettingsError(f"{option} {path} {'is no folder' if _is(path, 'exists') else 'does not exist'}")
 
 
 def file(option: str, path: Path | None) -> None:
     """Refuse what is no file, or cannot be read."""
     if path is None:
         return
-    if not _is(path, "is_file"):
-        raise SettingsError(f"{option} {path}: {'it is no file' if _is(path, 'exists') else 'no such file'}")
+    exists(option, path)
+    if _is(path, "is_dir"):
+        raise SettingsError(f"{option} {path} is a folder, name a file")
     if not os.access(path, os.R_OK):
         raise SettingsError(f"{option} {path}: it cannot be read, permission denied")
+
+
+def exists(option: str, path: Path) -> None:
+    """Refuse what is not there, file or folder."""
+    if not _is(path, "exists"):
+        raise SettingsError(f"{option} {path} does not exist")
 
 
 def new_folder(option: str, path: Path) -> None:
     """Refuse a folder to write into that cannot be made or written."""
     if _is(path, "exists") and not _is(path, "is_dir"):
-        raise SettingsError(f"{option} {path}: it is no folder")
+        raise SettingsError(f"{option} {path} is no folder")
     _writable(option, path, path)
 
 
 def new_file(option: str, path: Path) -> None:
     """Refuse a file to write whose folder is not there or cannot be written."""
     if _is(path, "is_dir"):
-        raise SettingsError(f"{option} {path}: it is a folder, name a file")
+        raise SettingsError(f"{option} {path} is a folder, name a file")
     if not _is(path.parent, "is_dir"):
         raise SettingsError(f"{option} {path}: its folder does not exist")
     _writable(option, path, path.parent)

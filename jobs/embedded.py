@@ -11,7 +11,6 @@ exit codes:
     0    stopped
     1    the server did not start
     2    bad arguments or settings
-    130  interrupted while it started
 
 settings: ENGINE_HOME (python -m jobs.config shows it)
 """
@@ -36,7 +35,7 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Start the server, print where its databases are, wait; returns the exit code."""
-    return _console.main(parser(), argv, _course, stopped="the server is not up")
+    return _console.main(parser(), argv, _course, stopped="")
 
 
 def _course(args: argparse.Namespace) -> int:

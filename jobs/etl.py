@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == [DERIVE]:
         made = _derive.parser()
-        return _console.main(made, words[1:], _derive.course, stopped="no file was written")
+        return _console.main(made, words[1:], _derive.course, stopped=lambda args: f"no file was written to {args.out}")
     if words[:1] == [DOWNLOAD]:
         stopped = "the answers saved so far stay; the same command goes on from there"
         return _console.main(_download.parser(), words[1:], _download.course, stopped=stopped)
@@ -96,6 +96,8 @@ def _course(args: argparse.Namespace) -> int:
     for name in args.loaders:
         if name in (DERIVE, DOWNLOAD):
             raise SettingsError(f"{name} comes first: python -m jobs.etl {name} ...")
+    if args.lattice and args.loaders and not {"all", "grid"} & set(args.loaders):
+        raise SettingsError("--from belongs to loader grid")
     args.sample_limit = _sample_limit(args.sample_limit)
     for text in args.unit:
         _console.assigned("--unit", text, (*VARIABLES, *_MORE_UNITS), "si=W/m2")
@@ -111,8 +113,6 @@ def _course(args: argparse.Namespace) -> int:
     for name in args.loaders:
         if name not in (etl.ALL, *etl.names()):
             etl.loader(name)  # refuses it
-    if args.lattice and args.loaders and not {etl.ALL, "grid"} & set(args.loaders):
-        raise SettingsError("--from belongs to loader grid")
     from jobs.courses import etl as course
 
     return course.run(args)

@@ -13,7 +13,6 @@ exit codes:
     1    failed
     2    bad settings, a connection pooler through which nothing is heard, or
          the extra is not installed
-    130  interrupted while it started
 
 settings: APP_*, NOTIFY_*, SCHEDULE_TIMEZONE, SCHEDULED_RUNS, LOG_FORMAT,
 PROBABILITY_SCHEDULE_*, HAZARD_SCHEDULE_*, MISFIRE_GRACE_HOURS
@@ -52,7 +51,7 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Listen until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, _listen, stopped="the listener is not up", own_log=True)
+    return _console.main(parser(), argv, _listen, stopped="", needs=("apscheduler",), own_log=True)
 
 
 def _listen(_args: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, read, write; returns the exit code."""
-    return _console.main(parser(), argv, _course, stopped="no report was written")
+    return _console.main(parser(), argv, _course, stopped="no report was written", needs=("jinja2", "matplotlib"))
 
 
 def _course(args: argparse.Namespace) -> int:

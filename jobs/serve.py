@@ -11,7 +11,6 @@ exit codes:
     0    stopped
     1    failed, such as a port that is taken
     2    bad settings, or the extra is not installed
-    130  interrupted while it started
 
 settings: API_*, DW_*, APP_*, NOTIFY_*, ENGINE_HOME, LOG_FORMAT
 (python -m jobs.config shows them)
@@ -32,6 +31,9 @@ if TYPE_CHECKING:  # what is imported below takes a second, which help need not 
     from fastapi import FastAPI
 
     from engine.settings import Settings
+
+#: of the extra; without one of them the service would start and then lack a part
+NEEDS = ("apscheduler", "fastapi", "prometheus_client", "psycopg_pool", "uvicorn", "websockets")
 
 
 def create_app() -> FastAPI:
@@ -57,7 +59,7 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, _serve, stopped="the service is not up", own_log=True)
+    return _console.main(parser(), argv, _serve, stopped="", needs=NEEDS, own_log=True)
 
 
 def _serve(_args: argparse.Namespace) -> int:

@@ -9,7 +9,6 @@ exit codes:
     0    stopped
     1    failed
     2    bad arguments or settings
-    130  interrupted while it started
 
 settings: DW_*, APP_*, ENGINE_HOME, BATCH_SIZE, LOG_FORMAT
 (python -m jobs.config shows them)
@@ -40,8 +39,7 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Work until told to stop; returns the exit code."""
-    stopped = "the worker is not up"
-    return _console.main(parser(), argv, lambda args: _work(args.parent), stopped=stopped, own_log=True)
+    return _console.main(parser(), argv, lambda args: _work(args.parent), stopped="", own_log=True)
 
 
 def _work(parent: int | None) -> int:
