@@ -64,9 +64,9 @@ def _row(risk: RiskSummary) -> tuple[str, ...]:
         _count(risk.done),
         _count(risk.null),
         _count(risk.not_exposed),
-        _number(risk.mean_aal, "{:.5f}"),
-        _number(risk.aal_95, "{:.5f}"),
-        _number(risk.share_above_5_percent, "{:.1%}"),
+        _percent(risk.mean_aal, 3),
+        _percent(risk.aal_95, 3),
+        _percent(risk.share_above_5_percent, 1),
         _count(risk.scored),
         _number(risk.mean_hazard, "{:.3f}"),
     )
@@ -74,6 +74,10 @@ def _row(risk: RiskSummary) -> tuple[str, ...]:
 
 def _count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
+
+
+def _percent(ratio: float | None, digits: int) -> str:
+    return "-" if ratio is None else f"{100 * ratio:.{digits}f} %"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,14 +1,14 @@
 """Where the output goes: a reader that leaves, a full disk, a closed or an ASCII terminal, a narrow one."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from jobs import _console
+from engine import batch
+from jobs import _console, yearly
 
 #: prints what cannot be encoded everywhere, more than a pipe holds, and ends as a run that lacked an input would
 TALKS = """
@@ -85,33 +85,30 @@ def test_there_are_no_colours_where_nobody_asked_for_them(monkeypatch, capsys):
     assert capsys.readouterr().out == "12 of 13\n"
 
 
-def test_a_run_that_is_stopped_names_itself_and_the_command_that_goes_on(tmp_path):
-    script = (
-        "import os, signal, sys\n"
-        "from jobs import _console, yearly\n"
-        "from engine.batch import _stopping\n"
-        "def course(args):\n"
-        "    with _stopping() as stage:\n"
-        "        stage.run_id = 12\n"
-        "        stage.switching = args.cells == '2'\n"
-        "        stage.switched = args.cells == '3'\n"
-        "        os.kill(os.getpid(), getattr(signal, args.source))\n"
-        "        raise AssertionError('not stopped')\n"
-        "sys.exit(_console.main(yearly.parser(), sys.argv[1:], course))\n"
-    )
-    for words, says in {
-        ("--source", "SIGTERM", "--cells", "1", "--resume", "12"): (
-            "nothing was switched; go on with run 12: python -m jobs.yearly --source SIGTERM --cells 1 --resume 12"
-        ),
-        ("--source", "SIGINT", "--cells", "2"): (
+@pytest.mark.parametrize(
+    ("number", "stage", "says"),
+    [
+        (signal.SIGTERM, {}, "nothing was switched; go on with run 12: python -m jobs.yearly --cells 1 --resume 12"),
+        (
+            signal.SIGINT,
+            {"switching": True},
             "run 12 was just being published, whole or not at all: python -m jobs.status tells; if it is not, go on"
-            " with: python -m jobs.yearly --source SIGINT --cells 2 --resume 12"
+            " with: python -m jobs.yearly --cells 1 --resume 12",
         ),
-        ("--source", "SIGINT", "--cells", "3"): "run 12 is published",
-    }.items():
-        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 130
-        assert re.sub(r"^\S+ \S+ ERROR ", "", done.stderr) == f"interrupted: {says}\n"
+        (signal.SIGINT, {"switching": True, "switched": True}, "run 12 is published"),
+        (signal.SIGINT, {"run_id": None}, "nothing was switched"),
+    ],
+)
+def test_a_run_that_is_stopped_names_itself_and_the_command_that_goes_on(number, stage, says, caplog):
+    def course(_args):
+        with batch._stopping() as at:
+            for name, value in ({"run_id": 12} | stage).items():
+                setattr(at, name, value)
+            signal.raise_signal(number)
+        raise AssertionError("not stopped")
+
+    assert _console.main(yearly.parser(), ["--cells", "1", "--resume", "12"], course) == 130
+    assert caplog.messages == [f"interrupted: {says}"]
 
 
 def test_to_be_stopped_is_the_regular_end_of_what_runs_until_then(caplog):
