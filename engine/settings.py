@@ -82,9 +82,7 @@ class Settings(BaseSettings):
     database_user: str = "postgres"
     database_password: SecretStr | None = None
 
-    engine_home: Path = Field(
-        Path(settings_files.DEFAULT_HOME), description="embedded server, run directories, sample"
-    )
+    engine_home: Path = Field(Path(settings_files.DEFAULT_HOME), description="embedded server, run directories, sample")
     embedded: bool = Field(
         True,
         description="false: what has no server of its own (DW_*, APP_*) is refused, as by --servers, instead of taking"

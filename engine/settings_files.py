@@ -53,7 +53,9 @@ def expanded(text: str, setting: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise SettingsError(f"{setting} begins with ~, but nobody knows that home folder: write the whole path") from None
+        raise SettingsError(
+            f"{setting} begins with ~, but nobody knows that home folder: write the whole path"
+        ) from None
 
 
 def require_text(path: Path) -> None:

@@ -23,7 +23,7 @@ from engine.errors import EngineError
 from engine.service import logs
 from engine.service.app import make_app
 from engine.settings import Settings
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _options
 
 
 def create_app() -> FastAPI:
@@ -50,6 +50,7 @@ def _serve() -> int:
     config = settings.load()
     _addresses.check(config)
     logs.start(config.log_format)
+    _options.say_settings()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(),
