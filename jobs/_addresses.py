@@ -71,6 +71,18 @@ def embedded(config: Settings) -> EmbeddedServer:
     return EmbeddedServer(config.engine_home)
 
 
+def held(config: Settings, database: str, stack: ExitStack) -> str | None:
+    """Address of a database of the embedded server, None when it is not there; nothing is made.
+
+    raises : SettingsError as `allow`
+    """
+    allow(config)
+    if not _home.is_made(config.engine_home):
+        return None
+    server = stack.enter_context(EmbeddedServer(config.engine_home))
+    return server.url(database) if server.has(database) else None
+
+
 def existing(config: Settings, absent: str) -> EmbeddedServer:
     """As `embedded`, but of a server that was made before.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -55,6 +56,29 @@ def held(home: Path, stack: ExitStack) -> str | None:
             return None
         loaded = connection.execute("SELECT count(*) > 0 FROM etl_load WHERE status = 'published'").fetchone()
     return server.url(WAREHOUSE) if loaded == (True,) else None
+
+
+def rehearsal(url: str | None, home: Path, stack: ExitStack) -> str:
+    """A warehouse in which a load can be tried: this one, or an empty one that goes with the stack.
+
+    url  : None: there is none yet, and a load would make it in `home`
+    """
+    if url is None:
+        log.info("a load would make an embedded PostgreSQL in %s", home / "postgres")
+    else:
+        with closing(postgres.connect(url)) as connection:
+            missing = migrate.pending(connection, "warehouse")
+            has_tables = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone() == (True,)
+        if missing:
+            log.warning("a load would first change the schema of %s: %s", postgres.describe(url), ", ".join(missing))
+        if has_tables:
+            return url
+    log.info("the files are checked against an empty warehouse, which is removed afterwards")
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="climate-risk-", ignore_cleanup_errors=True))
+    empty = stack.enter_context(EmbeddedServer(Path(folder))).create(WAREHOUSE)
+    with closing(postgres.connect(empty)) as connection:
+        migrate.apply(connection, "warehouse")
+    return empty
 
 
 def would_make(home: Path, sample: str) -> list[str]:
