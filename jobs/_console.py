@@ -32,6 +32,8 @@ from jobs import _options
 COMPLETE, FAILED, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 #: seconds between two plain progress lines
 QUIET = 10.0
+#: characters of a refused argument
+_LONGEST = 1_000
 
 log = logging.getLogger("jobs")
 
@@ -46,7 +48,7 @@ class Parser(argparse.ArgumentParser):
         _options.add(self)
 
     def error(self, message: str) -> NoReturn:
-        super().error(masked(message))
+        super().error(" ".join(masked(message).split())[:_LONGEST])
 
 
 def console() -> Console:
