@@ -27,17 +27,24 @@ from rich.text import Text
 
 from engine.address import masked
 from engine.errors import EngineError, SettingsError
+from engine.names import shortened
 from jobs import _options
 
 COMPLETE, FAILED, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 #: seconds between two plain progress lines
 QUIET = 10.0
-#: characters of a refused argument
-_LONGEST = 1_000
+#: characters of a message, and of a word in it
+_MESSAGE, _WORD = 3_000, 600
 
 log = logging.getLogger("jobs")
 
 _stop = threading.Event()
+
+
+def sentence(message: str) -> str:
+    """A message in one line of a length that can be read, without passwords and control characters."""
+    text = " ".join(shortened(word, _WORD) for word in masked(message).split())
+    return shortened("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text), _MESSAGE)
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,7 +55,7 @@ class Parser(argparse.ArgumentParser):
         _options.add(self)
 
     def error(self, message: str) -> NoReturn:
-        super().error(" ".join(masked(message).split())[:_LONGEST])
+        super().error(sentence(message))
 
 
 def console() -> Console:
@@ -94,14 +101,14 @@ def exit_code(
         opening()
         return work()
     except SettingsError as err:
-        log.error("refused: %s", masked(str(err)))
+        log.error("refused: %s", sentence(str(err)))
         return REFUSED
     except EngineError as err:
-        log.error("failed: %s", masked(str(err)))
+        log.error("failed: %s", sentence(str(err)))
         return FAILED
     except Exception as err:
         # a fault of ours: still one sentence and a code, with the traceback for whoever mends it
-        log.error("failed unexpectedly: %s: %s", type(err).__name__, masked(str(err)), exc_info=True)
+        log.error("failed unexpectedly: %s: %s", type(err).__name__, sentence(str(err)), exc_info=True)
         return FAILED
     except KeyboardInterrupt:
         _stop.clear()

@@ -44,7 +44,7 @@ _BATCHES = ("yearly", "probability", "hazard")
 #: seconds of one trial
 _PATIENCE = 20
 #: characters of a refusal
-_LONGEST = 1_500
+_LONGEST = 3_200
 
 
 def judged(kind: str, seed: int, numbers: Sequence[int]) -> Iterator[Verdict]:
