@@ -14,6 +14,7 @@ import psycopg
 from engine.errors import EngineError
 from engine.io import migrate, postgres
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from jobs import _console
 
 log = logging.getLogger("jobs")
 
@@ -124,13 +125,13 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         (data / _STAMP).touch()
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()
-    reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _say)
+    reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _console.load_lines())
     if bad := [report for report in reports if report.status == "failed"]:
         raise EngineError(f"loading the sample failed: {': '.join(filter(None, (bad[0].table, bad[0].message)))}")
-    rows = sum(report.rows for report in reports if report.status == "published")
-    log.info("%s tables, %s rows loaded in %.1f s", len(reports), f"{rows:,}", time.perf_counter() - started)
-
-
-def _say(what: str, done: int = 0, total: int = 0) -> None:  # noqa: ARG001 (the callback of the loaders)
-    if done == 0:
-        log.info("loading %s", what)
+    loaded = [report for report in reports if report.status == "published"]
+    seconds = time.perf_counter() - started
+    if loaded:
+        rows = sum(report.rows for report in loaded)
+        log.info("sample: %d tables loaded, %s rows, in %.1f s", len(loaded), f"{rows:,}", seconds)
+    else:
+        log.info("sample: %d tables checked, up to date (%.1f s)", len(reports), seconds)

@@ -83,7 +83,7 @@ def load(
             return [record.report()]
         tracks = []
         for number, path in enumerate(found, 1):
-            progress(f"reading {path.name}", number, len(found))
+            progress(path.name, number, len(found))
             track = readers.read(path)
             if track is None:
                 message = f"{path.name} is none of the best tracks known (KMA, JMA, IBTrACS) and was left out"

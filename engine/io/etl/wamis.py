@@ -54,7 +54,6 @@ def load(
                 message = f"no saved answer of {call}"
                 reports.append(loading.LoadReport(loader=NAME, table=table, status="absent", message=message))
                 continue
-            progress(table)
             with loading.recorded(
                 connection,
                 loader=NAME,
@@ -66,6 +65,7 @@ def load(
                 dry_run=options.dry_run,
             ) as record:
                 if not record.up_to_date:
+                    progress(table)
                     with record.transaction():
                         record.rows = write(connection, record, saved)
                 reports.append(record.report())
