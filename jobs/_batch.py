@@ -65,7 +65,8 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
 
 def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
     """Parse, run, report; returns the exit code."""
-    return _console.main(parser(job, description), argv, lambda args: _course(job, args))
+    # the course says the first line itself: it knows what is run instead where nobody gave data
+    return _console.main(parser(job, description), argv, lambda args: _course(job, args), opening=lambda: None)
 
 
 def _course(job: JobType, args: argparse.Namespace) -> int:

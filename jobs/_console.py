@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import EngineError, RunInterrupted, SettingsError
 from engine.names import unknown
-from jobs import _extras, _streams
+from jobs import _extras, _options, _streams
 from jobs._parser import REFUSED, Parser, sentence
 
 if TYPE_CHECKING:  # --help waits for nothing that it does not print
@@ -46,6 +46,7 @@ def main(
     stopped: Stopped = "nothing was switched",
     needs: Sequence[str] = (),
     own_log: bool = False,
+    opening: Callable[[], None] = _options.say_settings,
 ) -> int:
     """A job from its arguments to its exit code; `--help` alone leaves by SystemExit.
 
@@ -53,6 +54,7 @@ def main(
     stopped : what an interruption leaves; empty: to be stopped is the regular end
     needs   : modules of an extra, looked for before the course is imported
     own_log : the course starts the log itself
+    opening : says the first line of the log
     """
     _streams.prepare()
     if not own_log:
@@ -69,7 +71,7 @@ def main(
         return course(args)
 
     left = stopped if isinstance(stopped, str) else stopped(args)
-    return exit_code(work, stopped=left, job=parser.job, words=parser.words)
+    return exit_code(work, stopped=left, job=parser.job, words=parser.words, opening=opening)
 
 
 def console() -> Console:
@@ -102,12 +104,18 @@ def assigned(option: str, text: str, known: Iterable[str], example: str) -> tupl
 
 
 def exit_code(
-    work: Callable[[], int], *, stopped: str = "nothing was switched", job: str = "", words: Sequence[str] = ()
+    work: Callable[[], int],
+    *,
+    stopped: str = "nothing was switched",
+    job: str = "",
+    words: Sequence[str] = (),
+    opening: Callable[[], None] = _options.say_settings,
 ) -> int:
     """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does.
 
     stopped : what an interruption left, for its message
     job     : its name, and with what words it was called
+    opening : says the first line of the log
     """
     _streams.prepare()
     _stop.clear()
@@ -117,8 +125,9 @@ def exit_code(
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
             signal.signal(signal.SIGINT, _interrupt)
     try:
-        code = _ended(work, stopped, job, words)
+        code = _ended(work, opening, stopped, job, words)
     finally:
+        _options.release()
         sys.unraisablehook = unraisable
     if (fault := _streams.fault()) and code == COMPLETE:
         log.error("failed: standard output could not be written: %s", fault)
@@ -126,8 +135,9 @@ def exit_code(
     return code
 
 
-def _ended(work: Callable[[], int], stopped: str, job: str, words: Sequence[str]) -> int:
+def _ended(work: Callable[[], int], opening: Callable[[], None], stopped: str, job: str, words: Sequence[str]) -> int:
     try:
+        opening()
         return work()
     except SettingsError as err:
         log.error("refused: %s", sentence(str(err)))

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from engine.address import masked
 from engine.errors import SettingsError
 from engine.names import nearest, shortened, unknown
-from jobs import _streams
+from jobs import _options, _streams
 
 log = logging.getLogger("jobs")
 
@@ -51,6 +51,7 @@ class Parser(argparse.ArgumentParser):
         self.register("action", None, _Once)
         self.register("action", "store", _Once)
         self.register("action", "store_true", _Flag)
+        _options.add(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See `argparse`; refuses words that no option can mean."""

@@ -28,7 +28,7 @@ import sys
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from jobs import _console
+from jobs import _console, _options
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from engine.service.schedule import Task
@@ -62,6 +62,7 @@ def _listen(_args: argparse.Namespace) -> int:
 
     config = settings.load()
     logs.start(config.log_format)
+    _options.say_settings()
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
         _require_session(notify)

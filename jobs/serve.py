@@ -25,7 +25,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from jobs import _console
+from jobs import _console, _options
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from fastapi import FastAPI
@@ -73,6 +73,7 @@ def _serve(_args: argparse.Namespace) -> int:
     config = settings.load()
     _addresses.check(config)
     logs.start(config.log_format)
+    _options.say_settings()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(),

@@ -21,7 +21,7 @@ import signal
 import sys
 from contextlib import ExitStack
 
-from jobs import _console
+from jobs import _console, _options
 from jobs._parser import whole
 
 #: requests are answered before assessments are computed, where both share processors
@@ -51,6 +51,7 @@ def _work(parent: int | None) -> int:
 
     config = settings.load()
     logs.start(config.log_format)
+    _options.say_settings()
     with ExitStack() as stack:
         # a database server that is started from here would be as nice as this process: later ones are the parent's
         where = _addresses.addresses(config, stack, watched=parent is None)

@@ -12,7 +12,8 @@ BASE |= {"address"}
 ALLOWED = {
     "kernels": {"period"},
     **dict.fromkeys(BASE, BASE),
-    "settings": {"errors", "address"},
+    "settings": {"errors", "address", "settings_files"},
+    "settings_files": {"errors", "address"},
     "risks": BASE | {"kernels"},
     "assess": BASE | {"kernels"},
     "io": BASE | {"kernels", "settings"},

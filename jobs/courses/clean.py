@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 
 from engine import settings
 from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results
-from engine.io.embedded import EmbeddedServer
 from jobs import _addresses, _console, _home
 
 
@@ -21,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
         keep, runs = args.keep_runs or config.keep_runs, args.run_dir or config.engine_home / "runs"
         days = args.keep_portfolio_days or config.keep_portfolio_days
         if url is None:
-            _, url = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
+            _, url = _home.databases(stack.enter_context(_addresses.embedded(config)))
         with closing(postgres.connect(url)) as connection:
             deleted = site_results.clean_caches(connection)
             lost = batch_jobs.fail_lost(connection)

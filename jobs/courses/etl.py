@@ -13,11 +13,11 @@ from rich.table import Table
 from engine import settings
 from engine.errors import SettingsError
 from engine.io import etl, migrate, postgres
-from engine.io.embedded import WAREHOUSE, EmbeddedServer
+from engine.io.embedded import WAREHOUSE
 from engine.io.etl.loading import LoadOptions, LoadReport
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES, variable
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _home
 from jobs._parser import listed
 
 log = logging.getLogger("jobs")
@@ -36,10 +36,12 @@ def run(args: argparse.Namespace) -> int:
         log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
     with ExitStack() as stack:
         url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
-        if url is None:
-            url = stack.enter_context(EmbeddedServer(config.engine_home)).create(WAREHOUSE)
-        with closing(postgres.connect(url)) as connection:
-            migrate.apply(connection, "warehouse")
+        if options.dry_run:
+            url = _home.rehearsal(url or _addresses.held(config, WAREHOUSE, stack), config.engine_home, stack)
+        else:
+            url = url or stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
+            with closing(postgres.connect(url)) as connection:
+                migrate.apply(connection, "warehouse")
         with _console.load_progress() as progress:
             reports = etl.run_loaders(url, chosen, options, progress)
     _print(reports)

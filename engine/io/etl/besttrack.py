@@ -95,7 +95,7 @@ def load(
         record.findings += [finding for track in tracks for finding in _leaps(track)]
         bad = [(track.name, line, reason) for track in tracks for line, reason in track.rejected]
         spoilt = sum(track.records for track in tracks if track.rejected)
-        record.rejected = files.reject(options.data, TABLE, bad, spoilt)
+        record.rejected = files.reject(options.data, TABLE, bad, spoilt, dry_run=record.dry_run)
         merged = merge(tracks)
         record.findings += check(merged.fixes, ranges)
         record.findings += [

@@ -246,7 +246,7 @@ def _write_flow(
     if strange := sorted({code for code, _ in asked} - known):
         raise SchemaError(f"flow of {len(strange)} gauges that the gauge list does not name: {', '.join(strange[:5])}")
     frame, bad = _flow_frame(answers, asked)
-    record.rejected = files.reject(options.data, record.table, bad, frame.height + len(bad))
+    record.rejected = files.reject(options.data, record.table, bad, frame.height + len(bad), dry_run=record.dry_run)
     if doubled := frame.height - frame.select("obs_code", "obs_date").n_unique():
         raise SchemaError(f"{doubled} days of flow are given twice")
     limits = load_ranges(options.gate)["flow"]
