@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from engine import settings_files
@@ -62,13 +61,8 @@ def _hold(name: str, value: str) -> None:
 
 
 class _EnvFile(argparse.Action):
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,  # noqa: ARG002 (the signature is the library's)
-    ) -> None:
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        parser.once(option_string)
         if not isinstance(values, str) or not values or "\0" in values:
             parser.error("--env-file is the path of a file")
         try:
@@ -80,12 +74,7 @@ class _EnvFile(argparse.Action):
 
 
 class _Servers(argparse.Action):
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 (as above)
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,  # noqa: ARG002
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:  # noqa: ARG002
+        parser.once(option_string)
         _hold("EMBEDDED", "false")
         setattr(namespace, self.dest, True)

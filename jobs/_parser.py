@@ -79,6 +79,13 @@ class Parser(argparse.ArgumentParser):
         near = nearest(option, [each for each in self._option_string_actions if each.startswith("--")])
         self.error(f"unknown option {shortened(option)}{f'; did you mean {near}?' if near else ''}")
 
+    def once(self, option: str | None) -> None:
+        """Refuse an option that was given before."""
+        if option in self.given:
+            self.error(f"{option} is given twice")
+        if option is not None:
+            self.given.add(option)
+
     def _is_address(self, option: str | None) -> bool:
         """True for an option whose value is refused elsewhere, with how to write an address."""
         action = self._option_string_actions.get(option or "")
@@ -186,10 +193,7 @@ class _Once(argparse.Action):
     """An option that is given once: of two values one would be dropped without a word."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        if option is not None:
-            if self.dest in parser.given:
-                parser.error(f"{option} is given twice")
-            parser.given.add(self.dest)
+        parser.once(option)
         setattr(namespace, self.dest, values)
 
 

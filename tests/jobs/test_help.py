@@ -15,7 +15,7 @@ import pytest
 
 import jobs.__main__ as command
 from engine.settings import Settings
-from jobs import _console, _derive, _download
+from jobs import _console, _derive, _download, _options
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {job: importlib.import_module(f"jobs.{job}").parser for job in command.JOBS}
@@ -197,6 +197,7 @@ def test_an_option_is_given_once(name, caplog):
         words = [action.option_strings[-1], *([] if action.nargs == 0 else [_value(action)])]
         with pytest.raises(SystemExit, match="2"):
             parser.parse_args([*needed, *words, *words])
+        _options.release()
         assert "is given twice" in caplog.messages[-1]
 
 
