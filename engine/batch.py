@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from engine import kernels
+from engine import kernels, logs
 from engine.block import BlockResult
 from engine.guard import BlockNotes, settle
 from engine.io.results import BinStyle
@@ -222,9 +222,11 @@ def _open(
     )
     if request.resume is None:
         run_id = sink.begin(record, runs)
+        logs.bind(run_id=run_id)
         return RunDirectory.create(runs, run_id, identity, ranges)
     directory = RunDirectory.resume(runs, request.resume, identity, ranges)
     sink.reopen(request.resume, record)
+    logs.bind(run_id=request.resume)
     return directory
 
 

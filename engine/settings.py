@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -26,6 +27,7 @@ ENV_FILE = Path(".env")
 #: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
 SECRETS = Path("/run/secrets")
 _ENCODING = "utf-8-sig"  # editors of Windows put a byte order mark before the first name
+_SHORTEST_SECRET = 16
 Origin = Literal[".env", "environment", "secret file", "default"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
@@ -46,6 +48,7 @@ HEADINGS = {
     "engine_home": "Batch and loaders",
     "kma_api_key": "Web services, asked by `jobs.etl download` only",
     "notify_dsn": "Triggers and schedule",
+    "webhook_urls": "Webhooks (docs/webhooks.md)",
     "api_host": "HTTP service",
     "asset_value_cap_krw": "Site assessment",
 }
@@ -122,6 +125,12 @@ class Settings(BaseSettings):
     cache_clean_minute: Minute = 0
     misfire_grace_hours: Positive = Field(6, description="a firing missed by less than this runs at start")
     shutdown_grace_seconds: Positive = Field(30, description="time for running jobs to end before they are interrupted")
+
+    webhook_urls: SecretStr | None = Field(
+        None, description="https addresses told that a run was published or a job ended, commas between them"
+    )
+    webhook_secret: SecretStr | None = Field(None, description="key of X-Signature, 16 characters or more")
+    webhook_allow_http: bool = Field(False, description="plain http addresses, inside a closed network")
 
     api_host: str = "0.0.0.0"  # noqa: S104 (a service of a container; tests and examples set 127.0.0.1)
     api_port: Port = 8001
@@ -208,6 +217,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"{job.upper()}_SCHEDULE_DAY: month {month} does not have a day {day} every year")
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_are_safe(self) -> Settings:
+        for number, url in enumerate(self.webhook_targets, 1):
+            if fault := _fault_of_webhook(url, allow_http=self.webhook_allow_http):
+                raise ValueError(f"WEBHOOK_URLS: address {number} {fault}")
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if self.webhook_targets and len(secret.strip()) < _SHORTEST_SECRET:
+            what = "is too short" if secret else "is not set"
+            raise ValueError(
+                f"WEBHOOK_SECRET {what}: webhooks are signed with it, {_SHORTEST_SECRET} characters or more"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -244,6 +266,12 @@ class Settings(BaseSettings):
         """Address of LISTEN and NOTIFY; None for that of the application database."""
         return None if self.notify_dsn is None else address.require(self.notify_dsn.get_secret_value(), "NOTIFY_DSN")
 
+    @property
+    def webhook_targets(self) -> tuple[str, ...]:
+        """Addresses of the webhooks, each once; they may hold secrets."""
+        text = self.webhook_urls.get_secret_value() if self.webhook_urls else ""
+        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
     def _address(self, side: str) -> str | None:
         url: SecretStr | None = getattr(self, f"{side}_url")
         if url is not None:
@@ -261,6 +289,22 @@ class Settings(BaseSettings):
         return address.Parts(prefix=prefix.upper(), password=password.get_secret_value(), **parts).url()
 
 
+def _fault_of_webhook(url: str, *, allow_http: bool) -> str | None:
+    """Why nothing is sent to an address, without the address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "is no web address"
+    if parts.scheme == "http" and not allow_http:
+        return "is http: write https, or set WEBHOOK_ALLOW_HTTP=true inside a closed network"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
+        return "is no web address such as https://hooks.example.org/climate"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "holds a blank or a letter beyond ASCII: write it as %XX, a host in punycode"
+    return None
+
+
 def load(env_file: Path = ENV_FILE) -> Settings:
     """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
     for path in (env_file, *(path for path in _mounted() if path.name.lower() in Settings.model_fields)):
@@ -273,6 +317,17 @@ def load(env_file: Path = ENV_FILE) -> Settings:
             for fault in err.errors()
         ]
         raise SettingsError("; ".join(f"{name}: {what}" if name else what for name, what in faults)) from None
+
+
+def log_format(env_file: Path = ENV_FILE) -> Literal["text", "json"]:
+    """LOG_FORMAT alone: also what is wrong with the other settings is said in it. Text where it cannot be read."""
+    try:
+        written = _values(env_file)
+    except (SettingsError, OSError):
+        written = {}
+    mounted = [path.read_text(errors="replace").strip() for path in _mounted() if path.name.lower() == "log_format"]
+    found = [value for values in (written, os.environ) for name, value in values.items() if name.lower() == "log_format"]
+    return "json" if [*found, *mounted, ""][0] == "json" else "text"
 
 
 def _mounted() -> list[Path]:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from engine import logs, settings
 from engine.address import masked
 from engine.errors import EngineError, SettingsError
 
@@ -51,7 +53,15 @@ def console() -> Console:
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logs.start(job=_job())
+
+
+def _job() -> str | None:
+    """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
+    name = Path(sys.argv[0]).stem
+    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
+        name = sys.argv[1]
+    return name if name.isidentifier() else None
 
 
 def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
@@ -71,6 +81,7 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
 
     stopped : what an interruption left, for its message
     """
+    logs.start(settings.log_format(), job=_job())
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
@@ -127,7 +138,7 @@ class CellProgress(Protocol):
 @contextmanager
 def cell_progress(what: str) -> Iterator[CellProgress]:
     """Progress as a bar on a terminal, elsewhere as a line every ten seconds."""
-    if not sys.stderr.isatty():
+    if logs.is_json() or not sys.stderr.isatty():
         yield _Lines(what)
         return
     columns = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def run(job: JobType, args: argparse.Namespace) -> int:
             "from %s to %s", ends.source if Path(ends.source).is_dir() else postgres.describe(ends.source), sink.where
         )
         runner = stack.enter_context(cluster.connect(args.cluster, ends.source)) if args.cluster else None
-        with _console.cell_progress(job) as progress:
+        with _webhooks(config, ends.sink), _console.cell_progress(job) as progress:
             outcome = execute(
                 source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
             )
@@ -75,6 +75,18 @@ def run(job: JobType, args: argparse.Namespace) -> int:
             out.print(f"to look at them: python -m {how}")
         out.print(_report.last_line(outcome, job, sink.where))
         return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+
+
+def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
+    """Tells the targets of the settings what has become of the run."""
+    if not config.webhook_targets:
+        return nullcontext()
+    if Path(sink).is_dir():
+        log.info("no webhooks: results in a directory are not announced")
+        return nullcontext()
+    from engine.service import webhooks  # few runs need a client of HTTP
+
+    return webhooks.announced(config, sink)
 
 
 def _list(text: str | None) -> list[str] | None:

@@ -1,4 +1,5 @@
-"""Delete expired rows of the assessment caches, mark assessments whose worker is gone as failed, and make room.
+"""Delete expired rows of the assessment caches and webhook deliveries of 30 days ago, mark assessments whose worker is
+gone as failed, and make room.
 
     python -m jobs.clean [--sink URL] [--keep-runs N] [--run-dir DIR] [--keep-portfolio-days N]
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from engine import settings
 from engine.errors import SettingsError
-from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results
+from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results, webhook_outbox
 from engine.io.embedded import EmbeddedServer
 from jobs import _addresses, _console, _home
 
@@ -58,6 +59,8 @@ def _run(url: str | None, keep: int | None, runs: Path | None, days: int | None)
             _, url = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
         with closing(postgres.connect(url)) as connection:
             deleted = site_results.clean_caches(connection)
+            if webhook_outbox.is_there(connection):
+                deleted |= webhook_outbox.delete_old(connection)
             lost = batch_jobs.fail_lost(connection)
             if keep is not None:
                 deleted_runs = old_runs.delete_old(connection, runs, keep)

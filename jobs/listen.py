@@ -17,10 +17,10 @@ import signal
 import sys
 from contextlib import ExitStack, closing
 
-from engine import settings
+from engine import logs, settings
 from engine.errors import SourceError
 from engine.io import postgres
-from engine.service import logs
+from engine.service import webhooks
 from engine.service.listener import Addresses, Listener, require_session
 from engine.service.schedule import Task
 from jobs import _addresses, _console
@@ -47,14 +47,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _listen() -> int:
     config = settings.load()
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="listen")
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
         _require_session(notify)
         listener = Listener(config, Addresses(application=application, notify=notify), COMMANDS)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())
-        listener.run()
+        with webhooks.delivering(config, application):
+            listener.run()
     return _console.COMPLETE
 
 

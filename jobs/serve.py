@@ -18,9 +18,8 @@ from contextlib import ExitStack
 import uvicorn
 from fastapi import FastAPI
 
-from engine import settings
+from engine import logs, settings
 from engine.errors import EngineError
-from engine.service import logs
 from engine.service.app import make_app
 from engine.settings import Settings
 from jobs import _addresses, _console
@@ -49,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 def _serve() -> int:
     config = settings.load()
     _addresses.check(config)
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="serve")
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(),

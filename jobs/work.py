@@ -14,8 +14,7 @@ import signal
 import sys
 from contextlib import ExitStack
 
-from engine import settings
-from engine.service import logs
+from engine import logs, settings
 from engine.service.worker import Worker
 from jobs import _addresses, _console
 
@@ -35,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(parent: int | None) -> int:
     config = settings.load()
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="work")
     with ExitStack() as stack:
         # a database server that is started from here would be as nice as this process: later ones are the parent's
         where = _addresses.addresses(config, stack, watched=parent is None)

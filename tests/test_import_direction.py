@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {"errors", "scenario", "period", "grid", "variables", "panel", "quality", "names", "levels", "reading"}
-BASE |= {"address"}
+BASE |= {"address", "logs"}
 #: room -> what it may import of engine and jobs, besides itself
 ALLOWED = {
     "kernels": {"period"},
