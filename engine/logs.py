@@ -1,4 +1,4 @@
-"""Log lines of every process: text, or one JSON object a line, to standard error, with the secrets of addresses masked."""
+"""Log lines of every process: text, or one JSON object a line, to standard error; secrets of addresses are masked."""
 
 from __future__ import annotations
 

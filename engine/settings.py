@@ -1,8 +1,8 @@
 """The only reader of the environment: when `load` is called, never on import.
 
-Keys in `.env` win over the process environment, which wins over files of `SECRETS` named like a setting (where
-containers mount them): a stray variable of the login shell must not redirect a yearly run. Secrets are `SecretStr`:
-printing the settings shows stars.
+Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
+`SECRETS` named like a setting (where containers mount them): a stray variable of the login shell must not redirect a
+yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from engine import address
+from engine import address, settings_files, webhook_address
 from engine.errors import SettingsError
 
-ENV_FILE = Path(".env")
 #: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
 SECRETS = Path("/run/secrets")
-_ENCODING = "utf-8-sig"  # editors of Windows put a byte order mark before the first name
+#: characters of the key that webhooks are signed with
 _SHORTEST_SECRET = 16
-Origin = Literal[".env", "environment", "secret file", "default"]
+#: words of `EMBEDDED` that forbid an embedded server
+_NO = ("0", "off", "f", "false", "n", "no")
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Month = Annotated[int, Field(ge=1, le=12)]
@@ -58,7 +57,11 @@ class Settings(BaseSettings):
     """Effective settings of a process; names are the environment's in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding=_ENCODING, extra="ignore", env_ignore_empty=False, frozen=True
+        env_file=None,
+        env_file_encoding=settings_files.ENCODING,
+        extra="ignore",
+        env_ignore_empty=False,
+        frozen=True,
     )
 
     dw_url: SecretStr | None = Field(None, description="postgresql://user:password@host:port/name; wins over the parts")
@@ -83,7 +86,12 @@ class Settings(BaseSettings):
     database_user: str = "postgres"
     database_password: SecretStr | None = None
 
-    engine_home: Path = Field(Path(".engine"), description="embedded server, run directories, sample")
+    engine_home: Path = Field(Path(settings_files.DEFAULT_HOME), description="embedded server, run directories, sample")
+    embedded: bool = Field(
+        True,
+        description="false: what has no server of its own (DW_*, APP_*) is refused, as by --servers, instead of taking"
+        " the embedded one and its sample; false holds wherever it stands, here or in the environment",
+    )
     data_dir: Path | None = Field(None, description="raw files of the loaders")
     sample_limit: Count | None = Field(None, description="the loaders keep this many cells")
     parallel_workers: Count = Field(4, description="database connections that read or load")
@@ -165,6 +173,21 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("engine_home", "data_dir", "kernel_cache", "edition", mode="before")
+    @classmethod
+    def _home_of_a_user(cls, value: object, info: ValidationInfo) -> object:
+        if info.field_name == "engine_home" and value == "":
+            return settings_files.DEFAULT_HOME
+        if not (isinstance(value, str) and value.startswith("~")):
+            return value
+        return str(settings_files.expanded(value, str(info.field_name).upper()))
+
+    @field_validator("embedded")
+    @classmethod
+    def _no_is_no(cls, value: bool) -> bool:
+        # a file of settings that is shared by machines must not loosen what this machine forbids
+        return value and not _forbidden_by_environment()
+
     @field_validator("api_cors_origins", "aal_level_cuts_pct", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -220,7 +243,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _webhooks_are_safe(self) -> Settings:
         for number, url in enumerate(self.webhook_targets, 1):
-            if fault := _fault_of_webhook(url, allow_http=self.webhook_allow_http):
+            if fault := webhook_address.fault(url, allow_http=self.webhook_allow_http):
                 raise ValueError(f"WEBHOOK_URLS: address {number} {fault}")
         secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
         if self.webhook_targets and len(secret.strip()) < _SHORTEST_SECRET:
@@ -269,8 +292,7 @@ class Settings(BaseSettings):
     @property
     def webhook_targets(self) -> tuple[str, ...]:
         """Addresses of the webhooks, each once; they may hold secrets."""
-        text = self.webhook_urls.get_secret_value() if self.webhook_urls else ""
-        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        return webhook_address.split(self.webhook_urls.get_secret_value() if self.webhook_urls else "")
 
     def _address(self, side: str) -> str | None:
         url: SecretStr | None = getattr(self, f"{side}_url")
@@ -289,93 +311,70 @@ class Settings(BaseSettings):
         return address.Parts(prefix=prefix.upper(), password=password.get_secret_value(), **parts).url()
 
 
-def _fault_of_webhook(url: str, *, allow_http: bool) -> str | None:
-    """Why nothing is sent to an address, without the address."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "is no web address"
-    if parts.scheme == "http" and not allow_http:
-        return "is http: write https, or set WEBHOOK_ALLOW_HTTP=true inside a closed network"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
-        return "is no web address such as https://hooks.example.org/climate"
-    if not url.isascii() or not url.isprintable() or " " in url:
-        return "holds a blank or a letter beyond ASCII: write it as %XX, a host in punycode"
-    return None
-
-
-def load(env_file: Path = ENV_FILE) -> Settings:
+def load() -> Settings:
     """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
-    for path in (env_file, *(path for path in _mounted() if path.name.lower() in Settings.model_fields)):
-        _require_text(path)
+    env_file = settings_files.find()
+    settings_files.names_in(env_file, frozenset(Settings.model_fields))
+    for path in _mounted():
+        if path.name.lower() in Settings.model_fields:
+            settings_files.require_text(path)
     try:
         return Settings(_env_file=env_file, _secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
     except ValidationError as err:
         faults = [
             (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
-            for fault in err.errors()
+            for fault in err.errors(include_input=False)
         ]
         raise SettingsError("; ".join(f"{name}: {what}" if name else what for name, what in faults)) from None
 
 
-def log_format(env_file: Path = ENV_FILE) -> Literal["text", "json"]:
-    """LOG_FORMAT alone: also what is wrong with the other settings is said in it. Text where it cannot be read."""
+def log_format() -> Literal["text", "json"]:
+    """LOG_FORMAT alone, so that what is wrong with other settings is said in it, too; text where it cannot be read."""
     try:
-        written = _values(env_file)
-    except (SettingsError, OSError):
-        written = {}
-    mounted = [path.read_text(errors="replace").strip() for path in _mounted() if path.name.lower() == "log_format"]
-    found = [value for values in (written, os.environ) for name, value in values.items() if name.lower() == "log_format"]
-    return "json" if [*found, *mounted, ""][0] == "json" else "text"
+        env_file = settings_files.find()
+        written = dotenv_values(env_file, encoding=settings_files.ENCODING) if env_file else {}
+        mounted = {
+            path.name: path.read_text("utf-8").strip() for path in _mounted() if path.name.lower() == "log_format"
+        }
+    except (SettingsError, OSError, UnicodeError):
+        written, mounted = {}, {}
+    for values in (written, os.environ, mounted):
+        for name, value in values.items():
+            if name.lower() == "log_format":
+                return "json" if value == "json" else "text"
+    return "text"
 
 
 def _mounted() -> list[Path]:
     return [path for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
 
 
-def _require_text(path: Path) -> None:
-    """Refuse a file of settings that is no text in UTF-8, by its line; an absent one is none."""
-    if not path.is_file():
-        return
-    try:
-        read = path.read_bytes()
-    except OSError as err:
-        raise SettingsError(f"{path} cannot be read: {err.strerror}") from None
-    try:
-        read.decode()
-        at = read.find(b"\0")  # UTF-16 without its mark
-    except UnicodeDecodeError as err:
-        at = err.start
-    if at >= 0:
-        line = read.count(b"\n", 0, at) + 1
-        raise SettingsError(f"{path}, line {line}: it is not UTF-8; save the file as UTF-8")
+def _forbidden_by_environment() -> bool:
+    return any(name.lower() == "embedded" and value.strip().lower() in _NO for name, value in os.environ.items())
 
 
-def _written(env_file: Path) -> Iterable[str]:
-    """Names in `.env`."""
-    _require_text(env_file)
-    return dotenv_values(env_file, encoding=_ENCODING)
-
-
-def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
-    """Where the value of every setting comes from, by its name in lower case."""
-    mounted = [path.name for path in _mounted()]
+def origins() -> dict[str, str]:
+    """Where the value of every setting comes from, by its name in lower case: `environment`, `secret file`, `default`,
+    or the name of the file of settings."""
+    env_file = settings_files.find()
+    names = settings_files.names_in(env_file, frozenset(Settings.model_fields))
     # the later ones win
-    places: tuple[tuple[Origin, Iterable[str]], ...] = (
-        ("secret file", mounted),
+    places: tuple[tuple[str, Iterable[str]], ...] = (
+        ("secret file", [path.name for path in _mounted()]),
         ("environment", os.environ),
-        (".env", _written(env_file)),
+        (env_file.name if env_file else "", names),
+        ("environment", ["embedded"] if _forbidden_by_environment() else []),
     )
-    found: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
-    for origin, names in places:
-        found |= {name.lower(): origin for name in names if name.lower() in found}
+    found = dict.fromkeys(Settings.model_fields, "default")
+    for origin, written in places:
+        found |= {name.lower(): origin for name in written if name.lower() in found}
     return found
 
 
-def strays(env_file: Path = ENV_FILE) -> list[str]:
+def strays() -> list[str]:
     """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
-    return sorted(name for name in _written(env_file) if name.lower() not in Settings.model_fields)
+    known = frozenset(Settings.model_fields)
+    return sorted(name for name in settings_files.names_in(settings_files.find(), known) if name.lower() not in known)
 
 
 def is_secret(name: str) -> bool:
@@ -395,7 +394,10 @@ def as_text(value: object) -> str:
 
 def example() -> str:
     """The text of `.env.example`: every setting with its default, commented out."""
-    lines = ["# Copy to .env and take the # away from what you set. Keys in .env win over the process environment."]
+    lines = [
+        "# Copy to .env and take the # away from what you set. Keys in .env win over the process environment.",
+        "# It is looked for in the working directory, then in ENGINE_HOME; ENV_FILE or --env-file names another one.",
+    ]
     for name, field in Settings.model_fields.items():
         if name in HEADINGS:
             lines += ["", f"# --- {HEADINGS[name]}"]

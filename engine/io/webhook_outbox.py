@@ -6,10 +6,8 @@ known by a digest of its address, which may hold a secret and never enters the d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -17,6 +15,7 @@ from psycopg.rows import class_row
 
 from engine.errors import SinkError
 from engine.io import postgres
+from engine.webhook_address import digest, label
 
 #: deliveries, and targets that no process has among its settings any more, are kept for so many days
 KEEP_DAYS = 30
@@ -46,17 +45,6 @@ class Backlog:
     waiting: int
     given_up: int
     oldest_seconds: float
-
-
-def digest(url: str) -> str:
-    """What a target is called in the database."""
-    return hashlib.sha256(url.encode()).hexdigest()
-
-
-def label(url: str) -> str:
-    """`https://host:port`, what messages show of a target: user, password and path may be secrets."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def is_there(connection: psycopg.Connection) -> bool:
@@ -123,7 +111,7 @@ def failed(connection: psycopg.Connection, url: str, delivery: Delivery, why: st
     steps_aside = refused or attempts > STEP_ASIDE_AFTER
     [(given_up,)] = connection.execute(
         "UPDATE webhook_deliveries SET attempts = %s, last_error = %s,"
-        " next_try_at = now() + make_interval(secs => %s),"
+        " next_try_at = clock_timestamp() + make_interval(secs => %s),"
         " given_up_at = CASE WHEN created_at < now() - %s::interval THEN now() END"
         " WHERE sequence = %s RETURNING given_up_at IS NOT NULL",
         # behind the pause of its target, so that the event after it is the next to be tried
@@ -132,7 +120,7 @@ def failed(connection: psycopg.Connection, url: str, delivery: Delivery, why: st
     if not refused:
         connection.execute(
             "UPDATE webhook_targets SET failures = failures + 1,"
-            " paused_until = now() + make_interval(secs => least(%s * 2 ^ least(failures, 20), %s)) WHERE target = %s",
+            " paused_until = clock_timestamp() + make_interval(secs => least(%s * 2 ^ least(failures, 20), %s)) WHERE target = %s",
             (_FIRST_PAUSE, _LONGEST_PAUSE, digest(url)),
         )
     return bool(given_up)

@@ -92,7 +92,9 @@ class Children:
                 if level == "ERROR":
                     child.last_error = message
                 # as it is: it has its own time, level and, in JSON, the job's name
-                log.log(logging.ERROR if level == "ERROR" else logging.INFO, "%s", text, extra=_AS_IT_IS | {"task": task})
+                log.log(
+                    logging.ERROR if level == "ERROR" else logging.INFO, "%s", text, extra=_AS_IT_IS | {"task": task}
+                )
 
     def drain(self, seconds: float) -> None:
         """Wait for all to end; after so many seconds they are interrupted, after as many again killed."""

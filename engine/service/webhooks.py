@@ -24,6 +24,7 @@ from engine.errors import EngineError, SinkError
 from engine.io import postgres, webhook_outbox
 from engine.io.webhook_outbox import Delivery
 from engine.settings import Settings
+from engine.webhook_address import label
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Deliverer:
             why, refused = self._loop.run(self._post(url, delivery))
             if why is None:
                 webhook_outbox.delivered(connection, url, delivery)
-                log.info("%s %s delivered to %s", delivery.event, delivery.event_id, webhook_outbox.label(url))
+                log.info("%s %s delivered to %s", delivery.event, delivery.event_id, label(url))
                 return True
             given_up = webhook_outbox.failed(connection, url, delivery, why, refused=refused)
         end = "given up" if given_up else f"tried again, {delivery.attempts + 1} times so far"
@@ -88,7 +89,7 @@ class Deliverer:
             "%s %s was not taken by %s (%s): %s",
             delivery.event,
             delivery.event_id,
-            webhook_outbox.label(url),
+            label(url),
             why,
             end,
         )
@@ -133,7 +134,7 @@ def delivering(config: Settings, application: str) -> Iterator[None]:
     if not config.webhook_targets:
         yield
         return
-    log.info("webhooks: %s", ", ".join(map(webhook_outbox.label, config.webhook_targets)))
+    log.info("webhooks: %s", ", ".join(map(label, config.webhook_targets)))
     stopping = threading.Event()
     thread = threading.Thread(target=_deliver, args=(config, application, stopping), name="webhooks", daemon=True)
     thread.start()

@@ -206,7 +206,8 @@ def test_events_keep_their_order_and_their_bytes_through_failures(results):
     ]  # fmt: skip
 
 
-def test_an_event_that_a_target_refuses_does_not_hold_up_the_others(results):
+def test_an_event_that_a_target_refuses_does_not_hold_up_the_others(results, monkeypatch):
+    monkeypatch.setattr(webhook_outbox, "_FIRST_PAUSE", 0.3)
     with receiving(answers=[422]) as receiver:
         register(results, receiver.url)
         first, second, third = end_jobs(results, 3)
@@ -275,6 +276,16 @@ def test_a_deliverer_killed_after_sending_leaves_the_event_for_the_next_one_with
     ids = [headers["X-Event-Id"] for _, headers, _ in receiver.got]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+def test_the_pause_after_a_failure_begins_when_it_has_failed(results, monkeypatch):
+    monkeypatch.setattr(webhook_outbox, "_FIRST_PAUSE", 60)
+    with receiving(answers=[500], slow=0.5) as receiver, psycopg.connect(results, autocommit=True) as connection:
+        register(results, receiver.url)
+        end_jobs(results)
+        with webhooks.Deliverer(config(receiver.url)) as deliverer:
+            assert deliverer.send_due(connection)
+            assert webhook_outbox.next_due(connection, [receiver.url]) > 59.8
 
 
 def test_a_redirect_is_not_followed(results):
