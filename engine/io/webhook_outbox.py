@@ -120,7 +120,8 @@ def failed(connection: psycopg.Connection, url: str, delivery: Delivery, why: st
     if not refused:
         connection.execute(
             "UPDATE webhook_targets SET failures = failures + 1,"
-            " paused_until = clock_timestamp() + make_interval(secs => least(%s * 2 ^ least(failures, 20), %s)) WHERE target = %s",
+            " paused_until = clock_timestamp() + make_interval(secs => least(%s * 2 ^ least(failures, 20), %s))"
+            " WHERE target = %s",
             (_FIRST_PAUSE, _LONGEST_PAUSE, digest(url)),
         )
     return bool(given_up)
