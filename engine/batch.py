@@ -67,6 +67,10 @@ class Watch:
         """Count seconds to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
+    def rounded(self) -> dict[str, float]:
+        """Seconds by stage so far, to the millisecond."""
+        return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}
+
     @property
     def wall(self) -> float:
         """Seconds since the start."""
@@ -184,7 +188,8 @@ def execute(
             _styles(final),
             whole_grid=request.cells is None,
             replaces=request.is_whole,
-            summary=summary.as_json() | {"missing": dict(plan.missing), "failed": failed, "status": status},
+            summary=summary.as_json()
+            | {"missing": dict(plan.missing), "failed": failed, "status": status, "stage_seconds": watch.rounded()},
         )
         watch.add("load", time.perf_counter() - started)
         empty = summary.cells_without_result
