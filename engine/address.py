@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
 from engine.errors import SettingsError
@@ -26,6 +27,14 @@ def is_address(text: str) -> bool:
     """True for what means a server, readable or not: any URL, or `host=... dbname=...`; False for a folder."""
     text = text.strip()
     return bool(_KIND.match(text) or _BARE.match(text) or _WITH_PASSWORD.search(text) or (text and _read(text)))
+
+
+def is_folder(text: str) -> bool:
+    """True for a folder that is there; any text may be asked about."""
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):  # too long for a path, or with a NUL
+        return False
 
 
 def require(text: str, setting: str = "the database address") -> str:

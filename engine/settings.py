@@ -1,8 +1,8 @@
 """The only reader of the environment: when `load` is called, never on import.
 
 Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
-`SECRETS` named like a setting (where containers mount them): a stray variable of the login shell must not redirect a
-yearly run. Secrets are `SecretStr`: printing the settings shows stars.
+`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a stray variable of the
+login shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def load() -> Settings:
         if path.name.lower() in Settings.model_fields:
             settings_files.require_text(path)
     try:
-        return Settings(_env_file=env_file, _secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file, _secrets_dir=_secret_folders())  # type: ignore[call-arg]
     except ValidationError as err:
         faults = [
             (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
@@ -345,8 +345,15 @@ def log_format() -> Literal["text", "json"]:
     return "text"
 
 
+def _secret_folders() -> list[Path]:
+    """Those that are there: `SECRETS`, and the credentials that systemd gives a unit (LoadCredential=)."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    folders = [SECRETS, *([Path(credentials)] if credentials else [])]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def _mounted() -> list[Path]:
-    return [path for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
+    return [path for folder in _secret_folders() for path in folder.iterdir() if path.is_file()]
 
 
 def _forbidden_by_environment() -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -29,6 +29,7 @@ from rich.text import Text
 from engine import logs, settings
 from engine.address import masked
 from engine.errors import EngineError, SettingsError
+from jobs import _options
 
 COMPLETE, FAILED, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 #: seconds between two plain progress lines
@@ -41,6 +42,10 @@ _stop = threading.Event()
 
 class Parser(argparse.ArgumentParser):
     """Arguments of a job; what it refuses is shown without the password of an address in it."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        _options.add(self)
 
     def error(self, message: str) -> NoReturn:
         super().error(masked(message))
@@ -76,10 +81,16 @@ def assigned(option: str, text: str, known: Iterable[str], example: str) -> tupl
     return found, value.strip()
 
 
-def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched") -> int:
+def exit_code(
+    work: Callable[[], int],
+    *,
+    stopped: str = "nothing was switched",
+    opening: Callable[[], None] = _options.say_settings,
+) -> int:
     """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does.
 
     stopped : what an interruption left, for its message
+    opening : says the first line of the log
     """
     logs.start(settings.log_format(), job=_job())
     _stop.clear()
@@ -89,6 +100,7 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
             signal.signal(signal.SIGINT, _interrupt)
     try:
+        opening()
         return work()
     except SettingsError as err:
         log.error("refused: %s", masked(str(err)))
@@ -105,6 +117,7 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
         log.error("interrupted: %s", stopped)
         return INTERRUPTED
     finally:
+        _options.release()
         sys.unraisablehook = unraisable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
@@ -30,6 +30,41 @@ def databases(server: EmbeddedServer) -> tuple[str, str]:
             migrate.apply(connection, family)
         urls.append(url)
     return urls[0], urls[1]
+
+
+def is_made(home: Path) -> bool:
+    """Whether there is an embedded server in a folder, running or not."""
+    return (home / "postgres" / "PG_VERSION").is_file()
+
+
+def is_sample(home: Path, sample: str) -> bool:
+    """Whether the files of a sample are there: whoever loaded other data did not need them."""
+    return (home / "sample" / sample / _STAMP).is_file()
+
+
+def held(home: Path, stack: ExitStack) -> str | None:
+    """Address of a warehouse that holds data already, its server started; None, and nothing is made, without one."""
+    if not is_made(home):
+        return None
+    server = stack.enter_context(EmbeddedServer(home))
+    if not server.has(WAREHOUSE):
+        return None
+    with closing(postgres.connect(server.url(WAREHOUSE))) as connection:
+        table = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone()
+        if table != (True,):
+            return None
+        loaded = connection.execute("SELECT count(*) > 0 FROM etl_load WHERE status = 'published'").fetchone()
+    return server.url(WAREHOUSE) if loaded == (True,) else None
+
+
+def would_make(home: Path, sample: str) -> list[str]:
+    """What a first run makes before it computes."""
+    scope = SAMPLES[sample][1]
+    made = [] if is_made(home) else [f"an embedded PostgreSQL in {home / 'postgres'}"]
+    made += (
+        [] if is_sample(home, sample) else [f"the files of the {scope} sample {sample} in {home / 'sample' / sample}"]
+    )
+    return [*made, f"a warehouse of the {scope} sample {sample}"]
 
 
 def fill(warehouse: str, sample: str, home: Path) -> None:

@@ -25,11 +25,10 @@ from typing import Any
 from engine import settings
 from engine.errors import SettingsError
 from engine.io import batch_jobs, postgres, site_results
-from engine.io.embedded import EmbeddedServer
 from engine.io.packed import Limits
 from engine.scenario import Scenario
 from engine.sites.assessor import Assessor, check_portfolio, site_faults
-from jobs import _console, _home, _site_tables
+from jobs import _addresses, _console, _home, _site_tables
 
 log = logging.getLogger("jobs")
 
@@ -135,7 +134,7 @@ def _urls(stack: ExitStack) -> tuple[str, str]:
         return warehouse, application
     if warehouse is not None or application is not None:
         raise SettingsError("one of the two databases is configured, the other is not: set both DW_* and APP_*")
-    return _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
+    return _home.databases(stack.enter_context(_addresses.embedded(config)))
 
 
 if __name__ == "__main__":

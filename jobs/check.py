@@ -20,7 +20,7 @@ from rich.table import Table
 
 from engine import settings
 from engine.io import postgres
-from engine.io.embedded import WAREHOUSE, EmbeddedServer
+from engine.io.embedded import WAREHOUSE
 from engine.io.etl import check
 from engine.quality import ERROR, WARNING, load_ranges
 from engine.variables import variable
@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
         if url is None:
-            url = stack.enter_context(EmbeddedServer(config.engine_home)).create(WAREHOUSE)
+            url = stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
         done = [*check.check(url, ranges, _say, variables=names)]
         with closing(postgres.connect(url)) as connection:
             findings = [finding for one in done for finding in one.findings] + check.unfinished(connection)

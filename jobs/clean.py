@@ -20,7 +20,6 @@ from pathlib import Path
 from engine import settings
 from engine.errors import SettingsError
 from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results, webhook_outbox
-from engine.io.embedded import EmbeddedServer
 from jobs import _addresses, _console, _home
 
 
@@ -56,7 +55,7 @@ def _run(url: str | None, keep: int | None, runs: Path | None, days: int | None)
         keep, runs = keep or config.keep_runs, runs or config.engine_home / "runs"
         days = days or config.keep_portfolio_days
         if url is None:
-            _, url = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
+            _, url = _home.databases(stack.enter_context(_addresses.embedded(config)))
         with closing(postgres.connect(url)) as connection:
             deleted = site_results.clean_caches(connection)
             if webhook_outbox.is_there(connection):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine import settings
 from engine.io.embedded import EmbeddedServer
-from jobs import _console, _home
+from jobs import _addresses, _console, _home
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(home: Path) -> int:
+    _addresses.usable(home)
     with EmbeddedServer(home) as server:
         warehouse, application = _home.databases(server)
         server.watch()

@@ -23,7 +23,7 @@ from engine.io import postgres
 from engine.service import webhooks
 from engine.service.listener import Addresses, Listener, require_session
 from engine.service.schedule import Task
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _options
 
 log = logging.getLogger("jobs")
 
@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 def _listen() -> int:
     config = settings.load()
     logs.start(config.log_format, job="listen")
+    _options.say_settings()
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
         _require_session(notify)

@@ -27,7 +27,6 @@ from engine import settings
 from engine.errors import EngineError, SettingsError, SourceError
 from engine.grid import GridDefinition
 from engine.io import catalog, postgres, published, site_inputs
-from engine.io.embedded import EmbeddedServer
 from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
 from engine.report import maps, page, places
 from engine.report.page import Earlier, Input, Warehouse
@@ -116,9 +115,8 @@ def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple
     warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     if sink or (args.run is not None and args.run_dir):
         return sink, warehouse
-    if not (config.engine_home / "postgres").is_dir():
-        raise SettingsError("no results: give --sink, set APP_*, or run jobs.yearly, which makes an embedded database")
-    embedded = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
+    absent = "no results: give --sink, set APP_*, or run jobs.yearly, which makes an embedded database"
+    embedded = _home.databases(stack.enter_context(_addresses.existing(config, absent)))
     return embedded[1], warehouse or embedded[0]
 
 

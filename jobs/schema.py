@@ -17,7 +17,7 @@ from contextlib import ExitStack, closing
 
 from engine import settings
 from engine.io import migrate, postgres
-from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.embedded import APPLICATION, WAREHOUSE
 from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
@@ -60,7 +60,7 @@ def _configured(stack: ExitStack) -> tuple[str | None, str | None]:
     config = settings.load()
     if config.warehouse_url is not None or config.application_url is not None:
         return config.warehouse_url, config.application_url
-    server = stack.enter_context(EmbeddedServer(config.engine_home))
+    server = stack.enter_context(_addresses.embedded(config))
     return server.create(WAREHOUSE), server.create(APPLICATION)
 
 

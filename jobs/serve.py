@@ -22,7 +22,7 @@ from engine import logs, settings
 from engine.errors import EngineError
 from engine.service.app import make_app
 from engine.settings import Settings
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _options
 
 
 def create_app() -> FastAPI:
@@ -49,6 +49,7 @@ def _serve() -> int:
     config = settings.load()
     _addresses.check(config)
     logs.start(config.log_format, job="serve")
+    _options.say_settings()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(),

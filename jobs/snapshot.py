@@ -16,9 +16,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from engine import settings
-from engine.errors import SettingsError
 from engine.io import open_source, snapshot
-from engine.io.embedded import WAREHOUSE, EmbeddedServer
+from engine.io.embedded import WAREHOUSE
 from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
@@ -58,9 +57,8 @@ def _warehouse(stack: ExitStack) -> str:
     config = settings.load()
     if config.warehouse_url is not None:
         return config.warehouse_url
-    if not (config.engine_home / "postgres").is_dir():
-        raise SettingsError("no warehouse: give --source, set DW_*, or run jobs.yearly, which makes an embedded one")
-    return stack.enter_context(EmbeddedServer(config.engine_home)).url(WAREHOUSE)
+    absent = "no warehouse: give --source, set DW_*, or run jobs.yearly, which makes an embedded one"
+    return stack.enter_context(_addresses.existing(config, absent)).url(WAREHOUSE)
 
 
 if __name__ == "__main__":

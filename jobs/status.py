@@ -27,7 +27,7 @@ from rich.table import Table
 from engine import settings
 from engine.errors import SettingsError
 from engine.io import batch_jobs, postgres, status
-from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.embedded import APPLICATION, WAREHOUSE
 from engine.settings import Settings
 from jobs import _addresses, _console
 
@@ -72,9 +72,8 @@ def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple
     warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     if sink is not None:
         return sink, warehouse
-    if not (config.engine_home / "postgres").is_dir():
-        raise SettingsError("nothing to show: give --sink, set APP_*, or run jobs.yearly, which makes a database")
-    server = stack.enter_context(EmbeddedServer(config.engine_home))
+    absent = "nothing to show: give --sink, set APP_*, or run jobs.yearly, which makes a database"
+    server = stack.enter_context(_addresses.existing(config, absent))
     return server.url(APPLICATION), warehouse or server.url(WAREHOUSE)
 
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 from engine import logs, settings
 from engine.service.worker import Worker
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _options
 
 #: requests are answered before assessments are computed, where both share processors
 _NICE = 5
@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 def _work(parent: int | None) -> int:
     config = settings.load()
     logs.start(config.log_format, job="work")
+    _options.say_settings()
     with ExitStack() as stack:
         # a database server that is started from here would be as nice as this process: later ones are the parent's
         where = _addresses.addresses(config, stack, watched=parent is None)
