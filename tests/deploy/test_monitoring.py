@@ -245,3 +245,16 @@ def test_the_service_manager_understands_every_line_of_the_units(tmp_path):
         text=True,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_documented_lines_of_cron_work_from_anywhere_and_refuse_the_sample():
+    page = (DEPLOY.parent / "docs/operations.md").read_text()
+    lines = re.findall(r"^    [\d*]+ [\d*]+ [\d*]+ [\d*]+ [\d*]+ (.*)$", page, re.M)
+    assert [line.split()[3] for line in lines] == ["jobs.yearly", "jobs.clean"]
+    for line in lines:
+        python, safe, dash, _, *words = line.split()
+        assert Path(python).is_absolute()
+        assert (safe, dash) == ("-P", "-m")  # no module is taken from $HOME
+        assert words[:2] == ["--servers", "--env-file"]
+        assert Path(words[2]).is_absolute()
+        assert "%" not in line  # a line break for cron

@@ -21,7 +21,7 @@ from engine.io.sink import RunRecord
 from engine.io.sink_postgres import PostgresSink
 from engine.service import webhooks
 from engine.settings import Settings, load
-from jobs import clean
+from jobs import _run, clean
 from jobs.config import main as show_config
 from tests.roles import as_role, grant
 
@@ -183,6 +183,21 @@ def test_an_event_is_signed_and_says_what_was_published_and_which_job_ended(resu
         "started_at",
         "completed_at",
     }  # fmt: skip  (nothing of the request: it may say whose site it is about)
+
+
+def test_a_batch_into_a_database_announces_and_one_into_a_directory_says_that_it_does_not(results, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    with receiving() as receiver:
+        with _run._webhooks(config(receiver.url), results):
+            ended = end_jobs(results)
+        assert [body["job"]["batch_id"] for body in receiver.taken] == ended
+        with _run._webhooks(config(receiver.url), str(tmp_path)):
+            pass
+    assert caplog.messages[-1] == "no webhooks: results in a directory are not announced"
+    with pytest.raises(ZeroDivisionError), receiving() as receiver, _run._webhooks(config(receiver.url), results):
+        end_jobs(results)
+        1 / 0  # noqa: B018
+    assert len(receiver.taken) == 1  # a batch that fails has ended, too
 
 
 def test_an_event_of_a_transaction_that_did_not_happen_is_never_sent(results):
