@@ -147,26 +147,33 @@ def delivering(config: Settings, application: str) -> Iterator[None]:
 
 def _deliver(config: Settings, application: str, stopping: threading.Event) -> None:
     pause = 1.0
-    with Deliverer(config) as deliverer:
-        while not stopping.is_set():
-            try:
-                with closing(postgres.connect(application)) as connection:
-                    if not _registered(connection, config):
-                        return
-                    registered = time.monotonic()
-                    while not stopping.is_set():
-                        if time.monotonic() - registered > _LONGEST_PAUSE:
-                            webhook_outbox.register(connection, config.webhook_targets)
-                            registered = time.monotonic()
-                        if not deliverer.send_due(connection):
-                            pause = 1.0
-                            stopping.wait(TICK)
-            except EngineError as err:
-                log.warning("webhooks wait, next try in %.0f s: %s", pause, err)
-            except Exception:
-                log.exception("webhooks wait, next try in %.0f s", pause)
-            stopping.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+    while not stopping.is_set():
+        began = time.monotonic()
+        try:
+            with Deliverer(config) as deliverer, closing(postgres.connect(application)) as connection:
+                if not _registered(connection, config):
+                    return
+                _deliver_over(connection, deliverer, config, stopping)
+        except EngineError as err:
+            log.warning("webhooks wait, next try in %.0f s: %s", pause, err)
+        except Exception:
+            log.exception("webhooks wait, next try in %.0f s", pause)
+        stopping.wait(pause)
+        pause = 1.0 if time.monotonic() - began > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
+
+
+def _deliver_over(
+    connection: psycopg.Connection, deliverer: Deliverer, config: Settings, stopping: threading.Event
+) -> None:
+    registered = time.monotonic()
+    while not stopping.is_set():
+        if time.monotonic() - registered > _LONGEST_PAUSE:
+            webhook_outbox.register(connection, config.webhook_targets)
+            registered = time.monotonic()
+        # a look first: taking a target writes a lock into its row
+        is_due = webhook_outbox.next_due(connection, config.webhook_targets) == 0
+        if not (is_due and deliverer.send_due(connection)):
+            stopping.wait(TICK)
 
 
 def _registered(connection: psycopg.Connection, config: Settings) -> bool:

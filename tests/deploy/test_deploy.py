@@ -103,6 +103,14 @@ def test_manifests_fit_the_schemas_of_kubernetes(version):
     assert found > 15
 
 
+def test_the_policy_for_webhooks_is_one_and_chooses_pods_that_exist():
+    [text] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/webhooks.md").read_text(), re.S)
+    policy = yaml.safe_load(text)
+    kubernetes_validate.validate(policy, kubernetes_validate.latest_version(), strict=True)
+    [chosen] = policy["spec"]["podSelector"]["matchExpressions"]
+    assert set(chosen["values"]) <= {name for name, _ in pods()}
+
+
 def test_kustomizations_list_every_file_and_the_version_of_the_project():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for folder in FOLDERS:
