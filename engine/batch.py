@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from engine import kernels
+from engine import kernels, logs
 from engine.block import BlockResult
 from engine.errors import RunInterrupted
 from engine.guard import BlockNotes, settle
@@ -68,6 +68,10 @@ class Watch:
     def add(self, stage: str, seconds: float) -> None:
         """Count seconds to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def rounded(self) -> dict[str, float]:
+        """Seconds by stage so far, to the millisecond."""
+        return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}
 
     @property
     def wall(self) -> float:
@@ -188,7 +192,8 @@ def execute(
             _styles(final),
             whole_grid=request.cells is None,
             replaces=request.is_whole,
-            summary=summary.as_json() | {"missing": dict(plan.missing), "failed": failed, "status": status},
+            summary=summary.as_json()
+            | {"missing": dict(plan.missing), "failed": failed, "status": status, "stage_seconds": watch.rounded()},
         )
         stage.switched = True
         watch.add("load", time.perf_counter() - started)
@@ -248,9 +253,11 @@ def _open(
     )
     if request.resume is None:
         run_id = sink.begin(record, runs)
+        logs.bind(run_id=run_id)
         return RunDirectory.create(runs, run_id, identity, ranges)
     directory = RunDirectory.resume(runs, request.resume, identity, ranges)
     sink.reopen(request.resume, record)
+    logs.bind(run_id=request.resume)
     return directory
 
 

@@ -1,8 +1,8 @@
 """The only reader of the environment: when `load` is called, never on import.
 
 Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
-`SECRETS` named like a setting (where containers mount them): a stray variable of the login shell must not redirect a
-yearly run. Secrets are `SecretStr`: printing the settings shows stars.
+`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a stray variable of the
+login shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from engine import address, settings_files
+from engine import address, settings_files, webhook_address
 from engine.errors import SettingsError
 
 #: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
 SECRETS = Path("/run/secrets")
+#: characters of the key that webhooks are signed with
+_SHORTEST_SECRET = 16
 #: words of `EMBEDDED` that forbid an embedded server
 _NO = ("0", "off", "f", "false", "n", "no")
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -44,6 +47,7 @@ HEADINGS = {
     "engine_home": "Batch and loaders",
     "kma_api_key": "Web services, asked by `jobs.etl download` only",
     "notify_dsn": "Triggers and schedule",
+    "webhook_urls": "Webhooks (docs/webhooks.md)",
     "api_host": "HTTP service",
     "asset_value_cap_krw": "Site assessment",
 }
@@ -129,6 +133,12 @@ class Settings(BaseSettings):
     cache_clean_minute: Minute = 0
     misfire_grace_hours: Positive = Field(6, description="a firing missed by less than this runs at start")
     shutdown_grace_seconds: Positive = Field(30, description="time for running jobs to end before they are interrupted")
+
+    webhook_urls: SecretStr | None = Field(
+        None, description="https addresses told that a run was published or a job ended, commas between them"
+    )
+    webhook_secret: SecretStr | None = Field(None, description="key of X-Signature, 16 characters or more")
+    webhook_allow_http: bool = Field(False, description="plain http addresses, inside a closed network")
 
     api_host: str = "0.0.0.0"  # noqa: S104 (a service of a container; tests and examples set 127.0.0.1)
     api_port: Port = 8001
@@ -230,6 +240,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"{job.upper()}_SCHEDULE_DAY: month {month} does not have a day {day} every year")
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_are_safe(self) -> Settings:
+        for number, url in enumerate(self.webhook_targets, 1):
+            if fault := webhook_address.fault(url, allow_http=self.webhook_allow_http):
+                raise ValueError(f"WEBHOOK_URLS: address {number} {fault}")
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if self.webhook_targets and len(secret.strip()) < _SHORTEST_SECRET:
+            what = "is too short" if secret else "is not set"
+            raise ValueError(
+                f"WEBHOOK_SECRET {what}: webhooks are signed with it, {_SHORTEST_SECRET} characters or more"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -266,6 +289,11 @@ class Settings(BaseSettings):
         """Address of LISTEN and NOTIFY; None for that of the application database."""
         return None if self.notify_dsn is None else address.require(self.notify_dsn.get_secret_value(), "NOTIFY_DSN")
 
+    @property
+    def webhook_targets(self) -> tuple[str, ...]:
+        """Addresses of the webhooks, each once; they may hold secrets."""
+        return webhook_address.split(self.webhook_urls.get_secret_value() if self.webhook_urls else "")
+
     def _address(self, side: str) -> str | None:
         url: SecretStr | None = getattr(self, f"{side}_url")
         if url is not None:
@@ -291,7 +319,7 @@ def load() -> Settings:
         if path.name.lower() in Settings.model_fields:
             settings_files.require_text(path)
     try:
-        return Settings(_env_file=env_file, _secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file, _secrets_dir=_secret_folders())  # type: ignore[call-arg]
     except ValidationError as err:
         faults = [
             (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
@@ -300,8 +328,32 @@ def load() -> Settings:
         raise SettingsError("; ".join(f"{name}: {what}" if name else what for name, what in faults)) from None
 
 
+def log_format() -> Literal["text", "json"]:
+    """LOG_FORMAT alone, so that what is wrong with other settings is said in it, too; text where it cannot be read."""
+    try:
+        env_file = settings_files.find()
+        written = dotenv_values(env_file, encoding=settings_files.ENCODING) if env_file else {}
+        mounted = {
+            path.name: path.read_text("utf-8").strip() for path in _mounted() if path.name.lower() == "log_format"
+        }
+    except (SettingsError, OSError, UnicodeError):
+        written, mounted = {}, {}
+    for values in (written, os.environ, mounted):
+        for name, value in values.items():
+            if name.lower() == "log_format":
+                return "json" if value == "json" else "text"
+    return "text"
+
+
+def _secret_folders() -> list[Path]:
+    """Those that are there: `SECRETS`, and the credentials that systemd gives a unit (LoadCredential=)."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    folders = [SECRETS, *([Path(credentials)] if credentials else [])]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def _mounted() -> list[Path]:
-    return [path for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
+    return [path for folder in _secret_folders() for path in folder.iterdir() if path.is_file()]
 
 
 def _forbidden_by_environment() -> bool:

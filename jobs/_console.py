@@ -12,8 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from engine import logs
 from engine.errors import EngineError, RunInterrupted, SettingsError
 from engine.names import unknown
 from jobs import _extras, _options, _streams
@@ -87,7 +89,15 @@ def console() -> Console:
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logs.start(job=_job())
+
+
+def _job() -> str | None:
+    """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
+    name = Path(sys.argv[0]).stem
+    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
+        name = sys.argv[1]
+    return name if name.isidentifier() else None
 
 
 def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
@@ -117,7 +127,10 @@ def exit_code(
     job     : its name, and with what words it was called
     opening : says the first line of the log
     """
+    from engine import settings  # takes a quarter of a second, which --help need not wait for
+
     _streams.prepare()
+    logs.start(settings.log_format(), job=job or _job())
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
@@ -218,7 +231,7 @@ class CellProgress(Protocol):
 @contextmanager
 def cell_progress(what: str) -> Iterator[CellProgress]:
     """Progress as a bar on a terminal, elsewhere as a line every ten seconds."""
-    if not sys.stderr.isatty():
+    if logs.is_json() or not sys.stderr.isatty():
         yield _Lines(what)
         return
     from jobs import _bar
@@ -230,7 +243,7 @@ def cell_progress(what: str) -> Iterator[CellProgress]:
 @contextmanager
 def load_progress() -> Iterator[LoadProgress]:
     """What loaders report: a bar on a terminal, elsewhere a line for every table that is loaded."""
-    if not sys.stderr.isatty():
+    if logs.is_json() or not sys.stderr.isatty():
         yield load_lines()
         return
     from jobs import _bar

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         sink = stack.enter_context(closing(open_sink(opened.sink, connections=config.parallel_workers)))
         log.info("from %s to %s", opened.where, sink.where)
         runner = stack.enter_context(cluster.connect(args.cluster, opened.address)) if args.cluster else None
-        with _console.cell_progress(job) as progress:
+        with _webhooks(config, opened.sink), _console.cell_progress(job) as progress:
             outcome = execute(
                 source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
             )
@@ -99,6 +99,18 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         resume=args.resume,
         block_cells=config.block_cells,
     )
+
+
+def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
+    """Tells the targets of the settings what has become of the run."""
+    if not config.webhook_targets:
+        return nullcontext()
+    if Path(sink).is_dir():
+        log.info("no webhooks: results in a directory are not announced")
+        return nullcontext()
+    from engine.service import webhooks  # few runs need a client of HTTP
+
+    return webhooks.announced(config, sink)
 
 
 def _list(text: str | None) -> list[str] | None:

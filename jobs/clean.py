@@ -1,9 +1,10 @@
 """Delete expired cache rows, old run directories and portfolios.
 
-Assessments whose worker is gone are marked failed. Run directories are deleted with KEEP_RUNS or --keep-runs only:
-those of published runs, all but the newest N. A run that was not published stays, --resume may continue it. Published
-results stand in the database and are not touched. Portfolios that were uploaded to the service are deleted, with their
-results, with KEEP_PORTFOLIO_DAYS or --keep-portfolio-days only: so many days after the end of their last job.
+So are webhook deliveries of 30 days ago. Assessments whose worker is gone are marked failed. Run directories are
+deleted with KEEP_RUNS or --keep-runs only: those of published runs, all but the newest N. A run that was not published
+stays, --resume may continue it. Published results stand in the database and are not touched. Portfolios that were
+uploaded to the service are deleted, with their results, with KEEP_PORTFOLIO_DAYS or --keep-portfolio-days only: so many
+days after the end of their last job.
 
 examples:
     python -m jobs.clean

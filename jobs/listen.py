@@ -55,13 +55,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _listen(_args: argparse.Namespace) -> int:
-    from engine import settings
-    from engine.service import logs
+    from engine import logs, settings
+    from engine.service import webhooks
     from engine.service.listener import Addresses, Listener
     from jobs import _addresses
 
     config = settings.load()
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="listen")
     _options.say_settings()
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
@@ -69,7 +69,8 @@ def _listen(_args: argparse.Namespace) -> int:
         listener = Listener(config, Addresses(application=application, notify=notify), COMMANDS)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())
-        listener.run()
+        with webhooks.delivering(config, application):
+            listener.run()
     return _console.COMPLETE
 
 

@@ -65,14 +65,13 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(_args: argparse.Namespace) -> int:
     import uvicorn
 
-    from engine import settings
+    from engine import logs, settings
     from engine.errors import EngineError
-    from engine.service import logs
     from jobs import _addresses
 
     config = settings.load()
     _addresses.check(config)
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="serve")
     _options.say_settings()
     server = uvicorn.Server(
         uvicorn.Config(

@@ -44,13 +44,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(parent: int | None) -> int:
     # takes a second, which help need not wait for
-    from engine import settings
-    from engine.service import logs
+    from engine import logs, settings
     from engine.service.worker import Worker
     from jobs import _addresses
 
     config = settings.load()
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="work")
     _options.say_settings()
     with ExitStack() as stack:
         # a database server that is started from here would be as nice as this process: later ones are the parent's

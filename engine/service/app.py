@@ -23,6 +23,7 @@ from engine.service import (
     routes_map,
     routes_portfolio,
     routes_results,
+    webhooks,
 )
 from engine.service.context import Context, make_pool
 from engine.service.metrics import Metrics
@@ -66,6 +67,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             app.state.pictures, app.state.borders, app.state.layers = routes_map.Pictures(), None, None
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
+            stack.enter_context(webhooks.delivering(config, application))
             tasks = [asyncio.create_task(each.run()) for each in (app.state.hub, app.state.intake)]
             try:
                 yield

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine import logs
 from engine.service.schedule import Task
 
 log = logging.getLogger(__name__)
 #: seconds to wait for the last words of a process that has ended; its own children may keep the pipe open
 _LAST_WORDS = 2.0
+_AS_IT_IS = {"verbatim": True}
 #: called with the exit code (negative: a signal) and the last error line, if any
 Ended = Callable[[int, str | None], None]
 
@@ -24,6 +26,11 @@ class _Child:
     process: subprocess.Popen[str]
     reaper: threading.Thread | None = None
     last_error: str | None = field(default=None)
+
+
+def _level_of(text: str) -> tuple[str, str]:
+    before, found, message = text.partition(" ERROR ")
+    return ("ERROR", message) if found else ("INFO", before)
 
 
 class Children:
@@ -79,11 +86,15 @@ class Children:
         with child.process.stdout as lines:
             for line in lines:
                 text = line.rstrip()
-                is_error = " ERROR " in text
-                if is_error:
-                    child.last_error = text.partition(" ERROR ")[2]
-                if text:
-                    log.log(logging.ERROR if is_error else logging.INFO, "%s: %s", task, text)
+                if not text:
+                    continue
+                level, message = logs.read_line(text) or _level_of(text)
+                if level == "ERROR":
+                    child.last_error = message
+                # as it is: it has its own time, level and, in JSON, the job's name
+                log.log(
+                    logging.ERROR if level == "ERROR" else logging.INFO, "%s", text, extra=_AS_IT_IS | {"task": task}
+                )
 
     def drain(self, seconds: float) -> None:
         """Wait for all to end; after so many seconds they are interrupted, after as many again killed."""

@@ -98,17 +98,20 @@ def alias_health_of_database(context: Shared) -> models.Service:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(context: Shared) -> Response:
     """Prometheus exposition format."""
+    with context.metrics.lock:
+        return Response(_figures(context), media_type=CONTENT_TYPE_LATEST)
+
+
+def _figures(context: Context) -> bytes:
     figures = context.metrics
     try:
         with context.database() as connection:
-            counts = connection.execute("SELECT job_type, status, count(*) FROM batch_jobs GROUP BY 1, 2").fetchall()
-        figures.jobs.clear()
-        for job_type, status, count in counts:
-            figures.jobs.labels(job_type, status).set(count)
+            figures.read(connection)
         figures.database_up.set(1)
     except psycopg.OperationalError:
         figures.database_up.set(0)
+    figures.read_disk(context.config.engine_home)
     for state, value in context.pool.get_stats().items():
         if state in ("pool_size", "pool_available", "requests_waiting"):
             figures.connections.labels(state).set(value)
-    return Response(figures.text(), media_type=CONTENT_TYPE_LATEST)
+    return figures.text()

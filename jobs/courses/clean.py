@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack, closing
 
 from engine import settings
-from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results
+from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results, webhook_outbox
 from jobs import _addresses, _console, _home
 
 
@@ -23,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
             _, url = _home.databases(stack.enter_context(_addresses.embedded(config)))
         with closing(postgres.connect(url)) as connection:
             deleted = site_results.clean_caches(connection)
+            if webhook_outbox.is_there(connection):
+                deleted |= webhook_outbox.delete_old(connection)
             lost = batch_jobs.fail_lost(connection)
             if keep is not None:
                 deleted_runs = old_runs.delete_old(connection, runs, keep)

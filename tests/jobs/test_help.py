@@ -146,7 +146,7 @@ def test_help_waits_for_no_heavy_import(name):
     assert not {each.partition(".")[0] for each in found} & HEAVY
 
 
-@pytest.mark.parametrize("words", [["report", "--help"], ["serve", "--nothing"], ["etl", "--unit", "tas"]])
+@pytest.mark.parametrize("words", [["report", "--help"], ["serve", "--nothing"], ["etl", "--variables", "snow"]])
 def test_help_and_refusals_import_nothing_heavy_in_a_process_of_their_own(words):
     script = (
         "import sys, jobs.__main__ as command\n"
