@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from engine import levels
 from engine.names import ALIASES, RISK_NAMES
-from engine.scenario import DEFAULT_SCENARIO
+from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service.problems import InvalidError, fault
 
 #: the nine, and the older names that are accepted on input
@@ -27,12 +27,29 @@ Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, examples=[
 Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, examples=[126.978])]
 PathLatitude = Annotated[float, Path(ge=-90, le=90, allow_inf_nan=False, examples=[37.5665])]
 PathLongitude = Annotated[float, Path(ge=-180, le=180, allow_inf_nan=False, examples=[126.978])]
+Limit = Annotated[int, Query(ge=1, le=100, description="of a page")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="how many to leave out, of the newest")]
+SiteId = Query(max_length=100, description="an asset's own id, or its UUID")
 Stamp = Annotated[
     datetime,
     PlainSerializer(lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str),
 ]
 PORTFOLIO_RESULTS = "/api/v1/risk-assessment/portfolio/{request_id}/results"
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+def require_text(text: str | None, name: str = "site_id") -> None:
+    """Refuse text of a query that a database cannot hold.
+
+    raises : InvalidError
+    """
+    if text is not None and "\0" in text:
+        raise InvalidError([fault(["query", name], f"Invalid character in {name}", text.replace("\0", ""))])
+
+
+def scenario_name(scenario: int, scope: str | None) -> str:
+    """A scenario as it is shown; an observed record stands under the label of one, and is none."""
+    return "Observed record" if scope == "observed" else Scenario(scenario).code
 
 
 def period_of(scenario: int, period: Period | None) -> Period:
@@ -197,11 +214,14 @@ class BatchStatus(BaseModel):
     completed_at: Stamp | None
 
 
-def outward(batch_id: UUID, results: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Results of a job for a client: where a portfolio's tables are is an address, not a folder of the server's."""
+def outward(batch_id: UUID, results: Mapping[str, Any] | None, prefix: str) -> Mapping[str, Any] | None:
+    """Results of a job for a client: where a portfolio's tables are is an address, not a folder of the server's.
+
+    prefix : path below which the service is seen
+    """
     if results is None or "location" not in results:
         return results
-    return {**results, "location": PORTFOLIO_RESULTS.format(request_id=batch_id)}
+    return {**results, "location": prefix + PORTFOLIO_RESULTS.format(request_id=batch_id)}
 
 
 class Asset(BaseModel):
@@ -212,9 +232,9 @@ class Asset(BaseModel):
     calculated_at: Stamp
 
 
-class SiteResults(BaseModel):
-    """Newest stored results of one asset at a coordinate; of the AAL those of SSP2-4.5. others: assets there beside it,
-    the newest first"""
+class SiteResults(Made):
+    """Newest stored results of one asset at a coordinate; of the AAL those of SSP2-4.5, each with the run of its base.
+    others: assets there beside it, the newest first"""
 
     site_id: str | None
     site_uuid: UUID
