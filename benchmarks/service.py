@@ -119,15 +119,16 @@ async def read_all(url: str, places: list[tuple[float, float]]) -> tuple[list[An
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """Base address of a service in a process of its own."""
+def serving(home: Path, log: Path = Path(os.devnull)) -> Iterator[str]:
+    """Base address of a service in a process of its own. log: what it says goes there"""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | _LIKE_OURS
     environment |= {"ENGINE_HOME": str(home), "API_HOST": "127.0.0.1", "API_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, "-m", "jobs.serve"], env=environment, stderr=subprocess.DEVNULL)
+    with log.open("wb") as said:
+        process = subprocess.Popen([sys.executable, "-m", "jobs.serve"], env=environment, stderr=said)
     try:
         until = time.monotonic() + 120
         while True:

@@ -56,7 +56,7 @@ class Caller:
         return answer
 
     async def follow(self, url: str) -> Mapping[str, Any]:
-        """Every state of a job until its last. A client that comes late, or again, gets the state of the moment."""
+        """Every milestone of a job until its last. A client that comes late, or again, is told what was passed."""
         async with websockets.connect(url, additional_headers=self.headers) as socket:
             async for text in socket:
                 state: dict[str, Any] = json.loads(text)
@@ -75,6 +75,10 @@ async def published(caller: Caller, lat: float, lon: float) -> None:
     window = {"risk_type": "coastal_flood", "scenario_id": 4, "time_period": "long_term"}
     await caller.call("GET", "/api/v1/hazard", params=place | window)
     await caller.call("GET", "/api/v1/cell", params=place)
+    series = (await caller.call("GET", "/api/v1/climate", params=place | {"variables": "ta,rx1day"})).json()
+    print({name: (len(values), series["units"][name]) for name, values in series["variables"].items()})
+    newest = (await caller.call("GET", "/api/v1/runs", params={"limit": 1})).json()["runs"][0]
+    await caller.call("GET", f"/api/v1/runs/{newest['run_id'] or newest['batch_id']}")
     await caller.call("GET", "/api/v1/map")
     await caller.call("GET", "/api/v1/map/borders")
     layer = await caller.call("GET", "/api/v1/map/aal/typhoon")
@@ -96,6 +100,7 @@ async def site(caller: Caller, lat: float, lon: float) -> None:
         raise SystemExit("a late client was told something else")
     await caller.call("GET", f"/api/v1/risk-assessment/status/{made['request_id']}")
     await caller.call("GET", f"/api/v1/risk-assessment/results/{lat}/{lon}")
+    await caller.call("GET", f"/api/v1/risk-assessment/history/{lat}/{lon}", params={"limit": 5})
     await caller.call("POST", f"/api/v1/risk-assessment/{made['request_id']}/retry", 409)  # for those that failed
     older = {"latitude": lat, "longitude": lon, "risk_types": "drought,typhoon"}
     made = (await caller.call("POST", "/api/risk/calculate", 202, params=older)).json()

@@ -28,9 +28,11 @@ class Uniform:
             return
         inner = {**scope, "method": "GET", IS_HEAD: True} if scope["method"] == "HEAD" else {**scope}
         answer = _Answer(scope["method"], send)
-        await self._app(inner, receive, answer.take)
-        if "route" in inner:
-            scope["route"] = inner["route"]
+        try:
+            await self._app(inner, receive, answer.take)
+        finally:  # for the log line
+            if "route" in inner:
+                scope["route"] = inner["route"]
 
 
 class _Answer:
