@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import sys
 from collections import Counter
@@ -28,8 +27,6 @@ import httpx
 from benchmarks import service
 from benchmarks.harness import Options
 from benchmarks.hostile_requests import Maker, Sent
-from engine.io.embedded import EmbeddedServer
-from jobs import _home
 
 REQUESTS = 3_000
 #: seconds without a byte after which a connection counts as hanging
@@ -58,7 +55,7 @@ def judged(url: str, seed: int, numbers: Iterable[int]) -> Iterator[Verdict]:
     maker = Maker(seed, described(url))
     for number in numbers:
         kind, sent = maker.make(number)
-        status, fault = _judge(sent, *exchange((where.hostname, where.port), sent))
+        status, fault = judge(sent, *exchange((where.hostname, where.port), sent))
         yield Verdict(number, kind, status, fault, sent.data)
 
 
@@ -109,7 +106,7 @@ def exchange(address: tuple[str, int], sent: Sent) -> tuple[int, dict[str, str],
     return status, headers, body, ""
 
 
-def _judge(sent: Sent, status: int, headers: Mapping[str, str], body: bytes, wrong: str) -> tuple[int, str]:
+def judge(sent: Sent, status: int, headers: Mapping[str, str], body: bytes, wrong: str) -> tuple[int, str]:
     if wrong:
         return status, wrong
     if not status:
@@ -138,12 +135,9 @@ def is_refusal(headers: Mapping[str, str], body: bytes) -> bool:
 def measure(options: Options) -> list[dict[str, Any]]:
     """A row a kind: how many requests, and what was answered. Faults are listed on standard error."""
     home: Path = (options.scratch / "service").resolve()
-    log = options.scratch / "hostile.log"
-    with EmbeddedServer(home) as server:
-        _home.databases(server)
-    os.environ |= {"API_HEADER_SECONDS": "1", "API_BODY_SECONDS": "2"}
+    log = options.scratch.resolve() / "hostile.log"
     rows: dict[str, Counter[str]] = {}
-    with service.serving(home, log) as url:
+    with service.sample(home), service.serving(home, log) as url:
         for verdict in judged(url, options.seed, range(options.files or REQUESTS)):
             counts = rows.setdefault(verdict.kind, Counter())
             counts["requests"] += 1

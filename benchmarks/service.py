@@ -145,8 +145,9 @@ def serving(home: Path, log: Path = Path(os.devnull)) -> Iterator[str]:
         process.wait(120)
 
 
-def measure(options: Options) -> list[dict[str, Any]]:
-    home = (options.scratch / "service").resolve()
+@contextmanager
+def sample(home: Path) -> Iterator[tuple[str, str]]:
+    """(warehouse, results) of the sample with a run, made when they are not there; up as long as the block."""
     with EmbeddedServer(home) as server:
         warehouse, application = _home.databases(server)
         with psycopg.connect(application) as connection:
@@ -154,8 +155,13 @@ def measure(options: Options) -> list[dict[str, Any]]:
         if not is_filled:
             environment = os.environ | {"ENGINE_HOME": str(home)}
             subprocess.run([sys.executable, "-m", "jobs.yearly"], env=environment, check=True)
-        with serving(home) as url:
-            return compare(url, warehouse, application, options.sites or ASSESSMENTS, READS, options.rounds)
+        yield warehouse, application
+
+
+def measure(options: Options) -> list[dict[str, Any]]:
+    home = (options.scratch / "service").resolve()
+    with sample(home) as (warehouse, application), serving(home) as url:
+        return compare(url, warehouse, application, options.sites or ASSESSMENTS, READS, options.rounds)
 
 
 def compare(

@@ -50,10 +50,14 @@ class Caller:
         answer = await self._client.request(method, path, **more)
         is_json = answer.headers.get("content-type", "").startswith("application/json")
         shown = " ".join(answer.text.split())[:100] if is_json else f"{len(answer.content)} bytes"
-        print(f"{method:4} {path} {answer.status_code} {shown}")
+        print(f"{method:4} {httpx.URL(path).path} {answer.status_code} {shown}")
         if answer.status_code != status:
             raise SystemExit(f"{method} {path}: {answer.status_code} instead of {status}: {answer.text[:500]}")
         return answer
+
+    def at(self, location: str) -> str:
+        """Address of what an answer says is at a path of the server: below a prefix, the path has it already."""
+        return str(self._client.base_url.join(location))
 
     async def follow(self, url: str) -> Mapping[str, Any]:
         """Every milestone of a job until its last. A client that comes late, or again, is told what was passed."""
@@ -122,9 +126,9 @@ async def portfolio(caller: Caller, lat: float, lon: float) -> None:
         made = (await caller.call("POST", path, 202, content=file.getvalue(), params=asked, headers=headers)).json()
         results = await caller.follow(made["websocket_url"])
         for frame in ("totals", "aal", "failures"):
-            table = await caller.call("GET", results["location"], params={"frame": frame})
+            table = await caller.call("GET", caller.at(results["location"]), params={"frame": frame})
             print(pl.read_parquet(io.BytesIO(table.content)).shape)
-        await caller.call("GET", results["location"], params={"format": "json"})
+        await caller.call("GET", caller.at(results["location"]), params={"format": "json"})
     await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})
 
 

@@ -41,7 +41,13 @@ from engine.settings import Settings
 Locate = Callable[[Settings, contextlib.ExitStack], tuple[str, str, str]]
 _DESCRIPTION = """Physical climate risk of a grid and of sites: nine hazards, four scenarios.
 
-AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC."""
+AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC.
+
+`HEAD` is answered wherever `GET` is; `OPTIONS` says in `Allow` what a path takes. Every refusal is `{"detail": ...}`.
+
+WebSocket `/api/v1/risk-assessment/ws/{request_id}`: `{"progress": 10, "status": "running", "step": "Fetching H and P(H)"}`
+for each of the milestones 0, 10, 50, 80, 95, once and in order, then `{"progress": 100, "status": "completed", "results":
+{...}}`, or `{"progress": 50, "status": "failed", "error_message": "..."}`, and the server closes with 1000."""
 
 
 def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI:

@@ -53,7 +53,7 @@ class Envelope:
         started, given = time.perf_counter(), Headers(scope=scope).get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else str(uuid.uuid4())
         status = 0
-        most, taken, is_whole = self._most_of.get(route_path(scope), self._most), 0, False
+        most, taken, waited, is_whole = self._most_of.get(route_path(scope), self._most), 0, 0.0, False
 
         async def tell(message: Message) -> None:
             nonlocal status
@@ -66,14 +66,15 @@ class Envelope:
             await send(message)
 
         async def take() -> Message:
-            nonlocal taken, is_whole
+            nonlocal taken, waited, is_whole
             if is_whole:  # what is waited for now is that the client leaves
                 return await receive()
-            left = self._patience + taken / _PACE - (time.perf_counter() - started)
+            asked = time.perf_counter()  # our own time is not the client's
             try:
-                message = await asyncio.wait_for(receive(), max(left, 0.0))
+                message = await asyncio.wait_for(receive(), max(self._patience + taken / _PACE - waited, 0.0))
             except TimeoutError:
                 raise TooSlowError from None
+            waited += time.perf_counter() - asked
             is_whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > most:

@@ -38,6 +38,7 @@ Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"
     PATH,
     status_code=202,
     responses={
+        408: {"model": Problem, "description": "The table did not arrive in time"},
         413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
         415: {"model": Problem, "description": "Neither Parquet nor CSV nor NDJSON, plain or packed"},
     },
@@ -115,7 +116,10 @@ def _risks(parameters: Mapping[str, Any]) -> int:
     response_class=File,
     responses={
         200: {"content": {"application/vnd.apache.parquet": _BINARY, "application/json": {"schema": {}}}},
+        206: {"description": "The part that `Range` asks for"},
+        400: {"model": Problem, "description": "`Range` is not understood"},
         404: {"model": Problem},
+        416: {"model": Problem, "description": "`Range` lies outside the file"},
         409: {"model": Problem, "description": "Not finished"},
     },
 )
