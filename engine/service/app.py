@@ -45,9 +45,9 @@ AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are p
 
 `HEAD` is answered wherever `GET` is; `OPTIONS` says in `Allow` what a path takes. Every refusal is `{"detail": ...}`.
 
-WebSocket `/api/v1/risk-assessment/ws/{request_id}`: `{"progress": 10, "status": "running", "step": "Fetching H and P(H)"}`
-for each of the milestones 0, 10, 50, 80, 95, once and in order, then `{"progress": 100, "status": "completed", "results":
-{...}}`, or `{"progress": 50, "status": "failed", "error_message": "..."}`, and the server closes with 1000."""
+WebSocket `/api/v1/risk-assessment/ws/{request_id}`: for each of the milestones 0, 10, 50, 80 and 95, once and in order,
+`{"progress": 10, "status": "running", "step": "Fetching H and P(H)"}`, then `{"progress": 100, "status": "completed",
+"results": {...}}` or `{"progress": 50, "status": "failed", "error_message": "..."}`, and the server closes."""
 
 
 def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI:
@@ -119,7 +119,9 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         most_of={routes_portfolio.PATH: config.portfolio_max_bytes},
         patience=config.api_body_seconds,
     )
-    app.add_middleware(proxy.Fronted, config=config, paths=[*app.openapi()["paths"], "/openapi.json", "/page"])
+    paths = [*app.openapi()["paths"], "/openapi.json", "/page"]
+    proxy.require_free(config, paths)  # now, not at the first request
+    app.add_middleware(proxy.Fronted, config=config, paths=paths)
     return app
 
 

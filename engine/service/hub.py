@@ -70,7 +70,7 @@ def read_states(context: Context, ids: list[UUID]) -> dict[UUID, State]:
             (ids,),
         ).fetchall()
     return {
-        batch_id: State(kind, status, progress, step, error, results, risks or ())
+        batch_id: State(kind, status, progress, step, error, results, risks if isinstance(risks, list) else ())
         for batch_id, kind, status, progress, step, error, results, risks in rows
     }
 

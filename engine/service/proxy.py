@@ -52,17 +52,13 @@ class Fronted:
     """Outermost middleware: client, scheme, host and prefix of a request are those of its first proxy, if that is
     trusted. The prefix may have been taken away by the proxy or not.
 
-    paths : of the service, none of which may lie below the prefix of the settings
+    paths : of the service; a prefix that they lie below is none (`require_free`)
     """
 
     def __init__(self, app: ASGIApp, *, config: Settings, paths: Iterable[str]) -> None:
         self._app, self._config, self._paths = app, config, tuple(paths)
         self._public = urlsplit(config.api_public_url) if config.api_public_url else None
-        stated = config.api_root_path
-        self._prefix = stated if stated is not None else self._public.path if self._public else ""
-        if self._prefix and self._hides(self._prefix):
-            name = "API_PUBLIC_URL" if stated is None else "API_ROOT_PATH"
-            raise SettingsError(f"{name}: {self._prefix} is a path of the service itself; take one such as /climate")
+        self._prefix = _stated(config)
         self._all = "*" in config.api_trusted_proxies
         self._trusted = [ipaddress.ip_network(each) for each in config.api_trusted_proxies if each != "*"]
         self._clients = ProxyHeadersMiddleware(
@@ -71,9 +67,6 @@ class Fronted:
         )
         self._own = {*_LOOPBACK, config.api_host.lower(), socket.gethostname().lower()}
         self._told = False
-
-    def _hides(self, prefix: str) -> bool:
-        return any(path == prefix or path.startswith(prefix + "/") for path in self._paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -92,7 +85,7 @@ class Fronted:
         forwarded = scope["engine.forwarded"]
         outer = scope.get("root_path", "").rstrip("/")
         prefix = outer or self._prefix or _clean(forwarded.get("x-forwarded-prefix", ""))
-        if prefix and not outer and not self._hides(prefix):
+        if prefix and not outer and not _hides(prefix, self._paths):
             path = scope["path"]
             if path != prefix and not path.startswith(prefix + "/"):
                 scope["path"] = prefix + path
@@ -136,6 +129,27 @@ class Fronted:
                 port,
             )
         return f"{here}:{port}"
+
+
+def require_free(config: Settings, paths: Iterable[str]) -> None:
+    """Refuse a prefix that paths of the service lie below: nobody could tell whether a proxy has taken it away.
+
+    raises : SettingsError
+    """
+    prefix = _stated(config)
+    if prefix and _hides(prefix, paths):
+        name = "API_PUBLIC_URL" if config.api_root_path is None else "API_ROOT_PATH (or --root-path)"
+        raise SettingsError(f"{name}: {prefix} is a path of the service itself; take one such as /climate")
+
+
+def _stated(config: Settings) -> str:
+    if config.api_root_path is not None:
+        return config.api_root_path
+    return urlsplit(config.api_public_url).path if config.api_public_url else ""
+
+
+def _hides(prefix: str, paths: Iterable[str]) -> bool:
+    return any(path == prefix or path.startswith(prefix + "/") for path in paths)
 
 
 def _clean(prefix: str) -> str:

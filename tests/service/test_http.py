@@ -300,7 +300,7 @@ def test_where_the_service_is_said_to_be_follows_settings_and_trusted_proxies_ne
 @pytest.mark.parametrize("path", ["/api", "/api/v1", "/admin"])
 def test_a_prefix_that_is_a_path_of_the_service_is_refused(path):
     with pytest.raises(SettingsError, match=f"{path} is a path of the service itself"):
-        proxy.Fronted(None, config=Settings(api_root_path=path), paths=["/api/v1/map", "/admin/x"])
+        proxy.require_free(Settings(api_root_path=path), ["/api/v1/map", "/admin/x"])
 
 
 def test_only_this_machine_reaches_loopback():
