@@ -74,9 +74,10 @@ def described(url: str) -> dict[str, tuple[list[str], list[str]]]:
 def exchange(address: tuple[str, int], sent: Sent) -> tuple[int, dict[str, str], bytes, str]:
     """(status, headers, body, what was wrong with the answer as HTTP)"""
     ours = h11.Connection(h11.CLIENT)
-    ours.send(h11.Request(method="HEAD" if sent.is_head else "GET", target="/", headers=[("Host", "x")]))
+    asked = [("Host", "x"), *([("Connection", "Upgrade"), ("Upgrade", "websocket")] if sent.is_upgrade else [])]
+    ours.send(h11.Request(method="HEAD" if sent.is_head else "GET", target="/", headers=asked))
     ours.send(h11.EndOfMessage())
-    status, headers, body = 0, {}, b""
+    status, headers, body, heard = 0, {}, b"", False
     with contextlib.suppress(ConnectionError), socket.create_connection(address, timeout=PATIENCE) as link:
         with contextlib.suppress(ConnectionError):
             link.sendall(sent.data)
@@ -86,13 +87,14 @@ def exchange(address: tuple[str, int], sent: Sent) -> tuple[int, dict[str, str],
             try:
                 event = ours.next_event()
                 if event is h11.NEED_DATA:
-                    ours.receive_data(link.recv(65_536))
+                    part = link.recv(65_536)
+                    heard = heard or bool(part)
+                    ours.receive_data(part)
                     continue
             except TimeoutError:
                 return status, headers, body, "it hangs"
             except h11.RemoteProtocolError as err:
-                # a handshake that went well goes on in another protocol; nothing at all may be owed
-                return status, headers, body, "" if not status and not sent.whole else f"no HTTP: {err}"
+                return status, headers, body, f"no HTTP: {err}" if heard else ""
             if isinstance(event, h11.InformationalResponse):
                 if event.status_code == 101:
                     return 101, headers, body, ""

@@ -62,11 +62,12 @@ _MEDIA = ("text/csv", "application/octet-stream", "application/vnd.ms-excel", "a
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Bytes of a request. whole: an answer is owed; is_head: it has no body"""
+    """Bytes of a request. whole: an answer is owed; is_head: it has no body; is_upgrade: it may be another protocol"""
 
     data: bytes
     whole: bool = True
     is_head: bool = False
+    is_upgrade: bool = False
 
 
 class Maker:
@@ -192,7 +193,7 @@ class Maker:
             (b"\x81\x85" + draw.randbytes(9), draw.randbytes(30), b"\x88\x80\0\0\0\0", b"\xff" * 10, b"")
         )
         shown = _request(draw.choice(("GET", "GET", "GET", "POST")), path, headers)
-        return Sent(shown.data + frames, whole=False)
+        return Sent(shown.data + frames, whole=False, is_upgrade=True)
 
 
 def _request(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
@@ -147,7 +147,6 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(hub.router)
     app.include_router(routes_map.page)
     app.add_api_route("/openapi.json", _openapi, include_in_schema=False)
-    app.add_api_websocket_route("/{path:path}", _no_socket)
 
 
 def _openapi(request: Request) -> JSONResponse:
@@ -155,11 +154,6 @@ def _openapi(request: Request) -> JSONResponse:
     document: dict[str, Any] = request.app.openapi()
     where = proxy.prefix(request)
     return JSONResponse(document | ({"servers": [{"url": where}]} if where else {}))
-
-
-async def _no_socket(socket: WebSocket) -> None:
-    """There is no other WebSocket."""
-    await socket.send_denial_response(JSONResponse({"detail": "Not Found"}, 404))
 
 
 def _describe(app: FastAPI, *, has_key: bool) -> None:

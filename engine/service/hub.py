@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 from engine.service import auth, models, proxy
 from engine.service.context import Context
 from engine.service.milestones import Follower, State
+from engine.service.server import SOCKETS
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -75,7 +76,7 @@ def read_states(context: Context, ids: list[UUID]) -> dict[UUID, State]:
     }
 
 
-@router.websocket("/api/v1/risk-assessment/ws/{request_id}")
+@router.websocket(SOCKETS + "{request_id}")
 async def follow(socket: WebSocket, request_id: str) -> None:
     """What has been passed and the state at once, then every change, then the end. Leaving does not stop the job."""
     context: Context = socket.app.state.context

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _HEAD = 32_768
 #: bytes and messages of a WebSocket's client, which has nothing to say
 _FRAME, _FRAMES = 65_536, 4
+#: what paths of WebSockets have, whatever prefix stands before it
+SOCKETS = "/api/v1/risk-assessment/ws/"
 _TOO_SLOW = "The request did not arrive in time"
 _NO_HTTP = "This is no request of HTTP/1.1"
 _NO_HANDSHAKE = "This is no handshake of a WebSocket: it needs GET, Sec-WebSocket-Version 13 and a Sec-WebSocket-Key"
@@ -144,6 +146,10 @@ class PatientProtocol(H11Protocol):
             self._refuse(408, _TOO_SLOW)
         else:
             self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        """Elsewhere a wish for a WebSocket is passed over, as HTTP allows: the path answers as it always does."""
+        return SOCKETS in self.scope["path"] and super()._should_upgrade()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the base class's words)
         """Answer what is no HTTP."""

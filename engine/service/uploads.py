@@ -48,10 +48,10 @@ _LONGEST_BOUNDARY = 70  # RFC 2046
 
 
 def make_private(folder: Path) -> None:
-    """A folder for its owner alone, and those above it up to one that exists; the last of these is made private, too:
-    an earlier version left it open."""
+    """A folder for its owner alone, and the one above it, too, if it is ours: an earlier version left it open."""
     folder.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-    folder.parent.chmod(0o700)
+    if folder.parent.stat().st_uid == os.geteuid():
+        folder.parent.chmod(0o700)
     folder.mkdir(mode=0o700)
 
 

@@ -18,11 +18,12 @@ from websockets.sync.client import connect
 
 from engine.errors import SettingsError
 from engine.service import models, proxy
-from engine.service.server import is_loopback
+from engine.service.server import SOCKETS, is_loopback
 from engine.settings import Settings
 from tests.service.conftest import LAND, running
 from tests.service.test_assessments import CALCULATE, PORTFOLIO, finished, messages
 
+WS = SOCKETS.encode()
 AT = {"lat": LAND[0], "lon": LAND[1]}
 CSV = b"latitude,longitude\n35.1,127.2\n"
 
@@ -82,9 +83,9 @@ def test_a_range_that_cannot_be_is_refused_in_the_form_of_all_refusals(client, w
         (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 120 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 40_000, 400),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
+        (b"GET " + WS + b"x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
         (
-            b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
             404,
         ),
