@@ -23,7 +23,7 @@ from engine.period import WINDOWS
 from engine.reading import LOSS_NOTE, own_past
 from engine.risks import EDITIONS, load_edition
 from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.service import map_run, models, proxy
+from engine.service import map_models, map_run, models, proxy
 from engine.service.answers import File
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
@@ -71,7 +71,7 @@ class Pictures:
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
-def describe(context: Shared, request: Request) -> models.Map:
+def describe(context: Shared, request: Request) -> map_models.Map:
     """Place, layers and legend of the map, and the run that is shown: nothing that was not computed."""
     with context.database() as connection:
         runs = map_run.published_runs(connection)
@@ -84,7 +84,7 @@ def describe(context: Shared, request: Request) -> models.Map:
         layers, told = held[1], published_cells.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
-    return models.Map.model_validate(
+    return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
             "west": round(grid.lon0 - half, 6),
@@ -187,14 +187,14 @@ def _paint(context: Context, quantity: Quantity, ids: NDArray[np.int32], values:
 
 
 @router.get("/api/v1/map/borders")
-def read_borders(context: Shared, request: Request) -> models.Borders:
+def read_borders(context: Shared, request: Request) -> map_models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
-        request.app.state.borders = models.Borders(
+        request.app.state.borders = map_models.Borders(
             coastline=borders.lines(_of_warehouse(context, borders.coastline) or borders.shipped_coastline()),
             provinces=borders.lines(_of_warehouse(context, borders.provinces) or borders.shipped_provinces()),
         )
-    told: models.Borders = request.app.state.borders
+    told: map_models.Borders = request.app.state.borders
     return told
 
 
