@@ -8,7 +8,9 @@ login shell must not redirect a yearly run. Secrets are `SecretStr`: printing th
 from __future__ import annotations
 
 import calendar
+import ipaddress
 import os
+import re
 import zoneinfo
 from collections.abc import Iterable
 from itertools import pairwise
@@ -38,6 +40,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: written in one line, separated by commas
 Listed = Annotated[tuple[str, ...], NoDecode]
 Percentages = Annotated[tuple[float, ...], NoDecode]
+
+#: of a web address: plain segments, none of dots alone
+_PATH = r"(/(?!\.+(/|$))[\w.~-]+)*"
+_WEB_ADDRESS = rf"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{{1,5}})?{_PATH}/?"
 
 #: heading of the group that starts with this setting, in `.env.example` and in `jobs.config`
 HEADINGS = {
@@ -140,8 +146,22 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(None, description="key of X-Signature, 16 characters or more")
     webhook_allow_http: bool = Field(False, description="plain http addresses, inside a closed network")
 
-    api_host: str = "0.0.0.0"  # noqa: S104 (a service of a container; tests and examples set 127.0.0.1)
+    api_host: str = Field(
+        "127.0.0.1", description="this machine alone; 0.0.0.0 opens the service to the network: set API_KEY, then"
+    )
     api_port: Port = 8001
+    api_public_url: str | None = Field(
+        None, description="what clients call the service, https://risk.example.org/climate; wins over what requests say"
+    )
+    api_root_path: str | None = Field(
+        None, description="path below which a proxy shows the service, /climate; not set: that of API_PUBLIC_URL"
+    )
+    api_trusted_proxies: Listed = Field(
+        ("127.0.0.1", "::1"),
+        description="addresses and networks whose X-Forwarded-For, -Proto, -Host and -Prefix count; * is everybody",
+    )
+    api_header_seconds: Positive = Field(10, description="time for the head of a request to arrive")
+    api_body_seconds: Positive = Field(30, description="time for its body, and a second more a kilobyte")
     api_key: SecretStr | None = Field(None, description="X-API-Key of everything under /api; /admin always needs one")
     api_cors_origins: Listed = Field(
         (), description="origins of other sites' pages, https://a.example,https://b.example"
@@ -167,7 +187,15 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "sample_limit", "kernel_cache", "keep_runs", "keep_portfolio_days", "data_dir", "edition", mode="before"
+        "sample_limit",
+        "kernel_cache",
+        "keep_runs",
+        "keep_portfolio_days",
+        "data_dir",
+        "edition",
+        "api_public_url",
+        "api_root_path",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -188,7 +216,7 @@ class Settings(BaseSettings):
         # a file of settings that is shared by machines must not loosen what this machine forbids
         return value and not _forbidden_by_environment()
 
-    @field_validator("api_cors_origins", "aal_level_cuts_pct", mode="before")
+    @field_validator("api_cors_origins", "api_trusted_proxies", "aal_level_cuts_pct", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -201,6 +229,31 @@ class Settings(BaseSettings):
             if scheme not in ("http", "https") or not host or "*" in host or "/" in host:
                 raise ValueError(f"{origin} is not an origin such as https://maps.example.org")
         return origins
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            if each != "*":
+                try:
+                    ipaddress.ip_network(each)
+                except ValueError:
+                    raise ValueError(f"{each} is no address or network such as 10.0.0.0/8") from None
+        return proxies
+
+    @field_validator("api_public_url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(
+            rf"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{{1,5}})?{_PATH}/?", url, re.A
+        ):
+            raise ValueError(f"{url} is not an address such as https://risk.example.org/climate")
+        return url and url.rstrip("/")
+
+    @field_validator("api_root_path")
+    @classmethod
+    def _path(cls, path: str | None) -> str | None:
+        return None if path is None else require_path(path)
 
     @field_validator("aal_level_cuts_pct")
     @classmethod
@@ -309,6 +362,16 @@ class Settings(BaseSettings):
             )
         parts = {part: getattr(self, f"{prefix}_{part}") for part in ("host", "port", "user", "name")}
         return address.Parts(prefix=prefix.upper(), password=password.get_secret_value(), **parts).url()
+
+
+def require_path(text: str) -> str:
+    """A path prefix without a slash at its end.
+
+    raises : ValueError for anything but plain segments
+    """
+    if not re.fullmatch(_PATH + "/?", text, re.A):
+        raise ValueError(f"{text} is not a path such as /climate")
+    return text.rstrip("/")
 
 
 def load() -> Settings:

@@ -232,8 +232,16 @@ class StoredStages:
         new = assessment.by_pair(missed, fresh) if held.any() else rows
         new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
         new = new.join(part.hashes, on="site_uuid")
-        self._write(lambda connection: site_results.store_aal(connection, rows, new, self.read_at))
+        stored = self._with_runs(part.prepared, rows)
+        self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
         part.scaled = self._slim("aal", part.scaled, rows)
+
+    def _with_runs(self, prepared: Prepared, rows: pl.DataFrame) -> pl.DataFrame:
+        """AAL with the run of its base. What is still good in the cache is of the same: none was published since."""
+        cells = rows.select("site_uuid").join(
+            prepared.sites.select("site_uuid", "grid_id"), on="site_uuid", how="left", maintain_order="left"
+        )
+        return rows.with_columns(run_id=self.runs.of_loss(cells["grid_id"], rows["risk_type"]))
 
     def written(self) -> None:
         """Until all that the stages have left so far is stored; warns of what has failed."""
