@@ -1,8 +1,8 @@
 """Serve results and assessments over HTTP, with a map page.
 
-Also over WebSocket; until SIGTERM or Ctrl-C. It listens on this machine alone unless API_HOST says otherwise. Address, key
-and limits are settings. For a server of your own choice: uvicorn --factory jobs.serve:create_app. Needs the extra
-`serve`.
+Also over WebSocket; until SIGTERM or Ctrl-C. It listens on this machine alone unless API_HOST says otherwise. Address,
+key and limits are settings. For a server of your own choice: uvicorn --factory jobs.serve:create_app. Needs the
+extra `serve`.
 
 examples:
     python -m jobs.serve
