@@ -23,7 +23,7 @@ def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
     )
     made.add_argument("--sample", choices=["seoul"], help="run on the observed Seoul record 1907-2015 instead")
     made.add_argument("--scenarios", metavar="1,2,..", help="scenario ids or names (default all four)")
-    made.add_argument("--risks", metavar="a,b", help="risk names (default all nine)")
+    made.add_argument("--risks", metavar="a,b", help="risk names (default all of the edition)")
     made.add_argument("--edition", metavar="NAME|FILE", help=f"methodology (default EDITION, else {DEFAULT_EDITION})")
     made.add_argument(
         "--baseline", metavar="FIRST-LAST", help="years that set quantile edges (default 1991-2020 if held)"

@@ -41,10 +41,11 @@ def run(job: JobType, args: argparse.Namespace) -> int:
     """Run a batch with the parsed arguments; returns the exit code."""
     config = settings.load()
     kernels.keep_compiled_in(config.kernel_cache)
+    edition = load_edition(args.edition or config.edition or DEFAULT_EDITION)
     request = Request(
         job_type=job,
-        edition=load_edition(args.edition or config.edition or DEFAULT_EDITION),
-        risks=parse_risks(_list(args.risks)),
+        edition=edition,
+        risks=parse_risks(_list(args.risks), edition.bins),
         scenarios=tuple(sorted({Scenario.parse(name) for name in _list(args.scenarios) or map(int, Scenario)})),
         baseline=parse_years(args.baseline) if args.baseline else (SEOUL_BASELINE if args.sample else None),
         cells=args.cells,

@@ -16,7 +16,7 @@ import sys
 from contextlib import ExitStack, closing
 
 from engine import settings
-from engine.io import migrate, postgres
+from engine.io import migrate, postgres, risk_partitions
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from jobs import _addresses, _console
 
@@ -48,6 +48,8 @@ def _run(warehouse: str | None, application: str | None, *, roles: bool) -> int:
                 continue
             with closing(postgres.connect(url)) as connection:
                 applied = migrate.apply(connection, family)
+                if family == "results":
+                    applied += [f"risk {risk}" for risk in risk_partitions.add_missing(connection)]
                 if roles:
                     migrate.grant(connection, family)
             log.info("%s schema in %s: %s", family, postgres.describe(url), ", ".join(applied) or "up to date")
