@@ -250,6 +250,7 @@ def _open(
         source_fingerprint=source.fingerprint,
         baseline=plan.baseline_text,
         total_grids=identity["cells"],
+        parts=_parts(plan),
     )
     if request.resume is None:
         run_id = sink.begin(record, runs)

@@ -1,4 +1,7 @@
-"""The nine risks by name, in their canonical order, and the older names; how an unknown name is refused."""
+"""The risks by name, in their canonical order, and the older names; how an unknown name is refused.
+
+A risk is the module `engine.risks.NAME`, which declares it as the constant NAME in capitals, and its line here.
+"""
 
 from __future__ import annotations
 

@@ -226,10 +226,11 @@ def run(
     progress : called with (cells done, cells in all) after each block
     raises   : SettingsError for an unknown name, EngineError when no risk can be computed
     """
+    method = edition if isinstance(edition, Edition) else load_edition(edition)
     plan = make_plan(
         source,
-        edition=edition if isinstance(edition, Edition) else load_edition(edition),
-        risks=parse_risks(risks),
+        edition=method,
+        risks=parse_risks(risks, method.bins),
         scenarios=[Scenario.parse(scenario) for scenario in scenarios or list(Scenario)],
         periods=list(periods or DEFAULT_PERIODS),
         baseline=baseline,

@@ -35,7 +35,10 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
         help=f"{', '.join(f'{int(each)} {each.code}' for each in Scenario)} (default all)",
     )  # fmt: skip
     made.add_argument(
-        "--risks", type=read_by(risk, every=True), metavar="a,b", help=f"{', '.join(RISK_NAMES)} (default all)"
+        "--risks",
+        type=read_by(risk, every=True),
+        metavar="a,b",
+        help=f"{', '.join(RISK_NAMES)} (default all of the edition)",
     )
     made.add_argument(
         "--edition", metavar="NAME|FILE",

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from engine.errors import EngineError
-from engine.io import migrate, postgres
+from engine.io import migrate, postgres, risk_partitions
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from jobs import _console
 
@@ -30,6 +30,8 @@ def databases(server: EmbeddedServer) -> tuple[str, str]:
         url = server.create(name)
         with postgres.connect(url) as connection:
             migrate.apply(connection, family)
+            if family == "results":
+                risk_partitions.add_missing(connection)
         urls.append(url)
     return urls[0], urls[1]
 

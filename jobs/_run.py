@@ -85,14 +85,14 @@ def run(job: JobType, args: argparse.Namespace) -> int:
 
 def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
     """What is asked for; refuses what no source could satisfy."""
-    edition = args.edition if args.edition is not None else config.edition or DEFAULT_EDITION
+    edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
     scenarios = _list(args.scenarios)
     if scenarios == []:
         raise SettingsError("--scenarios names no scenario")
     return Request(
         job_type=job,
-        edition=load_edition(edition),
-        risks=parse_risks(_list(args.risks)),
+        edition=edition,
+        risks=parse_risks(_list(args.risks), edition.bins),
         scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
         baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
         cells=args.cells,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -50,6 +50,7 @@ class RunRecord:
     """What a run says about itself: its row in `result_runs`, and how many active cells it has to do.
 
     edition_checksums : risk -> checksum of its own figures
+    parts             : result table -> risks that the run means to publish there
     """
 
     job_type: JobType
@@ -60,6 +61,7 @@ class RunRecord:
     source_fingerprint: str
     baseline: str
     total_grids: int
+    parts: Parts = field(default_factory=dict)
 
 
 class Sink(Protocol):

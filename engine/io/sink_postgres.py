@@ -93,6 +93,7 @@ class PostgresSink:
 
     def begin(self, record: RunRecord, runs: Path | str) -> int:
         """See `Sink.begin`."""
+        load.require_partitions(self._connection, record.parts)
         self._refuse_lesser_scope(record)
         taken = spool.run_ids(runs)
         with postgres.failures("recording the run", SinkError), self._connection.transaction():
@@ -128,6 +129,7 @@ class PostgresSink:
             raise SettingsError(f"run {run_id} is a {row[0]} run and cannot be resumed as {record.job_type}")
         if row[1] is not None:
             raise SettingsError(f"run {run_id} was published at {row[1]:%Y-%m-%d %H:%M} UTC: nothing to resume")
+        load.require_partitions(self._connection, record.parts)
         self._refuse_lesser_scope(record)
         self._log = self._insert_log(record.job_type, run_id, "running", record.total_grids)
 

@@ -1,6 +1,7 @@
-"""Editions: one published set of edges and damage rates for all risks, and users' own on top of one.
+"""Editions: one published set of edges and damage rates for the risks that it holds, and users' own on top of one.
 
-An edition is a TOML file. A user's names its `base` and overrides any key of any risk:
+An edition is a TOML file. A user's names its `base` and overrides any key of any risk, or brings a risk that the base
+lacks with all its keys:
 
     name = "our-house-2026"
     base = "2025-11"
@@ -50,7 +51,8 @@ _LONGEST_NAME, _LONGEST_TEXT = 40, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """Bins of every risk under one name; `checksum` changes when any figure does, `checksums[risk]` when one of it."""
+    """Bins of the risks that it holds, in canonical order, under one name; `checksum` changes when any figure does,
+    `checksums[risk]` when one of that risk does."""
 
     name: str
     bins: Mapping[str, Bins]
@@ -68,7 +70,7 @@ class Edition:
     @property
     def figures(self) -> dict[str, dict[str, float]]:
         """Risk -> the figures that its code reads."""
-        return {name: {key: getattr(self.bins[name], key) for key in risk.figures} for name, risk in RISKS.items()}
+        return {name: {key: getattr(bins, key) for key in RISKS[name].figures} for name, bins in self.bins.items()}
 
     def intensity(self, risk: str) -> Intensity:
         """How this edition measures the risk."""
@@ -128,9 +130,10 @@ class _File(EditionText):
                 raise self.fault(risk, None, f"is not a table: write [{risk}] above its keys")
             for key, value in table.items():
                 self._check_type(risk, key, value, known)
-        if absent := [risk for risk in RISKS if risk not in tables and risk not in base]:
-            raise DefinitionError(f"edition {self.label}: line 1: no table for {', '.join(absent)}")
-        return {risk: self._resolve(risk, tables.get(risk, {}), base.get(risk)) for risk in RISKS}
+        held = [risk for risk in RISKS if risk in tables or risk in base]
+        if not held:
+            raise DefinitionError(f"edition {self.label}: line 1: it holds no risk; known: {', '.join(RISKS)}")
+        return {risk: self._resolve(risk, tables.get(risk, {}), base.get(risk)) for risk in held}
 
     def _check_type(self, risk: str, key: str, value: object, known: set[str]) -> None:
         known = known - (_FIGURES - set(RISKS[risk].figures))

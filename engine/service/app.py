@@ -40,7 +40,7 @@ from engine.settings import Settings
 
 #: (warehouse, application, notify), found at start-up, and what to call at the end
 Locate = Callable[[Settings, contextlib.ExitStack], tuple[str, str, str]]
-_DESCRIPTION = """Physical climate risk of a grid and of sites: nine hazards, four scenarios.
+_DESCRIPTION = """Physical climate risk of a grid and of sites: hazards from heat to typhoons, four scenarios.
 
 AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC.
 

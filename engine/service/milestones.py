@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.io.batch_jobs import PORTFOLIO, SITE
 from engine.names import ALIASES
 

@@ -15,7 +15,7 @@ from engine.names import ALIASES, RISK_NAMES
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service.problems import InvalidError, fault
 
-#: the nine, and the older names that are accepted on input
+#: the risks, and the older names that are accepted on input
 if TYPE_CHECKING:
     RiskName = str
 else:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from engine import borders, levels, picture
-from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError
 from engine.io import published_cells
+from engine.names import RISK_NAMES
 from engine.period import WINDOWS
 from engine.reading import LOSS_NOTE, own_past
 from engine.risks import EDITIONS, load_edition
@@ -123,7 +123,7 @@ def _measures(edition: str) -> dict[str, dict[str, str]]:
     if edition not in EDITIONS:
         return {}
     known = load_edition(edition)
-    return {risk: {"intensity": known.bins[risk].intensity, "unit": known.intensity(risk).unit} for risk in RISKS}
+    return {risk: {"intensity": known.bins[risk].intensity, "unit": known.intensity(risk).unit} for risk in RISK_NAMES}
 
 
 def _newest_run(connection: psycopg.Connection) -> tuple[Any, ...] | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import EngineError, LimitError
 from engine.io import batch_jobs, packed
 from engine.io.assessment_files import SUFFIXES

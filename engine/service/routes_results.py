@@ -11,8 +11,9 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query
 from psycopg.rows import dict_row
 
-from engine.assess.vocabulary import OUTSIDE_GRID, RISKS
+from engine.assess.vocabulary import OUTSIDE_GRID
 from engine.io import published_runs
+from engine.names import RISK_NAMES
 from engine.reading import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
 from engine.scenario import DEFAULT_SCENARIO
 from engine.service import cells, models
@@ -20,7 +21,7 @@ from engine.service.context import Context, Shared
 from engine.service.problems import Problem
 
 router = APIRouter(tags=["results"], responses={404: {"model": Problem, "description": "Nothing is stored there"}})
-RiskType = Annotated[models.RiskName, Query(description="one of the nine risks, or an older name")]
+RiskType = Annotated[models.RiskName, Query(description="a risk, or an older name of one")]
 _DEFAULT = int(DEFAULT_SCENARIO)
 
 
@@ -85,7 +86,7 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
     with context.database() as connection:
         cell = cell_of(context, connection, lat, lon)
         found = cells.everything(connection, cell["grid_id"])
-        made = published_runs.read(connection, [cell["grid_id"]], RISKS)
+        made = published_runs.read(connection, [cell["grid_id"]], RISK_NAMES)
     if found is None:
         raise HTTPException(404, "No results for the requested location")
     centre = {name: cell[name] for name in ("latitude", "longitude")}
@@ -161,7 +162,7 @@ def _rows(connection: psycopg.Connection, query: LiteralString, values: tuple[ob
 
 def _by_risk(connection: psycopg.Connection, query: LiteralString, site: UUID) -> dict[str, Any]:
     rows = {row.pop("risk_type"): row for row in _rows(connection, query, (site,))}
-    return {risk: rows[risk] for risk in RISKS if risk in rows}
+    return {risk: rows[risk] for risk in RISK_NAMES if risk in rows}
 
 
 def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -178,7 +179,7 @@ def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "loss_note": LOSS_NOTE if index else None,
         "overlap_note": OVERLAP_NOTE if len(index.keys() & set(ONE_STORM)) > 1 else None,
         "highest_aal_risk": max(good, key=lambda risk: good[risk]["final_aal"], default=None),
-        "failed_risks": [risk for risk in RISKS if risk in failed],
+        "failed_risks": [risk for risk in RISK_NAMES if risk in failed],
     }
 
 

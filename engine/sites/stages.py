@@ -18,9 +18,10 @@ from engine.assess import assessment, hashes
 from engine.assess.assessment import AssessmentResult, Report
 from engine.assess.config import AssessConfig
 from engine.assess.integrate import Stages
+from engine.assess.offered import RISKS
 from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
-from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
+from engine.assess.vocabulary import LEVEL, PERIOD, RISK, STATUS
 from engine.assess.wide import Frames
 from engine.io import batch_jobs, published_cells, published_runs, site_results
 from engine.io.published_runs import RunsOfRows

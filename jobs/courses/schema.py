@@ -6,7 +6,7 @@ import logging
 from contextlib import ExitStack, closing
 
 from engine import settings
-from engine.io import migrate, postgres
+from engine.io import migrate, postgres, risk_partitions
 from engine.io.embedded import APPLICATION, WAREHOUSE
 from jobs import _addresses, _console
 
@@ -26,6 +26,8 @@ def run(warehouse: str | None, application: str | None, *, roles: bool) -> int:
                 continue
             with closing(postgres.connect(url)) as connection:
                 applied = migrate.apply(connection, family)
+                if family == "results":
+                    applied += [f"risk {risk}" for risk in risk_partitions.add_missing(connection)]
                 if roles:
                     migrate.grant(connection, family)
             log.info("%s schema in %s: %s", family, postgres.describe(url), ", ".join(applied) or "up to date")

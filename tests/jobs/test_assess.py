@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.settings import Settings
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
