@@ -19,6 +19,8 @@ _BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([0-9]+))?")
 _NAMED = re.compile(r"([\w.-]+)(?::([0-9]+))?")
 #: a password in a URL, which is not that of `EXPECTED`; a number there is a port, unless more of a password follows
 _IN_URL = re.compile(r"(://[^\s:/@]*:)(?!password@host|[0-9]+(?:[/\s,;:]|$)).*@")
+#: the same without a scheme, `user:password@host`, as a word or a value of its own
+_IN_WORD = re.compile(r"((?:^|(?<=[\s'\"=(]))[^\s:/@'\"=]+:)(?!//)\S+@")
 _IN_PAIR = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 _LAST_PORT = 65_535
 
@@ -82,7 +84,7 @@ def password_of(url: str) -> str:
 
 def masked(text: str) -> str:
     """A message in which no address has a password: what a user typed may stand in it."""
-    return _IN_PAIR.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
+    return _IN_PAIR.sub(r"\1***", _IN_WORD.sub(r"\1***@", _IN_URL.sub(r"\1***@", text)))
 
 
 def shown(text: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ import polars as pl
 
 from engine import kernels, logs
 from engine.block import BlockResult
+from engine.errors import RunInterrupted
 from engine.guard import BlockNotes, settle
 from engine.io.results import BinStyle
 from engine.io.sink import JobType, RunRecord, Sink
@@ -150,15 +152,16 @@ def execute(
     announce : told what goes on now, such as compiling: a rate of cells counts no time before it was told
     runner   : who computes the blocks; None: this process
     raises   : BusyError while another run of the kind is going; SettingsError for a request that does not fit;
-               EngineError when data, database or disk fail
+               EngineError when data, database or disk fail; RunInterrupted when a signal stops a run that was begun
     """
-    with sink.guard(request.job_type):
+    with sink.guard(request.job_type), _stopping() as stage:
         watch = Watch()
         plan = plan_of(source, request)
         cells = active_cells(source, request.cells)
         ranges = ranges_of(cells, request.block_cells, source.cuts)
         identity = identity_of(source, request, plan) | {"cells": cells.height}
         directory = _open(source, sink, request, plan, identity, ranges, runs)
+        stage.run_id = directory.run_id
         run = Run(
             source=source,
             request=request,
@@ -182,6 +185,7 @@ def execute(
         )
         status: Literal["completed", "partial"] = "partial" if plan.missing or failed else "completed"
         started = time.perf_counter()
+        stage.switching = True
         rows = sink.publish(
             directory,
             _parts(final),
@@ -191,6 +195,7 @@ def execute(
             summary=summary.as_json()
             | {"missing": dict(plan.missing), "failed": failed, "status": status, "stage_seconds": watch.rounded()},
         )
+        stage.switched = True
         watch.add("load", time.perf_counter() - started)
         empty = summary.cells_without_result
         sink.finish(status, processed=summary.cells - empty, failed=empty, error=_first_error(plan, failed))
@@ -204,6 +209,27 @@ def execute(
             directory=f"{runs}/{directory.run_id}",
             watch=watch,
         )
+
+
+@dataclass(slots=True)
+class _Stage:
+    """How far a run has come, for whoever stops it."""
+
+    run_id: int | None = None
+    switching: bool = False
+    switched: bool = False
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stage]:
+    """A signal that stops a run names it."""
+    stage = _Stage()
+    try:
+        yield stage
+    except KeyboardInterrupt:
+        if stage.run_id is None:
+            raise
+        raise RunInterrupted(stage.run_id, switching=stage.switching, switched=stage.switched) from None
 
 
 def _open(

@@ -30,7 +30,7 @@ import polars as pl
 
 from engine import kernels, settings
 from engine.batch import Request, Run, identity_of, plan_of
-from engine.errors import ClusterError, EngineError, SettingsError
+from engine.errors import ClusterError, EngineError, SettingsError, needs
 from engine.io import open_source, postgres
 from engine.io.spool import RunFiles, StoredBlock
 from engine.pipeline import Work, facts_of, make_reference
@@ -320,7 +320,7 @@ def check_address(where: str) -> int | None:
     try:
         import distributed  # noqa: F401 (whether it is there)
     except ImportError as err:
-        raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
+        raise SettingsError(f"--cluster {needs('cluster')} ({err})") from err
     return value if kind == "local" else None
 
 

@@ -1,9 +1,11 @@
-"""The nine risks by name, in their canonical order, and the older names accepted on input; how unknown names are refused."""
+"""The nine risks by name, in their canonical order, and the older names; how an unknown name is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+from engine.errors import SettingsError
 
 RISK_NAMES = (
     "extreme_heat",
@@ -28,6 +30,14 @@ ALIASES = {
 _NEAR = 0.6
 #: so many characters of an unknown name are shown
 _SHOWN = 60
+
+
+def risk(name: str) -> str:
+    """The canonical name of a risk; refuses an unknown one."""
+    found = ALIASES.get(name.strip(), name.strip())
+    if found not in RISK_NAMES:
+        raise SettingsError(unknown("risk", found, RISK_NAMES))
+    return found
 
 
 def unknown(what: str, name: str, known: Iterable[str], *, listed: str | None = None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
+from engine.address import masked, shown
 from engine.errors import SettingsError
 
 NAME = ".env"
@@ -23,6 +24,7 @@ DEFAULT_HOME = ".engine"
 ENCODING = "utf-8-sig"  # editors of Windows put a byte order mark before the first name
 #: bytes; a file of settings is a page
 _LARGEST = 1_000_000
+_SHOWN = 200  # characters of a path
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -34,7 +36,8 @@ def find() -> Path | None:
     if named := os.environ.get(NAMED):
         path = expanded(named, NAMED)
         if not _is_file(path):
-            raise SettingsError(f"{NAMED} names {path}, which is no file: set {NAMED} or --env-file to one that exists")
+            problem = f"{NAMED} names {shown(named[:_SHOWN])}, which is no file"
+            raise SettingsError(f"{problem}: set {NAMED} or --env-file to one that exists")
         return path
     return next((path for folder in _folders() if _is_file(path := folder / NAME)), None)
 
@@ -49,7 +52,12 @@ def described() -> str:
 
 
 def expanded(text: str, setting: str) -> Path:
-    """A path as it is written in settings, where no shell has replaced `~`."""
+    """A path as it is written in settings, where no shell has replaced `~`.
+
+    raises : SettingsError for a home folder that nobody knows, and for an address with a password: paths are shown
+    """
+    if masked(text) != text:
+        raise SettingsError(f"{setting} holds an address with a password, and the path of a file or folder is wanted")
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -114,6 +122,7 @@ def _is_file(path: Path) -> bool:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError as err:
-        raise SettingsError(f"{path} cannot be looked at: {err.strerror}") from None
+    except (OSError, ValueError) as err:
+        why = getattr(err, "strerror", None) or err
+        raise SettingsError(f"{shown(str(path)[:_SHOWN])} cannot be looked at: {why}") from None
     return stat.S_ISREG(mode) or path == Path(os.devnull)

@@ -30,6 +30,7 @@ def check(config: Settings) -> None:
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
     if config.warehouse_url is None:
         allow(config)
+    _ = config.notify_url  # refuses what is no address
 
 
 def allow(config: Settings) -> None:
@@ -69,6 +70,18 @@ def embedded(config: Settings) -> EmbeddedServer:
     """
     allow(config)
     return EmbeddedServer(config.engine_home)
+
+
+def held(config: Settings, database: str, stack: ExitStack) -> str | None:
+    """Address of a database of the embedded server, None when it is not there; nothing is made.
+
+    raises : SettingsError as `allow`
+    """
+    allow(config)
+    if not _home.is_made(config.engine_home):
+        return None
+    server = stack.enter_context(EmbeddedServer(config.engine_home))
+    return server.url(database) if server.has(database) else None
 
 
 def existing(config: Settings, absent: str) -> EmbeddedServer:

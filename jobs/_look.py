@@ -30,7 +30,8 @@ def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[st
     if not args.sample or (config.warehouse_url is None and config.application_url is None):
         given = _variables(args, home)
         host = "127.0.0.1" if config.api_host in _EVERYWHERE else config.api_host
-        yield f"map:    {_command(given, 'serve')}   and open http://{host}:{config.api_port}/"
+        yield f"map:    {_command(given, 'serve')}"
+        yield f"        and http://{host}:{config.api_port}/ in a browser"
         yield f"report: {_command(given, 'report')}"
     yield f"tables: {_command({}, 'embedded', '--home', str(home))}"
 

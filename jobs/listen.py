@@ -1,12 +1,23 @@
-"""Run batches when their time comes or when they are asked for, until SIGTERM or Ctrl-C.
+"""Run batches when their time comes or when they are asked for.
 
+Until SIGTERM or Ctrl-C. Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day, and any of
+`probability`, `hazard`, `yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each
+runs in a process of its own, one of a kind at a time. Times, channel and databases are settings. Needs the extra
+`serve`.
+
+examples:
     python -m jobs.listen
 
-Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day, and any of `probability`, `hazard`,
-`yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each runs in a process of its
-own, one of a kind at a time. Times, channel and databases are settings: python -m jobs.config.
+exit codes:
+    0    stopped
+    1    failed
+    2    bad settings, a connection pooler through which nothing is heard, or
+         the extra is not installed
+    130  interrupted while it started
 
-Exit codes: 0 stopped, 2 bad settings, or a connection pooler through which nothing is heard.
+settings: APP_*, NOTIFY_*, SCHEDULE_TIMEZONE, SCHEDULED_RUNS, LOG_FORMAT,
+PROBABILITY_SCHEDULE_*, HAZARD_SCHEDULE_*, MISFIRE_GRACE_HOURS
+(python -m jobs.config shows them)
 """
 
 from __future__ import annotations
@@ -16,14 +27,12 @@ import logging
 import signal
 import sys
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
-from engine import logs, settings
-from engine.errors import SourceError
-from engine.io import postgres
-from engine.service import webhooks
-from engine.service.listener import Addresses, Listener, require_session
-from engine.service.schedule import Task
-from jobs import _addresses, _console, _options
+from jobs import _console, _options
+
+if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
+    from engine.service.schedule import Task
 
 log = logging.getLogger("jobs")
 
@@ -36,16 +45,22 @@ COMMANDS: dict[Task, tuple[str, ...]] = {
 }
 
 
+def parser() -> _console.Parser:
+    """The arguments of the job."""
+    return _console.Parser("listen", __doc__)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Listen until told to stop; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.listen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args(argv)
-    return _console.exit_code(_listen)
+    return _console.main(parser(), argv, _listen, stopped="the listener is not up", own_log=True)
 
 
-def _listen() -> int:
+def _listen(_args: argparse.Namespace) -> int:
+    from engine import logs, settings
+    from engine.service import webhooks
+    from engine.service.listener import Addresses, Listener
+    from jobs import _addresses
+
     config = settings.load()
     logs.start(config.log_format, job="listen")
     _options.say_settings()
@@ -62,6 +77,10 @@ def _listen() -> int:
 
 def _require_session(notify: str) -> None:
     """Refuse at once what will never work; a server that is away may come back."""
+    from engine.errors import SourceError
+    from engine.io import postgres
+    from engine.service.listener import require_session
+
     try:
         with closing(postgres.connect(notify)) as connection:
             require_session(connection)

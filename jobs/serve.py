@@ -1,10 +1,20 @@
-"""Serve results and assessments over HTTP and WebSocket, until SIGTERM or Ctrl-C.
+"""Serve results and assessments over HTTP, with a map page.
 
-    python -m jobs.serve
-
-Address, key and limits are settings: python -m jobs.config. For a server of your own choice:
+Also over WebSocket; until SIGTERM or Ctrl-C. Address, key and limits are settings. For a server of your own choice:
 uvicorn --factory jobs.serve:create_app. Needs the extra `serve`.
-Exit codes: 0 stopped, 1 failed, 2 bad settings.
+
+examples:
+    python -m jobs.serve
+    API_PORT=8080 python -m jobs.serve
+
+exit codes:
+    0    stopped
+    1    failed, such as a port that is taken
+    2    bad settings, or the extra is not installed
+    130  interrupted while it started
+
+settings: API_*, DW_*, APP_*, NOTIFY_*, ENGINE_HOME, LOG_FORMAT
+(python -m jobs.config shows them)
 """
 
 from __future__ import annotations
@@ -14,38 +24,49 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-import uvicorn
-from fastapi import FastAPI
+from jobs import _console, _options
 
-from engine import logs, settings
-from engine.errors import EngineError
-from engine.service.app import make_app
-from engine.settings import Settings
-from jobs import _addresses, _console, _options
+if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
+    from fastapi import FastAPI
+
+    from engine.settings import Settings
 
 
 def create_app() -> FastAPI:
     """The application; it opens its databases when it starts, not before."""
+    from engine import settings
+    from engine.service.app import make_app
+
     worker = (sys.executable, "-m", "jobs.work", "--parent", str(os.getpid()))
     return make_app(settings.load(), _locate, worker)
 
 
 def _locate(config: Settings, stack: ExitStack) -> tuple[str, str, str]:
+    from jobs import _addresses
+
     where = _addresses.addresses(config, stack)
     return where.warehouse, where.application, where.notify
 
 
+def parser() -> _console.Parser:
+    """The arguments of the job."""
+    return _console.Parser("serve", __doc__)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args(argv)
-    return _console.exit_code(_serve)
+    return _console.main(parser(), argv, _serve, stopped="the service is not up", own_log=True)
 
 
-def _serve() -> int:
+def _serve(_args: argparse.Namespace) -> int:
+    import uvicorn
+
+    from engine import logs, settings
+    from engine.errors import EngineError
+    from jobs import _addresses
+
     config = settings.load()
     _addresses.check(config)
     logs.start(config.log_format, job="serve")

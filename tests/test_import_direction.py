@@ -13,7 +13,7 @@ ALLOWED = {
     "kernels": {"period"},
     **dict.fromkeys(BASE, BASE),
     "settings": {"errors", "address", "settings_files", "webhook_address"},
-    "settings_files": {"errors"},
+    "settings_files": {"errors", "address"},
     "risks": BASE | {"kernels"},
     "assess": BASE | {"kernels"},
     "io": BASE | {"kernels", "settings"},

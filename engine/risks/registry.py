@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.errors import SettingsError
-from engine.names import ALIASES, RISK_NAMES
+from engine.names import RISK_NAMES, risk
 from engine.risks.definition import Risk
 from engine.risks.drought import DROUGHT
 from engine.risks.extreme_cold import EXTREME_COLD
@@ -18,8 +18,8 @@ from engine.risks.water_stress import WATER_STRESS
 from engine.risks.wildfire import WILDFIRE
 
 RISKS: dict[str, Risk] = {
-    risk.name: risk
-    for risk in (
+    each.name: each
+    for each in (
         EXTREME_HEAT,
         EXTREME_COLD,
         DROUGHT,
@@ -38,9 +38,7 @@ def parse_risks(names: Iterable[str] | None) -> tuple[str, ...]:
     """Canonical names in canonical order; None means all nine; refuses an unknown name."""
     if names is None:
         return tuple(RISKS)
-    wanted = {ALIASES.get(name.strip(), name.strip()) for name in names}
-    if unknown := sorted(wanted - set(RISKS)):
-        raise SettingsError(f"unknown risk {unknown[0]!r}; known: {', '.join(RISKS)}")
+    wanted = {risk(name) for name in names}
     if not wanted:
         raise SettingsError("no risk was named")
     return tuple(name for name in RISKS if name in wanted)

@@ -1,0 +1,45 @@
+"""Which extra of the package is missing, from the package's own metadata."""
+
+from __future__ import annotations
+
+import re
+
+from engine.errors import needs
+
+PACKAGE = "climate-risk-engine"
+_OF_AN_EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\"]")
+
+
+def missing(err: ModuleNotFoundError) -> str | None:
+    """The extra that brings the module which was not found; None when no extra does: then the fault is ours."""
+    return extra_of(err.name) if err.name and "." not in err.name else None
+
+
+def extra_of(module: str) -> str | None:
+    """The extra that brings a module; of several the smallest. Our distributions are named as their modules are."""
+    found = [name for name, distributions in extras().items() if _plain(module) in distributions]
+    return min(found, key=lambda name: len(extras()[name]), default=None)
+
+
+def extras() -> dict[str, set[str]]:
+    """Extra -> names of its distributions."""
+    from importlib.metadata import PackageNotFoundError, requires  # slow, and rarely asked for
+
+    found: dict[str, set[str]] = {}
+    try:
+        stated = requires(PACKAGE) or []
+    except PackageNotFoundError:  # not installed: nothing says what brings what
+        return found
+    for requirement in stated:
+        if of := _OF_AN_EXTRA.match(requirement):
+            found.setdefault(of[2], set()).add(_plain(of[1]))
+    return found
+
+
+def sentence(extra: str, job: str) -> str:
+    """What to do about it."""
+    return f"{f'jobs.{job}' if job else 'this'} {needs(extra)}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
