@@ -201,6 +201,14 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_password_in_the_open(cls, value: object, info: ValidationInfo) -> object:
+        # what is no secret is shown, by `jobs.config` and in messages
+        if isinstance(value, str) and not is_secret(str(info.field_name)) and address.masked(value) != value:
+            raise ValueError("it holds a password, which belongs to a *_URL, *_DSN or *_PASSWORD: this value is shown")
+        return value
+
     @field_validator("engine_home", "data_dir", "kernel_cache", "edition", mode="before")
     @classmethod
     def _home_of_a_user(cls, value: object, info: ValidationInfo) -> object:
@@ -381,6 +389,9 @@ def load() -> Settings:
     for path in _mounted():
         if path.name.lower() in Settings.model_fields:
             settings_files.require_text(path)
+    for name, text in os.environ.items():
+        if name.lower() in Settings.model_fields and _is_not_text(text):
+            raise SettingsError(f"{name.upper()} holds bytes that are not UTF-8: write it in UTF-8")
     try:
         return Settings(_env_file=env_file, _secrets_dir=_secret_folders())  # type: ignore[call-arg]
     except ValidationError as err:
@@ -413,6 +424,14 @@ def _secret_folders() -> list[Path]:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     folders = [SECRETS, *([Path(credentials)] if credentials else [])]
     return [folder for folder in folders if folder.is_dir()]
+
+
+def _is_not_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _mounted() -> list[Path]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from engine.address import shown
+from engine.address import masked, shown
 from engine.errors import SettingsError
 
 NAME = ".env"
@@ -52,7 +52,12 @@ def described() -> str:
 
 
 def expanded(text: str, setting: str) -> Path:
-    """A path as it is written in settings, where no shell has replaced `~`."""
+    """A path as it is written in settings, where no shell has replaced `~`.
+
+    raises : SettingsError for a home folder that nobody knows, and for an address with a password: paths are shown
+    """
+    if masked(text) != text:
+        raise SettingsError(f"{setting} holds an address with a password, and the path of a file or folder is wanted")
     try:
         return Path(text).expanduser()
     except RuntimeError:

@@ -30,6 +30,7 @@ def check(config: Settings) -> None:
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
     if config.warehouse_url is None:
         allow(config)
+    _ = config.notify_url  # refuses what is no address
 
 
 def allow(config: Settings) -> None:

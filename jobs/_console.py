@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from engine import logs
@@ -89,15 +88,7 @@ def console() -> Console:
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logs.start(job=_job())
-
-
-def _job() -> str | None:
-    """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
-    name = Path(sys.argv[0]).stem
-    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
-        name = sys.argv[1]
-    return name if name.isidentifier() else None
+    logs.start()
 
 
 def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
@@ -127,10 +118,7 @@ def exit_code(
     job     : its name, and with what words it was called
     opening : says the first line of the log
     """
-    from engine import settings  # takes a quarter of a second, which --help need not wait for
-
     _streams.prepare()
-    logs.start(settings.log_format(), job=job or _job())
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
@@ -149,6 +137,9 @@ def exit_code(
 
 
 def _ended(work: Callable[[], int], opening: Callable[[], None], stopped: str, job: str, words: Sequence[str]) -> int:
+    from engine import settings  # when the arguments are read: they name the file of settings
+
+    logs.start(settings.log_format(), job=job or None)
     try:
         opening()
         return work()

@@ -1,4 +1,4 @@
-"""Delete expired cache rows, old run directories and portfolios.
+"""Delete expired cache rows, old deliveries, runs and portfolios.
 
 So are webhook deliveries of 30 days ago. Assessments whose worker is gone are marked failed. Run directories are
 deleted with KEEP_RUNS or --keep-runs only: those of published runs, all but the newest N. A run that was not published

@@ -54,7 +54,7 @@ def _course(args: argparse.Namespace) -> int:
 def _show() -> int:
     from rich.table import Table
 
-    from engine import settings
+    from engine import settings, settings_files
     from engine.io import postgres
     from engine.settings import Settings
 
@@ -65,6 +65,7 @@ def _show() -> int:
         table.add_column(heading, overflow="fold")
     for name in Settings.model_fields:
         table.add_row(name.upper(), _shown(config, name), origins[name])
+    out.print(settings_files.described(), markup=False)
     out.print(table)
     for name in settings.strays():
         log.warning("%s in .env is no setting: a slip of the pen?", name)

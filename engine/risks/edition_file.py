@@ -109,8 +109,8 @@ class EditionText:
         for number, line in enumerate(self.lines, start=1):
             stripped = line.split("#")[0].strip()
             if stripped.startswith("["):
-                table = _bare(stripped.strip("[]"))
-                if risk is None and table == key:
+                table = ".".join(_bare(part) for part in stripped.strip("[]").split("."))
+                if table == (f"{risk}.{key}" if risk else key):
                     return number
                 if table == risk:
                     header = number

@@ -29,6 +29,10 @@ SELECT DISTINCT ON (job_type) job_type, status, extract(epoch FROM started_at)::
 FROM batch_job_logs WHERE job_type IN ('probability', 'hazard', 'yearly') AND status <> 'skipped'
 ORDER BY job_type, started_at DESC
 """
+_CHECK = """
+SELECT status, extract(epoch FROM completed_at)::float FROM batch_job_logs
+WHERE job_type = 'check' AND completed_at IS NOT NULL ORDER BY id DESC LIMIT 1
+"""
 _STAGES = """
 SELECT job_type, stage, seconds::float FROM (
   SELECT DISTINCT ON (job_type) job_type, summary FROM result_runs WHERE published_at IS NOT NULL
@@ -68,6 +72,9 @@ class Metrics:
             "published_run_stage_seconds", "Seconds by stage of the last published run; stages overlap",
             "job_type", "stage",
         )  # fmt: skip
+        self.checks = gauge(
+            "schedule_check_timestamp_seconds", "Time of the newest dry run of the schedule, by its outcome", "status"
+        )
         self.webhooks = gauge("webhook_deliveries", "Webhook deliveries that wait or were given up", "state")
         self.webhook_oldest = gauge("webhook_oldest_waiting_seconds", "Age of the delivery that has waited longest")
         self.disk_free = gauge("disk_free_bytes", "Free space for runs and portfolios", "place")
@@ -91,6 +98,7 @@ class Metrics:
         _set(self.last_start, [(kind, began) for kind, _, began, _ in last])
         _set(self.last_seconds, [(kind, took) for kind, _, _, took in last])
         _set(self.stages, connection.execute(_STAGES).fetchall())
+        _set(self.checks, connection.execute(_CHECK).fetchall())
         self._read_webhooks(connection)
 
     def _read_webhooks(self, connection: psycopg.Connection) -> None:

@@ -57,6 +57,10 @@ def exposed(results, tmp_path):
         batch_jobs.start(connection, lost)
         connection.execute("UPDATE batch_jobs SET updated_at = '2020-01-01' WHERE batch_id = %s", (lost,))
         assert batch_jobs.fail_lost(connection) == [lost]
+        connection.execute(
+            "INSERT INTO batch_job_logs (job_type, started_at, completed_at, status)"
+            " VALUES ('check', now(), now(), 'partial')"
+        )
         metrics = Metrics()
         metrics.requests.labels("GET", "/health", "200").inc()
         metrics.seconds.labels("GET", "/health").observe(0.1)
@@ -83,6 +87,7 @@ def test_metrics_say_how_runs_jobs_webhooks_and_the_disk_are(exposed):
         ("last_run_status", (("job_type", "yearly"), ("status", "partial")))
     ]
     assert 0 <= value(exposed, "last_run_seconds", job_type="yearly") < 60
+    assert now - 60 < value(exposed, "schedule_check_timestamp_seconds", status="partial") <= now
     assert value(exposed, "published_run_stage_seconds", job_type="yearly", stage="compute") == 12
     assert value(exposed, "batch_jobs", job_type=batch_jobs.SITE, status="queued") == 2
     assert value(exposed, "batch_jobs_lost", job_type=batch_jobs.SITE) == 1

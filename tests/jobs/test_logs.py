@@ -52,7 +52,7 @@ def run(*words, **environment):
 @pytest.mark.parametrize(
     ("words", "job", "code"),
     [
-        (("-m", "jobs.clean", "--keep-runs", "0"), "clean", 2),
+        (("-m", "jobs.clean"), "clean", 1),
         (("-m", "jobs.listen"), "listen", 2),
     ],
 )

@@ -44,8 +44,12 @@ def test_jobs_that_start_together_fill_the_warehouse_one_after_the_other(warehou
     assert len(entered) == 2
 
 
-def test_without_configuration_nine_risks_of_korea_come_out(home, capsys):
+def test_without_configuration_nine_risks_of_korea_come_out(home, capsys, caplog):
+    caplog.set_level("INFO")
     assert yearly.main([]) == 0
+    for record in (caplog.records[0], caplog.records[-1]):
+        assert record.levelname == "WARNING"
+        assert "synthetic sample: no servers are configured" in record.message
     said = capsys.readouterr().out
     assert "synthetic input: not a statement about any place" in said
     assert "status=completed edition=2025-11 scope=synthetic cells=994 risks=9 missing=0 failed=0" in said

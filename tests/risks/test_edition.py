@@ -137,3 +137,87 @@ def test_a_bound_may_be_taken_away_and_no_event_may_be_a_bin_of_its_own(own):
     )
     assert edition.bins["wildfire"].lower is None
     assert edition.bins["typhoon"].edges[0] == edition.bins["typhoon"].lower == 0
+
+
+HEAD = 'name = "own"\nbase = "2025-11"\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "says"),
+    [
+        ("[typhoon]\nlower = " + "9" * 400, 4, "9999.* is beyond"),
+        ("[typhoon]\nlower = " + "9" * 5000, 4, "a number of thousands of digits"),
+        ("[typhoon]\nlower = 0x" + "f" * 5000, 4, "a number of thousands of digits is beyond"),
+        ("[typhoon]\nedges = [1, 2, 3, 1e308]", 4, "1e.308 is beyond"),
+        ("[typhoon]\nedges = [1, 2, 3, inf]", 4, "inf is not a finite number"),
+        ("[typhoon]\nlower = nan", 4, "nan is not a finite number"),
+        ("[typhoon]\nedges = " + "[" * 500, 4, "more than 50 deep"),
+        ("[typhoon]\nedges = " + "[" * 60 + "]" * 60, 4, "more than 50 deep"),
+        ("[typhoon]\nedges = [1,", 4, "where the file ends"),
+        ("[typhoon]\nedges = {a = 1}", 4, "not a list of numbers"),
+        ("[typhoon.edges]\na = 1", 3, "not a list of numbers"),
+        ("[[typhoon]]\nlower = 1", 3, "is not a table"),
+        ("typhoon = 3", 3, "is not a table"),
+        ("typhoon.lower = true", 3, "not a float"),
+        ("[typhoon]\nsource = 2026-01-01", 4, "not a str"),
+        ("[typhoon]\nsource = '" + "x" * 5000 + "'", 4, "5,000 characters"),
+        ('[typhoon]\nsource = "a\\u0000b"', 4, r"U\+0000"),
+        ('[typhoon]\nsource = "a\\u0085b"', 4, r"U\+0085"),
+        ('[typhoon]\nsource = "a\u202eb"', 4, r"U\+202E"),
+        ('[typhoon]\nsource = """a\nb"""', 4, r"U\+000A"),
+        ("[typhoon]\nsource = ' '", 4, "it is blank"),
+        ('[typhoon]\n"a\\u001bb" = 1', 3, r"a\\x1bb: unknown key"),
+        ("[tyfoon]\nlower = 1", 3, "did you mean typhoon"),
+        ("[typhoon]\nlowr = 1", 4, "did you mean lower"),
+        ("[typhoon]\ndamage_rates = [0, 0.1, 0.05, 0.2, 0.3]", 4, "0.05 comes after 0.1.* must not descend"),
+        (f"[typhoon]\nedges = {list(range(1, 102))}\ndamage_rates = {[0] * 102}", 4, "at most 100 bins"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_what_no_edition_can_mean_is_one_sentence_with_its_line(own, body, line, says):
+    with pytest.raises(DefinitionError, match=rf"own\.toml: line {line}: .*{says}") as refused:
+        load_edition(own(f"{HEAD}{body}\n"))
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 700
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", " own", "own ", "a\\nb", "a\\u0000", "a\\u2028b", "\\u200bown", "x" * 41, "2025-12"]
+)
+def test_a_name_that_cannot_be_stored_or_seen_is_refused(own, name):
+    with pytest.raises(DefinitionError, match=r"own\.toml: line 1: name: "):
+        load_edition(own(f'name = "{name}"\nbase = "2025-11"\n'))
+
+
+def test_the_files_of_editors_are_read_or_refused_by_their_line(tmp_path):
+    path = tmp_path / "own.toml"
+    for encoding in ("utf-8-sig", "utf-8"):
+        path.write_text(HEAD.replace("own", "우리"), encoding)
+        assert load_edition(path).name == "우리"
+    path.write_bytes(HEAD.replace("\n", "\r\n").encode())
+    assert load_edition(path).name == "own"
+    for raw, line in (
+        (HEAD.encode("utf-16"), 1),
+        (HEAD.encode("utf-16-le"), 1),
+        (HEAD.encode() + b"# \xff", 3),
+        (HEAD.replace("own", "우리").encode("cp949"), 1),
+    ):
+        path.write_bytes(raw)
+        with pytest.raises(DefinitionError, match=f"line {line}: it is not UTF-8; save the file as UTF-8"):
+            load_edition(path)
+
+
+def test_what_is_no_file_of_an_edition_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "folder.toml").mkdir()
+    with (tmp_path / "large.toml").open("wb") as file:
+        file.truncate(100_000_000)
+    for name, says in (
+        ("folder.toml", "it is no file"),
+        ("large.toml", "it holds 100,000,000 bytes"),
+        ("x" * 300 + ".toml", "cannot be read"),
+        ("a\0.toml", "cannot be read"),
+        ("a\nb.toml", "cannot be read"),
+    ):
+        with pytest.raises(SettingsError, match=says) as refused:
+            load_edition(tmp_path / name)
+        assert str(refused.value).isprintable()
