@@ -144,7 +144,8 @@ def odd_numbers(raw: bytes, rng: Random) -> bytes:
     for _ in range(int(rng.integers(1, 3)) if found else 0):
         match = found[int(rng.integers(len(found)))]
         raw = raw[: match.start()] + _ODD[int(rng.integers(len(_ODD)))] + raw[match.end() :]
-        found = list(_NUMBER.finditer(raw))
+        if not (found := list(_NUMBER.finditer(raw))):  # the only one became a word
+            break
     return raw
 
 
