@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from engine import logs
+from engine import logs, settings_files
 from engine.errors import EngineError, RunInterrupted, SettingsError
 from engine.names import unknown
 from jobs import _extras, _options, _streams
@@ -47,7 +47,6 @@ def main(
     *,
     stopped: Stopped = "nothing was switched",
     needs: Sequence[str] = (),
-    own_log: bool = False,
     opening: Callable[[], None] = _options.say_settings,
 ) -> int:
     """A job from its arguments to its exit code; `--help` alone leaves by SystemExit.
@@ -55,12 +54,10 @@ def main(
     course  : what it does, with the parsed arguments; it imports what it needs, so that help and refusals need not wait
     stopped : what an interruption leaves; empty: to be stopped is the regular end
     needs   : modules of an extra, looked for before the course is imported
-    own_log : the course starts the log itself
     opening : says the first line of the log
     """
     _streams.prepare()
-    if not own_log:
-        start_logging()
+    start_logging()
     try:
         args = parser.parse_args(argv)
     except SystemExit as done:
@@ -89,7 +86,21 @@ def console() -> Console:
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logs.start(job=_job())
+    logs.start(_form(), job=_job())
+
+
+def _form() -> logs.Form:
+    """LOG_FORMAT. Where nothing can say it the settings, which take a quarter of a second, are not imported."""
+    try:
+        written = settings_files.find() is not None
+    except SettingsError:
+        written = False
+    named = any(name.lower() in ("log_format", "credentials_directory") for name in os.environ)
+    if not (written or named or Path("/run/secrets").is_dir()):
+        return "text"
+    from engine import settings
+
+    return settings.log_format()
 
 
 def _job() -> str | None:
@@ -127,10 +138,8 @@ def exit_code(
     job     : its name, and with what words it was called
     opening : says the first line of the log
     """
-    from engine import settings  # takes a quarter of a second, which --help need not wait for
-
     _streams.prepare()
-    logs.start(settings.log_format(), job=job or _job())
+    logs.start(_form(), job=job or _job())
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():

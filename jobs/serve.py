@@ -25,7 +25,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from jobs import _console, _options
+from jobs import _console
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from fastapi import FastAPI
@@ -59,20 +59,18 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, _serve, stopped="", needs=NEEDS, own_log=True)
+    return _console.main(parser(), argv, _serve, stopped="", needs=NEEDS)
 
 
 def _serve(_args: argparse.Namespace) -> int:
     import uvicorn
 
-    from engine import logs, settings
+    from engine import settings
     from engine.errors import EngineError
     from jobs import _addresses
 
     config = settings.load()
     _addresses.check(config)
-    logs.start(config.log_format, job="serve")
-    _options.say_settings()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(),
