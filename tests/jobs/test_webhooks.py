@@ -194,7 +194,7 @@ def test_a_batch_into_a_database_announces_and_one_into_a_directory_says_that_it
         with _run._webhooks(config(receiver.url), str(tmp_path)):
             pass
     assert caplog.messages[-1] == "no webhooks: results in a directory are not announced"
-    with pytest.raises(ZeroDivisionError), receiving() as receiver, _run._webhooks(config(receiver.url), results):
+    with pytest.raises(ZeroDivisionError), receiving() as receiver, _run._webhooks(config(receiver.url), results):  # noqa: PT012
         end_jobs(results)
         1 / 0  # noqa: B018
     assert len(receiver.taken) == 1  # a batch that fails has ended, too
