@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from engine import logs
+from engine import logs, settings_files
 from engine.errors import EngineError, RunInterrupted, SettingsError
 from engine.names import unknown
 from jobs import _extras, _options, _streams
@@ -46,7 +47,6 @@ def main(
     *,
     stopped: Stopped = "nothing was switched",
     needs: Sequence[str] = (),
-    own_log: bool = False,
     opening: Callable[[], None] = _options.say_settings,
 ) -> int:
     """A job from its arguments to its exit code; `--help` alone leaves by SystemExit.
@@ -54,12 +54,10 @@ def main(
     course  : what it does, with the parsed arguments; it imports what it needs, so that help and refusals need not wait
     stopped : what an interruption leaves; empty: to be stopped is the regular end
     needs   : modules of an extra, looked for before the course is imported
-    own_log : the course starts the log itself
     opening : says the first line of the log
     """
     _streams.prepare()
-    if not own_log:
-        start_logging()
+    start_logging()
     try:
         args = parser.parse_args(argv)
     except SystemExit as done:
@@ -88,7 +86,29 @@ def console() -> Console:
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logs.start()
+    logs.start(_form(), job=_job())
+
+
+def _form() -> logs.Form:
+    """LOG_FORMAT. Where nothing can say it the settings, which take a quarter of a second, are not imported."""
+    try:
+        written = settings_files.find() is not None
+    except SettingsError:
+        written = False
+    named = any(name.lower() in ("log_format", "credentials_directory") for name in os.environ)
+    if not (written or named or Path("/run/secrets").is_dir()):
+        return "text"
+    from engine import settings
+
+    return settings.log_format()
+
+
+def _job() -> str | None:
+    """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
+    name = Path(sys.argv[0]).stem
+    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
+        name = sys.argv[1]
+    return name if name.isidentifier() else None
 
 
 def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
@@ -119,6 +139,7 @@ def exit_code(
     opening : says the first line of the log
     """
     _streams.prepare()
+    logs.start(_form(), job=job or _job())
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
@@ -137,9 +158,6 @@ def exit_code(
 
 
 def _ended(work: Callable[[], int], opening: Callable[[], None], stopped: str, job: str, words: Sequence[str]) -> int:
-    from engine import settings  # when the arguments are read: they name the file of settings
-
-    logs.start(settings.log_format(), job=job or None)
     try:
         opening()
         return work()

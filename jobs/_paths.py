@@ -1,4 +1,4 @@
-"""Files, folders, servers and places that arguments name, looked at before anything starts."""
+"""Files, folders and servers that arguments name, looked at before anything starts."""
 
 from __future__ import annotations
 
@@ -46,16 +46,6 @@ def new_file(option: str, path: Path) -> None:
     if not _is(path.parent, "is_dir"):
         raise SettingsError(f"{option} {path}: its folder does not exist")
     _writable(option, path, path.parent)
-
-
-def place(latitude: float | None, longitude: float | None) -> None:
-    """Refuse what is no place on Earth, in degrees."""
-    if latitude is not None and not -90 <= latitude <= 90:
-        swapped = longitude is not None and -90 <= longitude <= 90 and -180 <= latitude <= 180
-        question = "; are latitude and longitude swapped?" if swapped else ""
-        raise SettingsError(f"latitude {latitude:g} is outside -90..90{question}")
-    if longitude is not None and not -180 <= longitude <= 180:
-        raise SettingsError(f"longitude {longitude:g} is outside -180..180")
 
 
 def server(option: str, text: str | None) -> None:

@@ -26,7 +26,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from jobs import _console, _paths
+from jobs import _console
 from jobs._parser import number
 
 
@@ -63,11 +63,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _course(args: argparse.Namespace) -> int:
-    _paths.place(args.lat, args.lon)
-    for option in ("building", "asset", "sites"):
-        _paths.file(f"--{option}", getattr(args, option))
-    if args.out is not None:
-        _paths.new_folder("--out", args.out)
     from jobs.courses import assess
 
     return assess.run(args)

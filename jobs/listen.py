@@ -28,7 +28,7 @@ import sys
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from jobs import _console, _options
+from jobs import _console
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from engine.service.schedule import Task
@@ -51,18 +51,16 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Listen until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, _listen, stopped="", needs=("apscheduler",), own_log=True)
+    return _console.main(parser(), argv, _listen, stopped="", needs=("apscheduler",))
 
 
 def _listen(_args: argparse.Namespace) -> int:
-    from engine import logs, settings
+    from engine import settings
     from engine.service import webhooks
     from engine.service.listener import Addresses, Listener
     from jobs import _addresses
 
     config = settings.load()
-    logs.start(config.log_format, job="listen")
-    _options.say_settings()
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
         _require_session(notify)

@@ -27,7 +27,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from jobs import _console, _options
+from jobs import _console
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from fastapi import FastAPI
@@ -65,11 +65,11 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, _serve, stopped="", needs=NEEDS, own_log=True)
+    return _console.main(parser(), argv, _serve, stopped="", needs=NEEDS)
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from engine import logs, settings
+    from engine import settings
     from engine.errors import EngineError, SettingsError
     from engine.service.server import make_server
     from jobs import _addresses
@@ -81,8 +81,6 @@ def _serve(args: argparse.Namespace) -> int:
         except ValueError as err:
             raise SettingsError(f"--root-path: {err}") from None
     _addresses.check(config)
-    logs.start(config.log_format, job="serve")
-    _options.say_settings()
     server = make_server(create_app(config), config)
     # uvicorn stops in order, then raises the signal once more for whoever handled it before: to stop is no failure
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -21,7 +21,7 @@ import signal
 import sys
 from contextlib import ExitStack
 
-from jobs import _console, _options
+from jobs import _console
 from jobs._parser import whole
 
 #: requests are answered before assessments are computed, where both share processors
@@ -39,18 +39,16 @@ def parser() -> _console.Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Work until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, lambda args: _work(args.parent), stopped="", own_log=True)
+    return _console.main(parser(), argv, lambda args: _work(args.parent), stopped="")
 
 
 def _work(parent: int | None) -> int:
     # takes a second, which help need not wait for
-    from engine import logs, settings
+    from engine import settings
     from engine.service.worker import Worker
     from jobs import _addresses
 
     config = settings.load()
-    logs.start(config.log_format, job="work")
-    _options.say_settings()
     with ExitStack() as stack:
         # a database server that is started from here would be as nice as this process: later ones are the parent's
         where = _addresses.addresses(config, stack, watched=parent is None)

@@ -23,7 +23,7 @@ def work():
     print("서울 –", file=sys.stderr)
     return _console.PARTIAL if len(sys.argv) > 2 else _console.COMPLETE
 
-sys.exit(_console.exit_code(work))
+sys.exit(_console.exit_code(work, opening=lambda: None))
 """
 
 
@@ -61,8 +61,10 @@ def test_closed_streams_are_no_fault(talks):
 def test_output_that_cannot_be_written_is_a_failure_in_one_sentence(talks):
     done = shell(f'"$PYTHON" {talks} 9 > /dev/full; echo $?', PYTHONPATH=".")
     assert done.stdout == b"1\n"
-    assert done.stderr.decode().splitlines()[-1] == (
-        "failed: standard output could not be written: No space left on device"
+    assert (
+        done.stderr.decode()
+        .splitlines()[-1]
+        .endswith(" ERROR failed: standard output could not be written: No space left on device")
     )
 
 
