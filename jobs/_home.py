@@ -18,6 +18,8 @@ log = logging.getLogger("jobs")
 
 #: sample -> (module whose `build` writes its files, scope of what it holds)
 SAMPLES = {"korea": ("engine.sample.korea", "synthetic"), "seoul": ("engine.sample.seoul", "observed")}
+#: version of the files, kept in the stamp beside them; where an older one is found, `complete` of the module adds to it
+VERSIONS = {"korea": "2", "seoul": "1"}
 _STAMP = ".complete"
 
 
@@ -57,12 +59,14 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         return
     data = home / "sample" / sample
     started = time.perf_counter()
-    if not (data / _STAMP).exists():
-        log.info("writing the %s sample (%s) to %s", sample, scope, data)
+    if (held := _version(data)) != VERSIONS[sample]:
+        done = "completing" if held else "writing"
+        log.info("%s the %s sample (%s) to %s", done, sample, scope, data)
         if scope == "observed":  # made of daily values
             kernels.warm_up(log.info, "derive")
-        importlib.import_module(module).build(data)
-        (data / _STAMP).touch()
+        made = importlib.import_module(module)
+        (made.complete if held else made.build)(data)
+        (data / _STAMP).write_text(VERSIONS[sample], "ascii")
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()
     reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _say)
@@ -70,6 +74,12 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         raise EngineError(f"loading the sample failed: {': '.join(filter(None, (bad[0].table, bad[0].message)))}")
     rows = sum(report.rows for report in reports if report.status == "published")
     log.info("%s tables, %s rows loaded in %.1f s", len(reports), f"{rows:,}", time.perf_counter() - started)
+
+
+def _version(data: Path) -> str:
+    """Of the files of a sample; "" where they were never finished. The first stamps were empty."""
+    stamp = data / _STAMP
+    return (stamp.read_text("ascii", "replace").strip() or "1") if stamp.exists() else ""
 
 
 def _say(what: str, done: int = 0, total: int = 0) -> None:  # noqa: ARG001 (the callback of the loaders)
