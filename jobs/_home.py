@@ -70,7 +70,7 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()
     reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _say)
-    if bad := [report for report in reports if report.status == "failed"]:
+    if bad := [report for report in reports if report.status in ("failed", "not given")]:
         raise EngineError(f"loading the sample failed: {': '.join(filter(None, (bad[0].table, bad[0].message)))}")
     rows = sum(report.rows for report in reports if report.status == "published")
     log.info("%s tables, %s rows loaded in %.1f s", len(reports), f"{rows:,}", time.perf_counter() - started)

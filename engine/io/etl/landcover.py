@@ -58,7 +58,8 @@ def load(
         message = f"no file {' or '.join(PATTERNS)} below {options.data}"
         return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
     guessed = not all(map(is_netcdf, found))
-    legend_file = files.one_file(options.data, f"{NAME}: a legend is needed", *LEGENDS) if guessed else None
+    what = f"{NAME}: a legend is needed"
+    legend_file = files.one_file(options.data, what, *LEGENDS, in_part=True) if guessed else None
     legend = read_legend(legend_file) if legend_file else {}
     grid = lattice.required_definition(connection, NAME)
     cells = cells_to_describe(connection)
