@@ -83,7 +83,8 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
         pooler.require_session(connection, "a load", "DW_* (or --warehouse)")
         for name in (name for name in _WHERE if name in modules):
             found = _run(name, modules[name], connection, options, progress)
-            reports += _asked_for(found) if name in chosen else found
+            # a record of one station offers what it offers
+            reports += _asked_for(found) if name in chosen and options.scope != OBSERVED else found
     return reports
 
 
@@ -103,7 +104,6 @@ def _run(
     except SettingsError:
         raise
     except MissingInputError as err:
-        # a record of one station offers what it offers
         missing: Status = "failed" if err.in_part else "absent" if options.scope == OBSERVED else "not given"
         return [*_done(err), LoadReport(loader=name, table="", status=missing, message=str(err))]
     except EngineError as err:
