@@ -108,7 +108,7 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """What became of one table. `absent`: an optional input that is not there; `not given`: one that some risk needs, of
+    """What became of one table. `absent`: an optional input that is not there; `not given`: one that a risk needs, of
     which there is no file and which nobody named; `checked`: a dry run."""
 
     loader: str
