@@ -20,6 +20,8 @@ log = logging.getLogger("jobs")
 
 #: sample -> (module whose `build` writes its files, scope of what it holds)
 SAMPLES = {"korea": ("engine.sample.korea", "synthetic"), "seoul": ("engine.sample.seoul", "observed")}
+#: version of the files, kept in the stamp beside them; where an older one is found, `complete` of the module adds to it
+VERSIONS = {"korea": "2", "seoul": "1"}
 _STAMP = ".complete"
 
 
@@ -119,16 +121,18 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         return
     data = home / "sample" / sample
     started = time.perf_counter()
-    if not (data / _STAMP).exists():
-        log.info("writing the %s sample (%s) to %s", sample, scope, data)
+    if (held := _version(data)) != VERSIONS[sample]:
+        done = "completing" if held else "writing"
+        log.info("%s the %s sample (%s) to %s", done, sample, scope, data)
         if scope == "observed":  # made of daily values
             kernels.warm_up(log.info, "derive")
-        importlib.import_module(module).build(data)
-        (data / _STAMP).touch()
+        made = importlib.import_module(module)
+        (made.complete if held else made.build)(data)
+        (data / _STAMP).write_text(VERSIONS[sample], "ascii")
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()
     reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _console.load_lines())
-    if bad := [report for report in reports if report.status == "failed"]:
+    if bad := [report for report in reports if report.status in ("failed", "not given")]:
         raise EngineError(f"loading the sample failed: {': '.join(filter(None, (bad[0].table, bad[0].message)))}")
     loaded = [report for report in reports if report.status == "published"]
     seconds = time.perf_counter() - started
@@ -137,3 +141,9 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         log.info("sample: %d tables loaded, %s rows, in %.1f s", len(loaded), f"{rows:,}", seconds)
     else:
         log.info("sample: %d tables checked, up to date (%.1f s)", len(reports), seconds)
+
+
+def _version(data: Path) -> str:
+    """Of the files of a sample; "" where they were never finished. The first stamps were empty."""
+    stamp = data / _STAMP
+    return (stamp.read_text("ascii", "replace").strip() or "1") if stamp.exists() else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,3 +80,12 @@ def _red_noise(white: Floats, lag1: float) -> Floats:
     for t in range(1, len(out)):
         out[t] = lag1 * out[t - 1] + innovation * white[t]
     return out
+
+
+def draw(numbers: NDArray[np.integer[Any]], stream: int) -> Floats:
+    """Uniform 0..1, a function of each number and the stream alone. Source: splitmix64 (Steele et al. 2014)."""
+    offset = np.uint64(stream * 0xD1B54A32D192ED03 % 2**64)
+    z = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + offset
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray((z ^ (z >> np.uint64(31))) >> np.uint64(11), float) * 2.0**-53

@@ -1,7 +1,7 @@
 """The synthetic sample as a data directory: every file the loaders look for, in the provider's layout.
 
 The lattice is the provider's at a tenth of its resolution; coast, terrain, provinces and typhoon tracks are real, the
-climate, the sea level and the water inputs are made up and say so in every file.
+climate, the sea level, the water inputs, land cover, buildings and population are made up and say so in every file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from engine.errors import SettingsError
 from engine.grid import GridDefinition
 from engine.io.etl import layout
-from engine.sample import climate, elevation, sea_level, water
+from engine.sample import climate, elevation, land, people, register, sea_level, terrain, water
 from engine.sample.climate import Cells
 from engine.scenario import Scenario
 from engine.variables import VARIABLES
@@ -36,7 +36,8 @@ Floats = NDArray[np.float64]
 
 
 def build(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID, seed: int = climate.SEED) -> None:
-    """Write the sample: climate of four scenarios, sea level, water inputs, elevations, map layers, tracks, lattice.
+    """Write the sample: climate of four scenarios, sea level, water inputs, elevations, map layers, tracks, lattice,
+    land cover, buildings, population.
 
     out_dir : created when absent; files of the same names are overwritten
     grid    : any lattice inside 32.5-43.5 N, 123-132.5 E, on the years 2021-2100, of some thousand land cells: one
@@ -64,12 +65,21 @@ def build(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID, seed: int = clim
             )
         _write_sea_level(out_dir, scenario, seed)
     water.generate(out_dir)
-    elevation.write(out_dir / "dem" / "synthetic_from_5min_terrain.txt", grid, ids, _altitude, _on_land)
+    elevation.write(out_dir / "dem" / "synthetic_from_5min_terrain.txt", grid, ids, terrain.altitude, terrain.on_land)
     for folder, pattern in (("map", "*.geojson"), ("typhoon", "*")):
         (out_dir / folder).mkdir(exist_ok=True)
         for path in sorted((DATA / folder).glob(pattern)):
             shutil.copyfile(path, out_dir / folder / path.name)
     layout.write_grid(out_dir / "grid.toml", grid)
+    complete(out_dir, grid=grid)
+
+
+def complete(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID) -> None:
+    """Write what a sample of version 1 lacks: land cover, buildings, population. Its other files stay as they are."""
+    made = land.pixels(grid)
+    land.write(out_dir / "landcover" / "synthetic_lccs_map.nc", made, scope=SCOPE)
+    register.write(out_dir / "buildings", made)
+    people.write(out_dir / "population")
 
 
 def land_cells(grid: GridDefinition) -> tuple[NDArray[np.int32], Cells]:
@@ -94,7 +104,7 @@ def land_cells(grid: GridDefinition) -> tuple[NDArray[np.int32], Cells]:
     lat, lon = grid.latitudes[candidates // grid.n_lon], grid.longitudes[candidates % grid.n_lon]
     inside = shapely.intersects_xy(_south_korea(), lon, lat)
     candidates, lat, lon = candidates[inside], lat[inside], lon[inside]
-    cells = Cells(lat, lon, _altitude(lat, lon), _coast_km(land, latitude, longitude, lat, lon))
+    cells = Cells(lat, lon, terrain.altitude(lat, lon), _coast_km(land, latitude, longitude, lat, lon))
     return (candidates + 1).astype(np.int32), cells
 
 
@@ -142,29 +152,6 @@ def is_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
         columns = np.abs(lon - longitude[at]) <= 0.5
         out[at] = land[np.ix_(rows, columns)].mean() > LAND_SHARE
     return out
-
-
-def _on_land(latitude: Floats, longitude: Floats) -> NDArray[np.bool_]:
-    """Points whose nearest pixel of the land mask is land."""
-    with np.load(DATA / "map" / "land_mask.npz") as stored:
-        land, lat, lon = stored["land"], stored["lat"], stored["lon"]
-    rows = np.rint((latitude - lat[0]) / (lat[1] - lat[0])).astype(np.intp)
-    columns = np.rint((longitude - lon[0]) / (lon[1] - lon[0])).astype(np.intp)
-    return np.asarray(land[rows, columns], np.bool_)
-
-
-def _altitude(latitude: Floats, longitude: Floats) -> Floats:
-    """Metres above the sea, between the points of a coarse terrain model; the sea counts as 0."""
-    with np.load(DATA / "map" / "altitude.npz") as stored:
-        height, lat, lon = np.nan_to_num(stored["elevation_m"]), stored["lat"], stored["lon"]
-    row = (latitude - lat[0]) / (lat[1] - lat[0])
-    column = (longitude - lon[0]) / (lon[1] - lon[0])
-    i = np.clip(row.astype(np.intp), 0, len(lat) - 2)
-    j = np.clip(column.astype(np.intp), 0, len(lon) - 2)
-    u, v = row - i, column - j
-    south = (1 - v) * height[i, j] + v * height[i, j + 1]
-    north = (1 - v) * height[i + 1, j] + v * height[i + 1, j + 1]
-    return np.asarray(np.maximum((1 - u) * south + u * north, 0.0), float)
 
 
 def _coast_km(land: NDArray[np.bool_], lat: Floats, lon: Floats, latitude: Floats, longitude: Floats) -> Floats:

@@ -36,7 +36,7 @@ from engine.io.cells import active_cells
 from engine.io.etl import aqueduct, basins, besttrack, besttrack_readers, files, nearest, places, wamis_answers
 from engine.panel import Float32, Panel
 from engine.period import Years
-from engine.sample import climate, korea, sea_level, water
+from engine.sample import climate, fields, korea, sea_level, water
 from engine.sample.climate import Cells
 from engine.scenario import Scenario
 from engine.variables import Variable, variable
@@ -250,18 +250,9 @@ def _sea_level(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     return points, pl.DataFrame(keys | levels)
 
 
-def _draw(ids: NDArray[np.int32], what: int) -> Floats:
-    """(C,) uniform 0..1, a function of the cell's number alone. Source: splitmix64 (Steele et al. 2014)."""
-    stream = np.uint64(what * 0xD1B54A32D192ED03 % 2**64)
-    z = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + stream
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
-    return np.asarray((z ^ (z >> np.uint64(31))) >> np.uint64(11), float) * 2.0**-53
-
-
 def _attributes(ids: NDArray[np.int32], cells: Cells) -> pl.DataFrame:
     """`grid_attributes`: altitude and distance from the coast are the sample's, the rest is drawn to fit them."""
-    u = [_draw(ids, k) for k in range(9)]
+    u = [fields.draw(ids, k) for k in range(9)]
     slope = np.clip(0.06 * np.sqrt(cells.altitude) * (0.5 + 2.5 * u[0]) ** 1.5 * 6.0, 0.0, 45.0)
     city = np.zeros(len(ids))
     for latitude, longitude, radius in CITIES:

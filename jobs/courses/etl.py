@@ -17,7 +17,7 @@ from engine.io.embedded import WAREHOUSE
 from engine.io.etl.loading import LoadOptions, LoadReport
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.variables import VARIABLES, variable
-from jobs import _addresses, _console, _home
+from jobs import _addresses, _console, _home, _not_given
 from jobs._parser import listed
 
 log = logging.getLogger("jobs")
@@ -54,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
         postgres.describe(url),
         time.perf_counter() - started,
     )
-    if not failed:
-        return _console.COMPLETE
-    done = any(report.status in ("published", "up to date", "checked") for report in reports)
-    return _console.PARTIAL if done else _console.FAILED
+    if _not_given.nothing_done(reports, chosen):
+        if not failed:
+            log.error("nothing was loaded: below %s is no file that a loader knows (docs/etl.md)", options.data)
+        return _console.FAILED
+    return _console.PARTIAL if failed else _console.COMPLETE
 
 
 def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions:
@@ -90,16 +91,19 @@ def _print(reports: Sequence[LoadReport]) -> None:
     for name in ("files", "rows", "rejected", "E", "W", "seconds"):
         table.add_column(name, justify="right")
     absent = [report for report in reports if report.status == "absent"]
-    shown = reports if len(absent) <= _FEW else [report for report in reports if report.status != "absent"]
+    given = [report for report in reports if report.status != "not given"]
+    shown = given if len(absent) <= _FEW else [report for report in given if report.status != "absent"]
     for report in shown:
         severities = [finding.severity for finding in report.findings]
         numbers = (report.files, report.rows, report.rejected, severities.count("E"), severities.count("W"))
         cells = (f"{number:,}" for number in numbers)
         table.add_row(report.loader, report.table, report.status, *cells, f"{report.seconds:.1f}")
     out.print(table)
-    if len(shown) < len(reports):
+    if len(shown) < len(given):
         names = ", ".join(dict.fromkeys(report.table or report.loader for report in absent))
         out.print(f"no files, and none needed: {names}", markup=False)
+    for line in _not_given.lines(reports):
+        out.print(line, markup=False)
     for report in shown:
         for finding in report.findings:
             out.print(str(finding), markup=False)

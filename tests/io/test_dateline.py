@@ -245,7 +245,7 @@ def test_sheets_of_land_cover_that_count_the_date_line_differently_are_one_raste
             values[:, :10] = 255 if value == forest else value  # the first sheet is empty in its west
             file.write(values, 1)
     with ExitStack() as stack:
-        sheets = Sheets(stack, [tmp_path / "a.tif", tmp_path / "b.tif"], {forest: forest, urban: urban}, None)
+        sheets = Sheets(stack, [tmp_path / "a.tif", tmp_path / "b.tif"], {forest: forest, urban: urban}, held, None)
         counts, where = landcover._count(sheets, held, quiet)
     expected = np.zeros((7, len(landcover.CLASSES)), np.int64)
     expected[[1, 4], urban], expected[[2, 3, 5, 6], forest] = 100, 100

@@ -1,18 +1,22 @@
 """The two samples through the whole path: files, loaders, embedded server, run, results."""
 
+import json
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import numpy as np
 import polars as pl
 import psycopg
 import pytest
 
 from engine.io import open_source
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.sample import korea
 from engine.settings import Settings
-from jobs import _home, yearly
+from jobs import _home, assess, yearly
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +30,7 @@ def home(monkeypatch, tmp_path, server_home):
 
 def test_jobs_that_start_together_fill_the_warehouse_one_after_the_other(warehouse, tmp_path, monkeypatch):
     (tmp_path / "sample" / "korea").mkdir(parents=True)
-    (tmp_path / "sample" / "korea" / _home._STAMP).touch()
+    (tmp_path / "sample" / "korea" / _home._STAMP).write_text(_home.VERSIONS["korea"])
     inside = threading.Semaphore()
     entered = []
 
@@ -44,7 +48,60 @@ def test_jobs_that_start_together_fill_the_warehouse_one_after_the_other(warehou
     assert len(entered) == 2
 
 
-def test_without_configuration_nine_risks_of_korea_come_out(home, capsys, caplog):
+@pytest.mark.parametrize(("stamp", "called"), [(None, "build"), ("", "complete"), ("1", "complete"), ("2", None)])
+def test_an_older_sample_is_completed_and_a_finished_one_is_left_alone(warehouse, tmp_path, monkeypatch, stamp, called):
+    data, calls = tmp_path / "sample" / "korea", []
+    data.mkdir(parents=True)
+    if stamp is not None:
+        (data / _home._STAMP).write_text(stamp)
+    monkeypatch.setattr("engine.io.etl.run_loaders", lambda *_: [])
+    for name in ("build", "complete"):
+        monkeypatch.setattr(f"engine.sample.korea.{name}", lambda out, name=name: calls.append((name, out)))
+    for _ in range(2):
+        _home.fill(warehouse, "korea", tmp_path)
+    assert calls == ([(called, data)] if called else [])
+    assert (data / _home._STAMP).read_text() == _home.VERSIONS["korea"]
+
+
+def upgraded(warehouse, home):
+    """Tables that are loaded when a home has a sample from before land cover, buildings and population."""
+    data = home / "sample" / "korea"
+    climate = {path: path.stat().st_mtime_ns for path in data.rglob("SSP*.nc")}
+    for folder in ("landcover", "buildings", "population"):
+        shutil.rmtree(data / folder)
+    (data / _home._STAMP).write_bytes(b"")
+    with psycopg.connect(warehouse) as connection:
+        connection.execute("DELETE FROM etl_load WHERE loader IN ('landcover', 'buildings', 'population')")
+        connection.execute("UPDATE grid_attributes SET landcover_mode = NULL, forest_ratio = NULL")
+        before = connection.execute("SELECT max(load_id) FROM etl_load").fetchone()
+    _home.fill(warehouse, "korea", home)
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("SSP*.nc")} == climate
+    with psycopg.connect(warehouse) as connection:
+        bare = connection.execute("SELECT count(*) FROM grid_attributes WHERE landcover_mode IS NULL").fetchone()
+        assert bare == (0,)
+        query = "SELECT table_name FROM etl_load WHERE load_id > %s AND status = 'published' ORDER BY 1"
+        return [table for (table,) in connection.execute(query, before)]
+
+
+def first_assessments(folder, capsys):
+    """Failures of a hundred places on land, after the README's first assessment has ended complete."""
+    capsys.readouterr()
+    assert assess.main(["--lat", "37.5665", "--lon", "126.978", "--json"]) == 0
+    site = json.loads(capsys.readouterr().out)
+    assert (site["status"], site["building"]["building_source"]) == ("success", "database")
+    assert {risk["status"] for risk in site["exposure"].values()} == {"ok"}
+    assert len(site["exposure"]) == 9
+    ids, land = korea.land_cells(korea.SAMPLE_GRID)
+    random = np.random.default_rng(7)
+    chosen = random.integers(0, len(ids), 100)
+    latitude = land.latitude[chosen] + random.uniform(-0.05, 0.05, 100)
+    longitude = land.longitude[chosen] + random.uniform(-0.05, 0.05, 100)
+    pl.DataFrame({"latitude": latitude, "longitude": longitude}).write_csv(folder / "sites.csv")
+    assert assess.main(["--sites", str(folder / "sites.csv"), "--out", str(folder / "assessed")]) == 0
+    return pl.read_parquet(folder / "assessed" / "failures.parquet").rows()
+
+
+def test_without_configuration_nine_risks_of_korea_come_out(home, tmp_path, capsys, caplog):
     caplog.set_level("INFO")
     assert yearly.main([]) == 0
     for record in (caplog.records[0], caplog.records[-1]):
@@ -64,6 +121,8 @@ def test_without_configuration_nine_risks_of_korea_come_out(home, capsys, caplog
         _home.fill(server.url(WAREHOUSE), "korea", home)
         with closing(open_source(server.url(WAREHOUSE))) as source:
             assert source.fingerprint == before
+        assert upgraded(server.url(WAREHOUSE), home) == ["api_buildings", "grid_attributes", "location_admin"]
+    assert first_assessments(tmp_path, capsys) == []
     assert (scope, baseline) == ("synthetic", "2021-2050 SSP2-4.5")
     assert {risk: (count, known) for risk, count, known, _ in rows} == {risk: (994, 994) for risk, *_ in rows}
     assert len(rows) == 9

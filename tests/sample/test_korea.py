@@ -175,7 +175,7 @@ def test_the_sea_rises_as_published(scenario, low, high):
 
 def test_every_file_says_that_it_is_synthetic(corner):
     files = sorted(corner.rglob("*.nc"))
-    assert len(files) == 4 * len(climate.VARIABLES) + 4
+    assert len(files) == 4 * len(climate.VARIABLES) + 4 + 1  # sea level, land cover
     for path in files:
         with h5netcdf.File(path) as file:
             assert file.attrs["scope"] == "synthetic"
@@ -184,7 +184,7 @@ def test_every_file_says_that_it_is_synthetic(corner):
         ocean = (file[layout.SEA_LEVEL_NAME][0] != layout.FILL).sum()
         assert file[layout.SEA_LEVEL_NAME].shape == (86, 10, 8)
     assert 30 < ocean < 70
-    assert all((corner / name).is_dir() for name in ("water", "map", "typhoon"))
+    assert all((corner / name).is_dir() for name in ("water", "map", "typhoon", "landcover", "buildings", "population"))
     assert (corner / "grid.toml").is_file()
 
 

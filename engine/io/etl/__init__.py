@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import psycopg
@@ -38,6 +39,15 @@ _WHERE: dict[str, tuple[str, str | None]] = {
     "buildings": ("buildings", None),
 }
 ALL = "all"
+#: loader -> what risks cannot be computed without, tables or a column of `grid_attributes`; climate tables apart
+FILLS: Mapping[str, tuple[str, ...]] = {
+    "sea_level": ("sea_level_grid", "sea_level_data"),
+    "map_layers": ("dist_coast_m",),
+    "besttrack": ("api_typhoon_besttrack",),
+    "wamis": ("api_wamis_stations", "api_wamis_water_usage", "api_wamis_flow"),
+    "aqueduct": ("water_stress_rankings",),
+    "basins": ("water_basin", "water_basin_province"),
+}
 
 
 def names() -> list[str]:
@@ -58,7 +68,7 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
     """Run loaders in dependency order; a failure of one stops its own tables only.
 
     url    : the warehouse, with its schema applied
-    chosen : names, or `all`
+    chosen : names, or `all`; one that is named fails where none of its files is there, one of `all` is `not given`
     raises : SettingsError before any table was touched; SourceError when the database cannot be reached
     """
     wanted = names() if ALL in chosen else list(chosen)
@@ -73,8 +83,17 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
     with postgres.connect(url) as connection:
         pooler.require_session(connection, "a load", "DW_* (or --warehouse)")
         for name in (name for name in _WHERE if name in modules):
-            reports += _run(name, modules[name], connection, options, progress)
+            found = _run(name, modules[name], connection, options, progress)
+            # a record of one station offers what it offers
+            reports += _asked_for(found) if name in chosen and options.scope != OBSERVED else found
     return reports
+
+
+def _asked_for(reports: list[LoadReport]) -> list[LoadReport]:
+    """Of a loader that was named: what is not given has failed, and so has a loader without any file."""
+    bare = all(report.status == "absent" for report in reports)
+    failed: Status = "failed"
+    return [replace(report, status=failed) if report.status == "not given" or bare else report for report in reports]
 
 
 def _run(
@@ -86,8 +105,7 @@ def _run(
     except SettingsError:
         raise
     except MissingInputError as err:
-        # a record of one station offers what it offers
-        missing: Status = "absent" if options.scope == OBSERVED else "failed"
+        missing: Status = "failed" if err.in_part else "absent" if options.scope == OBSERVED else "not given"
         return [*_done(err), LoadReport(loader=name, table="", status=missing, message=str(err))]
     except EngineError as err:
         if connection.closed or connection.broken:

@@ -58,12 +58,44 @@ class Cube:
     time: xr.Variable
 
 
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A variable of one moment on a lattice.
+
+    axes      : positions of (latitude, longitude) among its two dimensions
+    latitude, longitude : of its rows and columns, degrees, longitude in -180..180
+    """
+
+    variable: xr.Variable
+    axes: tuple[int, int]
+    latitude: Floats
+    longitude: Floats
+
+
 def text(attributes: Any, name: str) -> str:
     """A text attribute, "" when absent; an array of one text is that text."""
     found = attributes.get(name, "")
     if isinstance(found, np.ndarray | list) and np.size(found) == 1:
         found = np.ravel(found)[0]
     return (found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)).strip()
+
+
+def still(data: xr.Dataset, key: str, file: str) -> Still:
+    """A variable on a lattice with no time, or one.
+
+    raises : SchemaError for one that lies on no latitude-longitude lattice, or has further dimensions of more than one
+             entry
+    """
+    variable, what = data.variables[key], f"{file}: {key}"
+    north, east = (_horizontal(data, kind, variable.dims, what) for kind in (_LATITUDE, _LONGITUDE))
+    if north is None or east is None or north.dimension == east.dimension:
+        raise _no_lattice(data, variable, what)
+    rest = [str(dimension) for dimension in variable.dims if dimension not in (north.dimension, east.dimension)]
+    _refuse_several(variable, rest, what)
+    variable = _squeezed(variable, rest)
+    dimensions = [str(dimension) for dimension in variable.dims]
+    axes = (dimensions.index(north.dimension), dimensions.index(east.dimension))
+    return Still(variable, axes, north.degrees, wrapped(east.degrees))
 
 
 def cube(data: xr.Dataset, key: str, file: str) -> Cube:
@@ -79,12 +111,9 @@ def cube(data: xr.Dataset, key: str, file: str) -> Cube:
     places = list(dict.fromkeys((north.dimension, east.dimension)))
     rest = [str(dimension) for dimension in variable.dims if dimension not in places]
     time = _time_dimension(data, rest, what)
-    for dimension in rest:
-        if dimension != time and (size := variable.sizes[dimension]) > 1:
-            raise SchemaError(
-                f"{what} has {size} entries along {dimension}, expected one: choose it, such as ncks -d {dimension},0"
-            )
-    variable = _squeezed(variable, [dimension for dimension in rest if dimension != time])
+    rest.remove(time)
+    _refuse_several(variable, rest, what)
+    variable = _squeezed(variable, rest)
     dimensions = [str(dimension) for dimension in variable.dims]
     return Cube(
         variable,
@@ -93,6 +122,14 @@ def cube(data: xr.Dataset, key: str, file: str) -> Cube:
         wrapped(east.degrees),
         stamps(data, time, file),
     )
+
+
+def _refuse_several(variable: xr.Variable, dimensions: list[str], what: str) -> None:
+    for dimension in dimensions:
+        if (size := variable.sizes[dimension]) > 1:
+            raise SchemaError(
+                f"{what} has {size} entries along {dimension}, expected one: choose it, such as ncks -d {dimension},0"
+            )
 
 
 def plane(data: xr.Dataset, file: str) -> tuple[xr.Variable, Floats, Floats]:

@@ -16,7 +16,12 @@ REJECTS = "rejects"
 
 
 class MissingInputError(EngineError):
-    """A required source file is not in the data directory; no table was touched."""
+    """A required source file is not in the data directory; no table was touched. `in_part`: others of the same input
+    are there, so it is not merely left out."""
+
+    def __init__(self, message: str, *, in_part: bool = False) -> None:
+        super().__init__(message)
+        self.in_part = in_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,11 @@ def parts(path: Path) -> list[Path]:
     return [path, *sorted(other for other in path.parent.iterdir() if other.name.lower() in names)]
 
 
-def one_file(data: Path, what: str, *patterns: str) -> Path:
-    """The one file of these patterns; refuses none (MissingInputError) and several (SchemaError)."""
+def one_file(data: Path, what: str, *patterns: str, in_part: bool = False) -> Path:
+    """The one file of these patterns; refuses none (MissingInputError, with `in_part`) and several (SchemaError)."""
     found = find(data, *patterns)
     if not found:
-        raise MissingInputError(f"{what}: no file {' or '.join(patterns)} below {data}")
+        raise MissingInputError(f"{what}: no file {' or '.join(patterns)} below {data}", in_part=in_part)
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(data)) for path in found)
         raise SchemaError(

@@ -148,6 +148,8 @@ class _Job:
             raise
         except EngineError as err:
             seconds = time.perf_counter() - started
+            if isinstance(err, MissingInputError) and not err.in_part:
+                return replace(blank, status="not given", message=str(err))
             return replace(blank, status="failed", message=str(err), seconds=seconds, findings=_found(err))
         finally:
             self.done += 1
@@ -198,7 +200,8 @@ class _Job:
         if scope != OBSERVED:
             raise MissingInputError(
                 f"{variable.table}: {len(absent)} of {len(wanted)} scenario files are missing: {', '.join(absent)}"
-                " (--scenarios with --sample-limit loads what there is, as a sample)"
+                " (--scenarios with --sample-limit loads what there is, as a sample)",
+                in_part=True,
             )
 
     def _read(

@@ -1,9 +1,9 @@
 """Land cover of the cells from a classified raster in sheets: the commonest class, shares of forest and built-up land,
 and the distance to forest.
 
-Two legends of the same seven classes are in circulation, so the numbers of a raster mean nothing without its legend: a
+Two legends of the same seven classes are in circulation, so the numbers of a GeoTIFF mean nothing without its legend: a
 `legend.toml` beside the sheets, `[classes]` with number = name. A legend under which the country has too little forest
-or too much water is refused.
+or too much water is refused. Maps in NetCDF (`lccs`) say what their numbers mean.
 """
 
 from __future__ import annotations
@@ -24,22 +24,21 @@ from engine.grid import GridDefinition
 from engine.io.etl import attributes, files, lattice, loading
 from engine.io.etl.files import SourceFile
 from engine.io.etl.gate import limit_findings
+from engine.io.etl.lccs import CLASSES
 from engine.io.etl.map_layers import LAYERS as MAP_LAYERS
 from engine.io.etl.map_layers import NAME as MAP_LOADER
 from engine.io.etl.places import Cells, cells_to_describe
 from engine.io.etl.reading import toml_of
-from engine.io.etl.sheets import NO_CLASS, Sheets
+from engine.io.etl.sheets import NETCDF, Sheets, is_netcdf
 from engine.quality import WARNING, Finding, Range, load_ranges
 
-NAME, VERSION, TABLE = "landcover", "1", attributes.TABLE
-PATTERNS = ("landcover/*.tif", "landcover/*.tiff")
+NAME, VERSION, TABLE = "landcover", "2", attributes.TABLE
+PATTERNS = ("landcover/*.tif", "landcover/*.tiff", *(f"landcover/*{ending}" for ending in NETCDF))
 LEGENDS = ("landcover/legend*.toml",)
-CLASSES = ("urban", "agricultural", "forest", "grassland", "wetland", "barren", "water")
 #: built-up land stands for sealed ground: courts, gardens and verges in it are not sealed
 SEALED_SHARE_OF_URBAN = 0.85
-#: nodes of the raster on which distances to forest are measured, 2 GB; none finer than the pixels of the provider
+#: nodes of the raster on which distances to forest are measured, 2 GB
 _DISTANCE_NODES = 60_000_000
-_PIXEL_DEGREES = 30.0 / 111_195.0
 _URBAN, _FOREST, _WATER = (CLASSES.index(name) for name in ("urban", "forest", "water"))
 _LEGEND_DIGITS = 10
 Floats = NDArray[np.float64]
@@ -52,14 +51,16 @@ def load(
 
     Where sheets overlap the first by name counts. Distances to forest are left to a map layer of forest when one is
     loaded. raises : SchemaError for a sheet without CRS or legend, or a class that the legend does not name; GateError
-    for a legend under which the land does not look like the country; SchemaError without the extra `geo`, too
+    for a legend under which the land does not look like the country; SchemaError for GeoTIFF without the extra `geo`
     """
     found = files.find(options.data, *PATTERNS)
     if not found:
         message = f"no file {' or '.join(PATTERNS)} below {options.data}"
         return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
-    legend_file = files.one_file(options.data, f"{NAME}: a legend is needed", *LEGENDS)
-    legend = read_legend(legend_file)
+    guessed = not all(map(is_netcdf, found))
+    what = f"{NAME}: a legend is needed"
+    legend_file = files.one_file(options.data, what, *LEGENDS, in_part=True) if guessed else None
+    legend = read_legend(legend_file) if legend_file else {}
     grid = lattice.required_definition(connection, NAME)
     cells = cells_to_describe(connection)
     forest_layer = _has_forest_layer(connection)
@@ -71,7 +72,7 @@ def load(
         scope=options.scope_of(None),
         files=[
             *(part for path in found for part in files.parts(path)),
-            legend_file,
+            *([legend_file] if legend_file else []),
             cells.as_source(),
             SourceFile.of_value("grid_definition", asdict(grid)),
             SourceFile.of_value("forest layer", forest_layer),
@@ -79,15 +80,19 @@ def load(
         force=options.force,
         dry_run=options.dry_run,
         overrides={"crs": options.crs} if options.crs else {},
+        scope_in_files=True,
     ) as record:
         if record.up_to_date:
             return [record.report()]
         with ExitStack() as stack:
-            sheets = Sheets(stack, found, legend, options.crs)
+            sheets = Sheets(stack, found, legend, grid, options.crs)
+            record.scope = options.scope_of(next((one.scope for one in sheets.maps if one.scope), None))
             counts, forest = _count(sheets, grid, progress)
             record.source_crs = ", ".join(sorted({sheet.crs.to_string() for sheet in sheets.sheets}))
-        frame = _shares(counts, cells)
-        record.findings += _findings(frame, counts, cells, load_ranges(options.gate))
+        frame = _shares(counts, cells, with_water=guessed)
+        record.findings += _without_pixels(frame, cells)
+        if guessed:
+            record.findings += _looks_like_the_country(counts, load_ranges(options.gate))
         if not forest_layer:
             frame = frame.join(forest.distances(cells), on="grid_id", how="left")
         record.cells = frame.height
@@ -113,11 +118,15 @@ def read_legend(path: Path) -> dict[int, int]:
 
 
 class Forest:
-    """Where there is forest, on a raster in degrees that covers the lattice."""
+    """Where there is forest, on a raster in degrees that covers the lattice.
 
-    def __init__(self, grid: GridDefinition) -> None:
+    pixel : degrees of the largest pixel; a node is not smaller, or nodes between the pixels of a wood would be bare
+    """
+
+    def __init__(self, grid: GridDefinition, pixel: float) -> None:
         self.grid = grid
-        self.fine = max(1, min(int((_DISTANCE_NODES / grid.n_cells) ** 0.5), round(grid.step / _PIXEL_DEGREES)))
+        finest = int(grid.step / pixel + 1e-3)
+        self.fine = max(1, min(int((_DISTANCE_NODES / grid.n_cells) ** 0.5), finest))
         self.held = np.zeros((grid.n_lat * self.fine, grid.n_lon * self.fine), bool)
         self.step = grid.step / self.fine
 
@@ -149,15 +158,10 @@ class Forest:
 def _count(sheets: Sheets, grid: GridDefinition, progress: loading.Progress) -> tuple[NDArray[np.int64], Forest]:
     """Pixels of each class in each cell, (cells + 1, classes), row 0 beyond the lattice; and where forest is."""
     counts = np.zeros((grid.n_cells + 1, len(CLASSES)), np.int64)
-    forest = Forest(grid)
+    forest = Forest(grid, sheets.pixel)
     for number, sheet in enumerate(sheets.sheets):
         progress("land cover", number, len(sheets.sheets))
-        for classes, x, y in sheet.windows():
-            held = classes != NO_CLASS
-            if not held.any():
-                continue
-            kinds = classes[held].astype(np.intp)
-            longitude, latitude = (np.asarray(d) for d in sheet.degrees.transform(x[held], y[held]))
+        for kinds, longitude, latitude in sheet.pixels():
             extent = (longitude.min(), latitude.min(), longitude.max(), latitude.max())
             free = np.ones(len(kinds), bool)
             for earlier in sheets.earlier_over(number, *map(float, extent)):
@@ -174,8 +178,12 @@ def _count(sheets: Sheets, grid: GridDefinition, progress: loading.Progress) -> 
     return counts, forest
 
 
-def _shares(counts: NDArray[np.int64], cells: Cells) -> pl.DataFrame:
+def _shares(counts: NDArray[np.int64], cells: Cells, *, with_water: bool) -> pl.DataFrame:
+    """with_water : water is a part of the land; else it may be the sea, and counts where a cell has nothing else."""
     own = counts[cells.grid_id]
+    if not with_water:
+        dry = own.sum(axis=1) > own[:, _WATER]
+        own[dry, _WATER] = 0
     total = own.sum(axis=1)
     kept = total > 0
     own, total = own[kept], total[kept]
@@ -189,9 +197,7 @@ def _shares(counts: NDArray[np.int64], cells: Cells) -> pl.DataFrame:
     )
 
 
-def _findings(
-    frame: pl.DataFrame, counts: NDArray[np.int64], cells: Cells, ranges: Mapping[str, Range]
-) -> list[Finding]:
+def _looks_like_the_country(counts: NDArray[np.int64], ranges: Mapping[str, Range]) -> list[Finding]:
     pixels = counts[1:].sum(axis=0)
     land = pixels.sum() - pixels[_WATER]
     shares = {"landcover_forest": pixels[_FOREST] / max(land, 1), "landcover_water": pixels[_WATER] / pixels.sum()}
@@ -199,10 +205,14 @@ def _findings(
     for name, share in shares.items():
         what = f"the share of {name.removeprefix('landcover_')} under this legend"
         findings += limit_findings(TABLE, np.asarray([share], np.float32), ranges[name], what)
-    if without := len(cells.grid_id) - frame.height:
-        message = f"{without} of {len(cells.grid_id)} cells hold no pixel: their land cover stays NULL"
-        findings.append(Finding(WARNING, TABLE, message, without))
     return findings
+
+
+def _without_pixels(frame: pl.DataFrame, cells: Cells) -> list[Finding]:
+    if not (without := len(cells.grid_id) - frame.height):
+        return []
+    message = f"{without} of {len(cells.grid_id)} cells hold no pixel: their land cover stays NULL"
+    return [Finding(WARNING, TABLE, message, without)]
 
 
 def _has_forest_layer(connection: psycopg.Connection) -> bool:

@@ -40,7 +40,7 @@ from engine.quality import Finding
 from engine.quality import errors as gate_errors
 from engine.scenario import Scenario
 
-Status = Literal["published", "up to date", "checked", "failed", "absent"]
+Status = Literal["published", "up to date", "checked", "failed", "not given", "absent"]
 _SAMPLE = "sample:"
 #: scope of a station record or the like: it may lack scenarios, years and tables
 OBSERVED = "observed"
@@ -109,7 +109,8 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """What became of one table. `absent`: an optional input that is not there; `checked`: a dry run."""
+    """What became of one table. `absent`: an optional input that is not there; `not given`: one that a risk needs, of
+    which there is no file and which nobody named; `checked`: a dry run."""
 
     loader: str
     table: str

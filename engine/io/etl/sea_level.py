@@ -132,7 +132,8 @@ def _refuse_differences(
     absent = [scenario.api_key.replace(".", "_") for scenario in wanted if scenario not in read]
     if absent and first.scope != OBSERVED:
         names = ", ".join(f"{key}_slr_annual_mean_*.nc" for key in absent)
-        raise MissingInputError(f"{TABLE}: {len(absent)} of {len(wanted)} scenario files are missing: {names}")
+        message = f"{TABLE}: {len(absent)} of {len(wanted)} scenario files are missing: {names}"
+        raise MissingInputError(message, in_part=True)
 
 
 def _load(

@@ -98,7 +98,7 @@ def _load(
 ) -> loading.LoadReport:
     table = table_of(element)
     if absent := [scenario.provider_code for scenario in Scenario if scenario not in paths]:
-        raise MissingInputError(f"{table}: no file for {', '.join(absent)}")
+        raise MissingInputError(f"{table}: no file for {', '.join(absent)}", in_part=True)
     with loading.recorded(
         connection,
         loader=NAME,

@@ -13,12 +13,14 @@ import pyproj
 from numpy.typing import NDArray
 
 from engine.errors import SchemaError, needs
-from engine.grid import TURN
+from engine.grid import TURN, GridDefinition
+from engine.io.etl import lccs, netcdf
 from engine.io.etl.places import crs_of, to_degrees
 from engine.io.etl.reading import reading
 
 #: of a pixel that is masked or that the file leaves out
 NO_CLASS = 255
+NETCDF = (".nc", ".nc4", ".nc.gz")
 _ROWS = 512
 _WIDEST = 4_000_000  # pixels; half the Earth's circumference at 5 m
 _WHOLE = ("uint8", "int8", "uint16", "int16", "int32", "uint32")
@@ -43,12 +45,23 @@ class Sheet:
         #: once round the Earth along x; 0 where x is a length
         self.turn = 2 * np.pi / self.crs.axis_info[0].unit_conversion_factor if self.crs.is_geographic else 0.0
 
-    def windows(self) -> Iterator[tuple[Bytes, Floats, Floats]]:
-        """Classes (rows, columns), 255 = none, and x, y of the pixel centres, some rows at a time."""
+    def pixels(self) -> Iterator[tuple[NDArray[np.intp], Floats, Floats]]:
+        """(n,) class, longitude and latitude of the pixels that have a class, some rows at a time."""
         columns = np.arange(self.source.width) + 0.5
         for first in range(0, self.source.height, _ROWS):
             rows = min(_ROWS, self.source.height - first)
-            yield self._classes(first, rows), *self._plane(columns, np.arange(first, first + rows)[:, None] + 0.5)
+            classes = self._classes(first, rows)
+            held = classes != NO_CLASS
+            if held.any():
+                x, y = self._plane(columns, np.arange(first, first + rows)[:, None] + 0.5)
+                longitude, latitude = self.degrees.transform(x[held], y[held])
+                yield classes[held].astype(np.intp), np.asarray(longitude), np.asarray(latitude)
+
+    @property
+    def pixel(self) -> float:
+        """Degrees of a pixel, the longer way."""
+        west, south, east, north = self.outline()
+        return float(max((east - west) % TURN / self.source.width, (north - south) / self.source.height))
 
     def _plane(self, column: Floats, row: Floats) -> tuple[Floats, Floats]:
         """x, y of places counted in pixels."""
@@ -113,25 +126,55 @@ def _refuse_unplaced(source: Any, path: Path) -> None:
 
 
 class Sheets:
-    """All sheets, opened until the stack closes, and the outline of each in degrees."""
+    """All sheets, opened until the stack closes, and the outline of each in degrees.
 
-    def __init__(self, stack: ExitStack, paths: Sequence[Path], legend: Mapping[int, int], crs: str | None) -> None:
-        try:
-            import rasterio
-        except ImportError:
-            raise SchemaError(f"{paths[0].name}: GeoTIFF {needs('geo')}") from None
-        self.sheets: list[Sheet] = []
-        for path in paths:
-            with reading(path), warnings.catch_warnings():
-                warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # refused in our words
-                source = stack.enter_context(rasterio.open(path))
-            self.sheets.append(Sheet(source, path, legend, crs))
+    legend : of the GeoTIFF sheets; maps in NetCDF bring their own
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        paths: Sequence[Path],
+        legend: Mapping[int, int],
+        grid: GridDefinition,
+        crs: str | None,
+    ) -> None:
+        self.maps = [
+            lccs.LccsMap(stack.enter_context(netcdf.dataset(path)), path, grid) for path in paths if is_netcdf(path)
+        ]
+        lccs.refuse_several_years(self.maps)
+        of_netcdf = iter(self.maps)
+        self.sheets: list[Sheet | lccs.LccsMap] = [
+            next(of_netcdf) if is_netcdf(path) else Sheet(_opened(stack, path), path, legend, crs) for path in paths
+        ]
         self.outlines = [sheet.outline() for sheet in self.sheets]
 
-    def earlier_over(self, number: int, west: float, south: float, east: float, north: float) -> Iterator[Sheet]:
+    @property
+    def pixel(self) -> float:
+        """Degrees of the largest pixel."""
+        return max(sheet.pixel for sheet in self.sheets)
+
+    def earlier_over(
+        self, number: int, west: float, south: float, east: float, north: float
+    ) -> Iterator[Sheet | lccs.LccsMap]:
         """Sheets before one that may lie over a window."""
         for sheet, (left, bottom, right, top) in zip(self.sheets[:number], self.outlines[:number], strict=True):
             wide = right - left if left <= right else right - left + TURN  # PROJ: west beyond east is the date line
             beside = (left - west) % TURN <= east - west or (west - left) % TURN <= wide
             if (beside or (left <= east and west <= right)) and bottom <= north and south <= top:
                 yield sheet
+
+
+def is_netcdf(path: Path) -> bool:
+    """By the ending of the name."""
+    return path.name.lower().endswith(NETCDF)
+
+
+def _opened(stack: ExitStack, path: Path) -> Any:
+    try:
+        import rasterio
+    except ImportError:
+        raise SchemaError(f"{path.name}: GeoTIFF {needs('geo')}") from None
+    with reading(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # refused in our words
+        return stack.enter_context(rasterio.open(path))
