@@ -26,6 +26,7 @@ class Options:
     scratch : folder that keeps stores and databases between runs
     rounds  : turns each rival takes; the best counts
     files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone
+    number, seed      : of `kills`: how many, and at which moments
     """
 
     cells: int | None
@@ -34,6 +35,7 @@ class Options:
     rounds: int
     scratch: Path
     files: int | None = None
+    number: int | None = None
     seed: int = 1
     only: tuple[str, ...] = ()
 
