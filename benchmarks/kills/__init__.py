@@ -105,9 +105,7 @@ def harass(target: str, runs: Path, kills: int, seed: int) -> Tally:
     runs   : folder for run directories
     """
     chance, tally = random.Random(seed), Tally()
-    started = time.perf_counter()
-    Life(target, runs, 0).to_the_end()
-    usual = time.perf_counter() - started
+    usual = min(_seconds(Life(target, runs, 0).to_the_end) for _ in range(2))  # the first one starts the fork server
     expected: dict[int, Any] = {0: look.contents(target)}
     with look.readers(target) as watching:
         generation = 0
@@ -119,6 +117,12 @@ def harass(target: str, runs: Path, kills: int, seed: int) -> Tally:
                 tally.unequal += 1
     tally.reads, tally.mixtures, tally.reader_errors = watching.counts()
     return tally
+
+
+def _seconds(call: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
 
 
 def _one_run(
