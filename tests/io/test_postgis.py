@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +22,14 @@ _DEBIAN = [
     for control in sorted(Path("/usr/share/postgresql").glob("*/extension/postgis.control"))
     if (programs := Path("/usr/lib/postgresql") / control.parts[-3] / "bin").is_dir()
 ]
+
+PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+GEOMETRIES = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+ WHERE c.relkind = 'r' AND c.relname <> 'spatial_ref_sys' AND format_type(a.atttypid, NULL) IN ('geometry', 'geography')
+ ORDER BY 1, 2
+"""
 
 
 @pytest.fixture
@@ -62,6 +71,20 @@ def test_geometries_follow_from_the_plain_columns_and_loaders_need_no_superuser(
             " FROM location_grid"
         ).fetchone()
         assert far == (20, 0.0)
+        connection.execute("SET ROLE climate_etl")
+        connection.execute(
+            "INSERT INTO api_buildings (mgm_bld_pk, sigungu_cd, bjdong_cd, latitude, longitude)"
+            " VALUES ('a', '11110', '10100', 37.5665, 126.978), ('b', '11110', '10100', NULL, NULL)"
+        )
+        # what the original documents ask, with the unit that they mean
+        near = "SELECT mgm_bld_pk FROM api_buildings WHERE ST_DWithin(geog, ST_MakePoint(%s, 37.5665)::geography, 500)"
+        assert connection.execute(near, (126.98,)).fetchall() == [("a",)]
+        assert connection.execute(near, (126.99,)).fetchall() == []
+        assert connection.execute("SELECT ST_Y(geom) FROM api_buildings WHERE geom IS NOT NULL").fetchall() == [
+            (37.5665,)
+        ]
+        told = re.findall(r"^\| `(\w+)` \| `(\w+)` \| ([^|]+?) \|", PAGE.read_text("utf-8"), re.M)
+        assert connection.execute(GEOMETRIES).fetchall() == sorted(told)
         # the extension's own tables stay the superuser's
         owner = "SELECT relowner::regrole::text FROM pg_class WHERE relname = %s"
         assert connection.execute(owner, ("location_grid",)).fetchone() == ("climate_etl",)
