@@ -97,7 +97,7 @@ def draw(schemas: Mapping[str, Schema]) -> str:
         drawn, height = _half(title, schema, top)
         parts += drawn
         top += height
-    width = 4 * _WIDTH + 3 * _GAP + 40
+    width = 4 * (_WIDTH + _GAP) + 40
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" role="img" aria-labelledby="t d" '
