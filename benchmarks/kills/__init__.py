@@ -27,6 +27,8 @@ from benchmarks.kills.life import Died, Life
 from engine.io import migrate
 
 KILLS = 500
+#: of one sink before it is the other's turn, so that a run that is stopped early tells something of both
+_TURN = 25
 #: a run in how many is killed again when it is resumed
 _AGAIN = 0.4
 
@@ -50,6 +52,8 @@ class Tally:
     reads: int = 0
     mixtures: int = 0
     reader_errors: list[str] = field(default_factory=list)
+    expected: dict[int, Any] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def faults(self) -> int:
@@ -58,17 +62,21 @@ class Tally:
 
 def measure(options: Options) -> list[dict[str, Any]]:
     """One row a sink; half of the kills each."""
-    number, rows = options.number or KILLS, []
+    wanted = max((options.number or KILLS) // 2, 1)
     options.scratch.mkdir(parents=True, exist_ok=True)
+    tallies = {"directory": Tally(), "database": Tally()}
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder, _database(options.scratch) as url:
-        for name, target in (("directory", str(Path(folder) / "out")), ("database", url)):
-            started = time.perf_counter()
-            tally = harass(target, Path(folder) / f"runs_{name}", number // 2, options.seed)
-            rows.append(row(name, tally, options.seed, time.perf_counter() - started))
-    return rows
+        targets = {"directory": str(Path(folder) / "out"), "database": url}
+        for upto in [*range(_TURN, wanted, _TURN), wanted]:
+            for name, tally in tallies.items():
+                began = time.perf_counter()
+                harass(targets[name], Path(folder) / f"runs_{name}", upto, options.seed + upto, tally)
+                tally.seconds += time.perf_counter() - began
+                print(f"{name}: {tally.kills} kills, {tally.reads} reads, {tally.faults} faults", flush=True)
+    return [row(name, tally, options.seed) for name, tally in tallies.items()]
 
 
-def row(name: str, tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
+def row(name: str, tally: Tally, seed: int) -> dict[str, Any]:
     for text in (*tally.failed, *tally.reader_errors)[:5]:
         print(f"{name}: {text}", flush=True)
     return {
@@ -84,7 +92,7 @@ def row(name: str, tally: Tally, seed: int, seconds: float) -> dict[str, Any]:
         "reader errors": len(tally.reader_errors),
         "target": harness.verdict(tally.faults, at_most=0),
         "seed": seed,
-        "seconds": seconds,
+        "seconds": tally.seconds,
     }
 
 
@@ -98,25 +106,26 @@ def _database(folder: Path) -> Iterator[str]:
         yield url
 
 
-def harass(target: str, runs: Path, kills: int, seed: int) -> Tally:
+def harass(target: str, runs: Path, kills: int, seed: int, tally: Tally) -> None:
     """Kill runs into a sink until so many are dead; every one is brought to its end before the next begins.
 
-    target : a database address or a directory, without results
+    target : a database address or a directory, which nobody else writes
     runs   : folder for run directories
+    tally  : is added to
     """
-    chance, tally = random.Random(seed), Tally()
+    chance = random.Random(seed)
     usual = min(_seconds(Life(target, runs, 0).to_the_end) for _ in range(2))  # the first one starts the fork server
-    expected: dict[int, Any] = {0: look.contents(target)}
     with look.readers(target) as watching:
         generation = 0
         while tally.kills < kills:
             before, generation = generation, generation % 8 + 1
             _one_run(target, runs, (before, generation), tally, lambda: chance.uniform(0, usual), chance, kills)
             found = look.contents(target)
-            if expected.setdefault(generation, found) != found or not look.is_of(found, generation):
+            if tally.expected.setdefault(generation, found) != found or not look.is_of(found, generation):
                 tally.unequal += 1
-    tally.reads, tally.mixtures, tally.reader_errors = watching.counts()
-    return tally
+    reads, mixtures, errors = watching.counts()
+    tally.reads, tally.mixtures = tally.reads + reads, tally.mixtures + mixtures
+    tally.reader_errors += errors
 
 
 def _seconds(call: Callable[[], None]) -> float:

@@ -32,6 +32,8 @@ _BYTES = """
 SELECT md5(string_agg(t.text, '|' ORDER BY t.text)), count(*) FROM
   (SELECT (to_jsonb(x) - ARRAY['run_id', 'hazard_id', 'calculated_at', 'computed_at'])::text AS text FROM {} x) t
 """
+#: seconds between two reads: they must not take the processor from what is killed
+_PAUSE = 0.03
 #: rows of a whole run: 60 cells, two risks, one pair or twelve
 _ROWS = {"probability_results": 120, "hazard_results": 120}
 _DETAIL_ROWS = 1440
@@ -115,7 +117,7 @@ class Watching:
 
 @contextmanager
 def readers(target: str, number: int = 1) -> Iterator[Watching]:
-    """Processes that read without a pause while the body runs."""
+    """Processes that read again and again while the body runs."""
     watching, stop = Watching(), _FORKED.Event()
     pipes = [_FORKED.Pipe(duplex=False) for _ in range(number)]
     started = [_FORKED.Process(target=_watch, args=(target, stop, theirs)) for _, theirs in pipes]
@@ -146,5 +148,5 @@ def _watch(target: str, stop: Event, pipe: Any) -> None:
         except Exception as err:  # noqa: BLE001  # no reader may see one
             errors.append(f"{type(err).__name__}: {err}")
         reads += 1
-        time.sleep(0.005)
+        time.sleep(_PAUSE)
     pipe.send((reads, mixtures, errors[:20]))
