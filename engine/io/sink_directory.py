@@ -57,11 +57,12 @@ class DirectorySink:
         """See `Sink.guard`. File locks end with the process."""
         with ExitStack() as held:
             for name in LOCKS[job_type]:
-                file = held.enter_context((self._runs / f"{name}.lock").open("w"))
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise BusyError(f"another {name} run is going into {self.where}") from None
+                with _disk(self.where):
+                    file = held.enter_context((self._runs / f"{name}.lock").open("w"))
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        raise BusyError(f"another {name} run is going into {self.where}") from None
             self._bury_the_dead(job_type)
             with ended(self):
                 yield
@@ -72,7 +73,7 @@ class DirectorySink:
 
         What an earlier holder left half written is nobody's.
         """
-        with (self._runs / "switch.lock").open("w") as file:
+        with _disk(self.where), (self._runs / "switch.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             for partial in self._runs.glob(".*.partial"):
                 partial.unlink()
