@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,13 @@ def measure(options: Options) -> list[dict[str, Any]]:
     tallies = {"directory": Tally(), "database": Tally()}
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder, _database(options.scratch) as url:
         targets = {"directory": str(Path(folder) / "out"), "database": url}
-        for upto in [*range(_TURN, wanted, _TURN), wanted]:
-            for name, tally in tallies.items():
-                began = time.perf_counter()
-                harass(targets[name], Path(folder) / f"runs_{name}", upto, options.seed + upto, tally)
-                tally.seconds += time.perf_counter() - began
-                print(f"{name}: {tally.kills} kills, {tally.reads} reads, {tally.faults} faults", flush=True)
+        with suppress(KeyboardInterrupt):  # what was tried by then is told
+            for upto in [*range(_TURN, wanted, _TURN), wanted]:
+                for name, tally in tallies.items():
+                    began = time.perf_counter()
+                    harass(targets[name], Path(folder) / f"runs_{name}", upto, options.seed + upto, tally)
+                    tally.seconds += time.perf_counter() - began
+                    print(f"{name}: {tally.kills} kills, {tally.reads} reads, {tally.faults} faults", flush=True)
     return [row(name, tally, options.seed) for name, tally in tallies.items()]
 
 

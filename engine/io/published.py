@@ -6,6 +6,7 @@ probability and hazard may have been computed by two jobs. So every row says its
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -166,8 +167,9 @@ class DirectoryResults:
             yield
             if (self._folder / result_folder.RECORD).is_file():
                 return
-        except FileNotFoundError:
-            pass
+        except OSError as err:  # over NFS a file that is gone is a stale handle
+            if not isinstance(err, FileNotFoundError) and err.errno != errno.ESTALE:
+                raise
         raise SourceError(f"{self.where}: two runs were published while it was being read; read it again")
 
     def probability(self, risk: str) -> pl.DataFrame:
