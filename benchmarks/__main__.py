@@ -1,7 +1,7 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|all [--cells N]
-                         [--sites N] [--rounds N] [--files N] [--seed N] [--only CASE ...]
+    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|all
+                         [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
 
 Without --cells or --sites each takes its own size (README.md). Stores and databases are kept in the scratch folder,
@@ -17,7 +17,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import assess, etl, fuzz, harness, hostile, kernels, load, memory, portfolio, read, service, yearly
+from benchmarks import (
+    assess,
+    etl,
+    fuzz,
+    harness,
+    hostile,
+    kernels,
+    kills,
+    load,
+    memory,
+    portfolio,
+    read,
+    service,
+    yearly,
+)
 from benchmarks.harness import Options
 
 KERNEL_CELLS = 451_351
@@ -39,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "service": service.measure,
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
+    "kills": kills.measure,
 }
 
 
@@ -50,14 +65,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
     parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")
-    parser.add_argument("--seed", type=int, default=1, help="of `fuzz` and `hostile`")
+    parser.add_argument("--number", type=int, help="of `kills`, over both sinks")
+    parser.add_argument("--seed", type=int, default=1, help="of `fuzz`, `hostile` and `kills`")
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="of `fuzz`: names of its table")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "climate-risk-benchmarks")
     parser.add_argument("--out", type=Path, help="folder for the table (.md) and the history (.jsonl)")
     parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
     args = parser.parse_args(argv)
     options = Options(cells=args.cells, sites=args.sites, years=args.years, rounds=args.rounds, scratch=args.scratch,
-                      files=args.files, seed=args.seed, only=tuple(args.only))  # fmt: skip
+                      files=args.files, number=args.number, seed=args.seed, only=tuple(args.only))  # fmt: skip
     for name in BENCHMARKS if args.benchmark == "all" else [args.benchmark]:
         before = harness.machine()
         table = harness.write(BENCHMARKS[name](options), name, args.out, before=before)

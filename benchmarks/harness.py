@@ -27,6 +27,7 @@ class Options:
     rounds  : turns each rival takes; the best counts
     files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone; files and seed of
                         `hostile`, too, whose files are requests
+    number, seed      : of `kills`: how many, and at which moments
     """
 
     cells: int | None
@@ -35,6 +36,7 @@ class Options:
     rounds: int
     scratch: Path
     files: int | None = None
+    number: int | None = None
     seed: int = 1
     only: tuple[str, ...] = ()
 

@@ -1,26 +1,23 @@
-"""Rows per second of the PostgreSQL source, against `psql \\copy ... (format binary)` to /dev/null.
+"""Rows per second of the PostgreSQL source, against `psql \\copy ... (format binary)` to /dev/null and other readers.
 
-The same server, tables, rows, blocks and number of connections; the rival decodes nothing and keeps nothing, ours ends
-as arrays in place, with doubled rows and gaps counted. Without a psql client the rival is psycopg's binary COPY, thrown
-away, and the row says so.
+The same server, tables, rows, blocks and number of connections. psql decodes nothing and keeps nothing: it is the bar.
+ADBC, connectorx and DuckDB end as Arrow tables of rows; ours ends as arrays in place, duplicate rows and gaps counted.
+Without a psql client the bar is psycopg's binary COPY, thrown away, and the row says so.
 """
 
 from __future__ import annotations
 
 import queue
-import shutil
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
-import psycopg
 
-from benchmarks import harness, scratch
+from benchmarks import harness, rivals, scratch
 from benchmarks.harness import Options
 from engine.io import open_source
 from engine.io.source import ClimateSource
@@ -30,50 +27,6 @@ from engine.variables import BY_TABLE
 
 CELLS = 4_000
 CONNECTIONS = 2
-
-
-class Psql:
-    """A psql process that runs one command after the other."""
-
-    name = "psql \\copy"
-
-    def __init__(self, url: str) -> None:
-        self._process = subprocess.Popen(
-            ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def discard(self, query: str) -> None:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(f"\\copy ({query}) to '/dev/null' (format binary)\n\\echo done\n")
-        stdin.flush()
-        if stdout.readline().strip() != "done":
-            raise RuntimeError(f"psql stopped: {query}")
-
-    def close(self) -> None:
-        with suppress(BrokenPipeError):
-            self._process.communicate("\\q\n", timeout=10)
-
-
-class Psycopg:
-    """The driver's COPY, its bytes thrown away."""
-
-    name = "psycopg COPY (no psql here)"
-
-    def __init__(self, url: str) -> None:
-        self._connection = psycopg.connect(url)
-
-    def discard(self, query: str) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as copy:
-            for _ in copy:
-                pass
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def blocks_of(source: ClimateSource) -> list[pl.DataFrame]:
@@ -114,10 +67,8 @@ def discard_all(source: ClimateSource, clients: list[Any]) -> None:
 
 
 def measure(options: Options) -> list[dict[str, Any]]:
-    """One row a layout: value rows/s of both and their ratio."""
-    cells = options.cells or CELLS
-    rival: type[Psql | Psycopg] = Psql if shutil.which("psql") else Psycopg
-    rows = []
+    """One row a layout and rival: rows/s of both and their ratio."""
+    cells, rows = options.cells or CELLS, []
     with scratch.server(options.scratch) as server, closing(open_source(scratch.store(options.scratch, cells))) as made:
         for layout in ("ours", "seed"):
             url = scratch.warehouse(server, made, layout, cells)
@@ -125,28 +76,34 @@ def measure(options: Options) -> list[dict[str, Any]]:
                 total = sum(
                     source.cells().height * source.axis.n * BY_TABLE[t].steps for t in source.tables if t in BY_TABLE
                 )
-                clients = [rival(url) for _ in range(CONNECTIONS)]
-                contest: dict[str, Callable[[], Any]] = {
-                    "ours": partial(read_all, source),
-                    "rival": partial(discard_all, source, clients),
-                }
-                seconds, answers = harness.in_turn(contest, options.rounds)
-                for client in clients:
-                    client.close()
-            assert answers["ours"] == 0
-            ratio = seconds["rival"] / seconds["ours"]
-            rows.append(
-                {
-                    "layout": layout,
-                    "cells": cells,
-                    "rows": total,
-                    "connections": CONNECTIONS,
-                    "rival": rival.name,
-                    "ours, M rows/s": total / seconds["ours"] / 1e6,
-                    "rival, M rows/s": total / seconds["rival"] / 1e6,
-                    "ratio": ratio,
-                    "target": harness.verdict(ratio, at_least=0.8),
-                    "server": scratch.server_version(url),
-                }
-            )
+                seconds = _contest(source, url, options.rounds)
+            for number, rival in enumerate(rivals.here()):
+                ratio = seconds[rival.name] / seconds["ours"]
+                rows.append(
+                    {
+                        "layout": layout,
+                        "cells": cells,
+                        "rows": total,
+                        "connections": CONNECTIONS,
+                        "rival": rival.name,
+                        "ours, M rows/s": total / seconds["ours"] / 1e6,
+                        "rival, M rows/s": total / seconds[rival.name] / 1e6,
+                        "ratio": ratio,
+                        "target": "" if number else harness.verdict(ratio, at_least=0.8),
+                        "server": scratch.server_version(url),
+                    }
+                )
     return rows
+
+
+def _contest(source: ClimateSource, url: str, rounds: int) -> dict[str, float]:
+    """Best seconds of ours and of each rival, by name."""
+    clients = {rival.name: [rival(url) for _ in range(CONNECTIONS)] for rival in rivals.here()}
+    contest: dict[str, Callable[[], Any]] = {"ours": partial(read_all, source)}
+    contest |= {name: partial(discard_all, source, held) for name, held in clients.items()}
+    seconds, answers = harness.in_turn(contest, rounds)
+    for held in clients.values():
+        for client in held:
+            client.close()
+    assert answers["ours"] == 0
+    return seconds

@@ -6,8 +6,10 @@ probability and hazard may have been computed by two jobs. So every row says its
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from engine.errors import SettingsError, SourceError
-from engine.io import frames, postgres, spool
+from engine.io import frames, postgres, result_folder, spool
 from engine.io.results import PROBABILITY
 from engine.io.results import TABLES as RESULT_TABLES
 from engine.io.spool import RunDirectory
@@ -144,17 +146,31 @@ class DatabaseResults:
 
 
 class DirectoryResults:
-    """What a directory sink publishes.
+    """What a directory sink publishes at the moment when this is made; a run published later does not change it.
 
-    raises : SettingsError when it is none, or nothing is published there
+    raises : SettingsError when it is none, or nothing is published there; SourceError, here and later, when two runs
+             were published since, so that the files are gone
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self.where = folder, str(folder)
-        if not (folder / "run.json").is_file():
+        self._folder, self.where = result_folder.current(folder), str(folder)
+        record = self._folder / result_folder.RECORD
+        if not record.is_file():
             raise SettingsError(f"{folder} holds no published results: it has no run.json")
-        self.runs = directory_runs(folder)
-        self.run: Run = json.loads((folder / "run.json").read_text("utf-8"))
+        with self._present():
+            self.run: Run = json.loads(record.read_text("utf-8"))
+        self.runs = {**directory_runs(folder), self.run["run_id"]: self.run}
+
+    @contextmanager
+    def _present(self) -> Iterator[None]:
+        try:
+            yield
+            if (self._folder / result_folder.RECORD).is_file():
+                return
+        except OSError as err:  # over NFS a file that is gone is a stale handle
+            if not isinstance(err, FileNotFoundError) and err.errno != errno.ESTALE:
+                raise
+        raise SourceError(f"{self.where}: two runs were published while it was being read; read it again")
 
     def probability(self, risk: str) -> pl.DataFrame:
         return self._read("probability_results", risk, PROBABILITY_COLUMNS)
@@ -163,8 +179,9 @@ class DirectoryResults:
         return self._read("hazard_results", risk, HAZARD_COLUMNS)
 
     def _read(self, table: str, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        rows = self._scan(table, columns).filter(pl.col("risk_type") == risk)
-        return rows.select(pl.col(name).cast(kind) for name, kind in columns.items()).sort("grid_id").collect()
+        with self._present():
+            rows = self._scan(table, columns).filter(pl.col("risk_type") == risk)
+            return rows.select(pl.col(name).cast(kind) for name, kind in columns.items()).sort("grid_id").collect()
 
     def _scan(self, table: str, columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         path = self._folder / f"{table}.parquet"
@@ -174,15 +191,20 @@ class DirectoryResults:
 
     def mean_bins(self, risk: str) -> list[float]:
         record = pl.List(pl.Struct({"bin": pl.Int64(), "probability": pl.Float64()}))
-        rows = self._scan("probability_results", PROBABILITY.columns).filter(
-            (pl.col("risk_type") == risk) & pl.col("bin_data").is_not_null()
-        )
-        bins = rows.select(pl.col("bin_data").str.json_decode(record)).explode("bin_data").unnest("bin_data")
-        return bins.group_by("bin").agg(pl.col("probability").mean()).sort("bin").collect()["probability"].to_list()
+        with self._present():
+            rows = self._scan("probability_results", PROBABILITY.columns).filter(
+                (pl.col("risk_type") == risk) & pl.col("bin_data").is_not_null()
+            )
+            bins = rows.select(pl.col("bin_data").str.json_decode(record)).explode("bin_data").unnest("bin_data")
+            means = bins.group_by("bin").agg(pl.col("probability").mean()).sort("bin").collect()
+        return means["probability"].to_list()
 
     def windows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         tables = (("aal", "modelops_probability_scores"), ("score", "modelops_hazard_scores"))
-        aal, score = (_window_means(self._scan(table, RESULT_TABLES[table].columns), value) for value, table in tables)
+        with self._present():
+            aal, score = (
+                _window_means(self._scan(table, RESULT_TABLES[table].columns), value) for value, table in tables
+            )
         return aal, score
 
 
@@ -260,8 +282,7 @@ def database_runs(connection: psycopg.Connection) -> dict[int, Run]:
 
 def directory_runs(folder: Path) -> dict[int, Run]:
     """The same of a directory sink."""
-    entries = [json.loads(path.read_text("utf-8")) for path in (folder / ".runs").glob("[0-9]*.json")]
-    return {entry["run"]["run_id"]: entry["run"] for entry in sorted(entries, key=lambda entry: entry["run"]["run_id"])}
+    return {number: entry["run"] for number, entry in result_folder.entries(folder).items()}
 
 
 def earlier_run(runs: Mapping[int, Run], run: Run, folder: Path | str) -> int | None:

@@ -1,14 +1,14 @@
 """Results into a directory of Parquet files, for a machine without a database.
 
-DIR/{probability_results,hazard_results,modelops_probability_scores,modelops_hazard_scores}.parquet, DIR/run.json
-DIR/.runs/RUN_ID.json      row and log of every run; DIR/.runs/*.lock
+DIR/{probability_results,hazard_results,modelops_probability_scores,modelops_hazard_scores}.parquet and DIR/run.json are
+what is published: links to the files of one run (`result_folder`). DIR/.runs holds the runs, their records and locks.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
-import os
+import logging
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -20,20 +20,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import BusyError, SettingsError, SinkError
-from engine.io import results, spool
+from engine.io import result_folder, results, spool
 from engine.io.load import Parts
 from engine.io.results import MADE_BY, TABLES, BinStyle, ResultTable
 from engine.io.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.spool import RunDirectory
 
+log = logging.getLogger(__name__)
+
 _STAMP = pl.Datetime("us", "UTC")
+#: of a run, in the metadata of every file that it wrote
+_SIGNED = ("run_id", "edition", "edition_checksum", "baseline", "scope", "source_fingerprint")
 
 
 class DirectorySink:
-    """`Sink` over local files. Each file is replaced whole, after all of them are written."""
+    """`Sink` over local files: a run's files are made beside the published ones, and one rename publishes them."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory, self._runs = directory, directory / ".runs"
+        self._directory, self._runs = directory, directory / result_folder.RUNS
         self._run_id: int | None = None
         with _disk(self.where):
             self._runs.mkdir(parents=True, exist_ok=True)
@@ -53,28 +57,48 @@ class DirectorySink:
         """See `Sink.guard`. File locks end with the process."""
         with ExitStack() as held:
             for name in LOCKS[job_type]:
-                file = held.enter_context((self._runs / f"{name}.lock").open("w"))
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise BusyError(f"another {name} run is going into {self.where}") from None
+                with _disk(self.where):
+                    file = held.enter_context((self._runs / f"{name}.lock").open("w"))
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        raise BusyError(f"another {name} run is going into {self.where}") from None
             self._bury_the_dead(job_type)
             with ended(self):
                 yield
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Held while records, numbers or the pointer change: probability and hazard may run at the same time.
+
+        What an earlier holder left half written is nobody's.
+        """
+        with _disk(self.where), (self._runs / "switch.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for partial in self._runs.glob(".*.partial"):
+                partial.unlink()
+            yield
+
     def _bury_the_dead(self, job_type: JobType) -> None:
-        for run_id, entry in self._entries().items():
-            if entry["log"]["status"] == "running" and entry["run"]["job_type"] in overlapping(job_type):
-                died = {"status": "failed", "error_message": "the process ended without a word"}
-                self._record(run_id, {**entry, "log": {**entry["log"], **died}})
-                for partial in self._directory.glob(f".*.{run_id}.partial"):
-                    partial.unlink()
+        with self._alone():
+            for run_id, entry in self._entries().items():
+                if entry["log"]["status"] == "running" and entry["run"]["job_type"] in overlapping(job_type):
+                    told = "the process ended without a word"
+                    if entry["run"]["published_at"]:
+                        told += " after its results were published"
+                    died = {"status": "failed", "error_message": told}
+                    self._record(run_id, {**entry, "log": {**entry["log"], **died}})
 
     def begin(self, record: RunRecord, runs: Path | str) -> int:
         """See `Sink.begin`: the next number free in this directory and under the run directories."""
         self._refuse_lesser_scope(record)
-        run_id = max([0, *self._entries(), *spool.run_ids(runs)]) + 1
-        row = {
+        with self._alone():
+            run_id = max([0, *self._entries(), *spool.run_ids(self._runs), *spool.run_ids(runs)]) + 1
+            self._start(run_id, self._row(run_id, record), record)
+        return run_id
+
+    def _row(self, run_id: int, record: RunRecord) -> dict[str, Any]:
+        return {
             "run_id": run_id,
             "job_type": record.job_type,
             "scope": record.scope,
@@ -87,8 +111,6 @@ class DirectorySink:
             "started_at": _now(),
             "published_at": None,
         }
-        self._start(run_id, row, record)
-        return run_id
 
     def reopen(self, run_id: int, record: RunRecord) -> None:
         """See `Sink.reopen`."""
@@ -101,7 +123,8 @@ class DirectorySink:
         if row["published_at"] is not None:
             raise SettingsError(f"run {run_id} was published at {row['published_at']}: nothing to resume")
         self._refuse_lesser_scope(record)
-        self._start(run_id, row, record)
+        with self._alone():
+            self._start(run_id, row, record)
 
     def _start(self, run_id: int, row: dict[str, Any], record: RunRecord) -> None:
         log = {
@@ -134,42 +157,86 @@ class DirectorySink:
         replaces: bool,
         summary: Mapping[str, object],
     ) -> dict[str, int]:
-        """See `Sink.publish`. Files change one after the other, so a reader checks `run_id` against `run.json`."""
+        """See `Sink.publish`."""
         run.require_complete()
         if not replaces:
             self._refuse_mixture(run.run_id, parts)
-        stamp = datetime.now(UTC)
-        rows, ready = {}, []
+        stamp, row = datetime.now(UTC), self._entries()[run.run_id]["run"]
+        with self._fresh(run.run_id) as fresh:
+            rows = {}
+            for name, risks in parts.items():
+                table = TABLES[name]
+                kept = self._kept(table, run, risks, replaces=replaces)
+                made = (
+                    frame for risk in risks for frame in results.read_rows(run, table, risk, styles, ranked=whole_grid)
+                )
+                rows[name] = _write_parquet(fresh / f"{name}.parquet", table, kept, made, stamp, row)
+            published = {**row, "summary": dict(summary), "published_at": _now()}
+            result_folder.write_json(fresh, result_folder.RECORD, published)
+            with self._alone():
+                before = self._switch(fresh)
+                self._record(run.run_id, {**self._entries()[run.run_id], "run": published})
+                self._forget_all_but(fresh, before)
+        return rows
+
+    @contextmanager
+    def _fresh(self, run_id: int) -> Iterator[Path]:
+        """An empty folder for the files of a run, taken away again unless it came to be the published one."""
+        fresh = self._runs / str(run_id)
         try:
             with _disk(self.where):
-                for name, risks in parts.items():
-                    table, partial = TABLES[name], self._partial(f"{name}.parquet", run.run_id)
-                    ready.append(partial)
-                    kept = self._kept(table, run, risks, replaces=replaces)
-                    made = (
-                        frame
-                        for risk in risks
-                        for frame in results.read_rows(run, table, risk, styles, ranked=whole_grid)
-                    )
-                    rows[name] = _write_parquet(partial, table, kept, made, stamp)
-                for partial, name in zip(ready, parts, strict=True):
-                    partial.replace(self._directory / f"{name}.parquet")
-        except BaseException:
-            for partial in ready:
-                partial.unlink(missing_ok=True)
-            raise
-        entry = self._entries()[run.run_id]
-        published = {**entry["run"], "summary": dict(summary), "published_at": _now()}
-        self._write_json(self._directory / "run.json", published, run.run_id)
-        self._record(run.run_id, {**entry, "run": published})
-        return rows
+                if fresh.exists():  # of a process that was killed before it could switch
+                    shutil.rmtree(fresh)
+                fresh.mkdir()
+            with _disk(self.where):
+                yield fresh
+        except BaseException as err:
+            published = result_folder.current(self._directory) == fresh
+            if not published:
+                shutil.rmtree(fresh, ignore_errors=True)
+            if not isinstance(err, SinkError):
+                raise
+            if published:
+                raise SinkError(f"run {run_id} is published in {self.where}, but then: {err.__cause__ or err}") from err
+            raise SinkError(f"{err}; what was published before is still there") from err
+
+    def _switch(self, fresh: Path) -> Path:
+        """Carry over the tables that this run does not write, as they are now, and publish; returns what was before."""
+        result_folder.adopt(self._directory, [f"{name}.parquet" for name in TABLES])
+        present = result_folder.current(self._directory)
+        self._settle(present)
+        for name in TABLES:
+            theirs, ours = present / f"{name}.parquet", fresh / f"{name}.parquet"
+            if theirs.is_file() and not ours.exists():
+                result_folder.second_name(theirs, ours)
+        if not result_folder.switch(self._directory, fresh):
+            log.warning(
+                "%s: this file system makes no links, so the files there are copies, replaced one after the other; "
+                "%s there names the folder whose files are of one run",
+                self.where,
+                result_folder.CURRENT,
+            )
+        return present
+
+    def _settle(self, present: Path) -> None:
+        """Write down that the published run is published, if a killed process did not: soon only this will say it."""
+        if present.name.isdigit() and (entry := self._entries().get(int(present.name))):
+            self._record(int(present.name), entry)
+
+    def _forget_all_but(self, fresh: Path, before: Path) -> None:
+        """Older runs go. The one before stays, for readers that are still at it; so do those that are being made."""
+        kept = {fresh.name, before.name}
+        kept |= {str(number) for number, entry in self._entries().items() if entry["log"]["status"] == "running"}
+        for folder in self._runs.iterdir():
+            if folder.name.isdigit() and folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _refuse_mixture(self, run_id: int, parts: Parts) -> None:
         """See `load.upsert`: rows of two methods under one risk could not be told apart."""
         entries = self._entries()
         mine = entries[run_id]["run"]
         for kind, table in MADE_BY.items():
-            path = self._directory / f"{table}.parquet"
+            path = result_folder.current(self._directory) / f"{table}.parquet"
             risks = {risk for name, named in parts.items() if TABLES[name].spooled == kind for risk in named}
             if not path.exists():
                 continue
@@ -190,7 +257,7 @@ class DirectorySink:
         replaces: bool,
     ) -> Iterator[pl.DataFrame]:
         """Rows of the present file that this run leaves as they are."""
-        path = self._directory / f"{table.name}.parquet"
+        path = result_folder.current(self._directory) / f"{table.name}.parquet"
         if not path.exists():
             return
         gone = pl.col("risk_type").is_in(risks)
@@ -215,7 +282,13 @@ class DirectorySink:
         """See `Sink.finish`."""
         if self._run_id is None:
             raise SinkError("no run was begun")
-        entry = self._entries()[self._run_id]
+        with self._alone():
+            self._record(self._run_id, self._ended(self._entries()[self._run_id], status, processed, failed, error))
+        self._run_id = None
+
+    def _ended(
+        self, entry: dict[str, Any], status: Status, processed: int | None, failed: int | None, error: str | None
+    ) -> dict[str, Any]:
         total = entry["log"]["total_grids"]
         end = {
             "completed_at": _now(),
@@ -225,26 +298,17 @@ class DirectorySink:
             "success_rate": round(100 * processed / total, 2) if processed is not None and total else None,
             "error_message": error,
         }
-        self._record(self._run_id, {**entry, "log": {**entry["log"], **end}})
-        self._run_id = None
+        return {**entry, "log": {**entry["log"], **end}}
 
     def close(self) -> None:
         """Nothing is held open."""
 
     def _entries(self) -> dict[int, dict[str, Any]]:
-        return {int(path.stem): json.loads(path.read_text("utf-8")) for path in sorted(self._runs.glob("[0-9]*.json"))}
+        return result_folder.entries(self._directory)
 
     def _record(self, run_id: int, entry: Mapping[str, object]) -> None:
-        self._write_json(self._runs / f"{run_id}.json", entry, run_id)
-
-    def _partial(self, name: str, run_id: int) -> Path:
-        return self._directory / f".{name}.{run_id}.partial"
-
-    def _write_json(self, path: Path, value: object, run_id: int) -> None:
-        partial = self._partial(path.name, run_id)
-        with _disk(self.where):
-            partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            partial.replace(path)
+        """The caller is `_alone`."""
+        result_folder.write_json(self._runs, f"{run_id}.json", entry)
 
 
 def _method(run: Mapping[str, Any], risk: str, other: Mapping[str, Any]) -> tuple[str, str]:
@@ -254,19 +318,24 @@ def _method(run: Mapping[str, Any], risk: str, other: Mapping[str, Any]) -> tupl
 
 
 def _write_parquet(
-    path: Path, table: ResultTable, kept: Iterable[pl.DataFrame], made: Iterable[pl.DataFrame], stamp: datetime
+    path: Path,
+    table: ResultTable,
+    kept: Iterable[pl.DataFrame],
+    made: Iterable[pl.DataFrame],
+    stamp: datetime,
+    run: Mapping[str, Any],
 ) -> int:
     """Kept rows, then the run's; a frame at a time. Returns how many rows the run brought."""
     stamped = pl.Schema({**table.columns, table.stamp: _STAMP})
+    schema = _arrow(pl.DataFrame(schema=stamped)).schema.with_metadata({name: str(run[name]) for name in _SIGNED})
     rows = 0
-    with pq.ParquetWriter(path, _arrow(pl.DataFrame(schema=stamped)).schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for frame in kept:
             writer.write_table(_arrow(frame))
         for frame in made:
             writer.write_table(_arrow(frame.with_columns(pl.lit(stamp, _STAMP).alias(table.stamp))))
             rows += frame.height
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    result_folder.sync(path)
     return rows
 
 
@@ -279,7 +348,7 @@ def _disk(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        raise SinkError(f"{where} could not be written: {err}; what was published before is still there") from err
+        raise SinkError(f"{where} could not be written: {err}") from err
 
 
 def _now() -> str:

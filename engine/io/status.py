@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from psycopg.rows import dict_row
 
 from engine.errors import SourceError
-from engine.io import catalog, postgres, published, spool
+from engine.io import catalog, postgres, published, result_folder, spool
 from engine.io.results import TABLES
 
 Row = dict[str, Any]
@@ -73,11 +72,11 @@ def of_database(connection: psycopg.Connection) -> Row:
 
 def of_directory(folder: Path) -> Row:
     """The same of a directory sink; it has no queue of jobs."""
-    entries = [json.loads(path.read_text("utf-8")) for path in (folder / ".runs").glob("[0-9]*.json")]
-    log = [{"run_id": entry["run"]["run_id"], **entry["log"]} for entry in entries]
+    present, entries = result_folder.current(folder), result_folder.entries(folder)
+    log = [{"run_id": number, **entry["log"]} for number, entry in entries.items()]
     tables, held = [], []
     for table in TABLES.values():
-        path = folder / f"{table.name}.parquet"
+        path = present / f"{table.name}.parquet"
         if path.is_file():
             rows = pq.read_metadata(path).num_rows
             tables.append({"table": table.name, "rows": rows, "bytes": path.stat().st_size})
@@ -86,7 +85,7 @@ def of_directory(folder: Path) -> Row:
                 held += [{"table": table.name, **row} for row in counted.collect(engine="streaming").to_dicts()]
     return {
         "runs": sorted(log, key=lambda row: str(row["started_at"]), reverse=True)[:NEWEST],
-        "published": _published(held, published.directory_runs(folder)),
+        "published": _published(held, {number: entry["run"] for number, entry in entries.items()}),
         "tables": tables,
         "jobs": {},
         "bytes": _size(folder),
@@ -157,4 +156,6 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes of the files, each once: a directory of results has links and second names."""
+    files = (path.lstat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())

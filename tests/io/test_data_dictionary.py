@@ -1,6 +1,7 @@
 """docs/data-dictionary.md names every table and column of the two schemas, with its type, and no other."""
 
 import re
+import runpy
 from pathlib import Path
 
 import psycopg
@@ -50,3 +51,30 @@ def test_every_climate_variable_is_described_with_its_unit():
     for variable in VARIABLES.values():
         step = "month" if variable.monthly else "year"
         assert f"| `{variable.table}` | {step} | {variable.unit} | {variable.meaning} | {variable.element} |" in text
+
+
+def test_every_function_of_the_warehouse_is_described(new_database):
+    with psycopg.connect(new_database("warehouse")) as connection:
+        rows = connection.execute(
+            "SELECT proname, proargnames[1:pronargs] FROM pg_proc p WHERE pronamespace = 'public'::regnamespace"
+            " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+        ).fetchall()
+    told = re.findall(r"^\| `(\w+)\(([^)]*)\)` \|", PAGE.read_text("utf-8"), re.M)
+    assert sorted(told) == sorted((name, ", ".join(given)) for name, given in rows)
+
+
+def test_the_picture_shows_every_table_and_every_foreign_key(new_database):
+    # python docs/erd.py draws it anew
+    erd = runpy.run_path(str(PAGE.with_name("erd.py")))
+    schemas = {}
+    for family in ("warehouse", "results"):
+        with psycopg.connect(new_database(family)) as connection:
+            schemas[family] = erd["read"](connection)
+    shown = PAGE.with_name("erd.svg").read_text("utf-8")
+    for schema in schemas.values():
+        assert schema.tables
+        for table in schema.tables:
+            assert f'data-table="{table}"' in shown
+        for table, column, other in schema.keys:
+            assert f'data-key="{table}.{column} {other}"' in shown
+    assert shown == erd["draw"](schemas)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from psycopg import conninfo
 
 from jobs import schema
+from tests.test_coming_from_modelops import SQL, attempt
 from tests.warehouses import fill
 
 #: with its extension and its programs, where Debian puts them
@@ -21,6 +23,14 @@ _DEBIAN = [
     for control in sorted(Path("/usr/share/postgresql").glob("*/extension/postgis.control"))
     if (programs := Path("/usr/lib/postgresql") / control.parts[-3] / "bin").is_dir()
 ]
+
+PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+GEOMETRIES = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+ WHERE c.relkind = 'r' AND c.relname <> 'spatial_ref_sys' AND format_type(a.atttypid, NULL) IN ('geometry', 'geography')
+ ORDER BY 1, 2
+"""
 
 
 @pytest.fixture
@@ -62,6 +72,28 @@ def test_geometries_follow_from_the_plain_columns_and_loaders_need_no_superuser(
             " FROM location_grid"
         ).fetchone()
         assert far == (20, 0.0)
+        connection.execute("SET ROLE climate_etl")
+        connection.execute(
+            "INSERT INTO api_buildings (mgm_bld_pk, sigungu_cd, bjdong_cd, latitude, longitude)"
+            " VALUES ('a', '11110', '10100', 37.5665, 126.978), ('b', '11110', '10100', NULL, NULL)"
+        )
+        connection.execute(
+            "INSERT INTO location_admin (admin_code, admin_name, sido_code, level, geom_wkb)"
+            " VALUES ('9900000000', 'Seoul', '99', 1, ST_AsBinary(ST_Multi(ST_MakeEnvelope(126, 37, 128, 38))))"
+        )
+        # what the original documents ask, with the unit that they mean
+        near = "SELECT mgm_bld_pk FROM api_buildings WHERE ST_DWithin(geog, ST_MakePoint(%s, 37.5665)::geography, 500)"
+        assert connection.execute(near, (126.98,)).fetchall() == [("a",)]
+        assert connection.execute(near, (126.99,)).fetchall() == []
+        assert connection.execute("SELECT ST_Y(geom) FROM api_buildings WHERE geom IS NOT NULL").fetchall() == [
+            (37.5665,)
+        ]
+        told = re.findall(r"^\| `(\w+)` \| `(\w+)` \| ([^|]+?) \|", PAGE.read_text("utf-8"), re.M)
+        assert connection.execute(GEOMETRIES).fetchall() == sorted(told)
+        connection.commit()
+        for kind, refused, text in SQL:
+            if kind == "warehouse with PostGIS":
+                attempt(url, text, refused)
         # the extension's own tables stay the superuser's
         owner = "SELECT relowner::regrole::text FROM pg_class WHERE relname = %s"
         assert connection.execute(owner, ("location_grid",)).fetchone() == ("climate_etl",)

@@ -76,11 +76,15 @@ def test_each_role_does_its_work(granted, monkeypatch, tmp_path):
     reader = as_role(warehouse, "climate_reader")
     assert snapshot.main(["--source", reader, "--out", str(tmp_path / "store")]) == 0
     assert check.main(["--warehouse", reader, "--variables", "wsdi"]) in (0, 1)  # a filled table has no hashes
+    with psycopg.connect(reader) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM climate_data(35.1, 127.2)").fetchone() == (True,)
     with psycopg.connect(as_role(results, "climate_reader")) as connection:
         for table in RESULTS:  # the parent, and the partition that a run has just made
             for name in (table, f"{table}_drought"):
                 assert connection.execute(f"SELECT count(*) > 0 FROM {name}").fetchone() == (True,)
         assert connection.execute("SELECT count(*) FROM probability_results_v").fetchone() == (153,)
+        details = "SELECT DISTINCT calculation_details ->> 'edition' FROM probability_results_v"
+        assert connection.execute(details).fetchone() == ("2025-11",)
         assert connection.execute("SELECT count(*) >= 2 FROM batch_jobs WHERE status = 'completed'").fetchone() == (
             True,
         )

@@ -210,16 +210,4 @@ def test_a_directory_holds_the_run_record_and_no_leftovers(tmp_path):
     assert record["published_at"].endswith("Z")
     assert record["summary"] == {"seed": 0}
     visible = {path.name for path in (tmp_path / "out").iterdir()}
-    assert visible == {".runs", "run.json", *(f"{name}.parquet" for name in WRITES["yearly"])}
-
-
-def test_files_of_last_year_stay_when_this_year_cannot_be_written(tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    publish(str(out), tmp_path / "runs")
-    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    full = out / ".hazard_results.parquet.2.partial"
-    full.symlink_to("/dev/full")
-    with pytest.raises(SinkError, match=r"could not be written: .*No space left.* what was published before is still"):
-        publish(str(out), tmp_path / "runs", seed=1)
-    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
-    assert not list(out.glob(".*.partial"))
+    assert visible == {".runs", ".current", "run.json", *(f"{name}.parquet" for name in WRITES["yearly"])}

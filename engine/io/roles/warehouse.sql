@@ -30,6 +30,7 @@ BEGIN
     EXECUTE format('GRANT SELECT ON %s TO climate_batch, climate_api, climate_reader', found.name);
   END LOOP;
   GRANT SELECT ON schema_migration TO climate_etl;
+  GRANT EXECUTE ON FUNCTION climate_cell, climate_data_query, climate_data TO climate_etl, climate_batch, climate_api, climate_reader;
   -- GRANT without the right to grant is a mere warning
   IF NOT has_schema_privilege('climate_etl', current_schema()::text, 'CREATE') THEN
     RAISE EXCEPTION '% may not grant rights on schema %: run as its owner', current_user, here;
