@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import LimitError, SettingsError, SinkError, SourceError
-from engine.io import packed, parquet_file
+from engine.io import packed, parquet_file, workbook_in
 
-Kind = Literal["parquet", "csv", "ndjson"]
+Kind = Literal["parquet", "csv", "ndjson", "workbook"]
 
 #: what a name ends in -> what the file is
 _KINDS: dict[str, Kind] = {
@@ -28,6 +28,7 @@ _KINDS: dict[str, Kind] = {
     ".txt": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    **dict.fromkeys(workbook_in.SUFFIXES, "workbook"),
 }
 SUFFIXES = tuple(_KINDS)
 _LINE = re.compile(rb"\S[^\n]*")
@@ -36,19 +37,23 @@ _LINE = re.compile(rb"\S[^\n]*")
 def check_suffix(path: Path) -> None:
     """Refuse a file whose name says that it is something else; SettingsError."""
     if path.suffix.lower() not in ("", *SUFFIXES, *packed.SUFFIXES):
-        raise SettingsError(f"{path}: sites are read from .parquet, .csv, .ndjson (also as .gz, .zst or .zip)")
+        raise SettingsError(f"{path}: sites are read from .xlsx, .csv, .parquet, .ndjson, .ods, .xls (also packed as .gz, .zst or .zip)")
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file that is not packed is: Parquet by its first bytes, else by its name, else by its first sign."""
+    """What a file that is not packed is: Parquet or a workbook by its first bytes, else by its name, else by its first
+    sign."""
     if path.is_dir():
         return "parquet"
     with path.open("rb") as file:
         head = file.read(4096)
     if head[:4] == b"PAR1":
         return "parquet"
+    if workbook_in.kind_of(path) is not None:
+        return "workbook"
     by_sign: Kind = "ndjson" if head.lstrip()[:1] == b"{" else "csv"
-    return _KINDS.get(path.suffix.lower(), by_sign)
+    by_name = _KINDS.get(path.suffix.lower(), by_sign)
+    return by_sign if by_name == "workbook" else by_name  # a text that somebody has named .xls
 
 
 def require_size(path: Path, limits: packed.Limits) -> int:
@@ -78,40 +83,39 @@ def count_lines(path: Path, most: int) -> int:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(offset, line) of lines that hold anything; a file of blank lines costs no Python a line."""
+    """(number from 1, line) of lines that hold anything; a file of blank lines costs no Python a line."""
     with path.open("rb") as file:
         if file.seek(0, 2):
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                for found in _LINE.finditer(content):
-                    yield found.start(), found[0]
+                number, end = 1, 3 if content[:3] == b"\xef\xbb\xbf" else 0
+                for found in _LINE.finditer(content, end):
+                    number, end = number + content[end : found.start()].count(b"\n"), found.end()
+                    yield number, found[0]
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of an NDJSON file, one a line; blank lines are none.
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """(objects, numbers of their lines from 1) of an NDJSON file, one object a line; blank lines are none.
 
     raises : SettingsError for a file that does not exist or holds something else
     """
     records: list[dict[str, Any]] = []
-    at = 0
+    numbers: list[int] = []
+    at = 1
     try:
-        for start, line in _lines(path):
-            at = start
+        for number, line in _lines(path):
+            at = number
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError("it is no JSON object")
             if b"\\u" in line:  # half a surrogate pair is no text: it cannot be encoded
                 json.dumps(record, ensure_ascii=False).encode()
             records.append(record)
+            numbers.append(number)
     except (ValueError, RecursionError) as err:
-        raise SettingsError(f"{path}: line {_number(path, at)} is no JSON: {err}") from err
+        raise SettingsError(f"{path}: line {at} is no JSON: {err}") from err
     except OSError as err:
         raise SourceError(f"{path} cannot be read: {err.strerror}") from err
-    return records
-
-
-def _number(path: Path, start: int) -> int:
-    with path.open("rb") as file:
-        return 1 + file.read(start).count(b"\n")
+    return records, numbers
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

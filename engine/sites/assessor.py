@@ -273,7 +273,7 @@ def check_portfolio(parameters: Mapping[str, Any], limits: Limits) -> tuple[int,
 
 
 def _checked(path: Path, sites: PortfolioFile) -> Checked:
-    checked = check(sites.sites, portfolio=sites.name, rows=sites.rows)
+    checked = check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
     if checked.valid.is_empty():
         told = checked.failures.select("row", "reason").rows()
         first = "first: row {}: {}".format(*told[0]) if told else "no rows"
