@@ -149,8 +149,13 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     return frame.with_columns(columns.values()).select(names)
 
 
+#: what a portfolio writes beside its frames; what a run does not write goes away, as it would be of another
+EXTRA = ("portfolio.json", "portfolio.xlsx", "sites.csv", "losses.csv")
+
+
 class FrameFiles:
-    """Frames written part by part, one Parquet file each; they get their names when all is written.
+    """Frames written part by part, one Parquet file each, and what is made of them; the files get their names when all
+    is written.
 
     folder : made when absent. Used as a context: an exception leaves the files of an earlier run as they were
     """
@@ -158,6 +163,7 @@ class FrameFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, pq.ParquetWriter] = {}
+        self._extra: list[str] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as err:
@@ -173,22 +179,46 @@ class FrameFiles:
         except (OSError, pa.ArrowException) as err:
             raise SinkError(f"{self._folder / name}.parquet cannot be written: {err}") from err
 
-    def finish(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
-        """Write portfolio.json and put all files in their places, those of an earlier run with them.
+    def close(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+        """Write portfolio.json and end the frames, so that they can be read.
 
         stated : goes into the metadata of every Parquet file; what is no text as JSON, what is None not at all
         """
         texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in stated.items() if each}
+        text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
         try:
             for writer in self._writers.values():
                 writer.add_key_value_metadata(texts)
                 writer.close()
-            text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
-            self._part("portfolio.json").write_text(text + "\n", "utf-8")
-            for name in [*(f"{name}.parquet" for name in self._writers), "portfolio.json"]:
-                self._part(name).replace(self._folder / name)
+            self.extra("portfolio.json").write_text(text + "\n", "utf-8")
         except OSError as err:
             raise SinkError(f"{self._folder} cannot be written: {err}") from err
+
+    def extra(self, name: str) -> Path:
+        """Where one of `EXTRA` is to be written."""
+        self._extra.append(name)
+        return self._part(name)
+
+    def rows(self, name: str, first: int, last: int) -> pl.DataFrame:
+        """The rows of a frame that has been closed, of the sites `first` to `last`."""
+        return pl.scan_parquet(self._part(f"{name}.parquet"), glob=False).filter(
+            pl.col("row").is_between(first, last)
+        ).collect()
+
+    def publish(self) -> None:
+        """Put all files in their places, those of an earlier run away."""
+        try:
+            for name in [*(f"{name}.parquet" for name in self._writers), *self._extra]:
+                self._part(name).replace(self._folder / name)
+            for name in set(EXTRA) - set(self._extra):
+                (self._folder / name).unlink(missing_ok=True)
+        except OSError as err:
+            raise SinkError(f"{self._folder} cannot be written: {err}") from err
+
+    @property
+    def written(self) -> list[str]:
+        """Names of the files, those for people first."""
+        return [*(name for name in reversed(EXTRA) if name in self._extra), *(f"{name}.parquet" for name in self._writers)]
 
     def _part(self, name: str) -> Path:
         return self._folder / f".{name}.part"
@@ -200,4 +230,5 @@ class FrameFiles:
         for name, writer in self._writers.items():
             writer.close()
             self._part(f"{name}.parquet").unlink(missing_ok=True)
-        self._part("portfolio.json").unlink(missing_ok=True)
+        for name in self._extra:
+            self._part(name).unlink(missing_ok=True)

@@ -23,6 +23,7 @@ import psycopg
 from engine.assess import assessment, portfolio, records, report
 from engine.assess.assessment import AssessmentResult
 from engine.assess.config import AssessConfig
+from engine.assess.sheets import Context
 from engine.assess.prepare import Prepared, placed, prepare_checked
 from engine.assess.validation import IDENTITY, Checked, check
 from engine.assess.vocabulary import NO_HAZARD
@@ -32,8 +33,9 @@ from engine.io.assessment_files import FrameFiles
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.packed import Limits
 from engine.io.writers import Writers
+from engine.period import window
 from engine.settings import Settings
-from engine.sites import portfolio_file
+from engine.sites import portfolio_file, portfolio_output
 from engine.sites.enrichment import enrich
 from engine.sites.portfolio_file import PortfolioFile
 from engine.sites.stages import Progress, Stage, StoredStages
@@ -51,6 +53,7 @@ class Outcome:
     results : as stored with the job
     result  : the frames; of a portfolio: totals and failures alone, the others are files
     context : `site_uuid`, region and population
+    years   : of each period, on the axis of the run
     """
 
     batch_id: UUID
@@ -59,6 +62,7 @@ class Outcome:
     result: AssessmentResult
     context: pl.DataFrame
     seconds: float
+    years: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,7 +152,7 @@ class Assessor:
     def _portfolio(self, job: Job) -> Outcome:
         started = time.perf_counter()
         path, out = Path(job.input_params["sites"]), Path(job.input_params["out"])
-        sites = portfolio_file.read(path, job.input_params, self.limits)
+        sites = portfolio_file.read(path, job.input_params, self.limits, self.today)
         checked = _checked(path, sites)
         notes = _notes(path, sites, checked)
         rows = len(sites.rows)
@@ -183,12 +187,20 @@ class Assessor:
             stated = stages.runs.statement()
             summary = stated | portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
             summary |= {"notes": notes, "risk_notes": dict(stages.notes)}
-            for site in (site for pair in summary["results"] for site in pair["worst_sites"]):
-                site["carried"] = sites.told(site["row"])
-            files.finish(summary, stated)
+            years = _years(everything, self.config)
+            for pair in summary["results"]:
+                pair["years"] = years.get(pair["time_period"])
+                for site in pair["worst_sites"]:
+                    site["carried"] = sites.told(site["row"])
+            summary |= {"name_column": sites.name_column(), "rows_numbered": sites.numbered, "columns": [each.told() for each in sites.chosen]}
+            files.close(summary, stated)
+            told = Context(years, summary["scope_note"])
+            workbook = bool(job.input_params.get("workbook", True))
+            portfolio_output.write(files, sites, (everything, faults), summary, told, workbook=workbook)
+            files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
-                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons are in failures.parquet")
+                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons are in portfolio.xlsx and failures.parquet")
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)
@@ -199,6 +211,7 @@ class Assessor:
             "invalid_rows": invalid,
             "invalid_sites": _listed(checked.failures),
             "columns_not_read": sites.unread,
+            "files": files.written,
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
@@ -251,6 +264,7 @@ class Assessor:
             result=result,
             context=context,
             seconds=seconds,
+            years=_years(result.totals, self.config),
         )
 
 
@@ -262,18 +276,33 @@ def site_faults(request: Mapping[str, Any]) -> pl.DataFrame:
     return check(records.from_requests([request])).failures.select("field", "reason")
 
 
-def check_portfolio(parameters: Mapping[str, Any], limits: Limits) -> tuple[int, int]:
+def check_portfolio(
+    parameters: Mapping[str, Any], limits: Limits, *, write_faults: bool = False
+) -> tuple[int, int]:
     """Rows of a portfolio and how many of them are valid, before a job is made of it.
 
-    raises : SettingsError for a file that is none, or without a valid row
+    write_faults : of a file without a valid row, write what is wrong with each to the folder of the results
+    raises       : SettingsError for a file that is none, or without a valid row
     """
     path = Path(parameters["sites"])
     sites = portfolio_file.read(path, parameters, limits)
-    return len(sites.rows), _checked(path, sites).valid.height
+    try:
+        return len(sites.rows), _checked(path, sites).valid.height
+    except SettingsError as err:
+        if not write_faults or not len(sites.rows):
+            raise
+        with FrameFiles(Path(parameters["out"])) as files:
+            portfolio_output.write_faults(files, sites, _check(sites).failures)
+            files.publish()
+        raise SettingsError(f"{err}; all faults are in {Path(parameters['out']) / 'portfolio.xlsx'}") from None
+
+
+def _check(sites: PortfolioFile) -> Checked:
+    return check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
 
 
 def _checked(path: Path, sites: PortfolioFile) -> Checked:
-    checked = check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
+    checked = _check(sites)
     if checked.valid.is_empty():
         told = checked.failures.select("row", "reason").rows()
         first = "first: row {}: {}".format(*told[0]) if told else "no rows"
@@ -291,6 +320,12 @@ def _notes(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
     for note in notes:
         log.warning("%s: %s", path.name, note)
     return notes
+
+
+def _years(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
+    """Period -> its years on the axis of the run, as `2041-2060`."""
+    periods = totals["time_period"].cast(pl.String).unique().drop_nulls().to_list()
+    return {name: str(window(name, config.grid.axis)) for name in periods}
 
 
 def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def read(path: Path, asked: Request | None = None) -> Table:
     frame, names = portfolio_table.without_empty(frame, text.headers[separator])
     chosen = portfolio_table.chosen(names, path, asked)
     sign = portfolio_table.decimal_sign(frame, chosen, path, NUMBERS)
-    said, notes = text.said(separator), []
+    raw, said, notes = frame, text.said(separator), []
     if sign == ",":
         frame = portfolio_table.with_points(frame, chosen, NUMBERS)
         said += ", with a decimal comma"
@@ -51,6 +51,7 @@ def read(path: Path, asked: Request | None = None) -> Table:
         comma=frozenset(NUMBERS) if sign == "," else frozenset(),
         lone=frozenset() if sign == "," else lone,
         notes=notes,
+        raw=raw,
     )
 
 

@@ -53,7 +53,7 @@ class PortfolioFile:
     numbered : how rows are numbered, in words
     carried  : `row` and every column that is no field, under its own name, or with `_given` behind it where the results
                have a column of that name
-    given    : the columns that are fields, by their fields, as the file has them
+    given    : every column as the file has it, in its order
     chosen   : what each column is
     open     : building fields that no column is, in a file that has others of them: they are assumed, not missing
     unread   : the carried columns in words, each with the field that it resembles
@@ -99,13 +99,23 @@ class PortfolioFile:
         carried = self.carried.columns[1:]
         return next((own for own, each in zip(carried, others, strict=False) if each.field == NAME), None)
 
-    def stated(self, row: int, field: str | None) -> str | None:
-        """What the file has in a field of a row."""
-        name = COMPLETED if field == "building_age" and COMPLETED in self.given.columns else field
-        if name not in self.given.columns:
-            return None
-        value = self.given[name][int(self.rows.search_sorted(row))]
-        return None if value is None else str(value)
+    def headings(self) -> dict[str, str]:
+        """Field -> column of the file."""
+        found = {str(each.field): each.name for each in self.chosen if each.field is not None}
+        return found | ({"building_age": found[COMPLETED]} if COMPLETED in found else {})
+
+    def stated(self, rows: Sequence[int], fields: Sequence[str | None]) -> list[str | None]:
+        """What the file has in a field of a row, for each of several."""
+        places = {str(each.field): own for own, each in zip(self.given.columns, self.chosen, strict=False)}
+        if COMPLETED in places:
+            places["building_age"] = places[COMPLETED]
+        found = self.rows.search_sorted(pl.Series(rows, dtype=pl.UInt32)) if rows else []
+        columns = {name: self.given[own] for name, own in places.items()}
+        values = [
+            columns[field][int(place)] if field in columns else None
+            for place, field in zip(found, fields, strict=True)
+        ]
+        return [None if value is None else str(value) for value in values]
 
 
 def asked_of(parameters: Mapping[str, Any]) -> Request:
@@ -141,7 +151,7 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
         rows=table.rows.filter(held),
         numbered=table.header,
         carried=pl.DataFrame([table.rows, *other.rename(_free_names(other.columns))]).filter(held),
-        given=table.of_fields().filter(held),
+        given=table.as_given().filter(held),
         chosen=table.chosen,
         open=parts.open,
         unread=[f"{name} (did you mean {near}?)" if (near := columns.nearest(name)) else name for name in sorted(names)],

@@ -36,6 +36,7 @@ def read(path: Path, asked: Request, limits: Limits) -> Table:
         raise LimitError(f"{path}: a portfolio has at most {limits.rows:,} rows (PORTFOLIO_MAX_ROWS); send it in parts")
     frame, names = portfolio_table.without_empty(cells, names)
     chosen = portfolio_table.chosen(names, f"{path}, sheet {sheet.name!r}", asked)
+    raw = frame
     comma = frozenset(
         field
         for field in NUMBERS
@@ -59,6 +60,7 @@ def read(path: Path, asked: Request, limits: Limits) -> Table:
         comma=comma,
         lone=frozenset(NUMBERS) - comma,
         notes=notes,
+        raw=raw.filter(held),
     )
 
 

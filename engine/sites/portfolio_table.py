@@ -37,6 +37,7 @@ class Table:
     comma  : fields that have a decimal comma; their text has points by now, and commas where it had points
     lone   : fields in which `1,500` is 1500
     notes  : what was assumed, in words
+    raw    : the frame as it was read, where `comma` has changed it
     """
 
     frame: pl.DataFrame
@@ -47,12 +48,17 @@ class Table:
     comma: frozenset[str] = frozenset()
     lone: frozenset[str] = frozenset(NUMBERS)
     notes: list[str] = field(default_factory=list)
+    raw: pl.DataFrame | None = None
 
     def of_fields(self) -> pl.DataFrame:
         """The columns that are fields, by the names of the fields."""
         pairs = zip(self.frame.columns, self.chosen, strict=True)
         named = {name: each.field for name, each in pairs if each.field not in (None, columns.NAME)}
         return self.frame.select(pl.col(name).alias(str(field)) for name, field in named.items())
+
+    def as_given(self) -> pl.DataFrame:
+        """All columns as the file has them, in its order."""
+        return self.frame if self.raw is None else self.raw
 
     def of_others(self) -> pl.DataFrame:
         """The columns that are carried through."""
