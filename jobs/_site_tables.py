@@ -173,13 +173,21 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
         _print_pair(out, pair, summary["scope_note"], summary["name_column"])
     failures = outcome.result.failures
     faults = failures.filter(pl.col("risk_type").is_null())
+    found = {(each["row"], each["field"]): each for each in results["invalid_sites"]}
     for row, name, reason in faults.head(_SHOWN).select("row", "field", "reason").iter_rows():
-        out.print(f"row {row}: {name + ': ' if name else ''}{words.reason(reason)}")
+        out.print(f"row {row}: {name + ': ' if name else ''}{words.reason(reason)}{_found(found.get((row, name)))}")
     if faults.height > _SHOWN:
         out.print(f"... {faults.height - _SHOWN:,} more; all stand in sites.csv")
     if faults.height:
         out.print(f"rows are numbered {summary['rows_numbered']}")
     _print_failed(out, failures.filter(pl.col("risk_type").is_not_null()))
+
+
+def _found(fault: Mapping[str, Any] | None) -> str:
+    """`, '12,5' in column '연면적'`: what stands where a fault is; a field without a value has none."""
+    if fault is None or fault["value"] is None:
+        return ""
+    return f", {fault['value'][:60]!r} in column {fault['column']!r}"
 
 
 def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str | None) -> None:

@@ -66,8 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("--no-workbook", action="store_true", help="leave portfolio.xlsx out; sites.csv is written")
     both = made.add_argument_group("what is assessed")
     both.add_argument("--risks", metavar="a,b", help=f"of {', '.join(RISK_NAMES)} (default: all)")
-    both.add_argument("--scenarios", metavar="1,2,..", help="ids or names: 1 SSP1-2.6, 2 SSP2-4.5 (default), 3 SSP3-7.0, 4 SSP5-8.5")
-    both.add_argument("--period", metavar="a,b", help=f"of {', '.join(PERIODS)} (default: mid_term, else what there is)")
+    both.add_argument(
+        "--scenarios", metavar="1,2,..", help="ids or names: 1 SSP1-2.6, 2 SSP2-4.5 (default), 3 SSP3-7.0, 4 SSP5-8.5"
+    )
+    both.add_argument(
+        "--period", metavar="a,b", help=f"of {', '.join(PERIODS)} (default: mid_term, else what there is)"
+    )
     return made
 
 

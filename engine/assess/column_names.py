@@ -1,5 +1,5 @@
-"""Names that columns of other people's tables have, field by field. `columns` compares them without capitals, blanks and
-signs between words."""
+"""Names that columns of other people's tables have, field by field, compared without capitals, blanks and signs between
+words (`columns`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,27 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "longitude": ("lon", "lng", "long", "경도", "경도좌표", "longitude wgs84", "lon wgs84", "lon deg"),
     "building_age": ("건물연령", "건물나이", "건축연령", "경과연수", "경과년수", "건물경과연수", "age of building"),
     COMPLETED: (
-        *("준공연도", "준공년도", "준공일", "준공일자", "준공연월", "준공년월", "사용승인일", "사용승인연도", "사용승인년도"),
-        *("건축연도", "건축년도", "신축연도", "신축년도", "year built", "built year", "completion year", "completion date"),
+        *(
+            "준공연도",
+            "준공년도",
+            "준공일",
+            "준공일자",
+            "준공연월",
+            "준공년월",
+            "사용승인일",
+            "사용승인연도",
+            "사용승인년도",
+        ),
+        *(
+            "건축연도",
+            "건축년도",
+            "신축연도",
+            "신축년도",
+            "year built",
+            "built year",
+            "completion year",
+            "completion date",
+        ),
         *("construction year", "year of construction", "year completed"),
     ),
     "structure": ("구조", "건물구조", "주구조", "주요구조", "구조형식", "structure type", "construction type"),
@@ -35,11 +54,31 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "elevation": ("고도", "해발고도", "표고", "altitude", "elev"),
     "admin_code": ("행정구역코드", "행정코드", "법정동코드"),
     "total_asset_value": (
-        *("자산가액", "자산가치", "자산총액", "총자산가액", "자산평가액", "자산금액", "자산가", "총자산가치", "asset value"),
+        *(
+            "자산가액",
+            "자산가치",
+            "자산총액",
+            "총자산가액",
+            "자산평가액",
+            "자산금액",
+            "자산가",
+            "총자산가치",
+            "asset value",
+        ),
         "value of asset",
     ),
     "insurance_coverage_rate": (
-        *("보험료율", "보험가입률", "보험가입비율", "보험비율", "부보율", "부보비율", "보험보장률", "보험보장비율", "보험보전율"),
+        *(
+            "보험료율",
+            "보험가입률",
+            "보험가입비율",
+            "보험비율",
+            "부보율",
+            "부보비율",
+            "보험보장률",
+            "보험보장비율",
+            "보험보전율",
+        ),
         *("insurance rate", "insurance coverage", "coverage rate", "insured share"),
     ),
     "floor_area": ("연면적", "총연면적", "건물연면적", "gross floor area", "total floor area", "gfa"),
@@ -77,7 +116,18 @@ WEAK: dict[str, tuple[str, ...]] = {
 #: names that may mean a field or another quantity: whoever has them is asked
 ASKED: dict[str, tuple[str, ...]] = {
     "total_asset_value": (
-        *("건물가액", "감정가", "감정가액", "감정평가액", "평가액", "장부가", "장부가액", "담보가액", "보험가액", "공시가격"),
+        *(
+            "건물가액",
+            "감정가",
+            "감정가액",
+            "감정평가액",
+            "평가액",
+            "장부가",
+            "장부가액",
+            "담보가액",
+            "보험가액",
+            "공시가격",
+        ),
         *("시가", "가액", "value", "tiv", "building tiv", "total insured value", "insured value", "property value"),
         *("book value", "market value", "appraisal value", "replacement value", "asset price"),
     ),

@@ -17,12 +17,12 @@ from engine.errors import SettingsError
 
 REQUIRED = tuple(field.name for field in COORDINATES)
 #: fields that a name may stand for beside those of `fields`
-SPECIAL = {NAME: "name of the site", COMPLETED: "year of completion"}
+SPECIAL = {NAME: "the site: it is carried through", COMPLETED: "the year of completion"}
 #: what `--columns` gives a field that no column is
 NONE = "-"
 _BRACKET = re.compile(r"^(.*?)[\s_]*[(\[{<]([^()\[\]{}<>]*)[)\]}>]\s*$")
 #: how much alike two names are for one to be taken as the other misspelt (`difflib`, 0 to 1); of words of three signs
-_NEAR, _NEAR_WORD, _NEAR_SHORT = 0.8, 0.7, 0.75
+_NEAR, _NEAR_WORD, _NEAR_SHORT = 0.84, 0.7, 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,11 @@ class Column:
 
     def told(self) -> dict[str, Any]:
         """For JSON and for a sheet: column, field, why, factor."""
-        return {"column": self.name} | {k: v for k, v in asdict(self).items() if k != "name"} | {"factor": float(self.factor)}
+        return (
+            {"column": self.name}
+            | {k: v for k, v in asdict(self).items() if k != "name"}
+            | {"factor": float(self.factor)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,8 @@ def _match(name: str) -> _Match | None:
         for rank, table in ((1, _OTHER), (2, _LESS)):
             if key in table:
                 field = table[key]
-                return _Match(field, f"{whole!r} is a name of {field}" + _said(unit), rank, _factor(field, unit))
+                why = f"{whole!r} is a name of {SPECIAL.get(field, field)}" + _said(unit)
+                return _Match(field, why, rank, _factor(field, unit))
     return None
 
 
@@ -281,14 +286,14 @@ def _words_alike(name: str, field: str) -> bool:
     own, theirs = (re.split(r"[\s_\-./]+", each.casefold().strip()) for each in (_split(name)[0], field))
     if len(own) != len(theirs):
         return True
-    return all(
-        SequenceMatcher(None, one, other).ratio() >= _NEAR_WORD for one, other in zip(own, theirs, strict=True)
-    )
+    return all(SequenceMatcher(None, one, other).ratio() >= _NEAR_WORD for one, other in zip(own, theirs, strict=True))
 
 
 def notes_on(chosen: Iterable[Column]) -> list[str]:
     """One note that names the columns which are fields under another name, if there are any."""
-    other = [f"{each.name!r} as {each.field}{_times(each)}" for each in chosen if each.field not in (None, NAME, each.name)]
+    other = [
+        f"{each.name!r} as {each.field}{_times(each)}" for each in chosen if each.field not in (None, NAME, each.name)
+    ]
     return [f"columns read as fields: {', '.join(other)}"] if other else []
 
 

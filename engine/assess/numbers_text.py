@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 
 import polars as pl
 
@@ -23,7 +24,9 @@ _DIGITS = {sign: place for place, sign in enumerate("영일이삼사오육칠팔
 _SMALL = {"십": 10, "백": 100, "천": 1000}
 _LARGE = {"만": 10**4, "억": 10**8, "조": 10**12, "경": 10**16}
 _KOREAN = re.compile(r"(\d[\d,]*(?:\.\d+)?|[영일이삼사오육칠팔구])|([십백천만억조경])")
-_ALIKE = str.maketrans({"º": "°", "˚": "°", "″": '"', "”": '"', "“": '"', "′": "'", "’": "'", "‘": "'", "´": "'", "\u2212": "-"})
+_ALIKE = str.maketrans(
+    {"º": "°", "˚": "°", "″": '"', "”": '"', "“": '"', "′": "'", "’": "'", "‘": "'", "´": "'", "\u2212": "-"}
+)
 _SIGNS = ("₩", "krw", "won", "\\")
 _DEGREES = re.compile(
     r"(?P<first>[nsew]|북위|남위|동경|서경)?\s*(?P<sign>[+-])?(?P<d>\d{1,3}(?:\.\d+)?)"
@@ -154,4 +157,4 @@ def _degrees(word: str, axis: str) -> Decimal | None:
 
 
 def _pairs(parts: list[Decimal | None]) -> list[tuple[Decimal, Decimal | None]]:
-    return [(before, part) for before, part in zip(parts, parts[1:], strict=False) if before is not None]
+    return [(before, part) for before, part in pairwise(parts) if before is not None]

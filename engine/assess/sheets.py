@@ -124,7 +124,8 @@ def sites(
         first.select(kept), on="row", how="left", maintain_order="left"
     )
     frame = frame.join(wrong, on="row", how="left", maintain_order="left").with_columns(
-        status=pl.col("status").fill_null(INVALID), site_id=pl.coalesce("site_id", "wrong_id"),
+        status=pl.col("status").fill_null(INVALID),
+        site_id=pl.coalesce("site_id", "wrong_id"),
         site_uuid=pl.coalesce("site_uuid", "wrong_uuid"),
     )
     shown = list(SITE)
@@ -182,11 +183,18 @@ def _note(is_money: pl.Expr, context: Context, *names: str) -> pl.Expr:
 
 
 def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """A line a site, scenario, period and risk, in this order; from the frames `aal` and `risk` of some of the sites."""
+    """A line a site, scenario, period and risk, in this order; of the frames `aal` and `risk` of some of the sites."""
     theirs = ["hazard", "hazard_level", "exposure", "vulnerability", "risk_index", "risk_level", "risk_score"]
     aal = aal.select(
-        *_KEYS, "site_id", "expected_loss", "final_aal_percentage", "base_aal", "vulnerability_scale", "insurance_rate",
-        "calibrated", "reason",
+        *_KEYS,
+        "site_id",
+        "expected_loss",
+        "final_aal_percentage",
+        "base_aal",
+        "vulnerability_scale",
+        "insurance_rate",
+        "calibrated",
+        "reason",
     )
     both = aal.join(risk.select(*_KEYS, *theirs, reason_risk="reason"), on=_KEYS, how="left")
     both = both.with_columns(order=pl.col("risk_type").cast(pl.String).cast(RISK).to_physical()).sort(
@@ -194,20 +202,24 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
     )
     reasons = {code: words.reason(code) for code in {*both["reason"].unique(), *both["reason_risk"].unique()} if code}
     loss_note = pl.when(~pl.col("calibrated")).then(pl.lit(LOSS_NOTE))
-    return both.with_columns(
-        pl.col("time_period", "risk_level").cast(pl.String),
-        pl.col("hazard_level").cast(pl.String).replace(dict(zip(HAZARD, PRINTED, strict=True))),
-        pl.when(pl.col("expected_loss").is_not_null()).then(loss_note).alias("loss_note"),
-        scenario=pl.col("scenario_id").replace_strict({int(s): s.code for s in Scenario}, return_dtype=pl.String),
-        years=pl.col("time_period").cast(pl.String).replace_strict(dict(context.years), default=None, return_dtype=pl.String),
-        risk=pl.col("risk_type").cast(pl.String).str.replace_all("_", " "),
-        base_aal_percent=100 * pl.col("base_aal"),
-        insured_percent=100 * pl.col("insurance_rate"),
-        why=pl.concat_str(
-            [pl.col(name).replace(reasons) for name in ("reason", "reason_risk")], separator="; ", ignore_nulls=True
-        ).replace("", None),
-    ).with_columns(note=_note(pl.col("expected_loss").is_not_null(), context, "loss_note")).select(
-        "row", *(each.name for each in LOSSES)
+    return (
+        both.with_columns(
+            pl.col("time_period", "risk_level").cast(pl.String),
+            pl.col("hazard_level").cast(pl.String).replace(dict(zip(HAZARD, PRINTED, strict=True))),
+            pl.when(pl.col("expected_loss").is_not_null()).then(loss_note).alias("loss_note"),
+            scenario=pl.col("scenario_id").replace_strict({int(s): s.code for s in Scenario}, return_dtype=pl.String),
+            years=pl.col("time_period")
+            .cast(pl.String)
+            .replace_strict(dict(context.years), default=None, return_dtype=pl.String),
+            risk=pl.col("risk_type").cast(pl.String).str.replace_all("_", " "),
+            base_aal_percent=100 * pl.col("base_aal"),
+            insured_percent=100 * pl.col("insurance_rate"),
+            why=pl.concat_str(
+                [pl.col(name).replace(reasons) for name in ("reason", "reason_risk")], separator="; ", ignore_nulls=True
+            ).replace("", None),
+        )
+        .with_columns(note=_note(pl.col("expected_loss").is_not_null(), context, "loss_note"))
+        .select("row", *(each.name for each in LOSSES))
     )
 
 
@@ -232,7 +244,9 @@ def by_risk(results: Sequence[Mapping[str, Any]], context: Context) -> pl.DataFr
         for risk in (each for each in RISKS if each in pair["expected_loss_by_risk"]):
             row = pair["expected_loss_by_risk"][risk]
             note = _joined(row["loss_note"] or CALIBRATED, None, context)
-            lines.append((*head, words.risk(risk), row["expected_loss"], note, row["sites"], row["sites_left_out"], None))
+            lines.append(
+                (*head, words.risk(risk), row["expected_loss"], note, row["sites"], row["sites_left_out"], None)
+            )
         note = _joined(pair["loss_note"] or CALIBRATED, pair["overlap_note"], context)
         ratio = pair["expected_loss_ratio"]
         whole = (pair["total_expected_loss"], note, pair["sites_in_total"], pair["sites_left_out"])
@@ -273,7 +287,16 @@ WORST: tuple[Shown, ...] = (
     Shown("index", "risk index 0-100", "number"),
     Shown("risk_level", "risk level", "level"),
 )
-_WORST_TYPES = (*(pl.String(),) * 4, pl.Int64(), pl.String(), pl.Int64(), pl.String(), pl.String(), pl.Float64(), pl.String())
+_WORST_TYPES = (
+    *(pl.String(),) * 4,
+    pl.Int64(),
+    pl.String(),
+    pl.Int64(),
+    pl.String(),
+    pl.String(),
+    pl.Float64(),
+    pl.String(),
+)
 
 
 def worst(results: Sequence[Mapping[str, Any]], name: str | None, context: Context) -> pl.DataFrame:

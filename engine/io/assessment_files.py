@@ -37,7 +37,9 @@ _LINE = re.compile(rb"\S[^\n]*")
 def check_suffix(path: Path) -> None:
     """Refuse a file whose name says that it is something else; SettingsError."""
     if path.suffix.lower() not in ("", *SUFFIXES, *packed.SUFFIXES):
-        raise SettingsError(f"{path}: sites are read from .xlsx, .csv, .parquet, .ndjson, .ods, .xls (also packed as .gz, .zst or .zip)")
+        raise SettingsError(
+            f"{path}: sites are read from .xlsx, .csv, .parquet, .ndjson, .ods, .xls (also packed as .gz, .zst or .zip)"
+        )
 
 
 def kind_of(path: Path) -> Kind:
@@ -190,20 +192,22 @@ class FrameFiles:
             for writer in self._writers.values():
                 writer.add_key_value_metadata(texts)
                 writer.close()
-            self.extra("portfolio.json").write_text(text + "\n", "utf-8")
+            self.beside("portfolio.json").write_text(text + "\n", "utf-8")
         except OSError as err:
             raise SinkError(f"{self._folder} cannot be written: {err}") from err
 
-    def extra(self, name: str) -> Path:
+    def beside(self, name: str) -> Path:
         """Where one of `EXTRA` is to be written."""
         self._extra.append(name)
         return self._part(name)
 
     def rows(self, name: str, first: int, last: int) -> pl.DataFrame:
         """The rows of a frame that has been closed, of the sites `first` to `last`."""
-        return pl.scan_parquet(self._part(f"{name}.parquet"), glob=False).filter(
-            pl.col("row").is_between(first, last)
-        ).collect()
+        return (
+            pl.scan_parquet(self._part(f"{name}.parquet"), glob=False)
+            .filter(pl.col("row").is_between(first, last))
+            .collect()
+        )
 
     def publish(self) -> None:
         """Put all files in their places, those of an earlier run away."""
@@ -218,7 +222,10 @@ class FrameFiles:
     @property
     def written(self) -> list[str]:
         """Names of the files, those for people first."""
-        return [*(name for name in reversed(EXTRA) if name in self._extra), *(f"{name}.parquet" for name in self._writers)]
+        return [
+            *(name for name in reversed(EXTRA) if name in self._extra),
+            *(f"{name}.parquet" for name in self._writers),
+        ]
 
     def _part(self, name: str) -> Path:
         return self._folder / f".{name}.part"

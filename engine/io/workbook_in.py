@@ -1,9 +1,9 @@
-"""Workbooks of Excel and of OpenDocument, told by their first bytes, their cells as text with the place of each fault."""
+"""Workbooks of Excel and of OpenDocument, told by their first bytes; cells as text, and where a formula has failed."""
 
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree  # noqa: S405 (expat refuses entities that grow; parts are cut at a size)
+import xml.etree.ElementTree as ElementTree
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ MOST_CELLS = 50_000_000
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CHUNK = 1 << 20
 _PART = 4 << 20
-_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*?[^/>]>|<(?:\w+:)?c r="([A-Z]{1,3})([0-9]{1,7})">')
+_CELL = re.compile(
+    rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*?[^/>]>|<(?:\w+:)?c r="([A-Z]{1,3})([0-9]{1,7})">'
+)
 _ERRORS = {
     "Div0": "#DIV/0!",
     "NA": "#N/A",
@@ -65,7 +67,9 @@ def kind_of(path: Path) -> str | None:
     if head.startswith(_OLE):
         return _of_ole(path)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:9].lower().startswith(_MARKUP):
-        raise SettingsError(f"{path} is an HTML page, whatever its name says: open it in a spreadsheet, save it as .xlsx")
+        raise SettingsError(
+            f"{path} is an HTML page, whatever its name says: open it in a spreadsheet, save it as .xlsx"
+        )
     if b"urn:schemas-microsoft-com:office:spreadsheet" in head:
         raise SettingsError(f"{path} is XML of Excel 2003: open it in a spreadsheet, save it as .xlsx")
     if not head.startswith(b"PK\x03\x04"):
@@ -151,7 +155,9 @@ class Workbook:
         for fault in faults.errors if faults is not None else ():
             word = re.search(r"Error\((\w+)\)", str(fault.detail))
             row, column = fault.position
-            errors.append((int(row), int(column), _ERRORS.get(word[1], "#ERROR") if word else "a value of no known kind"))
+            errors.append(
+                (int(row), int(column), _ERRORS.get(word[1], "#ERROR") if word else "a value of no known kind")
+            )
         del batch
         for column in {column for _, column, _ in errors}:
             words = {row: word for row, at, word in errors if at == column}
@@ -174,7 +180,9 @@ def _require_size(path: Path, most: int) -> None:
                 left -= member.file_size
                 # deflate cannot shrink a thousandfold and more: what states less than it must hold is lying
                 if member.compress_size > member.file_size + 4096:
-                    raise SettingsError(f"{path} is a workbook that cannot be read: {member.filename} states a wrong size")
+                    raise SettingsError(
+                        f"{path} is a workbook that cannot be read: {member.filename} states a wrong size"
+                    )
                 if left < 0:
                     raise LimitError(
                         f"{path} unpacks to more than {most:,} bytes: send it in parts, or raise PORTFOLIO_MAX_BYTES"
@@ -195,7 +203,9 @@ def _sheets_of(path: Path) -> list[tuple[str, str, str]]:
     found = []
     for element in book.iter():
         if element.tag.rpartition("}")[2] == "sheet":
-            link = next((value for key, value in element.items() if key.rpartition("}")[2] == "id" and "}" in key), None)
+            link = next(
+                (value for key, value in element.items() if key.rpartition("}")[2] == "id" and "}" in key), None
+            )
             target = targets.get(link, "")
             part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
             found.append((element.get("name", ""), part, element.get("state", "visible")))
@@ -228,8 +238,8 @@ def _require_extent(path: Path, name: str) -> int | None:
         return None
     if rows * (high - low + 1) > MOST_CELLS:
         raise SettingsError(
-            f"{path}: sheet {name!r} reaches to cell {_letters(high)}{rows}, {rows:,} rows x {high - low + 1:,} columns:"
-            " delete what stands beyond the table"
+            f"{path}: sheet {name!r} reaches to cell {_letters(high)}{rows}, {rows:,} rows and {high - low + 1:,} columns"
+            ": delete what stands beyond the table"
         )
     return low
 

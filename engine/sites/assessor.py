@@ -23,8 +23,8 @@ import psycopg
 from engine.assess import assessment, portfolio, records, report
 from engine.assess.assessment import AssessmentResult
 from engine.assess.config import AssessConfig
-from engine.assess.sheets import Context
 from engine.assess.prepare import Prepared, placed, prepare_checked
+from engine.assess.sheets import Context
 from engine.assess.validation import IDENTITY, Checked, check
 from engine.assess.vocabulary import NO_HAZARD
 from engine.errors import EngineError, SettingsError
@@ -192,7 +192,11 @@ class Assessor:
                 pair["years"] = years.get(pair["time_period"])
                 for site in pair["worst_sites"]:
                     site["carried"] = sites.told(site["row"])
-            summary |= {"name_column": sites.name_column(), "rows_numbered": sites.numbered, "columns": [each.told() for each in sites.chosen]}
+            summary |= {
+                "name_column": sites.name_column(),
+                "rows_numbered": sites.numbered,
+                "columns": [each.told() for each in sites.chosen],
+            }
             files.close(summary, stated)
             told = Context(years, summary["scope_note"])
             workbook = bool(job.input_params.get("workbook", True))
@@ -200,7 +204,9 @@ class Assessor:
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
-                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons are in portfolio.xlsx and failures.parquet")
+                raise EngineError(
+                    f"no site could be assessed: {_most(faults)}; all reasons are in sites.csv and failures.parquet"
+                )
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)
@@ -209,7 +215,7 @@ class Assessor:
             "location": str(out),
             "rows": rows,
             "invalid_rows": invalid,
-            "invalid_sites": _listed(checked.failures),
+            "invalid_sites": _listed(sites, checked.failures),
             "columns_not_read": sites.unread,
             "files": files.written,
             "portfolio": summary,
@@ -276,9 +282,7 @@ def site_faults(request: Mapping[str, Any]) -> pl.DataFrame:
     return check(records.from_requests([request])).failures.select("field", "reason")
 
 
-def check_portfolio(
-    parameters: Mapping[str, Any], limits: Limits, *, write_faults: bool = False
-) -> tuple[int, int]:
+def check_portfolio(parameters: Mapping[str, Any], limits: Limits, *, write_faults: bool = False) -> tuple[int, int]:
     """Rows of a portfolio and how many of them are valid, before a job is made of it.
 
     write_faults : of a file without a valid row, write what is wrong with each to the folder of the results
@@ -347,6 +351,13 @@ def _most(faults: pl.DataFrame) -> str:
     return f"{reason} ({rows:,} rows)"
 
 
-def _listed(failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
-    """Invalid rows with their messages; the whole list is in the failures file."""
-    return failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()
+def _listed(sites: PortfolioFile, failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
+    """Invalid rows with their messages, the column of the file and what stands there; the whole list is in the failures
+    file."""
+    listed = failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()
+    values = sites.stated([each["row"] for each in listed], [each["field"] for each in listed])
+    headings = sites.headings()
+    return [
+        each | {"column": headings.get(each["field"]), "value": value and value[:200].replace("\0", "")}
+        for each, value in zip(listed, values, strict=True)
+    ]

@@ -30,6 +30,4 @@ def ages(sites: pl.DataFrame, completed: pl.Series, today: date) -> pl.DataFrame
         wrong=pl.col("text").is_not_null() & pl.col("year").is_null(),
     )
     faulty = pl.when(found["wrong"]).then(pl.lit(["building_age"])).otherwise(pl.lit([], pl.List(pl.String)))
-    return sites.with_columns(
-        building_age=found["age"], invalid_types=pl.col("invalid_types").list.concat(faulty)
-    )
+    return sites.with_columns(building_age=found["age"], invalid_types=pl.col("invalid_types").list.concat(faulty))

@@ -112,8 +112,7 @@ class PortfolioFile:
         found = self.rows.search_sorted(pl.Series(rows, dtype=pl.UInt32)) if rows else []
         columns = {name: self.given[own] for name, own in places.items()}
         values = [
-            columns[field][int(place)] if field in columns else None
-            for place, field in zip(found, fields, strict=True)
+            columns[field][int(place)] if field in columns else None for place, field in zip(found, fields, strict=True)
         ]
         return [None if value is None else str(value) for value in values]
 
@@ -154,7 +153,9 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
         given=table.as_given().filter(held),
         chosen=table.chosen,
         open=parts.open,
-        unread=[f"{name} (did you mean {near}?)" if (near := columns.nearest(name)) else name for name in sorted(names)],
+        unread=[
+            f"{name} (did you mean {near}?)" if (near := columns.nearest(name)) else name for name in sorted(names)
+        ],
         notes=notes,
     )
 
@@ -233,7 +234,9 @@ def _of_lines(path: Path, asked: Request) -> _Parts:
     rows = pl.Series("row", numbers, pl.UInt32)
     whole = [*(each for each in chosen if each.field not in (None, NAME)), *kept]
     table = Table(
-        frame=pl.concat([sites.select(str(each.field) for each in whole[: len(whole) - len(kept)]), other], how="horizontal"),
+        frame=pl.concat(
+            [sites.select(str(each.field) for each in whole[: len(whole) - len(kept)]), other], how="horizontal"
+        ),
         chosen=whole,
         rows=rows,
         total=sites.height,

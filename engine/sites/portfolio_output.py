@@ -47,7 +47,7 @@ def write(
     frame, shown = sheets.sites(sites.rows, totals, failures, context)
     table, headings = _with_own(sites, frame, shown)
     try:
-        _write_csv(files.extra("sites.csv"), table, headings)
+        _write_csv(files.beside("sites.csv"), table, headings)
         if workbook:
             _write_workbook(files, sites, results, summary, context, (table, headings))
     except OSError as err:
@@ -59,8 +59,8 @@ def write_faults(files: FrameFiles, sites: PortfolioFile, failures: pl.DataFrame
     frame, shown = sheets.invalid_sites(sites.rows, failures)
     table, headings = _with_own(sites, frame, shown)
     try:
-        _write_csv(files.extra("sites.csv"), table, headings)
-        book = WorkbookFile(files.extra("portfolio.xlsx"))
+        _write_csv(files.beside("sites.csv"), table, headings)
+        book = WorkbookFile(files.beside("portfolio.xlsx"))
         try:
             _write_sites(book, table, headings)
             _write_faults(book, sites, failures)
@@ -73,9 +73,7 @@ def write_faults(files: FrameFiles, sites: PortfolioFile, failures: pl.DataFrame
         raise SinkError(f"the files of the portfolio cannot be written: {err}") from err
 
 
-def _with_own(
-    sites: PortfolioFile, frame: pl.DataFrame, shown: Sequence[Shown]
-) -> tuple[pl.DataFrame, list[Heading]]:
+def _with_own(sites: PortfolioFile, frame: pl.DataFrame, shown: Sequence[Shown]) -> tuple[pl.DataFrame, list[Heading]]:
     """A line a site: its row, the file's columns as they are, then the figures."""
     own = sites.given
     same = {name for name, each in zip(own.columns, sites.chosen, strict=False) if each.field == name}
@@ -124,7 +122,7 @@ def _write_workbook(
     table: tuple[pl.DataFrame, list[Heading]],
 ) -> None:
     totals, failures = results
-    path = files.extra("portfolio.xlsx")
+    path = files.beside("portfolio.xlsx")
     rows = int((totals["risks_ok"] + totals["risks_failed"]).sum())
     book = WorkbookFile(path)
     try:
@@ -165,7 +163,7 @@ def _write_losses(
     headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.LOSSES)]
     apart = rows > MOST_LOSSES
     if apart:
-        target = files.extra("losses.csv")
+        target = files.beside("losses.csv")
         sink = target.open("wb")
     else:
         writer = book.sheet("losses", headings, frozen=1)
@@ -176,7 +174,9 @@ def _write_losses(
             first, last = int(part[0]), int(part[-1])
             lines = sheets.losses(files.rows("aal", first, last), files.rows("risk", first, last), context)
             own = sites.carried_of(lines["row"])
-            whole = lines.with_columns(own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True))
+            whole = lines.with_columns(
+                own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True)
+            )
             if apart:
                 _append_csv(sink, whole, headings, first=start == 0)
             else:
@@ -206,7 +206,9 @@ def _write_faults(book: WorkbookFile, sites: PortfolioFile, failures: pl.DataFra
     carried = [Heading(f"own:{place}", name) for place, name in enumerate(own.columns)]
     headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.FAULTS)]
     writer = book.sheet("faults", headings, frozen=1)
-    writer.append(lines.with_columns(own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True)))
+    writer.append(
+        lines.with_columns(own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True))
+    )
     writer.close()
 
 

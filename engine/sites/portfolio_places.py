@@ -28,7 +28,8 @@ def require_places(path: Path, sites: pl.DataFrame, rows: pl.Series, chosen: Seq
             continue
         at = int(wrong.arg_true()[0])
         column, other = (names.get(name, name) for name in REQUIRED)
-        said = f"{path}: latitude (column {column!r}) holds {lat[at]:g} and longitude ({other!r}) {lon[at]:g} in row {rows[at]}"
+        where = f"{path}: row {rows[at]}: latitude (column {column!r})"
+        said = f"{where} holds {lat[at]:g} and longitude (column {other!r}) {lon[at]:g}"
         if kind == "metres":
             raise SettingsError(f"{said}: these are no degrees; give WGS84 (EPSG:4326), not metres of a map")
         raise SettingsError(

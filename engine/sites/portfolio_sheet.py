@@ -73,7 +73,9 @@ def _chosen(path: Path, book: Workbook, hidden: list[str], asked: Request) -> tu
         return _with_header(path, book.read(name), asked)
     shown = [name for name in book.names if name not in hidden]
     if not shown:
-        raise SettingsError(f"{path} has no sheet that is shown; say which with --sheet: {', '.join(book.names) or 'none'}")
+        raise SettingsError(
+            f"{path} has no sheet that is shown; say which with --sheet: {', '.join(book.names) or 'none'}"
+        )
     first = book.read(shown[0])
     if _header(first, asked) is not None or len(shown) == 1:
         return _with_header(path, first, asked)
@@ -131,7 +133,9 @@ def _notes(sheet: Sheet, header: int, names: list[str], hidden: list[str], asked
     notes = []
     if len(names) > 1:
         others = ", ".join(f"{name} (hidden)" if name in hidden else name for name in names if name != sheet.name)
-        notes.append(f"read sheet {sheet.name!r}{'' if asked.sheet else ' (--sheet NAME for another)'}; not read: {others}")
+        notes.append(
+            f"read sheet {sheet.name!r}{'' if asked.sheet else ' (--sheet NAME for another)'}; not read: {others}"
+        )
     if header:
         notes.append(f"its header stands in row {header + 1}")
     return notes

@@ -88,7 +88,7 @@ def portfolio(n=200, seed=0):
     for number, row in enumerate(range(7, n, 20)):
         field, value, reason = faults[number % len(faults)]
         table[field][row] = value
-        expected.append((row, field, reason))
+        expected.append((row + 2, field, reason))  # as a spreadsheet shows it
     return good, pl.DataFrame(table), expected
 
 
@@ -116,7 +116,7 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
         worst = totals.sort("total_expected_loss", descending=True).head(10)
         assert [site["row"] for site in pair["worst_sites"]] == worst["row"].to_list()
     said = capsys.readouterr().out
-    assert "row 7: building_age: Building age must be between 0 and 100" in said
+    assert "row 9: building_age: Building age must be between 0 and 100" in said
     assert "200 rows, 10 invalid" in said
 
     assert rows(results, "SELECT count(*) FROM aal_scaled_results WHERE status = 'ok'") == [(18 * n,)]
@@ -129,9 +129,9 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
     assert not list((tmp_path / "out").glob(".*"))
 
     # the same rows as typed Parquet, now from the caches
-    good.with_row_index().filter(~pl.col("index").is_in([row for row, _, _ in expected])).drop("index").write_parquet(
-        tmp_path / "sites.parquet"
-    )
+    good.with_row_index().filter(~pl.col("index").is_in([row - 2 for row, _, _ in expected])).drop(
+        "index"
+    ).write_parquet(tmp_path / "sites.parquet")
     assert assess.main(["--sites", "sites.parquet", "--out", "again", "--scenarios", "2,4"]) == 0
     for name in ("exposure", "aal", "risk", "totals"):  # (their numbers in the file are others)
         again = pl.read_parquet(tmp_path / "again" / f"{name}.parquet").drop("row")
@@ -159,7 +159,7 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert assess.main(["--sites", "loans.csv", "--out", "out", "--risks", "river_flood,typhoon,drought"]) == 3
     said = capsys.readouterr().out
     read = {name: pl.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in FRAMES}
-    names = {0: "본사", 1: "둘째", 2: "지점", 3: "지점 2", 4: "port", 5: "far", 6: "no value"}
+    names = {2: "본사", 3: "둘째", 4: "지점", 5: "지점 2", 6: "port", 7: "far", 8: "no value"}
     for name, frame in read.items():
         assert frame.columns[:3] == ["row", "site_id", "site_uuid"], name
         assert set(frame.select("row", "name").rows()) <= names.items(), name
@@ -229,9 +229,9 @@ def test_what_databases_and_spreadsheets_make_of_types_is_read_or_said(both, tmp
     assert assess.main(["--sites", "sites.parquet", "--out", "out"]) == 3
     assert "column in_flood_zone holds Int8, which is no true or false" in capsys.readouterr().out
     failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
-    assert failures.select("row", "field", "reason").rows() == [(0, "in_flood_zone", "Invalid type for in_flood_zone")]
+    assert failures.select("row", "field", "reason").rows() == [(1, "in_flood_zone", "Invalid type for in_flood_zone")]
     totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
-    assert totals.select("row", "site_id", "site_uuid").row(0) == (1, str(ids[1]), str(ids[1]))
+    assert totals.select("row", "site_id", "site_uuid").row(0) == (2, str(ids[1]), str(ids[1]))
     assert (totals["booked"][0], totals["opened"][0]) == ("1.50", datetime.date(2020, 1, 1))
     assert set(pl.read_parquet(tmp_path / "out" / "aal.parquet")["risk_type"]) == {"typhoon"}
 
@@ -264,7 +264,7 @@ def test_a_site_is_a_row_of_a_portfolio(both, tmp_path, capsys):
     assert assess.main(["--sites", "one.parquet", "--out", "out"]) == 0
     risk = pl.read_parquet(tmp_path / "out" / "risk.parquet")
     (tmp_path / "one.ndjson").write_text(json.dumps(flat | {"note": "carried"}) + "\n", "utf-8")
-    assert assess.main(["--sites", "one.ndjson", "--out", "lines"]) == 0
+    assert assess.main(["--sites", "one.ndjson", "--out", "lines"]) == 0  # its line 1 is row 1, too
     assert pl.read_parquet(tmp_path / "lines" / "risk.parquet").equals(risk.with_columns(note=pl.lit("carried")))
     breakdown = said["integrated_risk"]["risk_breakdown"]
     assert [round(score, 6) for score in risk["risk_score"]] == [breakdown[name]["risk_score"] for name in RISKS]
@@ -340,7 +340,7 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
     (tmp_path / "loans.csv.gz").write_bytes(gzip.compress(content.encode("cp949")))
     assert assess.main(["--sites", "loans.csv.gz", "--out", "out", "--risks", "drought"]) == 0
     totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
-    assert totals.select("row", "latitude", "longitude", "이름").rows() == [(0, 35.12, 127.13, "본사")]
+    assert totals.select("row", "latitude", "longitude", "이름").rows() == [(3, 35.12, 127.13, "본사")]
     summary = json.loads((tmp_path / "out" / "portfolio.json").read_text("utf-8"))
     assert summary["name"] == "loans"
     assert summary["notes"][:3] == [
@@ -354,15 +354,20 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
 
 REFUSED = [
     ([], 2, "give --lat and --lon of a site, or --sites FILE and --out DIR"),
-    (["--lat", "95", "--lon", "200"], 2, "Invalid latitude; Invalid longitude"),
-    ([*PLACE, "--risks", "rain"], 2, "Unknown risk type: rain"),
+    (["--lat", "95", "--lon", "200"], 2, "Invalid latitude; Invalid longitude; --lat is 95, of -90 to 90"),
+    (["--lat", "127", "--lon", "37"], 2, "Invalid latitude; --lat is 127 and --lon 37: are the two swapped?"),
+    ([*PLACE, "--risks", "rain"], 2, "unknown risk 'rain'; known: extreme_heat, extreme_cold"),
+    ([*PLACE, "--risks", "wildfires"], 2, "did you mean wildfire?"),
     ([*PLACE, "--scenarios", "7"], 2, "unknown scenario '7'"),
-    ([*PLACE, "--period", "soon"], 2, "Unknown time period: soon"),
+    ([*PLACE, "--period", "soon"], 2, "unknown period 'soon'; known: full, short_term"),
     ([*PLACE, "--building", "none.json"], 2, "none.json cannot be read"),
     (["--sites", "none.csv", "--out", "o"], 2, "none.csv does not exist"),
-    (["--sites", "sites.xlsx", "--out", "o"], 2, "sites are read from .parquet, .csv, .ndjson"),
+    (["--sites", "sites.pdf", "--out", "o"], 2, "sites are read from .xlsx, .csv, .parquet"),
+    (["--sites", "bad.csv", "--out", "o", "--sheet", "1"], 2, "--sheet 1: "),
+    (["--sites", "bad.csv", "--out", "o", "--columns", "latitute=x"], 2, "did you mean latitude?"),
+    ([*PLACE, "--columns", "latitude=x"], 2, "--columns is a portfolio's: give --sites, too"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
-    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 0: Invalid latitude"),
+    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 2: Invalid latitude"),
     (["--sites", "german.csv", "--out", "o"], 2, "line 2 holds the byte 0xfc; save it as CSV UTF-8"),
     (["--sites", "many.csv.gz", "--out", "o"], 2, "many.csv.gz: a portfolio has at most 50 rows"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
