@@ -5,7 +5,7 @@ from pathlib import Path
 import xlsxwriter
 
 HERE = Path(__file__).parent
-#: id, name, latitude, longitude, value in 100 million KRW, m2, age in years, structure, use, floors below and above, insured %
+#: id, name, latitude, longitude, value in 100 million KRW, m2, age in years, structure, use, floors below and above, %
 SITES = [
     ("S-001", "본사", 37.5665, 126.978, 500, 12_000, 28, "철근콘크리트", "업무시설", 3, 15, 30),
     ("S-002", "부산 물류센터", 35.1796, 129.0756, 120, 8_500, 11, "철골", "창고", 0, 3, 20),

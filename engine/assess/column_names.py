@@ -98,7 +98,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "distance_to_forest_m": ("산림거리", "산림까지거리", "distance to forest", "forest distance"),
     "imperviousness_ratio": ("불투수율", "불투수면적률", "불투수면비율", "imperviousness"),
     "vegetation_ratio": ("식생비율", "식생률", "녹지율", "vegetation"),
-    "landcover_type": ("토지피복", "토지피복유형", "landcover", "land cover"),
+    "landcover_type": ("토지피복", "토지피복유형", "land cover"),
     "annual_rainfall_mm": ("연강수량", "연간강수량", "annual rainfall"),
     "cdd_days": ("연속무강수일수", "무강수일수", "cdd"),
     "in_flood_zone": ("침수구역", "침수구역여부", "홍수위험구역", "홍수위험구역여부", "flood zone"),

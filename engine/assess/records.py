@@ -36,7 +36,8 @@ _IN_WORDS = {
     "names": "list of names",
     "ids": "list of whole numbers",
 }
-_TRUE, _FALSE = ("true", "t", "yes", "y"), ("false", "f", "no", "n")
+_TRUE = ("true", "t", "yes", "y", "o", "예", "네", "유", "있음", "가능", "해당")
+_FALSE = ("false", "f", "no", "n", "x", "아니오", "아니요", "무", "없음", "불가", "불가능", "미해당")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 

@@ -6,8 +6,10 @@ import re
 import unicodedata
 from decimal import Decimal
 
+Units = dict[str, int | Decimal]
+
 #: sign or word -> how much it is
-_MONEY = {
+_MONEY: Units = {
     "원": 1,
     "원정": 1,
     "krw": 1,
@@ -36,7 +38,7 @@ _MONEY = {
     "trillion": 10**12,
     "tn": 10**12,
 }
-_AREA = {
+_AREA: Units = {
     "m2": 1,
     "sqm": 1,
     "제곱미터": 1,
@@ -45,14 +47,20 @@ _AREA = {
     "squaremeters": 1,
     "평": Decimal(400) / Decimal(121),
 }
-_LENGTH = {"m": 1, "미터": 1, "metres": 1, "meters": 1, "km": 1000, "킬로미터": 1000, "cm": Decimal("0.01")}
-_SHARE = {"%": Decimal("0.01"), "퍼센트": Decimal("0.01"), "percent": Decimal("0.01"), "pct": Decimal("0.01"), "0-1": 1}
-_DEGREE = {"°": 1, "도": 1, "deg": 1, "degree": 1, "degrees": 1, "dd": 1, "decimaldegrees": 1, "wgs84": 1}
+_LENGTH: Units = {"m": 1, "미터": 1, "metres": 1, "meters": 1, "km": 1000, "킬로미터": 1000, "cm": Decimal("0.01")}
+_SHARE: Units = {
+    "%": Decimal("0.01"),
+    "퍼센트": Decimal("0.01"),
+    "percent": Decimal("0.01"),
+    "pct": Decimal("0.01"),
+    "0-1": 1,
+}
+_DEGREE: Units = {"°": 1, "도": 1, "deg": 1, "degree": 1, "degrees": 1, "dd": 1, "decimaldegrees": 1, "wgs84": 1}
 _DEGREE |= {"epsg:4326": 1, "십진도": 1, "decimal": 1}
-_COUNT = {"층": 1, "개층": 1, "floors": 1, "storeys": 1, "개": 1}
-_YEARS = {"년": 1, "years": 1, "yrs": 1, "yr": 1, "yyyy": 1, "yyyy-mm-dd": 1}
+_COUNT: Units = {"층": 1, "개층": 1, "floors": 1, "storeys": 1, "개": 1}
+_YEARS: Units = {"년": 1, "years": 1, "yrs": 1, "yr": 1, "yyyy": 1, "yyyy-mm-dd": 1}
 #: field -> units of its values
-UNITS: dict[str, dict[str, int | Decimal]] = {
+UNITS: dict[str, Units] = {
     "total_asset_value": {**_MONEY},
     "floor_area": {**_AREA},
     "insurance_coverage_rate": {**_SHARE},

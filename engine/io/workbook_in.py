@@ -238,8 +238,8 @@ def _require_extent(path: Path, name: str) -> int | None:
         return None
     if rows * (high - low + 1) > MOST_CELLS:
         raise SettingsError(
-            f"{path}: sheet {name!r} reaches to cell {_letters(high)}{rows}, {rows:,} rows and {high - low + 1:,} columns"
-            ": delete what stands beyond the table"
+            f"{path}: sheet {name!r} reaches to cell {_letters(high)}{rows}, {rows:,} rows and {high - low + 1:,}"
+            " columns: delete what stands beyond the table"
         )
     return low
 

@@ -109,7 +109,7 @@ class PortfolioFile:
         places = {str(each.field): own for own, each in zip(self.given.columns, self.chosen, strict=False)}
         if COMPLETED in places:
             places["building_age"] = places[COMPLETED]
-        found = self.rows.search_sorted(pl.Series(rows, dtype=pl.UInt32)) if rows else []
+        found = np.searchsorted(self.rows.to_numpy(), np.asarray(rows, np.uint32))
         columns = {name: self.given[own] for name, own in places.items()}
         values = [
             columns[field][int(place)] if field in columns else None for place, field in zip(found, fields, strict=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from engine.assess import columns
+from engine.assess.column_names import NAME
 from engine.assess.columns import Column
 from engine.assess.fields import BY_NAME
 from engine.errors import SettingsError
@@ -53,7 +54,7 @@ class Table:
     def of_fields(self) -> pl.DataFrame:
         """The columns that are fields, by the names of the fields."""
         pairs = zip(self.frame.columns, self.chosen, strict=True)
-        named = {name: each.field for name, each in pairs if each.field not in (None, columns.NAME)}
+        named = {name: each.field for name, each in pairs if each.field not in (None, NAME)}
         return self.frame.select(pl.col(name).alias(str(field)) for name, field in named.items())
 
     def as_given(self) -> pl.DataFrame:
@@ -63,7 +64,7 @@ class Table:
     def of_others(self) -> pl.DataFrame:
         """The columns that are carried through."""
         pairs = zip(self.frame.columns, self.chosen, strict=True)
-        return self.frame.select(name for name, each in pairs if each.field in (None, columns.NAME))
+        return self.frame.select(name for name, each in pairs if each.field in (None, NAME))
 
 
 def chosen(names: Sequence[str], table: object, asked: Request) -> list[Column]:

@@ -29,9 +29,7 @@ def test_headings_of_any_case_language_and_unit_are_their_fields():
         "건물명": ("name", 1),
         "하천거리(km)": ("distance_to_river_m", 1000),
     }
-    assert fields(
-        "LAT", "Lng", "Asset Value [KRW bn]", "floor_area_m2", "YearBuilt", "No. of", "자산가액(필수)"[:0] or "id"
-    ) == {
+    assert fields("LAT", "Lng", "Asset Value [KRW bn]", "floor_area_m2", "YearBuilt", "No. of", "id") == {
         "LAT": ("latitude", 1),
         "Lng": ("longitude", 1),
         "Asset Value [KRW bn]": ("total_asset_value", 10**9),
@@ -66,7 +64,7 @@ def test_every_other_name_is_of_one_field_and_none_is_asked_about_that_is_known(
         (("lat", "lon", "자산가엑"), "is column '자산가엑' the field total_asset_value?"),
         (
             ("lat", "lon", "감정평가액", "Structur"),
-            "is column '감정평가액' the field total_asset_value; is column 'Structur'",
+            "is column '감정평가액' the field total_asset_value?; is column 'Structur'",
         ),
         (("lat", "lon", "BuildingTIV"), "--columns 'total_asset_value=-'"),
         (
@@ -81,7 +79,7 @@ def test_every_other_name_is_of_one_field_and_none_is_asked_about_that_is_known(
 def test_a_column_that_may_be_a_field_is_asked_about_by_name(names, says):
     with pytest.raises(SettingsError) as refused:
         columns.require_no_near_miss(columns.choose(names, "t"), "t")
-    assert says.replace("value; is", "value?; is") in str(refused.value)
+    assert says in str(refused.value)
 
 
 @pytest.mark.parametrize(

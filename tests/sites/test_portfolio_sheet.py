@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import polars as pl
 import pytest
 import xlsxwriter
 
+from engine.assess import sheets
+from engine.assess.column_names import ALIASES, WEAK
 from engine.errors import LimitError, SettingsError
 from engine.io import workbook_in
 from engine.io.packed import Limits
@@ -189,3 +192,20 @@ def test_the_examples_of_the_docs_hold_the_same_sites(tmp_path):
     names += ["structure", "main_purpose", "floors_below", "floors_above", "building_age"]
     assert text.sites.select(names).equals(workbook.sites.select(names))
     del tmp_path
+
+
+def test_the_docs_list_every_name_of_a_column_and_every_column_of_the_outputs():
+    text = (EXAMPLES.parent / "assessment.md").read_text("utf-8")
+    fields = text.partition("## Columns")[2].partition("\nValues:")[0]
+    lines = {line.split("`")[1]: line for line in fields.splitlines() if line.startswith("| `")}
+    for field, others in ALIASES.items():
+        for other in others:
+            assert re.search(rf"[|,] {re.escape(other)}(,| \|)", lines[field]), (field, other)
+    for field, others in WEAK.items():
+        assert all(f"{other}*" in lines[field] for other in others), field
+    cells = {
+        cell.strip() for line in text.splitlines() if line.startswith("| ") for cell in line.split("|")[1].split(",")
+    }
+    told = {*cells, "largest loss, place", "AAL % of value, net of insurance"}
+    for shown in (*sheets.SITE, *sheets.SITE_PAIR, *sheets.LOSSES, *sheets.FAULTS, *sheets.BY_RISK, *sheets.WORST):
+        assert shown.title in told, shown.title
