@@ -176,7 +176,8 @@ def from_table(
                 f"column {name} holds {kind}, not one {_IN_WORDS[BY_NAME[name].kind]} a row: unnest it before"
             )
         if (factor := factors.get(name, 1)) != 1 and column.dtype.is_numeric():
-            column = column * (factor if isinstance(factor, int) else float(factor))
+            exact = isinstance(factor, int) and column.dtype.is_integer()
+            column = column.cast(pl.Int64) * int(factor) if exact else column.cast(pl.Float64) * float(factor)
         if not fits(BY_NAME[name], column.dtype):
             notes.append(f"column {name} holds {kind}, which is no {_IN_WORDS[BY_NAME[name].kind]}")
         typed.append(column)

@@ -152,7 +152,8 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
         return held, read_wrong | (column.is_not_null() & held.is_null())
     if field.kind == "integer" and kind.is_numeric():
         whole = (column.cast(pl.Float64) % 1 == 0).fill_null(False)  # False for NaN and infinity, too
-        return pl.when(whole).then(column.cast(pl.Int64, strict=False)), read_wrong | (column.is_not_null() & ~whole)
+        held = pl.when(whole).then(column.cast(pl.Int64, strict=False))
+        return held, read_wrong | (column.is_not_null() & held.is_null())
     if field.kind == "names" and inner in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         return column.cast(target), read_wrong
     if field.kind == "ids" and inner is not None and (inner.is_integer() or inner == pl.Null):

@@ -138,14 +138,20 @@ def _below_titles(ahead: str, separators: str, is_header: Callable[[list[str]], 
     """(lines of titles above the header, text from the header on)"""
     at = 0
     for number in range(_MOST_TITLES):
-        end = ahead.find("\n", at)
-        line = ahead[at : end if end >= 0 else len(ahead)]
-        if any(is_header(next(csv.reader([line], delimiter=each), [])) for each in separators if line.count(each)):
+        if any(is_header(_record(ahead[at:], each)) for each in separators):
             return number, ahead[at:]
-        if end < 0:
+        at = ahead.find("\n", at) + 1
+        if not at:
             break
-        at = end + 1
     return 0, ahead
+
+
+def _record(text: str, separator: str) -> list[str]:
+    """Fields of the first record, which may go over several lines; none where it is not one."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    except (csv.Error, TypeError, ValueError):
+        return []
 
 
 def _header(path: Path, ahead: str, separator: str) -> list[str]:

@@ -60,6 +60,21 @@ def periods(connection: psycopg.Connection, scenarios: Sequence[int]) -> list[st
     return [*(period for period in WINDOWS if period in found), *full]
 
 
+def short_records(connection: psycopg.Connection, cells: Sequence[int], risks: Sequence[str]) -> dict[str, int]:
+    """Risk -> the most values that any of these cells has for it where they are too few for an AAL."""
+    if not cells or not risks:
+        return {}
+    tables: LiteralString = " UNION ALL ".join(
+        f"(SELECT risk_type, n_samples FROM {table} WHERE grid_id = ANY(%(cells)s) AND risk_type = ANY(%(risks)s)"
+        " AND aal IS NULL AND method = 'insufficient_data')"
+        for table in ("probability_results", "modelops_probability_scores")
+    )
+    query = f"SELECT risk_type, max(n_samples) FROM ({tables}) AS t WHERE n_samples IS NOT NULL GROUP BY 1"
+    with postgres.failures("reading why there is no AAL", SourceError):
+        found = connection.execute(query.encode(), {"cells": list(cells), "risks": list(risks)}).fetchall()
+    return {str(risk): int(n) for risk, n in found}
+
+
 class PublishedRisk(NamedTuple):
     """What the run whose rows are published for a risk says of it.
 

@@ -26,14 +26,14 @@ from engine.assess.config import AssessConfig
 from engine.assess.prepare import Prepared, placed, prepare_checked
 from engine.assess.sheets import Context
 from engine.assess.validation import IDENTITY, Checked, check
-from engine.assess.vocabulary import NO_HAZARD
+from engine.assess.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
 from engine.errors import EngineError, SettingsError
 from engine.io import batch_jobs, published_cells, site_inputs
 from engine.io.assessment_files import FrameFiles
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.packed import Limits
 from engine.io.writers import Writers
-from engine.period import window
+from engine.period import MIN_SAMPLES, window
 from engine.settings import Settings
 from engine.sites import portfolio_file, portfolio_output
 from engine.sites.enrichment import enrich
@@ -144,7 +144,8 @@ class Assessor:
         done, failed = _items(result.totals, prepared)
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
-        results = report.site_report(result, stages.notes)
+        notes = self._with_short_records(stages.notes, result.failures, prepared.sites["grid_id"])
+        results = report.site_report(result, notes)
         results |= stages.runs.statement(prepared.sites["grid_id"][0], results["risk_types"])
         results["region"] = context.drop("site_uuid").row(0, named=True)
         return self._end(job, results, result, context, done, failed, started)
@@ -186,7 +187,8 @@ class Assessor:
             counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
             stated = stages.runs.statement()
             summary = stated | portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
-            summary |= {"notes": notes, "risk_notes": dict(stages.notes)}
+            risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
+            summary |= {"notes": notes, "risk_notes": risk_notes}
             years = _years(everything, self.config)
             for pair in summary["results"]:
                 pair["years"] = years.get(pair["time_period"])
@@ -221,6 +223,19 @@ class Assessor:
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
+
+    def _with_short_records(self, notes: Mapping[str, str], failures: pl.DataFrame, cells: pl.Series) -> dict[str, str]:
+        """What is to be said of risks, and of those without an AAL how many values they have."""
+        lacking = failures.filter(pl.col("reason") == PROBABILITY_NOT_FOUND)["risk_type"].cast(pl.String).unique()
+        held = cells.drop_nulls().unique()
+        told = published_cells.short_records(self.application, held.filter(held > 0).to_list(), lacking.to_list())
+        short = {
+            risk: f"Not computed where the record is short: {n} of the {MIN_SAMPLES} values that it needs"
+            if n < MIN_SAMPLES
+            else f"Not computed where the record is short: more than a fifth of it is missing, {n} values are there"
+            for risk, n in told.items()
+        }
+        return {risk: ". ".join(filter(None, (notes.get(risk), short.get(risk)))) for risk in {**notes, **short}}
 
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
         """(sites with their cells, filled from the warehouse and normalised; their regions and population by

@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import uuid
+import zipfile
 from pathlib import Path
 
+import fastexcel
 import numpy as np
 import polars as pl
 import psycopg
@@ -20,6 +22,7 @@ from polars.testing import assert_frame_equal
 
 from engine.assess.vocabulary import RISKS
 from engine.settings import Settings
+from engine.sites import portfolio_output
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.assess.places import ASSET, BUILDING
@@ -352,6 +355,83 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
     assert sum(summary["notes"][0] in message for message in caplog.messages) == 1
 
 
+def test_where_only_the_whole_record_is_published_it_is_taken_and_said(both, tmp_path, caplog, capsys):
+    _, results = both
+    with psycopg.connect(results) as connection:
+        for table in ("modelops_hazard_scores", "modelops_probability_scores"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute(
+            "UPDATE probability_results SET aal = NULL, bin_data = NULL, method = 'insufficient_data', n_samples = 9"
+            " WHERE risk_type = 'typhoon'"
+        )
+    (tmp_path / "sites.csv").write_text(f"lat,lon,자산가액\n{LATITUDE},{LONGITUDE},5억\n", "utf-8")
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 3
+    assert "nothing is published for mid_term: assessed for full, which is" in caplog.messages
+    said = capsys.readouterr().out
+    assert "ssp2_4.5, full 2021-2060: expected loss a year" in said
+    assert "AAL of typhoon: not computed where the record is short: 9 of the 10 values that it needs" in said
+    assert "typhoon: not computed: the cell has no loss for this risk, scenario and period" in said
+    assert assess.main([*PLACE, "--risks", "drought"]) == 0
+    assert "ssp2_4.5, full 2021-2060" in capsys.readouterr().out
+    assert (
+        assess.main([*PLACE, "--risks", "drought", "--period", "mid_term"]) == 1
+    )  # what is asked for is not exchanged
+
+
+def test_a_portfolio_leaves_a_workbook_and_a_line_a_row_with_the_columns_of_its_owner(both, tmp_path, monkeypatch):
+    table = "id,건물명,lat,lon,자산가액(억원),메모\n007,=1+1,35.12,127.13,5,-x\n008,둘,35.05,127.05,오억,+1\n"
+    table += "009,셋,38,127.1,1,\n"
+    (tmp_path / "sites.csv").write_text(table, "utf-8")
+    assert assess.main(["--sites", "sites.csv", "--out", "out", "--scenarios", "2,4"]) == 3
+    out = tmp_path / "out"
+    assert (out / "sites.csv").read_bytes()[:3] == b"\xef\xbb\xbf"
+    lines = pl.read_csv(out / "sites.csv", infer_schema=False)
+    assert lines.columns[:7] == ["row", *table.splitlines()[0].split(",")]
+    assert lines["건물명"].to_list() == ["'=1+1", "둘", "셋"]
+    assert lines["메모"].to_list() == ["'-x", "'+1", None]
+    assert lines["status"].to_list() == ["ok", "ok", "outside_grid"]
+    pair = "SSP5-8.5 mid_term 2041-2060"
+    assert all((lines[f"expected loss KRW a year, {pair}"] != "").to_list()[:2])
+    assert lines[f"loss note, {pair}"][0].startswith("index loss, not calibrated on losses; river flood")
+
+    with zipfile.ZipFile(out / "portfolio.xlsx") as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist() if name.startswith("xl/worksheets/")}
+    assert not any("<f>" in text for text in parts.values())  # no text became a formula
+    assert sum('state="frozen"' in text for text in parts.values()) == 4
+    sheet = fastexcel.read_excel(out / "portfolio.xlsx")
+    losses = sheet.load_sheet("losses", dtypes="string").to_polars()
+    assert losses.height == 2 * 9 * 2
+    assert losses["건물명"][0] == "=1+1"
+    assert set(losses["loss note"]) == {"index loss, not calibrated on losses"}
+    aal = pl.read_parquet(out / "aal.parquet")
+    assert sum(map(int, losses["expected loss KRW a year"])) == aal["expected_loss"].sum()
+    mapped = json.loads((out / "portfolio.json").read_text("utf-8"))["columns"]
+    assert {each["column"]: (each["field"], each["factor"]) for each in mapped}["자산가액(억원)"] == (
+        "total_asset_value",
+        1e8,
+    )
+
+    # a workbook that would take longer than the assessment; what an earlier run left goes away
+    monkeypatch.setattr(portfolio_output, "MOST_LOSSES", 10)
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 3
+    assert pl.read_csv(out / "losses.csv").height == 2 * 9
+    assert "losses" not in fastexcel.read_excel(out / "portfolio.xlsx").sheet_names
+    assert assess.main(["--sites", "sites.csv", "--out", "out", "--no-workbook"]) == 3
+    assert sorted(path.name for path in out.iterdir() if path.suffix != ".parquet") == ["portfolio.json", "sites.csv"]
+
+
+def test_a_file_without_a_valid_row_leaves_its_faults(tmp_path, caplog):
+    (tmp_path / "sites.csv").write_text("lat,lon,자산가액\n37,127,$5\n95,127,5\n", "utf-8")
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 2
+    assert "portfolio.xlsx" in caplog.messages[-1]
+    faults = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("faults", dtypes="string").to_polars()
+    assert faults.select("row", "column", "value found", "what is wrong").rows() == [
+        ("2", "자산가액", "$5", "Invalid type for total_asset_value"),
+        ("3", "lat", "95", "Invalid latitude"),
+    ]
+    assert pl.read_csv(tmp_path / "out" / "sites.csv")["status"].to_list() == ["invalid", "invalid"]
+
+
 REFUSED = [
     ([], 2, "give --lat and --lon of a site, or --sites FILE and --out DIR"),
     (["--lat", "95", "--lon", "200"], 2, "Invalid latitude; Invalid longitude; --lat is 95, of -90 to 90"),
@@ -403,7 +483,7 @@ def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(b
 
 def test_it_starts_without_what_takes_seconds_to_import():
     heavy = "{'numba', 'pandas', 'pint', 'scipy', 'xarray'} & set(sys.modules)"
-    program = [sys.executable, "-c", f"import sys, jobs.assess; print(sorted({heavy}))"]
+    program = [sys.executable, "-c", f"import sys, jobs.courses.assess; print(sorted({heavy}))"]
     assert subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "[]\n"
 
 

@@ -1,5 +1,6 @@
 """Workbooks as people keep them."""
 
+import decimal
 import gzip
 import io
 import re
@@ -12,6 +13,7 @@ import xlsxwriter
 
 from engine.assess import sheets
 from engine.assess.column_names import ALIASES, WEAK
+from engine.assess.validation import check
 from engine.errors import LimitError, SettingsError
 from engine.io import workbook_in
 from engine.io.packed import Limits
@@ -168,6 +170,23 @@ def test_a_parquet_column_of_records_is_refused_by_its_name(tmp_path):
     pl.DataFrame({"latitude": [{"deg": 37}], "longitude": [127.0]}).write_parquet(file)
     with pytest.raises(SettingsError, match=r"column latitude holds Struct.*unnest"):
         read(tmp_path, file.getvalue(), "a.parquet")
+
+
+def test_a_typed_column_is_converted_by_the_unit_of_its_heading_and_what_no_integer_holds_is_a_fault(tmp_path):
+    file, value = io.BytesIO(), pl.Series([5, None], dtype=pl.Int16)
+    pl.DataFrame({"위도": [37.5] * 2, "경도": [127.0] * 2, "자산가액(백만원)": value}).write_parquet(file)
+    assert read(tmp_path, file.getvalue(), "a.parquet").sites["total_asset_value"].to_list() == [5_000_000, None]
+    for huge in ([1e30], [decimal.Decimal(10**30)]):
+        file = io.BytesIO()
+        pl.DataFrame({"lat": [37.5], "lon": [127.0], "total_asset_value": huge}).write_parquet(file)
+        failures = check(read(tmp_path, file.getvalue(), "a.parquet").sites).failures
+        assert failures["reason"].to_list() == ["Invalid type for total_asset_value"]
+
+
+def test_a_heading_of_several_lines_below_titles_is_one_heading(tmp_path):
+    content = '목록 2026,,\n"자산가액\n(백만원)",위도,경도\n"1,000",37,127\n'
+    found = read(tmp_path, content.encode("cp949"), "a.csv")
+    assert found.sites["total_asset_value"].to_list() == [10**9]
 
 
 def test_a_building_stated_in_part_by_the_columns_of_a_file_is_completed_not_refused(tmp_path):
