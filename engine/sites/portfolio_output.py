@@ -16,8 +16,8 @@ from engine.io.assessment_files import FrameFiles
 from engine.io.workbook_out import Heading, WorkbookFile
 from engine.sites.portfolio_file import PortfolioFile
 
-#: rows of losses that stand in the workbook; more would take longer to write than to compute, and go to losses.csv
-MOST_LOSSES = 200_000
+#: rows of losses in the workbook (some 20 s of writing); more would take longer than the assessment, and go to losses.csv
+MOST_LOSSES = 100_000
 #: sites whose losses are read at a time
 _SITES = 5000
 #: a plain number as a spreadsheet would write it: without leading zeros, which are part of a code
