@@ -16,7 +16,7 @@ from engine.io.assessment_files import FrameFiles
 from engine.io.workbook_out import Heading, WorkbookFile
 from engine.sites.portfolio_file import PortfolioFile
 
-#: rows of losses in the workbook (some 20 s of writing); more would take longer than the assessment: losses.csv has them
+#: rows of losses in the workbook (some 20 s of writing); more takes longer than an assessment: losses.csv holds them
 MOST_LOSSES = 100_000
 #: sites whose losses are read at a time
 _SITES = 5000
