@@ -16,6 +16,8 @@ PERIODS: dict[str, tuple[int, int]] = {
     "mid_term": (2041, 2060),
     "long_term": (2081, 2100),
 }
+#: values of a cell below which no distribution is estimated of them
+MIN_SAMPLES = 10
 #: years that must be there of the climatological normal, and how many stand in for it where they are not
 NORMAL_AT_LEAST, STAND_IN_YEARS = 24, 30
 WINDOWS = tuple(name for name in PERIODS if name != FULL)

@@ -9,12 +9,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from engine.assess import words
 from engine.assess.offered import RISKS
 from engine.levels import printed
 from engine.reading import scope_note
 from engine.sites.assessor import Outcome
 
-#: faulty rows shown on the console; all of them stand in failures.parquet
+#: faulty rows shown on the console; all of them stand in sites.csv
 _SHOWN = 10
 _SOURCES = {
     "caller": "building as stated",
@@ -52,7 +53,7 @@ def print_site(out: Console, outcome: Outcome) -> None:
     value = next(iter(results["exposure"].values()))["normalized_asset_value"]
     _print_runs(out, results)
     for pair in results["scenarios"]:
-        out.print(_site_table(pair, results["scope_note"]))
+        out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"])))
         total, aal = pair["integrated_risk"], pair["aal"]
         out.print(_loss(aal, results["scope_note"]) or "no expected loss: it needs an asset value")
         out.print(
@@ -108,9 +109,9 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _site_table(pair: Mapping[str, Any], of: str | None) -> Table:
+def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None) -> Table:
     """What each risk may cost, and how high it is."""
-    title = _titled(f"{pair['scenario']}, {pair['time_period']}", of)
+    title = _titled(_pair(pair, years), of)
     table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal = pair["aal"]["risks"][risk]
@@ -124,6 +125,11 @@ def _site_table(pair: Mapping[str, Any], of: str | None) -> Table:
             _figure(row["risk_index"], ".1f"),
         )
     return table
+
+
+def _pair(pair: Mapping[str, Any], years: str | None) -> str:
+    """`ssp2_4.5, mid_term 2041-2060`."""
+    return f"{pair['scenario']}, {pair['time_period']}" + (f" {years}" if years else "")
 
 
 def _parts_table(pair: Mapping[str, Any]) -> Table:
@@ -157,27 +163,35 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
     results, summary = outcome.results, outcome.results["portfolio"]
     out.print(
         f"portfolio {summary['name']}: {summary['rows']:,} rows, {summary['invalid_rows']:,} invalid,"
-        f" {summary['assessed_sites']:,} sites assessed; files in {results['location']}"
+        f" {summary['assessed_sites']:,} sites assessed; files in {results['location']}: {', '.join(results['files'])}"
     )
     for note in summary["notes"]:
         out.print(note)
     _print_runs(out, summary)
     _print_notes(out, summary["risk_notes"])
     for pair in summary["results"]:
-        _print_pair(out, pair, summary["scope_note"])
+        _print_pair(out, pair, summary["scope_note"], summary["name_column"])
     failures = outcome.result.failures
     faults = failures.filter(pl.col("risk_type").is_null())
+    found = {(each["row"], each["field"]): each for each in results["invalid_sites"]}
     for row, name, reason in faults.head(_SHOWN).select("row", "field", "reason").iter_rows():
-        out.print(f"row {row}: {name + ': ' if name else ''}{reason}")
+        out.print(f"row {row}: {name + ': ' if name else ''}{words.reason(reason)}{_found(found.get((row, name)))}")
     if faults.height > _SHOWN:
-        out.print(f"... {faults.height - _SHOWN:,} more in failures.parquet")
+        out.print(f"... {faults.height - _SHOWN:,} more; all stand in sites.csv")
     if faults.height:
-        out.print("rows are counted from 0, without the header: row 0 is row 2 of a spreadsheet")
+        out.print(f"rows are numbered {summary['rows_numbered']}")
     _print_failed(out, failures.filter(pl.col("risk_type").is_not_null()))
 
 
-def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None) -> None:
-    title = _titled(f"{pair['scenario']}, {pair['time_period']}: expected loss a year", of)
+def _found(fault: Mapping[str, Any] | None) -> str:
+    """`, '12,5' in column '연면적'`: what stands where a fault is; a field without a value has none."""
+    if fault is None or fault["value"] is None:
+        return ""
+    return f", {fault['value'][:60]!r} in column {fault['column']!r}"
+
+
+def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str | None) -> None:
+    title = _titled(f"{_pair(pair, pair['years'])}: expected loss a year", of)
     table = _table(title, "KRW", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
@@ -201,7 +215,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None) -> None:
         out.print(f"{pair['sites_of_nearest_cell']:,} sites take the nearest cell with results, their own has none")
     for place, site in enumerate(pair["worst_sites"], 1):
         share = _figure(None if site["expected_loss_share"] is None else 100 * site["expected_loss_share"], ".1f")
-        names = ", ".join(str(each) for each in (site["site_id"], site["carried"].get("name")) if each is not None)
+        names = ", ".join(str(each) for each in (site["site_id"], site["carried"].get(name)) if each is not None)
         loss = "loss unknown: no asset value"
         if site["total_expected_loss"] is not None:
             note = f", {site['loss_note']}" if site["loss_note"] else ""
@@ -227,6 +241,6 @@ def _print_failed(out: Console, failures: pl.DataFrame) -> None:
         )
         # without an input of the exposure there is no index, but the loss stands: it does not depend on it
         what = "no risk index, the loss stands" if str(reason).startswith("missing_input:") else "failed"
-        out.print(f"{what}: {risks}: {reason} ({sites:,} site{'s' if sites > 1 else ''})")
+        out.print(f"{what}: {risks}: {words.reason(str(reason))} ({sites:,} site{'s' if sites > 1 else ''})")
     if failures["reason"].str.starts_with("missing_input:").any():
-        out.print(f"missing_input: {_HINT}")
+        out.print(f"what is not loaded: {_HINT}")

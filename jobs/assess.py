@@ -1,19 +1,23 @@
 """Assess a site or a portfolio: exposure, AAL and integrated risk.
 
-It tells exposure, vulnerability, final AAL and risk, and needs the results of `jobs.yearly`. A portfolio writes
-exposure, vulnerability, aal, risk, totals and failures as Parquet files and portfolio.json; a row is an asset, columns
-that are no field are carried through. Without configuration: the embedded databases in ENGINE_HOME.
+A portfolio is a table, a row an asset: a workbook, CSV, Parquet or NDJSON (docs/assessment.md, "Columns"). Columns are
+known by many names, Korean ones too; all others are carried through. The folder of its results holds portfolio.xlsx
+and sites.csv for people, portfolio.json and Parquet files for programs. The results of jobs.yearly are needed. Without
+configuration the embedded databases in ENGINE_HOME are taken.
 
 examples:
     python -m jobs.assess --lat 37.5665 --lon 126.978
-    python -m jobs.assess --lat 37.5665 --lon 126.978 --period mid_term --json
-    python -m jobs.assess --sites sites.csv --out assessed/ --risks typhoon
+    python -m jobs.assess --lat 37.5665 --lon 126.978 --building building.json --json
+    python -m jobs.assess --sites docs/examples/sites-ko.xlsx --out results
+    python -m jobs.assess --sites loans.xlsx --sheet 2026 --columns 'latitude=Y,longitude=X' --out results
+    python -m jobs.assess --sites sites.csv --out results --scenarios 1,2,3,4 --period mid_term,long_term
 
 exit codes:
     0    complete
-    1    failed
-    2    bad arguments, settings or inputs
-    3    partial: a risk or a row failed
+    1    failed: no site could be assessed, database, disk
+    2    bad arguments or settings, a file that cannot be read, or without a
+         valid row
+    3    partial: a row has a fault, or a risk lacked an input
     130  interrupted
 
 settings: DW_*, APP_*, ENGINE_HOME, PORTFOLIO_MAX_ROWS, PORTFOLIO_MAX_BYTES
@@ -26,33 +30,61 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.names import RISK_NAMES, risk, unknown
+from engine.period import PERIODS
+from engine.scenario import Scenario
 from jobs import _console
-from jobs._parser import number
+from jobs._parser import number, read_by
+
+_KINDS = ".xlsx (.xlsm, .xls, .ods), .csv (.tsv, .txt), .parquet, .ndjson (.jsonl), also as .gz, .zst, .zip"
+
+
+def _period(name: str) -> str:
+    from engine.errors import SettingsError
+
+    if name not in PERIODS:
+        raise SettingsError(unknown("period", name, PERIODS))
+    return name
 
 
 def parser() -> _console.Parser:
     """The options of the job."""
     made = _console.Parser("assess", __doc__)
-    made.add_argument("--lat", type=number(), metavar="DEG", help="latitude of one site, WGS84 (no default)")
-    made.add_argument("--lon", type=number(), metavar="DEG", help="longitude, WGS84 (no default)")
-    made.add_argument(
+    site = made.add_argument_group("one site")
+    site.add_argument("--lat", type=number(), metavar="DEG", help="latitude, WGS84 (no default)")
+    site.add_argument("--lon", type=number(), metavar="DEG", help="longitude (no default)")
+    site.add_argument(
         "--building", type=Path, metavar="FILE", help="building_info as JSON (default: from the register)"
     )
-    made.add_argument("--asset", type=Path, metavar="FILE", help="asset_info as JSON (default: without a value)")
-    made.add_argument(
-        "--sites",
-        type=Path,
-        metavar="FILE",
-        help="a portfolio, a row a site: .parquet, .csv (.tsv, .txt), .ndjson (.jsonl), also .gz, .zst, .zip",
+    site.add_argument("--asset", type=Path, metavar="FILE", help="asset_info as JSON (default: without a value)")
+    site.add_argument("--json", action="store_true", help="print the stored results instead of a table")
+    many = made.add_argument_group("a portfolio")
+    many.add_argument("--sites", type=Path, metavar="FILE", help=f"{_KINDS} (no default)")
+    many.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (no default)")
+    many.add_argument("--name", help="name of the portfolio, by which its rows are known again (default: the file's)")
+    many.add_argument("--sheet", metavar="NAME", help="sheet of a workbook (default: the first one with coordinates)")
+    many.add_argument(
+        "--columns",
+        metavar="FIELD=COLUMN,..",
+        help="which column is which field, FIELD=- for a field that none is (default: by their names)",
     )
-    made.add_argument("--out", type=Path, metavar="DIR", help="folder of the portfolio's results (no default)")
-    made.add_argument("--name", help="name of the portfolio, by which its rows are known again (default: the file's)")
-    made.add_argument("--risks", metavar="a,b", help="risk names (default all nine)")
-    made.add_argument("--scenarios", metavar="1,2,..", help="scenario ids or names (default 2)")
-    made.add_argument(
-        "--period", metavar="NAME", help="short_term, mid_term, long_term, full; or several (default mid_term)"
+    many.add_argument("--no-workbook", action="store_true", help="leave portfolio.xlsx out; sites.csv is written")
+    both = made.add_argument_group("what is assessed")
+    both.add_argument(
+        "--risks", type=read_by(risk, every=True), metavar="a,b", help=f"of {', '.join(RISK_NAMES)} (default: all)"
     )
-    made.add_argument("--json", action="store_true", help="print the stored results instead of a table")
+    both.add_argument(
+        "--scenarios",
+        type=read_by(Scenario.parse, every=True),
+        metavar="1,2,..",
+        help="ids or names: 1 SSP1-2.6, 2 SSP2-4.5 (default), 3 SSP3-7.0, 4 SSP5-8.5",
+    )
+    both.add_argument(
+        "--period",
+        type=read_by(_period, every=True),
+        metavar="a,b",
+        help=f"of {', '.join(PERIODS)} (default: mid_term, else what there is)",
+    )
     return made
 
 
@@ -63,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _course(args: argparse.Namespace) -> int:
-    from jobs.courses import assess
+    from jobs.courses import assess  # takes a second to import, which help and refusals need not wait for
 
     return assess.run(args)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
+from engine.assess import numbers_text
 from engine.assess.fields import ASSET, BUILDING, BY_NAME, COORDINATES, FIELDS, PLACE, SURROUNDINGS, Field
 from engine.errors import SettingsError
 
@@ -16,9 +17,9 @@ from engine.errors import SettingsError
 _BUILDING_KEYS = {field.name for field in (*BUILDING, *SURROUNDINGS)}
 _LOCATION_KEYS = {field.name for field in (*COORDINATES, *PLACE)}
 _ASSET_KEYS = {field.name for field in ASSET}
-_OBJECTS = {"building_info", "asset_info"}
-#: how much alike a column and a field are for the one to be taken as the other misspelt (`difflib`, 0 to 1)
-_NEAR = 0.75
+OBJECTS = {"building_info", "asset_info"}
+#: what a spreadsheet writes where a formula has failed
+_FAILED = r"^#(N/A|DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!|GETTING_DATA|ERROR|SPILL!|CALC!)$"
 _TYPES = {
     "integer": pl.Int64(),
     "number": pl.Float64(),
@@ -35,7 +36,8 @@ _IN_WORDS = {
     "names": "list of names",
     "ids": "list of whole numbers",
 }
-_TRUE, _FALSE = ("true", "t", "yes", "y"), ("false", "f", "no", "n")
+_TRUE = ("true", "t", "yes", "y", "o", "예", "네", "유", "있음", "가능", "해당")
+_FALSE = ("false", "f", "no", "n", "x", "아니오", "아니요", "무", "없음", "불가", "불가능", "미해당")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -49,7 +51,7 @@ def flatten(request: Mapping[str, Any]) -> dict[str, Any]:
     building = _object(request, "building_info")
     location = _object(building, "location")
     objects = [
-        ("request", {k: v for k, v in request.items() if k not in _OBJECTS}, set(BY_NAME)),
+        ("request", {k: v for k, v in request.items() if k not in OBJECTS}, set(BY_NAME)),
         ("building_info", {k: v for k, v in building.items() if k != "location"}, _BUILDING_KEYS),
         ("building_info.location", location, _LOCATION_KEYS),
         ("asset_info", _object(request, "asset_info"), _ASSET_KEYS),
@@ -118,7 +120,7 @@ def _is_kind(field: Field, value: object) -> bool:
 def from_lines(lines: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The same for the lines of an NDJSON file: (fields, what is no field). A line holds a whole number or a text as
     `site_id`; objects and lists that are no field become JSON text."""
-    known = set(BY_NAME) | _OBJECTS
+    known = set(BY_NAME) | OBJECTS
     fields = [{name: value for name, value in line.items() if name in known} for line in lines]
     for each in fields:
         if isinstance(own := each.get("site_id"), int) and not isinstance(own, bool):
@@ -147,22 +149,16 @@ def _column(values: Sequence[Any]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String)
 
 
-def unread(names: Iterable[str]) -> list[str]:
-    """Columns of a table of sites that are no field, each with the field that is spelt much like it, if one is."""
-    found = []
-    for name in sorted(set(names) - set(BY_NAME) - _OBJECTS):
-        near = get_close_matches(name, BY_NAME, n=1, cutoff=_NEAR)
-        found.append(f"{name} (did you mean {near[0]}?)" if near else name)
-    return found
-
-
-def from_table(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """(fields, what is no field, notes) of a table. Text is read as `from_text` reads it, whatever file it comes from;
+def from_table(
+    table: pl.DataFrame, factors: Mapping[str, int | Decimal] | None = None, lone: Collection[str] | None = None
+) -> tuple[pl.DataFrame, list[str]]:
+    """(fields, notes) of a table of fields. Text is read as `from_text` reads it, whatever file it comes from;
     NaN and an empty text are missing, a column of fixed lists is one of lists, a whole number may be an admin code.
 
-    notes : columns whose type holds no value of their field
+    notes  : columns whose type holds no value of their field
+    raises : SettingsError for a column of records or lists where the field has none
     """
-    other = table.select(pl.exclude(*BY_NAME))
+    factors = factors or {}
     typed, text, notes = [], [], []
     for name in (name for name in table.columns if name in BY_NAME):
         column, kind = table[name], table.schema[name]
@@ -175,13 +171,20 @@ def from_table(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[st
             column = column.arr.to_list()
         elif name == "admin_code" and kind.is_integer():
             column = column.cast(pl.String).str.zfill(10)
+        if column.dtype.is_nested() and BY_NAME[name].kind not in ("names", "ids"):
+            raise SettingsError(
+                f"column {name} holds {kind}, not one {_IN_WORDS[BY_NAME[name].kind]} a row: unnest it before"
+            )
+        if (factor := factors.get(name, 1)) != 1 and column.dtype.is_numeric():
+            exact = isinstance(factor, int) and column.dtype.is_integer()
+            column = column.cast(pl.Int64) * int(factor) if exact else column.cast(pl.Float64) * float(factor)
         if not fits(BY_NAME[name], column.dtype):
             notes.append(f"column {name} holds {kind}, which is no {_IN_WORDS[BY_NAME[name].kind]}")
         typed.append(column)
     nothing_wrong = pl.DataFrame({"invalid_types": pl.Series([[]] * table.height, dtype=pl.List(pl.String))})
-    read = from_text(pl.DataFrame(text)) if text else nothing_wrong
+    read = from_text(pl.DataFrame(text), factors, lone) if text else nothing_wrong
     sites = pl.concat([pl.DataFrame(typed), read], how="horizontal") if typed else read
-    return sites, other, notes
+    return sites, notes
 
 
 def fits(field: Field, kind: pl.DataType) -> bool:
@@ -198,23 +201,36 @@ def fits(field: Field, kind: pl.DataType) -> bool:
     return inner in (pl.String, pl.Null) if field.kind == "names" else inner is not None and inner.is_integer()
 
 
-def from_text(table: pl.DataFrame) -> pl.DataFrame:
+def from_text(
+    table: pl.DataFrame, factors: Mapping[str, int | Decimal] | None = None, lone: Collection[str] | None = None
+) -> pl.DataFrame:
     """A `sites` frame of text columns, as a CSV file holds them; an empty cell is null.
 
-    Numbers and true/false are read from their text; lists are separated by `;` or `|`. A cell that is no value of its
-    field's kind becomes null and is named in `invalid_types`; an id stays as it is written. Columns that are no
-    field are left out.
+    Numbers and true/false are read from their text (`numbers_text`); lists are separated by `;` or `|`. A cell that is
+    no value of its field's kind, or holds the error of a spreadsheet, becomes null and is named in `invalid_types`; an
+    id stays as it is written. Columns that are no field are left out.
+
+    factors : field -> what one of its plain numbers is in the unit of the field
+    lone    : fields in which `1,500` is 1500; None: all
     """
     known = [name for name in table.columns if name in BY_NAME]
     clean = table.select(pl.col(known).str.strip_chars().replace("", None))
     if "site_id" in known:
         clean = clean.with_columns(site_id=pl.when(clean["site_id"].is_not_null()).then(table["site_id"]))
-    read = clean.select(_read(BY_NAME[name]).alias(name) for name in known)
-    wrong = [
-        pl.when(clean[name].is_not_null() & read[name].is_null()).then(pl.lit(name))
+    plain = clean.with_columns(
+        numbers_text.read(
+            clean[name],
+            name,
+            factor=(factors or {}).get(name, 1),
+            lone_groups=lone is None or name in lone,
+            whole=BY_NAME[name].kind == "integer",
+        ).alias(name)
         for name in known
-        if BY_NAME[name].kind != "text"
-    ]
+        if BY_NAME[name].kind in ("integer", "number")
+    )
+    plain = plain.with_columns(pl.when(~pl.all().str.contains(_FAILED)).then(pl.all()).name.keep())
+    read = plain.select(_read(BY_NAME[name]).alias(name) for name in known)
+    wrong = [pl.when(clean[name].is_not_null() & read[name].is_null()).then(pl.lit(name)) for name in known]
     faults = pl.concat_list(wrong).list.drop_nulls() if wrong else pl.lit([], pl.List(pl.String))
     return read.with_columns(invalid_types=faults)
 

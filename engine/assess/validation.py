@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -71,14 +71,21 @@ class Checked:
     repeated: int = 0
 
 
-def check(sites: pl.DataFrame, *, portfolio: str | None = None, rows: pl.Series | None = None) -> Checked:
+def check(
+    sites: pl.DataFrame,
+    *,
+    portfolio: str | None = None,
+    rows: pl.Series | None = None,
+    left_open: Collection[str] = (),
+) -> Checked:
     """Check all rows.
 
     portfolio : name of the portfolio that the rows make up; None: each is a request of its own (see `site_ids.assign`)
     rows      : their numbers, ascending; None: from 0 on
+    left_open : building fields that may be absent though others are stated: a file without such a column leaves it open
     """
     typed = _with_ids(_typed(sites, rows), portfolio)
-    checks = list(_checks(typed))
+    checks = list(_checks(typed, left_open))
     names = [f"fault_{number}" for number in range(len(checks))]
     flagged = typed.with_columns(
         condition.fill_null(False).alias(name) for name, (_, condition, _) in zip(names, checks, strict=True)
@@ -147,7 +154,8 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
         return held, read_wrong | (column.is_not_null() & held.is_null())
     if field.kind == "integer" and kind.is_numeric():
         whole = (column.cast(pl.Float64) % 1 == 0).fill_null(False)  # False for NaN and infinity, too
-        return pl.when(whole).then(column.cast(pl.Int64, strict=False)), read_wrong | (column.is_not_null() & ~whole)
+        held = pl.when(whole).then(column.cast(pl.Int64, strict=False))
+        return held, read_wrong | (column.is_not_null() & held.is_null())
     if field.kind == "names" and inner in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         return column.cast(target), read_wrong
     if field.kind == "ids" and inner is not None and (inner.is_integer() or inner == pl.Null):
@@ -205,7 +213,7 @@ def within_range(field: Field) -> pl.Expr:
     return fits & (value <= field.high) if field.high is not None else fits
 
 
-def _checks(typed: pl.DataFrame) -> Iterator[Check]:
+def _checks(typed: pl.DataFrame, left_open: Collection[str]) -> Iterator[Check]:
     """Every fault there can be, in the order of the fields; a field has at most one, but lists one a value."""
     given = pl.any_horizontal(pl.col(name).is_not_null() | pl.col(f"wrong_{name}") for name in BUILDING_NAMES) & pl.col(
         "building_source"
@@ -214,7 +222,9 @@ def _checks(typed: pl.DataFrame) -> Iterator[Check]:
         value, wrong = pl.col(field.name), pl.col(f"wrong_{field.name}")
         yield field.name, wrong, pl.lit(wrong_type(field.name))
         absent = value.is_null() & ~wrong
-        if field.name in BUILDING_NAMES:
+        if field.name in left_open:
+            pass
+        elif field.name in BUILDING_NAMES:
             yield field.name, absent & given, pl.lit(missing(field.name))
         elif field in COORDINATES:
             yield field.name, absent, pl.lit(missing(field.name))

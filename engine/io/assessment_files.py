@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import LimitError, SettingsError, SinkError, SourceError
-from engine.io import packed, parquet_file
+from engine.io import packed, parquet_file, workbook_in
 
-Kind = Literal["parquet", "csv", "ndjson"]
+Kind = Literal["parquet", "csv", "ndjson", "workbook"]
 
 #: what a name ends in -> what the file is
 _KINDS: dict[str, Kind] = {
@@ -28,6 +28,7 @@ _KINDS: dict[str, Kind] = {
     ".txt": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    **dict.fromkeys(workbook_in.SUFFIXES, "workbook"),
 }
 SUFFIXES = tuple(_KINDS)
 _LINE = re.compile(rb"\S[^\n]*")
@@ -36,19 +37,25 @@ _LINE = re.compile(rb"\S[^\n]*")
 def check_suffix(path: Path) -> None:
     """Refuse a file whose name says that it is something else; SettingsError."""
     if path.suffix.lower() not in ("", *SUFFIXES, *packed.SUFFIXES):
-        raise SettingsError(f"{path}: sites are read from .parquet, .csv, .ndjson (also as .gz, .zst or .zip)")
+        raise SettingsError(
+            f"{path}: sites are read from .xlsx, .csv, .parquet, .ndjson, .ods, .xls (also packed as .gz, .zst or .zip)"
+        )
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file that is not packed is: Parquet by its first bytes, else by its name, else by its first sign."""
+    """What a file that is not packed is: Parquet or a workbook by its first bytes, else by its name, else by its first
+    sign."""
     if path.is_dir():
         return "parquet"
     with path.open("rb") as file:
         head = file.read(4096)
     if head[:4] == b"PAR1":
         return "parquet"
+    if workbook_in.kind_of(path) is not None:
+        return "workbook"
     by_sign: Kind = "ndjson" if head.lstrip()[:1] == b"{" else "csv"
-    return _KINDS.get(path.suffix.lower(), by_sign)
+    by_name = _KINDS.get(path.suffix.lower(), by_sign)
+    return by_sign if by_name == "workbook" else by_name  # a text that somebody has named .xls
 
 
 def require_size(path: Path, limits: packed.Limits) -> int:
@@ -78,40 +85,39 @@ def count_lines(path: Path, most: int) -> int:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(offset, line) of lines that hold anything; a file of blank lines costs no Python a line."""
+    """(number from 1, line) of lines that hold anything; a file of blank lines costs no Python a line."""
     with path.open("rb") as file:
         if file.seek(0, 2):
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                for found in _LINE.finditer(content):
-                    yield found.start(), found[0]
+                number, end = 1, 3 if content[:3] == b"\xef\xbb\xbf" else 0
+                for found in _LINE.finditer(content, end):
+                    number, end = number + content[end : found.start()].count(b"\n"), found.end()
+                    yield number, found[0]
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of an NDJSON file, one a line; blank lines are none.
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """(objects, numbers of their lines from 1) of an NDJSON file, one object a line; blank lines are none.
 
     raises : SettingsError for a file that does not exist or holds something else
     """
     records: list[dict[str, Any]] = []
-    at = 0
+    numbers: list[int] = []
+    at = 1
     try:
-        for start, line in _lines(path):
-            at = start
+        for number, line in _lines(path):
+            at = number
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError("it is no JSON object")
             if b"\\u" in line:  # half a surrogate pair is no text: it cannot be encoded
                 json.dumps(record, ensure_ascii=False).encode()
             records.append(record)
+            numbers.append(number)
     except (ValueError, RecursionError) as err:
-        raise SettingsError(f"{path}: line {_number(path, at)} is no JSON: {err}") from err
+        raise SettingsError(f"{path}: line {at} is no JSON: {err}") from err
     except OSError as err:
         raise SourceError(f"{path} cannot be read: {err.strerror}") from err
-    return records
-
-
-def _number(path: Path, start: int) -> int:
-    with path.open("rb") as file:
-        return 1 + file.read(start).count(b"\n")
+    return records, numbers
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -145,8 +151,13 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     return frame.with_columns(columns.values()).select(names)
 
 
+#: what a portfolio writes beside its frames; what a run does not write goes away, as it would be of another
+EXTRA = ("portfolio.json", "portfolio.xlsx", "sites.csv", "losses.csv")
+
+
 class FrameFiles:
-    """Frames written part by part, one Parquet file each; they get their names when all is written.
+    """Frames written part by part, one Parquet file each, and what is made of them; the files get their names when all
+    is written.
 
     folder : made when absent. Used as a context: an exception leaves the files of an earlier run as they were
     """
@@ -154,6 +165,7 @@ class FrameFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, pq.ParquetWriter] = {}
+        self._extra: list[str] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as err:
@@ -169,22 +181,51 @@ class FrameFiles:
         except (OSError, pa.ArrowException) as err:
             raise SinkError(f"{self._folder / name}.parquet cannot be written: {err}") from err
 
-    def finish(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
-        """Write portfolio.json and put all files in their places, those of an earlier run with them.
+    def close(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+        """Write portfolio.json and end the frames, so that they can be read.
 
         stated : goes into the metadata of every Parquet file; what is no text as JSON, what is None not at all
         """
         texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in stated.items() if each}
+        text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
         try:
             for writer in self._writers.values():
                 writer.add_key_value_metadata(texts)
                 writer.close()
-            text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
-            self._part("portfolio.json").write_text(text + "\n", "utf-8")
-            for name in [*(f"{name}.parquet" for name in self._writers), "portfolio.json"]:
-                self._part(name).replace(self._folder / name)
+            self.beside("portfolio.json").write_text(text + "\n", "utf-8")
         except OSError as err:
             raise SinkError(f"{self._folder} cannot be written: {err}") from err
+
+    def beside(self, name: str) -> Path:
+        """Where one of `EXTRA` is to be written."""
+        self._extra.append(name)
+        return self._part(name)
+
+    def rows(self, name: str, first: int, last: int) -> pl.DataFrame:
+        """The rows of a frame that has been closed, of the sites `first` to `last`."""
+        return (
+            pl.scan_parquet(self._part(f"{name}.parquet"), glob=False)
+            .filter(pl.col("row").is_between(first, last))
+            .collect()
+        )
+
+    def publish(self) -> None:
+        """Put all files in their places, those of an earlier run away."""
+        try:
+            for name in [*(f"{name}.parquet" for name in self._writers), *self._extra]:
+                self._part(name).replace(self._folder / name)
+            for name in set(EXTRA) - set(self._extra):
+                (self._folder / name).unlink(missing_ok=True)
+        except OSError as err:
+            raise SinkError(f"{self._folder} cannot be written: {err}") from err
+
+    @property
+    def written(self) -> list[str]:
+        """Names of the files, those for people first."""
+        return [
+            *(name for name in reversed(EXTRA) if name in self._extra),
+            *(f"{name}.parquet" for name in self._writers),
+        ]
 
     def _part(self, name: str) -> Path:
         return self._folder / f".{name}.part"
@@ -196,4 +237,5 @@ class FrameFiles:
         for name, writer in self._writers.items():
             writer.close()
             self._part(f"{name}.parquet").unlink(missing_ok=True)
-        self._part("portfolio.json").unlink(missing_ok=True)
+        for name in self._extra:
+            self._part(name).unlink(missing_ok=True)

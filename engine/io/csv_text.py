@@ -7,7 +7,7 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,8 @@ _IN_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars
 _CHUNK = 1 << 20
 #: a name that no header has
 _ROW = "\0row"
-#: characters within which a header ends, and lines within which it begins
-_AHEAD, _MOST_LEAD = 1 << 18, 1000
+#: characters within which a header ends, lines within which it begins, and lines of titles above it
+_AHEAD, _MOST_LEAD, _MOST_TITLES = 1 << 18, 1000, 30
 _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -82,9 +82,11 @@ def is_lead(line: str) -> bool:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Text]:
+def opened(path: Path, is_header: Callable[[list[str]], bool]) -> Iterator[Text]:
     """A text table; a copy of it, where one is needed, is gone after the block.
 
+    is_header : whether names are those of a header: lines above the first that are count as titles. Where none is, the
+                first line is the header
     raises : SettingsError for a file that does not exist, has no header, or is in an encoding that cannot be told
     """
     try:
@@ -94,6 +96,8 @@ def opened(path: Path) -> Iterator[Text]:
             tempfile.TemporaryDirectory(prefix="sites-") as folder,
         ):
             lead, stated, ahead = _to_header(path, text)
+            titles, ahead = _below_titles(ahead, stated or SEPARATORS, is_header)
+            lead += titles
             old_mac = "\r" in ahead and "\n" not in ahead
             plain = path
             if lead or old_mac or not encoding.startswith("utf-8"):
@@ -128,6 +132,26 @@ def _to_header(path: Path, text: IO[str]) -> tuple[int, str | None, str]:
         if found := _SEP_LINE.fullmatch(line):
             stated = found[1]
     raise SettingsError(f"{path} holds no header: it is empty, or begins with comments or blank lines alone")
+
+
+def _below_titles(ahead: str, separators: str, is_header: Callable[[list[str]], bool]) -> tuple[int, str]:
+    """(lines of titles above the header, text from the header on)"""
+    at = 0
+    for number in range(_MOST_TITLES):
+        if any(is_header(_record(ahead[at:], each)) for each in separators):
+            return number, ahead[at:]
+        at = ahead.find("\n", at) + 1
+        if not at:
+            break
+    return 0, ahead
+
+
+def _record(text: str, separator: str) -> list[str]:
+    """Fields of the first record, which may go over several lines; none where it is not one."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    except (csv.Error, TypeError, ValueError):
+        return []
 
 
 def _header(path: Path, ahead: str, separator: str) -> list[str]:

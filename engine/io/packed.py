@@ -14,6 +14,7 @@ from typing import IO, NamedTuple, Protocol
 import pyarrow as pa
 
 from engine.errors import EngineError, LimitError, SettingsError
+from engine.io import workbook_in
 
 #: what names of packed files end in; what is inside has its own name before it, or its own in a zip
 SUFFIXES = (".gz", ".zst", ".zlib", ".z", ".zip")
@@ -79,7 +80,8 @@ def unpacked(path: Path, folder: Path, suffixes: tuple[str, ...], most: int) -> 
 
 
 def packing_of(path: Path) -> str | None:
-    """`gzip`, `zstd`, `zlib` or `zip` by the first bytes; None for a file that is not packed."""
+    """`gzip`, `zstd`, `zlib` or `zip` by the first bytes; None for a file that is not packed, as a workbook, which is
+    a zip only for the programs that read it."""
     try:
         with path.open("rb") as file:
             head = file.read(1024)
@@ -97,7 +99,7 @@ def packing_of(path: Path) -> str | None:
     if head[:4] == b"\x28\xb5\x2f\xfd":
         return "zstd"
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return "zip"
+        return "zip" if workbook_in.kind_of(path) is None else None
     return "zlib" if _is_zlib(head) else None
 
 
@@ -171,8 +173,6 @@ def _zip(path: Path) -> zipfile.ZipFile:
 def _only(path: Path, archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> zipfile.ZipInfo:
     files = [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")]
     names = [each.filename for each in files]
-    if "[Content_Types].xml" in names:
-        raise SettingsError(f"{path} is a workbook: save its sheet as CSV UTF-8")
     wanted = [each for each in files if each.filename.lower().endswith(suffixes)]
     if len(wanted) != 1:
         held = ", ".join(names[:5]) or "nothing"

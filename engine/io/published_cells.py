@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+from psycopg import sql
 
 from engine.errors import SourceError
 from engine.io import postgres
+from engine.period import FULL, WINDOWS
+from engine.scenario import DEFAULT_SCENARIO
 
 # a look-up a cell, until one partition has it; never a scan. Most cells are in the first table
 _HELD: tuple[LiteralString, ...] = tuple(
@@ -35,6 +39,40 @@ def have_results(connection: psycopg.Connection, cells: NDArray[np.int32]) -> ND
             found = [cell for (cell,) in connection.execute(query, (left.tolist(),)).fetchall()]
             held |= np.isin(cells, np.array(found, np.int32))
     return held
+
+
+def periods(connection: psycopg.Connection, scenarios: Sequence[int]) -> list[str]:
+    """Periods for which anything is published in any of these scenarios: windows of years first, `full` last."""
+    window: LiteralString = (
+        "SELECT w.period FROM unnest(%(windows)s::text[]) WITH ORDINALITY AS w(period, place) WHERE EXISTS (SELECT FROM"
+        " {table} t WHERE t.time_period = w.period AND t.scenario_id = ANY(%(scenarios)s)) ORDER BY w.place"
+    )
+    told = {"windows": list(WINDOWS), "scenarios": list(scenarios)}
+    found: set[str] = set()
+    with postgres.failures("looking for the periods that are published", SourceError):
+        for table in ("modelops_hazard_scores", "modelops_probability_scores"):
+            query = sql.SQL(window).format(table=sql.Identifier(table))
+            found |= {period for (period,) in connection.execute(query, told).fetchall()}
+        whole = connection.execute(
+            "SELECT EXISTS (SELECT FROM hazard_results) OR EXISTS (SELECT FROM probability_results)"
+        ).fetchone()
+    full = [FULL] if whole and whole[0] and int(DEFAULT_SCENARIO) in scenarios else []
+    return [*(period for period in WINDOWS if period in found), *full]
+
+
+def short_records(connection: psycopg.Connection, cells: Sequence[int], risks: Sequence[str]) -> dict[str, int]:
+    """Risk -> the most values that any of these cells has for it where they are too few for an AAL."""
+    if not cells or not risks:
+        return {}
+    tables: LiteralString = " UNION ALL ".join(
+        f"(SELECT risk_type, n_samples FROM {table} WHERE grid_id = ANY(%(cells)s) AND risk_type = ANY(%(risks)s)"
+        " AND aal IS NULL AND method = 'insufficient_data')"
+        for table in ("probability_results", "modelops_probability_scores")
+    )
+    query = f"SELECT risk_type, max(n_samples) FROM ({tables}) AS t WHERE n_samples IS NOT NULL GROUP BY 1"
+    with postgres.failures("reading why there is no AAL", SourceError):
+        found = connection.execute(query.encode(), {"cells": list(cells), "risks": list(risks)}).fetchall()
+    return {str(risk): int(n) for risk, n in found}
 
 
 class PublishedRisk(NamedTuple):

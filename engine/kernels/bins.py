@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.kernels import counts, kde
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
+from engine.period import MIN_SAMPLES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -23,7 +24,6 @@ Ints = NDArray[np.int32]
 METHODS = ("insufficient_data", "count", "kde", "not_exposed")  # the last is set by callers that know the place
 INSUFFICIENT, COUNT, KDE = 0, 1, 2
 
-MIN_SAMPLES = 10
 LARGEST = 1e150  # squares of larger intensities overflow
 SLAB = 1 << 20  # samples converted to float64 at a time: they stay in cache, and a float32 panel is not doubled
 BLOCK = 64  # cells that share one set of work arrays

@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from engine.assess.columns import stated
 from engine.assess.offered import RISKS
 from engine.errors import EngineError, LimitError
 from engine.io import batch_jobs, packed
@@ -31,6 +32,12 @@ router = APIRouter(tags=["portfolios"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {"schema": {"type": "object", "properties": {"file": _BINARY["schema"]}, "required": ["file"]}}
 _CONTENT = {**dict.fromkeys(uploads.MEDIA_TYPES, _BINARY), uploads.FORM: _FORM}
+#: what is read back -> its file, its type; Parquet is a file a frame
+_FILES = {
+    "json": ("portfolio.json", "application/json"),
+    "csv": ("sites.csv", "text/csv; charset=utf-8"),
+    "xlsx": ("portfolio.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
 Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"]
 
 
@@ -40,7 +47,7 @@ Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"
     responses={
         408: {"model": Problem, "description": "The table did not arrive in time"},
         413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
-        415: {"model": Problem, "description": "Neither Parquet nor CSV nor NDJSON, plain or packed"},
+        415: {"model": Problem, "description": "Neither a workbook nor Parquet, CSV or NDJSON, plain or packed"},
     },
     openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
 )
@@ -53,6 +60,10 @@ async def send_portfolio(
     name: Annotated[
         str | None,
         Query(min_length=1, max_length=200, description="of the portfolio: with a row's own id it tells an asset"),
+    ] = None,
+    sheet: Annotated[str | None, Query(max_length=100, description="of a workbook")] = None,
+    columns: Annotated[
+        str | None, Query(max_length=5000, description="which column is which field: `latitude=Y,longitude=X`")
     ] = None,
 ) -> models.AcceptedPortfolio:
     """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting; all
@@ -72,6 +83,13 @@ async def send_portfolio(
         parameters["time_periods"] = time_periods
     if name:
         parameters["name"] = name
+    if sheet:
+        parameters["sheet"] = sheet
+    if columns:
+        try:
+            parameters["columns"] = stated(columns)
+        except EngineError as err:
+            raise InvalidError([fault(["query", "columns"], str(err))]) from None
     uploads.make_private(folder)
     try:
         upload, digest = await uploads.receive(request, folder)
@@ -89,7 +107,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
     limits = Limits(context.config.portfolio_max_bytes, context.config.portfolio_max_rows)
     try:
         plain = packed.unpacked(upload, upload.parent, SUFFIXES, limits.bytes)
-        portfolio_file.require_rows(plain, limits)
+        portfolio_file.require_rows(plain, limits, portfolio_file.asked_of(parameters))
         parameters["sites"] = str(plain)
         rows, valid = assessor.check_portfolio(parameters, limits)
     except EngineError as err:
@@ -115,7 +133,15 @@ def _risks(parameters: Mapping[str, Any]) -> int:
     models.PORTFOLIO_RESULTS,
     response_class=File,
     responses={
-        200: {"content": {"application/vnd.apache.parquet": _BINARY, "application/json": {"schema": {}}}},
+        200: {
+            "content": {
+                "application/vnd.apache.parquet": _BINARY,
+                **{
+                    kind.partition(";")[0]: {"schema": {}} if kind == "application/json" else _BINARY
+                    for _, kind in _FILES.values()
+                },
+            }
+        },
         206: {"description": "The part that `Range` asks for"},
         400: {"model": Problem, "description": "`Range` is not understood"},
         404: {"model": Problem},
@@ -126,22 +152,21 @@ def _risks(parameters: Mapping[str, Any]) -> int:
 def read_portfolio(
     context: Shared,
     request_id: UUID,
-    format: Literal["parquet", "json"] = "parquet",
+    format: Literal["parquet", "json", "csv", "xlsx"] = "parquet",
     frame: Annotated[
-        Frame, Query(description="which table; json holds the totals of the portfolio instead")
+        Frame, Query(description="which table of Parquet; json holds the sums, csv a line a site, xlsx all")
     ] = "totals",
 ) -> File:
-    """A table of a finished portfolio as Parquet, or its summary as JSON."""
+    """A table of a finished portfolio as Parquet, its summary as JSON, its sites as CSV, or all of it as a workbook."""
     job = find(context, request_id)
     if job.job_type != batch_jobs.PORTFOLIO:
         raise HTTPException(404, "Request ID not found")
     if job.status not in ("completed", "failed"):
         raise HTTPException(409, f"The portfolio is {job.status}")
-    name = "portfolio.json" if format == "json" else f"{frame}.parquet"
+    name, kind = _FILES.get(format, (f"{frame}.parquet", "application/vnd.apache.parquet"))
     path = Path(job.input_params["out"]) / name
     if not path.is_file():
         if job.status == "failed":  # where every site failed there are tables, which say why
             raise HTTPException(409, f"The portfolio is failed: {job.error_message}")
         raise HTTPException(404, f"{name} is not kept any more")
-    kind = "application/json" if format == "json" else "application/vnd.apache.parquet"
     return File(path, media_type=kind, filename=name)

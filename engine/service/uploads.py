@@ -27,8 +27,9 @@ MEDIA_TYPES = {
     "application/csv": ".csv",
     "text/tab-separated-values": ".tsv",
     "text/plain": "",
-    "application/vnd.ms-excel": "",  # what Windows calls a CSV
+    "application/vnd.ms-excel": "",  # what Windows calls a CSV; a workbook is known by its first bytes
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.oasis.opendocument.spreadsheet": ".ods",
     "application/x-ndjson": ".ndjson",
     "application/ndjson": ".ndjson",
     "application/jsonl": ".ndjson",
@@ -43,7 +44,8 @@ FORM = "multipart/form-data"
 #: of a body; it is known by its first bytes, whatever is said
 _ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate", "zstd"}
 _KNOWN = (*SUFFIXES, *packed.SUFFIXES)
-_WANTED = "Send Parquet, CSV (text/csv) or NDJSON (application/x-ndjson), plain or packed, or a form with one file"
+_WANTED = "Send a workbook, Parquet, CSV (text/csv) or NDJSON (application/x-ndjson), plain or packed, or a form"
+    " with one file"
 _LONGEST_BOUNDARY = 70  # RFC 2046
 
 
@@ -115,10 +117,6 @@ def _named(sink: _Sink, kind: str, name: str) -> tuple[Path, str]:
     if not suffix:
         ending = PurePosixPath(PureWindowsPath(name).name).suffix.lower()
         suffix = ending if ending in _KNOWN else ""
-        if ending in (".xls", ".xlsx", ".ods") and not suffix:
-            raise HTTPException(415, f"{ending} is not read: save the sheet as CSV. {_WANTED}")
-    elif suffix not in _KNOWN:
-        raise HTTPException(415, f"{suffix} is not read: save the sheet as CSV. {_WANTED}")
     return sink.path.rename(sink.path.with_name(f"sites{suffix}")), sink.digest
 
 

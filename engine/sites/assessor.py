@@ -24,16 +24,18 @@ from engine.assess import assessment, portfolio, records, report
 from engine.assess.assessment import AssessmentResult
 from engine.assess.config import AssessConfig
 from engine.assess.prepare import Prepared, placed, prepare_checked
+from engine.assess.sheets import Context
 from engine.assess.validation import IDENTITY, Checked, check
-from engine.assess.vocabulary import NO_HAZARD
+from engine.assess.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
 from engine.errors import EngineError, SettingsError
 from engine.io import batch_jobs, published_cells, site_inputs
 from engine.io.assessment_files import FrameFiles
 from engine.io.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.packed import Limits
 from engine.io.writers import Writers
+from engine.period import MIN_SAMPLES, window
 from engine.settings import Settings
-from engine.sites import portfolio_file
+from engine.sites import portfolio_file, portfolio_output
 from engine.sites.enrichment import enrich
 from engine.sites.portfolio_file import PortfolioFile
 from engine.sites.stages import Progress, Stage, StoredStages
@@ -51,6 +53,7 @@ class Outcome:
     results : as stored with the job
     result  : the frames; of a portfolio: totals and failures alone, the others are files
     context : `site_uuid`, region and population
+    years   : of each period, on the axis of the run
     """
 
     batch_id: UUID
@@ -59,6 +62,7 @@ class Outcome:
     result: AssessmentResult
     context: pl.DataFrame
     seconds: float
+    years: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,7 +144,8 @@ class Assessor:
         done, failed = _items(result.totals, prepared)
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
-        results = report.site_report(result, stages.notes)
+        notes = self._with_short_records(stages.notes, result.failures, prepared.sites["grid_id"])
+        results = report.site_report(result, notes)
         results |= stages.runs.statement(prepared.sites["grid_id"][0], results["risk_types"])
         results["region"] = context.drop("site_uuid").row(0, named=True)
         return self._end(job, results, result, context, done, failed, started)
@@ -148,7 +153,7 @@ class Assessor:
     def _portfolio(self, job: Job) -> Outcome:
         started = time.perf_counter()
         path, out = Path(job.input_params["sites"]), Path(job.input_params["out"])
-        sites = portfolio_file.read(path, job.input_params, self.limits)
+        sites = portfolio_file.read(path, job.input_params, self.limits, self.today)
         checked = _checked(path, sites)
         notes = _notes(path, sites, checked)
         rows = len(sites.rows)
@@ -182,13 +187,28 @@ class Assessor:
             counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
             stated = stages.runs.statement()
             summary = stated | portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
-            summary |= {"notes": notes, "risk_notes": dict(stages.notes)}
-            for site in (site for pair in summary["results"] for site in pair["worst_sites"]):
-                site["carried"] = sites.told(site["row"])
-            files.finish(summary, stated)
+            risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
+            summary |= {"notes": notes, "risk_notes": risk_notes}
+            years = _years(everything, self.config)
+            for pair in summary["results"]:
+                pair["years"] = years.get(pair["time_period"])
+                for site in pair["worst_sites"]:
+                    site["carried"] = sites.told(site["row"])
+            summary |= {
+                "name_column": sites.name_column(),
+                "rows_numbered": sites.numbered,
+                "columns": [each.told() for each in sites.chosen],
+            }
+            files.close(summary, stated)
+            told = Context(years, summary["scope_note"])
+            workbook = bool(job.input_params.get("workbook", True))
+            portfolio_output.write(files, sites, (everything, faults), summary, told, workbook=workbook)
+            files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
-                raise EngineError(f"no site could be assessed: {_most(faults)}; all reasons are in failures.parquet")
+                raise EngineError(
+                    f"no site could be assessed: {_most(faults)}; all reasons are in sites.csv and failures.parquet"
+                )
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)
@@ -197,11 +217,25 @@ class Assessor:
             "location": str(out),
             "rows": rows,
             "invalid_rows": invalid,
-            "invalid_sites": _listed(checked.failures),
+            "invalid_sites": _listed(sites, checked.failures),
             "columns_not_read": sites.unread,
+            "files": files.written,
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
+
+    def _with_short_records(self, notes: Mapping[str, str], failures: pl.DataFrame, cells: pl.Series) -> dict[str, str]:
+        """What is to be said of risks, and of those without an AAL how many values they have."""
+        lacking = failures.filter(pl.col("reason") == PROBABILITY_NOT_FOUND)["risk_type"].cast(pl.String).unique()
+        held = cells.drop_nulls().unique()
+        told = published_cells.short_records(self.application, held.filter(held > 0).to_list(), lacking.to_list())
+        short = {
+            risk: f"Not computed where the record is short: {n} of the {MIN_SAMPLES} values that it needs"
+            if n < MIN_SAMPLES
+            else f"Not computed where the record is short: more than a fifth of it is missing, {n} values are there"
+            for risk, n in told.items()
+        }
+        return {risk: ". ".join(filter(None, (notes.get(risk), short.get(risk)))) for risk in {**notes, **short}}
 
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
         """(sites with their cells, filled from the warehouse and normalised; their regions and population by
@@ -251,6 +285,7 @@ class Assessor:
             result=result,
             context=context,
             seconds=seconds,
+            years=_years(result.totals, self.config),
         )
 
 
@@ -262,18 +297,31 @@ def site_faults(request: Mapping[str, Any]) -> pl.DataFrame:
     return check(records.from_requests([request])).failures.select("field", "reason")
 
 
-def check_portfolio(parameters: Mapping[str, Any], limits: Limits) -> tuple[int, int]:
+def check_portfolio(parameters: Mapping[str, Any], limits: Limits, *, write_faults: bool = False) -> tuple[int, int]:
     """Rows of a portfolio and how many of them are valid, before a job is made of it.
 
-    raises : SettingsError for a file that is none, or without a valid row
+    write_faults : of a file without a valid row, write what is wrong with each to the folder of the results
+    raises       : SettingsError for a file that is none, or without a valid row
     """
     path = Path(parameters["sites"])
     sites = portfolio_file.read(path, parameters, limits)
-    return len(sites.rows), _checked(path, sites).valid.height
+    try:
+        return len(sites.rows), _checked(path, sites).valid.height
+    except SettingsError as err:
+        if not write_faults or not len(sites.rows):
+            raise
+        with FrameFiles(Path(parameters["out"])) as files:
+            portfolio_output.write_faults(files, sites, _check(sites).failures)
+            files.publish()
+        raise SettingsError(f"{err}; all faults are in {Path(parameters['out']) / 'portfolio.xlsx'}") from None
+
+
+def _check(sites: PortfolioFile) -> Checked:
+    return check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
 
 
 def _checked(path: Path, sites: PortfolioFile) -> Checked:
-    checked = check(sites.sites, portfolio=sites.name, rows=sites.rows)
+    checked = _check(sites)
     if checked.valid.is_empty():
         told = checked.failures.select("row", "reason").rows()
         first = "first: row {}: {}".format(*told[0]) if told else "no rows"
@@ -291,6 +339,12 @@ def _notes(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
     for note in notes:
         log.warning("%s: %s", path.name, note)
     return notes
+
+
+def _years(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
+    """Period -> its years on the axis of the run, as `2041-2060`."""
+    periods = totals["time_period"].cast(pl.String).unique().drop_nulls().to_list()
+    return {name: str(window(name, config.grid.axis)) for name in periods}
 
 
 def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:
@@ -312,6 +366,13 @@ def _most(faults: pl.DataFrame) -> str:
     return f"{reason} ({rows:,} rows)"
 
 
-def _listed(failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
-    """Invalid rows with their messages; the whole list is in the failures file."""
-    return failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()
+def _listed(sites: PortfolioFile, failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
+    """Invalid rows with their messages, the column of the file and what stands there; the whole list is in the failures
+    file."""
+    listed = failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()
+    values = sites.stated([each["row"] for each in listed], [each["field"] for each in listed])
+    headings = sites.headings()
+    return [
+        each | {"column": headings.get(each["field"]), "value": value and value[:200].replace("\0", "")}
+        for each, value in zip(listed, values, strict=True)
+    ]

@@ -9,11 +9,15 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from engine import settings
+from engine.assess import columns
+from engine.assess.vocabulary import DEFAULT_PERIOD
 from engine.errors import SettingsError
-from engine.io import batch_jobs, postgres, site_results
+from engine.io import batch_jobs, postgres, published_cells, site_results
 from engine.io.packed import Limits
-from engine.scenario import Scenario
+from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.sites.assessor import Assessor, check_portfolio, site_faults
 from jobs import _addresses, _console, _home, _site_tables
 
@@ -26,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
         site_results.require_results(application)
+        request |= _what_there_is(application, request)
         assessor = Assessor.open(warehouse, application, settings.load())
         for lost in batch_jobs.fail_lost(application):
             log.warning("job %s has lost its worker: marked failed", lost)
@@ -53,17 +58,10 @@ def _request(args: argparse.Namespace) -> dict[str, Any]:
     }
     asked = {name: value for name, value in asked.items() if value is not None}
     if args.sites is not None:
-        if args.out is None:
-            raise SettingsError("--sites needs --out, the folder of the results")
-        if (args.lat, args.lon, args.building, args.asset) != (None, None, None, None):
-            raise SettingsError("--sites is a portfolio: leave --lat, --lon, --building and --asset out")
-        request = {"sites": str(args.sites.absolute()), "out": str(args.out.absolute()), **asked}
-        request |= {"name": args.name} if args.name else {}
-        config = settings.load()
-        check_portfolio(request, Limits(config.portfolio_max_bytes, config.portfolio_max_rows))
-        return request
-    if args.name is not None:
-        raise SettingsError("--name is a portfolio's: give --sites, too")
+        return _portfolio(args, asked)
+    for option in ("out", "name", "sheet", "columns", "no_workbook"):
+        if getattr(args, option):
+            raise SettingsError(f"--{option.replace('_', '-')} is a portfolio's: give --sites, too")
     if args.lat is None or args.lon is None:
         raise SettingsError("give --lat and --lon of a site, or --sites FILE and --out DIR")
     request = {"latitude": args.lat, "longitude": args.lon, **asked}
@@ -71,8 +69,43 @@ def _request(args: argparse.Namespace) -> dict[str, Any]:
         if path is not None:
             request[name] = _read_json(path)
     if faults := site_faults(request)["reason"].to_list():
-        raise SettingsError("; ".join(faults))
+        raise SettingsError("; ".join([*faults, *_on_coordinates(args)]))
     return request
+
+
+def _on_coordinates(args: argparse.Namespace) -> list[str]:
+    if abs(args.lat) > 90 >= abs(args.lon) and abs(args.lat) <= 180:
+        return [f"--lat is {args.lat:g} and --lon {args.lon:g}: are the two swapped?"]
+    if abs(args.lat) > 90 or abs(args.lon) > 180:
+        return [f"--lat is {args.lat:g}, of -90 to 90, and --lon {args.lon:g}, of -180 to 180"]
+    return []
+
+
+def _portfolio(args: argparse.Namespace, asked: dict[str, Any]) -> dict[str, Any]:
+    if args.out is None:
+        raise SettingsError("--sites needs --out, the folder of the results")
+    if (args.lat, args.lon, args.building, args.asset) != (None, None, None, None):
+        raise SettingsError("--sites is a portfolio: leave --lat, --lon, --building and --asset out")
+    request = {"sites": str(args.sites.absolute()), "out": str(args.out.absolute()), **asked}
+    request |= {"name": args.name} if args.name else {}
+    request |= {"sheet": args.sheet} if args.sheet else {}
+    request |= {"columns": columns.stated(args.columns)} if args.columns else {}
+    request |= {"workbook": False} if args.no_workbook else {}
+    config = settings.load()
+    check_portfolio(request, Limits(config.portfolio_max_bytes, config.portfolio_max_rows), write_faults=True)
+    return request
+
+
+def _what_there_is(application: psycopg.Connection, request: dict[str, Any]) -> dict[str, Any]:
+    """Periods of a request that names none: the default one, or where nothing is published for it, what is."""
+    if request.get("time_periods"):
+        return {}
+    scenarios = request.get("scenario_ids") or [int(DEFAULT_SCENARIO)]
+    there = published_cells.periods(application, scenarios)
+    if not there or DEFAULT_PERIOD in there:
+        return {}
+    log.warning("nothing is published for %s: assessed for %s, which is", DEFAULT_PERIOD, ", ".join(there))
+    return {"time_periods": there}
 
 
 def _list(text: str | None) -> list[str] | None:
@@ -84,7 +117,7 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as err:
         raise SettingsError(f"{path} cannot be read: {err.strerror}") from None
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise SettingsError(f"{path} is no JSON: {err}") from None
 
 

@@ -5,11 +5,14 @@ import decimal
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
+import zipfile
 from pathlib import Path
 
+import fastexcel
 import numpy as np
 import polars as pl
 import psycopg
@@ -20,6 +23,7 @@ from polars.testing import assert_frame_equal
 
 from engine.assess.offered import RISKS
 from engine.settings import Settings
+from engine.sites import portfolio_output
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.assess.places import ASSET, BUILDING
@@ -88,7 +92,7 @@ def portfolio(n=200, seed=0):
     for number, row in enumerate(range(7, n, 20)):
         field, value, reason = faults[number % len(faults)]
         table[field][row] = value
-        expected.append((row, field, reason))
+        expected.append((row + 2, field, reason))  # as a spreadsheet shows it
     return good, pl.DataFrame(table), expected
 
 
@@ -116,7 +120,7 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
         worst = totals.sort("total_expected_loss", descending=True).head(10)
         assert [site["row"] for site in pair["worst_sites"]] == worst["row"].to_list()
     said = capsys.readouterr().out
-    assert "row 7: building_age: Building age must be between 0 and 100" in said
+    assert "row 9: building_age: Building age must be between 0 and 100" in said
     assert "200 rows, 10 invalid" in said
 
     assert rows(results, "SELECT count(*) FROM aal_scaled_results WHERE status = 'ok'") == [(18 * n,)]
@@ -129,9 +133,9 @@ def test_a_csv_with_bad_rows_is_assessed_but_for_them_and_they_are_listed(both, 
     assert not list((tmp_path / "out").glob(".*"))
 
     # the same rows as typed Parquet, now from the caches
-    good.with_row_index().filter(~pl.col("index").is_in([row for row, _, _ in expected])).drop("index").write_parquet(
-        tmp_path / "sites.parquet"
-    )
+    good.with_row_index().filter(~pl.col("index").is_in([row - 2 for row, _, _ in expected])).drop(
+        "index"
+    ).write_parquet(tmp_path / "sites.parquet")
     assert assess.main(["--sites", "sites.parquet", "--out", "again", "--scenarios", "2,4"]) == 0
     for name in ("exposure", "aal", "risk", "totals"):  # (their numbers in the file are others)
         again = pl.read_parquet(tmp_path / "again" / f"{name}.parquet").drop("row")
@@ -159,7 +163,7 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert assess.main(["--sites", "loans.csv", "--out", "out", "--risks", "river_flood,typhoon,drought"]) == 3
     said = capsys.readouterr().out
     read = {name: pl.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in FRAMES}
-    names = {0: "본사", 1: "둘째", 2: "지점", 3: "지점 2", 4: "port", 5: "far", 6: "no value"}
+    names = {2: "본사", 3: "둘째", 4: "지점", 5: "지점 2", 6: "port", 7: "far", 8: "no value"}
     for name, frame in read.items():
         assert frame.columns[:3] == ["row", "site_id", "site_uuid"], name
         assert set(frame.select("row", "name").rows()) <= names.items(), name
@@ -229,9 +233,9 @@ def test_what_databases_and_spreadsheets_make_of_types_is_read_or_said(both, tmp
     assert assess.main(["--sites", "sites.parquet", "--out", "out"]) == 3
     assert "column in_flood_zone holds Int8, which is no true or false" in capsys.readouterr().out
     failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
-    assert failures.select("row", "field", "reason").rows() == [(0, "in_flood_zone", "Invalid type for in_flood_zone")]
+    assert failures.select("row", "field", "reason").rows() == [(1, "in_flood_zone", "Invalid type for in_flood_zone")]
     totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
-    assert totals.select("row", "site_id", "site_uuid").row(0) == (1, str(ids[1]), str(ids[1]))
+    assert totals.select("row", "site_id", "site_uuid").row(0) == (2, str(ids[1]), str(ids[1]))
     assert (totals["booked"][0], totals["opened"][0]) == ("1.50", datetime.date(2020, 1, 1))
     assert set(pl.read_parquet(tmp_path / "out" / "aal.parquet")["risk_type"]) == {"typhoon"}
 
@@ -264,7 +268,7 @@ def test_a_site_is_a_row_of_a_portfolio(both, tmp_path, capsys):
     assert assess.main(["--sites", "one.parquet", "--out", "out"]) == 0
     risk = pl.read_parquet(tmp_path / "out" / "risk.parquet")
     (tmp_path / "one.ndjson").write_text(json.dumps(flat | {"note": "carried"}) + "\n", "utf-8")
-    assert assess.main(["--sites", "one.ndjson", "--out", "lines"]) == 0
+    assert assess.main(["--sites", "one.ndjson", "--out", "lines"]) == 0  # its line 1 is row 1, too
     assert pl.read_parquet(tmp_path / "lines" / "risk.parquet").equals(risk.with_columns(note=pl.lit("carried")))
     breakdown = said["integrated_risk"]["risk_breakdown"]
     assert [round(score, 6) for score in risk["risk_score"]] == [breakdown[name]["risk_score"] for name in RISKS]
@@ -340,7 +344,7 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
     (tmp_path / "loans.csv.gz").write_bytes(gzip.compress(content.encode("cp949")))
     assert assess.main(["--sites", "loans.csv.gz", "--out", "out", "--risks", "drought"]) == 0
     totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
-    assert totals.select("row", "latitude", "longitude", "이름").rows() == [(0, 35.12, 127.13, "본사")]
+    assert totals.select("row", "latitude", "longitude", "이름").rows() == [(3, 35.12, 127.13, "본사")]
     summary = json.loads((tmp_path / "out" / "portfolio.json").read_text("utf-8"))
     assert summary["name"] == "loans"
     assert summary["notes"][:3] == [
@@ -352,17 +356,99 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
     assert sum(summary["notes"][0] in message for message in caplog.messages) == 1
 
 
+def test_where_only_the_whole_record_is_published_it_is_taken_and_said(both, tmp_path, caplog, capsys):
+    _, results = both
+    with psycopg.connect(results) as connection:
+        for table in ("modelops_hazard_scores", "modelops_probability_scores"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute(
+            "UPDATE probability_results SET aal = NULL, bin_data = NULL, method = 'insufficient_data', n_samples = 9"
+            " WHERE risk_type = 'typhoon'"
+        )
+    (tmp_path / "sites.csv").write_text(f"lat,lon,자산가액\n{LATITUDE},{LONGITUDE},5억\n", "utf-8")
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 3
+    assert "nothing is published for mid_term: assessed for full, which is" in caplog.messages
+    said = capsys.readouterr().out
+    assert re.search(r"ssp2_4.5, full \d{4}-\d{4}: expected loss a year", said)
+    assert "AAL of typhoon: not computed where the record is short: 9 of the 10 values that it needs" in said
+    assert "typhoon: not computed: the cell has no loss for this risk, scenario and period" in said
+    assert assess.main([*PLACE, "--risks", "drought"]) == 0
+    assert re.search(r"ssp2_4.5, full \d{4}-\d{4}", capsys.readouterr().out)
+    assert (
+        assess.main([*PLACE, "--risks", "drought", "--period", "mid_term"]) == 1
+    )  # what is asked for is not exchanged
+
+
+def test_a_portfolio_leaves_a_workbook_and_a_line_a_row_with_the_columns_of_its_owner(both, tmp_path, monkeypatch):
+    table = "id,건물명,lat,lon,자산가액(억원),메모\n007,=1+1,35.12,127.13,5,-x\n008,둘,35.05,127.05,오억,+1\n"
+    table += "009,셋,38,127.1,1,\n"
+    (tmp_path / "sites.csv").write_text(table, "utf-8")
+    assert assess.main(["--sites", "sites.csv", "--out", "out", "--scenarios", "2,4"]) == 3
+    out = tmp_path / "out"
+    assert (out / "sites.csv").read_bytes()[:3] == b"\xef\xbb\xbf"
+    lines = pl.read_csv(out / "sites.csv", infer_schema=False)
+    assert lines.columns[:7] == ["row", *table.splitlines()[0].split(",")]
+    assert lines["건물명"].to_list() == ["'=1+1", "둘", "셋"]
+    assert lines["메모"].to_list() == ["'-x", "'+1", None]
+    assert lines["status"].to_list() == ["ok", "ok", "outside_grid"]
+    pair = "SSP5-8.5 mid_term 2041-2060"
+    assert all((lines[f"expected loss KRW a year, {pair}"] != "").to_list()[:2])
+    assert lines[f"loss note, {pair}"][0].startswith("index loss, not calibrated on losses; river flood")
+
+    with zipfile.ZipFile(out / "portfolio.xlsx") as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist() if name.startswith("xl/worksheets/")}
+    assert not any("<f>" in text for text in parts.values())  # no text became a formula
+    assert sum('state="frozen"' in text for text in parts.values()) == 4
+    sheet = fastexcel.read_excel(out / "portfolio.xlsx")
+    losses = sheet.load_sheet("losses", dtypes="string").to_polars()
+    assert losses.height == 2 * 9 * 2
+    assert losses["건물명"][0] == "=1+1"
+    assert set(losses["loss note"]) == {"index loss, not calibrated on losses"}
+    aal = pl.read_parquet(out / "aal.parquet")
+    assert sum(map(int, losses["expected loss KRW a year"])) == aal["expected_loss"].sum()
+    mapped = json.loads((out / "portfolio.json").read_text("utf-8"))["columns"]
+    assert {each["column"]: (each["field"], each["factor"]) for each in mapped}["자산가액(억원)"] == (
+        "total_asset_value",
+        1e8,
+    )
+
+    # a workbook that would take longer than the assessment; what an earlier run left goes away
+    monkeypatch.setattr(portfolio_output, "MOST_LOSSES", 10)
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 3
+    assert pl.read_csv(out / "losses.csv").height == 2 * 9
+    assert "losses" not in fastexcel.read_excel(out / "portfolio.xlsx").sheet_names
+    assert assess.main(["--sites", "sites.csv", "--out", "out", "--no-workbook"]) == 3
+    assert sorted(path.name for path in out.iterdir() if path.suffix != ".parquet") == ["portfolio.json", "sites.csv"]
+
+
+def test_a_file_without_a_valid_row_leaves_its_faults(tmp_path, caplog):
+    (tmp_path / "sites.csv").write_text("lat,lon,자산가액\n37,127,$5\n95,127,5\n", "utf-8")
+    assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 2
+    assert "portfolio.xlsx" in caplog.messages[-1]
+    faults = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("faults", dtypes="string").to_polars()
+    assert faults.select("row", "column", "value found", "what is wrong").rows() == [
+        ("2", "자산가액", "$5", "Invalid type for total_asset_value"),
+        ("3", "lat", "95", "Invalid latitude"),
+    ]
+    assert pl.read_csv(tmp_path / "out" / "sites.csv")["status"].to_list() == ["invalid", "invalid"]
+
+
 REFUSED = [
     ([], 2, "give --lat and --lon of a site, or --sites FILE and --out DIR"),
-    (["--lat", "95", "--lon", "200"], 2, "Invalid latitude; Invalid longitude"),
-    ([*PLACE, "--risks", "rain"], 2, "Unknown risk type: rain"),
+    (["--lat", "95", "--lon", "200"], 2, "Invalid latitude; Invalid longitude; --lat is 95, of -90 to 90"),
+    (["--lat", "127", "--lon", "37"], 2, "Invalid latitude; --lat is 127 and --lon 37: are the two swapped?"),
+    ([*PLACE, "--risks", "rain"], 2, "unknown risk 'rain'; known: extreme_heat, extreme_cold"),
+    ([*PLACE, "--risks", "wildfires"], 2, "did you mean wildfire?"),
     ([*PLACE, "--scenarios", "7"], 2, "unknown scenario '7'"),
-    ([*PLACE, "--period", "soon"], 2, "Unknown time period: soon"),
+    ([*PLACE, "--period", "soon"], 2, "unknown period 'soon'; known: full, short_term"),
     ([*PLACE, "--building", "none.json"], 2, "none.json cannot be read"),
     (["--sites", "none.csv", "--out", "o"], 2, "none.csv does not exist"),
-    (["--sites", "sites.xlsx", "--out", "o"], 2, "sites are read from .parquet, .csv, .ndjson"),
+    (["--sites", "sites.pdf", "--out", "o"], 2, "sites are read from .xlsx, .csv, .parquet"),
+    (["--sites", "bad.csv", "--out", "o", "--sheet", "1"], 2, "--sheet 1: "),
+    (["--sites", "bad.csv", "--out", "o", "--columns", "latitute=x"], 2, "did you mean latitude?"),
+    ([*PLACE, "--columns", "latitude=x"], 2, "--columns is a portfolio's: give --sites, too"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
-    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 0: Invalid latitude"),
+    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 2: Invalid latitude"),
     (["--sites", "german.csv", "--out", "o"], 2, "line 2 holds the byte 0xfc; save it as CSV UTF-8"),
     (["--sites", "many.csv.gz", "--out", "o"], 2, "many.csv.gz: a portfolio has at most 50 rows"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
@@ -398,7 +484,7 @@ def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(b
 
 def test_it_starts_without_what_takes_seconds_to_import():
     heavy = "{'numba', 'pandas', 'pint', 'scipy', 'xarray'} & set(sys.modules)"
-    program = [sys.executable, "-c", f"import sys, jobs.assess; print(sorted({heavy}))"]
+    program = [sys.executable, "-c", f"import sys, jobs.courses.assess; print(sorted({heavy}))"]
     assert subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "[]\n"
 
 
