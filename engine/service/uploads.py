@@ -44,8 +44,10 @@ FORM = "multipart/form-data"
 #: of a body; it is known by its first bytes, whatever is said
 _ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate", "zstd"}
 _KNOWN = (*SUFFIXES, *packed.SUFFIXES)
-_WANTED = "Send a workbook, Parquet, CSV (text/csv) or NDJSON (application/x-ndjson), plain or packed, or a form"
-    " with one file"
+_WANTED = (
+    "Send a workbook, Parquet, CSV (text/csv) or NDJSON (application/x-ndjson), plain or packed, or a form with"
+    " one file"
+)
 _LONGEST_BOUNDARY = 70  # RFC 2046
 
 
