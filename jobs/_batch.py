@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from engine.address import is_address, masked, without_password
+from engine.errors import SettingsError
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _console
 
@@ -32,6 +37,9 @@ def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
     made.add_argument(
         "--run-dir", metavar="DIR|URL", help="folder of run directories, or fsspec URL (default ENGINE_HOME/runs)"
     )
+    made.add_argument(
+        "--job", type=UUID, metavar="ID", help="row of batch_jobs that asked for the run and shows its progress"
+    )
     made.add_argument("--resume", type=int, metavar="RUN_ID", help="go on with a run that was stopped")
     made.add_argument(
         "--cluster", metavar="tcp://HOST:PORT|local:N", help="compute on these workers (docs/cluster.md); default here"
@@ -45,6 +53,30 @@ def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
     args = parser(job, description).parse_args(argv)
     _console.start_logging()
     return _console.exit_code(lambda: _course(job, args))
+
+
+#: options that belong to one start of a run, not to the run
+_OF_A_START = ("resume", "job", "dry_run")
+
+
+def command_line(job: JobType, args: argparse.Namespace) -> str:
+    """The command with its options, without passwords and what belongs to this start alone."""
+    words = ["python", "-m", f"jobs.{job}"]
+    for name, value in vars(args).items():
+        if name in _OF_A_START or value is None or value is False:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.append(_without_secrets(name, str(value)))
+    return shlex.join(words)
+
+
+def _without_secrets(name: str, text: str) -> str:
+    is_database = name in ("source", "sink") and is_address(text) and not Path(text).is_dir()
+    try:
+        return without_password(text)[0] if is_database else masked(text)
+    except SettingsError:  # no address by which to connect: whoever opens it refuses it by its option
+        return masked(text)
 
 
 def _course(job: JobType, args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from engine.pipeline import active_cells
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from engine.scenario import Scenario
-from jobs import _addresses, _console, _home, _report
+from jobs import _addresses, _batch, _console, _home, _report
 
 log = logging.getLogger("jobs")
 
@@ -50,6 +50,8 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         cells=args.cells,
         resume=args.resume,
         block_cells=config.block_cells,
+        command=_batch.command_line(job, args),
+        batch_id=args.job,
     )
     out = _console.console()
     with ExitStack() as stack:

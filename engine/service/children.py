@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
+import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from engine.service.schedule import Task
 
@@ -17,6 +22,29 @@ log = logging.getLogger(__name__)
 _LAST_WORDS = 2.0
 #: called with the exit code (negative: a signal) and the last error line, if any
 Ended = Callable[[int, str | None], None]
+_TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\d(?: \S+)? (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)")
+
+
+class Line(NamedTuple):
+    """What a child printed. level: None where it is no line of a log; message: the line without time and level."""
+
+    form: Literal["text", "json"]
+    level: str | None
+    message: str
+
+
+def read_line(text: str) -> Line:
+    """A line of a child: of its log, as text or JSON, or anything else that it prints."""
+    if text.startswith("{"):
+        try:
+            told = json.loads(text)
+        except ValueError:
+            told = {}
+        if isinstance(told.get("level"), str) and isinstance(told.get("message"), str):
+            return Line("json", told["level"], told["message"])
+    if found := _TEXT_LINE.fullmatch(text):
+        return Line("text", found[1], found[2])
+    return Line("text", None, text)
 
 
 @dataclass(slots=True)
@@ -30,10 +58,11 @@ class Children:
     """At most one process a task.
 
     commands : what each task runs
+    form     : of the log of this process
     """
 
-    def __init__(self, commands: Mapping[Task, Sequence[str]]) -> None:
-        self._commands = commands
+    def __init__(self, commands: Mapping[Task, Sequence[str]], form: Literal["text", "json"] = "text") -> None:
+        self._commands, self._form = commands, form
         self._lock = threading.Lock()
         self._running: dict[Task, _Child] = {}
 
@@ -43,10 +72,10 @@ class Children:
         with self._lock:
             return set(self._running)
 
-    def start(self, task: Task, ended: Ended | None = None) -> None:
-        """Start a task that is not going; its lines are logged here, `ended` is called from another thread."""
+    def start(self, task: Task, ended: Ended | None = None, options: Sequence[str] = ()) -> None:
+        """Start a task that is not going; its lines go to our log, `ended` is called from another thread."""
         process = subprocess.Popen(  # noqa: S603 (our own commands)
-            list(self._commands[task]),
+            [*self._commands[task], *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,13 +106,20 @@ class Children:
     def _listen(self, task: Task, child: _Child) -> None:
         assert child.process.stdout is not None  # noqa: S101 (a pipe was asked for)
         with child.process.stdout as lines:
-            for line in lines:
-                text = line.rstrip()
-                is_error = " ERROR " in text
-                if is_error:
-                    child.last_error = text.partition(" ERROR ")[2]
-                if text:
-                    log.log(logging.ERROR if is_error else logging.INFO, "%s: %s", task, text)
+            for printed in lines:
+                text = printed.rstrip()
+                if not text:
+                    continue
+                line = read_line(text)
+                if line.level in ("ERROR", "CRITICAL"):
+                    child.last_error = line.message
+                if self._form == "text" or line.form == "json":
+                    # it has its time and level already; where nobody can read any more, the child must not block
+                    with contextlib.suppress(OSError, ValueError):
+                        sys.stderr.write(f"{text}\n")
+                else:  # every line of our log is an object
+                    level = logging.getLevelNamesMapping()[line.level or "INFO"]
+                    log.log(level, "%s", line.message, extra={"task": task})
 
     def drain(self, seconds: float) -> None:
         """Wait for all to end; after so many seconds they are interrupted, after as many again killed."""

@@ -12,7 +12,7 @@ from apscheduler.triggers.cron import CronTrigger
 from engine.io.sink import JobType
 from engine.settings import Settings
 
-Task = Literal[JobType, "clean"]
+Task = Literal[JobType, "clean", "check"]
 YEARLY: tuple[JobType, ...] = ("probability", "hazard")
 
 
@@ -29,7 +29,8 @@ def triggers(config: Settings) -> dict[Task, CronTrigger]:
         )
         for kind in (YEARLY if config.scheduled_runs else ())
     }
-    found["clean"] = CronTrigger(hour=config.cache_clean_hour, minute=config.cache_clean_minute, timezone=zone)
+    daily = CronTrigger(hour=config.cache_clean_hour, minute=config.cache_clean_minute, timezone=zone)
+    found |= {"clean": daily, "check": daily}
     return found
 
 
