@@ -5,11 +5,11 @@
 Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day, and any of `probability`, `hazard`,
 `yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each runs in a process of its
 own, one of a kind at a time. Times, channel and databases are settings: python -m jobs.config.
-At start and once a day it makes a dry run of the scheduled batches (edition, climate data, rights, disk) and says what they
-would meet; `--check` does only that.
+At start and once a day it makes a dry run of the scheduled batches (edition, climate data, rights, disk) and says what
+they would meet; `--check` does only that.
 
-Exit codes: 0 stopped, or --check found nothing; 1 --check: a run would fail; 2 bad settings, or a connection pooler through
-which nothing is heard; 3 --check: a run would be partial.
+Exit codes: 0 stopped, or --check found nothing; 1 --check: a run would fail; 2 bad settings, or a connection pooler
+through which nothing is heard; 3 --check: a run would be partial.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contextlib import ExitStack, closing
 from engine import settings
 from engine.errors import EngineError, SourceError
 from engine.io import postgres
-from engine.service import checks, logs
+from engine.service import logs
 from engine.service.listener import Addresses, Listener, require_session
 from engine.service.schedule import Task
 from jobs import _addresses, _console
@@ -64,6 +64,8 @@ def _listen() -> int:
 
 
 def _check() -> int:
+    from engine.service import checks  # the listener itself does without the engine
+
     config = settings.load()
     logs.start(config.log_format)
     with ExitStack() as stack:

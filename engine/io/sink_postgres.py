@@ -61,6 +61,7 @@ class PostgresSink:
         self._run_id: int | None = None
         self._writer: ProgressWriter | None = None
         self._may_pass = self._is_triggered = False
+        self._total = 0
         try:
             pooler.require_session(self._connection, "the locks of a run", "APP_* (or --sink)")
         except EngineError:
@@ -173,7 +174,7 @@ class PostgresSink:
 
     def _open_rows(self, record: RunRecord, run_id: int) -> tuple[UUID | None, int]:
         batch_id = batch_runs.open_row(self._connection, record, run_id)
-        self._is_triggered = record.batch_id is not None
+        self._is_triggered, self._total = record.batch_id is not None, record.total_grids
         return batch_id, self._insert_log(record.job_type, run_id, "running", record.total_grids, batch_id=batch_id)
 
     def _start(self, run_id: int, batch_id: UUID | None, number: int) -> None:
@@ -199,10 +200,9 @@ class PostgresSink:
     ) -> dict[str, int]:
         """See `Sink.publish`."""
         run.require_complete()
-        cells = sum(int(note["cells"]) for note in run.notes.values() if "cells" in note)
 
         def loaded(done: int, total: int) -> None:
-            self.tell(progress.loading((done, total), cells))
+            self.tell(progress.loading((done, total), self._total))
 
         with postgres.failures(f"publishing run {run.run_id}", SinkError):
             if not replaces:

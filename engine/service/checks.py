@@ -106,9 +106,8 @@ def _of_disk(runs: Path, cells: int | None) -> list[Fault]:
         return [Fault(True, f"run directories cannot be made: {here} is no folder that may be written to")]
     free, needed = shutil.disk_usage(here).free, (cells or 0) * BYTES_A_CELL
     if free < needed:
-        return [
-            Fault(True, f"{here} has {free / 1e9:.2f} GB free, a run of {cells:,} cells needs {needed / 1e9:.2f} GB")
-        ]
+        sizes = f"{free / 1e9:.2f} GB free, a run of {cells:,} cells needs {needed / 1e9:.2f} GB"
+        return [Fault(True, f"{here} has {sizes}")]
     return []
 
 

@@ -184,10 +184,21 @@ class Listener:
                 batch_jobs.create(connection, asked.kind, origin)
             else:
                 log.warning("%s", triggers.why_ignored(asked.kind, asked.sender))
-        while (job := batch_jobs.start_next(connection, triggers.KINDS)) is not None:
+        while (job := batch_jobs.start_next(connection, self._takeable(connection))) is not None:
             self._start(connection, job)
         for lost in triggers.keep_alive(connection, self._running_ids()):
             log.error("%s", lost)
+
+    def _takeable(self, connection: psycopg.Connection) -> list[JobType]:
+        """Kinds without those whose run has ended while its process is still on its way out: they wait for it."""
+        ended = triggers.ended(connection, self._running_ids())
+        leaving = {
+            lock
+            for kind in triggers.KINDS
+            if kind in self._children.running and self._jobs[kind].batch_id in ended
+            for lock in LOCKS[kind]
+        }
+        return [kind for kind in triggers.KINDS if not leaving & set(LOCKS[kind])]
 
     def _running_ids(self) -> list[UUID]:
         return [job.batch_id for task, job in list(self._jobs.items()) if task in self._children.running]
@@ -215,6 +226,7 @@ class Listener:
                     seconds = triggers.finish(connection, job, code, error)
                 if seconds is not None:
                     log.warning("%s: attempt %d met a passing fault, next in %d s", job.job_type, job.attempts, seconds)
+                self._asked.put(None)  # what waited for this process is looked at now
                 return
             except EngineError as err:
                 log.error("the end of job %s is not recorded yet: %s", job.batch_id, err)

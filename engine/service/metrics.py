@@ -21,6 +21,12 @@ class Metrics:
         self.jobs = Gauge("batch_jobs", "Jobs in the database", ("job_type", "status"), registry=where)
         self.connections = Gauge("database_pool", "Connections of the pool", ("state",), registry=where)
         self.database_up = Gauge("database_up", "1 when the application database answers", registry=where)
+        self.checks = Gauge(
+            "schedule_check_timestamp_seconds",
+            "Time of the newest dry run of the schedule, by its outcome: completed, partial or failed",
+            ("status",),
+            registry=where,
+        )
         self.worker_starts = Counter("worker_starts", "Starts of the assessment process", registry=where)
 
     def text(self) -> bytes:

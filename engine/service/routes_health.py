@@ -19,6 +19,9 @@ router = APIRouter(tags=["health"])
 #: under /api, so the key applies
 aliases = APIRouter(tags=["health"])
 NAME = "climate-risk-engine"
+_CHECK = (
+    "SELECT status, completed_at, error_message FROM batch_job_logs WHERE job_type = 'check' ORDER BY id DESC LIMIT 1"
+)
 _TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
 _LAYERS = ("coastline", "river", "forest", "flood_zone")
 
@@ -48,12 +51,14 @@ def ready(context: Shared) -> models.Ready | Response:
     with context.database() as connection:
         rows = {table: _rows(connection, table) for table in _TABLES}
         newest = connection.execute("SELECT max(published_at) FROM result_runs").fetchone()
+        check = connection.execute(_CHECK).fetchone()
     holds = rows["probability_results"] > 0 and rows["hazard_results"] > 0
     state = models.Ready(
         status="ready" if holds else "not ready",
         rows=rows,
         calculated_at=newest[0] if newest else None,
         spatial_layers=_layers(context),
+        schedule_faults=check[2] if check else None,
     )
     return state if holds else JSONResponse(state.model_dump(mode="json"), 503)
 
@@ -102,6 +107,10 @@ def metrics(context: Shared) -> Response:
     try:
         with context.database() as connection:
             counts = connection.execute("SELECT job_type, status, count(*) FROM batch_jobs GROUP BY 1, 2").fetchall()
+            check = connection.execute(_CHECK).fetchone()
+        figures.checks.clear()
+        if check is not None:
+            figures.checks.labels(check[0]).set(check[1].timestamp())
         figures.jobs.clear()
         for job_type, status, count in counts:
             figures.jobs.labels(job_type, status).set(count)

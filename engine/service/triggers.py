@@ -189,6 +189,17 @@ def keep_alive(connection: psycopg.Connection, running: list[UUID]) -> list[Lost
     return batch_runs.lose_silent(connection)
 
 
+def ended(connection: psycopg.Connection, ids: list[UUID]) -> set[UUID]:
+    """Those of these jobs that are not running any more."""
+    if not ids:
+        return set()
+    with postgres.failures("reading the state of runs", SinkError):
+        rows = connection.execute(
+            "SELECT batch_id FROM batch_jobs WHERE batch_id = ANY(%s) AND status <> 'running'", (ids,)
+        ).fetchall()
+    return {batch_id for (batch_id,) in rows}
+
+
 def has_started_since(connection: psycopg.Connection, kind: JobType, moment: datetime) -> bool:
     """True when the log names a run of this kind, or one that includes it, from this moment on."""
     covering = [other for other in KINDS if set(LOCKS[kind]) <= set(LOCKS[other])]

@@ -24,13 +24,15 @@ SLOW = ("sh", "-c", "sleep 30")
 #: a run as a batch job makes it: locks, a numbered run, an end
 RUN = """
 import sys
+import uuid
 from engine.io.sink import RunRecord
 from engine.io.sink_postgres import PostgresSink
-url, kind, status = sys.argv[1:]
+url, kind, status, _, job = sys.argv[1:]
 sink = PostgresSink(url)
 with sink.guard(kind):
     sink.begin(RunRecord(job_type=kind, scope="full", edition="e", edition_checksum="0" * 64, edition_checksums={},
-                         source_fingerprint="0" * 64, baseline="1991-2020", total_grids=1), "/nowhere")
+                         source_fingerprint="0" * 64, baseline="1991-2020", total_grids=1,
+                         command="python -m jobs.probability", batch_id=uuid.UUID(job)), "/nowhere")
     sink.finish(status, processed=1, failed=0)
 sys.exit(0 if status == "completed" else 3)
 """
@@ -49,7 +51,7 @@ def _no_environment(monkeypatch, tmp_path):
 
 @contextmanager
 def listening(url, **commands):
-    commands = {"probability": QUICK, "hazard": QUICK, "yearly": QUICK, "clean": QUICK} | commands
+    commands = {"probability": QUICK, "hazard": QUICK, "yearly": QUICK, "clean": QUICK, "check": QUICK} | commands
     listener = Listener(load(), Addresses(application=url, notify=url), commands)
     thread = threading.Thread(target=listener.run)
     thread.start()
@@ -227,6 +229,7 @@ def test_times_are_those_of_the_settings_in_their_zone(monkeypatch):
         "probability": "2027-01-01T02:00:00+09:00",
         "hazard": "2027-01-01T04:00:00+09:00",
         "clean": "2027-01-01T03:00:00+09:00",
+        "check": "2027-01-01T03:00:00+09:00",
     }
     for name, value in {"MONTH": 6, "DAY": 15, "HOUR": 23, "MINUTE": 45}.items():
         monkeypatch.setenv(f"HAZARD_SCHEDULE_{name}", str(value))
@@ -234,7 +237,7 @@ def test_times_are_those_of_the_settings_in_their_zone(monkeypatch):
     other = schedule.triggers(load())["hazard"].get_next_fire_time(None, datetime(2026, 12, 31, tzinfo=UTC))
     assert other.isoformat() == "2027-06-15T23:45:00+00:00"
     monkeypatch.setenv("SCHEDULED_RUNS", "false")  # another scheduler's business; the caches stay ours
-    assert list(schedule.triggers(load())) == ["clean"]
+    assert list(schedule.triggers(load())) == ["clean", "check"]
 
 
 def test_a_firing_before_the_grace_is_not_missed():
@@ -248,7 +251,7 @@ def test_a_firing_before_the_grace_is_not_missed():
 SERVICE = """
 import sys
 from jobs import listen
-listen.COMMANDS = {task: ("sh", "-c", "sleep 1; echo done") for task in ("probability", "hazard", "yearly", "clean")}
+listen.COMMANDS = {task: ("sh", "-c", "sleep 1; echo done") for task in ("probability", "hazard", "yearly", "clean", "check")}
 sys.exit(listen.main([]))
 """
 
