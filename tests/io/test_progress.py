@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from engine.errors import BusyError, SinkError, SourceError
 from engine.io import batch_runs, open_sink, postgres, progress, transient
@@ -56,9 +57,30 @@ def told(capsys, url):
     return printed, json.loads(capsys.readouterr().out)["sink"]["batches"]
 
 
+def stopped_by(err, url, runs, **record):
+    """A run that begins and then fails, or is interrupted."""
+    with closing(open_sink(url)) as sink, sink.guard("yearly"):
+        sink.begin(replace(frames.RECORD, **record), runs)
+        raise err
+
+
+@pytest.fixture
+def dead(results, tmp_path):
+    """A database with the rows that a killed run leaves."""
+    with pytest.raises(SinkError):
+        stopped_by(SinkError(""), results, tmp_path / "runs", command="python -m jobs.yearly --risks 'a b'")
+    with psycopg.connect(results, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE batch_jobs SET status = 'running', progress = 41, completed_items = 30, items_per_second = 12.5,"
+            " current_step = 'Reading and computing: 1 of 2 blocks done', results = NULL, error_message = NULL"
+        )
+        connection.execute("UPDATE batch_job_logs SET status = 'running', completed_at = NULL")
+    return results
+
+
 @pytest.fixture
 def killed(results, tmp_path):
-    """A database with the rows of a run that was killed half way."""
+    """A database of which a run was killed half way."""
     child = subprocess.Popen([sys.executable, "-c", RUN, results, str(tmp_path / "runs")], stdout=subprocess.PIPE)
     with child:
         assert child.stdout.readline() == b"told\n"
@@ -157,9 +179,8 @@ def test_a_role_that_may_not_write_jobs_publishes_all_the_same(results, tmp_path
 
 @pytest.mark.parametrize(("err", "state"), [(KeyboardInterrupt(), "cancelled"), (SinkError("no space"), "failed")])
 def test_a_run_that_is_stopped_says_where_and_how_to_go_on(results, tmp_path, capsys, err, state):
-    with closing(open_sink(results)) as sink, pytest.raises(type(err)), sink.guard("yearly"):
-        sink.begin(replace(frames.RECORD, command="python -m jobs.yearly --edition mine.toml"), tmp_path / "runs")
-        raise err
+    with pytest.raises(type(err)):
+        stopped_by(err, results, tmp_path / "runs", command="python -m jobs.yearly --edition mine.toml")
     [(found, percent, step, *_, error, outcome)] = query(results, JOBS)
     assert (found, percent, outcome["run_id"]) == (state, 0, 1)
     assert step.endswith(f"at: {progress.FIRST_STEP}")
@@ -194,20 +215,20 @@ def test_a_killed_run_is_seen_as_lost_at_once_and_marked_by_the_next(killed, tmp
     assert told(capsys, killed)[1]["unfinished"] == []
 
 
-def test_a_run_killed_after_its_switch_is_published_not_failed(killed):
-    query(killed, 'UPDATE result_runs SET published_at = now(), summary = \'{"status": "partial"}\' RETURNING 1')
-    with postgres.connect(killed) as connection:
+def test_a_run_killed_after_its_switch_is_published_not_failed(dead):
+    query(dead, 'UPDATE result_runs SET published_at = now(), summary = \'{"status": "partial"}\' RETURNING 1')
+    with postgres.connect(dead) as connection:
         [lost] = batch_runs.lose_of_logs(connection, ["yearly"])
     assert "was published" in str(lost)
-    assert [(row[0], row[1], row[6]["status"]) for row in query(killed, JOBS)] == [("completed", 100, "partial")]
-    assert query(killed, "SELECT status FROM batch_job_logs") == [("partial",)]
+    assert [(row[0], row[1], row[6]["status"]) for row in query(dead, JOBS)] == [("completed", 100, "partial")]
+    assert query(dead, "SELECT status FROM batch_job_logs") == [("partial",)]
 
 
-def test_silence_alone_loses_no_run_whose_session_lives(results, tmp_path, killed):
+def test_silence_alone_loses_no_run_whose_session_lives(dead):
     old = "UPDATE batch_jobs SET updated_at = now() - interval '4 minutes' RETURNING 1"
-    with postgres.connect(results) as connection, psycopg.connect(results, autocommit=True) as other:
+    with postgres.connect(dead) as connection, psycopg.connect(dead, autocommit=True) as other:
         assert batch_runs.lose_silent(connection) == []  # it spoke a moment ago
-        query(results, old)
+        query(dead, old)
         for name in LOCKS["yearly"]:
             other.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (postgres.LOCK_SPACE, f"job {name}"))
         assert batch_runs.lose_silent(connection) == []
@@ -215,17 +236,17 @@ def test_silence_alone_loses_no_run_whose_session_lives(results, tmp_path, kille
         assert [each.run_id for each in batch_runs.lose_silent(connection)] == [1]
 
 
-def test_status_is_shown_to_a_reader_and_of_an_older_schema(killed, capsys):
-    grant(killed, "results")
-    reader = as_role(killed, "climate_reader")
+def test_status_is_shown_to_a_reader_and_of_an_older_schema(dead, capsys):
+    grant(dead, "results")
+    reader = as_role(dead, "climate_reader")
     _, batches = told(capsys, reader)
     assert (batches["going"][0]["state"], batches["going"][0]["percent"]) == ("lost", 41)
     # how it was started holds options that are not everybody's
     assert batches["going"][0]["resume"] == "python -m jobs.yearly --resume 1"
-    [(job,)] = query(killed, "SELECT batch_id::text FROM batch_jobs")
+    [(job,)] = query(dead, "SELECT batch_id::text FROM batch_jobs")
     assert status.main([job, "--sink", reader]) == 0
     assert "current_step: Reading and computing" in capsys.readouterr().out
-    with psycopg.connect(killed, autocommit=True) as connection:
+    with psycopg.connect(dead, autocommit=True) as connection:
         for name in ("run_id", "items_per_second", "attempts", "not_before"):
             connection.execute(f"ALTER TABLE batch_jobs DROP COLUMN {name}")
         connection.execute("UPDATE batch_job_logs SET batch_id = NULL")
@@ -239,9 +260,10 @@ def test_the_row_of_a_trigger_is_the_runs_and_a_failure_leaves_it_to_the_listene
         results,
         "INSERT INTO batch_jobs (job_type, status, attempts) VALUES ('yearly', 'running', 1) RETURNING batch_id",
     )
-    with closing(open_sink(results)) as sink, pytest.raises(SinkError), sink.guard("yearly"):
-        sink.begin(replace(frames.RECORD, batch_id=job), tmp_path)
-        raise SinkError("failed while loading") from psycopg.errors.AdminShutdown()
+    fault = SinkError("failed while loading")
+    fault.__cause__ = errors.AdminShutdown()
+    with pytest.raises(SinkError):
+        stopped_by(fault, results, tmp_path, batch_id=job)
     [(state, *_, error, outcome)] = query(results, JOBS)
     assert (state, error, outcome) == ("running", "failed while loading", {"run_id": 1, "transient": True})
     assert query(results, "SELECT batch_id, status FROM batch_job_logs") == [(job, "failed")]
@@ -269,12 +291,12 @@ def test_what_passes_by_itself_is_known_by_its_cause(results):
     assert [transient.is_transient(each.value) for each in passing] == [True] * 3
     assert [transient.is_transient(each.value) for each in lasting] == [False] * 2
     for kind in (
-        psycopg.errors.SerializationFailure,
-        psycopg.errors.DeadlockDetected,
-        psycopg.errors.TooManyConnections,
+        errors.SerializationFailure,
+        errors.DeadlockDetected,
+        errors.TooManyConnections,
     ):
         assert transient.is_transient(kind())
-    for kind in (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled, psycopg.errors.InvalidPassword):
+    for kind in (errors.DiskFull, errors.QueryCanceled, errors.InvalidPassword):
         assert not transient.is_transient(kind())
     assert not transient.is_transient(BusyError("another run is going: connection refused"))
     assert transient.sounds_transient("failed: cannot connect to u@h/d: FATAL:  the database system is starting up")
