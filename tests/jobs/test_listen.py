@@ -15,9 +15,11 @@ import pytest
 
 from engine.service import listener as module
 from engine.service import schedule, triggers
+from engine.service.children import read_line
 from engine.service.listener import Addresses, Listener
 from engine.settings import Settings, load
 from jobs import trigger
+from tests.roles import as_role, grant
 
 QUICK = ("sh", "-c", "echo done")
 SLOW = ("sh", "-c", "sleep 30")
@@ -127,8 +129,8 @@ def test_a_trigger_runs_its_job_and_its_row_tells_how_it_ended(results):
     ],
 )
 def test_a_bare_notification_runs_what_channel_or_payload_say(results, statement, kind):
-    with listening(results):
-        ask(results, statement)
+    with listening(results), psycopg.connect(results, autocommit=True) as sender:
+        sender.execute(statement)
         [(started, error, outcome)] = eventually(lambda: jobs(results, "completed"))
     assert (started, error, outcome["status"]) == (kind, None, "success")
 
@@ -140,6 +142,97 @@ def test_an_unknown_payload_is_a_warning_and_nothing_else(results, caplog):
         trigger_job(results, "hazard")
         eventually(lambda: jobs(results, "completed"))
     assert ask(results, "SELECT count(*) FROM batch_jobs") == [(1,)]
+
+
+def test_a_row_is_the_order_and_a_bare_notification_of_a_stranger_is_none(results, caplog):
+    grant(results, "results")
+    api, batch = as_role(results, "climate_api"), as_role(results, "climate_batch")
+    with listening(batch), psycopg.connect(api, autocommit=True) as stranger:
+        stranger.execute("NOTIFY aiops_trigger, 'yearly'")
+        eventually(lambda: "ignored NOTIFY for yearly of role climate_api, no member of climate_batch" in caplog.text)
+        assert "python -m jobs.trigger yearly" in caplog.text
+        triggers.announce(api, api, "aiops_trigger", "hazard", "admin route")  # its row is an order
+        eventually(lambda: len(jobs(results, "completed")) == 1)
+        with psycopg.connect(batch, autocommit=True) as member:
+            member.execute("NOTIFY probability")
+            eventually(lambda: len(jobs(results, "completed")) == 2)
+    assert [row[0] for row in jobs(results, "completed")] == ["hazard", "probability"]
+
+
+def test_who_is_gone_cannot_be_asked(results, monkeypatch):
+    grant(results, "results")
+    with psycopg.connect(results) as connection:
+        gone = triggers.sender_of(connection, 0)
+        assert gone == (None, False)
+        assert triggers.sender_of(connection, connection.info.backend_pid) == ("postgres", True)
+        assert "whose session is gone" in triggers.why_ignored("yearly", gone)
+        monkeypatch.setattr(triggers, "BATCH_ROLE", "role_of_no_server")  # then everybody is heard
+        assert triggers.sender_of(connection, 0) == (None, True)
+
+
+#: fails as its first words say, until it was tried so often
+TRY = "echo \"$@\" >> tries; if [ $(wc -l < tries) -lt {tries} ]; then echo '2026-01-01 ERROR {error}'; exit 1; fi"
+AWAY = "failed: cannot connect to u@h/d: FATAL:  the database system is starting up"
+
+
+def test_a_fault_that_passes_is_tried_again_and_counted(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(triggers, "BATCH_PAUSES", (0.1, 0.1, 0.1))
+    with listening(results, hazard=("sh", "-c", TRY.format(tries=3, error=AWAY), "sh")):
+        job = trigger_job(results, "hazard")
+        eventually(lambda: jobs(results, "completed"))
+    assert ask(results, "SELECT attempts, current_step, error_message FROM batch_jobs") == [(3, "Finished", None)]
+    assert ask(results, "SELECT batch_id, status FROM batch_job_logs ORDER BY id") == [
+        (job, "failed"),
+        (job, "failed"),
+        (job, "completed"),
+    ]
+    assert (tmp_path / "tries").read_text().splitlines() == [f"--job {job}"] * 3
+
+
+def test_tries_have_an_end_and_a_job_that_waits_says_why(results, monkeypatch):
+    monkeypatch.setattr(triggers, "BATCH_PAUSES", (0.1, 600))
+    with listening(results, hazard=("sh", "-c", TRY.format(tries=9, error=AWAY), "sh")):
+        trigger_job(results, "hazard")
+        eventually(lambda: ask(results, "SELECT 1 FROM batch_jobs WHERE attempts = 2 AND status = 'queued'"))
+        [(step, why)] = ask(results, "SELECT current_step, error_message FROM batch_jobs")
+        assert (step, why) == (f"waiting for attempt 3: {AWAY}", AWAY)
+        ask(results, "UPDATE batch_jobs SET not_before = now()")
+        eventually(lambda: jobs(results, "failed"))
+    assert ask(results, "SELECT attempts FROM batch_jobs") == [(3,)]
+
+
+def test_another_attempt_goes_on_with_the_run_and_starts_anew_when_that_is_refused(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(triggers, "BATCH_PAUSES", (0.1, 0.1))
+    ask(
+        results,
+        "INSERT INTO result_runs (job_type, scope, edition, edition_checksum, source_fingerprint, baseline)"
+        " VALUES ('hazard', 'full', 'e', '', '', '')",
+    )
+    ask(results, "INSERT INTO batch_jobs (job_type, run_id, attempts) VALUES ('hazard', 1, 1)")
+    refusing = 'echo "$@" >> tries; case "$*" in *resume*) exit 2;; esac'
+    with listening(results, hazard=("sh", "-c", refusing, "sh")):
+        eventually(lambda: jobs(results, "completed"))
+    [(job,)] = ask(results, "SELECT batch_id FROM batch_jobs")
+    assert (tmp_path / "tries").read_text().splitlines() == [f"--job {job} --resume 1", f"--job {job}"]
+
+
+def test_lines_of_a_run_pass_through_as_they_are(results, capfd):
+    line = "2026-11-28 10:00:00,123 INFO yearly: 5 of 9 cells"
+    said = [line, "a table", '{"time": "t", "level": "INFO", "message": "m"}']
+    printing = ("sh", "-c", "printf '%s\\n' " + " ".join(f"'{each}'" for each in said))
+    with listening(results, hazard=printing):
+        trigger_job(results, "hazard")
+        eventually(lambda: jobs(results, "completed"))
+    printed = capfd.readouterr().err.splitlines()
+    assert [each for each in printed if each in said] == said
+    assert [each for each in printed if "5 of 9" in each] == [line]
+
+
+def test_a_line_is_read_for_its_level_whatever_its_form():
+    assert read_line("2026-01-01 10:00:00,123 ERROR failed: x") == ("text", "ERROR", "failed: x")
+    assert read_line('{"time": "t", "level": "ERROR", "message": "failed: x"}') == ("json", "ERROR", "failed: x")
+    for plain in ("wind ERROR bars", "{not json", '{"level": 3}', "[1]"):
+        assert read_line(plain) == ("text", None, plain)
 
 
 def test_a_duplicate_is_skipped_and_another_kind_is_not_held_up(results, monkeypatch):
@@ -180,8 +273,9 @@ def test_a_lost_connection_is_taken_up_again(results, monkeypatch):
         [(lost,)] = sessions(results)
         ask(results, "SELECT pg_terminate_backend(%s)", lost)
         eventually(lambda: [pid for (pid,) in sessions(results) if pid != lost])
-        ask(results, "NOTIFY hazard")
-        eventually(lambda: jobs(results, "completed"))
+        with psycopg.connect(results, autocommit=True) as sender:
+            sender.execute("NOTIFY hazard")
+            eventually(lambda: jobs(results, "completed"))
 
 
 def test_a_killed_run_is_failed_and_can_be_asked_for_again(results):
