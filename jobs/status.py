@@ -109,10 +109,12 @@ def _show(out: Console, told: dict[str, Any]) -> None:
     out.print(f"results: {sink['where']}, {decimal(sink['bytes'])}")
     _show_batches(out, sink["batches"], runs)
     log = _table("run", "job", "status", "started (UTC)", "ended", "cells", "done", "failed", "error")
+    lost = {row["run_id"] for row in sink["batches"]["going"] if row["state"] == "lost"}
     for row in sink["runs"][:SHOWN]:
+        state = "lost" if row["status"] == "running" and row["run_id"] in lost else row["status"]
         cells = [row.get(name) for name in ("total_grids", "processed_grids", "failed_grids")]
         log.add_row(
-            *_texts(row["run_id"], row["job_type"], row["status"], _short(row["started_at"])),
+            *_texts(row["run_id"], row["job_type"], state, _short(row["started_at"])),
             *_texts(_short(row.get("completed_at")), *cells, _first(row.get("error_message"), 60)),
         )
     _print(out, log, "no run was ever started")
