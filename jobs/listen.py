@@ -23,7 +23,7 @@ from contextlib import ExitStack, closing
 from engine import settings
 from engine.errors import EngineError, SourceError
 from engine.io import postgres
-from engine.service import logs
+from engine.service import logs, schedule
 from engine.service.listener import Addresses, Listener, require_session
 from engine.service.schedule import Task
 from jobs import _addresses, _console
@@ -64,13 +64,14 @@ def _listen() -> int:
 
 
 def _check() -> int:
-    from engine.service import checks  # the listener itself does without the engine
+    from engine import rehearsal  # the listener itself does without the engine
 
     config = settings.load()
     logs.start(config.log_format)
     with ExitStack() as stack:
         where = _addresses.addresses(config, stack, watched=False)
-        faults = checks.look(config, where.warehouse, where.application)
+        faults = [rehearsal.Fault(*fault) for fault in schedule.faults(config)]
+        faults += rehearsal.look(config, where.warehouse, where.application)
         for fault in faults:
             if fault.fatal:
                 log.error("a scheduled run would fail: %s", fault.text)
@@ -78,13 +79,13 @@ def _check() -> int:
                 log.warning("a scheduled run would not be whole: %s", fault.text)
         try:
             with closing(postgres.connect(where.application)) as connection:
-                checks.record(connection, faults)
+                rehearsal.record(connection, faults)
         except EngineError as err:
             log.error("the outcome of the check is not recorded: %s", err)
     if not faults:
         log.info("checked: a scheduled run has what it needs")
     exit_codes = {"completed": _console.COMPLETE, "partial": _console.PARTIAL, "failed": _console.FAILED}
-    return exit_codes[checks.outcome(faults)]
+    return exit_codes[rehearsal.outcome(faults)]
 
 
 def _require_session(notify: str) -> None:

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,13 +25,11 @@ from engine.risks import load_edition
 from engine.risks.edition import Edition
 from engine.risks.editions import DEFAULT_EDITION
 from engine.risks.registry import parse_risks
-from engine.service import schedule
 from engine.settings import Settings
 
 #: bytes that a run directory takes a cell, measured, with a reserve
 BYTES_A_CELL = 2_900 * 5 // 4
 CHECK = "check"
-_SHORTEST_GRACE = timedelta(minutes=1)
 
 
 class Fault(NamedTuple):
@@ -43,24 +40,10 @@ class Fault(NamedTuple):
 
 
 def look(config: Settings, warehouse: str, application: str) -> list[Fault]:
-    """Every fault that can be seen now, the fatal ones first."""
-    faults = _of_schedule(config)
-    edition, found = _edition(config)
+    """Every fault of edition, databases and disk that can be seen now."""
+    edition, faults = _edition(config)
     cells, more = _of_data(config, warehouse, application, edition)
-    faults += [*found, *more, *_of_disk(config.engine_home / "runs", cells)]
-    return sorted(faults, key=lambda fault: not fault.fatal)
-
-
-def _of_schedule(config: Settings) -> list[Fault]:
-    if not config.scheduled_runs:
-        return []
-    faults = []
-    for task, trigger in schedule.triggers(config).items():
-        if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
-            faults.append(Fault(True, f"the schedule never starts {task}"))
-    if schedule.grace(config) < _SHORTEST_GRACE:
-        faults.append(Fault(False, f"MISFIRE_GRACE_HOURS={config.misfire_grace_hours:g}: a busy moment skips the year"))
-    return faults
+    return [*faults, *more, *_of_disk(config.engine_home / "runs", cells)]
 
 
 def _edition(config: Settings) -> tuple[Edition | None, list[Fault]]:
@@ -92,7 +75,7 @@ def _of_data(
     try:
         with closing(PostgresSink(application)) as sink:
             faults += [Fault(True, f"results: {text}") for text in sink.lacking_rights()]
-            kinds: tuple[JobType, ...] = schedule.YEARLY
+            kinds: tuple[JobType, ...] = ("probability", "hazard")
             refusals = {sink.refusal(kind, scope) for kind in kinds} if scope is not None else set()
             faults += [Fault(True, text) for text in sorted(text for text in refusals if text)]
     except EngineError as err:
