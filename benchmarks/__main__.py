@@ -1,7 +1,8 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|all [--cells N] [--sites N]
-                         [--rounds N] [--files N] [--seed N] [--only CASE ...] [--scratch DIR] [--out DIR] [--readme]
+    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|all [--cells N]
+                         [--sites N] [--rounds N] [--files N] [--seed N] [--only CASE ...]
+                         [--scratch DIR] [--out DIR] [--readme]
 
 Without --cells or --sites each takes its own size (README.md). Stores and databases are kept in the scratch folder,
 5 GB for the land grid and 25 GB while its results are loaded.
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import assess, etl, fuzz, harness, kernels, load, memory, portfolio, read, service, yearly
+from benchmarks import assess, etl, fuzz, harness, hostile, kernels, load, memory, portfolio, read, service, yearly
 from benchmarks.harness import Options
 
 KERNEL_CELLS = 451_351
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "portfolio": portfolio.measure,
     "service": service.measure,
     "fuzz": fuzz.measure,
+    "hostile": hostile.measure,
 }
 
 
@@ -47,8 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sites", type=int, help="of `assess` and `portfolio`")
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
-    parser.add_argument("--files", type=int, help="of `fuzz`, over all cases")
-    parser.add_argument("--seed", type=int, default=1, help="of `fuzz`")
+    parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")
+    parser.add_argument("--seed", type=int, default=1, help="of `fuzz` and `hostile`")
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="of `fuzz`: names of its table")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "climate-risk-benchmarks")
     parser.add_argument("--out", type=Path, help="folder for the table (.md) and the history (.jsonl)")

@@ -15,7 +15,7 @@ from benchmarks import harness, per_site
 from benchmarks.harness import Options
 from engine.assess import AssessmentResult, assess_sites
 from engine.assess.fields import SURROUNDINGS
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.grid import KOREA
 
 SCENARIOS = [1, 2, 3, 4]

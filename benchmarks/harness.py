@@ -25,7 +25,8 @@ class Options:
 
     scratch : folder that keeps stores and databases between runs
     rounds  : turns each rival takes; the best counts
-    files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone
+    files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone; files and seed of
+                        `hostile`, too, whose files are requests
     """
 
     cells: int | None

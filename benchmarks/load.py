@@ -75,7 +75,7 @@ def encode_binary(url: str, parts: Parts, folder: Path) -> None:
         for name, risks in parts.items():
             names = sql.SQL(", ").join(map(sql.Identifier, TABLES[name].columns))
             for risk in risks:
-                table = sql.Identifier(load.partition(name, risk))
+                table = sql.Identifier(results.partition(name, risk))
                 with (
                     (folder / f"{name}_{risk}.binary").open("wb") as file,
                     cursor.copy(sql.SQL("COPY {} ({}) TO STDOUT (FORMAT binary)").format(table, names)) as copy,

@@ -19,7 +19,7 @@ from psycopg import sql
 from benchmarks import assess, harness, scratch
 from benchmarks.harness import Options
 from engine.assess import AssessConfig
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.io import batch_jobs, frames, migrate, postgres
 from engine.io.embedded import EmbeddedServer
 from engine.io.packed import Limits

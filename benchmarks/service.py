@@ -119,15 +119,16 @@ async def read_all(url: str, places: list[tuple[float, float]]) -> tuple[list[An
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """Base address of a service in a process of its own."""
+def serving(home: Path, log: Path = Path(os.devnull)) -> Iterator[str]:
+    """Base address of a service in a process of its own. log: what it says goes there"""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | _LIKE_OURS
     environment |= {"ENGINE_HOME": str(home), "API_HOST": "127.0.0.1", "API_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, "-m", "jobs.serve"], env=environment, stderr=subprocess.DEVNULL)
+    with log.open("wb") as said:
+        process = subprocess.Popen([sys.executable, "-m", "jobs.serve"], env=environment, stderr=said)
     try:
         until = time.monotonic() + 120
         while True:
@@ -144,8 +145,9 @@ def serving(home: Path) -> Iterator[str]:
         process.wait(120)
 
 
-def measure(options: Options) -> list[dict[str, Any]]:
-    home = (options.scratch / "service").resolve()
+@contextmanager
+def sample(home: Path) -> Iterator[tuple[str, str]]:
+    """(warehouse, results) of the sample with a run, made when they are not there; up as long as the block."""
     with EmbeddedServer(home) as server:
         warehouse, application = _home.databases(server)
         with psycopg.connect(application) as connection:
@@ -153,8 +155,13 @@ def measure(options: Options) -> list[dict[str, Any]]:
         if not is_filled:
             environment = os.environ | {"ENGINE_HOME": str(home)}
             subprocess.run([sys.executable, "-m", "jobs.yearly"], env=environment, check=True)
-        with serving(home) as url:
-            return compare(url, warehouse, application, options.sites or ASSESSMENTS, READS, options.rounds)
+        yield warehouse, application
+
+
+def measure(options: Options) -> list[dict[str, Any]]:
+    home = (options.scratch / "service").resolve()
+    with sample(home) as (warehouse, application), serving(home) as url:
+        return compare(url, warehouse, application, options.sites or ASSESSMENTS, READS, options.rounds)
 
 
 def compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
 from engine.errors import SettingsError
@@ -18,6 +19,8 @@ _BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([0-9]+))?")
 _NAMED = re.compile(r"([\w.-]+)(?::([0-9]+))?")
 #: a password in a URL, which is not that of `EXPECTED`; a number there is a port, unless more of a password follows
 _IN_URL = re.compile(r"(://[^\s:/@]*:)(?!password@host|[0-9]+(?:[/\s,;:]|$)).*@")
+#: the same without a scheme, `user:password@host`, as a word or a value of its own
+_IN_WORD = re.compile(r"((?:^|(?<=[\s'\"=(]))[^\s:/@'\"=]+:)(?!//)\S+@")
 _IN_PAIR = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 _LAST_PORT = 65_535
 
@@ -26,6 +29,14 @@ def is_address(text: str) -> bool:
     """True for what means a server, readable or not: any URL, or `host=... dbname=...`; False for a folder."""
     text = text.strip()
     return bool(_KIND.match(text) or _BARE.match(text) or _WITH_PASSWORD.search(text) or (text and _read(text)))
+
+
+def is_folder(text: str) -> bool:
+    """True for a folder that is there; any text may be asked about."""
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):  # too long for a path, or with a NUL
+        return False
 
 
 def require(text: str, setting: str = "the database address") -> str:
@@ -73,7 +84,7 @@ def password_of(url: str) -> str:
 
 def masked(text: str) -> str:
     """A message in which no address has a password: what a user typed may stand in it."""
-    return _IN_PAIR.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
+    return _IN_PAIR.sub(r"\1***", _IN_WORD.sub(r"\1***@", _IN_URL.sub(r"\1***@", text)))
 
 
 def shown(text: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +15,9 @@ from uuid import UUID
 
 import polars as pl
 
-from engine import kernels
+from engine import kernels, logs
 from engine.block import BlockResult
+from engine.errors import RunInterrupted
 from engine.guard import BlockNotes, settle
 from engine.io import progress as stages
 from engine.io.results import BinStyle
@@ -73,6 +75,10 @@ class Watch:
     def add(self, stage: str, seconds: float) -> None:
         """Count seconds to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def rounded(self) -> dict[str, float]:
+        """Seconds by stage so far, to the millisecond."""
+        return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}
 
     @property
     def wall(self) -> float:
@@ -153,15 +159,16 @@ def execute(
     announce : told what goes on now, such as compiling: a rate of cells counts no time before it was told
     runner   : who computes the blocks; None: this process
     raises   : BusyError while another run of the kind is going; SettingsError for a request that does not fit;
-               EngineError when data, database or disk fail
+               EngineError when data, database or disk fail; RunInterrupted when a signal stops a run that was begun
     """
-    with sink.guard(request.job_type):
+    with sink.guard(request.job_type), _stopping() as stage:
         watch = Watch()
         plan = plan_of(source, request)
         cells = active_cells(source, request.cells)
         ranges = ranges_of(cells, request.block_cells, source.cuts)
         identity = identity_of(source, request, plan) | {"cells": cells.height}
         directory = _open(source, sink, request, plan, identity, ranges, runs)
+        stage.run_id = directory.run_id
         told = _Told(sink, directory, cells.height, progress, announce)
         run = Run(
             source=source,
@@ -186,14 +193,17 @@ def execute(
         )
         status: Literal["completed", "partial"] = "partial" if plan.missing or failed else "completed"
         started = time.perf_counter()
+        stage.switching = True
         rows = sink.publish(
             directory,
             _parts(final),
             _styles(final),
             whole_grid=request.cells is None,
             replaces=request.is_whole,
-            summary=summary.as_json() | {"missing": dict(plan.missing), "failed": failed, "status": status},
+            summary=summary.as_json()
+            | {"missing": dict(plan.missing), "failed": failed, "status": status, "stage_seconds": watch.rounded()},
         )
+        stage.switched = True
         watch.add("load", time.perf_counter() - started)
         empty = summary.cells_without_result
         sink.finish(status, processed=summary.cells - empty, failed=empty, error=_first_error(plan, failed))
@@ -207,6 +217,27 @@ def execute(
             directory=f"{runs}/{directory.run_id}",
             watch=watch,
         )
+
+
+@dataclass(slots=True)
+class _Stage:
+    """How far a run has come, for whoever stops it."""
+
+    run_id: int | None = None
+    switching: bool = False
+    switched: bool = False
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stage]:
+    """A signal that stops a run names it."""
+    stage = _Stage()
+    try:
+        yield stage
+    except KeyboardInterrupt:
+        if stage.run_id is None:
+            raise
+        raise RunInterrupted(stage.run_id, switching=stage.switching, switched=stage.switched) from None
 
 
 def _open(
@@ -229,12 +260,15 @@ def _open(
         total_grids=identity["cells"],
         command=request.command,
         batch_id=request.batch_id,
+        parts=_parts(plan),
     )
     if request.resume is None:
         run_id = sink.begin(record, runs)
+        logs.bind(run_id=run_id)
         return RunDirectory.create(runs, run_id, identity, ranges)
     directory = RunDirectory.resume(runs, request.resume, identity, ranges)
     sink.reopen(request.resume, record)
+    logs.bind(run_id=request.resume)
     return directory
 
 

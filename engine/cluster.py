@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import sys
 import threading
 import time
@@ -29,7 +30,7 @@ import polars as pl
 
 from engine import kernels, settings
 from engine.batch import Request, Run, identity_of, plan_of
-from engine.errors import ClusterError, EngineError, SettingsError
+from engine.errors import ClusterError, EngineError, SettingsError, needs
 from engine.io import open_source, postgres
 from engine.io.spool import RunFiles, StoredBlock
 from engine.pipeline import Work, facts_of, make_reference
@@ -44,6 +45,9 @@ PATIENCE = 30
 DESERTED = 120
 #: seconds after a worker's last block until it closes its source
 IDLE = 60.0
+#: worker processes of one machine
+MOST_WORKERS = 1_024
+_LAST_PORT = 65_535
 #: must be the same everywhere, or the same block could give other bytes
 PACKAGES = ("climate-risk-engine", "numpy", "numba", "polars", "distributed")
 
@@ -298,6 +302,28 @@ def _absolute(root: Path | str) -> str:
     return str(root) if "://" in str(root) else str(Path(root).absolute())
 
 
+def check_address(where: str) -> int | None:
+    """Check what `connect` takes, and connect to nothing; returns N of `local:N`, else None.
+
+    raises : SettingsError for another spelling, or without the extra `cluster`
+    """
+    kind, _, rest = where.partition(":")
+    number = rest.rpartition(":")[2] if kind in ("tcp", "tls") else rest
+    value = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 0
+    if kind in ("tcp", "tls") and re.fullmatch(r"//[^/\s]+:[0-9]+", rest):
+        if not 0 < value <= _LAST_PORT:
+            raise SettingsError(f"--cluster {where[:80]}: a port is a number from 1 to {_LAST_PORT}")
+    elif kind != "local" or not 0 < value <= MOST_WORKERS:
+        raise SettingsError(
+            f"--cluster {where[:80]}: neither tcp://HOST:PORT nor local:N with N from 1 to {MOST_WORKERS:,}"
+        )
+    try:
+        import distributed  # noqa: F401 (whether it is there)
+    except ImportError as err:
+        raise SettingsError(f"--cluster {needs('cluster')} ({err})") from err
+    return value if kind == "local" else None
+
+
 @contextmanager
 def connect(where: str, source: str) -> Iterator[Cluster]:
     """Workers for a run.
@@ -308,15 +334,9 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
     raises : SettingsError for another spelling, without the extra `cluster`, or for workers that would not compute
              the same; ClusterError when scheduler or workers do not answer
     """
-    kind, _, rest = where.partition(":")
-    if not (kind in ("tcp", "tls") and rest.rpartition(":")[2].isdigit()) and not (kind == "local" and rest.isdigit()):
-        raise SettingsError(f"--cluster {where}: neither tcp://HOST:PORT nor local:N")
-    if kind == "local" and int(rest) < 1:
-        raise SettingsError(f"--cluster {where}: at least one worker is needed")
-    try:
-        import distributed
-    except ImportError as err:
-        raise SettingsError(f"--cluster needs the extra: pip install 'climate-risk-engine[cluster]' ({err})") from err
+    workers = check_address(where)
+    import distributed
+
     logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each connection,
     logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # of each worker killed at the end,
     logging.getLogger("distributed.utils").setLevel(logging.CRITICAL)  # and, at length, of what is raised here anyway
@@ -327,8 +347,8 @@ def connect(where: str, source: str) -> Iterator[Cluster]:
         source, password = postgres.without_password(source)
     with ExitStack() as stack:
         address: Any = where
-        if kind == "local":
-            address = stack.enter_context(_local_workers(int(rest), password))
+        if workers is not None:
+            address = stack.enter_context(_local_workers(workers, password))
         try:
             client = stack.enter_context(distributed.Client(address, timeout=PATIENCE, set_as_default=False))
             client.wait_for_workers(1, timeout=PATIENCE)

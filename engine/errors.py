@@ -1,6 +1,11 @@
 """What can go wrong, in the few kinds a caller treats differently."""
 
 
+def needs(extra: str) -> str:
+    """The end of a sentence about what an extra of the package brings."""
+    return f"needs the extra \"{extra}\": pip install 'climate-risk-engine[{extra}]'"
+
+
 class EngineError(Exception):
     """Data, database or disk failed: the job ends with exit code 1 and nothing is switched.
 
@@ -44,3 +49,11 @@ class BusyError(EngineError):
 
 class ClusterError(EngineError):
     """The scheduler or its workers could not be reached, or were lost."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A batch was stopped by a signal. switching: while its results were loaded; switched: after they were."""
+
+    def __init__(self, run_id: int, *, switching: bool = False, switched: bool = False) -> None:
+        super().__init__("interrupted")
+        self.run_id, self.switching, self.switched = run_id, switching, switched

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from engine.errors import SettingsError
+from engine.names import shortened, unknown
 
 FULL = "full"
 #: name -> (first year, last year), both included; the IPCC AR6 and KMA windows. `full` is the whole axis.
@@ -65,13 +67,13 @@ def window(name: str, axis: Years) -> Years:
     if name == FULL:
         return axis
     if name not in PERIODS:
-        raise SettingsError(f"unknown period {name!r}; known: {', '.join(PERIODS)}")
+        raise SettingsError(unknown("period", name, PERIODS))
     return Years(*PERIODS[name])
 
 
 def parse_years(text: str) -> Years:
     """`1981-2010` -> Years(1981, 2010)."""
-    first, dash, last = text.partition("-")
-    if not (dash and first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        raise SettingsError(f"{text!r} is not a span of years such as 1981-2010")
-    return Years(int(first), int(last))
+    written = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,4})", text.strip())
+    if written is None or int(written[1]) > int(written[2]):
+        raise SettingsError(f"{shortened(text)!r} is not a span of years such as 1981-2010")
+    return Years(int(written[1]), int(written[2]))

@@ -31,7 +31,27 @@ from engine.scenario import Scenario
 from engine.summary import Summary, summarise
 
 #: active cells a block: 27 MB for a monthly variable and scenario
+#: a grid_id has fewer
+_DIGITS = 11
 BLOCK_CELLS = 7_135
+
+
+def parse_cells(cells: str | int | None) -> int | tuple[int, int] | None:
+    """A selection of cells: None for all, N for the first N, (lo, hi) for lo <= grid_id < hi.
+
+    raises : SettingsError for a malformed one
+    """
+    if cells is None:
+        return None
+    low, colon, high = str(cells).partition(":")
+    numbers = [int(part) for part in (low, high) if part.isascii() and part.isdecimal() and len(part) < _DIGITS]
+    if colon and len(numbers) == 2 and numbers[0] < numbers[1]:
+        return numbers[0], numbers[1]
+    if not colon and numbers and numbers[0] >= 1:
+        return numbers[0]
+    raise SettingsError(
+        f"--cells {str(cells)[:60]}: neither a number of cells, 1 or more, nor a range lo:hi of grid_id with lo < hi"
+    )
 
 
 def active_cells(source: ClimateSource, cells: str | int | None = None) -> pl.DataFrame:
@@ -39,18 +59,15 @@ def active_cells(source: ClimateSource, cells: str | int | None = None) -> pl.Da
 
     raises : SettingsError for a malformed selection; EngineError when it holds no cell, or cells are out of place
     """
+    asked_for = parse_cells(cells)
     frame = source.cells()
-    if cells is None:
+    if asked_for is None:
         chosen = frame
-    elif isinstance(cells, int) or cells.isdigit():
-        if int(cells) < 1:
-            raise SettingsError(f"--cells {cells}: at least one cell is needed")
-        chosen = frame.head(int(cells))
+    elif isinstance(asked_for, int):
+        chosen = frame.head(asked_for)
     else:
-        low, colon, high = cells.partition(":")
-        if not (colon and low.isdigit() and high.isdigit() and int(low) < int(high)):
-            raise SettingsError(f"--cells {cells}: not a number of cells and not a range lo:hi")
-        chosen = frame.filter(pl.col("grid_id").is_between(int(low), int(high) - 1))
+        low, high = asked_for
+        chosen = frame.filter(pl.col("grid_id").is_between(low, high - 1))
     check_cells(frame, source.grid)
     if chosen.is_empty():
         asked = f" in --cells {cells}" if cells is not None else ""
@@ -209,10 +226,11 @@ def run(
     progress : called with (cells done, cells in all) after each block
     raises   : SettingsError for an unknown name, EngineError when no risk can be computed
     """
+    method = edition if isinstance(edition, Edition) else load_edition(edition)
     plan = make_plan(
         source,
-        edition=edition if isinstance(edition, Edition) else load_edition(edition),
-        risks=parse_risks(risks),
+        edition=method,
+        risks=parse_risks(risks, method.bins),
         scenarios=[Scenario.parse(scenario) for scenario in scenarios or list(Scenario)],
         periods=list(periods or DEFAULT_PERIODS),
         baseline=baseline,

@@ -39,5 +39,5 @@ def scope_note(scope: str | None) -> str | None:
     if scope == "synthetic":
         return "synthetic input: not a statement about any place"
     if scope == "observed":
-        return "observed record"
+        return "observed record, no projection: SSP2-4.5 is the label it is stored under"
     return None if scope == "full" else f"input of scope {scope}, not the whole warehouse"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from engine.errors import SettingsError
+from engine.names import unknown
 
 
 class Scenario(IntEnum):
@@ -47,7 +48,7 @@ class Scenario(IntEnum):
             if word in {spelling.lower() for spelling in spellings}:
                 return scenario
         known = ", ".join(f"{int(s)} ({s.code})" for s in cls)
-        raise SettingsError(f"unknown scenario {text!r}; known: {known}")
+        raise SettingsError(unknown("scenario", str(text), [s.code for s in cls], listed=known))
 
 
 DEFAULT_SCENARIO = Scenario.SSP245

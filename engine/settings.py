@@ -1,14 +1,16 @@
 """The only reader of the environment: when `load` is called, never on import.
 
-Keys in `.env` win over the process environment, which wins over files of `SECRETS` named like a setting (where
-containers mount them): a stray variable of the login shell must not redirect a yearly run. Secrets are `SecretStr`:
-printing the settings shows stars.
+Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
+`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a stray variable of the
+login shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 
 from __future__ import annotations
 
 import calendar
+import ipaddress
 import os
+import re
 import zoneinfo
 from collections.abc import Iterable
 from itertools import pairwise
@@ -16,17 +18,18 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from engine import address
+from engine import address, settings_files, webhook_address
 from engine.errors import SettingsError
 
-ENV_FILE = Path(".env")
 #: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
 SECRETS = Path("/run/secrets")
-_ENCODING = "utf-8-sig"  # editors of Windows put a byte order mark before the first name
-Origin = Literal[".env", "environment", "secret file", "default"]
+#: characters of the key that webhooks are signed with
+_SHORTEST_SECRET = 16
+#: words of `EMBEDDED` that forbid an embedded server
+_NO = ("0", "off", "f", "false", "n", "no")
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Month = Annotated[int, Field(ge=1, le=12)]
@@ -38,6 +41,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Listed = Annotated[tuple[str, ...], NoDecode]
 Percentages = Annotated[tuple[float, ...], NoDecode]
 
+#: of a web address: plain segments, none of dots alone
+_PATH = r"(/(?!\.+(/|$))[\w.~-]+)*"
+_WEB_ADDRESS = rf"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{{1,5}})?{_PATH}/?"
+
 #: heading of the group that starts with this setting, in `.env.example` and in `jobs.config`
 HEADINGS = {
     "dw_url": "Climate data (warehouse). No key of DW_*, APP_*, DATABASE_* at all: an embedded server in ENGINE_HOME",
@@ -46,6 +53,7 @@ HEADINGS = {
     "engine_home": "Batch and loaders",
     "kma_api_key": "Web services, asked by `jobs.etl download` only",
     "notify_dsn": "Triggers and schedule",
+    "webhook_urls": "Webhooks (docs/webhooks.md)",
     "api_host": "HTTP service",
     "asset_value_cap_krw": "Site assessment",
 }
@@ -55,7 +63,11 @@ class Settings(BaseSettings):
     """Effective settings of a process; names are the environment's in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding=_ENCODING, extra="ignore", env_ignore_empty=False, frozen=True
+        env_file=None,
+        env_file_encoding=settings_files.ENCODING,
+        extra="ignore",
+        env_ignore_empty=False,
+        frozen=True,
     )
 
     dw_url: SecretStr | None = Field(None, description="postgresql://user:password@host:port/name; wins over the parts")
@@ -80,7 +92,12 @@ class Settings(BaseSettings):
     database_user: str = "postgres"
     database_password: SecretStr | None = None
 
-    engine_home: Path = Field(Path(".engine"), description="embedded server, run directories, sample")
+    engine_home: Path = Field(Path(settings_files.DEFAULT_HOME), description="embedded server, run directories, sample")
+    embedded: bool = Field(
+        True,
+        description="false: what has no server of its own (DW_*, APP_*) is refused, as by --servers, instead of taking"
+        " the embedded one and its sample; false holds wherever it stands, here or in the environment",
+    )
     data_dir: Path | None = Field(None, description="raw files of the loaders")
     sample_limit: Count | None = Field(None, description="the loaders keep this many cells")
     parallel_workers: Count = Field(4, description="database connections that read or load")
@@ -123,8 +140,28 @@ class Settings(BaseSettings):
     misfire_grace_hours: Positive = Field(6, description="a firing missed by less than this runs at start")
     shutdown_grace_seconds: Positive = Field(30, description="time for running jobs to end before they are interrupted")
 
-    api_host: str = "0.0.0.0"  # noqa: S104 (a service of a container; tests and examples set 127.0.0.1)
+    webhook_urls: SecretStr | None = Field(
+        None, description="https addresses told that a run was published or a job ended, commas between them"
+    )
+    webhook_secret: SecretStr | None = Field(None, description="key of X-Signature, 16 characters or more")
+    webhook_allow_http: bool = Field(False, description="plain http addresses, inside a closed network")
+
+    api_host: str = Field(
+        "127.0.0.1", description="this machine alone; 0.0.0.0 opens the service to the network: set API_KEY, then"
+    )
     api_port: Port = 8001
+    api_public_url: str | None = Field(
+        None, description="what clients call the service, https://risk.example.org/climate; wins over what requests say"
+    )
+    api_root_path: str | None = Field(
+        None, description="path below which a proxy shows the service, /climate; not set: that of API_PUBLIC_URL"
+    )
+    api_trusted_proxies: Listed = Field(
+        ("127.0.0.1", "::1"),
+        description="addresses and networks whose X-Forwarded-For, -Proto, -Host and -Prefix count; * is everybody",
+    )
+    api_header_seconds: Positive = Field(10, description="time for the head of a request to arrive")
+    api_body_seconds: Positive = Field(30, description="time for its body, and a second more a kilobyte")
     api_key: SecretStr | None = Field(None, description="X-API-Key of everything under /api; /admin always needs one")
     api_cors_origins: Listed = Field(
         (), description="origins of other sites' pages, https://a.example,https://b.example"
@@ -150,13 +187,36 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "sample_limit", "kernel_cache", "keep_runs", "keep_portfolio_days", "data_dir", "edition", mode="before"
+        "sample_limit",
+        "kernel_cache",
+        "keep_runs",
+        "keep_portfolio_days",
+        "data_dir",
+        "edition",
+        "api_public_url",
+        "api_root_path",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("api_cors_origins", "aal_level_cuts_pct", mode="before")
+    @field_validator("engine_home", "data_dir", "kernel_cache", "edition", mode="before")
+    @classmethod
+    def _home_of_a_user(cls, value: object, info: ValidationInfo) -> object:
+        if info.field_name == "engine_home" and value == "":
+            return settings_files.DEFAULT_HOME
+        if not (isinstance(value, str) and value.startswith("~")):
+            return value
+        return str(settings_files.expanded(value, str(info.field_name).upper()))
+
+    @field_validator("embedded")
+    @classmethod
+    def _no_is_no(cls, value: bool) -> bool:
+        # a file of settings that is shared by machines must not loosen what this machine forbids
+        return value and not _forbidden_by_environment()
+
+    @field_validator("api_cors_origins", "api_trusted_proxies", "aal_level_cuts_pct", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -169,6 +229,31 @@ class Settings(BaseSettings):
             if scheme not in ("http", "https") or not host or "*" in host or "/" in host:
                 raise ValueError(f"{origin} is not an origin such as https://maps.example.org")
         return origins
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            if each != "*":
+                try:
+                    ipaddress.ip_network(each)
+                except ValueError:
+                    raise ValueError(f"{each} is no address or network such as 10.0.0.0/8") from None
+        return proxies
+
+    @field_validator("api_public_url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(
+            rf"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{{1,5}})?{_PATH}/?", url, re.A
+        ):
+            raise ValueError(f"{url} is not an address such as https://risk.example.org/climate")
+        return url and url.rstrip("/")
+
+    @field_validator("api_root_path")
+    @classmethod
+    def _path(cls, path: str | None) -> str | None:
+        return None if path is None else require_path(path)
 
     @field_validator("aal_level_cuts_pct")
     @classmethod
@@ -208,6 +293,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"{job.upper()}_SCHEDULE_DAY: month {month} does not have a day {day} every year")
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_are_safe(self) -> Settings:
+        for number, url in enumerate(self.webhook_targets, 1):
+            if fault := webhook_address.fault(url, allow_http=self.webhook_allow_http):
+                raise ValueError(f"WEBHOOK_URLS: address {number} {fault}")
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if self.webhook_targets and len(secret.strip()) < _SHORTEST_SECRET:
+            what = "is too short" if secret else "is not set"
+            raise ValueError(
+                f"WEBHOOK_SECRET {what}: webhooks are signed with it, {_SHORTEST_SECRET} characters or more"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -244,6 +342,11 @@ class Settings(BaseSettings):
         """Address of LISTEN and NOTIFY; None for that of the application database."""
         return None if self.notify_dsn is None else address.require(self.notify_dsn.get_secret_value(), "NOTIFY_DSN")
 
+    @property
+    def webhook_targets(self) -> tuple[str, ...]:
+        """Addresses of the webhooks, each once; they may hold secrets."""
+        return webhook_address.split(self.webhook_urls.get_secret_value() if self.webhook_urls else "")
+
     def _address(self, side: str) -> str | None:
         url: SecretStr | None = getattr(self, f"{side}_url")
         if url is not None:
@@ -261,66 +364,87 @@ class Settings(BaseSettings):
         return address.Parts(prefix=prefix.upper(), password=password.get_secret_value(), **parts).url()
 
 
-def load(env_file: Path = ENV_FILE) -> Settings:
+def require_path(text: str) -> str:
+    """A path prefix without a slash at its end.
+
+    raises : ValueError for anything but plain segments
+    """
+    if not re.fullmatch(_PATH + "/?", text, re.A):
+        raise ValueError(f"{text} is not a path such as /climate")
+    return text.rstrip("/")
+
+
+def load() -> Settings:
     """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
-    for path in (env_file, *(path for path in _mounted() if path.name.lower() in Settings.model_fields)):
-        _require_text(path)
+    env_file = settings_files.find()
+    settings_files.names_in(env_file, frozenset(Settings.model_fields))
+    for path in _mounted():
+        if path.name.lower() in Settings.model_fields:
+            settings_files.require_text(path)
     try:
-        return Settings(_env_file=env_file, _secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file, _secrets_dir=_secret_folders())  # type: ignore[call-arg]
     except ValidationError as err:
         faults = [
             (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
-            for fault in err.errors()
+            for fault in err.errors(include_input=False)
         ]
         raise SettingsError("; ".join(f"{name}: {what}" if name else what for name, what in faults)) from None
 
 
+def log_format() -> Literal["text", "json"]:
+    """LOG_FORMAT alone, so that what is wrong with other settings is said in it, too; text where it cannot be read."""
+    try:
+        env_file = settings_files.find()
+        written = dotenv_values(env_file, encoding=settings_files.ENCODING) if env_file else {}
+        mounted = {
+            path.name: path.read_text("utf-8").strip() for path in _mounted() if path.name.lower() == "log_format"
+        }
+    except (SettingsError, OSError, UnicodeError):
+        written, mounted = {}, {}
+    for values in (written, os.environ, mounted):
+        for name, value in values.items():
+            if name.lower() == "log_format":
+                return "json" if value == "json" else "text"
+    return "text"
+
+
+def _secret_folders() -> list[Path]:
+    """Those that are there: `SECRETS`, and the credentials that systemd gives a unit (LoadCredential=)."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    folders = [SECRETS, *([Path(credentials)] if credentials else [])]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def _mounted() -> list[Path]:
-    return [path for path in SECRETS.iterdir() if path.is_file()] if SECRETS.is_dir() else []
+    return [path for folder in _secret_folders() for path in folder.iterdir() if path.is_file()]
 
 
-def _require_text(path: Path) -> None:
-    """Refuse a file of settings that is no text in UTF-8, by its line; an absent one is none."""
-    if not path.is_file():
-        return
-    try:
-        read = path.read_bytes()
-    except OSError as err:
-        raise SettingsError(f"{path} cannot be read: {err.strerror}") from None
-    try:
-        read.decode()
-        at = read.find(b"\0")  # UTF-16 without its mark
-    except UnicodeDecodeError as err:
-        at = err.start
-    if at >= 0:
-        line = read.count(b"\n", 0, at) + 1
-        raise SettingsError(f"{path}, line {line}: it is not UTF-8; save the file as UTF-8")
+def _forbidden_by_environment() -> bool:
+    return any(name.lower() == "embedded" and value.strip().lower() in _NO for name, value in os.environ.items())
 
 
-def _written(env_file: Path) -> Iterable[str]:
-    """Names in `.env`."""
-    _require_text(env_file)
-    return dotenv_values(env_file, encoding=_ENCODING)
-
-
-def origins(env_file: Path = ENV_FILE) -> dict[str, Origin]:
-    """Where the value of every setting comes from, by its name in lower case."""
-    mounted = [path.name for path in _mounted()]
+def origins() -> dict[str, str]:
+    """Where the value of every setting comes from, by its name in lower case: `environment`, `secret file`, `default`,
+    or the name of the file of settings."""
+    env_file = settings_files.find()
+    names = settings_files.names_in(env_file, frozenset(Settings.model_fields))
     # the later ones win
-    places: tuple[tuple[Origin, Iterable[str]], ...] = (
-        ("secret file", mounted),
+    places: tuple[tuple[str, Iterable[str]], ...] = (
+        ("secret file", [path.name for path in _mounted()]),
         ("environment", os.environ),
-        (".env", _written(env_file)),
+        (env_file.name if env_file else "", names),
+        ("environment", ["embedded"] if _forbidden_by_environment() else []),
     )
-    found: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
-    for origin, names in places:
-        found |= {name.lower(): origin for name in names if name.lower() in found}
+    found = dict.fromkeys(Settings.model_fields, "default")
+    for origin, written in places:
+        found |= {name.lower(): origin for name in written if name.lower() in found}
     return found
 
 
-def strays(env_file: Path = ENV_FILE) -> list[str]:
+def strays() -> list[str]:
     """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
-    return sorted(name for name in _written(env_file) if name.lower() not in Settings.model_fields)
+    known = frozenset(Settings.model_fields)
+    return sorted(name for name in settings_files.names_in(settings_files.find(), known) if name.lower() not in known)
 
 
 def is_secret(name: str) -> bool:
@@ -340,7 +464,10 @@ def as_text(value: object) -> str:
 
 def example() -> str:
     """The text of `.env.example`: every setting with its default, commented out."""
-    lines = ["# Copy to .env and take the # away from what you set. Keys in .env win over the process environment."]
+    lines = [
+        "# Copy to .env and take the # away from what you set. Keys in .env win over the process environment.",
+        "# It is looked for in the working directory, then in ENGINE_HOME; ENV_FILE or --env-file names another one.",
+    ]
     for name, field in Settings.model_fields.items():
         if name in HEADINGS:
             lines += ["", f"# --- {HEADINGS[name]}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import SettingsError
+from engine.names import unknown
 
 YEARLY, MONTHLY = 1, 12
 
@@ -77,5 +78,5 @@ BY_TABLE: dict[str, Variable] = {variable.table: variable for variable in _ALL}
 def variable(name: str) -> Variable:
     """Look a variable up by name; refuses an unknown one."""
     if name not in VARIABLES:
-        raise SettingsError(f"unknown variable {name!r}; known: {', '.join(VARIABLES)}")
+        raise SettingsError(unknown("variable", name, VARIABLES))
     return VARIABLES[name]

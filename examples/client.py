@@ -50,13 +50,17 @@ class Caller:
         answer = await self._client.request(method, path, **more)
         is_json = answer.headers.get("content-type", "").startswith("application/json")
         shown = " ".join(answer.text.split())[:100] if is_json else f"{len(answer.content)} bytes"
-        print(f"{method:4} {path} {answer.status_code} {shown}")
+        print(f"{method:4} {httpx.URL(path).path} {answer.status_code} {shown}")
         if answer.status_code != status:
             raise SystemExit(f"{method} {path}: {answer.status_code} instead of {status}: {answer.text[:500]}")
         return answer
 
+    def at(self, location: str) -> str:
+        """Address of what an answer says is at a path of the server: below a prefix, the path has it already."""
+        return str(self._client.base_url.join(location))
+
     async def follow(self, url: str) -> Mapping[str, Any]:
-        """Every state of a job until its last. A client that comes late, or again, gets the state of the moment."""
+        """Every milestone of a job until its last. A client that comes late, or again, is told what was passed."""
         async with websockets.connect(url, additional_headers=self.headers) as socket:
             async for text in socket:
                 state: dict[str, Any] = json.loads(text)
@@ -75,6 +79,10 @@ async def published(caller: Caller, lat: float, lon: float) -> None:
     window = {"risk_type": "coastal_flood", "scenario_id": 4, "time_period": "long_term"}
     await caller.call("GET", "/api/v1/hazard", params=place | window)
     await caller.call("GET", "/api/v1/cell", params=place)
+    series = (await caller.call("GET", "/api/v1/climate", params=place | {"variables": "ta,rx1day"})).json()
+    print({name: (len(values), series["units"][name]) for name, values in series["variables"].items()})
+    newest = (await caller.call("GET", "/api/v1/runs", params={"limit": 1})).json()["runs"][0]
+    await caller.call("GET", f"/api/v1/runs/{newest['run_id'] or newest['batch_id']}")
     await caller.call("GET", "/api/v1/map")
     await caller.call("GET", "/api/v1/map/borders")
     layer = await caller.call("GET", "/api/v1/map/aal/typhoon")
@@ -96,6 +104,7 @@ async def site(caller: Caller, lat: float, lon: float) -> None:
         raise SystemExit("a late client was told something else")
     await caller.call("GET", f"/api/v1/risk-assessment/status/{made['request_id']}")
     await caller.call("GET", f"/api/v1/risk-assessment/results/{lat}/{lon}")
+    await caller.call("GET", f"/api/v1/risk-assessment/history/{lat}/{lon}", params={"limit": 5})
     await caller.call("POST", f"/api/v1/risk-assessment/{made['request_id']}/retry", 409)  # for those that failed
     older = {"latitude": lat, "longitude": lon, "risk_types": "drought,typhoon"}
     made = (await caller.call("POST", "/api/risk/calculate", 202, params=older)).json()
@@ -117,9 +126,9 @@ async def portfolio(caller: Caller, lat: float, lon: float) -> None:
         made = (await caller.call("POST", path, 202, content=file.getvalue(), params=asked, headers=headers)).json()
         results = await caller.follow(made["websocket_url"])
         for frame in ("totals", "aal", "failures"):
-            table = await caller.call("GET", results["location"], params={"frame": frame})
+            table = await caller.call("GET", caller.at(results["location"]), params={"frame": frame})
             print(pl.read_parquet(io.BytesIO(table.content)).shape)
-        await caller.call("GET", results["location"], params={"format": "json"})
+        await caller.call("GET", caller.at(results["location"]), params={"format": "json"})
     await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import address
+from engine import address, settings_files
 from engine.errors import SettingsError
 from engine.io.embedded import EmbeddedServer
 from engine.settings import Settings
@@ -23,11 +23,75 @@ class Addresses:
 
 
 def check(config: Settings) -> None:
-    """Refuse one side with a server and the other without."""
+    """Refuse one side with a server and the other without, and neither where an embedded server is forbidden."""
     if config.application_url is None and config.warehouse_url is not None:
         raise SettingsError("the climate data have a server (DW_*), results and jobs have none: set APP_*")
     if config.warehouse_url is None and config.application_url is not None:
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_*")
+    if config.warehouse_url is None:
+        allow(config)
+
+
+def allow(config: Settings) -> None:
+    """Refuse to fall back to the embedded server where that is forbidden, or where its folder cannot be one."""
+    if not config.embedded:
+        raise SettingsError(
+            "no servers are configured (DW_*, APP_*), and --servers or EMBEDDED=false forbids the embedded one with its"
+            f" synthetic sample; {settings_files.described()}"
+        )
+    usable(config.engine_home)
+
+
+def usable(home: Path) -> None:
+    """Refuse a folder of the embedded server that cannot be made: a file, or a link to nowhere.
+
+    raises : SettingsError
+    """
+    for path in (home.absolute(), *home.absolute().parents):
+        try:
+            if path.is_dir():
+                return
+            if path.is_symlink():
+                raise SettingsError(
+                    f"ENGINE_HOME {home}: {path} is a link to {path.readlink()}, which is not there: make that folder,"
+                    " or set ENGINE_HOME to another one"
+                )
+            if path.exists():
+                raise SettingsError(f"ENGINE_HOME {home}: {path} is no folder: set ENGINE_HOME to one")
+        except OSError as err:
+            raise SettingsError(f"ENGINE_HOME {home} cannot be looked at: {err.strerror}") from None
+
+
+def embedded(config: Settings) -> EmbeddedServer:
+    """The server in ENGINE_HOME, started; for what has no server of its own.
+
+    raises : SettingsError as `allow`
+    """
+    allow(config)
+    return EmbeddedServer(config.engine_home)
+
+
+def held(config: Settings, database: str, stack: ExitStack) -> str | None:
+    """Address of a database of the embedded server, None when it is not there; nothing is made.
+
+    raises : SettingsError as `allow`
+    """
+    allow(config)
+    if not _home.is_made(config.engine_home):
+        return None
+    server = stack.enter_context(EmbeddedServer(config.engine_home))
+    return server.url(database) if server.has(database) else None
+
+
+def existing(config: Settings, absent: str) -> EmbeddedServer:
+    """As `embedded`, but of a server that was made before.
+
+    raises : SettingsError with the sentence `absent` when none was
+    """
+    allow(config)
+    if not (config.engine_home / "postgres").is_dir():
+        raise SettingsError(absent)
+    return EmbeddedServer(config.engine_home)
 
 
 def addresses(config: Settings, stack: ExitStack, *, watched: bool = True) -> Addresses:
@@ -38,7 +102,7 @@ def addresses(config: Settings, stack: ExitStack, *, watched: bool = True) -> Ad
     check(config)
     warehouse, application = config.warehouse_url, config.application_url
     if warehouse is None or application is None:
-        server = stack.enter_context(EmbeddedServer(config.engine_home))
+        server = stack.enter_context(embedded(config))
         warehouse, application = _home.databases(server)
         if watched:
             server.watch()
@@ -51,7 +115,7 @@ def folder_of(sink: str) -> Path | None:
 
     raises : SettingsError when it is neither
     """
-    if Path(sink).is_dir():
+    if address.is_folder(sink):
         return Path(sink)
     if address.is_address(sink):
         address.require(sink, "--sink")
@@ -65,7 +129,9 @@ def given(option: str, text: str | None, *, or_folder: bool = False) -> str | No
     or_folder : it may be a folder instead
     raises    : SettingsError naming the option when it is none
     """
-    if text is None or (or_folder and (Path(text).is_dir() or not address.is_address(text))):
+    if text is not None and not text.strip():
+        raise SettingsError(f"{option} is given, but empty: leave it out, or say what it is")
+    if text is None or (or_folder and (address.is_folder(text) or not address.is_address(text))):
         return text
     return address.require(text, option)
 

@@ -4,45 +4,71 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from engine.address import is_address, masked, without_password
+from engine.address import is_address, is_folder, masked, without_password
 from engine.errors import SettingsError
-from engine.risks.editions import DEFAULT_EDITION
+from engine.names import RISK_NAMES, risk
+from engine.period import parse_years
+from engine.risks.editions import DEFAULT_EDITION, EDITIONS
+from engine.scenario import Scenario
 from jobs import _console
+from jobs._parser import one_of, read_as, read_by, whole
 
 if TYPE_CHECKING:
     from engine.io.sink import JobType
 
+#: samples beside the synthetic one, which needs no name
+SAMPLES = ("seoul",)
 
-def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
+
+def parser(job: JobType, description: str | None) -> _console.Parser:
     """The options that the three jobs share."""
-    made = _console.Parser(
-        prog=f"python -m jobs.{job}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.add_argument("--source", metavar="URL|DIR", help="warehouse or Parquet store; default DW_*, else embedded")
+    made = _console.Parser(job, description)
+    made.add_argument("--source", metavar="URL|DIR", help="warehouse or Parquet store (default DW_*, else embedded)")
     made.add_argument(
-        "--sink", metavar="URL|DIR", help="database, or a directory for files; default APP_*, else embedded"
+        "--sink", metavar="URL|DIR", help="database, or a directory for files (default APP_*, else embedded)"
     )
-    made.add_argument("--sample", choices=["seoul"], help="run on the observed Seoul record 1907-2015 instead")
-    made.add_argument("--scenarios", metavar="1,2,..", help="scenario ids or names (default all four)")
-    made.add_argument("--risks", metavar="a,b", help="risk names (default all nine)")
-    made.add_argument("--edition", metavar="NAME|FILE", help=f"methodology (default EDITION, else {DEFAULT_EDITION})")
     made.add_argument(
-        "--baseline", metavar="FIRST-LAST", help="years that set quantile edges (default 1991-2020 if held)"
+        "--sample", type=one_of("sample", SAMPLES), metavar="NAME",
+        help="seoul: run on the observed record 1907-2015 instead (default no sample, but see above)",
+    )  # fmt: skip
+    made.add_argument(
+        "--scenarios", type=read_by(Scenario.parse, every=True), metavar="1,2,..",
+        help=f"{', '.join(f'{int(each)} {each.code}' for each in Scenario)} (default all)",
+    )  # fmt: skip
+    made.add_argument(
+        "--risks",
+        type=read_by(risk, every=True),
+        metavar="a,b",
+        help=f"{', '.join(RISK_NAMES)} (default all of the edition)",
     )
-    made.add_argument("--cells", metavar="N|lo:hi", help="the first N active cells, or lo <= grid_id < hi")
+    made.add_argument(
+        "--edition", metavar="NAME|FILE",
+        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else {DEFAULT_EDITION})",
+    )  # fmt: skip
+    made.add_argument(
+        "--baseline", type=read_by(parse_years), metavar="FIRST-LAST",
+        help="years that set quantile edges (default 1991-2020 if held)",
+    )  # fmt: skip
+    made.add_argument(
+        "--cells", metavar="N|lo:hi", help="the first N active cells, or lo <= grid_id < hi (default all)"
+    )
     made.add_argument(
         "--run-dir", metavar="DIR|URL", help="folder of run directories, or fsspec URL (default ENGINE_HOME/runs)"
     )
     made.add_argument(
-        "--job", type=UUID, metavar="ID", help="row of batch_jobs that asked for the run and shows its progress"
-    )
-    made.add_argument("--resume", type=int, metavar="RUN_ID", help="go on with a run that was stopped")
+        "--job", type=read_as("an id of a job", UUID), metavar="ID",
+        help="row of batch_jobs that asked for the run and shows its progress (default a row of its own)",
+    )  # fmt: skip
     made.add_argument(
-        "--cluster", metavar="tcp://HOST:PORT|local:N", help="compute on these workers (docs/cluster.md); default here"
+        "--resume", type=whole(), metavar="RUN_ID", help="go on with a run that was stopped (default a new run)"
+    )
+    made.add_argument(
+        "--cluster",
+        metavar="tcp://HOST:PORT|local:N",
+        help="compute on these workers, see docs/cluster.md (default here)",
     )
     made.add_argument("--dry-run", action="store_true", help="say what would be computed, and stop")
     return made
@@ -50,9 +76,8 @@ def parser(job: JobType, description: str | None) -> argparse.ArgumentParser:
 
 def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
     """Parse, run, report; returns the exit code."""
-    args = parser(job, description).parse_args(argv)
-    _console.start_logging()
-    return _console.exit_code(lambda: _course(job, args))
+    # the course says the first line itself: it knows what is run instead where nobody gave data
+    return _console.main(parser(job, description), argv, lambda args: _course(job, args), opening=lambda: None)
 
 
 #: options that belong to one start of a run, not to the run
@@ -72,7 +97,7 @@ def command_line(job: JobType, args: argparse.Namespace) -> str:
 
 
 def _without_secrets(name: str, text: str) -> str:
-    is_database = name in ("source", "sink") and is_address(text) and not Path(text).is_dir()
+    is_database = name in ("source", "sink") and is_address(text) and not is_folder(text)
     try:
         return without_password(text)[0] if is_database else masked(text)
     except SettingsError:  # no address by which to connect: whoever opens it refuses it by its option

@@ -4,73 +4,133 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import shlex
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from engine import logs
+from engine.errors import EngineError, RunInterrupted, SettingsError
+from engine.names import unknown
+from jobs import _extras, _options, _streams
+from jobs._parser import REFUSED, Parser, sentence
 
-from engine.address import masked
-from engine.errors import EngineError, SettingsError
+if TYPE_CHECKING:  # --help waits for nothing that it does not print
+    from rich.console import Console
 
-COMPLETE, FAILED, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+__all__ = ["COMPLETE", "FAILED", "INTERRUPTED", "PARTIAL", "REFUSED", "Parser", "sentence"]
+
+COMPLETE, FAILED, PARTIAL, INTERRUPTED = 0, 1, 3, 130
 #: seconds between two plain progress lines
 QUIET = 10.0
+#: columns of what is no terminal, and the fewest that a table is drawn in
+_WIDE, _NARROW = 150, 40
 
 log = logging.getLogger("jobs")
+
+#: what an interruption leaves, as a text or told by the arguments
+Stopped = str | Callable[[argparse.Namespace], str]
 
 _stop = threading.Event()
 
 
-class Parser(argparse.ArgumentParser):
-    """Arguments of a job; what it refuses is shown without the password of an address in it."""
+def main(
+    parser: Parser,
+    argv: Sequence[str] | None,
+    course: Callable[[argparse.Namespace], int],
+    *,
+    stopped: Stopped = "nothing was switched",
+    needs: Sequence[str] = (),
+    own_log: bool = False,
+    opening: Callable[[], None] = _options.say_settings,
+) -> int:
+    """A job from its arguments to its exit code; `--help` alone leaves by SystemExit.
 
-    def error(self, message: str) -> NoReturn:
-        super().error(masked(message))
+    course  : what it does, with the parsed arguments; it imports what it needs, so that help and refusals need not wait
+    stopped : what an interruption leaves; empty: to be stopped is the regular end
+    needs   : modules of an extra, looked for before the course is imported
+    own_log : the course starts the log itself
+    opening : says the first line of the log
+    """
+    _streams.prepare()
+    if not own_log:
+        start_logging()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as done:
+        if done.code == REFUSED:
+            return REFUSED
+        raise
+
+    def work() -> int:
+        _extras.require(needs)
+        return course(args)
+
+    left = stopped if isinstance(stopped, str) else stopped(args)
+    return exit_code(work, stopped=left, job=parser.job, words=parser.words, opening=opening)
 
 
 def console() -> Console:
-    """Standard output; wide enough for the table when it is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 150, highlight=False, soft_wrap=True)
+    """Standard output: as wide as the terminal or COLUMNS say, else wide enough for every table."""
+    from rich.console import Console
+
+    asked = os.environ.get("COLUMNS", "")
+    width = max(int(asked), _NARROW) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 5 else None
+    if width is None and not sys.stdout.isatty():
+        width = _WIDE
+    return Console(width=width, highlight=False, soft_wrap=True)
 
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logs.start(job=_job())
+
+
+def _job() -> str | None:
+    """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
+    name = Path(sys.argv[0]).stem
+    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
+        name = sys.argv[1]
+    return name if name.isidentifier() else None
 
 
 def assigned(option: str, text: str, known: Iterable[str], example: str) -> tuple[str, str]:
     """`tas=K` -> (`tas`, `K`) of an option that names a variable, in any case; refuses an unknown one."""
     name, equals, value = text.partition("=")
-    found = {each.lower(): each for each in known}.get(name.strip().lower())
+    names = list(known)
+    found = {each.lower(): each for each in names}.get(name.strip().lower())
     if not (equals and value.strip()):
         form = "VARIABLE=UNIT" if option == "--unit" else "VARIABLE=HEADER"
         raise SettingsError(f"{option} {text}: expected {form}, such as {example}")
     if found is None:
-        raise SettingsError(f"{option} {text}: unknown variable {name.strip()!r}; known: {', '.join(known)}")
+        raise SettingsError(f"{option} {text}: {unknown('variable', name.strip(), names)}")
     return found, value.strip()
 
 
-def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched") -> int:
+def exit_code(
+    work: Callable[[], int],
+    *,
+    stopped: str = "nothing was switched",
+    job: str = "",
+    words: Sequence[str] = (),
+    opening: Callable[[], None] = _options.say_settings,
+) -> int:
     """Run a job; every failure becomes one sentence and its exit code. SIGTERM ends it as Ctrl-C does.
 
     stopped : what an interruption left, for its message
+    job     : its name, and with what words it was called
+    opening : says the first line of the log
     """
+    from engine import settings  # takes a quarter of a second, which --help need not wait for
+
+    _streams.prepare()
+    logs.start(settings.log_format(), job=job or _job())
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():
@@ -78,23 +138,67 @@ def exit_code(work: Callable[[], int], *, stopped: str = "nothing was switched")
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants it ignored
             signal.signal(signal.SIGINT, _interrupt)
     try:
+        code = _ended(work, opening, stopped, job, words)
+    finally:
+        _options.release()
+        sys.unraisablehook = unraisable
+    if (fault := _streams.fault()) and code == COMPLETE:
+        log.error("failed: standard output could not be written: %s", fault)
+        return FAILED
+    return code
+
+
+def _ended(work: Callable[[], int], opening: Callable[[], None], stopped: str, job: str, words: Sequence[str]) -> int:
+    try:
+        opening()
         return work()
     except SettingsError as err:
-        log.error("refused: %s", masked(str(err)))
+        log.error("refused: %s", sentence(str(err)))
         return REFUSED
     except EngineError as err:
-        log.error("failed: %s", masked(str(err)))
+        log.error("failed: %s", sentence(str(err)))
         return FAILED
     except Exception as err:
+        if isinstance(err, ModuleNotFoundError) and (extra := _extras.missing(err)):
+            log.error("refused: %s", _extras.sentence(extra, job))
+            return REFUSED
         # a fault of ours: still one sentence and a code, with the traceback for whoever mends it
-        log.error("failed unexpectedly: %s: %s", type(err).__name__, masked(str(err)), exc_info=True)
+        log.error("failed unexpectedly: %s: %s", type(err).__name__, sentence(str(err)), exc_info=True)
         return FAILED
+    except RunInterrupted as err:
+        _stop.clear()
+        log.error("interrupted: %s", _left(err, job, words))
+        return INTERRUPTED
     except KeyboardInterrupt:
         _stop.clear()
+        if not stopped:
+            return COMPLETE
         log.error("interrupted: %s", stopped)
         return INTERRUPTED
-    finally:
-        sys.unraisablehook = unraisable
+
+
+def resume_line(job: str, run_id: int, words: Sequence[str] = ()) -> str:
+    """The command that goes on with a run that was stopped.
+
+    words : with which it was started, for they must be the same
+    """
+    kept = list(words)
+    while "--resume" in kept:
+        del kept[(at := kept.index("--resume")) : at + 2]
+    kept = [word for word in kept if not word.startswith("--resume=")]
+    return sentence(shlex.join(["python", "-m", f"jobs.{job}", *kept, "--resume", str(run_id)]))
+
+
+def _left(err: RunInterrupted, job: str, words: Sequence[str]) -> str:
+    """What the interruption of a batch left."""
+    if err.switched:
+        return f"run {err.run_id} is published"
+    if err.switching:
+        return (
+            f"run {err.run_id} was just being published, whole or not at all: python -m jobs.status tells;"
+            f" if it is not, go on with: {resume_line(job, err.run_id, words)}"
+        )
+    return f"nothing was switched; go on with run {err.run_id}: {resume_line(job, err.run_id, words)}"
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -103,11 +207,11 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 def _silent(hook: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[sys.UnraisableHookArgs], object]:
-    """Without the traceback of a signal that Python dropped: `_go_on` sees to it."""
+    """Without the traceback of a signal that Python dropped: `go_on` sees to it."""
     return lambda said: None if said.exc_type is KeyboardInterrupt and _stop.is_set() else hook(said)
 
 
-def _go_on() -> None:
+def go_on() -> None:
     """Stop where a signal came while Python could not raise: it drops what is raised in the callback of a weak
     reference or in a `__del__`, and the job would go on."""
     if _stop.is_set():
@@ -127,39 +231,43 @@ class CellProgress(Protocol):
 @contextmanager
 def cell_progress(what: str) -> Iterator[CellProgress]:
     """Progress as a bar on a terminal, elsewhere as a line every ten seconds."""
-    if not sys.stderr.isatty():
+    if logs.is_json() or not sys.stderr.isatty():
         yield _Lines(what)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield _Bar(bar, what)
+    from jobs import _bar
+
+    with _bar.of_cells(what) as bar:
+        yield bar
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} cells/s" if task.speed else "")
+@contextmanager
+def load_progress() -> Iterator[LoadProgress]:
+    """What loaders report: a bar on a terminal, elsewhere a line for every table that is loaded."""
+    if logs.is_json() or not sys.stderr.isatty():
+        yield load_lines()
+        return
+    from jobs import _bar
+
+    with _bar.of_tables() as bar:
+        yield bar
 
 
-class _Bar:
-    def __init__(self, bar: Progress, what: str) -> None:
-        self._bar, self._what = bar, what
-        self._task = bar.add_task(what, total=None)
+def load_lines() -> LoadProgress:
+    """A line for every table that is loaded; none for what is up to date, which loaders do not name."""
+    said = {""}
 
-    def __call__(self, done: int, total: int) -> None:
-        _go_on()
-        self._bar.update(self._task, completed=done, total=total)
+    def line(what: str, done: int = 0, total: int = 0) -> None:  # noqa: ARG001 (the loaders' signature)
+        if what not in said:
+            said.add(what)
+            log.info("loading %s", what)
 
-    def announce(self, what: str) -> None:
-        task = self._bar.tasks[0]
-        description = f"{self._what}: {what}"
-        self._bar.reset(self._task, total=task.total, completed=int(task.completed), description=description)
+    return line
+
+
+class LoadProgress(Protocol):
+    """What is loaded, empty when a table is done or needs nothing; how many tables or files are done, of all."""
+
+    def __call__(self, what: str, done: int = 0, total: int = 0) -> None: ...
 
 
 class _Lines:
@@ -169,7 +277,7 @@ class _Lines:
         self._first: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        _go_on()
+        go_on()
         now = time.monotonic()
         if self._first is None:
             self._first = done

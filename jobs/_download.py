@@ -1,110 +1,91 @@
-"""`jobs.etl download`: ask web services and save their answers where the loaders look for them."""
+"""Ask web services and save their answers where the loaders look.
+
+What is there is not asked again; an interrupted download goes on where it stopped.
+
+examples:
+    python -m jobs.etl download besttrack --years 2015-2024
+    python -m jobs.etl download wamis --data data/
+    python -m jobs.etl download buildings --areas 1168010100,1168010300
+    python -m jobs.etl download addresses
+
+exit codes:
+    0    complete
+    1    failed, such as a key that the service refuses
+    2    bad arguments or settings
+    3    partial: the service stopped answering on the way
+    130  interrupted; the same command goes on
+
+settings: DATA_DIR, KMA_API_KEY, DATA_GO_KR_API_KEY, VWORLD_API_KEY
+(python -m jobs.config shows them)
+"""
 
 from __future__ import annotations
 
 import argparse
-import logging
-import time
-from collections.abc import Callable, Sequence
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from engine import settings
 from engine.errors import SettingsError
-from engine.io.etl import besttrack_client, register_client, wamis_client
-from engine.io.etl.api import Api, UnreachableError
-from engine.io.etl.loading import Progress
-from engine.io.etl.wamis_answers import BASINS
 from engine.period import parse_years
 from jobs import _console
+from jobs._parser import one_of, read_by
 
-log = logging.getLogger("jobs")
-
-#: first year of which the weather agency has a best track, and of the flow that outlet gauges are chosen by
-_FIRST = {"besttrack": 2015, "wamis": 1991}
-#: calls a day that the address service allows
-_ADDRESSES = 10_000
+SERVICES = ("besttrack", "wamis", "buildings", "addresses")
+#: services that are asked year by year
+_YEARLY = ("besttrack", "wamis")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the command."""
-    made = _console.Parser(
-        prog="python -m jobs.etl download",
-        description="Ask web services and save their answers in the data directory; `jobs.etl NAME` loads them."
-        " What is there is not asked again; an interrupted download goes on where it stopped.",
-    )
-    made.add_argument("service", choices=list(_SERVICES), help="whom to ask")
+def parser() -> _console.Parser:
+    """The arguments of the command."""
+    made = _console.Parser("etl download", __doc__)
+    made.add_argument(
+        "service", type=one_of("service", SERVICES), metavar="SERVICE",
+        help="whom to ask: besttrack, wamis, buildings or addresses",
+    )  # fmt: skip
     made.add_argument("--data", type=Path, metavar="DIR", help="where to save (default DATA_DIR)")
-    made.add_argument("--years", metavar="FIRST-LAST", help="besttrack, wamis: years to ask (default: to this year)")
-    made.add_argument("--areas", metavar="CODE,CODE", help="buildings: ten digits each, municipality and town")
+    made.add_argument(
+        "--years", type=read_by(parse_years), metavar="FIRST-LAST",
+        help="besttrack, wamis: years to ask (default to this year)",
+    )  # fmt: skip
+    made.add_argument(
+        "--areas", type=read_by(_area, every=True), metavar="CODE,CODE",
+        help="buildings: ten digits each, municipality and town (no default)",
+    )  # fmt: skip
     made.add_argument("--refresh", action="store_true", help="ask finished years and fresh areas again")
-    made.add_argument("--base-url", metavar="URL", help="another address of the service, such as a mirror")
+    made.add_argument(
+        "--base-url", type=read_by(_url), metavar="URL",
+        help="another address of the service, such as a mirror (default the service's own)",
+    )  # fmt: skip
     return made
 
 
-def run(args: argparse.Namespace) -> int:
-    """Download, report; 3 when the service stopped answering on the way."""
-    started = time.perf_counter()
-    config = settings.load()
-    data = args.data or config.data_dir
-    if data is None:
-        raise SettingsError("no data directory: give --data DIR or set DATA_DIR")
+def course(args: argparse.Namespace) -> int:
+    """Look at the arguments, download."""
     if args.areas and args.service != "buildings":
         raise SettingsError("--areas belongs to buildings")
-    data.mkdir(parents=True, exist_ok=True)
-    try:
-        written = _SERVICES[args.service](args, config, data, _say)
-    except UnreachableError as err:
-        log.error("interrupted: %s", err)
-        return _console.PARTIAL
-    log.info(
-        "service=%s files=%d data=%s seconds=%.1f", args.service, len(written), data, time.perf_counter() - started
-    )
-    return _console.COMPLETE
-
-
-def _years(args: argparse.Namespace) -> range:
-    if args.years:
-        years = parse_years(args.years)
-        return range(years.first, years.last + 1)
-    return range(_FIRST[args.service], datetime.now(UTC).year + 1)
-
-
-def _besttrack(args: argparse.Namespace, config: settings.Settings, data: Path, progress: Progress) -> list[Path]:
-    keys = {besttrack_client.KEY: config.key("kma_api_key")}
-    with Api(args.base_url or besttrack_client.BASE_URL, keys=keys) as api:
-        return besttrack_client.download(api, data, _years(args), progress, refresh=args.refresh)
-
-
-def _wamis(args: argparse.Namespace, config: settings.Settings, data: Path, progress: Progress) -> list[Path]:  # noqa: ARG001 (no key)
-    with wamis_client.WamisClient(args.base_url or wamis_client.BASE_URL) as client:
-        return wamis_client.download(client, data, BASINS, _years(args), progress, refresh=args.refresh)
-
-
-def _buildings(args: argparse.Namespace, config: settings.Settings, data: Path, progress: Progress) -> list[Path]:
-    if not args.areas:
+    if args.service == "buildings" and not args.areas:
         raise SettingsError("buildings are asked for by area: give --areas")
-    areas = [word.strip() for word in args.areas.split(",") if word.strip()]
-    keys = {register_client.KEY: config.key("data_go_kr_api_key")}
-    with Api(args.base_url or register_client.BASE_URL, keys=keys) as api:
-        return register_client.download(api, data, areas, progress, refresh=args.refresh)
+    if args.years and args.service not in _YEARLY:
+        raise SettingsError(f"--years belongs to {' and '.join(_YEARLY)}")
+    if args.years and parse_years(args.years).last > (this := datetime.now(UTC).year):
+        raise SettingsError(f"--years {args.years}: the latest year to ask for is {this}")
+    from jobs.courses import download
+
+    return download.run(args)
 
 
-def _addresses(args: argparse.Namespace, config: settings.Settings, data: Path, progress: Progress) -> list[Path]:
-    keys = {register_client.ADDRESS_KEY: config.key("vworld_api_key")}
-    with Api(args.base_url or register_client.ADDRESS_URL, keys=keys) as api:
-        return register_client.geocode(api, data, progress, limit=_ADDRESSES)
+def _area(text: str) -> None:
+    if not re.fullmatch("[0-9]{10}", text):
+        raise SettingsError(f"{text!r} is no area code of ten digits")
 
 
-_Service = Callable[[argparse.Namespace, settings.Settings, Path, Progress], Sequence[Path]]
-_SERVICES: dict[str, _Service] = {
-    "besttrack": _besttrack,
-    "wamis": _wamis,
-    "buildings": _buildings,
-    "addresses": _addresses,
-}
-
-
-def _say(what: str, done: int = 0, total: int = 0) -> None:
-    if done % 50 == 0:
-        log.info("asking for %s (%d of %d)", what, done + 1, total)
+def _url(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise SettingsError("it is no address that begins with http:// or https://")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import logging
+import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
 
 from engine.errors import EngineError
-from engine.io import migrate, postgres
+from engine.io import migrate, postgres, risk_partitions
 from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from jobs import _console
 
 log = logging.getLogger("jobs")
 
@@ -28,8 +30,68 @@ def databases(server: EmbeddedServer) -> tuple[str, str]:
         url = server.create(name)
         with postgres.connect(url) as connection:
             migrate.apply(connection, family)
+            if family == "results":
+                risk_partitions.add_missing(connection)
         urls.append(url)
     return urls[0], urls[1]
+
+
+def is_made(home: Path) -> bool:
+    """Whether there is an embedded server in a folder, running or not."""
+    return (home / "postgres" / "PG_VERSION").is_file()
+
+
+def is_sample(home: Path, sample: str) -> bool:
+    """Whether the files of a sample are there: whoever loaded other data did not need them."""
+    return (home / "sample" / sample / _STAMP).is_file()
+
+
+def held(home: Path, stack: ExitStack) -> str | None:
+    """Address of a warehouse that holds data already, its server started; None, and nothing is made, without one."""
+    if not is_made(home):
+        return None
+    server = stack.enter_context(EmbeddedServer(home))
+    if not server.has(WAREHOUSE):
+        return None
+    with closing(postgres.connect(server.url(WAREHOUSE))) as connection:
+        table = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone()
+        if table != (True,):
+            return None
+        loaded = connection.execute("SELECT count(*) > 0 FROM etl_load WHERE status = 'published'").fetchone()
+    return server.url(WAREHOUSE) if loaded == (True,) else None
+
+
+def rehearsal(url: str | None, home: Path, stack: ExitStack) -> str:
+    """A warehouse in which a load can be tried: this one, or an empty one that goes with the stack.
+
+    url  : None: there is none yet, and a load would make it in `home`
+    """
+    if url is None:
+        log.info("a load would make an embedded PostgreSQL in %s", home / "postgres")
+    else:
+        with closing(postgres.connect(url)) as connection:
+            missing = migrate.pending(connection, "warehouse")
+            has_tables = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone() == (True,)
+        if missing:
+            log.warning("a load would first change the schema of %s: %s", postgres.describe(url), ", ".join(missing))
+        if has_tables:
+            return url
+    log.info("the files are checked against an empty warehouse, which is removed afterwards")
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="climate-risk-", ignore_cleanup_errors=True))
+    empty = stack.enter_context(EmbeddedServer(Path(folder))).create(WAREHOUSE)
+    with closing(postgres.connect(empty)) as connection:
+        migrate.apply(connection, "warehouse")
+    return empty
+
+
+def would_make(home: Path, sample: str) -> list[str]:
+    """What a first run makes before it computes."""
+    scope = SAMPLES[sample][1]
+    made = [] if is_made(home) else [f"an embedded PostgreSQL in {home / 'postgres'}"]
+    made += (
+        [] if is_sample(home, sample) else [f"the files of the {scope} sample {sample} in {home / 'sample' / sample}"]
+    )
+    return [*made, f"a warehouse of the {scope} sample {sample}"]
 
 
 def fill(warehouse: str, sample: str, home: Path) -> None:
@@ -65,13 +127,13 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         (data / _STAMP).touch()
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()
-    reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _say)
+    reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _console.load_lines())
     if bad := [report for report in reports if report.status == "failed"]:
         raise EngineError(f"loading the sample failed: {': '.join(filter(None, (bad[0].table, bad[0].message)))}")
-    rows = sum(report.rows for report in reports if report.status == "published")
-    log.info("%s tables, %s rows loaded in %.1f s", len(reports), f"{rows:,}", time.perf_counter() - started)
-
-
-def _say(what: str, done: int = 0, total: int = 0) -> None:  # noqa: ARG001 (the callback of the loaders)
-    if done == 0:
-        log.info("loading %s", what)
+    loaded = [report for report in reports if report.status == "published"]
+    seconds = time.perf_counter() - started
+    if loaded:
+        rows = sum(report.rows for report in loaded)
+        log.info("sample: %d tables loaded, %s rows, in %.1f s", len(loaded), f"{rows:,}", seconds)
+    else:
+        log.info("sample: %d tables checked, up to date (%.1f s)", len(reports), seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
-from engine.batch import Outcome
+from engine.batch import Outcome, Request
 from engine.plan import Plan
 from engine.reading import scope_note
 from engine.summary import RiskSummary
@@ -21,6 +23,16 @@ def print_plan(console: Console, plan: Plan, cells: int) -> None:
         console.print(f"hazard {risk}: {', '.join(part.name for part in parts)}")
     for risk, tables in plan.missing.items():
         console.print(f"missing {risk}: {', '.join(tables)}")
+
+
+def print_first_plan(console: Console, request: Request, made: Sequence[str]) -> None:
+    """What a run would do that has nothing to read yet."""
+    console.print(f"nothing is there yet; a run would make {', '.join(made)}", markup=False)
+    scenarios = ", ".join(scenario.code for scenario in request.scenarios)
+    console.print(
+        f"edition {request.edition.name}; scenarios {scenarios}; risks {', '.join(request.risks)}", markup=False
+    )
+    console.print("dry run: nothing was made")
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
@@ -64,9 +76,9 @@ def _row(risk: RiskSummary) -> tuple[str, ...]:
         _count(risk.done),
         _count(risk.null),
         _count(risk.not_exposed),
-        _number(risk.mean_aal, "{:.5f}"),
-        _number(risk.aal_95, "{:.5f}"),
-        _number(risk.share_above_5_percent, "{:.1%}"),
+        _percent(risk.mean_aal, 3),
+        _percent(risk.aal_95, 3),
+        _percent(risk.share_above_5_percent, 1),
         _count(risk.scored),
         _number(risk.mean_hazard, "{:.3f}"),
     )
@@ -74,6 +86,10 @@ def _row(risk: RiskSummary) -> tuple[str, ...]:
 
 def _count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
+
+
+def _percent(ratio: float | None, digits: int) -> str:
+    return "-" if ratio is None else f"{100 * ratio:.{digits}f} %"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,89 +1,125 @@
-"""Course of the three batch jobs: find source and sink, compute, report."""
+"""Course of the three batch jobs: check, find source and sink, compute, report."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import cluster, kernels, settings
+from engine import cluster, kernels, settings, settings_files
+from engine.address import is_address, is_folder
 from engine.batch import Request, execute, plan_of
 from engine.errors import SettingsError
 from engine.io import open_sink, open_source, postgres
 from engine.io.embedded import EmbeddedServer
 from engine.io.sink import JobType
+from engine.io.source import ClimateSource
 from engine.period import Years, parse_years
 from engine.pipeline import active_cells
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from engine.scenario import Scenario
-from jobs import _addresses, _batch, _console, _home, _report
+from jobs import _addresses, _batch, _checks, _console, _home, _look, _report
 
 log = logging.getLogger("jobs")
 
 #: normal period of the observed Seoul record
 SEOUL_BASELINE = Years(1981, 2010)
+#: begins the first and the last line of a run that nobody gave data
+SYNTHETIC = "synthetic sample: no servers are configured"
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where a run reads and writes, as told to open_source and open_sink."""
+    """Where a run reads and writes, as told to open_source and open_sink; None: the embedded server in `home`.
 
-    source: str
-    sink: str
+    sample : that `home` is filled from when it is empty
+    """
+
+    source: str | None
+    sink: str | None
     runs: Path | str
-    home: Path | None
+    home: Path
+    sample: str
+
+    @property
+    def fall_back(self) -> bool:
+        """True when a database is the embedded server's."""
+        return self.source is None or self.sink is None
 
 
 def run(job: JobType, args: argparse.Namespace) -> int:
     """Run a batch with the parsed arguments; returns the exit code."""
     config = settings.load()
+    ends = _ends(args, config)
+    _say_first(args, ends)
+    request = _request(job, args, config)
+    _checks.check(args, ends.runs)
+    if args.dry_run:
+        return _dry_run(request, ends, config)
     kernels.keep_compiled_in(config.kernel_cache)
-    request = Request(
+    with ExitStack() as stack:
+        opened = _open(ends, config, stack)
+        source = opened.source
+        sink = stack.enter_context(closing(open_sink(opened.sink, connections=config.parallel_workers)))
+        log.info("from %s to %s", opened.where, sink.where)
+        runner = stack.enter_context(cluster.connect(args.cluster, opened.address)) if args.cluster else None
+        with _webhooks(config, opened.sink), _console.cell_progress(job) as progress:
+            outcome = execute(
+                source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
+            )
+        where = sink.where
+    out = _console.console()
+    _report.print_outcome(out, outcome)
+    out.print(f"results: {where}; blocks as Parquet: {outcome.directory}", markup=False)
+    for line in _look.lines(args, config, ends.home) if opened.is_local else ():
+        out.print(line, markup=False)
+    out.print(_report.last_line(outcome, job, where), markup=False)
+    if ends.fall_back and not args.sample:
+        scope = outcome.plan.scope
+        log.warning("%s", SYNTHETIC if scope == "synthetic" else f"no servers are configured: data of scope {scope}")
+    return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+
+
+def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
+    """What is asked for; refuses what no source could satisfy."""
+    edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
+    scenarios = _list(args.scenarios)
+    if scenarios == []:
+        raise SettingsError("--scenarios names no scenario")
+    return Request(
         job_type=job,
-        edition=load_edition(args.edition or config.edition or DEFAULT_EDITION),
-        risks=parse_risks(_list(args.risks)),
-        scenarios=tuple(sorted({Scenario.parse(name) for name in _list(args.scenarios) or map(int, Scenario)})),
-        baseline=parse_years(args.baseline) if args.baseline else (SEOUL_BASELINE if args.sample else None),
+        edition=edition,
+        risks=parse_risks(_list(args.risks), edition.bins),
+        scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
+        baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
         cells=args.cells,
         resume=args.resume,
         block_cells=config.block_cells,
         command=_batch.command_line(job, args),
         batch_id=args.job,
     )
-    out = _console.console()
-    with ExitStack() as stack:
-        ends = _ends(args, config, stack)
-        source = stack.enter_context(closing(open_source(ends.source, connections=config.parallel_workers)))
-        if args.dry_run:
-            _report.print_plan(out, plan_of(source, request), active_cells(source, request.cells).height)
-            return _console.COMPLETE
-        sink = stack.enter_context(closing(open_sink(ends.sink, connections=config.parallel_workers)))
-        log.info(
-            "from %s to %s", ends.source if Path(ends.source).is_dir() else postgres.describe(ends.source), sink.where
-        )
-        runner = stack.enter_context(cluster.connect(args.cluster, ends.source)) if args.cluster else None
-        with _console.cell_progress(job) as progress:
-            outcome = execute(
-                source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
-            )
-        _report.print_outcome(out, outcome)
-        out.print(f"results: {sink.where}; blocks as Parquet: {outcome.directory}")
-        if ends.home is not None:
-            files = Path(ends.sink).is_dir()
-            how = f"jobs.report --sink {ends.sink}" if files else f"jobs.embedded --home {ends.home}"
-            out.print(f"to look at them: python -m {how}")
-        out.print(_report.last_line(outcome, job, sink.where))
-        return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+
+
+def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
+    """Tells the targets of the settings what has become of the run."""
+    if not config.webhook_targets:
+        return nullcontext()
+    if Path(sink).is_dir():
+        log.info("no webhooks: results in a directory are not announced")
+        return nullcontext()
+    from engine.service import webhooks  # few runs need a client of HTTP
+
+    return webhooks.announced(config, sink)
 
 
 def _list(text: str | None) -> list[str] | None:
     return None if text is None else [part for part in text.split(",") if part.strip()]
 
 
-def _ends(args: argparse.Namespace, config: settings.Settings, stack: ExitStack) -> Ends:
+def _ends(args: argparse.Namespace, config: settings.Settings) -> Ends:
     """Source and sink from the arguments, else the settings, else an embedded server filled with the sample."""
     if args.sample and args.source:
         raise SettingsError("--sample brings its own data: leave --source out")
@@ -97,12 +133,67 @@ def _ends(args: argparse.Namespace, config: settings.Settings, stack: ExitStack)
         raise SettingsError("results have a server (APP_*), the climate data have none: set DW_* or give --source")
     if configured and sink is None:
         raise SettingsError("the climate data have a server (DW_*), results have none: set APP_* or give --sink")
-    runs = args.run_dir or home / "runs"
-    if source is not None and sink is not None:
-        return Ends(source, sink, runs, None)
-    server = stack.enter_context(EmbeddedServer(home))
-    log.info("embedded PostgreSQL in %s", home / "postgres")
-    warehouse, application = _home.databases(server)
-    if source is None:
-        _home.fill(warehouse, args.sample or "korea", home)
-    return Ends(source or warehouse, sink or application, runs, home)
+    if source is None or sink is None:
+        _addresses.allow(config)
+    runs = home / "runs" if args.run_dir is None else args.run_dir
+    return Ends(source, sink, runs, home, args.sample or "korea")
+
+
+def _say_first(args: argparse.Namespace, ends: Ends) -> None:
+    """The first line of the log: which settings hold and, where nobody gave data, what is run instead."""
+    where = settings_files.described()
+    if args.sample or not ends.fall_back:
+        log.info("%s", where)
+    elif ends.source is None and (_home.is_sample(ends.home, ends.sample) or not _home.is_made(ends.home)):
+        log.warning("%s (%s; --servers refuses this): the embedded server in %s is used", SYNTHETIC, where, ends.home)
+    else:
+        log.warning("no servers are configured (%s): the embedded server in %s is used", where, ends.home)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A source that is open, its address, that of the sink, and whether only this machine has the results."""
+
+    source: ClimateSource
+    address: str
+    sink: str
+    is_local: bool
+
+    @property
+    def where(self) -> str:
+        """The source, without a password."""
+        return self.address if is_folder(self.address) else postgres.describe(self.address)
+
+
+def _open(ends: Ends, config: settings.Settings, stack: ExitStack) -> _Opened:
+    """What was named is opened first: nothing is started for a source that is not there."""
+    named = _source(ends.source, config, stack) if ends.source is not None else None
+    warehouse, application = ends.source, ends.sink
+    if ends.fall_back:
+        server = stack.enter_context(EmbeddedServer(ends.home))
+        log.info("embedded PostgreSQL in %s", ends.home / "postgres")
+        own = _home.databases(server)
+        if warehouse is None:
+            _home.fill(own[0], ends.sample, ends.home)
+        warehouse, application = warehouse or own[0], application or own[1]
+    assert warehouse  # noqa: S101 (else it falls back)
+    assert application  # noqa: S101
+    is_local = ends.sink is None or is_folder(application) or not is_address(application)
+    return _Opened(named or _source(warehouse, config, stack), warehouse, application, is_local)
+
+
+def _source(address: str, config: settings.Settings, stack: ExitStack) -> ClimateSource:
+    return stack.enter_context(closing(open_source(address, connections=config.parallel_workers)))
+
+
+def _dry_run(request: Request, ends: Ends, config: settings.Settings) -> int:
+    """Say what a run would do; makes nothing. A server that is there already is started, to be asked."""
+    out = _console.console()
+    with ExitStack() as stack:
+        address = ends.source or _home.held(ends.home, stack)
+        if address is None:
+            _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample))
+        else:
+            source = _source(address, config, stack)
+            _report.print_plan(out, plan_of(source, request), active_cells(source, request.cells).height)
+    return _console.COMPLETE

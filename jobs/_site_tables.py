@@ -9,7 +9,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.levels import printed
 from engine.reading import scope_note
 from engine.sites.assessor import Outcome

@@ -1,71 +1,59 @@
-"""Delete expired rows of the assessment caches, mark assessments whose worker is gone as failed, and make room.
+"""Delete expired cache rows, old run directories and portfolios.
 
-    python -m jobs.clean [--sink URL] [--keep-runs N] [--run-dir DIR] [--keep-portfolio-days N]
+So are webhook deliveries of 30 days ago. Assessments whose worker is gone are marked failed. Run directories are
+deleted with KEEP_RUNS or --keep-runs only: those of published runs, all but the newest N. A run that was not published
+stays, --resume may continue it. Published results stand in the database and are not touched. Portfolios that were
+uploaded to the service are deleted, with their results, with KEEP_PORTFOLIO_DAYS or --keep-portfolio-days only: so many
+days after the end of their last job.
 
-With KEEP_RUNS or --keep-runs: deletes the run directories of published runs, all but the newest N. A run that was not
-published stays, --resume may continue it. Published results stand in the database and are not touched.
-With KEEP_PORTFOLIO_DAYS or --keep-portfolio-days: deletes portfolios that were uploaded to the service, with their
-results, so many days after the end of their last job.
-Exit codes: 0 complete, 1 failed, 2 bad arguments or settings, 130 interrupted.
+examples:
+    python -m jobs.clean
+    python -m jobs.clean --keep-runs 3 --keep-portfolio-days 90
+
+exit codes:
+    0    complete
+    1    failed
+    2    bad arguments or settings
+    130  interrupted; what was deleted stays deleted
+
+settings: APP_*, ENGINE_HOME, KEEP_RUNS, KEEP_PORTFOLIO_DAYS
+(python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import ExitStack, closing
 from pathlib import Path
 
-from engine import settings
-from engine.errors import SettingsError
-from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results
-from engine.io.embedded import EmbeddedServer
-from jobs import _addresses, _console, _home
+from jobs import _console, _paths
+from jobs._parser import whole
+
+
+def parser() -> _console.Parser:
+    """The options of the job."""
+    made = _console.Parser("clean", __doc__)
+    made.add_argument("--sink", metavar="URL", help="application database (default APP_*, else embedded)")
+    made.add_argument("--keep-runs", type=whole(), metavar="N", help="newest to keep (default KEEP_RUNS, else all)")
+    made.add_argument("--run-dir", type=Path, metavar="DIR", help="run directories (default ENGINE_HOME/runs)")
+    made.add_argument(
+        "--keep-portfolio-days", type=whole(), metavar="N",
+        help="after the job (default KEEP_PORTFOLIO_DAYS, else for ever)",
+    )  # fmt: skip
+    return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, clean, report; returns the exit code."""
-    made = _console.Parser(
-        prog="python -m jobs.clean", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.add_argument("--sink", metavar="URL", help="application database (default APP_*, else embedded)")
-    made.add_argument("--keep-runs", type=int, metavar="N", help="newest to keep (default KEEP_RUNS, else all)")
-    made.add_argument("--run-dir", type=Path, metavar="DIR", help="run directories (default ENGINE_HOME/runs)")
-    made.add_argument(
-        "--keep-portfolio-days",
-        type=int,
-        metavar="N",
-        help="after the job (default KEEP_PORTFOLIO_DAYS, else for ever)",
-    )
-    args = made.parse_args(argv)
-    _console.start_logging()
-    return _console.exit_code(lambda: _run(args.sink, args.keep_runs, args.run_dir, args.keep_portfolio_days))
+    return _console.main(parser(), argv, _course, stopped="what was deleted stays deleted, the rest is still there")
 
 
-def _run(url: str | None, keep: int | None, runs: Path | None, days: int | None) -> int:
-    if keep is not None and keep < 1:
-        raise SettingsError(f"--keep-runs is a positive number of runs, not {keep}")
-    if days is not None and days < 1:
-        raise SettingsError(f"--keep-portfolio-days is a positive number of days, not {days}")
-    deleted_runs: list[int] = []
-    portfolios: list[str] = []
-    with ExitStack() as stack:
-        config = settings.load()
-        url = _addresses.given("--sink", url) or config.application_url
-        keep, runs = keep or config.keep_runs, runs or config.engine_home / "runs"
-        days = days or config.keep_portfolio_days
-        if url is None:
-            _, url = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
-        with closing(postgres.connect(url)) as connection:
-            deleted = site_results.clean_caches(connection)
-            lost = batch_jobs.fail_lost(connection)
-            if keep is not None:
-                deleted_runs = old_runs.delete_old(connection, runs, keep)
-            if days is not None:
-                portfolios = old_portfolios.delete_old(connection, config.engine_home / "portfolios", days)
-    counts = " ".join(f"{table}={rows}" for table, rows in deleted.items())
-    print(f"job=clean {counts} lost_jobs={len(lost)} run_directories={len(deleted_runs)} portfolios={len(portfolios)}")
-    return _console.COMPLETE
+def _course(args: argparse.Namespace) -> int:
+    _paths.server("--sink", args.sink)
+    _paths.folder("--run-dir", args.run_dir)
+    from jobs.courses import clean
+
+    return clean.run(args)
 
 
 if __name__ == "__main__":

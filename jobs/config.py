@@ -1,8 +1,17 @@
-"""Show the effective settings, where each comes from, and the databases they lead to. Secrets are masked.
+"""Show the settings, where each comes from, and the databases.
 
-    python -m jobs.config [--example]
+Secrets are masked. --example prints every setting with its default and a word on it.
 
-Exit codes: 0 complete, 2 a setting is wrong.
+examples:
+    python -m jobs.config
+    python -m jobs.config --example > .env
+
+exit codes:
+    0    shown
+    2    bad arguments, or a setting is wrong
+    130  interrupted
+
+settings: all of them
 """
 
 from __future__ import annotations
@@ -10,13 +19,12 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from engine import settings
-from engine.io import postgres
-from engine.settings import Settings
 from jobs import _console
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
 
 MASK = "********"
 log = logging.getLogger("jobs")
@@ -24,19 +32,32 @@ log = logging.getLogger("jobs")
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, print; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.config", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--example", action="store_true", help="print the text of .env.example instead")
-    args = parser.parse_args(argv)
-    _console.start_logging()
+    return _console.main(parser(), argv, _course, stopped="nothing is changed by it")
+
+
+def parser() -> _console.Parser:
+    """The options of the job."""
+    made = _console.Parser("config", __doc__)
+    made.add_argument("--example", action="store_true", help="print the text of .env.example instead")
+    return made
+
+
+def _course(args: argparse.Namespace) -> int:
+    from engine import settings
+
     if args.example:
         print(settings.example(), end="")
         return _console.COMPLETE
-    return _console.exit_code(_show)
+    return _show()
 
 
 def _show() -> int:
+    from rich.table import Table
+
+    from engine import settings
+    from engine.io import postgres
+    from engine.settings import Settings
+
     config, origins = settings.load(), settings.origins()
     out = _console.console()
     table = Table(box=None, pad_edge=False)
@@ -59,6 +80,8 @@ def _show() -> int:
 
 
 def _shown(config: Settings, name: str) -> str:
+    from engine import settings
+
     value = getattr(config, name)
     return MASK if value is not None and settings.is_secret(name) else settings.as_text(value)
 

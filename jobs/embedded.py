@@ -1,41 +1,49 @@
-"""Keep the embedded PostgreSQL up, to look at its tables with any client, until Ctrl-C.
+"""Keep the embedded PostgreSQL up, for any client to look at.
 
-python -m jobs.embedded [--home DIR]
+SIGTERM or Ctrl-C stops it. It prints the addresses of both databases. Other jobs that use the same ENGINE_HOME share
+the server.
+
+examples:
+    python -m jobs.embedded
+    python -m jobs.embedded --home .engine/seoul
+
+exit codes:
+    0    stopped
+    1    the server did not start
+    2    bad arguments or settings
+
+settings: ENGINE_HOME (python -m jobs.config shows it)
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import threading
 from pathlib import Path
 
-from engine import settings
-from engine.io.embedded import EmbeddedServer
-from jobs import _console, _home
+from jobs import _console, _paths
+
+
+def parser() -> _console.Parser:
+    """The options of the job."""
+    made = _console.Parser("embedded", __doc__)
+    made.add_argument(
+        "--home", type=Path, metavar="DIR", help="folder of the server (default ENGINE_HOME, else ./.engine)"
+    )
+    return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Start the server, print where its databases are, wait; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.embedded", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--home", type=Path, help="folder of the server (default ENGINE_HOME, else ./.engine)")
-    args = parser.parse_args(argv)
-    _console.start_logging()
-    return _console.exit_code(lambda: _serve(args.home or settings.load().engine_home))
+    return _console.main(parser(), argv, _course, stopped="")
 
 
-def _serve(home: Path) -> int:
-    with EmbeddedServer(home) as server:
-        warehouse, application = _home.databases(server)
-        server.watch()
-        print(f"climate data: {warehouse}\nresults:      {application}\nCtrl-C stops the server", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return _console.COMPLETE
-    return _console.COMPLETE
+def _course(args: argparse.Namespace) -> int:
+    if args.home is not None:
+        _paths.new_folder("--home", args.home)
+    from jobs.courses import embedded
+
+    return embedded.run(args.home)
 
 
 if __name__ == "__main__":

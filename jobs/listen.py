@@ -1,32 +1,41 @@
-"""Run batches when their time comes or when they are asked for, until SIGTERM or Ctrl-C.
+"""Run batches when their time comes or when they are asked for.
 
-    python -m jobs.listen
-
-Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day, and any of `probability`, `hazard`,
-`yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each runs in a process of its
-own, one of a kind at a time. Times, channel and databases are settings: python -m jobs.config.
+Until SIGTERM or Ctrl-C. Starts `jobs.probability` and `jobs.hazard` once a year, `jobs.clean` once a day, and any of
+`probability`, `hazard`, `yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each
+runs in a process of its own, one of a kind at a time. Times, channel and databases are settings. Needs the extra
+`serve`.
 At start and once a day it makes a dry run of the scheduled batches (edition, climate data, rights, disk) and says what
 they would meet; `--check` does only that.
 
-Exit codes: 0 stopped, or --check found nothing; 1 --check: a run would fail; 2 bad settings, or a connection pooler
-through which nothing is heard; 3 --check: a run would be partial.
+examples:
+    python -m jobs.listen
+    python -m jobs.listen --check
+
+exit codes:
+    0    stopped; --check: a scheduled run has what it needs
+    1    failed; --check: a scheduled run would fail
+    2    bad arguments or settings, a connection pooler through which nothing
+         is heard, or the extra is not installed
+    3    --check: a scheduled run would be partial, or late
+    130  --check was interrupted
+
+settings: APP_*, DW_*, NOTIFY_*, SCHEDULE_TIMEZONE, SCHEDULED_RUNS, EDITION,
+ENGINE_HOME, LOG_FORMAT, PROBABILITY_SCHEDULE_*, HAZARD_SCHEDULE_*,
+MISFIRE_GRACE_HOURS (python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import signal
 import sys
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
-from engine import settings
-from engine.errors import EngineError, SourceError
-from engine.io import postgres
-from engine.service import logs, schedule
-from engine.service.listener import Addresses, Listener, require_session
-from engine.service.schedule import Task
-from jobs import _addresses, _console
+from jobs import _console, _options
+
+if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
+    from engine.service.schedule import Task
 
 log = logging.getLogger("jobs")
 
@@ -40,56 +49,57 @@ COMMANDS: dict[Task, tuple[str, ...]] = {
 }
 
 
+def parser() -> _console.Parser:
+    """The arguments of the job."""
+    made = _console.Parser("listen", __doc__)
+    made.add_argument("--check", action="store_true", help="say what the scheduled runs would meet, and stop")
+    return made
+
+
 def main(argv: list[str] | None = None) -> int:
     """Listen until told to stop; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.listen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    return _console.main(
+        parser(),
+        argv,
+        lambda args: _check() if args.check else _listen(),
+        stopped=lambda args: "the outcome of the check is not recorded" if args.check else "",
+        needs=("apscheduler",),
+        own_log=True,
     )
-    parser.add_argument("--check", action="store_true", help="say what the scheduled runs would meet, and stop")
-    args = parser.parse_args(argv)
-    return _console.exit_code(_check if args.check else _listen)
 
 
 def _listen() -> int:
+    from engine import logs, settings
+    from engine.service import webhooks
+    from engine.service.listener import Addresses, Listener
+    from jobs import _addresses
+
     config = settings.load()
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="listen")
+    _options.say_settings()
     with ExitStack() as stack:
         application, notify = _addresses.application_of(config, stack)
         _require_session(notify)
         listener = Listener(config, Addresses(application=application, notify=notify), COMMANDS)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())
-        listener.run()
+        with webhooks.delivering(config, application):
+            listener.run()
     return _console.COMPLETE
 
 
 def _check() -> int:
-    from engine import rehearsal  # the listener itself does without the engine
+    from jobs.courses import listen  # the engine, without which the listener itself does
 
-    config = settings.load()
-    logs.start(config.log_format)
-    with ExitStack() as stack:
-        where = _addresses.addresses(config, stack, watched=False)
-        faults = [rehearsal.Fault(*fault) for fault in schedule.faults(config)]
-        faults += rehearsal.look(config, where.warehouse, where.application)
-        for fault in faults:
-            if fault.fatal:
-                log.error("a scheduled run would fail: %s", fault.text)
-            else:
-                log.warning("a scheduled run would not be whole: %s", fault.text)
-        try:
-            with closing(postgres.connect(where.application)) as connection:
-                rehearsal.record(connection, faults)
-        except EngineError as err:
-            log.error("the outcome of the check is not recorded: %s", err)
-    if not faults:
-        log.info("checked: a scheduled run has what it needs")
-    exit_codes = {"completed": _console.COMPLETE, "partial": _console.PARTIAL, "failed": _console.FAILED}
-    return exit_codes[rehearsal.outcome(faults)]
+    return listen.check()
 
 
 def _require_session(notify: str) -> None:
     """Refuse at once what will never work; a server that is away may come back."""
+    from engine.errors import SourceError
+    from engine.io import postgres
+    from engine.service.listener import require_session
+
     try:
         with closing(postgres.connect(notify)) as connection:
             require_session(connection)

@@ -1,14 +1,34 @@
-"""Bin probabilities and AAL of every cell.
-
-    python -m jobs.probability [--source URL|DIR] [--sink URL|DIR] [--edition NAME|FILE] [--risks a,b] [--dry-run] ...
+"""Compute bin probabilities and AAL of every cell, and publish them.
 
 Without configuration: an embedded PostgreSQL in ENGINE_HOME, filled with the synthetic sample of Korea.
-Exit codes: 0 complete, 1 failed and nothing switched, 2 bad arguments or settings, 3 partial, 130 interrupted.
+
+examples:
+    python -m jobs.probability
+    python -m jobs.probability --source store/ --sink out/ --risks typhoon
+    python -m jobs.probability --edition 2025-12 --scenarios 2,4 --dry-run
+    python -m jobs.probability --resume 12
+
+exit codes:
+    0    complete
+    1    failed, nothing was switched
+    2    bad arguments, settings or edition
+    3    partial: a risk lacked its inputs, the others are published
+    130  interrupted; what was computed is kept for --resume
+
+settings: DW_*, APP_*, ENGINE_HOME, EDITION, BLOCK_CELLS, PARALLEL_WORKERS,
+KERNEL_CACHE (python -m jobs.config shows them)
 """
+
+from __future__ import annotations
 
 import sys
 
-from jobs import _batch
+from jobs import _batch, _console
+
+
+def parser() -> _console.Parser:
+    """The options of the job."""
+    return _batch.parser("probability", __doc__)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,186 +1,75 @@
-"""Write the report of a run: one HTML file without links to elsewhere, readable on paper.
+"""Write the report of a run: one HTML file, readable on paper.
 
-    python -m jobs.report                                    # what is published (APP_*, else the embedded server)
-    python -m jobs.report --sink out/                        # results that were written as files
-    python -m jobs.report --run 12 --against 11              # runs of which the run directories are still there
-    python -m jobs.report --run 12 --run-dir /data/runs --sink URL
-
-Change is shown against the newest run published before whose run directory is there, or against --against. Regions,
-population and findings of the loads come from the warehouse (--warehouse, DW_*, else the embedded one), where it can be
+The file links to nothing elsewhere. Change is shown against the newest run published before whose run directory is
+there, or against --against. Regions, population and findings of the loads come from the warehouse where it can be
 named; without it the maps have South Korea's outlines of 2013. Needs the extra `report`.
-Exit codes: 0 written, 1 failed, 2 bad arguments or settings, 130 interrupted.
+
+examples:
+    python -m jobs.report
+    python -m jobs.report --sink out/
+    python -m jobs.report --run 12 --against 11
+    python -m jobs.report --run 12 --run-dir /data/runs --out run-12.html
+
+exit codes:
+    0    written
+    1    failed
+    2    bad arguments or settings, or the extra is not installed
+    130  interrupted, no report was written
+
+settings: APP_*, DW_*, ENGINE_HOME (python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-import time
-from contextlib import ExitStack, closing
 from pathlib import Path
 
-import polars as pl
-import psycopg
+from engine.errors import SettingsError
+from engine.names import unknown
+from engine.risks.editions import EDITIONS
+from jobs import _console, _paths
+from jobs._parser import whole
 
-from engine import settings
-from engine.errors import EngineError, SettingsError, SourceError
-from engine.grid import GridDefinition
-from engine.io import catalog, postgres, published, site_inputs
-from engine.io.embedded import EmbeddedServer
-from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
-from engine.report import maps, page, places
-from engine.report.page import Earlier, Input, Warehouse
-from engine.risks import EDITIONS, load_edition
-from engine.risks.edition import Edition
-from engine.settings import Settings
-from jobs import _addresses, _console, _home
 
-log = logging.getLogger("jobs")
+def parser() -> _console.Parser:
+    """The options of the job."""
+    made = _console.Parser("report", __doc__)
+    made.add_argument("--run", type=whole(), metavar="ID", help="number of the run (default the newest published one)")
+    made.add_argument(
+        "--against", metavar="ID|DIR",
+        help="earlier run: its number, or a directory of results (default the run published before)",
+    )  # fmt: skip
+    made.add_argument("--sink", metavar="URL|DIR", help="where the results are (default APP_*, else embedded)")
+    made.add_argument("--run-dir", metavar="DIR", help="folder of run directories (default ENGINE_HOME/runs)")
+    made.add_argument("--warehouse", metavar="URL", help="climate data of the run (default DW_*, else embedded)")
+    made.add_argument(
+        "--edition", metavar="FILE", help="the run's methodology, if it is one of your own (default as recorded)"
+    )
+    made.add_argument("--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html)")
+    return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, read, write; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--run", type=int, metavar="ID", help="number of the run (default the newest published one)")
-    parser.add_argument("--against", metavar="ID|DIR", help="earlier run: its number, or a directory of results")
-    parser.add_argument("--sink", metavar="URL|DIR", help="where the results are; default APP_*, else embedded")
-    parser.add_argument("--run-dir", metavar="DIR", help="folder of run directories (default ENGINE_HOME/runs)")
-    parser.add_argument("--warehouse", metavar="URL", help="climate data of the run; default DW_*, else embedded")
-    parser.add_argument("--edition", metavar="FILE", help="the run's methodology, if it is one of your own")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html)")
-    args = parser.parse_args(argv)
-    _console.start_logging()
-    return _console.exit_code(lambda: _run(args))
+    return _console.main(parser(), argv, _course, stopped="no report was written", needs=("jinja2", "matplotlib"))
 
 
-def _run(args: argparse.Namespace) -> int:
-    started = time.perf_counter()
-    config = settings.load()
-    runs = args.run_dir or str(config.engine_home / "runs")
-    with ExitStack() as stack:
-        sink, warehouse = _ends(args, config, stack)
-        newest = _published(sink, stack) if sink else None
-        results = _results(args.run, newest, runs)
-        log.info("run %s from %s", results.run["run_id"], results.where)
-        figures = page.read_figures(results)
-        if not figures:
-            raise EngineError(f"{results.where} holds no result of run {results.run['run_id']}")
-        places_of = [each.cells.select("grid_id", "latitude", "longitude") for each in figures.values()]
-        cells = pl.concat(places_of).unique("grid_id").sort("grid_id")
-        climate = stack.enter_context(closing(postgres.connect(warehouse))) if warehouse else None
-        frame = maps.frame_of(cells, _lattice(climate) if climate else None)
-        regions = None
-        if frame is not None:
-            regions = places.of_warehouse(climate, frame.step) if climate else None
-            regions = regions or places.shipped(cells, frame.step)
-        text = page.render(
-            Input(
-                results=results,
-                figures=figures,
-                frame=frame,
-                places=regions,
-                edition=_edition(results, args.edition),
-                earlier=_earlier(args.against, results, newest, runs),
-                warehouse=None
-                if climate is None or warehouse is None
-                else Warehouse(
-                    where=postgres.describe(warehouse),
-                    loads=catalog.published(climate),
-                    unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
-                ),
-            )
-        )
-    out = args.out or Path(f"report-{results.run['run_id']}.html")
-    try:
-        out.write_text(text, "utf-8")
-    except OSError as err:
-        raise EngineError(f"{out} could not be written: {err}") from err
-    log.info(
-        "report=%s run=%s risks=%d cells=%d megabytes=%.1f seconds=%.1f",
-        out,
-        results.run["run_id"],
-        len(figures),
-        cells.height,
-        len(text.encode()) / 1e6,
-        time.perf_counter() - started,
-    )
-    return _console.COMPLETE
+def _course(args: argparse.Namespace) -> int:
+    _paths.server_or_folder("--sink", args.sink)
+    _paths.server("--warehouse", args.warehouse)
+    if args.against is not None and not (args.against.isascii() and args.against.isdecimal()):
+        _paths.folder("--against", Path(args.against))
+    if args.run_dir is not None and "://" not in args.run_dir:
+        _paths.folder("--run-dir", Path(args.run_dir))
+    if args.edition is not None and args.edition not in EDITIONS:
+        if Path(args.edition).suffix != ".toml":
+            raise SettingsError(f"--edition: {unknown('edition', args.edition, EDITIONS)}, or name a .toml file")
+        _paths.file("--edition", Path(args.edition))
+    _paths.new_file("--out", args.out or Path("report.html"))
+    from jobs.courses import report
 
-
-def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
-    """Where results and climate data are; None for what cannot be named."""
-    sink = args.sink or config.application_url
-    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
-    if sink or (args.run is not None and args.run_dir):
-        return sink, warehouse
-    if not (config.engine_home / "postgres").is_dir():
-        raise SettingsError("no results: give --sink, set APP_*, or run jobs.yearly, which makes an embedded database")
-    embedded = _home.databases(stack.enter_context(EmbeddedServer(config.engine_home)))
-    return embedded[1], warehouse or embedded[0]
-
-
-def _published(sink: str, stack: ExitStack) -> Results:
-    """What is published there."""
-    if folder := _addresses.folder_of(sink):
-        return DirectoryResults(folder)
-    connection = stack.enter_context(closing(postgres.connect(sink)))
-    return DatabaseResults(connection, sink)
-
-
-def _results(run: int | None, newest: Results | None, runs: str) -> Results:
-    if newest is not None and run in (None, newest.run["run_id"]):
-        return newest
-    if run is None:
-        raise SettingsError("no run was named and no sink given")
-    return RunDirectoryResults(runs, run, newest.runs if newest else None)
-
-
-def _earlier(against: str | None, results: Results, newest: Results | None, runs: str) -> Earlier | None:
-    """The run to compare with: as told, else the one published before."""
-    known = newest.runs if newest else {}
-    if against is not None and not against.isdigit():
-        folder = Path(against)
-        if (folder / "manifest.json").is_file() and folder.name.isdigit():
-            other: Results = RunDirectoryResults(folder.parent, int(folder.name))
-        else:
-            other = DirectoryResults(folder)
-        return Earlier(run=other.run, results=other)
-    number = int(against) if against else published.earlier_run(known, results.run, runs)
-    if number is None:
-        return None
-    other = RunDirectoryResults(runs, number, known)
-    return Earlier(run=other.run, results=other)
-
-
-def _edition(results: Results, file: str | None) -> Edition | None:
-    """The figures of the run's methodology, if they are at hand and still the same."""
-    name = results.run["edition"]
-    if file is None and name not in EDITIONS:
-        return None
-    edition = load_edition(file or name)
-    if edition.checksum == results.run["edition_checksum"]:
-        return edition
-    if file is not None:
-        raise SettingsError(f"--edition {file}: its figures are not those of run {results.run['run_id']}")
-    return None
-
-
-def _lattice(climate: psycopg.Connection) -> GridDefinition | None:
-    """Of the warehouse; None where it was not filled by the loaders."""
-    with postgres.failures("reading grid_definition", SourceError):
-        known = site_inputs.has_table(climate, "grid_definition")
-        if not known or climate.execute("SELECT count(*) FROM grid_definition").fetchone() == (0,):
-            return None
-    return site_inputs.grid_definition(climate)
-
-
-def _fingerprint(climate: psycopg.Connection) -> str:
-    """Of the warehouse as it is now; without a snapshot, which not every connection can have (`pooler`)."""
-    with postgres.failures("reading the loads", SourceError):
-        return catalog.fingerprint(climate, catalog.published(climate), catalog.present(climate))
+    return report.run(args)
 
 
 if __name__ == "__main__":

@@ -1,66 +1,49 @@
-"""Write the warehouse out as a Parquet store: the fast source of later runs.
-
-    python -m jobs.snapshot --out DIR [--source URL]
+"""Write the warehouse as a Parquet store, the fast source of runs.
 
 A stopped snapshot goes on where it stopped; one of other data than the warehouse's is refused.
-Exit codes: 0 complete, 1 failed, 2 bad arguments or settings, 130 interrupted.
+
+examples:
+    python -m jobs.snapshot --out store/
+    python -m jobs.yearly --source store/
+
+exit codes:
+    0    complete
+    1    failed
+    2    bad arguments or settings
+    130  interrupted; the same command goes on
+
+settings: DW_*, ENGINE_HOME (python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-import time
-from contextlib import ExitStack, closing
 from pathlib import Path
 
-from engine import settings
-from engine.errors import SettingsError
-from engine.io import open_source, snapshot
-from engine.io.embedded import WAREHOUSE, EmbeddedServer
-from jobs import _addresses, _console
+from jobs import _console, _paths
 
-log = logging.getLogger("jobs")
+
+def parser() -> _console.Parser:
+    """The options of the job."""
+    made = _console.Parser("snapshot", __doc__)
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the store, made when absent")
+    made.add_argument("--source", metavar="URL", help="warehouse (default DW_*, else the embedded one)")
+    return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, write, report; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.snapshot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the store, made when absent")
-    parser.add_argument("--source", metavar="URL", help="warehouse (default DW_*, else the embedded one)")
-    args = parser.parse_args(argv)
-    _console.start_logging()
-    return _console.exit_code(lambda: _run(args.source, args.out))
+    stopped = "the store is not finished; the same command goes on behind the last whole band"
+    return _console.main(parser(), argv, _course, stopped=stopped)
 
 
-def _run(address: str | None, out: Path) -> int:
-    started = time.perf_counter()
-    address = _addresses.given("--source", address, or_folder=True)
-    with ExitStack() as stack:
-        source = stack.enter_context(closing(open_source(address or _warehouse(stack))))
-        done = snapshot.write(source, out)
-    seconds = time.perf_counter() - started
-    log.info(
-        "store=%s bands=%d files=%d megabytes=%.1f seconds=%.1f",
-        out,
-        done["bands"],
-        done["files"],
-        done["bytes"] / 1e6,
-        seconds,
-    )
-    return _console.COMPLETE
+def _course(args: argparse.Namespace) -> int:
+    _paths.server_or_folder("--source", args.source)
+    _paths.new_folder("--out", args.out)
+    from jobs.courses import snapshot
 
-
-def _warehouse(stack: ExitStack) -> str:
-    config = settings.load()
-    if config.warehouse_url is not None:
-        return config.warehouse_url
-    if not (config.engine_home / "postgres").is_dir():
-        raise SettingsError("no warehouse: give --source, set DW_*, or run jobs.yearly, which makes an embedded one")
-    return stack.enter_context(EmbeddedServer(config.engine_home)).url(WAREHOUSE)
+    return snapshot.run(args.source, args.out)
 
 
 if __name__ == "__main__":

@@ -1,42 +1,49 @@
 """Ask the listener for a batch run: queue it, and notify.
 
-    python -m jobs.trigger probability|hazard|yearly
-
 A listener that is away takes the queued run when it is back.
-Exit codes: 0 queued, 1 the database cannot be reached, 2 bad arguments or settings.
+
+examples:
+    python -m jobs.trigger yearly
+    python -m jobs.trigger hazard
+
+exit codes:
+    0    queued
+    1    the database cannot be reached
+    2    bad arguments or settings
+    130  interrupted; python -m jobs.status tells whether it was queued
+
+settings: APP_*, NOTIFY_DSN, NOTIFY_CHANNEL, ENGINE_HOME
+(python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import ExitStack
 
-from engine import settings
-from engine.io import postgres
-from engine.io.sink import JobType
-from engine.service import triggers
-from jobs import _addresses, _console
+from jobs import _console
+from jobs._parser import one_of
+
+#: kinds of a run, `engine.service.triggers.KINDS`
+KINDS = ("probability", "hazard", "yearly")
+
+
+def parser() -> _console.Parser:
+    """The arguments of the job."""
+    made = _console.Parser("trigger", __doc__)
+    made.add_argument("kind", type=one_of("kind of a run", KINDS), metavar="KIND", help="probability, hazard or yearly")
+    return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, queue, report; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.trigger", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("kind", choices=triggers.KINDS)
-    args = parser.parse_args(argv)
-    _console.start_logging()
-    return _console.exit_code(lambda: _trigger(args.kind))
+    return _console.main(parser(), argv, _course, stopped="python -m jobs.status tells whether the run is queued")
 
 
-def _trigger(kind: JobType) -> int:
-    config = settings.load()
-    with ExitStack() as stack:
-        application, notify = _addresses.application_of(config, stack)
-        batch_id = triggers.announce(application, notify, config.notify_channel, kind, "jobs.trigger")
-        print(f"job={batch_id} kind={kind} status=queued database={postgres.describe(application)}")
-    return _console.COMPLETE
+def _course(args: argparse.Namespace) -> int:
+    from jobs.courses import trigger
+
+    return trigger.run(args.kind)
 
 
 if __name__ == "__main__":

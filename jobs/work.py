@@ -1,41 +1,56 @@
-"""Work on queued assessments, until SIGTERM or Ctrl-C. `jobs.serve` starts one of these by itself.
+"""Work on queued assessments; jobs.serve starts one by itself.
 
-    python -m jobs.work [--parent PID]
+Until SIGTERM or Ctrl-C. More of them, on machines that share ENGINE_HOME with the service, share the work.
 
-More of them, on machines that share ENGINE_HOME with the service, share the work.
-Exit codes: 0 stopped, 1 failed, 2 bad settings.
+examples:
+    python -m jobs.work
+
+exit codes:
+    0    stopped
+    1    failed
+    2    bad arguments or settings
+
+settings: DW_*, APP_*, ENGINE_HOME, BATCH_SIZE, LOG_FORMAT
+(python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 from contextlib import ExitStack
 
-from engine import settings
-from engine.service import logs
-from engine.service.worker import Worker
-from jobs import _addresses, _console
+from jobs import _console, _options
+from jobs._parser import whole
 
 #: requests are answered before assessments are computed, where both share processors
 _NICE = 5
 
 
+def parser() -> _console.Parser:
+    """The options of the job."""
+    made = _console.Parser("work", __doc__)
+    made.add_argument(
+        "--parent", type=whole(), metavar="PID", help="stop when this process has ended (default: work on)"
+    )
+    return made
+
+
 def main(argv: list[str] | None = None) -> int:
     """Work until told to stop; returns the exit code."""
-    parser = _console.Parser(
-        prog="python -m jobs.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process has ended")
-    args = parser.parse_args(argv)
-    return _console.exit_code(lambda: _work(args.parent))
+    return _console.main(parser(), argv, lambda args: _work(args.parent), stopped="", own_log=True)
 
 
 def _work(parent: int | None) -> int:
+    # takes a second, which help need not wait for
+    from engine import logs, settings
+    from engine.service.worker import Worker
+    from jobs import _addresses
+
     config = settings.load()
-    logs.start(config.log_format)
+    logs.start(config.log_format, job="work")
+    _options.say_settings()
     with ExitStack() as stack:
         # a database server that is started from here would be as nice as this process: later ones are the parent's
         where = _addresses.addresses(config, stack, watched=parent is None)

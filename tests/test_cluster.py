@@ -235,7 +235,7 @@ def test_local_workers_end_with_an_interrupted_run_which_then_goes_on_without_th
     ("where", "code", "says"),
     [
         ("local:none", 2, "neither tcp://HOST:PORT nor local:N"),
-        ("local:0", 2, "at least one worker"),
+        ("local:0", 2, "neither tcp://HOST:PORT nor local:N"),
         ("http://127.0.0.1:8786", 2, "neither tcp://HOST:PORT nor local:N"),
         ("tcp://127.0.0.1:1", 1, "no scheduler answers"),
     ],

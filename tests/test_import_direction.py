@@ -7,12 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {"errors", "scenario", "period", "grid", "variables", "panel", "quality", "names", "levels", "reading"}
-BASE |= {"address"}
+BASE |= {"address", "logs", "webhook_address"}
 #: room -> what it may import of engine and jobs, besides itself
 ALLOWED = {
     "kernels": {"period"},
     **dict.fromkeys(BASE, BASE),
-    "settings": {"errors", "address"},
+    "settings": {"errors", "address", "settings_files", "webhook_address"},
+    "settings_files": {"errors", "address"},
     "risks": BASE | {"kernels"},
     "assess": BASE | {"kernels"},
     "io": BASE | {"kernels", "settings"},

@@ -76,10 +76,13 @@ def test_secrets_do_not_print(monkeypatch):
     assert settings.load().warehouse_url == "postgresql://u:hush@h/d"
 
 
-def test_a_mounted_secret_fills_what_neither_file_nor_process_says(monkeypatch, tmp_path):
+@pytest.mark.parametrize("place", ["container", "systemd"])
+def test_a_mounted_secret_fills_what_neither_file_nor_process_says(monkeypatch, tmp_path, place):
     mounted = tmp_path / "secrets"
     mounted.mkdir()
-    monkeypatch.setattr(settings, "SECRETS", mounted)
+    monkeypatch.setattr(settings, "SECRETS", mounted if place == "container" else tmp_path / "none")
+    if place == "systemd":
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(mounted))
     (mounted / "app_password").write_text("from a file\n")
     (mounted / "api_key").write_text("from a file")
     monkeypatch.setenv("APP_HOST", "db")

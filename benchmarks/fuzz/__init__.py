@@ -1,6 +1,7 @@
 """Files that went wrong, through every loader and `derive`: none may end in a traceback, or be taken for whole.
 
     python -m benchmarks fuzz [--files 2000] [--seed 1] [--only CASE ...]
+    python -m benchmarks fuzz --only arguments settings editions --files 10000
 
 Every file is damaged as copying damages (bits, cuts, holes, lost, repeated and swapped blocks, noise, error pages) or
 edited as people and programs edit (encodings, shortened and repeated lines, emptied columns, odd numbers, odd JSON, a
@@ -17,6 +18,8 @@ A fault is: a traceback or a crash; exit code 2, which ends the loaders behind; 
 other data from a container whose checksum says so (zip, xlsx, gzip); and structure lost without a word: after a damage
 (not an edit) fewer rows in any table, or fewer numbers when the file is no plain text; text cut between two lines is
 left out.
+
+What people type (`words`) goes through `main()` of every job, without servers: command lines, `.env` files, editions.
 """
 
 from __future__ import annotations
@@ -34,12 +37,15 @@ from typing import Any
 import psycopg
 
 from benchmarks import scratch
+from benchmarks.fuzz import words
 from benchmarks.fuzz.cases import CASES
 from benchmarks.fuzz.judge import CRASH, FAULTS, OUTCOMES, Bench, Verdict
 from benchmarks.harness import Options
 from engine.io.embedded import EmbeddedServer
 
 FILES = 2_000
+_FAULTS = tuple(dict.fromkeys((*FAULTS, *words.FAULTS)))
+_OUTCOMES = tuple(dict.fromkeys((*words.OUTCOMES, *OUTCOMES, *words.FAULTS)))
 #: seconds of one file; the first of `derive` compiles
 PATIENCE = 90.0
 
@@ -51,20 +57,27 @@ def shares(files: int, names: Sequence[str]) -> dict[str, int]:
 
 def measure(options: Options) -> list[dict[str, Any]]:
     """A row a case: how many files, and what became of them. Faults are listed on standard error."""
-    if strange := sorted(set(options.only) - set(CASES)):
-        raise SystemExit(f"--only {strange[0]}: the cases are {', '.join(CASES)}")
-    names = [name for name in CASES if name in options.only or not options.only]
+    known = [*CASES, *words.KINDS]
+    if strange := sorted(set(options.only) - set(known)):
+        raise SystemExit(f"--only {strange[0]}: the cases are {', '.join(known)}")
+    names = [name for name in known if name in options.only or not options.only]
     rows = []
     for name, files in shares(options.files or FILES, names).items():
         counts: Counter[str] = Counter()
-        for verdict in judged(options.scratch, name, options.seed, range(files)):
+        typed = name in words.KINDS
+        judge = words.judged(name, options.seed, range(files)) if typed else _loaded(options, name, files)
+        for verdict in judge:
             counts[verdict.outcome] += 1
-            if verdict.outcome in FAULTS:
+            if verdict.outcome in _FAULTS:
                 print(f"{verdict.outcome}: {verdict}", file=sys.stderr, flush=True)
-        rows.append({"case": name, "files": files, **{outcome: counts[outcome] for outcome in OUTCOMES}})
+        rows.append({"case": name, "files": files, **{outcome: counts[outcome] for outcome in _OUTCOMES}})
         print(f"{name}: {dict(counts)}", file=sys.stderr, flush=True)
     rows.append({column: "all" if column == "case" else sum(row[column] for row in rows) for column in rows[0]})
     return rows
+
+
+def _loaded(options: Options, name: str, files: int) -> Iterator[Verdict]:
+    return judged(options.scratch, name, options.seed, range(files))
 
 
 def judged(home: Path, name: str, seed: int, numbers: Sequence[int]) -> Iterator[Verdict]:

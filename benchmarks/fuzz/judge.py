@@ -68,9 +68,9 @@ class State:
 
 @dataclass
 class Said:
-    """Exit code of a command and all it printed and logged."""
+    """Exit code of a command, None when it did not end, and all it printed and logged."""
 
-    code: int
+    code: int | None
     text: str
 
     @property
@@ -81,7 +81,7 @@ class Said:
 
 
 @contextmanager
-def _heard() -> Iterator[io.StringIO]:
+def heard() -> Iterator[io.StringIO]:
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -96,7 +96,7 @@ def _heard() -> Iterator[io.StringIO]:
 
 
 def run(words: list[str]) -> Said:
-    with _heard() as out:
+    with heard() as out:
         try:
             code = etl.main(words)
         except BaseException as err:  # whatever a user would see as a traceback, panics of Rust included

@@ -13,10 +13,11 @@ from engine.assess.cells import HasResults
 from engine.assess.config import AssessConfig
 from engine.assess.exposure import exposure_of
 from engine.assess.integrate import Stages
+from engine.assess.offered import RISKS
 from engine.assess.prepare import Prepared, prepare, wants
 from engine.assess.scaling import scaled_aal
 from engine.assess.validation import FAILURES, IDENTITY
-from engine.assess.vocabulary import NO_HAZARD, PERIOD, RISK, RISKS
+from engine.assess.vocabulary import NO_HAZARD, PERIOD, RISK
 from engine.assess.vulnerability import vulnerability_of
 from engine.assess.wide import Frames
 from engine.errors import SchemaError

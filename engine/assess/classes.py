@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+#: a larger building must have a water tank by law
+TANK_FLOORS, TANK_AREA_M2 = 6, 3000
 #: first matching row wins; case does not matter
 STRUCTURES: dict[str, tuple[str, ...]] = {
     "wood": ("목조", "목구조", "통나무", "wood", "timber"),

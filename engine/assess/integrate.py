@@ -9,6 +9,7 @@ import polars as pl
 from engine import levels
 from engine.assess import exposure
 from engine.assess.losses import losses
+from engine.assess.offered import RISKS
 from engine.assess.prepare import Prepared, wants
 from engine.assess.validation import IDENTITY
 from engine.assess.vocabulary import (
@@ -18,7 +19,6 @@ from engine.assess.vocabulary import (
     OUTSIDE_GRID,
     RISK,
     RISK_LEVEL,
-    RISKS,
     STATUS,
     risk_level,
 )

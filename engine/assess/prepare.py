@@ -9,18 +9,18 @@ import polars as pl
 
 from engine.assess import cells, classes
 from engine.assess.cells import HasResults
+from engine.assess.classes import TANK_AREA_M2, TANK_FLOORS
 from engine.assess.config import AssessConfig
 from engine.assess.fields import BUILDING, BUILDING_NAMES, BY_NAME
+from engine.assess.offered import RISKS
 from engine.assess.validation import DATABASE, FAILURES, IDENTITY, Checked, check, requested
-from engine.assess.vocabulary import CELL_BASIS, OUTSIDE_GRID, RISK, RISKS
+from engine.assess.vocabulary import CELL_BASIS, OUTSIDE_GRID, RISK
 from engine.errors import SchemaError
 from engine.grid import GridDefinition
 
 CALLER, DEFAULT = "caller", "default"
 SOURCE = pl.Enum([CALLER, DATABASE, DEFAULT])
 BASIS = pl.Enum(["asset_value", "floor_area", "default_area"])
-#: a larger building must have a tank by law
-TANK_FLOORS, TANK_AREA_M2 = 6, 3000
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import polars as pl
 
 from engine import levels
 from engine.assess.assessment import AssessmentResult
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 _DIGITS = 6

@@ -18,7 +18,9 @@ from engine.assess.fields import (
     missing,
     wrong_type,
 )
-from engine.assess.vocabulary import ALIASES, DEFAULT_PERIOD, PERIOD, RISK, RISKS, SCENARIO_IDS, TIME_PERIODS
+from engine.assess.offered import RISKS
+from engine.assess.vocabulary import DEFAULT_PERIOD, PERIOD, RISK, SCENARIO_IDS, TIME_PERIODS
+from engine.names import ALIASES
 from engine.scenario import DEFAULT_SCENARIO
 
 #: beside the fields, set by whoever fills a frame: where the building comes from, which cells were not of their kind

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from engine import levels, names
+from engine import levels
+from engine.names import RISK_NAMES
 from engine.period import PERIODS
 from engine.scenario import Scenario
 
-RISKS, ALIASES = names.RISK_NAMES, names.ALIASES
 SCENARIO_IDS = tuple(int(scenario) for scenario in Scenario)
 TIME_PERIODS = ("short_term", "mid_term", "long_term", "full")
 DEFAULT_PERIOD = "mid_term"
@@ -26,7 +26,7 @@ LAND_COVERS = (
     "water",
 )
 
-RISK = pl.Enum(RISKS)
+RISK = pl.Enum(RISK_NAMES)
 PERIOD = pl.Enum(TIME_PERIODS)
 STATUS = pl.Enum(["ok", "failed"])
 LEVEL = pl.Enum([*levels.OLDER, levels.UNKNOWN])  # of exposure and vulnerability

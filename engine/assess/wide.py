@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.assess.offered import RISKS
 from engine.assess.prepare import Prepared, wants
-from engine.assess.vocabulary import RISK, RISKS
+from engine.assess.vocabulary import RISK
 
 Frames = Mapping[str, pl.DataFrame]
 

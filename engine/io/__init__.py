@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.address import is_address, require, shown
+from engine.address import is_address, is_folder, require, shown
 from engine.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def open_source(address: str | Path, *, connections: int = 2, snapshot: str | No
     from engine.io.warehouse import WarehouseSource
 
     folder = Path(address)
-    if folder.is_dir():
+    if is_folder(str(address)):
         if not (folder / MANIFEST).is_file():
             raise SettingsError(f"{folder} is no climate store: it has no {MANIFEST}")
         return StoreSource(folder, connections=connections)

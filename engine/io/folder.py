@@ -53,7 +53,10 @@ def open_folder(root: Path | str) -> Folder:
     """
     if "://" not in (text := str(root)):
         return LocalFolder(Path(root))
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as err:  # a bracket that is not closed
+        raise SettingsError(f"the run directory is a URL that cannot be read: {err}") from None
     if "@" in parts.netloc:
         raise SettingsError(
             f"run directory {parts.scheme}://...@{parts.netloc.rpartition('@')[2]}: credentials do not belong there; "

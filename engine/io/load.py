@@ -20,7 +20,7 @@ from psycopg import errors, sql
 from engine.errors import SettingsError, SinkError
 from engine.io import postgres, results
 from engine.io.copy_out import copy_rows
-from engine.io.results import MADE_BY, TABLES, BinStyle, ResultTable
+from engine.io.results import MADE_BY, TABLES, BinStyle, ResultTable, partition
 from engine.io.spool import Cells, RunDirectory
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,6 @@ JOIN unnest(%s::text[]) AS t(name) ON starts_with(c.relname, t.name || '_')
 JOIN risk_types k ON substr(c.relname, length(t.name) + 2) ~ ('^' || k.risk_type || '_(r[0-9]+|old)$')
 WHERE n.nspname = current_schema() AND c.relkind = 'r' AND NOT c.relispartition
 """
-
-
-def partition(table: str, risk: str) -> str:
-    """Name of a published partition."""
-    return f"{table}_{risk}"
 
 
 def fresh_partition(table: str, risk: str, run_id: int) -> str:
@@ -80,7 +75,7 @@ def replace(
     connections : partitions built at a time, each over its own connection to `url`
     raises      : SinkError; the published partitions are then as they were and nothing of the run is left beside them
     """
-    _require_partitions(connection, parts)
+    require_partitions(connection, parts)
     try:
         rows = _build_all(url, run, parts, styles, ranked=ranked, connections=connections, loaded=loaded)
         with postgres.failures(f"switching run {run.run_id} in", SinkError):
@@ -96,7 +91,8 @@ def replace(
     return rows
 
 
-def _require_partitions(connection: psycopg.Connection, parts: Parts) -> None:
+def require_partitions(connection: psycopg.Connection, parts: Parts) -> None:
+    """Refuse parts that the result schema has no place for; raises SinkError."""
     wanted = {partition(table, risk) for table, risks in parts.items() for risk in risks}
     found = connection.execute(
         "SELECT c.relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid "
@@ -104,7 +100,7 @@ def _require_partitions(connection: psycopg.Connection, parts: Parts) -> None:
         (list(parts),),
     ).fetchall()
     if absent := sorted(wanted - {name for (name,) in found}):
-        raise SinkError(f"no partition {', '.join(absent)}: the result schema has no such risk")
+        raise SinkError(f"the result schema has no partition {', '.join(absent)}: add it with python -m jobs.schema")
 
 
 def _build_all(

@@ -53,6 +53,27 @@ def migrations(family: str) -> list[Migration]:
     return sorted(found, key=lambda migration: migration.number)
 
 
+def pending(connection: psycopg.Connection, family: str) -> list[str]:
+    """Names that `apply` would apply, all of them in a database without tables; changes nothing."""
+    with postgres.failures(f"reading the {family} schema", EngineError):
+        ledger = connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL").fetchone()
+        done: set[int] = set()
+        if ledger == (True,):
+            rows = connection.execute("SELECT number FROM schema_migration WHERE family = %s", (family,)).fetchall()
+            done = {number for (number,) in rows}
+        has_postgis = _offers_postgis(connection)
+    return [
+        each.name
+        for each in migrations(family)
+        if each.number not in done and (each.number < _POSTGIS_FROM or has_postgis)
+    ]
+
+
+def _offers_postgis(connection: psycopg.Connection) -> bool:
+    offered = connection.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'").fetchone()
+    return bool(offered and offered[0])
+
+
 def apply(connection: psycopg.Connection, family: str) -> list[str]:
     """Bring a database up to date; returns the names applied now. Each file is one transaction.
 
@@ -67,8 +88,7 @@ def apply(connection: psycopg.Connection, family: str) -> list[str]:
         done: dict[int, str] = dict(
             connection.execute("SELECT number, checksum FROM schema_migration WHERE family = %s", (family,)).fetchall()
         )
-        offered = connection.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'").fetchone()
-        has_postgis = bool(offered and offered[0])
+        has_postgis = _offers_postgis(connection)
         applied = []
         for migration in migrations(family):
             if migration.number in done:

@@ -142,6 +142,11 @@ TABLES = {table.name: table for table in (PROBABILITY_SCORES, PROBABILITY, HAZAR
 MADE_BY = {table.spooled: table.name for table in (PROBABILITY, HAZARD)}
 
 
+def partition(table: str, risk: str) -> str:
+    """Name of a published partition."""
+    return f"{table}_{risk}"
+
+
 def read_rows(
     run: RunDirectory, table: ResultTable, risk: str, styles: Mapping[str, BinStyle], *, ranked: bool
 ) -> Iterator[pl.DataFrame]:

@@ -75,9 +75,12 @@ def place(
     status, *counts = placing.place_rows(
         _functions(),
         connection.pgconn.pgconn_ptr,  # type: ignore[attr-defined]  # of the compiled forms only, asked for before
-        np.zeros(1, np.intp), np.empty(_MESSAGE, np.uint8),
-        cells, first, step_of_time, steps, filled, out.view(np.int32),
-    )  # fmt: skip
+        np.zeros(1, np.intp),
+        np.empty(_MESSAGE, np.uint8),
+        placing.Slots(cells, first, step_of_time, steps),
+        filled,
+        out.view(np.int32),
+    )
     if status == placing.MALFORMED:
         connection.close()  # what is left of the answer is not read
         raise SchemaError(f"the server's rows are not two integers and {len(out)} floats each")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
@@ -54,8 +54,9 @@ class RunRecord:
     """What a run says about itself: its row in `result_runs`, and how many active cells it has to do.
 
     edition_checksums : risk -> checksum of its own figures
-    command  : how the run was started, without --resume; kept for whoever goes on with it
-    batch_id : row of `batch_jobs` that asked for the run; None: it gets a row of its own
+    command           : how the run was started, without --resume; kept for whoever goes on with it
+    batch_id          : row of `batch_jobs` that asked for the run; None: it gets a row of its own
+    parts             : result table -> risks that the run means to publish there
     """
 
     job_type: JobType
@@ -68,6 +69,7 @@ class RunRecord:
     total_grids: int
     command: str | None = None
     batch_id: UUID | None = None
+    parts: Parts = field(default_factory=dict)
 
 
 class Sink(Protocol):

@@ -132,6 +132,7 @@ class PostgresSink:
 
     def begin(self, record: RunRecord, runs: Path | str) -> int:
         """See `Sink.begin`."""
+        load.require_partitions(self._connection, record.parts)
         self._refuse_lesser_scope(record)
         taken = spool.run_ids(runs)
         with postgres.failures("recording the run", SinkError), self._connection.transaction():
@@ -167,6 +168,7 @@ class PostgresSink:
             raise SettingsError(f"run {run_id} is a {row[0]} run and cannot be resumed as {record.job_type}")
         if row[1] is not None:
             raise SettingsError(f"run {run_id} was published at {row[1]:%Y-%m-%d %H:%M} UTC: nothing to resume")
+        load.require_partitions(self._connection, record.parts)
         self._refuse_lesser_scope(record)
         with postgres.failures("recording the run", SinkError), self._connection.transaction():
             opened = self._open_rows(record, run_id)

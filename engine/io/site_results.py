@@ -53,6 +53,7 @@ TABLES: dict[str, tuple[Mapping[str, LiteralString], tuple[str, ...]]] = {
             "expected_loss": "bigint",
             "aal_capped": "boolean",
             "calibrated": "boolean",
+            "run_id": "integer",
         }
         | _STATE,
         ("site_id", "risk_type", "scenario_id", "time_period"),
@@ -67,7 +68,8 @@ def require_results(connection: psycopg.Connection) -> None:
     """
     with postgres.failures("looking for published results", SourceError):
         row = connection.execute(
-            "SELECT to_regclass('result_runs') IS NULL, to_regclass('site_assets') IS NULL"
+            "SELECT to_regclass('result_runs') IS NULL, to_regclass('site_assets') IS NULL OR NOT EXISTS"
+            " (SELECT FROM pg_attribute WHERE attrelid = to_regclass('aal_scaled_results') AND attname = 'run_id')"
         ).fetchone()
         if row and any(row):
             lacks = "its tables" if row[0] else "the newer tables"

@@ -193,7 +193,10 @@ class RunDirectory(RunFiles):
         if folder.size(f"{run_id}/manifest.json") is None:
             known = ", ".join(map(str, sorted(run_ids(root)))) or "none"
             raise SettingsError(f"no run {run_id} under {root}; there: {known}")
-        return cls(root, run_id, json.loads(folder.read(f"{run_id}/manifest.json")))
+        try:
+            return cls(root, run_id, json.loads(folder.read(f"{run_id}/manifest.json")))
+        except ValueError as err:
+            raise SchemaError(f"run {run_id} under {root}: its manifest.json cannot be read: {err}") from None
 
     @classmethod
     def resume(

@@ -118,13 +118,21 @@ class _Entries:
         except Unknown as err:
             log.debug("%s is not kept: it uses %s", self._function.__name__, err)
             return None
-        name = hashlib.sha256(code + repr(signature).encode()).hexdigest()[:32]
+        name = hashlib.sha256(code + repr(_named(signature)).encode()).hexdigest()[:32]
         return here / f"{self._function.__name__}-{name}.kernel"
 
     def enable(self) -> None:
         """Nothing to do: `choose` decides for all functions together."""
 
     disable = flush = enable
+
+
+def _named(signature: Any) -> object:
+    """A signature with the names of fields: machine code reaches a field of a named tuple by its place."""
+    if isinstance(signature, tuple):
+        return tuple(map(_named, signature))
+    fields = getattr(getattr(signature, "instance_class", None), "_fields", ())
+    return signature, fields, tuple(map(_named, getattr(signature, "types", ()))) if fields else ()
 
 
 @cache

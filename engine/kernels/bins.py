@@ -7,7 +7,7 @@ the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted sha
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -27,6 +27,27 @@ MIN_SAMPLES = 10
 LARGEST = 1e150  # squares of larger intensities overflow
 SLAB = 1 << 20  # samples converted to float64 at a time: they stay in cache, and a float32 panel is not doubled
 BLOCK = 64  # cells that share one set of work arrays
+
+
+class _Estimator(NamedTuple):
+    """How a cell's samples become probabilities, as `bin_probabilities` is told; rates are (m,)."""
+
+    lower: float  # NaN without a bound
+    bound: int  # NO_BOUND, REFLECT or TRUNCATE
+    atom: bool
+    rates: Floats
+    min_kde_samples: int
+    group: int
+
+
+class _Estimates(NamedTuple):
+    """What is found of C cells, to be filled."""
+
+    p: Floats  # (C, m)
+    loss: Floats  # (C, 2), AAL and its standard error
+    valid: Ints  # (C,), valid samples
+    method: NDArray[np.uint8]  # (C,)
+    bad: Ints  # (C, 2), samples that are infinite, samples below the bound
 
 
 class BinProbabilities(NamedTuple):
@@ -76,43 +97,19 @@ def bin_probabilities(
     """
     x, edges = by_cell(x, "x"), numbers(edges, "edges").astype(np.float64, copy=False)
     _check(x, edges, lower, atom, boundary, min_kde_samples, group)
-    cells, n = x.shape
     if edges.ndim == 1:
-        edges = np.broadcast_to(edges, (cells, edges.size))
+        edges = np.broadcast_to(edges, (len(x), edges.size))
     bins = edges.shape[1] + 1
     rates = np.zeros(bins) if damage_rates is None else _checked_rates(damage_rates, bins)
     bound = kde.NO_BOUND if lower is None else kde.REFLECT if boundary == "reflect" else kde.TRUNCATE
 
-    p, loss = np.empty((cells, bins)), np.empty((cells, 2))
-    valid, method, bad = np.empty(cells, np.int32), np.empty(cells, np.uint8), np.empty((cells, 2), np.int32)
-    step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
-    for start in range(0, cells, step):
-        part = slice(start, min(start + step, cells))
-        _fill(
-            np.require(x[part], np.float64, ["C", "A", "W"]),
-            np.require(edges[part], np.float64, ["C", "A", "W"]),
-            math.nan if lower is None else float(lower),
-            bound,
-            bool(atom),
-            rates,
-            int(min_kde_samples),
-            int(group),
-            p[part],
-            loss[part],
-            valid[part],
-            method[part],
-            bad[part],
-        )
-
-    infinite, under = bad.sum(axis=0, dtype=np.int64)
-    if infinite:
-        raise ValueError(f"{infinite} samples in {np.count_nonzero(bad[:, 0])} of {cells} cells are infinite")
-    if under:
-        raise ValueError(f"{under} samples in {np.count_nonzero(bad[:, 1])} of {cells} cells are below {lower=}")
-    if blank := np.count_nonzero(np.isnan(edges).any(axis=1) & (method != INSUFFICIENT)):
-        raise ValueError(f"{blank} of {cells} cells have enough samples but NaN among their edges")
-    aal, aal_se = (None, None) if damage_rates is None else (loss[:, 0].copy(), loss[:, 1].copy())
-    return BinProbabilities(p, aal, aal_se, valid, method)
+    how = _Estimator(
+        math.nan if lower is None else float(lower), bound, bool(atom), rates, int(min_kde_samples), int(group)
+    )
+    found = _estimates(x, edges, how)
+    _refuse(found, edges, lower)
+    aal, aal_se = (None, None) if damage_rates is None else (found.loss[:, 0].copy(), found.loss[:, 1].copy())
+    return BinProbabilities(found.p, aal, aal_se, found.valid, found.method)
 
 
 def _check(
@@ -153,47 +150,51 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
-@kernel
-def _fill(
-    x: Floats,
-    edges: Floats,
-    lower: float,
-    bound: int,
-    atom: bool,
-    rates: Floats,
-    min_kde_samples: int,
-    group: int,
-    p: Floats,
-    loss: Floats,
-    valid: Ints,
-    method: NDArray[np.uint8],
-    bad: Ints,
-) -> None:
-    for block in prange((len(x) + BLOCK - 1) // BLOCK):
-        first, last = block * BLOCK, min((block + 1) * BLOCK, len(x))
-        _fill_block(
-            x, edges, lower, bound, atom, rates, min_kde_samples, group, first, last, p, loss, valid, method, bad
+def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator) -> _Estimates:
+    """Estimates of every cell, a slab of cells at a time."""
+    cells, n = x.shape
+    found = _Estimates(
+        np.empty((cells, how.rates.size)),
+        np.empty((cells, 2)),
+        np.empty(cells, np.int32),
+        np.empty(cells, np.uint8),
+        np.empty((cells, 2), np.int32),
+    )
+    step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
+    for start in range(0, cells, step):
+        part = slice(start, min(start + step, cells))
+        columns: Any = [column[part] for column in found]
+        _fill(
+            np.require(x[part], np.float64, ["C", "A", "W"]),
+            np.require(edges[part], np.float64, ["C", "A", "W"]),
+            how,
+            _Estimates(*columns),
         )
+    return found
+
+
+def _refuse(found: _Estimates, edges: Floats, lower: float | None) -> None:
+    """Raise for samples that are infinite or below the bound, and for missing edges."""
+    infinite, under = found.bad.sum(axis=0, dtype=np.int64)
+    cells = len(edges)
+    if infinite:
+        raise ValueError(f"{infinite} samples in {np.count_nonzero(found.bad[:, 0])} of {cells} cells are infinite")
+    if under:
+        raise ValueError(f"{under} samples in {np.count_nonzero(found.bad[:, 1])} of {cells} cells are below {lower=}")
+    if blank := np.count_nonzero(np.isnan(edges).any(axis=1) & (found.method != INSUFFICIENT)):
+        raise ValueError(f"{blank} of {cells} cells have enough samples but NaN among their edges")
+
+
+@kernel
+def _fill(x: Floats, edges: Floats, how: _Estimator, found: _Estimates) -> None:
+    for block in prange((len(x) + BLOCK - 1) // BLOCK):
+        _fill_block(x, edges, how, block * BLOCK, min((block + 1) * BLOCK, len(x)), found)
 
 
 @helper
-def _fill_block(
-    x: Floats,
-    edges: Floats,
-    lower: float,
-    bound: int,
-    atom: bool,
-    rates: Floats,
-    min_kde_samples: int,
-    group: int,
-    first: int,
-    last: int,
-    p: Floats,
-    loss: Floats,
-    valid: Ints,
-    method: NDArray[np.uint8],
-    bad: Ints,
-) -> None:
+def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int, found: _Estimates) -> None:
+    lower, bound, atom, rates, min_kde_samples, group = how
+    p, loss, valid, method, bad = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
@@ -208,7 +209,7 @@ def _fill_block(
         h = kde.scott_bandwidth(v, above) if above >= min_kde_samples and least < most else 0.0
         if h > 0.0:
             method[c] = KDE
-            kde.fill_mass(v, above, least, most, edges[c], lower, bound, h, rates, p[c], g)
+            kde.fill_mass(kde.Samples(v, above, least, most), edges[c], lower, bound, h, rates, p[c], g)
             for j in range(above, n):
                 g[j] = rates[0]
             for i in range(rates.size):

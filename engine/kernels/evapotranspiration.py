@@ -8,6 +8,7 @@ pressure curve and psychrometric constant (kPa/degC); u2 wind at 2 m (m/s).
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -26,6 +27,29 @@ LOWEST_M, HIGHEST_M = -500.0, 9000.0  # shore of the Dead Sea, top of Mount Ever
 WIND_10M_TO_2M = 4.87 / math.log(67.8 * 10.0 - 5.42)
 
 
+class _Weather(NamedTuple):
+    """Monthly means, (C, K) each, in the units of `reference_evapotranspiration`."""
+
+    ta: NDArray[np.floating]
+    rhm: NDArray[np.floating]
+    ws: NDArray[np.floating]
+    si: NDArray[np.floating]
+    tmin: NDArray[np.floating]
+    tmax: NDArray[np.floating]
+
+
+class _Day(NamedTuple):
+    """The mean day of one month at one cell."""
+
+    ta: float
+    rhm: float
+    ws: float
+    rs: float
+    tmin: float
+    tmax: float
+
+
+# nine arguments: the variables of the source, by their names
 def reference_evapotranspiration(
     ta: ArrayLike,
     rhm: ArrayLike,
@@ -59,50 +83,53 @@ def reference_evapotranspiration(
     """
     if (tmin is None) != (tmax is None):
         raise ValueError("tmin and tmax go together: give both or neither")
-    extremes = tmin is not None
     named = {"ta": ta, "rhm": rhm, "ws": ws, "si": si}
     if tmin is not None and tmax is not None:
         named |= {"tmin": tmin, "tmax": tmax}
-    inputs = [by_cell(each, name) for name, each in named.items()]
+    inputs = {name: by_cell(each, name) for name, each in named.items()}
     latitude, month = numbers(latitude, "latitude").astype(np.float64), numbers(month, "month")
-    if len({each.shape for each in inputs}) != 1 or inputs[0].shape != (*latitude.shape, *month.shape):
+    _check(inputs, latitude, month)
+    height = _height(elevation, latitude)
+    dtype = single(list(inputs.values()))
+    out = np.empty(inputs["ta"].shape, dtype)
+    checked = {name: np.require(each, dtype, ["C", "A", "W"]) for name, each in inputs.items()}
+    air = checked["ta"]
+    weather = _Weather(**{"tmin": air, "tmax": air} | checked)
+    months = month.astype(np.int64)
+    impossible, fractions, percents = _fill(weather, "tmin" in named, latitude, months, height, out)
+    if impossible or (fractions and not percents):
+        refuse(checked)
+    return out
+
+
+def _check(inputs: dict[str, NDArray[Any]], latitude: Floats, month: NDArray[Any]) -> None:
+    first, *_ = inputs.values()
+    if len({each.shape for each in inputs.values()}) != 1 or first.shape != (*latitude.shape, *month.shape):
         raise ValueError(
-            f"shapes disagree: {', '.join(named)} are {shapes(inputs)}, latitude {latitude.shape}, month {month.shape}"
+            f"shapes disagree: {', '.join(inputs)} are {shapes(list(inputs.values()))}, "
+            f"latitude {latitude.shape}, month {month.shape}"
         )
-    if inputs[0].ndim != 2:
-        raise ValueError(f"inputs must be (cells, months), got {inputs[0].shape}")
+    if first.ndim != 2:
+        raise ValueError(f"inputs must be (cells, months), got {first.shape}")
     if astray := np.count_nonzero(~(np.abs(latitude) <= 90)):
         raise ValueError(f"{astray} of {latitude.size} latitudes are not within -90..90")
     if astray := np.count_nonzero(~np.isin(month, np.arange(1, 13))):
         raise ValueError(f"{astray} of {month.size} months are not 1..12")
+
+
+def _height(elevation: ArrayLike, latitude: Floats) -> Floats:
+    """(C,) m, unknown heights at sea level."""
     height = numbers(elevation, "elevation").astype(np.float64)
     if height.shape not in ((), latitude.shape):
         raise ValueError(f"elevation must be one number or {latitude.shape}, got {height.shape}")
     if astray := np.count_nonzero((height < LOWEST_M) | (height > HIGHEST_M)):
         raise ValueError(f"{astray} of {height.size} elevations are outside {LOWEST_M:g}..{HIGHEST_M:g} m")
-    height = np.broadcast_to(np.where(np.isnan(height), 0.0, height), latitude.shape).copy()
-    dtype = single(inputs)
-    out = np.empty(inputs[0].shape, dtype)
-    checked = [np.require(each, dtype, ["C", "A", "W"]) for each in inputs]
-    air, humidity, wind, radiation, *both = checked
-    low, high = both or (air, air)
-    months = month.astype(np.int64)
-    impossible, fractions, percents = _fill(
-        air, humidity, wind, radiation, low, high, extremes, latitude, months, height, out
-    )
-    if impossible or (fractions and not percents):
-        refuse(dict(zip(named, checked, strict=True)))
-    return out
+    return np.broadcast_to(np.where(np.isnan(height), 0.0, height), latitude.shape).copy()
 
 
 @kernel
 def _fill(
-    ta: NDArray[np.floating],
-    rhm: NDArray[np.floating],
-    ws: NDArray[np.floating],
-    si: NDArray[np.floating],
-    tmin: NDArray[np.floating],
-    tmax: NDArray[np.floating],
+    weather: _Weather,
     extremes: bool,
     latitude: Floats,
     month: NDArray[np.int64],
@@ -110,6 +137,7 @@ def _fill(
     out: NDArray[np.floating],
 ) -> tuple[int, int, int]:
     """mm/month -> out; returns months with an impossible value, and with a humidity in 0..1 % and above."""
+    ta, rhm, ws, si, tmin, tmax = weather
     impossible, fractions, percents = 0, 0, 0
     for c in prange(len(out)):
         ra = np.empty(13)
@@ -125,17 +153,15 @@ def _fill(
             percent |= rhm[c, k] > RHM_FRACTION
         impossible, fractions, percents = impossible + wrong, fractions + fraction, percents + percent
         for k in range(out.shape[1]):
-            out[c, k] = DAYS[month[k] - 1] * _daily(
+            day = _Day(
                 np.float64(ta[c, k]),
                 np.float64(rhm[c, k]),
                 np.float64(ws[c, k]),
                 np.float64(si[c, k]),
                 np.float64(tmin[c, k]),
                 np.float64(tmax[c, k]),
-                extremes,
-                clear * ra[month[k]],
-                0.665e-3 * pressure,
             )
+            out[c, k] = DAYS[month[k] - 1] * _daily(day, extremes, clear * ra[month[k]], 0.665e-3 * pressure)
     return impossible, fractions, percents
 
 
@@ -159,18 +185,9 @@ def _saturated(celsius: float) -> float:
 
 
 @helper
-def _daily(
-    ta: float,
-    rhm: float,
-    ws: float,
-    rs: float,
-    tmin: float,
-    tmax: float,
-    extremes: bool,
-    rso: float,
-    gamma: float,
-) -> float:
+def _daily(day: _Day, extremes: bool, rso: float, gamma: float) -> float:
     """mm/day (equation 6)."""
+    ta, rhm, ws, rs, tmin, tmax = day
     if not rso > 1e-6:
         return math.nan
     humidity, cloudiness = rhm / 100.0, rs / rso

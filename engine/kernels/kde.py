@@ -20,6 +20,7 @@ Multivariate Density Estimation, ch. 6 (bandwidth).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,15 @@ Floats = NDArray[np.float64]
 
 NO_BOUND, REFLECT, TRUNCATE = 0, 1, 2
 SMALLEST = 1e-150
+
+
+class Samples(NamedTuple):
+    """Samples of one cell: the first `n` of `x`, none of them NaN, the risk's unit."""
+
+    x: Floats
+    n: int
+    least: float
+    most: float
 
 
 @arithmetic
@@ -65,52 +75,42 @@ def _add_below(x: Floats, n: int, t: float, scale: float, weight: float, g: Floa
 
 
 @helper
-def add_below(x: Floats, n: int, least: float, most: float, t: float, scale: float, weight: float, g: Floats) -> float:
+def add_below(samples: Samples, t: float, scale: float, weight: float, g: Floats) -> float:
     """Sum over the samples of the kernels' shares below t; g (n,) grows by `weight` times each share.
 
     An edge out of every kernel's reach (mostly a mirrored one) costs nothing: its shares are all 0, or all 1.
     """
-    if (t - least) * scale < -SATURATED:
+    if (t - samples.least) * scale < -SATURATED:
         return 0.0
-    if (t - most) * scale > SATURATED:
-        for j in range(n):
+    if (t - samples.most) * scale > SATURATED:
+        for j in range(samples.n):
             g[j] += weight
-        return float(n)
-    return _add_below(x, n, t, scale, weight, g)
+        return float(samples.n)
+    return _add_below(samples.x, samples.n, t, scale, weight, g)
 
 
 @helper
 def fill_mass(
-    x: Floats,
-    n: int,
-    least: float,
-    most: float,
-    edges: Floats,
-    lower: float,
-    bound: int,
-    h: float,
-    rates: Floats,
-    p: Floats,
-    g: Floats,
+    samples: Samples, edges: Floats, lower: float, bound: int, h: float, rates: Floats, p: Floats, g: Floats
 ) -> None:
     """Mass of each bin -> p (m,), and every sample's part in the loss -> g (n,), for n samples of a cell.
 
-    x, least, most, edges, lower, h : the risk's unit; no NaN, no sample below `lower`, h > 0
+    samples, edges, lower, h : the risk's unit; no NaN, no sample below `lower`, h > 0
     bound : NO_BOUND, REFLECT or TRUNCATE; an edge at or under the bound has nothing below it
     """
-    last, scale = edges.size, 1.0 / h
+    last, scale, n = edges.size, 1.0 / h, samples.n
     for j in range(n):
         g[j] = rates[last]
-    under = add_below(x, n, least, most, lower, scale, 0.0, g) / n if bound == TRUNCATE else 0.0
+    under = add_below(samples, lower, scale, 0.0, g) / n if bound == TRUNCATE else 0.0
     below, loss, under_weight = 0.0, 0.0, -rates[last]
     for k in range(last):
         t, weight = edges[k], rates[k] - rates[k + 1]
         cumulative = 0.0
         if bound == NO_BOUND or t > lower:
-            cumulative = add_below(x, n, least, most, t, scale, weight, g) / n
+            cumulative = add_below(samples, t, scale, weight, g) / n
             under_weight -= weight
             if bound == REFLECT:
-                cumulative -= add_below(x, n, least, most, 2.0 * lower - t, scale, -weight, g) / n
+                cumulative -= add_below(samples, 2.0 * lower - t, scale, -weight, g) / n
             if bound == TRUNCATE:
                 cumulative = (cumulative - under) / (1.0 - under)
         cumulative = min(max(cumulative, below), 1.0)  # rounding in a saturated tail must not make a bin negative
@@ -120,6 +120,6 @@ def fill_mass(
     p[last] = 1.0 - below
     if bound == TRUNCATE:
         loss += p[last] * rates[last]
-        add_below(x, n, least, most, lower, scale, under_weight + loss, g)
+        add_below(samples, lower, scale, under_weight + loss, g)
         for j in range(n):
             g[j] = loss + (g[j] - loss) / (1.0 - under)

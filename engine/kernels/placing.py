@@ -6,7 +6,7 @@ their addresses into the machine code, which then belongs to one process and can
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -50,20 +50,34 @@ _release = _caller(types.void, (types.intp,))
 _copy = _caller(types.intp, (types.intp, types.intp, types.intp))
 
 
+class Slots(NamedTuple):
+    """Where rows belong: S slots = cells x steps."""
+
+    cells: Int32  # (C,) ascending grid_ids
+    first: int  # least time key
+    step_of_time: Int32  # a time key is step `step_of_time[key - first]`; -1: off the axis
+    steps: int
+
+
 @helper
 def place_rows(
-    functions: tuple[int, int, int], connection: int, message: NDArray[np.intp], data: NDArray[np.uint8],
-    cells: Int32, first: int, step_of_time: Int32, steps: int, filled: NDArray[np.bool_], out: Int32,
-) -> tuple[int, int, int, int]:  # fmt: skip
-    """Read a COPY to its end and put its rows where they belong; S slots = cells x steps, V value columns.
+    functions: tuple[int, int, int],
+    connection: int,
+    message: NDArray[np.intp],
+    data: NDArray[np.uint8],
+    slots: Slots,
+    filled: NDArray[np.bool_],
+    out: Int32,
+) -> tuple[int, int, int, int]:
+    """Read a COPY to its end and put its rows where they belong; V value columns.
 
     functions     : addresses of PQgetCopyData, PQfreemem and memmove; `connection`: of the PGconn, in COPY_OUT
     message, data : (1,), (n,) for the work; a row has fewer than n bytes
-    cells, first, step_of_time, steps : (C,) ascending grid_ids; a time key is step `step_of_time[key - first]` of them
     filled, out   : (S,) slots hit so far; (V, S) bits of the float4 values
     returns       : END, MALFORMED or libpq's error; rows placed, off the time axis, in a slot that was filled already
     """
     next_message, release, copy = functions
+    cells, first, step_of_time, steps = slots
     strays, doubled, rows, row, start = 0, 0, 0, 0, 19
     while True:
         size = _next_message(next_message, connection, message.ctypes.data, np.intc(0))
@@ -112,18 +126,8 @@ def place_rows(
 def prepare() -> None:
     """Compile `place_rows` for the types its caller uses; it cannot be called without a server."""
     cells, bits = np.zeros(1, np.int32), np.zeros((1, 1), np.int32)
-    values = (
-        (1, 1, 1),
-        1,
-        np.zeros(1, np.intp),
-        np.zeros(1, np.uint8),
-        cells,
-        1,
-        cells,
-        1,
-        np.zeros(1, np.bool_),
-        bits,
-    )
+    work = np.zeros(1, np.intp), np.zeros(1, np.uint8)
+    values = ((1, 1, 1), 1, *work, Slots(cells, 1, cells, 1), np.zeros(1, np.bool_), bits)
     if isinstance(place_rows, Dispatcher):  # not with NUMBA_DISABLE_JIT
         place_rows.compile(tuple(typeof(value) for value in values))
 

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels.arrays import by_cell, numbers, whole_numbers
-from engine.kernels.typhoon_sweep import EARTH_RADIUS, TILE, fill_exposure, fill_index, fill_wind
+from engine.kernels.typhoon_sweep import (
+    EARTH_RADIUS,
+    TILE,
+    Ellipses,
+    IndexPoints,
+    WindPoints,
+    fill_exposure,
+    fill_index,
+    fill_wind,
+)
 from engine.kernels.typhoon_track import GALE_WIND, GRADES, RADII_SHARE, TyphoonTrack, checked, take, year_of
 
 Floats = NDArray[np.float64]
@@ -65,7 +74,7 @@ def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: Arr
     first, last = _slices(points.year, wanted)
     order = _side_by_side(lat, lon)
     cells, found = _unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
-    fill_wind(cells, points.place, points.vmax, rm, decay, reach, _chord2(reach), first, last, found)
+    fill_wind(cells, WindPoints(points.place, points.vmax, rm, decay, reach, _chord2(reach), first, last), found)
     out = np.empty_like(found)
     out[order] = found
     return out
@@ -99,9 +108,8 @@ def typhoon_exposure(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years:
     storm_ellipse = _ellipse(fixes.storm_long, fixes.storm_short, fixes.storm_dir)
     gale_ellipse = _ellipse(fixes.gale_long, fixes.gale_short, fixes.gale_dir)
     out = np.zeros((len(lat), len(wanted)))
-    fill_exposure(
-        lat, lon, fixes.lat, fixes.lon, storm_ellipse, gale_ellipse, storm_weight, gale_weight, first, last, out
-    )
+    ellipses = Ellipses(fixes.lat, fixes.lon, storm_ellipse, gale_ellipse, storm_weight, gale_weight, first, last)
+    fill_exposure(lat, lon, ellipses, out)
     return out
 
 
@@ -147,10 +155,8 @@ def typhoon_cyclone_index(
     order = _side_by_side(lat, lon)
     cells, found = _unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
     near = float(_chord2(np.array([INDEX_REACH]))[0])
-    fill_index(
-        cells, points.place, np.maximum(points.vmax, 0.0) / 50.0, weights[0], factor[order], rain_part[order],
-        INDEX_REACH, near, first, last, found,
-    )  # fmt: skip
+    of_years = IndexPoints(points.place, np.maximum(points.vmax, 0.0) / 50.0, first, last)
+    fill_index(cells, of_years, weights[0], factor[order], rain_part[order], INDEX_REACH, near, found)
     out = np.empty_like(found)
     out[order] = found
     return out

@@ -9,6 +9,7 @@ thousand are left, and the maximum is the same number as over all of them.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -23,6 +24,41 @@ EARTH_RADIUS = 6371.0  # km, mean sphere
 KM_PER_DEGREE = 111.0
 TILE = 64  # cells: 8 km square at 0.01 degree; half or twice as many cost more
 _HAIR = 1e-9  # relative; keeps rounding from dropping a point that equals the floor
+
+
+class WindPoints(NamedTuple):
+    """Points of tracks with the radial profile of their wind; of year j those in first[j]..last[j]."""
+
+    place: Floats  # (K, 3) unit vectors
+    vmax: Floats  # (K,) m/s
+    rm: Floats  # (K,) km
+    decay: Floats  # (K,)
+    reach: Floats  # (K,) km
+    reach2: Floats  # (K,) squared chord of the reach
+    first: Ints  # (Y,)
+    last: Ints  # (Y,)
+
+
+class IndexPoints(NamedTuple):
+    """Points of tracks for the cyclone index; of year j those in first[j]..last[j]."""
+
+    place: Floats  # (K, 3) unit vectors
+    wind: Floats  # (K,), 0 or more
+    first: Ints  # (Y,)
+    last: Ints  # (Y,)
+
+
+class Ellipses(NamedTuple):
+    """Fixes with the ellipses of their storm and gale winds; of year j those in first[j]..last[j]."""
+
+    north: Floats  # (K,) degrees
+    east: Floats  # (K,) degrees
+    storm: Floats  # (K, 4) sine and cosine of the long half axis, one over both half axes in km; NaN without an ellipse
+    gale: Floats  # (K, 4), the same
+    storm_weight: Floats  # (K,)
+    gale_weight: Floats  # (K,)
+    first: Ints  # (Y,)
+    last: Ints  # (Y,)
 
 
 @helper
@@ -57,15 +93,9 @@ def _wind(r: float, vmax: float, rm: float, decay: float) -> float:
 
 
 @kernel
-def fill_wind(
-    cells: Floats, places: Floats, vmax: Floats, rm: Floats, decay: Floats, reach: Floats, reach2: Floats,
-    first: Ints, last: Ints, out: Floats,
-) -> None:  # fmt: skip
-    """Highest wind of each cell and year -> out (C, Y).
-
-    cells, places  : (C, 3), (K, 3) unit vectors
-    vmax, rm, decay, reach, reach2 : (K,) of the radial profile: m/s, km, 1, km, and the squared chord of the reach
-    """
+def fill_wind(cells: Floats, points: WindPoints, out: Floats) -> None:
+    """Highest wind of each cell, (C, 3) unit vectors, and year -> out (C, Y), m/s."""
+    places, vmax, rm, decay, reach, reach2, first, last = points
     for tile in prange((cells.shape[0] + TILE - 1) // TILE):
         start, stop = tile * TILE, min((tile + 1) * TILE, cells.shape[0])
         x, y, z, rho = _middle(cells[start:stop])
@@ -104,14 +134,15 @@ def fill_wind(
 
 @kernel
 def fill_index(
-    cells: Floats, places: Floats, wind: Floats, weight: float, scale: Floats, rain: Floats, reach: float,
-    reach2: float, first: Ints, last: Ints, out: Floats,
+    cells: Floats, points: IndexPoints, weight: float, scale: Floats, rain: Floats, reach: float, reach2: float,
+    out: Floats,
 ) -> None:  # fmt: skip
     """Mean over the years of the highest (weight min(wind scale, 1) + rain) (1 - distance / reach) -> out (C, P).
 
-    wind : (K,) of each point; scale, rain : (C, P) of each cell and period, NaN = unknown; all 0 or more
+    cells : (C, 3) unit vectors; scale, rain : (C, P) of each cell and period, NaN = unknown; 0 or more
     reach, reach2 : km, and its squared chord
     """
+    places, wind, first, last = points
     for tile in prange((cells.shape[0] + TILE - 1) // TILE):
         start, stop = tile * TILE, min((tile + 1) * TILE, cells.shape[0])
         x, y, z, rho = _middle(cells[start:stop])
@@ -160,15 +191,9 @@ def fill_index(
 
 
 @kernel
-def fill_exposure(
-    lat: Floats, lon: Floats, north: Floats, east: Floats, storm: Floats, gale: Floats, storm_weight: Floats,
-    gale_weight: Floats, first: Ints, last: Ints, out: Floats,
-) -> None:  # fmt: skip
-    """Sum of the weights of the fixes whose ellipse holds the cell -> out (C, Y).
-
-    lat, lon, north, east : (C,), (C,), (K,), (K,) degrees
-    storm, gale : (K, 4) sine and cosine of the long half axis, one over both half axes in km; NaN without an ellipse
-    """
+def fill_exposure(lat: Floats, lon: Floats, fixes: Ellipses, out: Floats) -> None:
+    """Sum of the weights of the fixes whose ellipse holds the cell, (C,) degrees -> out (C, Y)."""
+    north, east, storm, gale, storm_weight, gale_weight, first, last = fixes
     for c in prange(lat.shape[0]):
         for j in range(first.shape[0]):
             total = 0.0

@@ -116,7 +116,7 @@ def render(told: Input) -> str:
 def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     """What the template shows of one risk."""
     declared = RISKS[figures.risk]
-    bins = told.edition.bins[figures.risk] if told.edition else None
+    bins = told.edition.bins.get(figures.risk) if told.edition else None
     intensity = declared.intensities[bins.intensity] if bins else None
     told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used

@@ -1,4 +1,4 @@
-"""The nine risks and the published editions of their bins."""
+"""The risks and the published editions of their bins."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -17,6 +17,9 @@ from engine.risks.inputs import Block, Floats, Reference
 #: no study has more than a few per cent per degree: more is a percentage in the place of a share
 MOST_PER_DEGREE = 0.2
 
+#: every cell, risk, scenario and period stores one number a bin
+MOST_BINS = 100
+
 OfBlock = Callable[[Block], Floats]
 OfPeriod = Callable[[Block, Years], NDArray[np.float64]]
 Mask = Callable[[Block], NDArray[np.bool_]]
@@ -148,6 +151,12 @@ class Bins:
             found.append(("damage_rates", f"{len(self.damage_rates)} damage rates for {len(self.edges) + 1} bins"))
         if outside := [rate for rate in self.damage_rates if not 0 <= rate <= 1]:
             found.append(("damage_rates", f"{outside[0]} is outside 0..1"))
+        if falls := [pair for pair in pairwise(self.damage_rates) if pair[1] < pair[0]]:
+            milder, stronger = falls[0]
+            problem = f"{stronger} comes after {milder}: bins go from mild to severe, and rates must not descend"
+            found.append(("damage_rates", problem))
+        if len(self.edges) >= MOST_BINS:
+            found.append(("edges", f"{len(self.edges):,} inner edges; at most {MOST_BINS} bins"))
         if self.of_baseline:
             if outside := [edge for edge in self.edges if not 0 < edge < 1]:
                 found.append(("edges", f"{outside[0]} is not a quantile level between 0 and 1"))

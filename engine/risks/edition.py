@@ -1,6 +1,7 @@
-"""Editions: one published set of edges and damage rates for all risks, and users' own on top of one.
+"""Editions: one published set of edges and damage rates for the risks that it holds, and users' own on top of one.
 
-An edition is a TOML file. A user's names its `base` and overrides any key of any risk:
+An edition is a TOML file. A user's names its `base` and overrides any key of any risk, or brings a risk that the base
+lacks with all its keys:
 
     name = "our-house-2026"
     base = "2025-11"
@@ -14,15 +15,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from engine.errors import DefinitionError, SettingsError
+from engine.names import nearest, unknown
+from engine.risks import edition_file
 from engine.risks.definition import Bins, Intensity
+from engine.risks.edition_file import EditionText, invisible, shown
 from engine.risks.editions import EDITIONS
 from engine.risks.registry import RISKS
 
@@ -39,11 +43,16 @@ _TYPES: dict[str, tuple[type, ...]] = {
 #: keys that only the risk which declares them may have
 _FIGURES = frozenset(figure for risk in RISKS.values() for figure in risk.figures)
 _NO_BOUND = "none"
+#: of either sign; intensities are days, mm, m/s or shares
+_LARGEST = 1_000_000_000
+#: characters of a name (as wide as its columns) and of a source
+_LONGEST_NAME, _LONGEST_TEXT = 40, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """Bins of every risk under one name; `checksum` changes when any figure does, `checksums[risk]` when one of it."""
+    """Bins of the risks that it holds, in canonical order, under one name; `checksum` changes when any figure does,
+    `checksums[risk]` when one of that risk does."""
 
     name: str
     bins: Mapping[str, Bins]
@@ -61,7 +70,7 @@ class Edition:
     @property
     def figures(self) -> dict[str, dict[str, float]]:
         """Risk -> the figures that its code reads."""
-        return {name: {key: getattr(self.bins[name], key) for key in risk.figures} for name, risk in RISKS.items()}
+        return {name: {key: getattr(bins, key) for key in RISKS[name].figures} for name, bins in self.bins.items()}
 
     def intensity(self, risk: str) -> Intensity:
         """How this edition measures the risk."""
@@ -88,86 +97,78 @@ def load_edition(name: str | Path) -> Edition:
         return Edition(str(name), _File(f"{name}.toml", text).bins({}))
     path = Path(name)
     if path.suffix != ".toml":
-        raise SettingsError(f"unknown edition {str(name)!r}; known: {', '.join(EDITIONS)}, or the path of a .toml file")
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise SettingsError(f"edition {path}: cannot be read: {err}") from None
-    file = _File(str(path), text)
+        raise SettingsError(f"{unknown('edition', str(name), EDITIONS)}; or give the path of a .toml file")
+    file = _File(str(path), edition_file.read(path))
     base = file.top("base")
     if base not in EDITIONS:
-        raise file.fault("base", None, f"names {base!r}, which is none of {', '.join(EDITIONS)}")
-    title = file.top("name")
-    if not isinstance(title, str) or not 0 < len(title) <= 40 or title in EDITIONS:
-        raise file.fault("name", None, "must be 1 to 40 characters and not the name of a published edition")
-    return Edition(title, file.bins(load_edition(base).bins))
+        raise file.fault("base", None, f"names {shown(base)}, which is none of {', '.join(EDITIONS)}")
+    return Edition(file.title(), file.bins(load_edition(str(base)).bins))
 
 
-class _File:
-    """One TOML text, with the means to say where it is wrong."""
+class _File(EditionText):
+    """One edition's text as bins."""
 
-    def __init__(self, label: str, text: str) -> None:
-        self.label = label
-        self.lines = text.splitlines()
-        try:
-            self.data: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as err:
-            raise DefinitionError(f"edition {label}: {err}") from None
-
-    def top(self, key: str) -> object:
-        if key not in self.data:
-            raise DefinitionError(f"edition {self.label}: line 1: the key {key!r} is missing")
-        return self.data[key]
-
-    def fault(self, key: str, risk: str | None, problem: str) -> DefinitionError:
-        where = f"[{risk}] {key}" if risk else key
-        return DefinitionError(f"edition {self.label}: line {self._line(key, risk)}: {where}: {problem}")
-
-    def _line(self, key: str, risk: str | None) -> int:
-        """Line of `key` in the table of a risk, else of the table's header (the key came from the base)."""
-        table, header = None, 1
-        for number, line in enumerate(self.lines, start=1):
-            stripped = line.split("#")[0].strip()
-            if stripped.startswith("["):
-                table = stripped.strip("[] \t\"'")
-                if table == risk:
-                    header = number
-            elif table == risk and stripped.split("=")[0].strip(" \t\"'") == key:
-                return number
-        return header
+    def title(self) -> str:
+        """The name of a user's edition; it goes into the database and into files."""
+        title = self.top("name")
+        if not isinstance(title, str) or not 0 < len(title) <= _LONGEST_NAME or title in EDITIONS:
+            problem = f"must be 1 to {_LONGEST_NAME} characters and not the name of a published edition"
+            raise self.fault("name", None, problem)
+        if title != title.strip():
+            raise self.fault("name", None, "begins or ends with a blank")
+        self._check_words("name", None, title)
+        return title
 
     def bins(self, base: Mapping[str, Bins]) -> dict[str, Bins]:
         known = {field.name for field in fields(Bins)}
         tables = {key: value for key, value in self.data.items() if key not in ("name", "base")}
         for risk, table in tables.items():
-            if risk not in RISKS or not isinstance(table, dict):
-                raise self.fault(
-                    risk, None if not isinstance(table, dict) else risk, f"is none of the risks {', '.join(RISKS)}"
-                )
+            if risk not in RISKS:
+                near = f"; did you mean {meant}?" if (meant := nearest(risk, RISKS)) else ""
+                raise self.fault(risk, None, f"is none of the risks {', '.join(RISKS)}{near}")
+            if not isinstance(table, dict):
+                raise self.fault(risk, None, f"is not a table: write [{risk}] above its keys")
             for key, value in table.items():
                 self._check_type(risk, key, value, known)
-        if absent := [risk for risk in RISKS if risk not in tables and risk not in base]:
-            raise DefinitionError(f"edition {self.label}: line 1: no table for {', '.join(absent)}")
-        return {risk: self._resolve(risk, tables.get(risk, {}), base.get(risk)) for risk in RISKS}
+        held = [risk for risk in RISKS if risk in tables or risk in base]
+        if not held:
+            raise DefinitionError(f"edition {self.label}: line 1: it holds no risk; known: {', '.join(RISKS)}")
+        return {risk: self._resolve(risk, tables.get(risk, {}), base.get(risk)) for risk in held}
 
     def _check_type(self, risk: str, key: str, value: object, known: set[str]) -> None:
         known = known - (_FIGURES - set(RISKS[risk].figures))
         if key not in known:
-            raise self.fault(key, risk, f"unknown key; known: {', '.join(sorted(known))}")
+            near = f"; did you mean {meant}?" if (meant := nearest(key, known)) else ""
+            raise self.fault(key, risk, f"unknown key; known: {', '.join(sorted(known))}{near}")
         if key in _LISTS:
             if not isinstance(value, list) or not all(
                 isinstance(item, int | float) and not isinstance(item, bool) for item in value
             ):
-                raise self.fault(key, risk, f"{value!r} is not a list of numbers")
+                raise self.fault(key, risk, f"{shown(value)} is not a list of numbers")
         elif key == "lower" and value == _NO_BOUND:
             return
         elif not isinstance(value, _TYPES[key]) or (isinstance(value, bool) and bool not in _TYPES[key]):
-            raise self.fault(key, risk, f"{value!r} is not a {_TYPES[key][-1].__name__}")
+            raise self.fault(key, risk, f"{shown(value)} is not a {_TYPES[key][-1].__name__}")
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str):
+                self._check_words(key, risk, item)
+            elif isinstance(item, int | float) and not isinstance(item, bool) and _LARGEST < abs(item) < inf:
+                raise self.fault(key, risk, f"{shown(item)} is beyond {_LARGEST:,}, and no intensity is so large")
+
+    def _check_words(self, key: str, risk: str | None, text: str) -> None:
+        if len(text) > _LONGEST_TEXT:
+            raise self.fault(key, risk, f"it has {len(text):,} characters; at most {_LONGEST_TEXT:,}")
+        if sign := invisible(text):
+            raise self.fault(
+                key, risk, f"it holds {sign}, a character that is not seen on a page: write it in one line"
+            )
+        if text and not text.strip():
+            raise self.fault(key, risk, "it is blank")
 
     def _resolve(self, risk: str, table: Mapping[str, Any], base: Bins | None) -> Bins:
         known = RISKS[risk].intensities
         if table.get("intensity", next(iter(known))) not in known:
-            raise self.fault("intensity", risk, f"{table['intensity']!r} is none of {', '.join(known)}")
+            raise self.fault("intensity", risk, f"{shown(table['intensity'])} is none of {', '.join(known)}")
         if base and table.get("intensity", base.intensity) != base.intensity:
             for key in ("edges", "damage_rates", "source"):
                 if key not in table:  # the base's figures belong to another quantity

@@ -1,46 +1,40 @@
-"""The nine risks, listed by hand in their canonical order, and the older names accepted on input."""
+"""The risks in their canonical order: each is declared by the module of its name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from importlib import import_module
 
 from engine.errors import SettingsError
-from engine.names import ALIASES, RISK_NAMES
+from engine.names import RISK_NAMES, risk
 from engine.risks.definition import Risk
-from engine.risks.drought import DROUGHT
-from engine.risks.extreme_cold import EXTREME_COLD
-from engine.risks.extreme_heat import EXTREME_HEAT
-from engine.risks.river_flood import RIVER_FLOOD
-from engine.risks.sea_level_rise import SEA_LEVEL_RISE
-from engine.risks.typhoon import TYPHOON
-from engine.risks.urban_flood import URBAN_FLOOD
-from engine.risks.water_stress import WATER_STRESS
-from engine.risks.wildfire import WILDFIRE
-
-RISKS: dict[str, Risk] = {
-    risk.name: risk
-    for risk in (
-        EXTREME_HEAT,
-        EXTREME_COLD,
-        DROUGHT,
-        RIVER_FLOOD,
-        URBAN_FLOOD,
-        SEA_LEVEL_RISE,
-        TYPHOON,
-        WILDFIRE,
-        WATER_STRESS,
-    )
-}
-assert tuple(RISKS) == RISK_NAMES  # noqa: S101 (a risk is added in both places)
 
 
-def parse_risks(names: Iterable[str] | None) -> tuple[str, ...]:
-    """Canonical names in canonical order; None means all nine; refuses an unknown name."""
+def _declared(name: str) -> Risk:
+    declared: Risk = getattr(import_module(f"engine.risks.{name}"), name.upper())
+    if declared.name != name:
+        raise TypeError(f"engine.risks.{name} declares {declared.name!r}")
+    return declared
+
+
+RISKS: dict[str, Risk] = {name: _declared(name) for name in RISK_NAMES}
+
+
+def parse_risks(names: Iterable[str] | None, held: Container[str] | None = None) -> tuple[str, ...]:
+    """Canonical names in canonical order.
+
+    names  : as a user writes them, older names and blanks included; None: all that are held
+    held   : risks that the edition has figures for; None: all
+    raises : SettingsError for a name that is unknown, or not held
+    """
+    here = [name for name in RISKS if held is None or name in held]
     if names is None:
-        return tuple(RISKS)
-    wanted = {ALIASES.get(name.strip(), name.strip()) for name in names}
-    if unknown := sorted(wanted - set(RISKS)):
-        raise SettingsError(f"unknown risk {unknown[0]!r}; known: {', '.join(RISKS)}")
+        return tuple(here)
+    if isinstance(names, str):  # its letters are no names
+        names = names.split(",")
+    wanted = {risk(name) for name in names}
+    if absent := sorted(wanted - set(here)):
+        raise SettingsError(f"the edition has no figures for {', '.join(absent)}; it has: {', '.join(here)}")
     if not wanted:
         raise SettingsError("no risk was named")
-    return tuple(name for name in RISKS if name in wanted)
+    return tuple(name for name in here if name in wanted)

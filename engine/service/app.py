@@ -8,22 +8,29 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
 
 from engine.service import (
     auth,
     hub,
     intake,
     problems,
+    proxy,
     routes_admin,
     routes_assess,
+    routes_climate,
     routes_health,
+    routes_history,
     routes_map,
     routes_portfolio,
     routes_results,
+    routes_runs,
+    webhooks,
 )
+from engine.service.answers import Uniform
 from engine.service.context import Context, make_pool
 from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
@@ -33,9 +40,15 @@ from engine.settings import Settings
 
 #: (warehouse, application, notify), found at start-up, and what to call at the end
 Locate = Callable[[Settings, contextlib.ExitStack], tuple[str, str, str]]
-_DESCRIPTION = """Physical climate risk of a grid and of sites: nine hazards, four scenarios.
+_DESCRIPTION = """Physical climate risk of a grid and of sites: hazards from heat to typhoons, four scenarios.
 
-AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC."""
+AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC.
+
+`HEAD` is answered wherever `GET` is; `OPTIONS` says in `Allow` what a path takes. Every refusal is `{"detail": ...}`.
+
+WebSocket `/api/v1/risk-assessment/ws/{request_id}`: for each of the milestones 0, 10, 50, 80 and 95, once and in order,
+`{"progress": 10, "status": "running", "step": "Fetching H and P(H)"}`, then `{"progress": 100, "status": "completed",
+"results": {...}}` or `{"progress": 50, "status": "failed", "error_message": "..."}`, and the server closes."""
 
 
 def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI:
@@ -66,6 +79,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             app.state.pictures, app.state.borders, app.state.layers = routes_map.Pictures(), None, None
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
+            stack.enter_context(webhooks.delivering(config, application))
             tasks = [asyncio.create_task(each.run()) for each in (app.state.hub, app.state.intake)]
             try:
                 yield
@@ -81,6 +95,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         lifespan=life,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        openapi_url=None,  # its own route says where the service is seen
         responses={
             422: {"model": problems.Invalid, "description": "Every fault of the request"},
             503: {"model": problems.Problem, "description": "The database is not available"},
@@ -93,16 +108,22 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.api_cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "X-API-Key", "X-Request-ID"],
-            expose_headers=["X-Request-ID"],
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Content-Type", "If-None-Match", "X-API-Key", "X-Request-ID"],
+            expose_headers=["ETag", "X-Request-ID"],
         )
+    # the last is the first that a request meets
+    app.add_middleware(Uniform)
     app.add_middleware(
         Envelope,
         metrics=metrics,
         most=config.api_max_body_bytes,
         most_of={routes_portfolio.PATH: config.portfolio_max_bytes},
+        patience=config.api_body_seconds,
     )
+    paths = [*app.openapi()["paths"], "/openapi.json", "/page"]
+    proxy.require_free(config, paths)  # now, not at the first request
+    app.add_middleware(proxy.Fronted, config=config, paths=paths)
     return app
 
 
@@ -111,7 +132,15 @@ def _add_routes(app: FastAPI) -> None:
         401: {"model": problems.Problem, "description": "Wrong or missing API key"}
     }
     api = APIRouter(dependencies=[Depends(auth.for_api)], responses=unauthorized)
-    for part in (routes_results, routes_assess, routes_portfolio, routes_map):
+    for part in (
+        routes_results,
+        routes_climate,
+        routes_history,
+        routes_assess,
+        routes_portfolio,
+        routes_runs,
+        routes_map,
+    ):
         api.include_router(part.router)
     api.include_router(routes_health.aliases)
     app.include_router(api)
@@ -119,6 +148,14 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(routes_health.router)
     app.include_router(hub.router)
     app.include_router(routes_map.page)
+    app.add_api_route("/openapi.json", _openapi, include_in_schema=False)
+
+
+def _openapi(request: Request) -> JSONResponse:
+    """The document, with the path below which a proxy shows the service."""
+    document: dict[str, Any] = request.app.openapi()
+    where = proxy.prefix(request)
+    return JSONResponse(document | ({"servers": [{"url": where}]} if where else {}))
 
 
 def _describe(app: FastAPI, *, has_key: bool) -> None:

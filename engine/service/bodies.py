@@ -16,23 +16,37 @@ _PLACE = {field.name for field in PLACE}
 _DEPTH = 20
 
 
-async def json_object(request: Request, *, empty: bool = False) -> dict[str, Any]:
-    """The body as an object. empty: no body at all is an empty object.
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body as an object.
 
     raises : HTTPException (415) for a body that is packed, InvalidError (422) for anything else, for NaN, and for text
              that a database cannot hold
     """
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise HTTPException(415, "Send JSON as it is, without Content-Encoding")
-    body = await request.body()
-    if empty and not body.strip():
-        return {}
-    try:
-        read = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise InvalidError([fault(["body"], "The body is not valid JSON")]) from None
+    read = await _json(request)
     if not isinstance(read, dict):
         raise InvalidError([fault(["body"], "The body must be an object")])
+    return read
+
+
+async def risks_or_object(request: Request) -> dict[str, Any]:
+    """The same, of a body that may be left out, be null, or be the list of risks alone."""
+    if not (await request.body()).strip():
+        return {}
+    read = await _json(request)
+    if isinstance(read, list):
+        return {"risk_types": read}
+    if not isinstance(read, dict | None):
+        raise InvalidError([fault(["body"], "The body must be an object, or a list of risks")])
+    return read or {}
+
+
+async def _json(request: Request) -> object:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise HTTPException(415, "Send JSON as it is, without Content-Encoding")
+    try:
+        read: object = json.loads(await request.body(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidError([fault(["body"], "The body is not valid JSON")]) from None
     if faults := list(_unholdable(read, ["body"], 0)):
         raise InvalidError(faults)
     return read

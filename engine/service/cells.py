@@ -10,10 +10,9 @@ from psycopg.rows import dict_row
 
 from engine import levels
 from engine.assess.cells import choose
-from engine.assess.vocabulary import RISKS
 from engine.grid import GridDefinition
 from engine.io import published_cells
-from engine.names import ALIASES
+from engine.names import ALIASES, RISK_NAMES
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 Row = dict[str, Any]
@@ -119,12 +118,12 @@ def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, lo
 
 def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     """All results of a cell, None for a cell without any."""
-    scenario, risks = int(DEFAULT_SCENARIO), [*RISKS]
+    scenario, risks = int(DEFAULT_SCENARIO), [*RISK_NAMES]
     p, h = (read(connection, cell, risks, scenario, "full") for read in (probability, hazard))
     windows: dict[str, list[Row]] = defaultdict(list)
     for row in _rows(connection, _WINDOWS, {"cell": cell}):
         windows[row.pop("risk_type")].append(_tidy(row) | {"scenario": Scenario(row["scenario_id"]).code})
-    held = [risk for risk in RISKS if risk in p or risk in h or risk in windows]
+    held = [risk for risk in RISK_NAMES if risk in p or risk in h or risk in windows]
     if not held:
         return None
     found = {

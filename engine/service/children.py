@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
-import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
+from engine import logs
 from engine.service.schedule import Task
 
 log = logging.getLogger(__name__)
 #: seconds to wait for the last words of a process that has ended; its own children may keep the pipe open
 _LAST_WORDS = 2.0
+_AS_IT_IS = {"verbatim": True}
 #: called with the exit code (negative: a signal) and the last error line, if any
 Ended = Callable[[int, str | None], None]
-_TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\d(?: \S+)? (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)")
-
-
-class Line(NamedTuple):
-    """What a child printed. level: None where it is no line of a log; message: the line without time and level."""
-
-    form: Literal["text", "json"]
-    level: str | None
-    message: str
-
-
-def read_line(text: str) -> Line:
-    """A line of a child: of its log, as text or JSON, or anything else that it prints."""
-    if text.startswith("{"):
-        try:
-            told = json.loads(text)
-        except ValueError:
-            told = {}
-        if isinstance(told.get("level"), str) and isinstance(told.get("message"), str):
-            return Line("json", told["level"], told["message"])
-    if found := _TEXT_LINE.fullmatch(text):
-        return Line("text", found[1], found[2])
-    return Line("text", None, text)
 
 
 @dataclass(slots=True)
@@ -58,11 +32,10 @@ class Children:
     """At most one process a task.
 
     commands : what each task runs
-    form     : of the log of this process
     """
 
-    def __init__(self, commands: Mapping[Task, Sequence[str]], form: Literal["text", "json"] = "text") -> None:
-        self._commands, self._form = commands, form
+    def __init__(self, commands: Mapping[Task, Sequence[str]]) -> None:
+        self._commands = commands
         self._lock = threading.Lock()
         self._running: dict[Task, _Child] = {}
 
@@ -110,16 +83,12 @@ class Children:
                 text = printed.rstrip()
                 if not text:
                     continue
-                line = read_line(text)
+                line = logs.read_line(text)
                 if line.level in ("ERROR", "CRITICAL"):
                     child.last_error = line.message
-                if self._form == "text" or line.form == "json":
-                    # it has its time and level already; where nobody can read any more, the child must not block
-                    with contextlib.suppress(OSError, ValueError):
-                        sys.stderr.write(f"{text}\n")
-                else:  # every line of our log is an object
-                    level = logging.getLevelNamesMapping()[line.level or "INFO"]
-                    log.log(level, "%s", line.message, extra={"task": task})
+                # as it is: it has its own time, level and, in JSON, the job's name
+                level = logging.getLevelNamesMapping().get(line.level or "INFO", logging.INFO)
+                log.log(max(level, logging.INFO), "%s", text, extra=_AS_IT_IS | {"task": task})
 
     def drain(self, seconds: float) -> None:
         """Wait for all to end; after so many seconds they are interrupted, after as many again killed."""

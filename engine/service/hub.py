@@ -14,15 +14,15 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 from psycopg.rows import tuple_row
 
-from engine.service import auth, models
+from engine.service import auth, models, proxy
 from engine.service.context import Context
+from engine.service.milestones import Follower, State
+from engine.service.server import SOCKETS
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 EVERY = 0.5
 UNKNOWN, REFUSED = 4404, 4401
-_ENDS = ("completed", "failed", "cancelled")
-Message = dict[str, Any]
 
 
 class Hub:
@@ -30,7 +30,7 @@ class Hub:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._watchers: defaultdict[UUID, set[asyncio.Queue[Message]]] = defaultdict(set)
+        self._watchers: defaultdict[UUID, set[asyncio.Queue[State]]] = defaultdict(set)
 
     async def run(self) -> None:
         """Look at the watched jobs until cancelled."""
@@ -44,14 +44,14 @@ class Hub:
                 known = isinstance(err, psycopg.OperationalError)
                 log.warning("progress cannot be read: %s", str(err).strip().split("\n")[0], exc_info=not known)
                 continue
-            for batch_id, message in states.items():
+            for batch_id, state in states.items():
                 for queue in self._watchers.get(batch_id, ()):
-                    queue.put_nowait(message)
+                    queue.put_nowait(state)
 
     @contextlib.contextmanager
     def watch(self, batch_id: UUID) -> Any:
         """A queue of the job's states, changed or not."""
-        queue: asyncio.Queue[Message] = asyncio.Queue()
+        queue: asyncio.Queue[State] = asyncio.Queue()
         self._watchers[batch_id].add(queue)
         try:
             yield queue
@@ -61,31 +61,24 @@ class Hub:
                 del self._watchers[batch_id]
 
 
-def read_states(context: Context, ids: list[UUID]) -> dict[UUID, Message]:
-    """The message that each job's state comes to; unknown ids are absent."""
+def read_states(context: Context, ids: list[UUID]) -> dict[UUID, State]:
+    """Jobs as their rows say; unknown ids are absent."""
     with context.database() as connection, connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
-            "SELECT batch_id, status, progress, current_step, error_message,"
-            " CASE status WHEN 'completed' THEN results END FROM batch_jobs WHERE batch_id = ANY(%s)",
+            "SELECT batch_id, job_type, status, progress, current_step, error_message,"
+            " CASE status WHEN 'completed' THEN results END, input_params -> 'risk_types' FROM batch_jobs"
+            " WHERE batch_id = ANY(%s)",
             (ids,),
         ).fetchall()
     return {
-        batch_id: _message(status, progress, step, error, models.outward(batch_id, results))
-        for batch_id, status, progress, step, error, results in rows
+        batch_id: State(kind, status, progress, step, error, results, risks if isinstance(risks, list) else ())
+        for batch_id, kind, status, progress, step, error, results, risks in rows
     }
 
 
-def _message(status: str, progress: int, step: str | None, error: str | None, results: object) -> Message:
-    if status == "completed":
-        return {"progress": 100, "status": status, "results": results}
-    if status in _ENDS:
-        return {"progress": progress, "status": status, "error_message": error}
-    return {"progress": progress, "status": status, "step": step}
-
-
-@router.websocket("/api/v1/risk-assessment/ws/{request_id}")
+@router.websocket(SOCKETS + "{request_id}")
 async def follow(socket: WebSocket, request_id: str) -> None:
-    """The state at once, then every change, then the end. Leaving does not stop the job."""
+    """What has been passed and the state at once, then every change, then the end. Leaving does not stop the job."""
     context: Context = socket.app.state.context
     key, subprotocol = auth.of_socket(socket)
     await socket.accept(subprotocol=subprotocol)
@@ -110,18 +103,24 @@ async def _follow(socket: WebSocket, hub: Hub, context: Context, request_id: str
         await socket.close(UNKNOWN, "Request ID not found")
         return
     gone = asyncio.create_task(_until_gone(socket))
+    follower = Follower()
+
+    async def tell(state: State) -> None:
+        for message in follower.messages(state):
+            if message.get("results") is not None:
+                message["results"] = models.outward(batch_id, message["results"], proxy.prefix(socket))
+            await socket.send_json(message)
+
     try:
         with hub.watch(batch_id) as states:
-            await socket.send_json(state)
-            while state["status"] not in _ENDS and not gone.done():
+            await tell(state)
+            while not (follower.ended or gone.done()):
                 arriving = asyncio.create_task(states.get())
                 await asyncio.wait({arriving, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if not arriving.done():
                     arriving.cancel()
                     return
-                if (following := arriving.result()) != state:
-                    state = following
-                    await socket.send_json(state)
+                await tell(arriving.result())
         if not gone.done():
             await socket.close(1000)
     finally:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi.concurrency import run_in_threadpool
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import SettingsError
 from engine.io import batch_jobs
 from engine.service.bodies import location

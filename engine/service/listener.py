@@ -73,7 +73,7 @@ class Listener:
 
     def __init__(self, config: Settings, addresses: Addresses, commands: Mapping[Task, Sequence[str]]) -> None:
         self._config, self._addresses = config, addresses
-        self._children = Children(commands, config.log_format)
+        self._children = Children(commands)
         self._jobs: dict[Task, Job] = {}
         self._asked: queue.Queue[Notified | Fired | None] = queue.Queue()
         self._stopping = threading.Event()

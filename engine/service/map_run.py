@@ -9,9 +9,9 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from engine.assess.vocabulary import RISKS
 from engine.io import published
 from engine.io.published import Run
+from engine.names import RISK_NAMES
 from engine.period import FULL, PERIODS, WINDOWS, Years
 from engine.scenario import DEFAULT_SCENARIO, Scenario
 
@@ -45,13 +45,13 @@ def published_runs(connection: psycopg.Connection) -> list[Run]:
 def layers_of(connection: psycopg.Connection) -> dict[str, Layers]:
     """Risk -> its layers, in canonical order; risks without one are absent."""
     asked = {
-        "risks": list(RISKS),
+        "risks": list(RISK_NAMES),
         "windows": list(WINDOWS),
         "scenarios": [int(scenario) for scenario in Scenario],
         "default": int(DEFAULT_SCENARIO),
     }
     found: dict[str, dict[str, dict[str, list[int]]]] = {
-        risk: {"aal": defaultdict(list), "hazard": defaultdict(list)} for risk in RISKS
+        risk: {"aal": defaultdict(list), "hazard": defaultdict(list)} for risk in RISK_NAMES
     }
     for query in (_FULL, _WINDOWS):
         for risk, period, scenario, aal, hazard in connection.execute(query, asked).fetchall():
@@ -88,4 +88,4 @@ def absent_risks(layers: Mapping[str, Layers], summary: Mapping[str, Any] | None
     told = summary or {}
     missing, failed = told.get("missing") or {}, told.get("failed") or {}
     reasons = {risk: f"the warehouse lacks {', '.join(tables)}" for risk, tables in missing.items()} | failed
-    return {risk: reasons.get(risk, "the run did not compute it") for risk in RISKS if risk not in layers}
+    return {risk: reasons.get(risk, "the run did not compute it") for risk in RISK_NAMES if risk not in layers}

@@ -1,34 +1,134 @@
-"""Figures for Prometheus, a registry an application."""
+"""Figures for Prometheus, a registry an application. What other processes did is read from the database when asked."""
 
 from __future__ import annotations
 
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from engine.errors import EngineError
+from engine.io import webhook_outbox
+
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_PUBLISHED = """
+SELECT kind, run_id::text, edition, scope, extract(epoch FROM published_at)::float
+FROM unnest(ARRAY['probability', 'hazard']) AS kind CROSS JOIN LATERAL (
+  SELECT * FROM result_runs WHERE published_at IS NOT NULL AND job_type IN (kind, 'yearly')
+  ORDER BY published_at DESC LIMIT 1) AS run
+"""
+_LAST = """
+SELECT DISTINCT ON (job_type) job_type, status, extract(epoch FROM started_at)::float,
+       extract(epoch FROM coalesce(completed_at, now()) - started_at)::float
+FROM batch_job_logs WHERE job_type IN ('probability', 'hazard', 'yearly') AND status <> 'skipped'
+ORDER BY job_type, started_at DESC
+"""
+_STAGES = """
+SELECT job_type, stage, seconds::float FROM (
+  SELECT DISTINCT ON (job_type) job_type, summary FROM result_runs WHERE published_at IS NOT NULL
+  ORDER BY job_type, published_at DESC) AS run, jsonb_each_text(run.summary -> 'stage_seconds') AS s(stage, seconds)
+"""
+_CHECK = """
+SELECT status, extract(epoch FROM completed_at)::float FROM batch_job_logs WHERE job_type = 'check'
+ORDER BY id DESC LIMIT 1
+"""
 
 
 class Metrics:
-    """Counters of this process. Jobs are counted by the database when the figures are read."""
+    """Counters of this process, and gauges that `read` and `read_disk` set."""
 
     def __init__(self) -> None:
         self.registry = where = CollectorRegistry()
+        #: held while gauges are set and read, or another scraper would see them half set
+        self.lock = threading.Lock()
         labels = ("method", "route")
         self.requests = Counter("http_requests", "Requests answered", (*labels, "status"), registry=where)
         self.seconds = Histogram("http_request_seconds", "Time to answer", labels, buckets=_SECONDS, registry=where)
         self.sockets = Gauge("websocket_connections", "Open WebSockets", registry=where)
-        self.jobs = Gauge("batch_jobs", "Jobs in the database", ("job_type", "status"), registry=where)
         self.connections = Gauge("database_pool", "Connections of the pool", ("state",), registry=where)
         self.database_up = Gauge("database_up", "1 when the application database answers", registry=where)
-        self.checks = Gauge(
-            "schedule_check_timestamp_seconds",
-            "Time of the newest dry run of the schedule, by its outcome: completed, partial or failed",
-            ("status",),
-            registry=where,
-        )
         self.worker_starts = Counter("worker_starts", "Starts of the assessment process", registry=where)
+
+        def gauge(name: str, what: str, *names: str) -> Gauge:
+            return Gauge(name, what, names, registry=where)
+
+        self.jobs = gauge("batch_jobs", "Jobs in the database", "job_type", "status")
+        self.jobs_lost = gauge("batch_jobs_lost", "Jobs whose worker was lost", "job_type")
+        self.oldest_queued = gauge("batch_jobs_oldest_queued_seconds", "Age of the job that has waited longest")
+        self.published = gauge("published_run_timestamp_seconds", "When the run that is read now was published", "kind")
+        self.published_info = gauge(
+            "published_run_info", "1 for the run that is read now", "kind", "run_id", "edition", "scope"
+        )
+        self.last_status = gauge("last_run_status", "1 for the status of the last batch", "job_type", "status")
+        self.last_start = gauge("last_run_timestamp_seconds", "When the last batch began", "job_type")
+        self.last_seconds = gauge("last_run_seconds", "How long the last batch took, or has been going", "job_type")
+        self.stages = gauge(
+            "published_run_stage_seconds", "Seconds by stage of the last published run; stages overlap",
+            "job_type", "stage",
+        )  # fmt: skip
+        self.checks = gauge(
+            "schedule_check_timestamp_seconds",
+            "Time of the newest dry run of the schedule, by its outcome: completed, partial or failed", "status",
+        )  # fmt: skip
+        self.webhooks = gauge("webhook_deliveries", "Webhook deliveries that wait or were given up", "state")
+        self.webhook_oldest = gauge("webhook_oldest_waiting_seconds", "Age of the delivery that has waited longest")
+        self.disk_free = gauge("disk_free_bytes", "Free space for runs and portfolios", "place")
+        self.disk_size = gauge("disk_size_bytes", "Size of that file system", "place")
+
+    def read(self, connection: psycopg.Connection) -> None:
+        """What the database knows of jobs, runs and webhooks."""
+        jobs = connection.execute(
+            "SELECT job_type, status, count(*), count(*) FILTER (WHERE error_message = 'Worker lost'),"
+            " coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'queued')), 0)::float"
+            " FROM batch_jobs GROUP BY 1, 2"
+        ).fetchall()
+        _set(self.jobs, [(kind, status, count) for kind, status, count, _, _ in jobs])
+        _set(self.jobs_lost, [(kind, lost) for kind, status, _, lost, _ in jobs if status == "failed"])
+        self.oldest_queued.set(max((waited for *_, waited in jobs), default=0.0))
+        runs = connection.execute(_PUBLISHED).fetchall()
+        _set(self.published, [(kind, at) for kind, *_, at in runs])
+        _set(self.published_info, [(*names, 1) for *names, _ in runs])
+        last = connection.execute(_LAST).fetchall()
+        _set(self.last_status, [(kind, status, 1) for kind, status, _, _ in last])
+        _set(self.last_start, [(kind, began) for kind, _, began, _ in last])
+        _set(self.last_seconds, [(kind, took) for kind, _, _, took in last])
+        _set(self.stages, connection.execute(_STAGES).fetchall())
+        _set(self.checks, connection.execute(_CHECK).fetchall())
+        self._read_webhooks(connection)
+
+    def _read_webhooks(self, connection: psycopg.Connection) -> None:
+        """Nothing in a database whose schema or rights are older than webhooks."""
+        self.webhooks.clear()
+        try:
+            if not webhook_outbox.is_there(connection):
+                return
+            backlog = webhook_outbox.backlog(connection)
+        except EngineError:
+            return
+        _set(self.webhooks, [("waiting", backlog.waiting), ("given_up", backlog.given_up)])
+        self.webhook_oldest.set(backlog.oldest_seconds)
+
+    def read_disk(self, home: Path) -> None:
+        """Space of the file system that ENGINE_HOME is in."""
+        used = shutil.disk_usage(
+            next(folder for folder in (home.absolute(), *home.absolute().parents) if folder.exists())
+        )
+        self.disk_free.labels("engine_home").set(used.free)
+        self.disk_size.labels("engine_home").set(used.total)
 
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
+
+
+def _set(gauge: Gauge, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows of labels, the value last; what a gauge said before is forgotten."""
+    gauge.clear()
+    for *labels, value in rows:
+        gauge.labels(*labels).set(value)

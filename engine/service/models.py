@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from engine import levels
 from engine.names import ALIASES, RISK_NAMES
-from engine.scenario import DEFAULT_SCENARIO
+from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service.problems import InvalidError, fault
 
-#: the nine, and the older names that are accepted on input
+#: the risks, and the older names that are accepted on input
 if TYPE_CHECKING:
     RiskName = str
 else:
@@ -27,12 +27,29 @@ Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, examples=[
 Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, examples=[126.978])]
 PathLatitude = Annotated[float, Path(ge=-90, le=90, allow_inf_nan=False, examples=[37.5665])]
 PathLongitude = Annotated[float, Path(ge=-180, le=180, allow_inf_nan=False, examples=[126.978])]
+Limit = Annotated[int, Query(ge=1, le=100, description="of a page")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="how many to leave out, of the newest")]
+SiteId = Query(max_length=100, description="an asset's own id, or its UUID")
 Stamp = Annotated[
     datetime,
     PlainSerializer(lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str),
 ]
 PORTFOLIO_RESULTS = "/api/v1/risk-assessment/portfolio/{request_id}/results"
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+def require_text(text: str | None, name: str = "site_id") -> None:
+    """Refuse text of a query that a database cannot hold.
+
+    raises : InvalidError
+    """
+    if text is not None and "\0" in text:
+        raise InvalidError([fault(["query", name], f"Invalid character in {name}", text.replace("\0", ""))])
+
+
+def scenario_name(scenario: int, scope: str | None) -> str:
+    """A scenario as it is shown; an observed record stands under the label of one, and is none."""
+    return "Observed record" if scope == "observed" else Scenario(scenario).code
 
 
 def period_of(scenario: int, period: Period | None) -> Period:
@@ -197,11 +214,14 @@ class BatchStatus(BaseModel):
     completed_at: Stamp | None
 
 
-def outward(batch_id: UUID, results: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Results of a job for a client: where a portfolio's tables are is an address, not a folder of the server's."""
+def outward(batch_id: UUID, results: Mapping[str, Any] | None, prefix: str) -> Mapping[str, Any] | None:
+    """Results of a job for a client: where a portfolio's tables are is an address, not a folder of the server's.
+
+    prefix : path below which the service is seen
+    """
     if results is None or "location" not in results:
         return results
-    return {**results, "location": PORTFOLIO_RESULTS.format(request_id=batch_id)}
+    return {**results, "location": prefix + PORTFOLIO_RESULTS.format(request_id=batch_id)}
 
 
 class Asset(BaseModel):
@@ -212,9 +232,9 @@ class Asset(BaseModel):
     calculated_at: Stamp
 
 
-class SiteResults(BaseModel):
-    """Newest stored results of one asset at a coordinate; of the AAL those of SSP2-4.5. others: assets there beside it,
-    the newest first"""
+class SiteResults(Made):
+    """Newest stored results of one asset at a coordinate; of the AAL those of SSP2-4.5, each with the run of its base.
+    others: assets there beside it, the newest first"""
 
     site_id: str | None
     site_uuid: UUID
@@ -273,87 +293,3 @@ class Service(BaseModel):
     status: Literal["ok"]
     service: str
     version: str
-
-
-class MapScenario(BaseModel):
-    """A scenario as it is listed."""
-
-    scenario_id: int
-    name: str
-
-
-class MapPeriod(BaseModel):
-    """A window of years of the run, both included; `full` exists for scenario 2 only."""
-
-    name: Period
-    first: int
-    last: int
-
-
-class MapScale(BaseModel):
-    """A legend, the lowest class first."""
-
-    unit: str
-    labels: list[str]
-    colours: list[str] = Field(examples=[["#fde725", "#21918c", "#440154"]])
-
-
-class MapMeasure(BaseModel):
-    """The hazard intensity whose values fall in the bins."""
-
-    intensity: str = Field(examples=["wsdi"])
-    unit: str = Field(examples=["days/year"])
-
-
-class MapLayers(BaseModel):
-    """Scenarios (by id) of which there is a layer of a risk, by period."""
-
-    aal: dict[Period, list[int]] = Field(examples=[{"full": [2], "mid_term": [1, 2, 3, 4]}])
-    hazard: dict[Period, list[int]]
-
-
-class MapLevel(BaseModel):
-    """A level of a score of 0 to 100 and its three spellings."""
-
-    lower: float
-    printed: str = Field(examples=["moderate"])
-    hazard: str = Field(examples=["MEDIUM"])
-    older: str = Field(examples=["medium"])
-
-
-class Map(BaseModel):
-    """Place, layers and legends of the map. west to north: outer edges of the picture, degrees; west is
-    less than east, which lies beyond 180 where the lattice crosses the date line.
-    """
-
-    run_id: int
-    edition: str
-    scope: str = Field(description="full, sample:N, synthetic or observed")
-    baseline: str
-    published_at: Stamp
-    west: float
-    east: float
-    south: float
-    north: float
-    step: float
-    risks: list[str] = Field(description="those of which there is a layer")
-    absent: dict[str, str] = Field(
-        description="the others, and why", examples=[{"typhoon": "missing typhoon_best_track"}]
-    )
-    layers: dict[str, MapLayers]
-    notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
-    uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
-    loss_note: str = Field(description="what a loss of such a risk carries")
-    levels: list[MapLevel]
-    scenarios: list[MapScenario]
-    periods: list[MapPeriod]
-    scales: dict[str, MapScale]
-    no_value: str
-    measures: dict[str, MapMeasure] = Field(description="by risk; empty for an edition that is not a published one")
-
-
-class Borders(BaseModel):
-    """Strokes of (longitude, latitude)."""
-
-    coastline: list[list[list[float]]]
-    provinces: list[list[list[float]]]

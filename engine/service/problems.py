@@ -68,6 +68,13 @@ class TooLargeError(Exception):
         super().__init__(f"The request is larger than {most} bytes")
 
 
+class TooSlowError(Exception):
+    """The body did not arrive in time."""
+
+    def __init__(self) -> None:
+        super().__init__("The request did not arrive in time")
+
+
 class InvalidError(Exception):
     """The request is refused with these faults."""
 
@@ -118,6 +125,9 @@ def install(app: FastAPI) -> None:
     def too_large(_: Request, err: Exception) -> JSONResponse:
         return _answer(413, str(err), {"Connection": "close"})
 
+    def too_slow(_: Request, err: Exception) -> JSONResponse:
+        return _answer(408, str(err), {"Connection": "close"})
+
     def spoken(_: Request, err: Exception) -> JSONResponse:
         assert isinstance(err, HTTPException)  # noqa: S101
         return _answer(err.status_code, err.detail, err.headers)
@@ -138,5 +148,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid_parameters)
     app.add_exception_handler(InvalidError, invalid)
     app.add_exception_handler(TooLargeError, too_large)
+    app.add_exception_handler(TooSlowError, too_slow)
     app.add_exception_handler(HTTPException, spoken)
     app.add_exception_handler(EngineError, failed)

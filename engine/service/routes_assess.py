@@ -12,21 +12,30 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from engine.errors import BusyError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import Job
-from engine.service import models
-from engine.service.bodies import json_object
+from engine.names import ALIASES, RISK_NAMES
+from engine.service import milestones, models, proxy
+from engine.service.bodies import json_object, risks_or_object
 from engine.service.context import Context, Shared
 from engine.service.intake import Intake
 from engine.service.problems import Problem
 
-_TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "description": "The body is too large"}}
+_BODY: dict[int | str, dict[str, Any]] = {
+    408: {"model": Problem, "description": "The body did not arrive in time"},
+    413: {"model": Problem, "description": "The body is too large"},
+    415: {"model": Problem, "description": "The body is packed"},
+}
 router = APIRouter(tags=["assessments"])
 _UNKNOWN = "Request ID not found"
 
 
-def _body(schema: str, *, required: bool) -> dict[str, Any]:
-    """Description of a body that the engine checks itself."""
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"requestBody": {"required": required, "content": content}}
+def _body(schema: str, *, required: bool, or_risks: bool = False) -> dict[str, Any]:
+    """Description of a body that the engine checks itself. or_risks: a list of risks will do"""
+    told: dict[str, Any] = {"$ref": f"#/components/schemas/{schema}"}
+    if or_risks:
+        names = {"type": "string", "enum": [*RISK_NAMES, *ALIASES]}
+        risks = {"type": "array", "items": names, "example": ["extreme_heat"]}
+        told = {"anyOf": [told, risks, {"type": "null"}]}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": told}}}}
 
 
 def _intake(request: Request) -> Intake:
@@ -36,14 +45,13 @@ def _intake(request: Request) -> Intake:
 
 def socket_url(request: Request, batch_id: UUID) -> str:
     """Where the progress of a job can be followed."""
-    scheme = "wss" if request.url.scheme == "https" else "ws"
-    return f"{scheme}://{request.url.netloc}/api/v1/risk-assessment/ws/{batch_id}"
+    return f"{proxy.base_url(request).replace('http', 'ws', 1)}/api/v1/risk-assessment/ws/{batch_id}"
 
 
 @router.post(
     "/api/v1/risk-assessment/calculate",
     status_code=202,
-    responses=_TOO_LARGE,
+    responses=_BODY,
     openapi_extra=_body("Site", required=True),
 )
 async def calculate(request: Request) -> models.Accepted:
@@ -56,8 +64,8 @@ async def calculate(request: Request) -> models.Accepted:
 @router.post(
     "/api/risk/calculate",
     status_code=202,
-    responses=_TOO_LARGE,
-    openapi_extra=_body("SiteHere", required=False),
+    responses=_BODY,
+    openapi_extra=_body("SiteHere", required=False, or_risks=True),
 )
 async def calculate_older(
     request: Request,
@@ -65,11 +73,12 @@ async def calculate_older(
     longitude: Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)] = None,
     risk_types: Annotated[list[str] | None, Query(description="repeated, or separated by commas")] = None,
 ) -> models.AcceptedBatch:
-    """Older name of the same: parameters in the query, in the body, or both; the body wins."""
-    body = await json_object(request, empty=True)
+    """Older name of the same: parameters in the query, in the body, or both; the body wins. It may be a list of risks
+    alone, with the coordinates in the query."""
+    body = await risks_or_object(request)
     names = [part.strip() for text in risk_types or () for part in text.split(",") if part.strip()]
     stated = {"latitude": latitude, "longitude": longitude, "risk_types": names or None}
-    body = {name: value for name, value in stated.items() if value is not None} | body
+    body = {name: value for name, value in [*stated.items(), *body.items()] if value is not None}
     batch_id = await _intake(request).queue(body)
     return models.AcceptedBatch(batch_id=batch_id, status="queued", message="Risk calculation started")
 
@@ -110,15 +119,21 @@ def read_status(context: Shared, request_id: UUID) -> models.JobStatus:
         state = batch_jobs.read_state(connection, request_id)
     if state is None:
         raise HTTPException(404, _UNKNOWN)
+    status, progress, step = state
     return models.JobStatus.model_validate(
-        {"request_id": request_id, **dict(zip(("status", "progress", "current_step"), state, strict=True))}
+        {
+            "request_id": request_id,
+            "status": status,
+            "progress": progress,
+            "current_step": milestones.step_of(status, step),
+        }
     )
 
 
 @router.get("/api/batch/{batch_id}/status", responses={404: {"model": Problem}})
-def read_batch(context: Shared, batch_id: UUID) -> models.BatchStatus:
+def read_batch(context: Shared, request: Request, batch_id: UUID) -> models.BatchStatus:
     """Older name of the same, with the results once there are any."""
     job = find(context, batch_id, "Batch not found")
     return models.BatchStatus.model_validate(
-        replace(job, results=models.outward(batch_id, job.results)), from_attributes=True
+        replace(job, results=models.outward(batch_id, job.results, proxy.prefix(request))), from_attributes=True
     )

@@ -19,9 +19,7 @@ router = APIRouter(tags=["health"])
 #: under /api, so the key applies
 aliases = APIRouter(tags=["health"])
 NAME = "climate-risk-engine"
-_CHECK = (
-    "SELECT status, completed_at, error_message FROM batch_job_logs WHERE job_type = 'check' ORDER BY id DESC LIMIT 1"
-)
+_CHECK = "SELECT error_message FROM batch_job_logs WHERE job_type = 'check' ORDER BY id DESC LIMIT 1"
 _TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
 _LAYERS = ("coastline", "river", "forest", "flood_zone")
 
@@ -58,7 +56,7 @@ def ready(context: Shared) -> models.Ready | Response:
         rows=rows,
         calculated_at=newest[0] if newest else None,
         spatial_layers=_layers(context),
-        schedule_faults=check[2] if check else None,
+        schedule_faults=check[0] if check else None,
     )
     return state if holds else JSONResponse(state.model_dump(mode="json"), 503)
 
@@ -103,21 +101,20 @@ def alias_health_of_database(context: Shared) -> models.Service:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(context: Shared) -> Response:
     """Prometheus exposition format."""
+    with context.metrics.lock:
+        return Response(_figures(context), media_type=CONTENT_TYPE_LATEST)
+
+
+def _figures(context: Context) -> bytes:
     figures = context.metrics
     try:
         with context.database() as connection:
-            counts = connection.execute("SELECT job_type, status, count(*) FROM batch_jobs GROUP BY 1, 2").fetchall()
-            check = connection.execute(_CHECK).fetchone()
-        figures.checks.clear()
-        if check is not None:
-            figures.checks.labels(check[0]).set(check[1].timestamp())
-        figures.jobs.clear()
-        for job_type, status, count in counts:
-            figures.jobs.labels(job_type, status).set(count)
+            figures.read(connection)
         figures.database_up.set(1)
     except psycopg.OperationalError:
         figures.database_up.set(0)
+    figures.read_disk(context.config.engine_home)
     for state, value in context.pool.get_stats().items():
         if state in ("pool_size", "pool_available", "requests_waiting"):
             figures.connections.labels(state).set(value)
-    return Response(figures.text(), media_type=CONTENT_TYPE_LATEST)
+    return figures.text()

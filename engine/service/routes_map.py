@@ -12,19 +12,19 @@ from typing import Any, Literal, LiteralString
 import numpy as np
 import psycopg
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import FileResponse
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from engine import borders, levels, picture
-from engine.assess.vocabulary import RISKS
 from engine.errors import EngineError
 from engine.io import published_cells
+from engine.names import RISK_NAMES
 from engine.period import WINDOWS
 from engine.reading import LOSS_NOTE, own_past
 from engine.risks import EDITIONS, load_edition
 from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.service import map_run, models
+from engine.service import map_models, map_run, models, proxy
+from engine.service.answers import File
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
@@ -71,7 +71,7 @@ class Pictures:
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
-def describe(context: Shared, request: Request) -> models.Map:
+def describe(context: Shared, request: Request) -> map_models.Map:
     """Place, layers and legend of the map, and the run that is shown: nothing that was not computed."""
     with context.database() as connection:
         runs = map_run.published_runs(connection)
@@ -84,7 +84,7 @@ def describe(context: Shared, request: Request) -> models.Map:
         layers, told = held[1], published_cells.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
-    return models.Map.model_validate(
+    return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
             "west": round(grid.lon0 - half, 6),
@@ -103,7 +103,7 @@ def describe(context: Shared, request: Request) -> models.Map:
                 for each in zip((0, *levels.CUTS), levels.PRINTED, levels.HAZARD, levels.OLDER, strict=True)
             ],
             "scenarios": [
-                {"scenario_id": int(each), "name": "Observed record" if run["scope"] == "observed" else each.code}
+                {"scenario_id": int(each), "name": models.scenario_name(each, run["scope"])}
                 for each in Scenario
                 if each in named
             ],
@@ -123,7 +123,7 @@ def _measures(edition: str) -> dict[str, dict[str, str]]:
     if edition not in EDITIONS:
         return {}
     known = load_edition(edition)
-    return {risk: {"intensity": known.bins[risk].intensity, "unit": known.intensity(risk).unit} for risk in RISKS}
+    return {risk: {"intensity": known.bins[risk].intensity, "unit": known.intensity(risk).unit} for risk in RISK_NAMES}
 
 
 def _newest_run(connection: psycopg.Connection) -> tuple[Any, ...] | None:
@@ -187,14 +187,14 @@ def _paint(context: Context, quantity: Quantity, ids: NDArray[np.int32], values:
 
 
 @router.get("/api/v1/map/borders")
-def read_borders(context: Shared, request: Request) -> models.Borders:
+def read_borders(context: Shared, request: Request) -> map_models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
-        request.app.state.borders = models.Borders(
+        request.app.state.borders = map_models.Borders(
             coastline=borders.lines(_of_warehouse(context, borders.coastline) or borders.shipped_coastline()),
             provinces=borders.lines(_of_warehouse(context, borders.provinces) or borders.shipped_provinces()),
         )
-    told: models.Borders = request.app.state.borders
+    told: map_models.Borders = request.app.state.borders
     return told
 
 
@@ -215,19 +215,21 @@ _FILES = {
 
 
 @page.get("/")
-def read_page() -> FileResponse:
-    """The map page."""
-    return _file("index.html", "text/html")
+def read_page(request: Request) -> Response:
+    """The map page, with links to below the path that a proxy shows it under."""
+    text = (resources.files("engine.service") / "page" / "index.html").read_text("utf-8")
+    text = text.replace('"page/', f'"{proxy.prefix(request)}/page/')
+    return Response(text, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 
 @page.get("/page/{name}")
-def read_page_file(name: str) -> FileResponse:
+def read_page_file(name: str) -> File:
     """Its scripts and style; no other file."""
     if name not in _FILES:
         raise HTTPException(404, "Not Found")
     return _file(name, _FILES[name])
 
 
-def _file(name: str, kind: str) -> FileResponse:
+def _file(name: str, kind: str) -> File:
     with resources.as_file(resources.files("engine.service") / "page" / name) as path:
-        return FileResponse(path, media_type=kind, headers={"Cache-Control": "no-cache"})
+        return File(path, media_type=kind, headers={"Cache-Control": "no-cache"})

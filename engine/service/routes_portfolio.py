@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import uuid
@@ -13,14 +12,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import EngineError, LimitError
 from engine.io import batch_jobs, packed
 from engine.io.assessment_files import SUFFIXES
 from engine.io.packed import Limits
-from engine.service import models
+from engine.service import models, uploads
+from engine.service.answers import File
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import InvalidError, Problem, fault
@@ -29,25 +28,9 @@ from engine.sites import assessor, portfolio_file
 
 PATH = "/api/v1/risk-assessment/portfolio"
 router = APIRouter(tags=["portfolios"])
-_SUFFIXES = {
-    "application/vnd.apache.parquet": ".parquet",
-    "application/x-parquet": ".parquet",
-    "application/parquet": ".parquet",
-    "text/csv": ".csv",
-    "text/tab-separated-values": ".tsv",
-    "application/vnd.ms-excel": ".csv",  # what Windows calls a CSV
-    "application/x-ndjson": ".ndjson",
-    "application/ndjson": ".ndjson",
-    "application/jsonl": ".ndjson",
-    "application/gzip": ".gz",
-    "application/x-gzip": ".gz",
-    "application/zstd": ".zst",
-    "application/zip": ".zip",
-    "application/x-zip-compressed": ".zip",
-}
-#: of the body; it is known by its first bytes, whatever is said
-_ENCODINGS = {"", "identity", "gzip", "x-gzip", "deflate", "zstd"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {"schema": {"type": "object", "properties": {"file": _BINARY["schema"]}, "required": ["file"]}}
+_CONTENT = {**dict.fromkeys(uploads.MEDIA_TYPES, _BINARY), uploads.FORM: _FORM}
 Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"]
 
 
@@ -55,10 +38,11 @@ Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"
     PATH,
     status_code=202,
     responses={
+        408: {"model": Problem, "description": "The table did not arrive in time"},
         413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
         415: {"model": Problem, "description": "Neither Parquet nor CSV nor NDJSON, plain or packed"},
     },
-    openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(_SUFFIXES, _BINARY)}},
+    openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
 )
 async def send_portfolio(
     context: Shared,
@@ -72,16 +56,12 @@ async def send_portfolio(
     ] = None,
 ) -> models.AcceptedPortfolio:
     """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting; all
-    others are carried through. A row is an asset, whatever ids and coordinates it shares.
+    others are carried through. A row is an asset, whatever ids and coordinates it shares. The file is the body, or the
+    one file of a form; its encoding is found, whatever charset is stated.
 
     Sent again under the same name (without one: the same bytes), rows replace their earlier results. Invalid rows are
     counted and listed in the results; a table without a valid row is refused.
     """
-    suffix = _SUFFIXES.get(request.headers.get("content-type", "").split(";")[0].strip().lower())
-    if suffix is None:
-        raise HTTPException(415, "Send Parquet, CSV (text/csv) or NDJSON (application/x-ndjson), plain or packed")
-    if (encoding := request.headers.get("content-encoding", "").strip().lower()) not in _ENCODINGS:
-        raise HTTPException(415, f"Content-Encoding {encoding[:40]!r} is not read: send gzip, deflate, zstd or none")
     folder = context.portfolios / str(uuid.uuid4())
     parameters: dict[str, Any] = {"out": str(folder / "results")}
     if risk_types:
@@ -92,14 +72,10 @@ async def send_portfolio(
         parameters["time_periods"] = time_periods
     if name:
         parameters["name"] = name
-    folder.mkdir(parents=True)
+    uploads.make_private(folder)
     try:
-        upload, digest = folder / f"sites{suffix}", hashlib.sha256()
-        with upload.open("wb") as file:
-            async for chunk in request.stream():
-                digest.update(chunk)
-                await run_in_threadpool(file.write, chunk)
-        parameters.setdefault("name", digest.hexdigest())  # another owner's file never is of this portfolio by chance
+        upload, digest = await uploads.receive(request, folder)
+        parameters.setdefault("name", digest)  # another owner's file never is of this portfolio by chance
         batch_id, rows, valid = await run_in_threadpool(_queue, context, upload, parameters)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -125,6 +101,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
         raise InvalidError([fault(["body"], words)]) from None
     if plain != upload:
         upload.unlink()
+        plain.chmod(0o600)
     with context.database() as connection:
         batch_id = batch_jobs.create(connection, batch_jobs.PORTFOLIO, parameters, valid * _risks(parameters))
     return batch_id, rows, valid
@@ -136,10 +113,13 @@ def _risks(parameters: Mapping[str, Any]) -> int:
 
 @router.get(
     models.PORTFOLIO_RESULTS,
-    response_class=FileResponse,
+    response_class=File,
     responses={
         200: {"content": {"application/vnd.apache.parquet": _BINARY, "application/json": {"schema": {}}}},
+        206: {"description": "The part that `Range` asks for"},
+        400: {"model": Problem, "description": "`Range` is not understood"},
         404: {"model": Problem},
+        416: {"model": Problem, "description": "`Range` lies outside the file"},
         409: {"model": Problem, "description": "Not finished"},
     },
 )
@@ -150,7 +130,7 @@ def read_portfolio(
     frame: Annotated[
         Frame, Query(description="which table; json holds the totals of the portfolio instead")
     ] = "totals",
-) -> FileResponse:
+) -> File:
     """A table of a finished portfolio as Parquet, or its summary as JSON."""
     job = find(context, request_id)
     if job.job_type != batch_jobs.PORTFOLIO:
@@ -164,4 +144,4 @@ def read_portfolio(
             raise HTTPException(409, f"The portfolio is failed: {job.error_message}")
         raise HTTPException(404, f"{name} is not kept any more")
     kind = "application/json" if format == "json" else "application/vnd.apache.parquet"
-    return FileResponse(path, media_type=kind, filename=name)
+    return File(path, media_type=kind, filename=name)

@@ -11,8 +11,9 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query
 from psycopg.rows import dict_row
 
-from engine.assess.vocabulary import OUTSIDE_GRID, RISKS
+from engine.assess.vocabulary import OUTSIDE_GRID
 from engine.io import published_runs
+from engine.names import RISK_NAMES
 from engine.reading import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
 from engine.scenario import DEFAULT_SCENARIO
 from engine.service import cells, models
@@ -20,11 +21,12 @@ from engine.service.context import Context, Shared
 from engine.service.problems import Problem
 
 router = APIRouter(tags=["results"], responses={404: {"model": Problem, "description": "Nothing is stored there"}})
-RiskType = Annotated[models.RiskName, Query(description="one of the nine risks, or an older name")]
+RiskType = Annotated[models.RiskName, Query(description="a risk, or an older name of one")]
 _DEFAULT = int(DEFAULT_SCENARIO)
 
 
-def _cell(context: Context, connection: psycopg.Connection, latitude: float, longitude: float) -> cells.Row:
+def cell_of(context: Context, connection: psycopg.Connection, latitude: float, longitude: float) -> cells.Row:
+    """The cell that speaks for a place, or 404."""
     found = cells.at(connection, context.grid, round(latitude, 6), round(longitude, 6))
     if found is None:
         raise HTTPException(404, OUTSIDE_GRID)
@@ -48,7 +50,7 @@ def read_probability(
     period = models.period_of(scenario_id, time_period)
     risk = cells.canonical(risk_type)
     with context.database() as connection:
-        cell = _cell(context, connection, lat, lon)
+        cell = cell_of(context, connection, lat, lon)
         found = cells.probability(connection, cell["grid_id"], [risk], scenario_id, period)
         made = published_runs.read(connection, [cell["grid_id"]], [risk], [published_runs.PROBABILITY])
     if risk not in found:
@@ -69,7 +71,7 @@ def read_hazard(
     period = models.period_of(scenario_id, time_period)
     risk = cells.canonical(risk_type)
     with context.database() as connection:
-        cell = _cell(context, connection, lat, lon)
+        cell = cell_of(context, connection, lat, lon)
         found = cells.hazard(connection, cell["grid_id"], [risk], scenario_id, period)
         made = published_runs.read(connection, [cell["grid_id"]], [risk], [published_runs.HAZARD])
     if risk not in found:
@@ -82,15 +84,18 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
     """All published results of the cell that holds the point, or of the nearest with results: every risk, scenario and
     window."""
     with context.database() as connection:
-        cell = _cell(context, connection, lat, lon)
+        cell = cell_of(context, connection, lat, lon)
         found = cells.everything(connection, cell["grid_id"])
-        made = published_runs.read(connection, [cell["grid_id"]], RISKS)
+        made = published_runs.read(connection, [cell["grid_id"]], RISK_NAMES)
     if found is None:
         raise HTTPException(404, "No results for the requested location")
     centre = {name: cell[name] for name in ("latitude", "longitude")}
+    statement = made.statement()
     for each in found["risks"].values():
         each |= {name: each[name] and each[name] | centre for name in ("probability", "hazard")}
-    return models.Cell(**found | cell | made.statement())
+        for window in each["windows"]:
+            window["scenario"] = models.scenario_name(window["scenario_id"], statement["scope"])
+    return models.Cell(**found | cell | statement)
 
 
 _STORED: dict[str, LiteralString] = {
@@ -101,7 +106,7 @@ _STORED: dict[str, LiteralString] = {
     # of several periods the newest, of those of one assessment `full` first
     "aal_scaled": "SELECT DISTINCT ON (risk_type) risk_type, scenario_id, time_period, base_aal,"
     " vulnerability_scale::float8, insurance_rate::float8, final_aal, 100 * final_aal AS final_aal_percentage,"
-    " expected_loss, calibrated, aal_capped, status, reason, is_default, calculated_at FROM aal_scaled_results"
+    " expected_loss, calibrated, aal_capped, run_id, status, reason, is_default, calculated_at FROM aal_scaled_results"
     " WHERE site_id = %s AND scenario_id = 2 ORDER BY risk_type, calculated_at DESC, time_period",
 }
 _ASSETS: LiteralString = """
@@ -116,7 +121,7 @@ def read_site(
     context: Shared,
     lat: models.PathLatitude,
     lon: models.PathLongitude,
-    site_id: Annotated[str | None, Query(max_length=100, description="an asset's own id, or its UUID")] = None,
+    site_id: Annotated[str | None, models.SiteId] = None,
 ) -> models.SiteResults:
     """The newest assessment stored at a coordinate, to six decimals. Several assets may stand there: the answer is
     about one, the newest or the one that is asked for, and lists the others."""
@@ -129,6 +134,7 @@ def read_site(
             raise HTTPException(404, f"No assessment is stored for the {what}")
         asset = asked[0]
         parts = {name: _by_risk(connection, query, asset["site_uuid"]) for name, query in _STORED.items()}
+        made = published_runs.of_numbers(connection, {row["run_id"] for row in parts["aal_scaled"].values()})
     stamps = [row["calculated_at"] for part in parts.values() for row in part.values()]
     for part in parts.values():
         for row in part.values():
@@ -142,7 +148,10 @@ def read_site(
         others=[models.Asset(**each) for each in assets if each is not asset],
         summary=_summary(parts),
         calculated_at=max(stamps),
-        **parts,
+        exposure=parts["exposure"],
+        vulnerability=parts["vulnerability"],
+        aal_scaled=parts["aal_scaled"],
+        **made,
     )
 
 
@@ -153,7 +162,7 @@ def _rows(connection: psycopg.Connection, query: LiteralString, values: tuple[ob
 
 def _by_risk(connection: psycopg.Connection, query: LiteralString, site: UUID) -> dict[str, Any]:
     rows = {row.pop("risk_type"): row for row in _rows(connection, query, (site,))}
-    return {risk: rows[risk] for risk in RISKS if risk in rows}
+    return {risk: rows[risk] for risk in RISK_NAMES if risk in rows}
 
 
 def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -170,7 +179,7 @@ def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "loss_note": LOSS_NOTE if index else None,
         "overlap_note": OVERLAP_NOTE if len(index.keys() & set(ONE_STORM)) > 1 else None,
         "highest_aal_risk": max(good, key=lambda risk: good[risk]["final_aal"], default=None),
-        "failed_risks": [risk for risk in RISKS if risk in failed],
+        "failed_risks": [risk for risk in RISK_NAMES if risk in failed],
     }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from engine.assess.fields import ASSET, BUILDING, COORDINATES, PLACE, REQUEST, SURROUNDINGS, Field
-from engine.assess.vocabulary import ALIASES, RISKS, SCENARIO_IDS, TIME_PERIODS
+from engine.assess.offered import RISKS
+from engine.assess.vocabulary import SCENARIO_IDS, TIME_PERIODS
+from engine.names import ALIASES
 
 _TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "text": "string"}
 _LISTS: dict[str, dict[str, Any]] = {

@@ -16,6 +16,8 @@ from engine.service.context import Context
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+#: results of portfolios are their owner's alone
+_OWN = 0o077
 
 
 class Supervisor:
@@ -52,7 +54,7 @@ class Supervisor:
             started = time.monotonic()
             self._context.metrics.worker_starts.inc()
             self._process = process = subprocess.Popen(  # noqa: S603 (our own command)
-                list(self._command), stdin=subprocess.DEVNULL, start_new_session=True
+                list(self._command), stdin=subprocess.DEVNULL, start_new_session=True, umask=_OWN
             )
             if self._stopping.is_set():
                 process.terminate()

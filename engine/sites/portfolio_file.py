@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from engine.assess import assess_sites, columns, portfolio, records
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import LimitError, SettingsError
 from engine.io import packed
 from engine.io.assessment_files import (

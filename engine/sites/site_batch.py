@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from engine.assess import records, report
 from engine.assess.assessment import AssessmentResult, Report
+from engine.assess.offered import RISKS
 from engine.assess.prepare import Prepared, wants
 from engine.assess.validation import check
-from engine.assess.vocabulary import NO_HAZARD, RISKS
+from engine.assess.vocabulary import NO_HAZARD
 from engine.errors import SettingsError
 from engine.io import batch_jobs
 from engine.io.batch_jobs import Job

@@ -18,9 +18,10 @@ from engine.assess import assessment, hashes
 from engine.assess.assessment import AssessmentResult, Report
 from engine.assess.config import AssessConfig
 from engine.assess.integrate import Stages
+from engine.assess.offered import RISKS
 from engine.assess.prepare import Prepared, wants
 from engine.assess.scaling import labelled, vulnerability_scale
-from engine.assess.vocabulary import LEVEL, PERIOD, RISK, RISKS, STATUS
+from engine.assess.vocabulary import LEVEL, PERIOD, RISK, STATUS
 from engine.assess.wide import Frames
 from engine.io import batch_jobs, published_cells, published_runs, site_results
 from engine.io.published_runs import RunsOfRows
@@ -232,8 +233,16 @@ class StoredStages:
         new = assessment.by_pair(missed, fresh) if held.any() else rows
         new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
         new = new.join(part.hashes, on="site_uuid")
-        self._write(lambda connection: site_results.store_aal(connection, rows, new, self.read_at))
+        stored = self._with_runs(part.prepared, rows)
+        self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
         part.scaled = self._slim("aal", part.scaled, rows)
+
+    def _with_runs(self, prepared: Prepared, rows: pl.DataFrame) -> pl.DataFrame:
+        """AAL with the run of its base. What is still good in the cache is of the same: none was published since."""
+        cells = rows.select("site_uuid").join(
+            prepared.sites.select("site_uuid", "grid_id"), on="site_uuid", how="left", maintain_order="left"
+        )
+        return rows.with_columns(run_id=self.runs.of_loss(cells["grid_id"], rows["risk_type"]))
 
     def written(self) -> None:
         """Until all that the stages have left so far is stored; warns of what has failed."""

@@ -11,7 +11,7 @@ import psycopg
 import shapely
 
 from engine.assess import AssessConfig
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.io import batch_jobs, frames, postgres, site_inputs
 from engine.io.packed import Limits
 from engine.sites.assessor import Assessor

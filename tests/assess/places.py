@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.grid import KOREA
 
 BUILDING = {

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from engine.assess import AssessConfig, assess_sites, vulnerability
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import SchemaError, SettingsError
 from engine.grid import GridDefinition
 from tests.assess.places import CELL, by_risk, figures, site

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from engine.assess import AssessConfig, assess_sites, hashes, records
+from engine.assess.offered import RISKS
 from engine.assess.prepare import prepare
 from engine.assess.scaling import scaled_aal
-from engine.assess.vocabulary import RISKS
 from engine.risks import RISKS as DECLARED
 from tests.assess.places import ASSET, BUILDING, PLACE, by_risk, figures, site
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import BusyError, EngineError, SettingsError
 from engine.io import batch_jobs, site_results
 from engine.io.batch_jobs import EndedError

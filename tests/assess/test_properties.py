@@ -13,8 +13,8 @@ from benchmarks import assess as benchmark
 from engine.assess import AssessConfig, assess_sites
 from engine.assess.assessment import chunks
 from engine.assess.fields import FIELDS, LAND_COVERS
+from engine.assess.offered import RISKS
 from engine.assess.prepare import prepare
-from engine.assess.vocabulary import RISKS
 from engine.grid import KOREA
 from tests.assess.places import figures, site
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fuzz
-from benchmarks.fuzz import judge
+from benchmarks.fuzz import judge, phrases, words
 from benchmarks.fuzz.cases import CASES
 from benchmarks.fuzz.mutations import DAMAGES, EDITS, mutated
 from engine.errors import SettingsError
@@ -60,3 +60,24 @@ def test_every_change_is_repeatable_and_takes_any_bytes():
 def test_every_case_gets_its_share():
     assert sum(fuzz.shares(2000, list(CASES)).values()) == 2000
     assert set(fuzz.shares(3, list(CASES)).values()) == {1}
+
+
+@pytest.mark.parametrize("kind", words.KINDS)
+def test_what_people_type_is_refused_in_a_sentence_or_taken(kind):
+    verdicts = [*words.judged(kind, SEED, range(12))]
+    assert [verdict for verdict in verdicts if verdict.outcome in words.FAULTS] == []
+    assert words.REFUSED in {verdict.outcome for verdict in verdicts}
+
+
+def test_a_fault_of_what_people_type_would_be_seen(monkeypatch):
+    def outcome(raises):
+        def load(_):
+            raise raises
+
+        monkeypatch.setattr("jobs._run.load_edition", load)
+        return next(words.judged("editions", SEED, [0])).outcome
+
+    assert outcome(TypeError("ours")) == words.TRACEBACK
+    assert outcome(SettingsError("without a place")) == words.DUMP
+    assert outcome(SettingsError("line 1: " + "long " * 999)) == words.REFUSED  # shortened where it is printed
+    assert outcome(SettingsError(f"line 1: me;{phrases.SECRET}")) == words.SHOWN

@@ -5,11 +5,13 @@ The image itself is built and tried by deploy/prove_image.py, which takes minute
 
 from __future__ import annotations
 
+import http.server
 import importlib
 import json
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 
@@ -101,6 +103,14 @@ def test_manifests_fit_the_schemas_of_kubernetes(version):
     assert found > 15
 
 
+def test_the_policy_for_webhooks_is_one_and_chooses_pods_that_exist():
+    [text] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/webhooks.md").read_text(), re.S)
+    policy = yaml.safe_load(text)
+    kubernetes_validate.validate(policy, kubernetes_validate.latest_version(), strict=True)
+    [chosen] = policy["spec"]["podSelector"]["matchExpressions"]
+    assert set(chosen["values"]) <= {name for name, _ in pods()}
+
+
 def test_kustomizations_list_every_file_and_the_version_of_the_project():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for folder in FOLDERS:
@@ -130,6 +140,31 @@ def test_the_dockerfile_is_linted_and_takes_nothing_unchecked():
     assert not any(".env" in rule or "secrets" in rule for rule in rules)
 
 
+@pytest.mark.parametrize(("listens_on", "healthy"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_a_container_is_healthy_only_where_its_service_can_be_reached_from_outside(listens_on, healthy):
+    with (DEPLOY / "Dockerfile").open("rb") as file:
+        [check] = [
+            step["value"] for step in DockerfileParser(fileobj=file).structure if step["instruction"] == "HEALTHCHECK"
+        ]
+    _, *words = json.loads(check.partition(" CMD ")[2])
+    with http.server.HTTPServer((listens_on, 0), _Healthy) as service:
+        thread = threading.Thread(target=service.serve_forever, args=(0.01,))
+        thread.start()
+        done = subprocess.run([sys.executable, *words], env={"API_PORT": str(service.server_port)}, capture_output=True)
+        service.shutdown()
+        thread.join()
+    assert (done.returncode == 0) is healthy
+
+
+class _Healthy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
 def test_every_setting_in_the_files_exists():
     known = {name.upper() for name in settings.Settings.model_fields} | LIBRARIES
     named = set()
@@ -144,6 +179,9 @@ def test_every_setting_in_the_files_exists():
     for _, pod in pods():
         named |= {entry["name"] for container in pod["containers"] for entry in container.get("env", [])}
     assert named - known == set()
+    assert "EMBEDDED" in services()["yearly"]["environment"]  # no run of the sample in the place of the year
+    shared = next(made for made in resources() if made["kind"] == "ConfigMap")
+    assert shared["data"]["EMBEDDED"] == "false"
     assert {"DW_PASSWORD", "APP_PASSWORD", "API_KEY", "SCHEDULED_RUNS"} <= named
 
 

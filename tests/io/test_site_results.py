@@ -7,7 +7,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.errors import SinkError
 from engine.io import postgres, site_results
 from engine.io.writers import Writers

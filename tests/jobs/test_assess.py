@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.settings import Settings
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
@@ -478,6 +478,6 @@ def test_the_cleaner_says_what_it_has_deleted(both, capsys):
     assert clean.main([]) == 0
     said = capsys.readouterr().out.strip()
     assert (
-        said
-        == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 lost_jobs=1 run_directories=0 portfolios=0"
+        said == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 webhook_deliveries=0 webhook_targets=0"
+        " lost_jobs=1 run_directories=0 portfolios=0"
     )

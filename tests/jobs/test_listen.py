@@ -1,5 +1,6 @@
 """Triggers, schedule and child processes on a real server; the batches themselves are stand-ins."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,9 +14,10 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from engine import logs
+from engine.logs import read_line
 from engine.service import listener as module
 from engine.service import schedule, triggers
-from engine.service.children import read_line
 from engine.service.listener import Addresses, Listener
 from engine.settings import Settings, load
 from jobs import trigger
@@ -216,16 +218,21 @@ def test_another_attempt_goes_on_with_the_run_and_starts_anew_when_that_is_refus
     assert (tmp_path / "tries").read_text().splitlines() == [f"--job {job} --resume 1", f"--job {job}"]
 
 
-def test_lines_of_a_run_pass_through_as_they_are(results, capfd):
-    line = "2026-11-28 10:00:00,123 INFO yearly: 5 of 9 cells"
-    said = [line, "a table", '{"time": "t", "level": "INFO", "message": "m"}']
+def test_lines_of_a_run_pass_through_as_they_are(results, caplog):
+    caplog.set_level("INFO")
+    line = "2026-11-28 10:00:00,123 WARNING yearly: 5 of 9 cells"
+    said = [line, "a table", '{"time": "t", "level": "CRITICAL", "message": "m"}']
     printing = ("sh", "-c", "printf '%s\\n' " + " ".join(f"'{each}'" for each in said))
     with listening(results, hazard=printing):
         trigger_job(results, "hazard")
         eventually(lambda: jobs(results, "completed"))
-    printed = capfd.readouterr().err.splitlines()
-    assert [each for each in printed if each in said] == said
-    assert [each for each in printed if "5 of 9" in each] == [line]
+    passed = [each for each in caplog.records if getattr(each, "task", None) == "hazard"]
+    assert [logs.TextLines().format(each) for each in passed] == said
+    assert [each.levelname for each in passed] == ["WARNING", "INFO", "CRITICAL"]
+    text, table, whole = (logs.JsonLines().format(each) for each in passed)
+    assert whole == said[2]
+    told = [(line["level"], line["message"]) for line in map(json.loads, (text, table))]
+    assert told == [("WARNING", "yearly: 5 of 9 cells"), ("INFO", "a table")]
 
 
 def test_a_line_is_read_for_its_level_whatever_its_form():
@@ -369,8 +376,7 @@ def test_sigterm_lets_the_running_job_end_and_exits_with_0(results):
 
 
 def test_an_unknown_kind_and_a_missing_database_are_refused(monkeypatch, caplog):
-    with pytest.raises(SystemExit, match="2"):
-        trigger.main(["everything"])
+    assert trigger.main(["everything"]) == 2
     monkeypatch.setenv("DW_URL", "postgresql://u:hush@127.0.0.1:1/w")
     assert trigger.main(["yearly"]) == 2
     assert "set APP_*" in caplog.messages[-1]

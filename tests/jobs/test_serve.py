@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from engine import settings
 from engine.io.embedded import postmaster
 from engine.settings import Settings
 from jobs import serve
@@ -33,6 +34,17 @@ def test_a_wrong_setting_is_refused(monkeypatch, caplog):
     monkeypatch.setenv("API_PORT", "70000")
     assert serve.main([]) == 2
     assert "API_PORT" in caplog.messages[-1]
+
+
+def test_it_listens_on_this_machine_alone_unless_it_is_told_otherwise(monkeypatch):
+    monkeypatch.delenv("API_HOST")
+    assert settings.load().api_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", ["climate", "/a b", "/../x", "/api/v1"])
+def test_a_root_path_that_is_none_or_hides_the_service_is_refused(path, caplog):
+    assert serve.main(["--root-path", path]) == 2
+    assert path in caplog.messages[-1]
 
 
 @contextmanager

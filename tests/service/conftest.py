@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import httpx
 import psycopg
 import pytest
-import uvicorn
 
+from engine import settings
 from engine.io import migrate
+from engine.service.server import make_server
 from engine.settings import Settings
 from jobs import yearly
 from jobs.serve import create_app
@@ -60,8 +61,9 @@ def environment(databases, tmp_path_factory):
 @contextmanager
 def running():
     """Base URL of a service with the settings of the moment."""
-    app = create_app()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    config = settings.load()
+    app = create_app(config)
+    server = make_server(app, config, port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -76,8 +76,8 @@ def test_an_assessment_runs_to_its_end_and_its_results_are_stored(client):
     assert stored["aal_scaled"]["drought"]["scenario_id"] == 2
 
 
-def test_followers_get_every_state_in_order_late_ones_the_last_and_leaving_stops_nothing(client):
-    accepted = assess(client, building_info=None)
+def test_followers_get_every_milestone_once_and_in_order_however_late_and_leaving_stops_nothing(client):
+    accepted = assess(client, building_info=None, risk_types=["drought", "cold_wave"])
     with connect(accepted["websocket_url"]) as leaver:
         leaver.recv(timeout=10)
     with connect(accepted["websocket_url"]) as one, connect(accepted["websocket_url"]) as two:
@@ -86,10 +86,26 @@ def test_followers_get_every_state_in_order_late_ones_the_last_and_leaving_stops
     assert first[-1] == second[-1]
     assert (first[-1]["progress"], first[-1]["status"]) == (100, "completed")
     assert first[-1]["results"]["status"] in ("success", "partial")
-    progress = [message["progress"] for message in first]
-    assert progress == sorted(progress)
+    for seen in (first, second):
+        progress = [message["progress"] for message in seen]
+        assert progress == sorted(set(progress))
+        assert set(progress) >= {0, 10, 50, 80, 95, 100}
+        assert not [each for each in seen if each["status"] == "running" and each["step"] == "queued"]
     with connect(accepted["websocket_url"]) as late:
-        assert messages(late) == ([first[-1]], 1000)
+        told, code = messages(late)
+    assert ([(each["progress"], each["status"], each.get("step")) for each in told], code) == (
+        [
+            (0, "running", "Fetching H and P(H)"),
+            (10, "running", "Fetching H and P(H)"),
+            (50, "running", "Calculating E for drought"),
+            (80, "running", "Calculating V for drought"),
+            (95, "running", "Calculating integrated risk"),
+            (100, "completed", None),
+        ],
+        1000,
+    )
+    assert told[-1] == first[-1]
+    assert client.get(STATUS + accepted["request_id"]).json()["current_step"] == "completed"
 
 
 @pytest.mark.parametrize("request_id", ["9f1c1f5e-0f0a-4d0e-9d3c-6a4b8a3f0001", "not-an-id"])

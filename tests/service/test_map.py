@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from engine import picture
-from engine.assess.vocabulary import RISKS
+from engine.assess.offered import RISKS
 from engine.period import Years
 from engine.service import cells, map_run
 from engine.service.routes_map import Pictures

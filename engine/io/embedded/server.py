@@ -47,6 +47,12 @@ class EmbeddedServer:
         """Address of a database on this server; it stays the same when the server is started again."""
         return address.url(self._socket, database, self._passwords)
 
+    def has(self, database: str) -> bool:
+        """Whether a database is there."""
+        with closing(postgres.connect(self.url("postgres"))) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+        return found is not None
+
     def create(self, database: str) -> str:
         """Create a database unless it exists; returns its address."""
         with closing(postgres.connect(self.url("postgres"))) as connection:

@@ -14,6 +14,7 @@ from engine.io import pooler, postgres
 from engine.io.etl import loading, units
 from engine.io.etl.files import MissingInputError
 from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
+from engine.names import unknown
 from engine.quality import load_ranges
 
 #: name -> module of this package, and the object in it when the module holds several loaders
@@ -47,7 +48,7 @@ def names() -> list[str]:
 def loader(name: str) -> Loader:
     """A loader by name; refuses an unknown one."""
     if name not in names():
-        raise SettingsError(f"unknown loader {name!r}; known: {', '.join(names())}, {ALL}")
+        raise SettingsError(unknown("loader", name, [*names(), ALL]))
     module, attribute = _WHERE[name]
     imported = importlib.import_module(f"{__name__}.{module}")
     return cast(Loader, getattr(imported, attribute) if attribute else imported)

@@ -50,7 +50,7 @@ def load(
         dry_run=options.dry_run,
     ) as record:
         if not record.up_to_date:
-            progress(f"reading {path.name}")
+            progress(path.name)
             frame = read(path)
             limits = load_ranges(options.gate)["aqueduct_score"]
             outside = frame.filter(~pl.col("score").is_between(limits.low, limits.high)).height

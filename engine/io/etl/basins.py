@@ -69,7 +69,6 @@ def load(
         absent.append("no gauge with coordinates and a basin in api_wamis_stations (load `wamis` first)")
     if absent:
         raise MissingInputError(f"{NAME}: {' and '.join(absent)}")
-    progress("basins")
     cells = cells_to_describe(connection)
     outlets = outlet_gauges(connection)
     basin_layers = [read_layer(path, options.crs) for path in polygons]
@@ -93,6 +92,7 @@ def load(
         inputs: list[Path | SourceFile] = [SourceFile.of_value("outlets", outlets), SourceFile.of_value("names", names)]
         with recorded(table="water_basin", files=inputs) as record:
             if not record.up_to_date:
+                progress("water basins")
                 with record.transaction():
                     record.findings += _write_basins(connection, names, outlets, options)
                     if names == BASINS:
@@ -103,6 +103,7 @@ def load(
         codes = basin_of_polygons(cells, basin_layers) if basin_layers else basin_of_gauges(cells, gauges)
         with recorded(table="location_grid", files=inputs) as record:
             if not record.up_to_date:
+                progress("basin of every cell")
                 with record.transaction():
                     _write_codes(connection, cells, codes)
                     record.rows = record.cells = int((codes > 0).sum())
@@ -118,6 +119,7 @@ def load(
         inputs += [part for path in provinces for part in files.parts(path)]
         with recorded(table="water_basin_province", files=inputs) as record:
             if not record.up_to_date:
+                progress("basins by province")
                 shares = province_shares(cells, codes, [read_layer(path, options.crs) for path in provinces])
                 with record.transaction():
                     record.rows = shares.height

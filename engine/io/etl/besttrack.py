@@ -83,7 +83,7 @@ def load(
             return [record.report()]
         tracks = []
         for number, path in enumerate(found, 1):
-            progress(f"reading {path.name}", number, len(found))
+            progress(path.name, number, len(found))
             track = readers.read(path)
             if track is None:
                 message = f"{path.name} is none of the best tracks known (KMA, JMA, IBTrACS) and was left out"
@@ -95,7 +95,7 @@ def load(
         record.findings += [finding for track in tracks for finding in _leaps(track)]
         bad = [(track.name, line, reason) for track in tracks for line, reason in track.rejected]
         spoilt = sum(track.records for track in tracks if track.rejected)
-        record.rejected = files.reject(options.data, TABLE, bad, spoilt)
+        record.rejected = files.reject(options.data, TABLE, bad, spoilt, dry_run=record.dry_run)
         merged = merge(tracks)
         record.findings += check(merged.fixes, ranges)
         record.findings += [

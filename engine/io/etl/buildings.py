@@ -66,7 +66,7 @@ def load(
         register = register_answers.read(paths)
         areas = {code: area for code, area in register.areas.items() if area.whole}
         rows, bad = _rows(areas)
-        record.rejected = files.reject(options.data, TABLE, bad, len(rows) + len(bad))
+        record.rejected = files.reject(options.data, TABLE, bad, len(rows) + len(bad), dry_run=record.dry_run)
         if options.sample_limit:
             rows = _sample(rows, options.sample_limit)
         lots = _lots([read_layer(path, options.crs) for path in lot_files])

@@ -106,7 +106,7 @@ def load(
         elevations, outlines, doubts = _read(points, grid, crs, progress)
         total = sum(text.count for text in points)
         bad = [(text.name, line, reason) for text in points for line, reason in text.bad]
-        record.rejected = files.reject(options.data, "dem", bad, total + len(bad))
+        record.rejected = files.reject(options.data, "dem", bad, total + len(bad), dry_run=record.dry_run)
         frame = elevations.of(cells.grid_id)
         record.source_crs, record.stored_unit, record.cells = options.crs or CRS, "m", frame.height
         record.findings += doubts + _findings(frame, len(cells.grid_id))

@@ -95,29 +95,34 @@ def one_file(data: Path, what: str, *patterns: str) -> Path:
     return found[0]
 
 
-def reject(data: Path, table: str, bad: Sequence[tuple[str, int, str]], total: int) -> int:
+def reject(data: Path, table: str, bad: Sequence[tuple[str, int, str]], total: int, *, dry_run: bool = False) -> int:
     """Write unreadable records of a text source to `rejects/<table>.csv` of the data directory.
 
     bad     : (file name, line number, reason)
+    dry_run : write nothing
     total   : records read, good and bad
     returns : how many; raises SchemaError for more than 1,000 or more than 0.1 % of them
     """
     if not bad:
         return 0
-    folder = data / REJECTS
-    target = folder / f"{table}.csv"
+    if not dry_run:
+        _write_rejects(data / REJECTS / f"{table}.csv", bad, table)
+    if len(bad) > 1000 or len(bad) > 0.001 * total:
+        name, line, reason = bad[0]
+        listed = "" if dry_run else f" (all in {data / REJECTS / f'{table}.csv'})"
+        raise SchemaError(
+            f"{table}: {len(bad)} of {total} records are unreadable, the first in line {line} of {name}: {reason}"
+            f"{listed}"
+        )
+    return len(bad)
+
+
+def _write_rejects(target: Path, bad: Sequence[tuple[str, int, str]], table: str) -> None:
     try:
-        folder.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True)
         lines = ["file,line,reason"] + [
             f'{name},{line},"{reason.replace(chr(34), chr(39))}"' for name, line, reason in bad
         ]
         target.write_text("\n".join(lines) + "\n", "utf-8")
     except OSError as err:
         raise EngineError(f"rejected records of {table} cannot be written to {target}: {err.strerror}") from err
-    if len(bad) > 1000 or len(bad) > 0.001 * total:
-        name, line, reason = bad[0]
-        raise SchemaError(
-            f"{table}: {len(bad)} of {total} records are unreadable, the first in line {line} of {name}: {reason}"
-            f" (all in {target})"
-        )
-    return len(bad)

@@ -137,7 +137,6 @@ class _Job:
         if self.options.scenarios is not None:
             paths = {scenario: path for scenario, path in paths.items() if scenario in self.options.scenarios}
         blank = LoadReport(loader=self.loader.NAME, table=variable.table, status="absent", files=len(paths))
-        self.progress(variable.table, self.done, self.total)
         try:
             if not paths:
                 expected = sources.expected_name(variable, Scenario.SSP126)
@@ -152,7 +151,7 @@ class _Job:
             return replace(blank, status="failed", message=str(err), seconds=seconds, findings=_found(err))
         finally:
             self.done += 1
-            self.progress(variable.table, self.done, self.total)
+            self.progress("", self.done, self.total)
 
     def _load(
         self, connections: Sequence[psycopg.Connection], variable: Variable, paths: Mapping[Scenario, Path]
@@ -181,6 +180,7 @@ class _Job:
             scope_in_files=True,
         ) as record:
             if not record.up_to_date:
+                self.progress(variable.table, self.done, self.total)
                 with contextlib.ExitStack() as stack:
                     scratch = stack.enter_context(_scratch()) if options.keep_ocean else None
                     staged = self._read(variable, paths, reference, record, scratch)

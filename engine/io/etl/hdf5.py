@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import IO, cast
 
+from engine.errors import needs
 from engine.io.etl import hdf5_walk
 
 _FILTERS = {1: "gzip", 4: "szip", 307: "bzip2", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle",
@@ -93,5 +94,5 @@ def netcdf4_reads(path: Path, code: int) -> bool:
 def lacking(code: int) -> str:
     """The end of a sentence about a variable: which filter is lacking and what to do."""
     name = f"{_FILTERS[code]} (HDF5 filter {code})" if code in _FILTERS else f"HDF5 filter {code}"
-    install = ", which needs the package netCDF4 (extra [geo])" if code in _ASKED else ", which cannot be read here"
+    install = f", which {needs('geo')}" if code in _ASKED else ", which cannot be read here"
     return f"is compressed with {name}{install}; or write it anew without: nccopy -F none IN OUT"

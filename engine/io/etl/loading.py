@@ -55,7 +55,8 @@ class GateError(EngineError):
 
 
 class Progress(Protocol):
-    """What a loader tells the person waiting: a step, and how far it is."""
+    """What a loader tells the person waiting: a step (empty: only how far it is), and how far it is. What is up to date
+    is no step."""
 
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None: ...
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError
+from engine.errors import SchemaError, needs
 from engine.grid import GridDefinition
 from engine.io.etl import cf, containers, daily_names, hdf5, levels, packing, regular, timeaxis, units
 from engine.variables import Variable
@@ -39,7 +39,7 @@ def dataset(path: Path) -> Iterator[xr.Dataset]:
         try:
             opened = _opened(content)
         except ImportError as err:
-            raise SchemaError(f"{path.name} is NetCDF CDF-5, which needs the package netCDF4 (extra [geo])") from err
+            raise SchemaError(f"{path.name} is NetCDF CDF-5, which {needs('geo')}") from err
         except _BROKEN as err:  # what xarray, h5py and scipy raise on damaged files, beside OSError
             raise SchemaError(f"{path.name} is broken: {err or type(err).__name__}") from err
         with opened:

@@ -64,9 +64,8 @@ def load(
         if not paths:
             reports.append(replace(blank, message=f"no file *sgg261*{element.upper()}*.asc below {options.data}"))
             continue
-        progress(table)
         try:
-            reports.append(_load(connection, element, paths, options, ranges))
+            reports.append(_load(connection, element, paths, options, ranges, progress))
         except EngineError as err:
             if connection.closed or connection.broken:
                 raise
@@ -95,6 +94,7 @@ def _load(
     paths: Mapping[Scenario, Path],
     options: loading.LoadOptions,
     ranges: Mapping[str, Range],
+    progress: loading.Progress,
 ) -> loading.LoadReport:
     table = table_of(element)
     if absent := [scenario.provider_code for scenario in Scenario if scenario not in paths]:
@@ -111,6 +111,7 @@ def _load(
     ) as record:
         if record.up_to_date:
             return record.report()
+        progress(table)
         series = {scenario: read(path) for scenario, path in sorted(paths.items())}
         first = next(iter(series.values()))
         for scenario, one in series.items():

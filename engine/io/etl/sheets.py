@@ -12,7 +12,7 @@ import numpy as np
 import pyproj
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError
+from engine.errors import SchemaError, needs
 from engine.grid import TURN
 from engine.io.etl.places import crs_of, to_degrees
 from engine.io.etl.reading import reading
@@ -119,7 +119,7 @@ class Sheets:
         try:
             import rasterio
         except ImportError:
-            raise SchemaError(f"{paths[0].name}: GeoTIFF needs the extra `geo`") from None
+            raise SchemaError(f"{paths[0].name}: GeoTIFF {needs('geo')}") from None
         self.sheets: list[Sheet] = []
         for path in paths:
             with reading(path), warnings.catch_warnings():

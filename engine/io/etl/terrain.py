@@ -15,6 +15,7 @@ import polars as pl
 import pyproj
 from numpy.typing import NDArray
 
+from engine.errors import needs
 from engine.grid import GridDefinition
 from engine.io.etl import xyz
 from engine.io.etl.loading import Progress
@@ -159,7 +160,7 @@ def _wetness(raster: Float32, tangent: Float32, spacing: float) -> tuple[Float32
         import pyflwdir
         from affine import Affine
     except ImportError:
-        finding = Finding(WARNING, _TABLE, "no wetness index: flow directions need the extra `geo`")
+        finding = Finding(WARNING, _TABLE, f"no wetness index, which {needs('geo')}")
         return np.full_like(raster, np.nan), finding
     northward = np.where(np.isnan(raster), np.float32(_NODATA), raster)[::-1]
     flow = pyflwdir.from_dem(

@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError
+from engine.errors import SchemaError, needs
 from engine.io.etl import shapefile
 from engine.io.etl.reading import json_of, reading
 
@@ -58,7 +58,7 @@ def read_with_pyogrio(path: Path) -> Stored:
     try:
         import pyogrio
     except ImportError:
-        raise SchemaError(f"{path.name}: {path.suffix} layers need the extra `geo`; GeoJSON does not") from None
+        raise SchemaError(f"{path.name}: a {path.suffix} layer {needs('geo')}; GeoJSON needs none") from None
     shp = path.suffix.lower() == ".shp"
     expected = shapefile.whole(path) if shp else _rows_of_geopackage(path)
     with reading(path, (RuntimeError,)), warnings.catch_warnings(record=True) as said:

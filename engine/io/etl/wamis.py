@@ -54,7 +54,6 @@ def load(
                 message = f"no saved answer of {call}"
                 reports.append(loading.LoadReport(loader=NAME, table=table, status="absent", message=message))
                 continue
-            progress(table)
             with loading.recorded(
                 connection,
                 loader=NAME,
@@ -66,6 +65,7 @@ def load(
                 dry_run=options.dry_run,
             ) as record:
                 if not record.up_to_date:
+                    progress(table)
                     with record.transaction():
                         record.rows = write(connection, record, saved)
                 reports.append(record.report())
@@ -246,7 +246,7 @@ def _write_flow(
     if strange := sorted({code for code, _ in asked} - known):
         raise SchemaError(f"flow of {len(strange)} gauges that the gauge list does not name: {', '.join(strange[:5])}")
     frame, bad = _flow_frame(answers, asked)
-    record.rejected = files.reject(options.data, record.table, bad, frame.height + len(bad))
+    record.rejected = files.reject(options.data, record.table, bad, frame.height + len(bad), dry_run=record.dry_run)
     if doubled := frame.height - frame.select("obs_code", "obs_date").n_unique():
         raise SchemaError(f"{doubled} days of flow are given twice")
     limits = load_ranges(options.gate)["flow"]

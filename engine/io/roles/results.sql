@@ -29,6 +29,10 @@ BEGIN
   -- the listener takes queued runs and writes their ends; the cleaner empties the caches
   GRANT INSERT, UPDATE ON batch_job_logs TO climate_batch, climate_api;
   GRANT SELECT, INSERT, UPDATE ON batch_jobs TO climate_batch, climate_api;
+  -- triggers fill the outbox of webhooks; listener, service and batches empty it, the cleaner takes what is old
+  GRANT SELECT, INSERT, UPDATE ON webhook_targets TO climate_batch, climate_api;
+  GRANT SELECT, UPDATE ON webhook_deliveries TO climate_batch, climate_api;
+  GRANT DELETE ON webhook_targets, webhook_deliveries TO climate_batch;
   -- how jobs go, not whose sites they are about
   GRANT SELECT (batch_id, job_type, status, progress, current_step, total_items, completed_items, failed_items,
                 created_at, started_at, updated_at, completed_at, actual_duration_seconds, run_id, items_per_second,

@@ -19,12 +19,15 @@ const WARNINGS = {
 const METHODS = { kde: "kernel density", count: "counts of samples", not_exposed: "nothing: the cell is not exposed" };
 let meta = null, cell = null, painted = 0, asked = 0, sent = 0, assessed = null, painting = new AbortController();
 
+// where the service is seen, whatever path a proxy shows it under
+const BASE = new URL("..", import.meta.url).href;
+
 class Refused extends Error {}
 
 async function ask(path, options = {}) {
   const key = sessionStorage.getItem("key");
   const headers = { ...options.headers, ...(key ? { "X-API-Key": key } : {}) };
-  const answer = await fetch(path, { ...options, headers });
+  const answer = await fetch(new URL(path, BASE), { ...options, headers });
   if (answer.ok) return answer;
   if (answer.status === 401) $("keybox").open = true;
   const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
@@ -40,7 +43,7 @@ function made(parent, tag, text, attributes = {}) {
 }
 
 async function start() {
-  meta = await (await ask("/api/v1/map")).json();
+  meta = await (await ask("api/v1/map")).json();
   $("run").textContent = `Run ${meta.run_id}, methodology edition ${meta.edition}, baseline ${meta.baseline}, published ${meta.published_at.slice(0, 10)}`;
   const sample = meta.scope.startsWith("sample") ? `A sample of ${meta.scope.split(":")[1] ?? "some"} cells` : `Data of scope ${meta.scope}`;
   $("warning").textContent = WARNINGS[meta.scope] ?? `${sample}: not the whole country.`;
@@ -58,7 +61,7 @@ async function start() {
   map.place(meta);
   $("mapbox").dataset.ready = "true";
   await paint();
-  const borders = await (await ask("/api/v1/map/borders")).json();
+  const borders = await (await ask("api/v1/map/borders")).json();
   map.stroke("#coastline", borders.coastline);
   map.stroke("#provinces", borders.provinces);
 }
@@ -92,7 +95,7 @@ async function paint() {
   legend();
   if (cell) describe();
   try {
-    const picture = await (await ask(`/api/v1/map/${chosen}`, { signal: painting.signal })).blob();
+    const picture = await (await ask(`api/v1/map/${chosen}`, { signal: painting.signal })).blob();
     if (ticket !== painted) return; // a later choice is on its way
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
@@ -134,7 +137,7 @@ async function chosen(lat, lon) {
   forget();
   const ticket = ++asked;
   try {
-    const found = await (await ask(`/api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
+    const found = await (await ask(`api/v1/cell?lat=${lat.toFixed(6)}&lon=${lon.toFixed(6)}`)).json();
     if (ticket !== asked) return; // a later place is on its way
     cell = found;
     if (cell.cell_basis === "nearest") map.mark(cell.latitude, cell.longitude); // the figures are of that cell
@@ -165,7 +168,7 @@ async function describe() {
     const query = new URLSearchParams({ lat: latitude, lon: longitude, risk_type: risk, scenario_id: scenario.scenario_id, time_period: period.name });
     const found = async (what) => {
       try {
-        return await (await ask(`/api/v1/${what}?${query}`)).json();
+        return await (await ask(`api/v1/${what}?${query}`)).json();
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         return null; // not every cell has both
@@ -274,7 +277,7 @@ async function assess(event) {
   $("progress").value = 0;
   tell("Sending");
   try {
-    const answer = await ask("/api/v1/risk-assessment/calculate", {
+    const answer = await ask("api/v1/risk-assessment/calculate", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request()),
     });
     const { request_id } = await answer.json();
@@ -288,7 +291,7 @@ async function assess(event) {
 function follow(id, tell, isOurs) {
   const key = sessionStorage.getItem("key");
   const safe = key && btoa(String.fromCharCode(...new TextEncoder().encode(key))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const address = new URL(`/api/v1/risk-assessment/ws/${id}`, location.href.replace(/^http/, "ws"));
+  const address = new URL(`api/v1/risk-assessment/ws/${id}`, BASE.replace(/^http/, "ws"));
   const socket = new WebSocket(address, key ? [`key.${safe}`] : []);
   let ended = false;
   socket.onmessage = ({ data }) => {

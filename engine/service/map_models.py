@@ -1,0 +1,91 @@
+"""What the map is told: place, layers, legends, lines."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from engine.service.models import Period, Stamp
+
+
+class MapScenario(BaseModel):
+    """A scenario as it is listed."""
+
+    scenario_id: int
+    name: str
+
+
+class MapPeriod(BaseModel):
+    """A window of years of the run, both included; `full` exists for scenario 2 only."""
+
+    name: Period
+    first: int
+    last: int
+
+
+class MapScale(BaseModel):
+    """A legend, the lowest class first."""
+
+    unit: str
+    labels: list[str]
+    colours: list[str] = Field(examples=[["#fde725", "#21918c", "#440154"]])
+
+
+class MapMeasure(BaseModel):
+    """The hazard intensity whose values fall in the bins."""
+
+    intensity: str = Field(examples=["wsdi"])
+    unit: str = Field(examples=["days/year"])
+
+
+class MapLayers(BaseModel):
+    """Scenarios (by id) of which there is a layer of a risk, by period."""
+
+    aal: dict[Period, list[int]] = Field(examples=[{"full": [2], "mid_term": [1, 2, 3, 4]}])
+    hazard: dict[Period, list[int]]
+
+
+class MapLevel(BaseModel):
+    """A level of a score of 0 to 100 and its three spellings."""
+
+    lower: float
+    printed: str = Field(examples=["moderate"])
+    hazard: str = Field(examples=["MEDIUM"])
+    older: str = Field(examples=["medium"])
+
+
+class Map(BaseModel):
+    """Place, layers and legends of the map. west to north: outer edges of the picture, degrees; west is
+    less than east, which lies beyond 180 where the lattice crosses the date line.
+    """
+
+    run_id: int
+    edition: str
+    scope: str = Field(description="full, sample:N, synthetic or observed")
+    baseline: str
+    published_at: Stamp
+    west: float
+    east: float
+    south: float
+    north: float
+    step: float
+    risks: list[str] = Field(description="those of which there is a layer")
+    absent: dict[str, str] = Field(
+        description="the others, and why", examples=[{"typhoon": "missing typhoon_best_track"}]
+    )
+    layers: dict[str, MapLayers]
+    notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
+    uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
+    loss_note: str = Field(description="what a loss of such a risk carries")
+    levels: list[MapLevel]
+    scenarios: list[MapScenario]
+    periods: list[MapPeriod]
+    scales: dict[str, MapScale]
+    no_value: str
+    measures: dict[str, MapMeasure] = Field(description="by risk; empty for an edition that is not a published one")
+
+
+class Borders(BaseModel):
+    """Strokes of (longitude, latitude)."""
+
+    coastline: list[list[list[float]]]
+    provinces: list[list[list[float]]]

@@ -1,0 +1,72 @@
+"""List the jobs, or run one.
+
+examples:
+    python -m jobs
+    python -m jobs yearly --dry-run
+    python -m jobs etl --help
+
+exit codes:
+    0    the list; else those of the job
+    2    bad arguments, such as an unknown job
+
+settings: those of the job (python -m jobs.config shows them)
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import logging
+import sys
+from importlib import resources
+
+from engine.names import unknown
+from jobs import _console, _streams
+
+log = logging.getLogger("jobs")
+
+#: use -> the jobs for it
+GROUPS = {
+    "run": ("yearly", "probability", "hazard", "assess"),
+    "load": ("schema", "etl", "check", "snapshot"),
+    "look": ("status", "report", "config", "embedded"),
+    "serve": ("serve", "work", "listen", "trigger"),
+    "operate": ("clean", "warm_up"),
+}
+JOBS = tuple(job for jobs in GROUPS.values() for job in jobs)
+_INDENT = 14
+
+
+def main(argv: list[str] | None = None) -> int:
+    """List, or run; returns the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    _streams.prepare()
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(listing())
+        return _console.COMPLETE if _streams.fault() is None else _console.FAILED
+    job = words[0].replace("-", "_")
+    if job not in JOBS:
+        _console.start_logging()
+        log.error("refused: %s", _console.sentence(unknown("job", words[0], JOBS)))
+        return _console.REFUSED
+    code: int = importlib.import_module(f"jobs.{job}").main(words[1:])
+    return code
+
+
+def listing() -> str:
+    """The jobs, a line each, by use."""
+    lines = ["usage: python -m jobs JOB ARGUMENTS; python -m jobs JOB --help tells them"]
+    for use, jobs in GROUPS.items():
+        lines += ["", f"{use}:"]
+        lines += [f"  {job:<{_INDENT - 2}}{first_line(job)}" for job in jobs]
+    return "\n".join(lines)
+
+
+def first_line(job: str) -> str:
+    """What a job does, in a sentence. Read, not imported: one that cannot be imported must not hide the others."""
+    text = resources.files("jobs").joinpath(f"{job}.py").read_text("utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""How to look at results: commands that work as they are printed, in the folder where the job was started."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine import settings, settings_files
+from engine.settings import Settings
+
+#: where `./run` was called, which goes to its own folder
+STARTED_IN = "CLIMATE_RISK_STARTED_IN"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (not to listen there)
+
+
+def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[str]:
+    """What to type for the map, the report and the tables of a batch whose results are on this machine.
+
+    home : of the embedded server
+    """
+    if args.sink is not None:
+        runs = [] if args.run_dir is None else ["--run-dir", args.run_dir]
+        yield f"report: {_command(_variables(args, home), 'report', '--sink', args.sink, *runs)}"
+        return
+    if not args.sample or (config.warehouse_url is None and config.application_url is None):
+        given = _variables(args, home)
+        host = "127.0.0.1" if config.api_host in _EVERYWHERE else config.api_host
+        yield f"map:    {_command(given, 'serve')}"
+        yield f"        and http://{host}:{config.api_port}/ in a browser"
+        yield f"report: {_command(given, 'report')}"
+    yield f"tables: {_command({}, 'embedded', '--home', str(home))}"
+
+
+def python() -> str:
+    """This Python, as it is called from the working directory."""
+    own, found = Path(sys.executable), shutil.which("python")
+    if found and Path(found).absolute() == own.absolute():
+        return "python"
+    here = Path.cwd()
+    return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
+
+
+def _command(variables: dict[str, str], job: str, *words: str) -> str:
+    started = os.environ.get(STARTED_IN)
+    there = f"cd {shlex.quote(str(Path.cwd()))} && " if started and Path(started) != Path.cwd() else ""
+    given = "".join(f"{name}={shlex.quote(value)} " for name, value in variables.items())
+    return f"{there}{given}{python()} -m jobs.{job} {shlex.join(words)}".rstrip()
+
+
+def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
+    """What another process must be told to find the same settings and the same folder."""
+    origin = settings.origins()["engine_home"]
+    if args.sample:
+        # a file would win over the environment
+        away = {settings_files.NAMED: os.devnull} if origin not in ("environment", "secret file", "default") else {}
+        return {**away, "ENGINE_HOME": str(home)}
+    given = {"ENGINE_HOME": str(home)} if origin == "environment" else {}
+    if named := os.environ.get(settings_files.NAMED):
+        given[settings_files.NAMED] = named
+    return given

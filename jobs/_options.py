@@ -1,0 +1,80 @@
+"""Options of every job that reads settings: from which file, and whether an embedded server may stand in for none.
+
+They hold as `ENV_FILE` and `EMBEDDED` in the environment of this process, so that its workers and children
+keep to them, and until the job has ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from typing import Any
+
+from engine import settings_files
+from engine.errors import SettingsError
+
+log = logging.getLogger("jobs")
+
+#: jobs that need no server, or are there to run the embedded one
+_WITHOUT_SERVERS = ("config", "embedded", "warm_up", "etl derive", "etl download")
+
+_before: dict[str, str | None] = {}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of a job (`prog` ends in its name) `--env-file`, and `--servers` where the job falls back."""
+    release()
+    parser.add_argument(
+        "--env-file",
+        action=_EnvFile,
+        metavar="FILE",
+        help="settings (default ENV_FILE, else .env here or in ENGINE_HOME)",
+    )
+    if parser.prog.partition("jobs.")[2] not in _WITHOUT_SERVERS:
+        parser.add_argument(
+            "--servers", action=_Servers, nargs=0, help="refuse to fall back to the embedded server (EMBEDDED=false)"
+        )
+
+
+def say_settings() -> None:
+    """The first line of a job's log: the file that its settings are from.
+
+    raises : SettingsError when the file that was named is not there
+    """
+    log.info("%s", settings_files.described())
+
+
+def release() -> None:
+    """What the options held, as it was before them."""
+    for name, value in _before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    _before.clear()
+
+
+def _hold(name: str, value: str) -> None:
+    _before.setdefault(name, os.environ.get(name))
+    os.environ[name] = value
+
+
+class _EnvFile(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        parser.once(option_string)
+        if not isinstance(values, str) or not values or "\0" in values:
+            parser.error("--env-file is the path of a file")
+        try:
+            path = settings_files.expanded(values, "--env-file")
+        except SettingsError as err:
+            parser.error(str(err))
+        _hold(settings_files.NAMED, str(path.absolute()))
+        setattr(namespace, self.dest, values)
+
+
+class _Servers(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:  # noqa: ARG002
+        parser.once(option_string)
+        _hold("EMBEDDED", "false")
+        setattr(namespace, self.dest, True)

@@ -1,0 +1,99 @@
+"""Course of `jobs.assess`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from engine import settings
+from engine.errors import SettingsError
+from engine.io import batch_jobs, postgres, site_results
+from engine.io.packed import Limits
+from engine.scenario import Scenario
+from engine.sites.assessor import Assessor, check_portfolio, site_faults
+from jobs import _addresses, _console, _home, _site_tables
+
+log = logging.getLogger("jobs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Assess, report."""
+    request = _request(args)
+    with ExitStack() as stack:
+        warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
+        site_results.require_results(application)
+        assessor = Assessor.open(warehouse, application, settings.load())
+        for lost in batch_jobs.fail_lost(application):
+            log.warning("job %s has lost its worker: marked failed", lost)
+        kind = batch_jobs.PORTFOLIO if args.sites else batch_jobs.SITE
+        batch_id = batch_jobs.create(application, kind, request)
+        outcome = assessor.run_job(batch_jobs.start(application, batch_id))
+    out = _console.console()
+    if args.json:
+        print(json.dumps(outcome.results, ensure_ascii=False, indent=1))
+    elif args.sites:
+        _site_tables.print_portfolio(out, outcome)
+    else:
+        _site_tables.print_site(out, outcome)
+    if not args.json:
+        out.print(f"job={kind} batch={batch_id} status={outcome.status} seconds={outcome.seconds:.2f}")
+    return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+
+
+def _request(args: argparse.Namespace) -> dict[str, Any]:
+    """The job's parameters; every fault of a single site is refused here, in one go."""
+    asked: dict[str, Any] = {
+        "risk_types": _list(args.risks),
+        "scenario_ids": [int(Scenario.parse(name)) for name in _list(args.scenarios) or []] or None,
+        "time_periods": _list(args.period),
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if args.sites is not None:
+        if args.out is None:
+            raise SettingsError("--sites needs --out, the folder of the results")
+        if (args.lat, args.lon, args.building, args.asset) != (None, None, None, None):
+            raise SettingsError("--sites is a portfolio: leave --lat, --lon, --building and --asset out")
+        request = {"sites": str(args.sites.absolute()), "out": str(args.out.absolute()), **asked}
+        request |= {"name": args.name} if args.name else {}
+        config = settings.load()
+        check_portfolio(request, Limits(config.portfolio_max_bytes, config.portfolio_max_rows))
+        return request
+    if args.name is not None:
+        raise SettingsError("--name is a portfolio's: give --sites, too")
+    if args.lat is None or args.lon is None:
+        raise SettingsError("give --lat and --lon of a site, or --sites FILE and --out DIR")
+    request = {"latitude": args.lat, "longitude": args.lon, **asked}
+    for name, path in (("building_info", args.building), ("asset_info", args.asset)):
+        if path is not None:
+            request[name] = _read_json(path)
+    if faults := site_faults(request)["reason"].to_list():
+        raise SettingsError("; ".join(faults))
+    return request
+
+
+def _list(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as err:
+        raise SettingsError(f"{path} cannot be read: {err.strerror}") from None
+    except ValueError as err:
+        raise SettingsError(f"{path} is no JSON: {err}") from None
+
+
+def _urls(stack: ExitStack) -> tuple[str, str]:
+    """Warehouse and application database from the settings, else the embedded ones."""
+    config = settings.load()
+    warehouse, application = config.warehouse_url, config.application_url
+    if warehouse is not None and application is not None:
+        return warehouse, application
+    if warehouse is not None or application is not None:
+        raise SettingsError("one of the two databases is configured, the other is not: set both DW_* and APP_*")
+    return _home.databases(stack.enter_context(_addresses.embedded(config)))

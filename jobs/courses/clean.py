@@ -1,0 +1,35 @@
+"""Course of `jobs.clean`."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack, closing
+
+from engine import settings
+from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results, webhook_outbox
+from jobs import _addresses, _console, _home
+
+
+def run(args: argparse.Namespace) -> int:
+    """Clean, report."""
+    deleted_runs: list[int] = []
+    portfolios: list[str] = []
+    with ExitStack() as stack:
+        config = settings.load()
+        url = _addresses.given("--sink", args.sink) or config.application_url
+        keep, runs = args.keep_runs or config.keep_runs, args.run_dir or config.engine_home / "runs"
+        days = args.keep_portfolio_days or config.keep_portfolio_days
+        if url is None:
+            _, url = _home.databases(stack.enter_context(_addresses.embedded(config)))
+        with closing(postgres.connect(url)) as connection:
+            deleted = site_results.clean_caches(connection)
+            if webhook_outbox.is_there(connection):
+                deleted |= webhook_outbox.delete_old(connection)
+            lost = batch_jobs.fail_lost(connection)
+            if keep is not None:
+                deleted_runs = old_runs.delete_old(connection, runs, keep)
+            if days is not None:
+                portfolios = old_portfolios.delete_old(connection, config.engine_home / "portfolios", days)
+    counts = " ".join(f"{table}={rows}" for table, rows in deleted.items())
+    print(f"job=clean {counts} lost_jobs={len(lost)} run_directories={len(deleted_runs)} portfolios={len(portfolios)}")
+    return _console.COMPLETE

@@ -1,0 +1,60 @@
+"""Course of `jobs.etl derive`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+
+from engine import kernels, settings
+from engine.io.etl import place_cells, station_tables
+from engine.io.etl.daily import UNITS
+from engine.io.etl.derive import derive
+from engine.io.etl.grid import read_lattice
+from engine.io.etl.station_tables import TableOptions
+from engine.period import parse_years
+from engine.quality import load_ranges
+from engine.scenario import Scenario
+from jobs import _console
+
+log = logging.getLogger("jobs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Derive, and tell what came of it."""
+    started = time.perf_counter()
+    kernels.keep_compiled_in(settings.load().kernel_cache)
+    with _console.cell_progress("derive") as progress:
+        kernels.warm_up(progress.announce, "derive")
+        derived = derive(
+            args.daily,
+            args.out,
+            base=parse_years(args.base),
+            scenario=Scenario.parse(args.scenario) if args.scenario else None,
+            base_files=args.base_files,
+            years=parse_years(args.years) if args.years else None,
+            grid=read_lattice(args.lattice) if args.lattice else None,
+            step=args.step or place_cells.STEP,
+            scope=args.scope,
+            units=dict(_console.assigned("--unit", text, UNITS, "tas=K") for text in args.unit),
+            tables=TableOptions(
+                dict(_console.assigned("--column", text, station_tables.NAMES, "tas=AvgTemp") for text in args.column),
+                args.stations,
+                args.blank_rain_is_dry,
+            ),
+            dry_spells_cross_years=args.dry_spells_cross_years,
+            ranges=load_ranges(args.gate) if args.gate else None,
+            progress=progress,
+        )
+    for finding in derived.findings:
+        log.warning("%s", finding.message)
+    reasons: dict[str, list[str]] = {}
+    for what, why in derived.missing.items():
+        reasons.setdefault(why, []).append(what)
+    for why, names in reasons.items():
+        log.error("no value, so not written: %s (%s)", ", ".join(names), why)
+    log.info(
+        "files=%d missing=%d warnings=%d out=%s seconds=%.1f",
+        len(derived.files), len(derived.missing), len(derived.findings), args.out, time.perf_counter() - started,
+    )  # fmt: skip
+    return _console.PARTIAL if derived.missing else _console.COMPLETE

@@ -1,0 +1,107 @@
+"""Course of `jobs.etl` but for `derive` and `download`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+
+from rich.table import Table
+
+from engine import settings
+from engine.errors import SettingsError
+from engine.io import etl, migrate, postgres
+from engine.io.embedded import WAREHOUSE
+from engine.io.etl.loading import LoadOptions, LoadReport
+from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.variables import VARIABLES, variable
+from jobs import _addresses, _console, _home
+from jobs._parser import listed
+
+log = logging.getLogger("jobs")
+
+#: so many absent tables get a line each
+_FEW = 3
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, report."""
+    started = time.perf_counter()
+    config = settings.load()
+    chosen = args.loaders or [etl.ALL]
+    options = _options(args, config)
+    if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
+        log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
+    with ExitStack() as stack:
+        url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
+        if options.dry_run:
+            url = _home.rehearsal(url or _addresses.held(config, WAREHOUSE, stack), config.engine_home, stack)
+        else:
+            url = url or stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
+            with closing(postgres.connect(url)) as connection:
+                migrate.apply(connection, "warehouse")
+        with _console.load_progress() as progress:
+            reports = etl.run_loaders(url, chosen, options, progress)
+    _print(reports)
+    failed = [report for report in reports if report.status == "failed"]
+    log.info(
+        "tables=%d failed=%d rows=%d warehouse=%s seconds=%.1f",
+        len(reports),
+        len(failed),
+        sum(report.rows for report in reports if report.status == "published"),
+        postgres.describe(url),
+        time.perf_counter() - started,
+    )
+    if not failed:
+        return _console.COMPLETE
+    done = any(report.status in ("published", "up to date", "checked") for report in reports)
+    return _console.PARTIAL if done else _console.FAILED
+
+
+def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions:
+    data = args.data or config.data_dir
+    if data is None:
+        raise SettingsError("no source files: give --data DIR or set DATA_DIR")
+    if not data.is_dir():
+        raise SettingsError(f"data directory {data} does not exist")
+    return LoadOptions(
+        data=data,
+        force=args.force,
+        dry_run=args.dry_run,
+        sample_limit=args.sample_limit or config.sample_limit,
+        variables=tuple(variable(name).name for name in listed(args.variables)) if args.variables else None,
+        scenarios=tuple(Scenario.parse(word) for word in listed(args.scenarios)) if args.scenarios else None,
+        keep_ocean=args.keep_ocean,
+        units=dict(_console.assigned("--unit", text, (*VARIABLES, "sea_level"), "si=W/m2") for text in args.unit),
+        crs=args.crs,
+        gate=args.gate,
+        refresh=args.refresh,
+        lattice=args.lattice,
+        workers=config.etl_workers,
+    )
+
+
+def _print(reports: Sequence[LoadReport]) -> None:
+    """One line a table, then what the gate found and why tables failed."""
+    out = _console.console()
+    table = Table("loader", "table", "status", box=None, pad_edge=False)
+    for name in ("files", "rows", "rejected", "E", "W", "seconds"):
+        table.add_column(name, justify="right")
+    absent = [report for report in reports if report.status == "absent"]
+    shown = reports if len(absent) <= _FEW else [report for report in reports if report.status != "absent"]
+    for report in shown:
+        severities = [finding.severity for finding in report.findings]
+        numbers = (report.files, report.rows, report.rejected, severities.count("E"), severities.count("W"))
+        cells = (f"{number:,}" for number in numbers)
+        table.add_row(report.loader, report.table, report.status, *cells, f"{report.seconds:.1f}")
+    out.print(table)
+    if len(shown) < len(reports):
+        names = ", ".join(dict.fromkeys(report.table or report.loader for report in absent))
+        out.print(f"no files, and none needed: {names}", markup=False)
+    for report in shown:
+        for finding in report.findings:
+            out.print(str(finding), markup=False)
+        if report.message:
+            out.print(f"{report.status}: {report.message}", markup=False)

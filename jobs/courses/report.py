@@ -1,0 +1,153 @@
+"""Course of `jobs.report`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import polars as pl
+import psycopg
+
+from engine import settings
+from engine.errors import EngineError, SettingsError, SourceError
+from engine.grid import GridDefinition
+from engine.io import catalog, postgres, published, site_inputs
+from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
+from engine.report import maps, page, places
+from engine.report.page import Earlier, Input, Warehouse
+from engine.risks import EDITIONS, load_edition
+from engine.risks.edition import Edition
+from engine.settings import Settings
+from jobs import _addresses, _console, _home
+
+log = logging.getLogger("jobs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, write."""
+    started = time.perf_counter()
+    config = settings.load()
+    runs = args.run_dir or str(config.engine_home / "runs")
+    with ExitStack() as stack:
+        sink, warehouse = _ends(args, config, stack)
+        newest = _published(sink, stack) if sink else None
+        results = _results(args.run, newest, runs)
+        log.info("run %s from %s", results.run["run_id"], results.where)
+        figures = page.read_figures(results)
+        if not figures:
+            raise EngineError(f"{results.where} holds no result of run {results.run['run_id']}")
+        places_of = [each.cells.select("grid_id", "latitude", "longitude") for each in figures.values()]
+        cells = pl.concat(places_of).unique("grid_id").sort("grid_id")
+        climate = stack.enter_context(closing(postgres.connect(warehouse))) if warehouse else None
+        frame = maps.frame_of(cells, _lattice(climate) if climate else None)
+        regions = None
+        if frame is not None:
+            regions = places.of_warehouse(climate, frame.step) if climate else None
+            regions = regions or places.shipped(cells, frame.step)
+        text = page.render(
+            Input(
+                results=results,
+                figures=figures,
+                frame=frame,
+                places=regions,
+                edition=_edition(results, args.edition),
+                earlier=_earlier(args.against, results, newest, runs),
+                warehouse=None
+                if climate is None or warehouse is None
+                else Warehouse(
+                    where=postgres.describe(warehouse),
+                    loads=catalog.published(climate),
+                    unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
+                ),
+            )
+        )
+    out = args.out or Path(f"report-{results.run['run_id']}.html")
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as err:
+        raise EngineError(f"{out} could not be written: {err}") from err
+    log.info(
+        "report=%s run=%s risks=%d cells=%d megabytes=%.1f seconds=%.1f",
+        out,
+        results.run["run_id"],
+        len(figures),
+        cells.height,
+        len(text.encode()) / 1e6,
+        time.perf_counter() - started,
+    )
+    return _console.COMPLETE
+
+
+def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
+    """Where results and climate data are; None for what cannot be named."""
+    sink = args.sink or config.application_url
+    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
+    if sink or (args.run is not None and args.run_dir):
+        return sink, warehouse
+    absent = "no results: give --sink, set APP_*, or run jobs.yearly, which makes an embedded database"
+    embedded = _home.databases(stack.enter_context(_addresses.existing(config, absent)))
+    return embedded[1], warehouse or embedded[0]
+
+
+def _published(sink: str, stack: ExitStack) -> Results:
+    """What is published there."""
+    if folder := _addresses.folder_of(sink):
+        return DirectoryResults(folder)
+    connection = stack.enter_context(closing(postgres.connect(sink)))
+    return DatabaseResults(connection, sink)
+
+
+def _results(run: int | None, newest: Results | None, runs: str) -> Results:
+    if newest is not None and run in (None, newest.run["run_id"]):
+        return newest
+    if run is None:
+        raise SettingsError("no run was named and no sink given")
+    return RunDirectoryResults(runs, run, newest.runs if newest else None)
+
+
+def _earlier(against: str | None, results: Results, newest: Results | None, runs: str) -> Earlier | None:
+    """The run to compare with: as told, else the one published before."""
+    known = newest.runs if newest else {}
+    if against is not None and not against.isdigit():
+        folder = Path(against)
+        if (folder / "manifest.json").is_file() and folder.name.isdigit():
+            other: Results = RunDirectoryResults(folder.parent, int(folder.name))
+        else:
+            other = DirectoryResults(folder)
+        return Earlier(run=other.run, results=other)
+    number = int(against) if against else published.earlier_run(known, results.run, runs)
+    if number is None:
+        return None
+    other = RunDirectoryResults(runs, number, known)
+    return Earlier(run=other.run, results=other)
+
+
+def _edition(results: Results, file: str | None) -> Edition | None:
+    """The figures of the run's methodology, if they are at hand and still the same."""
+    name = results.run["edition"]
+    if file is None and name not in EDITIONS:
+        return None
+    edition = load_edition(file or name)
+    if edition.checksum == results.run["edition_pathsum"]:
+        return edition
+    if file is not None:
+        raise SettingsError(f"--edition {file}: its figures are not those of run {results.run['run_id']}")
+    return None
+
+
+def _lattice(climate: psycopg.Connection) -> GridDefinition | None:
+    """Of the warehouse; None where it was not filled by the loaders."""
+    with postgres.failures("reading grid_definition", SourceError):
+        known = site_inputs.has_table(climate, "grid_definition")
+        if not known or climate.execute("SELECT count(*) FROM grid_definition").fetchone() == (0,):
+            return None
+    return site_inputs.grid_definition(climate)
+
+
+def _fingerprint(climate: psycopg.Connection) -> str:
+    """Of the warehouse as it is now; without a snapshot, which not every connection can have (`pooler`)."""
+    with postgres.failures("reading the loads", SourceError):
+        return catalog.fingerprint(climate, catalog.published(climate), catalog.present(climate))

@@ -1,0 +1,42 @@
+"""Course of `jobs.snapshot`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from engine import settings
+from engine.io import open_source, snapshot
+from engine.io.embedded import WAREHOUSE
+from jobs import _addresses, _console
+
+log = logging.getLogger("jobs")
+
+
+def run(address: str | None, out: Path) -> int:
+    """Write, report."""
+    started = time.perf_counter()
+    address = _addresses.given("--source", address, or_folder=True)
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(open_source(address or _warehouse(stack))))
+        done = snapshot.write(source, out)
+    seconds = time.perf_counter() - started
+    log.info(
+        "store=%s bands=%d files=%d megabytes=%.1f seconds=%.1f",
+        out,
+        done["bands"],
+        done["files"],
+        done["bytes"] / 1e6,
+        seconds,
+    )
+    return _console.COMPLETE
+
+
+def _warehouse(stack: ExitStack) -> str:
+    config = settings.load()
+    if config.warehouse_url is not None:
+        return config.warehouse_url
+    absent = "no warehouse: give --source, set DW_*, or run jobs.yearly, which makes an embedded one"
+    return stack.enter_context(_addresses.existing(config, absent)).url(WAREHOUSE)

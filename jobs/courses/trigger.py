@@ -1,0 +1,21 @@
+"""Course of `jobs.trigger`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from engine import settings
+from engine.io import postgres
+from engine.io.sink import JobType
+from engine.service import triggers
+from jobs import _addresses, _console
+
+
+def run(kind: JobType) -> int:
+    """Queue, report."""
+    config = settings.load()
+    with ExitStack() as stack:
+        application, notify = _addresses.application_of(config, stack)
+        batch_id = triggers.announce(application, notify, config.notify_channel, kind, "jobs.trigger")
+        print(f"job={batch_id} kind={kind} status=queued database={postgres.describe(application)}")
+    return _console.COMPLETE

@@ -1,0 +1,125 @@
+"""A tenth risk as its author adds it, in a copy of the engine: a module, its line in the names, its figures."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import engine
+from engine.risks import load_edition
+from tests.warehouses import fill
+
+ROOT = Path(engine.__file__).parents[1]
+MODULE = '''"""Landslide: rain of the wettest day on steep ground."""
+
+import numpy as np
+
+from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.reduce import between, period_mean
+
+
+def _rain(block, years):
+    return between(period_mean(block["rx1day"], block.axis, years), 50, 300)
+
+
+LANDSLIDE = Risk(
+    name="landslide",
+    intensities={
+        "rx1day": Intensity(
+            meaning="largest rain of one day in the year", unit="mm", needs=("rx1day",),
+            of=lambda block: block["rx1day"],
+            not_exposed=lambda block: block.attribute("slope_mean_deg") < 5,
+        ),
+    },
+    hazard=HazardIndex(components=(Component(name="rain", weight=1.0, needs=("rx1day",), of=_rain),)),
+    references=("a test",),
+)
+'''
+EDITION = """name = "house"
+base = "2025-11"
+
+[landslide]
+intensity = "rx1day"
+edges = [50, 80, 120, 200]
+lower = 0.0
+damage_rates = [0, 0.001, 0.002, 0.005, 0.01]
+source = "a test"
+"""
+STEPS = """
+import json, sys
+from fastapi.testclient import TestClient
+from engine.risks import load_edition
+from jobs import schema, yearly
+from jobs.serve import create_app
+
+warehouse, results, edition = sys.argv[1:]
+run = ["--source", warehouse, "--sink", results, "--risks", "landslide,drought"]
+told = {"published": load_edition("2025-11").checksum}
+told["not held"] = yearly.main(run)
+told["not in the schema"] = yearly.main([*run, "--edition", edition])
+told["schema"] = schema.main(["--application", results])
+told["run"] = yearly.main([*run, "--edition", edition])
+with TestClient(create_app()) as client:
+    told["map"] = client.get("/api/v1/map").json()
+    place = {"lat": 35.1, "lon": 127.2, "risk_type": "landslide"}
+    told["http"] = client.get("/api/v1/probability", params=place).json()
+    site = {"latitude": 35.1, "longitude": 127.2, "risk_types": ["landslide"]}
+    told["site"] = client.post("/api/v1/risk-assessment/calculate", json=site).status_code
+    told["page"] = client.get("/").status_code
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def extended(tmp_path):
+    """A folder with the engine and the risk `landslide` in it."""
+    house = tmp_path / "house"
+    (house / "engine" / "risks").mkdir(parents=True)
+    for folder, changed in (("", ("names.py", "risks")), ("risks", ())):
+        for path in (ROOT / "engine" / folder).iterdir():
+            if path.name not in (*changed, "__pycache__"):
+                (house / "engine" / folder / path.name).symlink_to(path)
+    (house / "jobs").symlink_to(ROOT / "jobs")
+    names = (ROOT / "engine" / "names.py").read_text("utf-8")
+    line = '    "water_stress",\n)'
+    assert line in names
+    (house / "engine" / "names.py").write_text(names.replace(line, '    "water_stress",\n    "landslide",\n)'))
+    (house / "engine" / "risks" / "landslide.py").write_text(MODULE)
+    (house / "house.toml").write_text(EDITION)
+    return house
+
+
+def test_a_tenth_risk_is_a_module_a_line_and_figures_and_runs_from_source_to_page(extended, warehouse, results):
+    fill(warehouse)
+    environment = os.environ | {
+        "PYTHONPATH": str(extended), "DW_URL": warehouse, "APP_URL": results, "ENGINE_HOME": str(extended / "home"),
+    }  # fmt: skip
+    child = subprocess.run(
+        [sys.executable, "-c", STEPS, warehouse, results, str(extended / "house.toml")],
+        cwd=extended, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    told = json.loads(child.stdout.splitlines()[-1])
+    # a risk that an edition does not hold moves nothing of it
+    assert told["published"] == load_edition("2025-11").checksum
+    assert (told["not held"], told["not in the schema"], told["schema"]) == (2, 1, 0), child.stderr
+    assert "the edition has no figures for landslide" in child.stderr
+    assert "no partition hazard_results_landslide" in child.stderr
+    assert "add it with python -m jobs.schema" in child.stderr
+    assert "results schema in" in child.stderr
+    assert "risk landslide" in child.stderr
+    assert "landslide" in told["map"]["risks"]
+    assert told["http"]["risk_type"] == "landslide"
+    assert len(told["http"]["bin_data"]) == 5
+    with psycopg.connect(results) as connection:
+        assert connection.execute("SELECT ordinal FROM risk_types WHERE risk_type = 'landslide'").fetchone() == (10,)
+        kept = connection.execute(
+            "SELECT DISTINCT risk_type FROM probability_results WHERE aal IS NOT NULL ORDER BY 1"
+        ).fetchall()
+        assert kept == [("drought",), ("landslide",)]
+        # runs that were refused have begun nothing
+        assert connection.execute("SELECT count(*) FROM result_runs").fetchone() == (1,)
