@@ -84,7 +84,7 @@ class Metrics:
     def read(self, connection: psycopg.Connection) -> None:
         """What the database knows of jobs, runs and webhooks."""
         jobs = connection.execute(
-            "SELECT job_type, status, count(*), count(*) FILTER (WHERE error_message = 'Worker lost'),"
+            "SELECT job_type, status, count(*), count(*) FILTER (WHERE starts_with(error_message, 'Worker lost')),"
             " coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'queued')), 0)::float"
             " FROM batch_jobs GROUP BY 1, 2"
         ).fetchall()
