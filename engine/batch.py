@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from engine import kernels, logs
 from engine.block import BlockResult
 from engine.errors import RunInterrupted
 from engine.guard import BlockNotes, settle
+from engine.io import progress as stages
 from engine.io.results import BinStyle
 from engine.io.sink import JobType, RunRecord, Sink
 from engine.io.source import ClimateSource
@@ -40,7 +42,10 @@ KINDS: dict[JobType, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the caller of a batch decides. None: as the yearly job."""
+    """What the caller of a batch decides. None: as the yearly job.
+
+    command, batch_id : see `RunRecord`
+    """
 
     job_type: JobType
     edition: Edition
@@ -51,6 +56,8 @@ class Request:
     cells: str | None = None
     resume: int | None = None
     block_cells: int = BLOCK_CELLS
+    command: str | None = None
+    batch_id: UUID | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -162,6 +169,7 @@ def execute(
         identity = identity_of(source, request, plan) | {"cells": cells.height}
         directory = _open(source, sink, request, plan, identity, ranges, runs)
         stage.run_id = directory.run_id
+        told = _Told(sink, directory, cells.height, progress, announce)
         run = Run(
             source=source,
             request=request,
@@ -171,9 +179,9 @@ def execute(
             directory=directory,
             identity=identity,
             watch=watch,
-            announce=announce,
+            announce=told.announce,
         )
-        _compute(run, runner or in_process, progress)
+        _compute(run, runner or in_process, told)
 
         notes = [BlockNotes.from_json(note) for note in directory.notes.values()]
         final, failed = settle(plan, notes)
@@ -250,6 +258,8 @@ def _open(
         source_fingerprint=source.fingerprint,
         baseline=plan.baseline_text,
         total_grids=identity["cells"],
+        command=request.command,
+        batch_id=request.batch_id,
         parts=_parts(plan),
     )
     if request.resume is None:
@@ -262,9 +272,46 @@ def _open(
     return directory
 
 
-def _compute(run: Run, runner: Runner, progress: Callable[[int, int], None]) -> None:
+class _Told:
+    """Tells the caller and the sink how far a run is. The rate counts from the latest word on what goes on."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        directory: RunDirectory,
+        total: int,
+        progress: Callable[[int, int], None],
+        announce: Callable[[str], None],
+    ) -> None:
+        self._sink, self._directory, self._total = sink, directory, total
+        self._progress, self._announce = progress, announce
+        self._done = self._first = 0
+        self._since = time.perf_counter()
+
+    def announce(self, what: str) -> None:
+        """Something begins that is worth a word."""
+        self._announce(what)
+        self._first, self._since = self._done, time.perf_counter()
+        self._sink.tell(stages.preparing(what, self._done, self._total))
+
+    def first(self, done: int) -> None:
+        """So many cells were committed before this session."""
+        self._done = self._first = done
+        self.cells(done)
+
+    def cells(self, done: int) -> None:
+        """So many cells are committed."""
+        self._progress(done, self._total)
+        self._done = done
+        fresh = done - self._first
+        rate = fresh / max(time.perf_counter() - self._since, 1e-9) if fresh else None
+        blocks = (len(self._directory.notes), len(self._directory.blocks))
+        self._sink.tell(stages.computing(blocks, (done, self._total), rate))
+
+
+def _compute(run: Run, runner: Runner, told: _Told) -> None:
     done = sum(int(note["cells"]) for note in run.directory.notes.values())
-    progress(done, run.cells.height)
+    told.first(done)
     if not run.directory.missing:
         return
     for stored in runner(run):
@@ -275,7 +322,7 @@ def _compute(run: Run, runner: Runner, progress: Callable[[int, int], None]) -> 
         run.watch.add("read", notes.read_seconds)
         run.watch.add("compute", notes.compute_seconds)
         done += notes.cells
-        progress(done, run.cells.height)
+        told.cells(done)
 
 
 def in_process(run: Run) -> Iterator[StoredBlock]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import sys
 import threading
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.address import masked
 
 Form = Literal["text", "json"]
 _OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "verbatim"}
+_TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\d(?: \S+)? (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)")
 #: libraries that log every request, with its address
 _NOISY = ("apscheduler", "httpx", "httpcore")
 
@@ -44,13 +46,17 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One JSON object without line breaks."""
-        if hasattr(record, "verbatim") and read_line(record.getMessage()) is not None:
-            return record.getMessage()  # masked where it was made
+        message = record.getMessage()
+        if hasattr(record, "verbatim"):
+            told = read_line(message)
+            if told.form == "json":
+                return message  # masked where it was made
+            message = told.message  # its time and level are those of the object
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": masked(record.getMessage()),
+            "message": masked(message),
             **_bound,
         }
         line |= {name: _plain(value) for name, value in vars(record).items() if name not in _OWN}
@@ -65,15 +71,26 @@ def _plain(value: object) -> object:
     return masked(value) if isinstance(value, str) else value
 
 
-def read_line(text: str) -> tuple[str, str] | None:
-    """(level, message) of a line that a process with LOG_FORMAT=json has written; None for any other text."""
-    if not text.startswith("{"):
-        return None
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return None
-    return (str(line["level"]), str(line["message"])) if {"level", "message"} <= line.keys() else None
+class Line(NamedTuple):
+    """What a process printed. level: None where it is no line of a log; message: the line without time and level."""
+
+    form: Form
+    level: str | None
+    message: str
+
+
+def read_line(text: str) -> Line:
+    """A line of another process: of its log, in either form, or anything else that it prints."""
+    if text.startswith("{"):
+        try:
+            told = json.loads(text)
+        except ValueError:
+            told = {}
+        if isinstance(told.get("level"), str) and isinstance(told.get("message"), str):
+            return Line("json", told["level"], told["message"])
+    if found := _TEXT_LINE.fullmatch(text):
+        return Line("text", found[1], found[2])
+    return Line("text", None, text)
 
 
 def start(form: Form = "text", *, job: str | None = None) -> None:

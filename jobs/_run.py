@@ -21,7 +21,7 @@ from engine.pipeline import active_cells
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from engine.scenario import Scenario
-from jobs import _addresses, _checks, _console, _home, _look, _report
+from jobs import _addresses, _batch, _checks, _console, _home, _look, _report
 
 log = logging.getLogger("jobs")
 
@@ -98,6 +98,8 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         cells=args.cells,
         resume=args.resume,
         block_cells=config.block_cells,
+        command=_batch.command_line(job, args),
+        batch_id=args.job,
     )
 
 

@@ -4,24 +4,28 @@ Until SIGTERM or Ctrl-C. Starts `jobs.probability` and `jobs.hazard` once a year
 `probability`, `hazard`, `yearly` on a notification (`python -m jobs.trigger`, or NOTIFY aiops_trigger, 'yearly'). Each
 runs in a process of its own, one of a kind at a time. Times, channel and databases are settings. Needs the extra
 `serve`.
+At start and once a day it makes a dry run of the scheduled batches (edition, climate data, rights, disk) and says what
+they would meet; `--check` does only that.
 
 examples:
     python -m jobs.listen
+    python -m jobs.listen --check
 
 exit codes:
-    0    stopped
-    1    failed
-    2    bad settings, a connection pooler through which nothing is heard, or
-         the extra is not installed
+    0    stopped; --check: a scheduled run has what it needs
+    1    failed; --check: a scheduled run would fail
+    2    bad arguments or settings, a connection pooler through which nothing
+         is heard, or the extra is not installed
+    3    --check: a scheduled run would be partial, or late
+    130  --check was interrupted
 
-settings: APP_*, NOTIFY_*, SCHEDULE_TIMEZONE, SCHEDULED_RUNS, LOG_FORMAT,
-PROBABILITY_SCHEDULE_*, HAZARD_SCHEDULE_*, MISFIRE_GRACE_HOURS
-(python -m jobs.config shows them)
+settings: APP_*, DW_*, NOTIFY_*, SCHEDULE_TIMEZONE, SCHEDULED_RUNS, EDITION,
+ENGINE_HOME, LOG_FORMAT, PROBABILITY_SCHEDULE_*, HAZARD_SCHEDULE_*,
+MISFIRE_GRACE_HOURS (python -m jobs.config shows them)
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import signal
 import sys
@@ -41,20 +45,29 @@ COMMANDS: dict[Task, tuple[str, ...]] = {
     "hazard": (sys.executable, "-m", "jobs.hazard"),
     "yearly": (sys.executable, "-m", "jobs.yearly"),
     "clean": (sys.executable, "-m", "jobs.clean"),
+    "check": (sys.executable, "-m", "jobs.listen", "--check"),
 }
 
 
 def parser() -> _console.Parser:
     """The arguments of the job."""
-    return _console.Parser("listen", __doc__)
+    made = _console.Parser("listen", __doc__)
+    made.add_argument("--check", action="store_true", help="say what the scheduled runs would meet, and stop")
+    return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Listen until told to stop; returns the exit code."""
-    return _console.main(parser(), argv, _listen, stopped="", needs=("apscheduler",))
+    return _console.main(
+        parser(),
+        argv,
+        lambda args: _check() if args.check else _listen(),
+        stopped=lambda args: "the outcome of the check is not recorded" if args.check else "",
+        needs=("apscheduler",),
+    )
 
 
-def _listen(_args: argparse.Namespace) -> int:
+def _listen() -> int:
     from engine import settings
     from engine.service import webhooks
     from engine.service.listener import Addresses, Listener
@@ -70,6 +83,12 @@ def _listen(_args: argparse.Namespace) -> int:
         with webhooks.delivering(config, application):
             listener.run()
     return _console.COMPLETE
+
+
+def _check() -> int:
+    from jobs.courses import listen  # the engine, without which the listener itself does
+
+    return listen.check()
 
 
 def _require_session(notify: str) -> None:

@@ -1,6 +1,7 @@
 """Show runs, what is published, its age, rows, jobs and disk.
 
-Nothing is changed by it.
+Of a run: how far it is, whether its process is gone, and the command that goes on
+with it. Nothing is changed by it.
 
 examples:
     python -m jobs.status

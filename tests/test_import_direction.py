@@ -25,6 +25,7 @@ ALLOWED = {
     "summary": BASE | {"risks", "plan"},
     "pipeline": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "summary"},
     "batch": BASE | {"risks", "io", "kernels", "plan", "block", "guard", "pipeline", "summary"},
+    "rehearsal": BASE | {"settings", "risks", "io", "plan", "pipeline", "batch"},
     "cluster": BASE | {"settings", "risks", "io", "kernels", "plan", "pipeline", "batch"},
     "sites": BASE | {"assess", "io", "settings"},
     "picture": set(),

@@ -23,9 +23,12 @@ SITE: JobType = "ondemand_risk_calculation"
 PORTFOLIO: JobType = "portfolio_risk_calculation"
 #: a running job that says nothing for so long has lost its worker
 LOST_AFTER = timedelta(minutes=10)
+#: seconds before the second, third and fourth attempt of an assessment that met a passing fault; then it fails
+ASSESSMENT_PAUSES = (5, 30, 120)
 _COLUMNS = (
     "batch_id, job_type, status, progress, current_step, total_items, completed_items, failed_items, input_params,"
-    " results, error_message, created_at, started_at, completed_at, updated_at, actual_duration_seconds"
+    " results, error_message, created_at, started_at, completed_at, updated_at, actual_duration_seconds, run_id,"
+    " attempts"
 )
 
 
@@ -53,6 +56,8 @@ class Job:
     completed_at: datetime | None
     updated_at: datetime
     actual_duration_seconds: int | None
+    run_id: int | None
+    attempts: int
 
 
 def _json(value: object) -> str:
@@ -110,8 +115,8 @@ def start(connection: psycopg.Connection, batch_id: UUID) -> Job:
     """
     with postgres.failures("starting a job", SinkError):
         taken = connection.execute(
-            "UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s"
-            " WHERE batch_id = %s AND status = 'queued'",
+            "UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s,"
+            " attempts = attempts + 1, error_message = NULL WHERE batch_id = %s AND status = 'queued'",
             (worker(), batch_id),
         ).rowcount
     job = read(connection, batch_id)
@@ -133,9 +138,11 @@ def start_many(connection: psycopg.Connection, most: int, job_types: Sequence[st
     with postgres.failures("starting a job", SinkError), connection.cursor(row_factory=class_row(Job)) as cursor:
         jobs = cursor.execute(
             # the array is read once; IN (SELECT ... LIMIT) may be planned so that it is read again and takes more
-            f"""UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s
+            f"""UPDATE batch_jobs SET status = 'running', started_at = now(), updated_at = now(), worker_id = %s,
+                    attempts = attempts + 1, current_step = 'starting', error_message = NULL
                 WHERE batch_id = ANY (ARRAY(
                     SELECT batch_id FROM batch_jobs WHERE status = 'queued' AND job_type = ANY(%s)
+                        AND (not_before IS NULL OR not_before <= now())
                     ORDER BY created_at, batch_id LIMIT %s FOR UPDATE SKIP LOCKED))
                 RETURNING {_COLUMNS}""".encode(),
             (worker(), list(job_types), most),
@@ -211,6 +218,7 @@ def complete_many(connection: psycopg.Connection, ends: Sequence[tuple[UUID, Map
     with postgres.failures("completing a job", SinkError):
         return connection.execute(
             "UPDATE batch_jobs j SET status = 'completed', progress = 100, results = e.results,"
+            " current_step = CASE e.results ->> 'status' WHEN 'partial' THEN 'Finished in part' ELSE 'Finished' END,"
             " completed_items = e.completed, failed_items = e.failed, completed_at = now(), updated_at = now(),"
             " actual_duration_seconds = round(extract(epoch FROM now() - started_at))"
             " FROM jsonb_to_recordset(%s) AS e(batch_id uuid, results jsonb, completed integer, failed integer)"
@@ -228,11 +236,12 @@ def fail(
     results: Mapping[str, Any] | None = None,
     failed: int | None = None,
 ) -> bool:
-    """End a job badly; its progress keeps its last value. False when it had ended already."""
+    """End a job badly; its progress keeps its last value, its step says where. False when it had ended already."""
     record = None if results is None else _json(results)
     with postgres.failures("recording a failed job", SinkError):
         changed = connection.execute(
             "UPDATE batch_jobs SET status = 'failed', error_message = %s, error_stack_trace = %s, results = %s,"
+            " current_step = left('Failed at: ' || coalesce(current_step, ''), 200),"
             " failed_items = coalesce(%s, failed_items), completed_at = now(), updated_at = now(),"
             " actual_duration_seconds = round(extract(epoch FROM now() - started_at))"
             " WHERE batch_id = %s AND status IN ('queued', 'running')",
@@ -245,15 +254,34 @@ def cancel(connection: psycopg.Connection, batch_id: UUID, why: str | None = Non
     """End a job that is queued or running; its worker notices at its next report. False when it had ended already."""
     with postgres.failures("cancelling a job", SinkError):
         changed = connection.execute(
-            "UPDATE batch_jobs SET status = 'cancelled', error_message = %s, completed_at = now(), updated_at = now()"
+            "UPDATE batch_jobs SET status = 'cancelled', error_message = %s, completed_at = now(), updated_at = now(),"
+            " current_step = left('Cancelled at: ' || coalesce(current_step, ''), 200)"
             " WHERE batch_id = %s AND status IN ('queued', 'running')",
             (why, batch_id),
         ).rowcount
     return bool(changed)
 
 
+def requeue(connection: psycopg.Connection, batch_id: UUID, why: str, seconds: float) -> bool:
+    """Let a running job that met a passing fault wait for its next attempt; False when it is not running any more.
+
+    why     : the fault, shown until the next attempt begins
+    seconds : until then
+    """
+    with postgres.failures("queuing a job again", SinkError):
+        changed = connection.execute(
+            "UPDATE batch_jobs SET status = 'queued', worker_id = NULL, updated_at = now(), error_message = %s,"
+            " not_before = now() + make_interval(secs => %s),"
+            " current_step = left(format('waiting for attempt %%s: %%s', attempts + 1, %s::text), 200)"
+            " WHERE batch_id = %s AND status = 'running'",
+            (why, seconds, why, batch_id),
+        ).rowcount
+    return bool(changed)
+
+
 _LOSE: LiteralString = (
-    "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(), updated_at = now()"
+    "UPDATE batch_jobs SET status = 'failed', error_message = 'Worker lost', completed_at = now(), updated_at = now(),"
+    " current_step = left('Lost at: ' || coalesce(current_step, ''), 200)"
     " WHERE status = 'running' AND {} RETURNING batch_id"
 )
 

@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import polars as pl
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: table -> the risks whose rows a run replaces
 Parts = Mapping[str, Sequence[str]]
+#: told how many parts (partitions, or tables) are loaded, of all
+Loaded = Callable[[int, int], None]
 
 #: the switch queues for its locks this often, and after each time tries `SPINS` times to catch all tables unread
 SWITCH_TRIES = 10
@@ -65,6 +67,7 @@ def replace(
     ranked: bool,
     connections: int,
     summary: Mapping[str, object],
+    loaded: Loaded,
 ) -> dict[str, int]:
     """Build the partitions of a run and switch them in; returns rows per table.
 
@@ -74,7 +77,7 @@ def replace(
     """
     require_partitions(connection, parts)
     try:
-        rows = _build_all(url, run, parts, styles, ranked=ranked, connections=connections)
+        rows = _build_all(url, run, parts, styles, ranked=ranked, connections=connections, loaded=loaded)
         with postgres.failures(f"switching run {run.run_id} in", SinkError):
             _switch_with_patience(connection, parts, run.run_id, summary)
     except BaseException:
@@ -101,7 +104,14 @@ def require_partitions(connection: psycopg.Connection, parts: Parts) -> None:
 
 
 def _build_all(
-    url: str, run: RunDirectory, parts: Parts, styles: Mapping[str, BinStyle], *, ranked: bool, connections: int
+    url: str,
+    run: RunDirectory,
+    parts: Parts,
+    styles: Mapping[str, BinStyle],
+    *,
+    ranked: bool,
+    connections: int,
+    loaded: Loaded,
 ) -> dict[str, int]:
     stopped = threading.Event()
 
@@ -115,9 +125,11 @@ def _build_all(
             pool.submit(build, table, risk): name for name, table in TABLES.items() for risk in parts.get(name, ())
         }
         rows = dict.fromkeys(parts, 0)
+        loaded(0, len(tasks))
         try:
-            for task in as_completed(tasks):
+            for done, task in enumerate(as_completed(tasks), 1):
                 rows[tasks[task]] += task.result()
+                loaded(done, len(tasks))
         except BaseException:
             stopped.set()
             pool.shutdown(cancel_futures=True)
@@ -259,13 +271,16 @@ def upsert(
     *,
     ranked: bool,
     summary: Mapping[str, object],
+    loaded: Loaded,
 ) -> dict[str, int]:
     """Put the rows of a part of the grid among the published ones, all tables in one transaction; rows per table."""
     counts = {}
     with postgres.failures(f"loading run {run.run_id}", SinkError), connection.transaction():
         _refuse_mixture(connection, run.run_id, parts)
-        for name, risks in parts.items():
+        for done, (name, risks) in enumerate(parts.items()):
+            loaded(done, len(parts))
             counts[name] = _upsert_table(connection, run, TABLES[name], risks, styles, ranked=ranked)
+        loaded(len(parts), len(parts))
         _date(connection, run.run_id, summary)
     return counts
 

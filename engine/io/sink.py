@@ -14,12 +14,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+from uuid import UUID
 
 from engine.errors import EngineError
 from engine.io.load import Parts
 from engine.io.results import BinStyle
 from engine.io.spool import RunDirectory
+
+if TYPE_CHECKING:
+    from engine.io.progress import Advance
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,8 @@ class RunRecord:
     """What a run says about itself: its row in `result_runs`, and how many active cells it has to do.
 
     edition_checksums : risk -> checksum of its own figures
+    command           : how the run was started, without --resume; kept for whoever goes on with it
+    batch_id          : row of `batch_jobs` that asked for the run; None: it gets a row of its own
     parts             : result table -> risks that the run means to publish there
     """
 
@@ -61,6 +67,8 @@ class RunRecord:
     source_fingerprint: str
     baseline: str
     total_grids: int
+    command: str | None = None
+    batch_id: UUID | None = None
     parts: Parts = field(default_factory=dict)
 
 
@@ -88,6 +96,10 @@ class Sink(Protocol):
 
     def reopen(self, run_id: int, record: RunRecord) -> None:
         """Log that a run goes on; SettingsError for an unknown or already published one."""
+        ...
+
+    def tell(self, advance: Advance) -> None:
+        """Say how far the run is, for whoever looks from outside. Never waits, never fails."""
         ...
 
     def publish(

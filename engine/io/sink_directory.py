@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from engine.errors import BusyError, SettingsError, SinkError
 from engine.io import result_folder, results, spool
 from engine.io.load import Parts
+from engine.io.progress import Advance
 from engine.io.results import MADE_BY, TABLES, BinStyle, ResultTable
 from engine.io.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.spool import RunDirectory
@@ -275,6 +276,9 @@ class DirectorySink:
         with pq.ParquetFile(path) as present:
             for batch in present.iter_batches():
                 yield pl.DataFrame(pa.Table.from_batches([batch])).filter(~gone)
+
+    def tell(self, advance: Advance) -> None:
+        """See `Sink.tell`; a directory has no queue of jobs in which anybody would look."""
 
     def finish(
         self, status: Status, *, processed: int | None = None, failed: int | None = None, error: str | None = None

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from psycopg.rows import dict_row
 
 from engine.errors import SourceError
-from engine.io import catalog, postgres, published, result_folder, spool
+from engine.io import batch_state, catalog, postgres, published, result_folder, spool
 from engine.io.results import TABLES
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 NEWEST = 10
 _LOG = """
 SELECT run_id, job_type, status, started_at, completed_at, total_grids, processed_grids, failed_grids, error_message
-  FROM batch_job_logs ORDER BY started_at DESC, id DESC LIMIT %s
+  FROM batch_job_logs WHERE job_type <> 'check' ORDER BY started_at DESC, id DESC LIMIT %s
 """
 _ROWS_BY_RUN = """
 SELECT '{table}' AS "table", risk_type, run_id, count(*) AS rows FROM {table} GROUP BY risk_type, run_id
@@ -41,10 +41,10 @@ def of_database(connection: psycopg.Connection) -> Row:
     """Of an application database.
 
     returns : runs (the newest of the log), published (a row a table, risk and run), tables (rows, bytes), jobs (type ->
-              status -> count), bytes (of the whole database)
+              status -> count), bytes (of the whole database), batches (`batch_state.of`)
     raises  : SourceError when it has no results schema
     """
-    runs = published.database_runs(connection)
+    runs, batches = published.database_runs(connection), batch_state.of(connection)
     with postgres.failures("reading the state", SourceError), connection.cursor(row_factory=dict_row) as cursor:
         log = cursor.execute(_LOG.encode(), (NEWEST,)).fetchall()
         held = [
@@ -67,6 +67,7 @@ def of_database(connection: psycopg.Connection) -> Row:
         "tables": tables,
         "jobs": jobs,
         "bytes": size[0]["bytes"],
+        "batches": batches,
     }
 
 
@@ -88,6 +89,7 @@ def of_directory(folder: Path) -> Row:
         "published": _published(held, {number: entry["run"] for number, entry in entries.items()}),
         "tables": tables,
         "jobs": {},
+        "batches": {"going": [], "waiting": [], "unfinished": [], "check": None},
         "bytes": _size(folder),
     }
 
@@ -123,6 +125,7 @@ def of_runs(folder: Path) -> Row:
         "runs": [
             {
                 "run_id": number,
+                "job_type": run.identity.get("job_type"),
                 "blocks": len(run.blocks),
                 "missing_blocks": len(run.missing),
                 "bytes": _size(folder / str(number)),

@@ -28,11 +28,6 @@ class _Child:
     last_error: str | None = field(default=None)
 
 
-def _level_of(text: str) -> tuple[str, str]:
-    before, found, message = text.partition(" ERROR ")
-    return ("ERROR", message) if found else ("INFO", before)
-
-
 class Children:
     """At most one process a task.
 
@@ -50,10 +45,10 @@ class Children:
         with self._lock:
             return set(self._running)
 
-    def start(self, task: Task, ended: Ended | None = None) -> None:
-        """Start a task that is not going; its lines are logged here, `ended` is called from another thread."""
+    def start(self, task: Task, ended: Ended | None = None, options: Sequence[str] = ()) -> None:
+        """Start a task that is not going; its lines go to our log, `ended` is called from another thread."""
         process = subprocess.Popen(  # noqa: S603 (our own commands)
-            list(self._commands[task]),
+            [*self._commands[task], *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -84,17 +79,16 @@ class Children:
     def _listen(self, task: Task, child: _Child) -> None:
         assert child.process.stdout is not None  # noqa: S101 (a pipe was asked for)
         with child.process.stdout as lines:
-            for line in lines:
-                text = line.rstrip()
+            for printed in lines:
+                text = printed.rstrip()
                 if not text:
                     continue
-                level, message = logs.read_line(text) or _level_of(text)
-                if level == "ERROR":
-                    child.last_error = message
+                line = logs.read_line(text)
+                if line.level in ("ERROR", "CRITICAL"):
+                    child.last_error = line.message
                 # as it is: it has its own time, level and, in JSON, the job's name
-                log.log(
-                    logging.ERROR if level == "ERROR" else logging.INFO, "%s", text, extra=_AS_IT_IS | {"task": task}
-                )
+                level = logging.getLevelNamesMapping().get(line.level or "INFO", logging.INFO)
+                log.log(max(level, logging.INFO), "%s", text, extra=_AS_IT_IS | {"task": task})
 
     def drain(self, seconds: float) -> None:
         """Wait for all to end; after so many seconds they are interrupted, after as many again killed."""

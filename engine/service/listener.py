@@ -26,6 +26,7 @@ from engine.io.sink import LOCKS, JobType
 from engine.service import schedule, triggers
 from engine.service.children import Children
 from engine.service.schedule import Task
+from engine.service.triggers import Sender
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Notified(NamedTuple):
 
     kind: JobType
     session: int
+    sender: Sender
 
 
 class Fired(NamedTuple):
@@ -92,6 +94,7 @@ class Listener:
         ]
         for thread in threads:
             thread.start()
+        self._asked.put(Fired("check"))
         self._stopping.wait()
         log.info("stopping: nothing new is started")
         scheduler.shutdown(wait=False)
@@ -107,7 +110,8 @@ class Listener:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
             try:
-                with closing(postgres.connect(conninfo.make_conninfo(self._addresses.notify, **_KEEPALIVE))) as session:
+                address = conninfo.make_conninfo(self._addresses.notify, **_KEEPALIVE)
+                with closing(postgres.connect(address)) as session, closing(postgres.connect(address)) as asking:
                     require_session(session)
                     channels = {self._config.notify_channel, *triggers.PLAIN_CHANNELS}
                     for channel in sorted(channels):
@@ -118,19 +122,20 @@ class Listener:
                     pause = _FIRST_PAUSE
                     while not self._stopping.is_set():
                         for notification in session.notifies(timeout=1.0):
-                            self._hear(notification)
+                            self._hear(notification, asking)
             except (EngineError, psycopg.Error) as err:
                 log.error("not listening, next try in %.0f s: %s", pause, str(err).strip().split("\n")[0])
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _hear(self, notification: psycopg.Notify) -> None:
+    def _hear(self, notification: psycopg.Notify, asking: psycopg.Connection) -> None:
         kind = triggers.kind_of(notification.channel, notification.payload)
         if kind is None:
             known = ", ".join(triggers.KINDS)
             log.warning("unknown payload %r on %s; known: %s", notification.payload[:80], notification.channel, known)
             return
-        self._asked.put(Notified(kind, notification.pid))
+        # at once: most senders are gone a moment later
+        self._asked.put(Notified(kind, notification.pid, triggers.sender_of(asking, notification.pid)))
 
     # --- work
 
@@ -169,15 +174,31 @@ class Listener:
 
     def _serve(self, connection: psycopg.Connection, asked: Notified | Fired | None) -> None:
         if isinstance(asked, Fired):
-            if asked.task != "clean":
+            if asked.task not in ("clean", "check"):
                 batch_jobs.create(connection, asked.task, {"origin": "schedule"})
-            elif "clean" not in self._children.running:
-                self._children.start("clean")
-        elif asked is not None and not triggers.is_announced(connection, *asked):
-            batch_jobs.create(connection, asked.kind, {"origin": "NOTIFY", "notified_by": asked.session})
-        while (job := batch_jobs.start_next(connection, triggers.KINDS)) is not None:
+            elif asked.task not in self._children.running:
+                self._children.start(asked.task)
+        elif asked is not None and not triggers.is_announced(connection, asked.kind, asked.session):
+            if asked.sender.may_run:
+                origin = {"origin": "NOTIFY", "notified_by": asked.session, "role": asked.sender.role}
+                batch_jobs.create(connection, asked.kind, origin)
+            else:
+                log.warning("%s", triggers.why_ignored(asked.kind, asked.sender))
+        while (job := batch_jobs.start_next(connection, self._takeable(connection))) is not None:
             self._start(connection, job)
-        triggers.keep_alive(connection, self._running_ids())
+        for lost in triggers.keep_alive(connection, self._running_ids()):
+            log.error("%s", lost)
+
+    def _takeable(self, connection: psycopg.Connection) -> list[JobType]:
+        """Kinds without those whose run has ended while its process is still on its way out: they wait for it."""
+        ended = triggers.ended(connection, self._running_ids())
+        leaving = {
+            lock
+            for kind in triggers.KINDS
+            if kind in self._children.running and self._jobs[kind].batch_id in ended
+            for lock in LOCKS[kind]
+        }
+        return [kind for kind in triggers.KINDS if not leaving & set(LOCKS[kind])]
 
     def _running_ids(self) -> list[UUID]:
         return [job.batch_id for task, job in list(self._jobs.items()) if task in self._children.running]
@@ -191,7 +212,10 @@ class Listener:
             triggers.skip(connection, job, f"another {' or '.join(LOCKS[kind])} run is going")
             return
         self._jobs[kind] = job
-        self._children.start(kind, lambda code, error: self._record(job, code, error))
+        options = ["--job", str(job.batch_id)]
+        if job.run_id is not None:  # another attempt
+            options += ["--resume", str(job.run_id)]
+        self._children.start(kind, lambda code, error: self._record(job, code, error), options)
 
     def _record(self, job: Job, code: int, error: str | None) -> None:
         """Write how a run ended, through an outage of the database if need be."""
@@ -199,7 +223,10 @@ class Listener:
         while True:
             try:
                 with closing(postgres.connect(self._addresses.application)) as connection:
-                    triggers.finish(connection, job, code, error)
+                    seconds = triggers.finish(connection, job, code, error)
+                if seconds is not None:
+                    log.warning("%s: attempt %d met a passing fault, next in %d s", job.job_type, job.attempts, seconds)
+                self._asked.put(None)  # what waited for this process is looked at now
                 return
             except EngineError as err:
                 log.error("the end of job %s is not recorded yet: %s", job.batch_id, err)

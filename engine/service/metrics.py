@@ -38,6 +38,10 @@ SELECT job_type, stage, seconds::float FROM (
   SELECT DISTINCT ON (job_type) job_type, summary FROM result_runs WHERE published_at IS NOT NULL
   ORDER BY job_type, published_at DESC) AS run, jsonb_each_text(run.summary -> 'stage_seconds') AS s(stage, seconds)
 """
+_CHECK = """
+SELECT status, extract(epoch FROM completed_at)::float FROM batch_job_logs WHERE job_type = 'check'
+ORDER BY id DESC LIMIT 1
+"""
 
 
 class Metrics:
@@ -73,8 +77,9 @@ class Metrics:
             "job_type", "stage",
         )  # fmt: skip
         self.checks = gauge(
-            "schedule_check_timestamp_seconds", "Time of the newest dry run of the schedule, by its outcome", "status"
-        )
+            "schedule_check_timestamp_seconds",
+            "Time of the newest dry run of the schedule, by its outcome: completed, partial or failed", "status",
+        )  # fmt: skip
         self.webhooks = gauge("webhook_deliveries", "Webhook deliveries that wait or were given up", "state")
         self.webhook_oldest = gauge("webhook_oldest_waiting_seconds", "Age of the delivery that has waited longest")
         self.disk_free = gauge("disk_free_bytes", "Free space for runs and portfolios", "place")
@@ -83,7 +88,7 @@ class Metrics:
     def read(self, connection: psycopg.Connection) -> None:
         """What the database knows of jobs, runs and webhooks."""
         jobs = connection.execute(
-            "SELECT job_type, status, count(*), count(*) FILTER (WHERE error_message = 'Worker lost'),"
+            "SELECT job_type, status, count(*), count(*) FILTER (WHERE starts_with(error_message, 'Worker lost')),"
             " coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'queued')), 0)::float"
             " FROM batch_jobs GROUP BY 1, 2"
         ).fetchall()

@@ -40,10 +40,10 @@ class State:
 
 
 def step_of(status: str, step: str | None) -> str | None:
-    """The step of a job for its readers: one that runs is not queued any more, one that has ended has no step left."""
+    """The step of a job for its readers: of one that runs what it does, of one that has ended its status."""
     if status in ENDS:
         return status
-    return _FETCHING if status == "running" and step in (None, "queued") else step
+    return _FETCHING if status == "running" and step in (None, "queued", "starting") else step
 
 
 class Follower:

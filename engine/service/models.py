@@ -284,6 +284,7 @@ class Ready(BaseModel):
     rows: dict[str, int]
     calculated_at: Stamp | None = Field(description="publication of the newest run")
     spatial_layers: list[str] | None = Field(description="layers for site assessments; null: the warehouse is away")
+    schedule_faults: str | None = Field(description="what the next scheduled run would meet; null: nothing known")
 
 
 class Service(BaseModel):

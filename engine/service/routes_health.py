@@ -19,6 +19,7 @@ router = APIRouter(tags=["health"])
 #: under /api, so the key applies
 aliases = APIRouter(tags=["health"])
 NAME = "climate-risk-engine"
+_CHECK = "SELECT error_message FROM batch_job_logs WHERE job_type = 'check' ORDER BY id DESC LIMIT 1"
 _TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
 _LAYERS = ("coastline", "river", "forest", "flood_zone")
 
@@ -48,12 +49,14 @@ def ready(context: Shared) -> models.Ready | Response:
     with context.database() as connection:
         rows = {table: _rows(connection, table) for table in _TABLES}
         newest = connection.execute("SELECT max(published_at) FROM result_runs").fetchone()
+        check = connection.execute(_CHECK).fetchone()
     holds = rows["probability_results"] > 0 and rows["hazard_results"] > 0
     state = models.Ready(
         status="ready" if holds else "not ready",
         rows=rows,
         calculated_at=newest[0] if newest else None,
         spatial_layers=_layers(context),
+        schedule_faults=check[0] if check else None,
     )
     return state if holds else JSONResponse(state.model_dump(mode="json"), 503)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -12,7 +12,7 @@ from apscheduler.triggers.cron import CronTrigger
 from engine.io.sink import JobType
 from engine.settings import Settings
 
-Task = Literal[JobType, "clean"]
+Task = Literal[JobType, "clean", "check"]
 YEARLY: tuple[JobType, ...] = ("probability", "hazard")
 
 
@@ -29,7 +29,8 @@ def triggers(config: Settings) -> dict[Task, CronTrigger]:
         )
         for kind in (YEARLY if config.scheduled_runs else ())
     }
-    found["clean"] = CronTrigger(hour=config.cache_clean_hour, minute=config.cache_clean_minute, timezone=zone)
+    daily = CronTrigger(hour=config.cache_clean_hour, minute=config.cache_clean_minute, timezone=zone)
+    found |= {"clean": daily, "check": daily}
     return found
 
 
@@ -46,6 +47,23 @@ def last_firing(trigger: CronTrigger, now: datetime, within: timedelta) -> datet
 def grace(config: Settings) -> timedelta:
     """How late a firing may still run."""
     return timedelta(hours=config.misfire_grace_hours)
+
+
+#: a firing that is late by less than this must not be dropped: a busy machine needs as much
+_SHORTEST_GRACE = timedelta(minutes=1)
+
+
+def faults(config: Settings) -> list[tuple[bool, str]]:
+    """What is odd about the schedule itself: (a run would never start, in words)."""
+    if not config.scheduled_runs:
+        return []
+    never = [
+        task for task, cron in triggers(config).items() if cron.get_next_fire_time(None, datetime.now(UTC)) is None
+    ]
+    found = [(True, f"the schedule never starts {task}") for task in never]
+    if grace(config) < _SHORTEST_GRACE:
+        found.append((False, f"MISFIRE_GRACE_HOURS={config.misfire_grace_hours:g}: a busy moment skips the year"))
+    return found
 
 
 def start(config: Settings, fire: Callable[[Task], None]) -> BackgroundScheduler:

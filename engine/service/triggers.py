@@ -9,19 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime
-from typing import get_args
+from typing import NamedTuple, get_args
 from uuid import UUID
 
 import psycopg
 
 from engine.errors import SinkError
-from engine.io import batch_jobs, postgres
+from engine.io import batch_jobs, batch_runs, postgres, transient
 from engine.io.batch_jobs import Job
+from engine.io.batch_runs import Lost
 from engine.io.sink import LOCKS, JobType
 
 KINDS: tuple[JobType, ...] = get_args(JobType)
 #: channels whose name is the kind, beside the one whose payload is
 PLAIN_CHANNELS: Mapping[str, JobType] = {"probability": "probability", "hazard": "hazard"}
+#: whose members may ask for a batch by a bare notification, where the role exists
+BATCH_ROLE = "climate_batch"
+#: seconds before the second, third and fourth attempt of a batch that met a passing fault; then it fails
+BATCH_PAUSES = (60, 300, 900)
+
+
+class Sender(NamedTuple):
+    """Who sent a notification. role: None when its session is gone; may_run: it may start a batch."""
+
+    role: str | None
+    may_run: bool
 
 
 def kind_of(channel: str, payload: str) -> JobType | None:
@@ -48,6 +60,26 @@ def announce(application: str, notify: str, channel: str, kind: JobType, origin:
             batch_id = batch_jobs.create(jobs, kind, {"origin": origin, "notified_by": session})
             caller.execute("SELECT pg_notify(%s, %s)", (channel, kind))
         return batch_id
+
+
+def sender_of(connection: psycopg.Connection, session: int) -> Sender:
+    """Who a session of this server belongs to, asked while it is there."""
+    with postgres.failures("looking for the sender of a notification", SinkError):
+        rows = connection.execute(
+            "SELECT a.usename::text, coalesce(pg_has_role(a.usesysid, to_regrole(b.role), 'MEMBER'),"
+            " to_regrole(b.role) IS NULL)"
+            " FROM (VALUES (%s::text)) AS b(role) LEFT JOIN pg_stat_activity a ON a.pid = %s"
+            " AND a.datname = current_database()",
+            (BATCH_ROLE, session),
+        ).fetchall()
+    return Sender(*rows[0])
+
+
+def why_ignored(kind: JobType, sender: Sender) -> str:
+    """The words for a notification that starts nothing."""
+    who = "whose session is gone, so nobody can tell whose it was" if sender.role is None else f"of role {sender.role}"
+    reason = "" if sender.role is None else f", no member of {BATCH_ROLE}"
+    return f"ignored NOTIFY for {kind} {who}{reason}; ask for the run with: python -m jobs.trigger {kind}"
 
 
 def is_announced(connection: psycopg.Connection, kind: JobType, session: int) -> bool:
@@ -84,51 +116,88 @@ def skip(connection: psycopg.Connection, job: Job, why: str) -> None:
         )
 
 
-def finish(connection: psycopg.Connection, job: Job, exit_code: int, last_error: str | None) -> None:
-    """End the row of a run whose process has ended, and tie its log row to it.
+def finish(connection: psycopg.Connection, job: Job, exit_code: int, last_error: str | None) -> int | None:
+    """Record how the process of a run ended, where the run could not do it itself.
+
+    A fault that passes lets the job wait for another attempt, which goes on with the run.
 
     exit_code  : of the job, negative when a signal ended the process
     last_error : the last error it reported
+    returns    : seconds until the next attempt; None when the job has ended
     """
     message = last_error or (f"ended by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}")
-    # the kind's lock is exclusive, so a log row of this kind since the start is this run's; a killed process leaves it
-    # running, and one that failed before its run began leaves none
     with postgres.failures("recording the end of a run", SinkError), connection.transaction():
-        connection.execute(
-            "UPDATE batch_job_logs SET batch_id = %s WHERE batch_id IS NULL AND job_type = %s AND started_at >= %s"
-            " AND status <> 'skipped'",
-            (job.batch_id, job.job_type, job.started_at),
-        )
-        connection.execute(
-            "UPDATE batch_job_logs SET status = 'failed', completed_at = now(), error_message = %s"
-            " WHERE batch_id = %s AND status = 'running'",
-            (message, job.batch_id),
-        )
+        run_id = _end_log(connection, job, exit_code, message)
         row = connection.execute(
-            "SELECT run_id, status FROM batch_job_logs WHERE batch_id = %s ORDER BY id DESC LIMIT 1", (job.batch_id,)
+            "SELECT results -> 'transient' FROM batch_jobs WHERE batch_id = %s AND status = 'running' FOR UPDATE",
+            (job.batch_id,),
         ).fetchone()
-        if row is None:
-            connection.execute(
-                "INSERT INTO batch_job_logs (batch_id, job_type, started_at, completed_at, status, error_message)"
-                " VALUES (%s, %s, %s, now(), %s, %s)",
-                (job.batch_id, job.job_type, job.started_at, "completed" if exit_code == 0 else "failed", message),
-            )
-        run_id = row[0] if row else None
+        if row is None:  # the run ended its row itself
+            return None
         if exit_code in (0, 3):
             results = {"status": "success" if exit_code == 0 else "partial", "run_id": run_id}
             batch_jobs.complete(connection, job.batch_id, results, completed=0, failed=0)
         elif exit_code == 130:
             why = f"interrupted; continue with --resume {run_id}" if run_id else "interrupted"
             batch_jobs.cancel(connection, job.batch_id, why)
+        elif (pause := _pause(job, exit_code, row[0], message)) is not None:
+            batch_jobs.requeue(connection, job.batch_id, message, pause)
+            if exit_code == _REFUSED:  # the run cannot be gone on with: the next attempt starts anew
+                connection.execute("UPDATE batch_jobs SET run_id = NULL WHERE batch_id = %s", (job.batch_id,))
+            return pause
         else:
             batch_jobs.fail(connection, job.batch_id, message, results={"exit_code": exit_code, "run_id": run_id})
+    return None
 
 
-def keep_alive(connection: psycopg.Connection, running: list[UUID]) -> None:
-    """Say that these runs are going on, and end those of which nobody has said so for long."""
+_FAILED, _REFUSED = 1, 2
+
+
+def _pause(job: Job, exit_code: int, noted: bool | None, message: str) -> int | None:
+    """Seconds until another attempt, None for none. noted: what the run itself said of its fault."""
+    passes = noted if noted is not None else transient.sounds_transient(message)
+    # an attempt that goes on with a run may be refused because a restarted server forgot what identifies its tables
+    may_retry = passes if exit_code == _FAILED else exit_code == _REFUSED and job.run_id is not None
+    return BATCH_PAUSES[job.attempts - 1] if may_retry and job.attempts <= len(BATCH_PAUSES) else None
+
+
+def _end_log(connection: psycopg.Connection, job: Job, exit_code: int, message: str) -> int | None:
+    """The log rows of this attempt are ended; one that failed before its run began gets one. Returns the run."""
+    connection.execute(
+        "UPDATE batch_job_logs SET status = 'failed', completed_at = now(), error_message = %s"
+        " WHERE batch_id = %s AND status = 'running'",
+        (message, job.batch_id),
+    )
+    row = connection.execute(
+        "SELECT run_id FROM batch_job_logs WHERE batch_id = %s AND started_at >= %s ORDER BY id DESC LIMIT 1",
+        (job.batch_id, job.started_at),
+    ).fetchone()
+    if row is not None:
+        return int(row[0]) if row[0] is not None else None
+    connection.execute(
+        "INSERT INTO batch_job_logs (batch_id, job_type, started_at, completed_at, status, error_message)"
+        " VALUES (%s, %s, %s, now(), %s, %s)",
+        (job.batch_id, job.job_type, job.started_at, "completed" if exit_code == 0 else "failed", message),
+    )
+    return job.run_id
+
+
+def keep_alive(connection: psycopg.Connection, running: list[UUID]) -> list[Lost]:
+    """Say that these processes are going on, and end the runs of which nobody has said so for long; returns those."""
     with postgres.failures("keeping runs alive", SinkError):
         connection.execute("UPDATE batch_jobs SET updated_at = now() WHERE batch_id = ANY(%s)", (running,))
-    batch_jobs.fail_lost(connection, KINDS)
+    return batch_runs.lose_silent(connection)
+
+
+def ended(connection: psycopg.Connection, ids: list[UUID]) -> set[UUID]:
+    """Those of these jobs that are not running any more."""
+    if not ids:
+        return set()
+    with postgres.failures("reading the state of runs", SinkError):
+        rows = connection.execute(
+            "SELECT batch_id FROM batch_jobs WHERE batch_id = ANY(%s) AND status <> 'running'", (ids,)
+        ).fetchall()
+    return {batch_id for (batch_id,) in rows}
 
 
 def has_started_since(connection: psycopg.Connection, kind: JobType, moment: datetime) -> bool:

@@ -9,13 +9,15 @@ import logging
 import os
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
 
 from engine.errors import EngineError
-from engine.io import batch_jobs, postgres
+from engine.io import batch_jobs, postgres, transient
 from engine.io.batch_jobs import SITE, EndedError, Job
 from engine.settings import Settings
 from engine.sites import site_batch
@@ -111,24 +113,28 @@ class Worker:
     def _work_alone(self, job: Job) -> None:
         started = time.perf_counter()
         try:
-            self._assessor().run_job(job)
+            self._assessor().attempt(job)
             log.info("job %s completed in %.2f s", job.batch_id, time.perf_counter() - started)
         except EndedError as err:
             log.warning("%s", err)
-        except EngineError as err:
-            log.warning("job %s failed: %s", job.batch_id, err)
-            self._make_sure(job, err)
         except Exception as err:
-            log.exception("job %s failed", job.batch_id)
-            self._make_sure(job, err)
+            tried, why = job.attempts - 1, str(err) or type(err).__name__
+            if transient.is_transient(err) and tried < len(batch_jobs.ASSESSMENT_PAUSES):
+                pause = batch_jobs.ASSESSMENT_PAUSES[tried]
+                log.warning("job %s, attempt %d, next in %d s: %s", job.batch_id, job.attempts, pause, why)
+                self._record(job, lambda where: batch_jobs.requeue(where, job.batch_id, why, pause))
+                return
+            log.warning("job %s failed: %s", job.batch_id, err, exc_info=not isinstance(err, EngineError))
+            trace = traceback.format_exc()
+            self._record(job, lambda where: batch_jobs.fail(where, job.batch_id, why, trace))
 
-    def _make_sure(self, job: Job, err: Exception) -> None:
-        """The failure is on record, over a new connection if the old one was what failed."""
+    def _record(self, job: Job, how: Callable[[psycopg.Connection], object]) -> None:
+        """What became of a job is on record, over a new connection: the old one may be what failed."""
         pause = 0.5
         while True:
             try:
                 with closing(postgres.connect(self._application)) as connection:
-                    batch_jobs.fail(connection, job.batch_id, str(err) or type(err).__name__)
+                    how(connection)
                 return
             except EngineError as lost:
                 log.warning("the end of job %s is not recorded yet: %s", job.batch_id, lost)

@@ -110,11 +110,7 @@ class Assessor:
         raises : whatever failed, after the job was marked failed with it; EndedError when somebody else ended the job
         """
         try:
-            if job.job_type == SITE:
-                return self._site(job)
-            if job.job_type == PORTFOLIO:
-                return self._portfolio(job)
-            raise SettingsError(f"job {job.batch_id} is a {job.job_type}, no assessment")
+            return self.attempt(job)
         except EndedError:
             raise
         except KeyboardInterrupt:
@@ -126,6 +122,14 @@ class Assessor:
             except EngineError as lost:  # the reason of the failure is worth more; the job is found as lost later
                 log.error("the end of job %s could not be recorded: %s", job.batch_id, lost)
             raise
+
+    def attempt(self, job: Job) -> Outcome:
+        """`run_job` without a word on its failure: the caller records it, or lets the job wait for another attempt."""
+        if job.job_type == SITE:
+            return self._site(job)
+        if job.job_type == PORTFOLIO:
+            return self._portfolio(job)
+        raise SettingsError(f"job {job.batch_id} is a {job.job_type}, no assessment")
 
     def _site(self, job: Job) -> Outcome:
         started = time.perf_counter()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import ExitStack, closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,10 +16,14 @@ from rich.table import Table
 
 from engine import settings
 from engine.errors import SettingsError
-from engine.io import batch_jobs, postgres, status
+from engine.io import batch_state, postgres, status
 from engine.io.embedded import APPLICATION, WAREHOUSE
+from engine.names import RISK_NAMES
 from engine.settings import Settings
 from jobs import _addresses, _console
+
+#: runs of the log that are printed; --json has ten
+SHOWN = 5
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,10 +70,10 @@ def _job(sink: str, batch_id: UUID) -> dict[str, Any]:
     if _addresses.folder_of(sink):
         raise SettingsError(f"{sink} is a directory: only a database has jobs")
     with closing(postgres.connect(sink)) as connection:
-        job = batch_jobs.read(connection, batch_id)
+        job = batch_state.job(connection, batch_id)
     if job is None:
         raise SettingsError(f"no job {batch_id}")
-    return asdict(job)
+    return job
 
 
 def _lines(job: dict[str, Any]) -> str:
@@ -80,22 +83,21 @@ def _lines(job: dict[str, Any]) -> str:
 def _show(out: Console, told: dict[str, Any]) -> None:
     sink, runs = told["sink"], told["runs"]
     out.print(f"results: {sink['where']}, {decimal(sink['bytes'])}")
+    _show_batches(out, sink["batches"], runs)
     log = _table("run", "job", "status", "started (UTC)", "ended", "cells", "done", "failed", "error")
-    for row in sink["runs"]:
-        ended = row.get("completed_at")
+    lost = {row["run_id"] for row in sink["batches"]["going"] if row["state"] == "lost"}
+    for row in sink["runs"][:SHOWN]:
+        state = "lost" if row["status"] == "running" and row["run_id"] in lost else row["status"]
         cells = [row.get(name) for name in ("total_grids", "processed_grids", "failed_grids")]
         log.add_row(
-            *_texts(row["run_id"], row["job_type"], row["status"], _short(row["started_at"]), _short(ended)),
-            *_texts(*cells, row.get("error_message")),
+            *_texts(row["run_id"], row["job_type"], state, _short(row["started_at"])),
+            *_texts(_short(row.get("completed_at")), *cells, _first(row.get("error_message"), 60)),
         )
     _print(out, log, "no run was ever started")
-    held = _table("published", "risk", "rows", "run", "edition", "baseline", "scope", "age, days")
-    for row in sink["published"]:
-        stated = [row[name] for name in ("edition", "baseline", "scope", "age_days")]
-        held.add_row(*_texts(row["table"], row["risk_type"], row["rows"], row["run_id"], *stated))
-    _print(out, held, "nothing is published")
-    for row in sink["tables"]:
-        out.print(f"{row['table']}: {row['rows']:,} rows, {decimal(row['bytes'])}")
+    _show_published(out, sink["published"])
+    if sink["tables"]:
+        rows, size = (sum(table[name] for table in sink["tables"]) for name in ("rows", "bytes"))
+        out.print(f"result tables: {rows:,} rows, {decimal(size)}")
     for job, counts in sink["jobs"].items():
         out.print(f"jobs {job}: {', '.join(f'{count} {state}' for state, count in counts.items())}")
     if "warehouse" in told:
@@ -104,9 +106,75 @@ def _show(out: Console, told: dict[str, Any]) -> None:
     out.print(
         f"run directories: {len(runs['runs'])} in {runs['where']}, {size}; {decimal(runs['disk_free_bytes'])} free"
     )
+
+
+def _show_batches(out: Console, batches: dict[str, Any], runs: dict[str, Any]) -> None:
+    """A line for each batch that is going, waiting, lost or unfinished; and what the schedule would meet."""
+    for row in batches["going"]:
+        what = f"run {row['run_id']}" if row["run_id"] is not None else f"job {row['batch_id']}"
+        if row["state"] == "lost":
+            line = f"; continue with: {row['resume']}" if row["resume"] else ""
+            _say(out, f"LOST: {row['job_type']}, {what}, since {_short(row['since'])} UTC: its process is gone{line}")
+            continue
+        _say(out, f"{row['state']}: {row['job_type']}, {what}, {_progress(row)}")
+    for row in batches["waiting"]:
+        when = f", not before {_short(row['not_before'])} UTC" if row["not_before"] else ""
+        _say(out, f"waiting: {row['job_type']}, since {_short(row['asked_at'])} UTC{when}, {row['step'] or 'queued'}")
+    here = {run["run_id"]: run for run in runs["runs"]}
+    known = {row["run_id"] for name in ("going", "unfinished") for row in batches[name]}
+    for row in batches["unfinished"]:
+        why = f" ({_first(row['error'], 80)})" if row["error"] else ""
+        gone = "" if row["run_id"] in here else f" (its directory is not in {runs['where']})"
+        number = f"run {row['run_id']}{gone}, {row['status']}{why}"
+        _say(out, f"unfinished: {row['job_type']}, {number}; continue with: {row['resume']}")
     for run in runs["runs"]:
-        if run["missing_blocks"]:
-            out.print(f"run {run['run_id']} is unfinished: {run['missing_blocks']} of {run['blocks']} blocks missing")
+        if run["missing_blocks"] and run["run_id"] not in known:
+            _say(out, f"run {run['run_id']} is unfinished: {run['missing_blocks']} of {run['blocks']} blocks missing")
+    check = batches["check"]
+    if check is not None and check["faults"]:
+        meets = "would fail" if check["status"] == "failed" else "would not be whole"
+        _say(out, f"SCHEDULE: the next run {meets}, since {_short(check['since'])} UTC: {check['faults']}")
+
+
+def _say(out: Console, text: str) -> None:
+    """A line in which nothing is markup: errors and paths hold brackets."""
+    out.print(text, markup=False)
+
+
+def _progress(row: dict[str, Any]) -> str:
+    parts = []
+    if row["percent"] is not None:
+        parts.append(f"{row['percent']} %")
+    if row["cells"]:
+        parts.append(f"{row['cells_done'] or 0:,} of {row['cells']:,} cells")
+    if row["cells_per_second"]:
+        parts.append(f"{row['cells_per_second']:,.0f} cells/s")
+    if row["step"]:
+        parts.append(row["step"])
+    if (row["attempt"] or 0) > 1:
+        parts.append(f"attempt {row['attempt']}")
+    parts.append(f"since {_short(row['since'])} UTC")
+    if row["silent_seconds"] is not None:
+        parts.append(f"last beat {row['silent_seconds']} s ago")
+    return ", ".join(parts)
+
+
+def _show_published(out: Console, published: list[dict[str, Any]]) -> None:
+    """A row for each run that has published rows."""
+    held = _table("published run", "edition", "baseline", "scope", "age, days", "probability of", "hazard of", "cells")
+    for run in sorted({row["run_id"] for row in published}, reverse=True):
+        mine = [row for row in published if row["run_id"] == run]
+        stated = [mine[0][name] for name in ("edition", "baseline", "scope", "age_days")]
+        risks = [
+            [row["risk_type"] for row in mine if row["table"] == table]
+            for table in ("probability_results", "hazard_results")
+        ]
+        shown = [
+            f"all {len(RISK_NAMES)} risks" if len(each) == len(RISK_NAMES) else ", ".join(each) or None
+            for each in risks
+        ]
+        held.add_row(*_texts(run, *stated, *shown, max(row["rows"] for row in mine)))
+    _print(out, held, "nothing is published")
 
 
 def _show_warehouse(out: Console, warehouse: dict[str, Any]) -> None:
@@ -137,6 +205,10 @@ def _print(out: Console, table: Table, nothing: str) -> None:
 
 def _texts(*values: object) -> list[str]:
     return ["-" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in values]
+
+
+def _first(text: str | None, most: int) -> str | None:
+    return text if text is None or len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _short(moment: str | None) -> str | None:

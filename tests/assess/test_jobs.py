@@ -72,7 +72,7 @@ def test_a_site_goes_through_the_published_steps_and_ends_with_its_results(both)
     steps.append(("Calculating integrated risk", 95, 0))
     assert [(row["step"], row["progress"], row["done"]) for row in seen[3:-1]] == steps
     assert {row["total"] for row in seen[2:]} == {9}
-    assert (seen[-1]["status"], seen[-1]["progress"]) == ("completed", 100)
+    assert (seen[-1]["status"], seen[-1]["progress"], seen[-1]["step"]) == ("completed", 100, "Finished")
 
     with psycopg.connect(results) as connection:
         job = batch_jobs.read(connection, outcome.batch_id)

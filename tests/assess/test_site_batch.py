@@ -14,7 +14,7 @@ from engine.service import worker
 from engine.service.worker import Worker
 from engine.settings import Settings
 from engine.sites import site_batch
-from engine.sites.assessor import site_faults
+from engine.sites.assessor import Assessor, site_faults
 from tests.assess.databases import (
     LATITUDE,
     LONGITUDE,
@@ -178,6 +178,56 @@ def test_what_breaks_for_all_is_raised_and_leaves_the_jobs_running(both):
         assert {batch_jobs.read(made.application, job.batch_id).status for job in jobs} == {"running"}
 
 
+def worked(warehouse, results, ids):
+    """The rows of jobs after a worker has taken them to their ends."""
+    working = Worker(Settings(), warehouse, results)
+    thread = threading.Thread(target=working.run)
+    thread.start()
+    try:
+        with psycopg.connect(results, autocommit=True) as connection:
+            until = time.monotonic() + 60
+            while (states := {batch_jobs.read_state(connection, each)[0] for each in ids}) & {"queued", "running"}:
+                assert time.monotonic() < until, states
+                time.sleep(0.1)
+            return [batch_jobs.read(connection, each) for each in ids]
+    finally:
+        working.stop()
+        thread.join()
+
+
+@pytest.mark.parametrize(("cuts", "state", "attempts"), [(1, "completed", 2), (9, "failed", 3)])
+def test_a_lost_connection_is_tried_again_and_counted(both, monkeypatch, cuts, state, attempts):
+    warehouse, results = both
+    monkeypatch.setattr(batch_jobs, "ASSESSMENT_PAUSES", (0, 0))
+    prepare, cut = Assessor.prepare, []
+
+    def cut_off(self, checked):
+        if len(cut) < cuts:
+            cut.append(self.application.info.backend_pid)
+            with psycopg.connect(results, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", (cut[-1],))
+        return prepare(self, checked)
+
+    monkeypatch.setattr(Assessor, "prepare", cut_off)
+    with psycopg.connect(results, autocommit=True) as connection:
+        ids = [batch_jobs.create(connection, SITE, HERE, 9)]
+    [job] = worked(warehouse, results, ids)
+    assert (job.status, job.attempts) == (state, attempts)
+    if state == "completed":
+        assert (job.current_step, job.error_message) == ("Finished in part", None)  # no river there
+    else:
+        assert "terminating connection due to administrator command" in job.error_message
+        assert job.current_step == "Failed at: starting"
+
+
+def test_a_fault_of_the_input_is_tried_once(both):
+    warehouse, results = both
+    with psycopg.connect(results, autocommit=True) as connection:
+        ids = [batch_jobs.create(connection, SITE, {"latitude": 37.5, "longitude": 127.0}, 9)]
+    [job] = worked(warehouse, results, ids)
+    assert (job.status, job.attempts, job.error_message) == ("failed", 1, "Location is outside the data grid")
+
+
 def test_a_batch_that_broke_is_run_job_by_job(both, monkeypatch):
     warehouse, results = both
     broken = []
@@ -191,17 +241,7 @@ def test_a_batch_that_broke_is_run_job_by_job(both, monkeypatch):
         ids = batch_jobs.create_many(
             connection, SITE, [(HERE, 9), (THERE, 9), ({"latitude": 37.5, "longitude": 127.0}, 9)]
         )
-        working = Worker(Settings(), warehouse, results)
-        thread = threading.Thread(target=working.run)
-        thread.start()
-        try:
-            until = time.monotonic() + 60
-            while (states := {batch_jobs.read_state(connection, each)[0] for each in ids}) & {"queued", "running"}:
-                assert time.monotonic() < until, states
-                time.sleep(0.1)
-        finally:
-            working.stop()
-            thread.join()
-        assert broken == [3]
-        assert [batch_jobs.read_state(connection, each)[0] for each in ids] == ["completed", "completed", "failed"]
-        assert batch_jobs.read(connection, ids[2]).error_message == "Location is outside the data grid"
+    ended = worked(warehouse, results, ids)
+    assert broken == [3]
+    assert [job.status for job in ended] == ["completed", "completed", "failed"]
+    assert ended[2].error_message == "Location is outside the data grid"

@@ -1,5 +1,6 @@
 """Triggers, schedule and child processes on a real server; the batches themselves are stand-ins."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,24 +14,29 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from engine import logs
+from engine.logs import read_line
 from engine.service import listener as module
 from engine.service import schedule, triggers
 from engine.service.listener import Addresses, Listener
 from engine.settings import Settings, load
 from jobs import trigger
+from tests.roles import as_role, grant
 
 QUICK = ("sh", "-c", "echo done")
 SLOW = ("sh", "-c", "sleep 30")
 #: a run as a batch job makes it: locks, a numbered run, an end
 RUN = """
 import sys
+import uuid
 from engine.io.sink import RunRecord
 from engine.io.sink_postgres import PostgresSink
-url, kind, status = sys.argv[1:]
+url, kind, status, _, job = sys.argv[1:]
 sink = PostgresSink(url)
 with sink.guard(kind):
     sink.begin(RunRecord(job_type=kind, scope="full", edition="e", edition_checksum="0" * 64, edition_checksums={},
-                         source_fingerprint="0" * 64, baseline="1991-2020", total_grids=1), "/nowhere")
+                         source_fingerprint="0" * 64, baseline="1991-2020", total_grids=1,
+                         command="python -m jobs.probability", batch_id=uuid.UUID(job)), "/nowhere")
     sink.finish(status, processed=1, failed=0)
 sys.exit(0 if status == "completed" else 3)
 """
@@ -49,7 +55,7 @@ def _no_environment(monkeypatch, tmp_path):
 
 @contextmanager
 def listening(url, **commands):
-    commands = {"probability": QUICK, "hazard": QUICK, "yearly": QUICK, "clean": QUICK} | commands
+    commands = {"probability": QUICK, "hazard": QUICK, "yearly": QUICK, "clean": QUICK, "check": QUICK} | commands
     listener = Listener(load(), Addresses(application=url, notify=url), commands)
     thread = threading.Thread(target=listener.run)
     thread.start()
@@ -125,8 +131,8 @@ def test_a_trigger_runs_its_job_and_its_row_tells_how_it_ended(results):
     ],
 )
 def test_a_bare_notification_runs_what_channel_or_payload_say(results, statement, kind):
-    with listening(results):
-        ask(results, statement)
+    with listening(results), psycopg.connect(results, autocommit=True) as sender:
+        sender.execute(statement)
         [(started, error, outcome)] = eventually(lambda: jobs(results, "completed"))
     assert (started, error, outcome["status"]) == (kind, None, "success")
 
@@ -138,6 +144,102 @@ def test_an_unknown_payload_is_a_warning_and_nothing_else(results, caplog):
         trigger_job(results, "hazard")
         eventually(lambda: jobs(results, "completed"))
     assert ask(results, "SELECT count(*) FROM batch_jobs") == [(1,)]
+
+
+def test_a_row_is_the_order_and_a_bare_notification_of_a_stranger_is_none(results, caplog):
+    grant(results, "results")
+    api, batch = as_role(results, "climate_api"), as_role(results, "climate_batch")
+    with listening(batch), psycopg.connect(api, autocommit=True) as stranger:
+        stranger.execute("NOTIFY aiops_trigger, 'yearly'")
+        eventually(lambda: "ignored NOTIFY for yearly of role climate_api, no member of climate_batch" in caplog.text)
+        assert "python -m jobs.trigger yearly" in caplog.text
+        triggers.announce(api, api, "aiops_trigger", "hazard", "admin route")  # its row is an order
+        eventually(lambda: len(jobs(results, "completed")) == 1)
+        with psycopg.connect(batch, autocommit=True) as member:
+            member.execute("NOTIFY probability")
+            eventually(lambda: len(jobs(results, "completed")) == 2)
+    assert [row[0] for row in jobs(results, "completed")] == ["hazard", "probability"]
+
+
+def test_who_is_gone_cannot_be_asked(results, monkeypatch):
+    grant(results, "results")
+    with psycopg.connect(results) as connection:
+        gone = triggers.sender_of(connection, 0)
+        assert gone == (None, False)
+        assert triggers.sender_of(connection, connection.info.backend_pid) == ("postgres", True)
+        assert "whose session is gone" in triggers.why_ignored("yearly", gone)
+        monkeypatch.setattr(triggers, "BATCH_ROLE", "role_of_no_server")  # then everybody is heard
+        assert triggers.sender_of(connection, 0) == (None, True)
+
+
+#: fails as its first words say, until it was tried so often
+TRY = "echo \"$@\" >> tries; if [ $(wc -l < tries) -lt {tries} ]; then echo '2026-01-01 ERROR {error}'; exit 1; fi"
+AWAY = "failed: cannot connect to u@h/d: FATAL:  the database system is starting up"
+
+
+def test_a_fault_that_passes_is_tried_again_and_counted(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(triggers, "BATCH_PAUSES", (0.1, 0.1, 0.1))
+    with listening(results, hazard=("sh", "-c", TRY.format(tries=3, error=AWAY), "sh")):
+        job = trigger_job(results, "hazard")
+        eventually(lambda: jobs(results, "completed"))
+    assert ask(results, "SELECT attempts, current_step, error_message FROM batch_jobs") == [(3, "Finished", None)]
+    assert ask(results, "SELECT batch_id, status FROM batch_job_logs ORDER BY id") == [
+        (job, "failed"),
+        (job, "failed"),
+        (job, "completed"),
+    ]
+    assert (tmp_path / "tries").read_text().splitlines() == [f"--job {job}"] * 3
+
+
+def test_tries_have_an_end_and_a_job_that_waits_says_why(results, monkeypatch):
+    monkeypatch.setattr(triggers, "BATCH_PAUSES", (0.1, 600))
+    with listening(results, hazard=("sh", "-c", TRY.format(tries=9, error=AWAY), "sh")):
+        trigger_job(results, "hazard")
+        eventually(lambda: ask(results, "SELECT 1 FROM batch_jobs WHERE attempts = 2 AND status = 'queued'"))
+        [(step, why)] = ask(results, "SELECT current_step, error_message FROM batch_jobs")
+        assert (step, why) == (f"waiting for attempt 3: {AWAY}", AWAY)
+        ask(results, "UPDATE batch_jobs SET not_before = now()")
+        eventually(lambda: jobs(results, "failed"))
+    assert ask(results, "SELECT attempts FROM batch_jobs") == [(3,)]
+
+
+def test_another_attempt_goes_on_with_the_run_and_starts_anew_when_that_is_refused(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(triggers, "BATCH_PAUSES", (0.1, 0.1))
+    ask(
+        results,
+        "INSERT INTO result_runs (job_type, scope, edition, edition_checksum, source_fingerprint, baseline)"
+        " VALUES ('hazard', 'full', 'e', '', '', '')",
+    )
+    ask(results, "INSERT INTO batch_jobs (job_type, run_id, attempts) VALUES ('hazard', 1, 1)")
+    refusing = 'echo "$@" >> tries; case "$*" in *resume*) exit 2;; esac'
+    with listening(results, hazard=("sh", "-c", refusing, "sh")):
+        eventually(lambda: jobs(results, "completed"))
+    [(job,)] = ask(results, "SELECT batch_id FROM batch_jobs")
+    assert (tmp_path / "tries").read_text().splitlines() == [f"--job {job} --resume 1", f"--job {job}"]
+
+
+def test_lines_of_a_run_pass_through_as_they_are(results, caplog):
+    caplog.set_level("INFO")
+    line = "2026-11-28 10:00:00,123 WARNING yearly: 5 of 9 cells"
+    said = [line, "a table", '{"time": "t", "level": "CRITICAL", "message": "m"}']
+    printing = ("sh", "-c", "printf '%s\\n' " + " ".join(f"'{each}'" for each in said))
+    with listening(results, hazard=printing):
+        trigger_job(results, "hazard")
+        eventually(lambda: jobs(results, "completed"))
+    passed = [each for each in caplog.records if getattr(each, "task", None) == "hazard"]
+    assert [logs.TextLines().format(each) for each in passed] == said
+    assert [each.levelname for each in passed] == ["WARNING", "INFO", "CRITICAL"]
+    text, table, whole = (logs.JsonLines().format(each) for each in passed)
+    assert whole == said[2]
+    told = [(line["level"], line["message"]) for line in map(json.loads, (text, table))]
+    assert told == [("WARNING", "yearly: 5 of 9 cells"), ("INFO", "a table")]
+
+
+def test_a_line_is_read_for_its_level_whatever_its_form():
+    assert read_line("2026-01-01 10:00:00,123 ERROR failed: x") == ("text", "ERROR", "failed: x")
+    assert read_line('{"time": "t", "level": "ERROR", "message": "failed: x"}') == ("json", "ERROR", "failed: x")
+    for plain in ("wind ERROR bars", "{not json", '{"level": 3}', "[1]"):
+        assert read_line(plain) == ("text", None, plain)
 
 
 def test_a_duplicate_is_skipped_and_another_kind_is_not_held_up(results, monkeypatch):
@@ -178,8 +280,9 @@ def test_a_lost_connection_is_taken_up_again(results, monkeypatch):
         [(lost,)] = sessions(results)
         ask(results, "SELECT pg_terminate_backend(%s)", lost)
         eventually(lambda: [pid for (pid,) in sessions(results) if pid != lost])
-        ask(results, "NOTIFY hazard")
-        eventually(lambda: jobs(results, "completed"))
+        with psycopg.connect(results, autocommit=True) as sender:
+            sender.execute("NOTIFY hazard")
+            eventually(lambda: jobs(results, "completed"))
 
 
 def test_a_killed_run_is_failed_and_can_be_asked_for_again(results):
@@ -227,6 +330,7 @@ def test_times_are_those_of_the_settings_in_their_zone(monkeypatch):
         "probability": "2027-01-01T02:00:00+09:00",
         "hazard": "2027-01-01T04:00:00+09:00",
         "clean": "2027-01-01T03:00:00+09:00",
+        "check": "2027-01-01T03:00:00+09:00",
     }
     for name, value in {"MONTH": 6, "DAY": 15, "HOUR": 23, "MINUTE": 45}.items():
         monkeypatch.setenv(f"HAZARD_SCHEDULE_{name}", str(value))
@@ -234,7 +338,7 @@ def test_times_are_those_of_the_settings_in_their_zone(monkeypatch):
     other = schedule.triggers(load())["hazard"].get_next_fire_time(None, datetime(2026, 12, 31, tzinfo=UTC))
     assert other.isoformat() == "2027-06-15T23:45:00+00:00"
     monkeypatch.setenv("SCHEDULED_RUNS", "false")  # another scheduler's business; the caches stay ours
-    assert list(schedule.triggers(load())) == ["clean"]
+    assert list(schedule.triggers(load())) == ["clean", "check"]
 
 
 def test_a_firing_before_the_grace_is_not_missed():
@@ -248,7 +352,7 @@ def test_a_firing_before_the_grace_is_not_missed():
 SERVICE = """
 import sys
 from jobs import listen
-listen.COMMANDS = {task: ("sh", "-c", "sleep 1; echo done") for task in ("probability", "hazard", "yearly", "clean")}
+listen.COMMANDS = dict.fromkeys(listen.COMMANDS, ("sh", "-c", "sleep 1; echo done"))
 sys.exit(listen.main([]))
 """
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
+from engine.address import without_password
 from engine.settings import Settings
 from jobs import clean, hazard, probability, yearly
 from tests.warehouses import fill
@@ -72,6 +74,14 @@ def test_a_run_fills_every_table_and_a_second_one_gives_the_same(filled, results
     for table in TABLES:
         assert_frame_equal(rows(results, table), first[table])
     assert [entry[:4] for entry in log_of(results)] == [("yearly", "completed", 17, 17)] * 2
+    with psycopg.connect(results) as connection:
+        jobs = connection.execute(
+            "SELECT j.status, j.progress, j.current_step, j.completed_items, j.run_id, input_params ->> 'command'"
+            " FROM batch_jobs j JOIN batch_job_logs USING (batch_id) ORDER BY j.run_id"
+        ).fetchall()
+    shown, _ = without_password(results)
+    command = shlex.join(["python", "-m", "jobs.yearly", "--source", without_password(filled)[0], "--sink", shown])
+    assert jobs == [("completed", 100, "Finished", 17, run, command) for run in (1, 2)]
 
 
 def test_files_hold_what_the_tables_hold(filled, results, tmp_path):

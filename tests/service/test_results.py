@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from engine import rehearsal
 from tests.service.conftest import LAND, OUTSIDE, SEA, running
 
 
@@ -151,6 +152,19 @@ def test_a_wrong_parameter_is_named_with_its_value(client, changed, loc, says):
     [fault] = answer.json()["detail"]
     assert (fault["loc"], fault["msg"]) == (loc, says)
     assert "value" in fault
+
+
+def test_what_the_schedule_would_meet_is_shown_by_readiness_and_metrics(client, databases):
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        rehearsal.record(connection, [rehearsal.Fault(True, "EDITION cannot be used: no such file")])
+        try:
+            assert client.get("/health/ready").json()["schedule_faults"] == "EDITION cannot be used: no such file"
+            assert 'schedule_check_timestamp_seconds{status="failed"}' in client.get("/metrics").text
+            rehearsal.record(connection, [])
+            assert client.get("/health/ready").json()["schedule_faults"] is None
+            assert 'schedule_check_timestamp_seconds{status="failed"}' not in client.get("/metrics").text
+        finally:
+            connection.execute("DELETE FROM batch_job_logs WHERE job_type = 'check'")
 
 
 def test_health_tells_process_database_and_readiness_apart(client):

@@ -35,7 +35,8 @@ BEGIN
   GRANT DELETE ON webhook_targets, webhook_deliveries TO climate_batch;
   -- how jobs go, not whose sites they are about
   GRANT SELECT (batch_id, job_type, status, progress, current_step, total_items, completed_items, failed_items,
-                created_at, started_at, updated_at, completed_at, actual_duration_seconds) ON batch_jobs TO climate_reader;
+                created_at, started_at, updated_at, completed_at, actual_duration_seconds, run_id, items_per_second,
+                attempts, not_before) ON batch_jobs TO climate_reader;
   GRANT SELECT, DELETE ON modelops_vulnerability_cache, modelops_aal_cache TO climate_batch;
   GRANT SELECT, INSERT, UPDATE, DELETE ON modelops_vulnerability_cache, modelops_aal_cache TO climate_api;
   GRANT SELECT, INSERT, UPDATE ON site_assets, exposure_results, vulnerability_results, aal_scaled_results
