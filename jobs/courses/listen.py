@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, closing
 
-from engine import logs, rehearsal, settings
+from engine import rehearsal, settings
 from engine.errors import EngineError
 from engine.io import postgres
 from engine.service import schedule
-from jobs import _addresses, _console, _options
+from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
 
@@ -17,8 +17,6 @@ log = logging.getLogger("jobs")
 def check() -> int:
     """Look, say, record."""
     config = settings.load()
-    logs.start(config.log_format, job="listen")
-    _options.say_settings()
     with ExitStack() as stack:
         where = _addresses.addresses(config, stack, watched=False)
         faults = [rehearsal.Fault(*fault) for fault in schedule.faults(config)]
