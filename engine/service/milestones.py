@@ -40,7 +40,7 @@ class State:
 
 
 def step_of(status: str, step: str | None) -> str | None:
-    """The step of a job for its readers: that of one that runs is what it does, that of one that has ended its status."""
+    """The step of a job for its readers: one that runs says what it does, one that has ended has no step left."""
     if status in ENDS:
         return status
     return _FETCHING if status == "running" and step in (None, "queued", "starting") else step
