@@ -40,7 +40,8 @@ ASSESSMENTS, READS, CLIENTS = 200, 400, 8
 _OWN = ("duration_seconds", "timestamp")
 #: the sample has no land cover
 _LIKE_OURS = {"SPATIAL_MISSING_POLICY": "impute"}
-_EMPTY = "TRUNCATE batch_jobs, modelops_vulnerability_cache, modelops_aal_cache CASCADE"
+#: not TRUNCATE batch_jobs: the log of the runs refers to it
+_EMPTY = "DELETE FROM batch_jobs; TRUNCATE modelops_vulnerability_cache, modelops_aal_cache"
 
 
 @dataclass(frozen=True, slots=True)
