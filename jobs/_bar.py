@@ -18,12 +18,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from jobs import _console
-
 
 @contextmanager
-def of_cells(what: str) -> Iterator[CellBar]:
-    """A bar that counts cells, on standard error."""
+def of_cells(what: str, go_on: Callable[[], None]) -> Iterator[CellBar]:
+    """A bar that counts cells, on standard error. go_on: raises where the job was told to stop"""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -33,7 +31,7 @@ def of_cells(what: str) -> Iterator[CellBar]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield CellBar(bar, what)
+        yield CellBar(bar, what, go_on)
 
 
 @contextmanager
@@ -52,13 +50,13 @@ def of_tables() -> Iterator[Callable[..., None]]:
 class CellBar:
     """`_console.CellProgress` as a bar."""
 
-    def __init__(self, bar: Progress, what: str) -> None:
-        self._bar, self._what = bar, what
+    def __init__(self, bar: Progress, what: str, go_on: Callable[[], None]) -> None:
+        self._bar, self._what, self._go_on = bar, what, go_on
         self._task = bar.add_task(what, total=None)
 
     def __call__(self, done: int, total: int) -> None:
         """So many cells are done."""
-        _console.go_on()
+        self._go_on()
         self._bar.update(self._task, completed=done, total=total)
 
     def announce(self, what: str) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from engine.address import is_address, is_folder, masked, without_password
-from engine.errors import SettingsError
 from engine.names import RISK_NAMES, risk
 from engine.period import parse_years
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
@@ -78,30 +75,6 @@ def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
     """Parse, run, report; returns the exit code."""
     # the course says the first line itself: it knows what is run instead where nobody gave data
     return _console.main(parser(job, description), argv, lambda args: _course(job, args), opening=lambda: None)
-
-
-#: options that belong to one start of a run, not to the run
-_OF_A_START = ("resume", "job", "dry_run")
-
-
-def command_line(job: JobType, args: argparse.Namespace) -> str:
-    """The command with its options, without passwords and what belongs to this start alone."""
-    words = ["python", "-m", f"jobs.{job}"]
-    for name, value in vars(args).items():
-        if name in _OF_A_START or value is None or value is False:
-            continue
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(_without_secrets(name, str(value)))
-    return shlex.join(words)
-
-
-def _without_secrets(name: str, text: str) -> str:
-    is_database = name in ("source", "sink") and is_address(text) and not is_folder(text)
-    try:
-        return without_password(text)[0] if is_database else masked(text)
-    except SettingsError:  # no address by which to connect: whoever opens it refuses it by its option
-        return masked(text)
 
 
 def _course(job: JobType, args: argparse.Namespace) -> int:

@@ -245,7 +245,7 @@ def cell_progress(what: str) -> Iterator[CellProgress]:
         return
     from jobs import _bar
 
-    with _bar.of_cells(what) as bar:
+    with _bar.of_cells(what, go_on) as bar:
         yield bar
 
 

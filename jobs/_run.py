@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import cluster, kernels, settings, settings_files
-from engine.address import is_address, is_folder
+from engine.address import is_address, is_folder, masked, without_password
 from engine.batch import Request, execute, plan_of
 from engine.errors import SettingsError
 from engine.io import open_sink, open_source, postgres
@@ -21,7 +22,7 @@ from engine.pipeline import active_cells
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from engine.scenario import Scenario
-from jobs import _addresses, _batch, _checks, _console, _home, _look, _report
+from jobs import _addresses, _checks, _console, _home, _look, _report
 
 log = logging.getLogger("jobs")
 
@@ -83,6 +84,30 @@ def run(job: JobType, args: argparse.Namespace) -> int:
     return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
 
 
+#: options that belong to one start of a run, not to the run
+_OF_A_START = ("resume", "job", "dry_run")
+
+
+def command_line(job: JobType, args: argparse.Namespace) -> str:
+    """The command with its options, without passwords and what belongs to this start alone."""
+    words = ["python", "-m", f"jobs.{job}"]
+    for name, value in vars(args).items():
+        if name in _OF_A_START or value is None or value is False:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.append(_without_secrets(name, str(value)))
+    return shlex.join(words)
+
+
+def _without_secrets(name: str, text: str) -> str:
+    is_database = name in ("source", "sink") and is_address(text) and not is_folder(text)
+    try:
+        return without_password(text)[0] if is_database else masked(text)
+    except SettingsError:  # no address by which to connect: whoever opens it refuses it by its option
+        return masked(text)
+
+
 def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
     """What is asked for; refuses what no source could satisfy."""
     edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
@@ -98,7 +123,7 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         cells=args.cells,
         resume=args.resume,
         block_cells=config.block_cells,
-        command=_batch.command_line(job, args),
+        command=command_line(job, args),
         batch_id=args.job,
     )
 

@@ -7,10 +7,10 @@ configuration the embedded databases in ENGINE_HOME are taken.
 
 examples:
     python -m jobs.assess --lat 37.5665 --lon 126.978
-    python -m jobs.assess --lat 37.5665 --lon 126.978 --building building.json --json
+    python -m jobs.assess --lat 37.5665 --lon 126.978 --asset asset.json --json
     python -m jobs.assess --sites docs/examples/sites-ko.xlsx --out results
-    python -m jobs.assess --sites loans.xlsx --sheet 2026 --columns 'latitude=Y,longitude=X' --out results
-    python -m jobs.assess --sites sites.csv --out results --scenarios 1,2,3,4 --period mid_term,long_term
+    python -m jobs.assess --sites loans.xlsx --out results --columns latitude=Y
+    python -m jobs.assess --sites sites.csv --out results --scenarios 1,2,3,4
 
 exit codes:
     0    complete

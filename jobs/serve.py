@@ -58,7 +58,7 @@ def parser() -> _console.Parser:
     """The arguments of the job."""
     made = _console.Parser("serve", __doc__)
     made.add_argument(
-        "--root-path", metavar="/PATH", help="path below which a proxy shows the service; wins over API_ROOT_PATH"
+        "--root-path", metavar="/PATH", help="path below which a proxy shows the service (default API_ROOT_PATH)"
     )
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ settings.register_profile("undisturbed", deadline=None)
 settings.load_profile("undisturbed")
 
 _numbers = itertools.count()
+# a process of xdist is told that its terminal has 80 columns, which it has not
+os.environ.pop("COLUMNS", None)
 
 
 #: groups that take a minute or more: dealt first, so that no process waits at the end for another

@@ -131,7 +131,7 @@ def _edition(results: Results, file: str | None) -> Edition | None:
     if file is None and name not in EDITIONS:
         return None
     edition = load_edition(file or name)
-    if edition.checksum == results.run["edition_pathsum"]:
+    if edition.checksum == results.run["edition_checksum"]:
         return edition
     if file is not None:
         raise SettingsError(f"--edition {file}: its figures are not those of run {results.run['run_id']}")

@@ -135,7 +135,7 @@ def test_nothing_is_asked_from_elsewhere_and_paper_holds_all_columns(home, datab
         (["--sink", "nowhere"], "--sink: 'nowhere' is neither a PostgreSQL address nor a directory"),
         (["--sink", "elsewhere"], "elsewhere holds no published results"),
         (["--sink", "out", "--against", "8"], "no run 8 under"),
-        (["--sink", "out", "--edition", "nothing.toml"], "edition nothing.toml: cannot be read"),
+        (["--sink", "out", "--edition", "nothing.toml"], "--edition nothing.toml does not exist"),
     ],
 )
 def test_what_is_not_there_is_refused_by_name(home, files, caplog, arguments, said):

@@ -102,6 +102,8 @@ def test_there_are_no_colours_where_nobody_asked_for_them(monkeypatch, capsys):
     ],
 )
 def test_a_run_that_is_stopped_names_itself_and_the_command_that_goes_on(number, stage, says, caplog):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
+
     def course(_args):
         with batch._stopping() as at:
             for name, value in ({"run_id": 12} | stage).items():

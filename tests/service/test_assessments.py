@@ -315,7 +315,7 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
 @pytest.mark.parametrize(
     ("content", "content_type", "status", "says"),
     [
-        (b"x", "application/pdf", 415, "Send Parquet, CSV"),
+        (b"x", "application/pdf", 415, "Send a workbook, Parquet, CSV"),
         (b"no parquet", "application/x-parquet", 422, "portfolio cannot be read"),
         (b"", "text/csv", 422, "portfolio"),
         (b"latitude,longitude\n95,127\n", "text/csv", 422, "portfolio: none of 1 rows is valid"),

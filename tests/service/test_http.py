@@ -173,8 +173,8 @@ def test_a_table_comes_as_a_form_or_under_any_name_that_programs_give_it(client,
             "cannot be read",
         ),
         ({"content": form()["content"][:-4], "headers": form()["headers"]}, 422, "The form"),
-        (form((FILE.format("a.pdf"), "application/pdf", CSV)), 415, "Send Parquet, CSV"),
-        ({"content": CSV}, 415, "Send Parquet, CSV"),
+        (form((FILE.format("a.pdf"), "application/pdf", CSV)), 415, "Send a workbook, Parquet, CSV"),
+        ({"content": CSV}, 415, "Send a workbook, Parquet, CSV"),
     ],
 )
 def test_a_form_that_is_not_one_table_is_refused(client, sent, status, says):
