@@ -110,7 +110,7 @@ def decimal_sign(frame: pl.DataFrame, chosen: Sequence[Column], table: object, w
 def with_points(frame: pl.DataFrame, chosen: Sequence[Column], comma: Collection[str]) -> pl.DataFrame:
     """Decimal commas of some fields as points. A point among them stands between thousands, or is a slip: it becomes a
     comma. A comma before three digits may part thousands, too, in a whole number or beside a unit (`1조 2,000억`,
-    `12,000㎡`: typed by hand, so in whatever way the typist writes numbers): it becomes two commas, which is no number."""
+    `12,000㎡`: typed by hand, as the typist writes numbers): it becomes two commas, which is no number."""
     swapped = []
     for name, each in zip(frame.columns, chosen, strict=True):
         if each.field not in comma:
