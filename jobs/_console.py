@@ -195,7 +195,9 @@ def resume_line(job: str, run_id: int, words: Sequence[str] = ()) -> str:
     while "--resume" in kept:
         del kept[(at := kept.index("--resume")) : at + 2]
     kept = [word for word in kept if not word.startswith("--resume=")]
-    return sentence(shlex.join(["python", "-m", f"jobs.{job}", *kept, "--resume", str(run_id)]))
+    from jobs import _look
+
+    return sentence(_look.resume(shlex.join(["python", "-m", f"jobs.{job}", *kept, "--resume", str(run_id)])))
 
 
 def _left(err: RunInterrupted, job: str, words: Sequence[str]) -> str:

@@ -45,11 +45,19 @@ def python() -> str:
     return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
 
 
-def _command(variables: dict[str, str], job: str, *words: str) -> str:
+def resume(line: str) -> str:
+    """A line `python -m jobs.JOB ... --resume ID` as it works where this process was started."""
+    return _there() + line.replace("python ", f"{python()} ", 1) if line.startswith("python ") else line
+
+
+def _there() -> str:
     started = os.environ.get(STARTED_IN)
-    there = f"cd {shlex.quote(str(Path.cwd()))} && " if started and Path(started) != Path.cwd() else ""
+    return f"cd {shlex.quote(str(Path.cwd()))} && " if started and Path(started) != Path.cwd() else ""
+
+
+def _command(variables: dict[str, str], job: str, *words: str) -> str:
     given = "".join(f"{name}={shlex.quote(value)} " for name, value in variables.items())
-    return f"{there}{given}{python()} -m jobs.{job} {shlex.join(words)}".rstrip()
+    return f"{_there()}{given}{python()} -m jobs.{job} {shlex.join(words)}".rstrip()
 
 
 def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:

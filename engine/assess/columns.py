@@ -323,5 +323,8 @@ def lacking(table: object, names: Sequence[str], chosen: Iterable[Column], read_
     """The refusal of a table without coordinates, with what may be meant."""
     lacks = absent(chosen)
     near = {name: field for name in names if (field := nearest(name)) in lacks}
-    hint = "".join(f"; is {name!r} the {field}? Then add --columns '{field}={name}'" for name, field in near.items())
+    hint = "".join(f"; is {name!r} the {field}?" for name, field in near.items())
+    if near:
+        one = {field: name for name, field in reversed(near.items())}
+        hint += f" Then add --columns '{','.join(f'{field}={one[field]}' for field in lacks if field in one)}'"
     return SettingsError(f"{table}: no column {', '.join(lacks)}{read_as}, its columns are: {listed(names)}{hint}")

@@ -17,6 +17,8 @@ from engine.errors import SettingsError
 NUMBERS = tuple(each.name for each in BY_NAME.values() if each.kind in ("number", "integer"))
 #: decimals of a coordinate, which never has thousands; of another number, three digits may be thousands
 _DECIMALS = {True: r"^\s*[+-]?\d*{}\d+\s*$", False: r"^\s*[+-]?\d*{}(\d{{1,2}}|\d{{4,}})\s*$"}
+_THOUSAND = r"(^|[^\d.,])\d{1,3},\d{3}($|[^\d.,])"
+_UNIT = r"[^\d\s.,+eE-]"
 
 
 class Request(NamedTuple):
@@ -107,9 +109,21 @@ def decimal_sign(frame: pl.DataFrame, chosen: Sequence[Column], table: object, w
 
 def with_points(frame: pl.DataFrame, chosen: Sequence[Column], comma: Collection[str]) -> pl.DataFrame:
     """Decimal commas of some fields as points. A point among them stands between thousands, or is a slip: it becomes a
-    comma."""
-    swapped = [name for name, each in zip(frame.columns, chosen, strict=True) if each.field in comma]
-    return frame.with_columns(pl.col(swapped).str.replace_many([",", "."], [".", ","])) if swapped else frame
+    comma. A comma before three digits may part thousands, too, in a whole number or beside a unit (`1조 2,000억`,
+    `12,000㎡`: typed by hand, as the typist writes numbers): it becomes two commas, which is no number."""
+    swapped = []
+    for name, each in zip(frame.columns, chosen, strict=True):
+        if each.field not in comma:
+            continue
+        text = pl.col(name)
+        points = text.str.replace_many([",", "."], [".", ","])
+        if each.field not in columns.REQUIRED:
+            two_ways = text.str.contains(_THOUSAND)
+            if BY_NAME[each.field].kind != "integer":
+                two_ways &= text.str.contains(_UNIT)
+            points = pl.when(two_ways).then(text.str.replace_all(",", ",,", literal=True)).otherwise(points)
+        swapped.append(points.alias(name))
+    return frame.with_columns(swapped)
 
 
 def without_empty(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:

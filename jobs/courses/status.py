@@ -20,7 +20,7 @@ from engine.io import batch_state, postgres, status
 from engine.io.embedded import APPLICATION, WAREHOUSE
 from engine.names import RISK_NAMES
 from engine.settings import Settings
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _look
 
 #: runs of the log that are printed; --json has ten
 SHOWN = 5
@@ -113,7 +113,7 @@ def _show_batches(out: Console, batches: dict[str, Any], runs: dict[str, Any]) -
     for row in batches["going"]:
         what = f"run {row['run_id']}" if row["run_id"] is not None else f"job {row['batch_id']}"
         if row["state"] == "lost":
-            line = f"; continue with: {row['resume']}" if row["resume"] else ""
+            line = f"; continue with: {_look.resume(row['resume'])}" if row["resume"] else ""
             _say(out, f"LOST: {row['job_type']}, {what}, since {_short(row['since'])} UTC: its process is gone{line}")
             continue
         _say(out, f"{row['state']}: {row['job_type']}, {what}, {_progress(row)}")
@@ -126,7 +126,7 @@ def _show_batches(out: Console, batches: dict[str, Any], runs: dict[str, Any]) -
         why = f" ({_first(row['error'], 80)})" if row["error"] else ""
         gone = "" if row["run_id"] in here else f" (its directory is not in {runs['where']})"
         number = f"run {row['run_id']}{gone}, {row['status']}{why}"
-        _say(out, f"unfinished: {row['job_type']}, {number}; continue with: {row['resume']}")
+        _say(out, f"unfinished: {row['job_type']}, {number}; continue with: {_look.resume(row['resume'])}")
     for run in runs["runs"]:
         if run["missing_blocks"] and run["run_id"] not in known:
             _say(out, f"run {run['run_id']} is unfinished: {run['missing_blocks']} of {run['blocks']} blocks missing")

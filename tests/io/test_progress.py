@@ -17,7 +17,7 @@ from engine.errors import BusyError, SinkError, SourceError
 from engine.io import batch_runs, open_sink, postgres, progress, transient
 from engine.io.sink import LOCKS
 from engine.settings import Settings
-from jobs import status
+from jobs import _look, status
 from tests.io import frames
 from tests.io.test_load import publish, query
 from tests.roles import as_role, grant
@@ -178,7 +178,8 @@ def test_a_role_that_may_not_write_jobs_publishes_all_the_same(results, tmp_path
 
 
 @pytest.mark.parametrize(("err", "state"), [(KeyboardInterrupt(), "cancelled"), (SinkError("no space"), "failed")])
-def test_a_run_that_is_stopped_says_where_and_how_to_go_on(results, tmp_path, capsys, err, state):
+def test_a_run_that_is_stopped_says_where_and_how_to_go_on(results, tmp_path, capsys, monkeypatch, err, state):
+    monkeypatch.setattr(_look, "python", lambda: ".venv/bin/python")
     with pytest.raises(type(err)):
         stopped_by(err, results, tmp_path / "runs", command="python -m jobs.yearly --edition mine.toml")
     [(found, percent, step, *_, error, outcome)] = query(results, JOBS)
@@ -187,7 +188,7 @@ def test_a_run_that_is_stopped_says_where_and_how_to_go_on(results, tmp_path, ca
     assert error == ("interrupted; continue with --resume 1" if state == "cancelled" else "no space")
     printed, batches = told(capsys, results)
     assert batches["unfinished"][0]["resume"] == "python -m jobs.yearly --edition mine.toml --resume 1"
-    assert "continue with: python -m jobs.yearly --edition mine.toml --resume 1" in printed
+    assert "continue with: .venv/bin/python -m jobs.yearly --edition mine.toml --resume 1" in printed
     # going on is another session of the run: a row of its own that names it
     with closing(open_sink(results)) as sink, sink.guard("yearly"):
         sink.reopen(1, frames.RECORD)
@@ -198,7 +199,8 @@ def test_a_run_that_is_stopped_says_where_and_how_to_go_on(results, tmp_path, ca
     assert query(results, "SELECT run_id, status FROM batch_jobs ORDER BY created_at") == [(1, state), (1, "completed")]
 
 
-def test_a_killed_run_is_seen_as_lost_at_once_and_marked_by_the_next(killed, tmp_path, capsys):
+def test_a_killed_run_is_seen_as_lost_at_once_and_marked_by_the_next(killed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_look, "python", lambda: "python")
     printed, batches = told(capsys, killed)
     [lost] = batches["going"]
     assert (lost["state"], lost["percent"], lost["cells_done"], lost["cells_per_second"]) == ("lost", 41, 30, 12.5)

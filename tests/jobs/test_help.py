@@ -16,7 +16,7 @@ import pytest
 
 import jobs.__main__ as command
 from engine.settings import Settings
-from jobs import _console, _derive, _download, _options
+from jobs import _console, _derive, _download, _look, _options
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {job: importlib.import_module(f"jobs.{job}").parser for job in command.JOBS}
@@ -221,7 +221,16 @@ def test_a_secret_in_a_refused_word_is_not_shown(caplog):
     assert "hush" not in caplog.text
 
 
-def test_the_command_that_resumes_repeats_the_words_of_the_run():
+def test_the_command_that_resumes_works_where_the_job_was_started(monkeypatch, tmp_path):
+    monkeypatch.setattr(_look, "python", lambda: ".venv/bin/python")
+    assert _console.resume_line("yearly", 7) == ".venv/bin/python -m jobs.yearly --resume 7"
+    monkeypatch.setenv(_look.STARTED_IN, str(tmp_path))
+    monkeypatch.chdir((folder := tmp_path / "a b").mkdir() or folder)
+    assert _console.resume_line("yearly", 7) == f"cd '{folder}' && .venv/bin/python -m jobs.yearly --resume 7"
+
+
+def test_the_command_that_resumes_repeats_the_words_of_the_run(monkeypatch):
+    monkeypatch.setattr(_look, "python", lambda: "python")
     words = ["--sink", "my results/", "--resume", "3", "--risks=typhoon"]
     assert (
         _console.resume_line("yearly", 7, words)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from engine import batch
-from jobs import _console, yearly
+from jobs import _console, _look, yearly
 
 #: prints what cannot be encoded everywhere, more than a pipe holds, and ends as a run that lacked an input would
 TALKS = """
@@ -101,7 +101,8 @@ def test_there_are_no_colours_where_nobody_asked_for_them(monkeypatch, capsys):
         (signal.SIGINT, {"run_id": None}, "nothing was switched"),
     ],
 )
-def test_a_run_that_is_stopped_names_itself_and_the_command_that_goes_on(number, stage, says, caplog):
+def test_a_run_that_is_stopped_names_itself_and_the_command_that_goes_on(number, stage, says, caplog, monkeypatch):
+    monkeypatch.setattr(_look, "python", lambda: "python")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
 
     def course(_args):

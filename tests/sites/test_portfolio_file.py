@@ -108,6 +108,17 @@ def test_a_number_among_decimal_commas_is_never_a_thousandth_or_a_thousandfold(f
         ["total_asset_value"],
         ["longitude"],
     ]
+    typed = "lat;lon;total_asset_value;floor_area;elevation\n37,5;127,0;1조 2,000억;12,000㎡;8,125\n"
+    typed += "37,5;127,0;500,000;9;1\n"
+    found = read(folder, (typed + "37,5;127,0;1,5억;1,25㎡;1\n37,5;127,0;1.500.000;1234,567;1\n").encode())
+    assert found.sites["invalid_types"].to_list() == [
+        ["total_asset_value", "floor_area"],
+        ["total_asset_value"],
+        [],
+        [],
+    ]
+    assert found.sites["total_asset_value"].to_list() == [None, None, 150_000_000, 1_500_000]
+    assert found.sites["elevation"][0] == 8.125
     plain = read(folder, b"lat;lon;total_asset_value;elevation\n37.5;127;500,000;2\n")
     assert plain.sites["total_asset_value"].to_list() == [500_000]
     assert read(folder, b"lat;lon;elevation\n37;127;1,5\n").sites["elevation"].to_list() == [1.5]

@@ -125,7 +125,15 @@ REFUSED = {
         "is a document of application/vnd.oasis.opendocument.text",
     ),
     "empty": (book(("s", [])), "sheet 's' holds no header: it is empty"),
-    "no coordinates": (book(("s", [["name", "lattitude", "lon"], ["x", 1, 2]])), "is 'lattitude' the latitude?"),
+    "two near misses": (
+        book(("s", [["Lattitude", "Longtitude"], [1, 2]])),
+        "is 'Lattitude' the latitude?; is 'Longtitude' the longitude? Then add --columns"
+        " 'latitude=Lattitude,longitude=Longtitude'",
+    ),
+    "no coordinates": (
+        book(("s", [["name", "lattitude", "lon"], ["x", 1, 2]])),
+        "is 'lattitude' the latitude? Then add --columns 'latitude=lattitude'",
+    ),
     "two sheets": (book(("c", [["x"]]), ("a", TABLE), ("b", TABLE)), "sheets a, b all have coordinates: say which"),
     "far": (
         book(("s", [["lat", "lon"], [37, 127], *[[]] * 998, [None] * 16_000 + ["x"]] * 5)),
