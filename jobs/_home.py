@@ -63,10 +63,12 @@ def held(home: Path, stack: ExitStack) -> str | None:
     return server.url(WAREHOUSE) if loaded == (True,) else None
 
 
-def rehearsal(url: str | None, home: Path, stack: ExitStack) -> str:
-    """A warehouse in which a load can be tried: this one, or an empty one that goes with the stack.
+def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -> tuple[str, bool]:
+    """A warehouse in which a load can be tried, and whether it is an empty one that goes with the stack.
 
-    url  : None: there is none yet, and a load would make it in `home`
+    url     : None: there is none yet, and a load would make it in `home`
+    lattice : the load begins with the lattice. A warehouse without one is left alone then: what is placed in cells
+              could not be tried there
     """
     if url is None:
         log.info("a load would make an embedded PostgreSQL in %s", home / "postgres")
@@ -74,16 +76,19 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack) -> str:
         with closing(postgres.connect(url)) as connection:
             missing = migrate.pending(connection, "warehouse")
             has_tables = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone() == (True,)
+            has_cells = has_tables and connection.execute("SELECT EXISTS (SELECT FROM grid_definition)").fetchone() == (
+                True,
+            )
         if missing:
             log.warning("a load would first change the schema of %s: %s", postgres.describe(url), ", ".join(missing))
-        if has_tables:
-            return url
+        if has_cells or (has_tables and not lattice):
+            return url, False
     log.info("the files are checked against an empty warehouse, which is removed afterwards")
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="climate-risk-", ignore_cleanup_errors=True))
     empty = stack.enter_context(EmbeddedServer(Path(folder))).create(WAREHOUSE)
     with closing(postgres.connect(empty)) as connection:
         migrate.apply(connection, "warehouse")
-    return empty
+    return empty, True
 
 
 def would_make(home: Path, sample: str) -> list[str]:

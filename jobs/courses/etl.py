@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 from rich.table import Table
 
@@ -24,6 +25,8 @@ log = logging.getLogger("jobs")
 
 #: so many absent tables get a line each
 _FEW = 3
+#: the loader of the lattice
+_LATTICE = "grid"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,16 +37,26 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args, config)
     if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
         log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
+    laid: list[LoadReport] = []
     with ExitStack() as stack:
         url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
         if options.dry_run:
-            url = _home.rehearsal(url or _addresses.held(config, WAREHOUSE, stack), config.engine_home, stack)
+            url = target = url or _addresses.held(config, WAREHOUSE, stack)
+            lattice = bool({etl.ALL, _LATTICE} & set(chosen))
+            url, empty = _home.rehearsal(url, config.engine_home, stack, lattice=lattice)
+            if empty and lattice:
+                # what is placed in cells can be tried only where there are some
+                with _console.load_progress() as progress:
+                    laid = etl.run_loaders(url, [_LATTICE], replace(options, dry_run=False), progress)
         else:
-            url = url or stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
+            url = target = url or stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
             with closing(postgres.connect(url)) as connection:
                 migrate.apply(connection, "warehouse")
         with _console.load_progress() as progress:
             reports = etl.run_loaders(url, chosen, options, progress)
+    if laid:
+        tried = [replace(report, status="checked") if report.status == "published" else report for report in laid]
+        reports = [*tried, *(report for report in reports if report.loader != _LATTICE)]
     _print(reports)
     failed = [report for report in reports if report.status == "failed"]
     log.info(
@@ -51,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         len(reports),
         len(failed),
         sum(report.rows for report in reports if report.status == "published"),
-        postgres.describe(url),
+        postgres.describe(target) if target else config.engine_home / "postgres",
         time.perf_counter() - started,
     )
     if _not_given.nothing_done(reports, chosen):

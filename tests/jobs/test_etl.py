@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -9,12 +10,13 @@ import psycopg
 import pytest
 
 from engine.io import etl as loaders
+from engine.io import postgres
 from engine.io.etl import layout
 from engine.risks import RISKS
 from engine.scenario import Scenario
 from engine.variables import VARIABLES
-from jobs import etl
-from tests.io import provider, test_aqueduct, test_besttrack, test_wamis
+from jobs import _home, etl
+from tests.io import provider, test_admin, test_aqueduct, test_besttrack, test_wamis
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,27 @@ def test_tables_that_nothing_needs_are_named_in_one_line(warehouse, tmp_path, ca
     assert "absent: " not in printed
     assert run(warehouse, root, "grid", "dem", "--dry-run") == 3
     assert "failed: no file dem/*.txt" in capsys.readouterr().out
+
+
+def test_a_rehearsal_before_the_first_load_tries_what_is_placed_in_cells(new_database, tmp_path, monkeypatch, caplog):
+    """A schema without a lattice: what needs cells failed, "load `grid` first", in a load that begins with it."""
+
+    class Other(contextlib.nullcontext):
+        def __enter__(self):
+            return self
+
+        create = staticmethod(lambda _: new_database("warehouse"))
+
+    monkeypatch.setattr(_home, "EmbeddedServer", Other)
+    caplog.set_level("INFO", "jobs")
+    root, url = files(tmp_path / "data"), new_database("warehouse")
+    test_admin.national_map(root / "admin")
+    assert run(url, root, "all", "--variables", "ta,wsdi", "--dry-run") == 0
+    assert f"warehouse={postgres.describe(url)} " in caplog.text
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM grid_definition").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM etl_load").fetchone() == (0,)
+    assert run(url, root, "admin", "--dry-run") == 1  # on its own it does need the lattice first
 
 
 def test_a_refused_table_shows_what_the_gate_found(warehouse, tmp_path, capsys):

@@ -198,11 +198,14 @@ def test_a_dry_run_on_nothing_says_what_would_be_made_and_makes_nothing(here, ca
 
 def test_a_dry_run_of_a_load_leaves_a_database_without_tables_as_it_is(here, new_database, monkeypatch, caplog):
     class Other(contextlib.nullcontext):
+        def __enter__(self):
+            return self
+
         create = staticmethod(lambda _: new_database("warehouse"))
 
     monkeypatch.setattr(_home, "EmbeddedServer", Other)
     url = new_database("")
-    etl.main(["grid", "--data", ".", "--dry-run", "--warehouse", url])
+    assert etl.main(["dem", "--data", ".", "--dry-run", "--warehouse", url]) == 1  # there is no file
     assert any("would first change the schema" in said for said in caplog.messages)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
