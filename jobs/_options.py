@@ -13,6 +13,7 @@ from typing import Any
 
 from engine import settings_files
 from engine.errors import SettingsError
+from engine.names import nearest
 
 log = logging.getLogger("jobs")
 
@@ -38,11 +39,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def say_settings() -> None:
-    """The first line of a job's log: the file that its settings are from.
+    """The first line of a job's log: the file that its settings are from; then what in it is no setting.
 
     raises : SettingsError when the file that was named is not there
     """
     log.info("%s", settings_files.described())
+    if (file := settings_files.find()) is None:
+        return
+    from engine import settings  # takes a quarter of a second, and a file of settings will be read by it anyway
+
+    for name in settings.strays():
+        near = nearest(name, settings.Settings.model_fields)
+        hint = f": did you mean {near.upper()}?" if near else ", and is not used"
+        log.warning("%s in %s is no setting%s", name, file.name, hint)
 
 
 def release() -> None:

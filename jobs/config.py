@@ -17,7 +17,6 @@ settings: all of them
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 MASK = "********"
-log = logging.getLogger("jobs")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,8 +65,6 @@ def _show() -> int:
         table.add_row(name.upper(), _shown(config, name), origins[name])
     out.print(settings_files.described(), markup=False)
     out.print(table)
-    for name in settings.strays():
-        log.warning("%s in .env is no setting: a slip of the pen?", name)
     embedded = f"embedded server in {config.engine_home}"
     warehouse, application = config.warehouse_url, config.application_url
     both_absent = warehouse is None and application is None

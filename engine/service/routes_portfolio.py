@@ -114,6 +114,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
         words = re.sub(
             re.escape(str(upload.parent)) + r"/[\w.]+", "portfolio", str(err)
         )  # our folders are nobody's business
+        words = words.replace("--columns", "the query parameter columns")  # as it is called here
         if isinstance(err, LimitError):
             raise HTTPException(413, words) from None
         raise InvalidError([fault(["body"], words)]) from None

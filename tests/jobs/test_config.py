@@ -35,7 +35,7 @@ def test_every_value_is_shown_with_its_source_and_no_secret(monkeypatch, tmp_pat
     assert table["results"] == ["and", "jobs:", "u@h:5/d"]
     assert table["climate"] == ["data:", "skala_dw_user@localhost:5433/skala_datawarehouse"]
     assert set(table) >= {name.upper() for name in settings.Settings.model_fields}
-    assert "DW_PASWORD in .env is no setting" in caplog.text
+    assert "DW_PASWORD in .env is no setting: did you mean DW_PASSWORD?" in caplog.text
     assert "hush" not in caplog.text
 
 
