@@ -8,7 +8,7 @@ export ENGINE_HOME="$HOME_OF_HOUR/engine home" API_PORT=8765
 PYTHON=.venv/bin/python out="$HOME_OF_HOUR/out" err="$HOME_OF_HOUR/err"
 
 says() { echo "-- $*"; }
-fails() { echo "NOT AS EXPECTED: $*" >&2; tail -5 "$out" "$err" >&2; exit 1; }
+fails() { echo "NOT AS EXPECTED: $*" >&2; tail -n 5 "$out" "$err" >&2; exit 1; }
 # run CODE COMMAND...: its exit code is CODE, and it never shows a traceback
 run() {
   local want=$1 code=0; shift
