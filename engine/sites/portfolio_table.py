@@ -113,7 +113,7 @@ def with_points(frame: pl.DataFrame, chosen: Sequence[Column], comma: Collection
     `12,000㎡`: typed by hand, as the typist writes numbers): it becomes two commas, which is no number."""
     swapped = []
     for name, each in zip(frame.columns, chosen, strict=True):
-        if each.field not in comma:
+        if each.field is None or each.field not in comma:
             continue
         text = pl.col(name)
         points = text.str.replace_many([",", "."], [".", ","])

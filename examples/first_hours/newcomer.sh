@@ -8,7 +8,7 @@ export ENGINE_HOME="$HOME_OF_HOUR/engine home" API_PORT=8765
 PYTHON=.venv/bin/python out="$HOME_OF_HOUR/out" err="$HOME_OF_HOUR/err"
 
 says() { echo "-- $*"; }
-fails() { echo "NOT AS EXPECTED: $*" >&2; tail -5 "$out" "$err" >&2; exit 1; }
+fails() { echo "NOT AS EXPECTED: $*" >&2; tail -n 5 "$out" "$err" >&2; exit 1; }
 # run CODE COMMAND...: its exit code is CODE, and it never shows a traceback
 run() {
   local want=$1 code=0; shift
@@ -50,9 +50,9 @@ run 0 "$PYTHON" -m jobs; finds "^  yearly "
 for job in yearly assess etl status report serve listen; do run 0 "$PYTHON" -m "jobs.$job" --help; finds "exit codes:"; done
 "$PYTHON" -m jobs | head -1 >/dev/null
 LC_ALL=C PYTHONUTF8=0 run 0 "$PYTHON" -m jobs.status
-# start a run, and stop it with a signal as soon as it computes
+# start a run, and stop it as soon as it computes (env: Ctrl-C counts also where this script itself runs in the background)
 stopped() {
-  ./run --edition 2025-12 >"$out" 2>"$err" & local pid=$! code=0
+  env --default-signal=INT ./run --edition 2025-12 >"$out" 2>"$err" & local pid=$! code=0
   for _ in $(seq 600); do grep -q "yearly: computing" "$err" && break; sleep 0.1; done
   [ "$1" = INT ] || { "$PYTHON" -m jobs.status >"$out.2" 2>&1; grep -q "^running: yearly" "$out.2" || fails "not shown as running"; }
   kill "-$1" -- "-$pid"; wait "$pid" 2>/dev/null || code=$?
