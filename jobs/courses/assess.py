@@ -129,4 +129,7 @@ def _urls(stack: ExitStack) -> tuple[str, str]:
         return warehouse, application
     if warehouse is not None or application is not None:
         raise SettingsError("one of the two databases is configured, the other is not: set both DW_* and APP_*")
-    return _home.databases(stack.enter_context(_addresses.embedded(config)))
+    absent = (
+        f"there are no results to assess sites on in {config.engine_home}: run jobs.yearly first, or set DW_* and APP_*"
+    )
+    return _home.databases(stack.enter_context(_addresses.existing(config, absent)))

@@ -39,7 +39,7 @@ def test_the_rate_of_the_lines_counts_from_the_latest_announcement(clock, caplog
 def test_the_bar_keeps_its_cells_and_restarts_its_clock():
     now = [0.0]
     with Progress(console=Console(quiet=True), get_time=lambda: now[0], auto_refresh=False) as progress:
-        bar = _bar.CellBar(progress, "yearly")
+        bar = _bar.CellBar(progress, "yearly", _console.go_on)
         bar(100, 1000)
         bar.announce("compiling kernels, once for this version")
         now[0] = 60.0
