@@ -14,9 +14,9 @@ import polars as pl
 from benchmarks import harness, per_site
 from benchmarks.harness import Options
 from engine.assess import AssessmentResult, assess_sites
-from engine.assess.fields import SURROUNDINGS
-from engine.assess.offered import RISKS
-from engine.grid import KOREA
+from engine.assess.rules.fields import SURROUNDINGS
+from engine.assess.rules.offered import RISKS
+from engine.core.grid import KOREA
 
 SCENARIOS = [1, 2, 3, 4]
 PERIOD = "mid_term"

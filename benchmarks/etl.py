@@ -24,13 +24,14 @@ from psycopg import sql
 
 from benchmarks import harness, scratch
 from benchmarks.harness import Options
-from engine.grid import KOREA, GridDefinition
-from engine.io import etl, migrate
+from engine.core.grid import KOREA, GridDefinition
+from engine.core.scenario import Scenario
+from engine.core.variables import variable
+from engine.io import etl
+from engine.io.db import migrate
 from engine.io.etl import layout, staging
 from engine.io.etl.loading import LoadOptions
 from engine.sample.national import NationalClimate
-from engine.scenario import Scenario
-from engine.variables import variable
 
 CELLS = 97_377
 VARIABLE = variable("ta")

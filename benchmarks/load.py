@@ -22,8 +22,10 @@ from benchmarks import harness, rehearsal, scratch
 from benchmarks.harness import Options
 from benchmarks.rehearsal import Held
 from engine import kernels
-from engine.io import copy_out, load, migrate, open_source, results
-from engine.io.results import TABLES, ResultTable
+from engine.io import open_source
+from engine.io.db import copy_in, migrate
+from engine.io.results import load, result_tables
+from engine.io.results.result_tables import TABLES, ResultTable
 
 CELLS = 97_377
 CONNECTIONS = 2
@@ -64,9 +66,9 @@ def encode(held: Held, parts: Parts, folder: Path) -> None:
     assert held.run is not None
     for name, risks in parts.items():
         for risk in risks:
-            frames = results.read_rows(held.run, TABLES[name], risk, held.styles, ranked=True)
+            frames = result_tables.read_rows(held.run, TABLES[name], risk, held.styles, ranked=True)
             with closing(_Writer(folder / f"{name}_{risk}.text")) as writer:
-                copy_out.copy_rows(writer, name, TABLES[name].columns, frames, freeze=True)  # type: ignore[arg-type]
+                copy_in.copy_rows(writer, name, TABLES[name].columns, frames, freeze=True)  # type: ignore[arg-type]
 
 
 def encode_binary(url: str, parts: Parts, folder: Path) -> None:
@@ -75,7 +77,7 @@ def encode_binary(url: str, parts: Parts, folder: Path) -> None:
         for name, risks in parts.items():
             names = sql.SQL(", ").join(map(sql.Identifier, TABLES[name].columns))
             for risk in risks:
-                table = sql.Identifier(results.partition(name, risk))
+                table = sql.Identifier(result_tables.partition(name, risk))
                 with (
                     (folder / f"{name}_{risk}.binary").open("wb") as file,
                     cursor.copy(sql.SQL("COPY {} ({}) TO STDOUT (FORMAT binary)").format(table, names)) as copy,

@@ -19,11 +19,12 @@ from psycopg import sql
 from benchmarks import assess, harness, scratch
 from benchmarks.harness import Options
 from engine.assess import AssessConfig
-from engine.assess.offered import RISKS
-from engine.io import batch_jobs, frames, migrate, postgres
-from engine.io.embedded import EmbeddedServer
-from engine.io.packed import Limits
-from engine.sites.assessor import Assessor
+from engine.assess.job.assessor import Assessor
+from engine.assess.rules.offered import RISKS
+from engine.io.db import frames, migrate, postgres
+from engine.io.db.embedded import EmbeddedServer
+from engine.io.files.packed import Limits
+from engine.io.queue import batch_jobs
 
 SITES = 50_000
 CONNECTIONS = 4

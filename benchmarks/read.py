@@ -19,11 +19,11 @@ import polars as pl
 
 from benchmarks import harness, rivals, scratch
 from benchmarks.harness import Options
+from engine.batch.pipeline import BLOCK_CELLS
+from engine.core.scenario import Scenario
+from engine.core.variables import BY_TABLE
 from engine.io import open_source
-from engine.io.source import ClimateSource
-from engine.pipeline import BLOCK_CELLS
-from engine.scenario import Scenario
-from engine.variables import BY_TABLE
+from engine.io.climate.source import ClimateSource
 
 CELLS = 4_000
 CONNECTIONS = 2

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from engine import kernels
-from engine.batch import Outcome, Request, execute
-from engine.io import open_source, spool
-from engine.io.results import BinStyle
-from engine.io.sink import RunRecord
-from engine.io.source import ClimateSource
-from engine.io.spool import RunDirectory
+from engine.batch.execute import Outcome, Request, execute
+from engine.io import open_source
+from engine.io.climate.source import ClimateSource
+from engine.io.results import spool
+from engine.io.results.result_tables import BinStyle
+from engine.io.results.sink import RunRecord
+from engine.io.results.spool import RunDirectory
 from engine.risks import RISKS, load_edition
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psycopg
 
-from engine.io import snapshot
-from engine.io.embedded import EmbeddedServer
-from engine.io.source import ClimateSource
+from engine.io.climate import snapshot
+from engine.io.climate.source import ClimateSource
+from engine.io.db.embedded import EmbeddedServer
 from engine.sample import national_warehouse
 from engine.sample.national import NationalClimate
 from engine.sample.national_warehouse import Layout

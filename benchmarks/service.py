@@ -28,12 +28,13 @@ import websockets
 
 from benchmarks import harness
 from benchmarks.harness import Options
-from engine import settings
-from engine.io import batch_jobs, postgres
-from engine.io.batch_jobs import SITE
-from engine.io.embedded import EmbeddedServer
+from engine.assess.job.assessor import Assessor
+from engine.core import settings
+from engine.io.db import postgres
+from engine.io.db.embedded import EmbeddedServer
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import SITE
 from engine.service import cells
-from engine.sites.assessor import Assessor
 from jobs import _home
 
 ASSESSMENTS, READS, CLIENTS = 200, 400, 8

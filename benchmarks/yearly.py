@@ -25,16 +25,16 @@ from scipy.stats import gaussian_kde
 from benchmarks import harness, rehearsal, scratch
 from benchmarks.harness import Options
 from engine import kernels, run
-from engine.block import hazard_score
+from engine.batch.block import hazard_score
+from engine.batch.pipeline import make_reference
+from engine.batch.plan import DEFAULT_PERIODS, Pair, Plan, make_plan
+from engine.core.panel import Panel
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.variables import VARIABLES
 from engine.io import open_source
-from engine.panel import Panel
-from engine.pipeline import make_reference
-from engine.plan import DEFAULT_PERIODS, Pair, Plan, make_plan
 from engine.risks import RISKS, load_edition
 from engine.risks.definition import Bins, Intensity
 from engine.risks.inputs import Inputs, Reference
-from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.variables import VARIABLES
 
 CELLS = 97_377
 LOOP = {"closed form": 200, "quadrature": 4}

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from engine.io import migrate
-from engine.io.embedded import EmbeddedServer
+from engine.io.db import migrate
+from engine.io.db.embedded import EmbeddedServer
 
 SVG = Path(__file__).with_name("erd.svg")
 #: (column, row) of each box; a table that is not named here is drawn below the others, in the first column

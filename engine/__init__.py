@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from engine.period import PERIODS
-from engine.scenario import Scenario
+from engine.core.period import PERIODS
+from engine.core.scenario import Scenario
 
 if TYPE_CHECKING:
-    from engine.pipeline import Result, run
+    from engine.batch.pipeline import Result, run
 
 __all__ = ["PERIODS", "Result", "Scenario", "run"]
 
@@ -14,7 +14,7 @@ __all__ = ["PERIODS", "Result", "Scenario", "run"]
 def __getattr__(name: str) -> Any:
     # the pipeline imports every room of the package, each of which imports this one first
     if name in ("Result", "run"):
-        from engine import pipeline
+        from engine.batch import pipeline
 
         return getattr(pipeline, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

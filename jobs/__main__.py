@@ -20,7 +20,7 @@ import logging
 import sys
 from importlib import resources
 
-from engine.names import unknown
+from engine.core.names import unknown
 from jobs import _console, _streams
 
 log = logging.getLogger("jobs")

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import address, settings_files
-from engine.errors import SettingsError
-from engine.io.embedded import EmbeddedServer
-from engine.settings import Settings
+from engine.core import address, settings_files
+from engine.core.errors import SettingsError
+from engine.core.settings import Settings
+from engine.io.db.embedded import EmbeddedServer
 from jobs import _home
 
 

@@ -6,15 +6,15 @@ import argparse
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from engine.names import RISK_NAMES, risk
-from engine.period import parse_years
+from engine.core.names import RISK_NAMES, risk
+from engine.core.period import parse_years
+from engine.core.scenario import Scenario
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
-from engine.scenario import Scenario
 from jobs import _console
 from jobs._parser import one_of, read_as, read_by, whole
 
 if TYPE_CHECKING:
-    from engine.io.sink import JobType
+    from engine.io.results.sink import JobType
 
 #: samples beside the synthetic one, which needs no name
 SAMPLES = ("seoul",)

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from engine.address import is_address, shown
-from engine.errors import SettingsError
-from engine.io.folder import open_folder
-from engine.io.spool import RunDirectory
-from engine.pipeline import parse_cells
+from engine.batch.pipeline import parse_cells
+from engine.core.address import is_address, shown
+from engine.core.errors import SettingsError
+from engine.io.results.folder import open_folder
+from engine.io.results.spool import RunDirectory
 
 
 def check(args: argparse.Namespace, runs: Path | str) -> None:
@@ -26,7 +26,7 @@ def check(args: argparse.Namespace, runs: Path | str) -> None:
     if args.run_dir is not None:
         _check_runs(args.run_dir)
     if args.cluster is not None:
-        from engine import cluster  # numba and dask: for those who ask
+        from engine.batch import cluster  # numba and dask: for those who ask
 
         cluster.check_address(args.cluster)
     if args.resume is not None:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from engine import logs, settings_files
-from engine.errors import EngineError, RunInterrupted, SettingsError
-from engine.names import unknown
+from engine.core import logs, settings_files
+from engine.core.errors import EngineError, RunInterrupted, SettingsError
+from engine.core.names import unknown
 from jobs import _extras, _options, _streams
 from jobs._parser import REFUSED, Parser, sentence
 
@@ -98,7 +98,7 @@ def _form() -> logs.Form:
     named = any(name.lower() in ("log_format", "credentials_directory") for name in os.environ)
     if not (written or named or Path("/run/secrets").is_dir()):
         return "text"
-    from engine import settings
+    from engine.core import settings
 
     return settings.log_format()
 

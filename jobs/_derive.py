@@ -22,9 +22,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.errors import SettingsError
-from engine.period import parse_years
-from engine.scenario import Scenario
+from engine.core.errors import SettingsError
+from engine.core.period import parse_years
+from engine.core.scenario import Scenario
 from jobs import _console, _paths
 from jobs._parser import one_of, read_by
 

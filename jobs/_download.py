@@ -27,8 +27,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engine.errors import SettingsError
-from engine.period import parse_years
+from engine.core.errors import SettingsError
+from engine.core.period import parse_years
 from jobs import _console
 from jobs._parser import one_of, read_by
 

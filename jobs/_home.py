@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psycopg
 
-from engine.errors import EngineError
-from engine.io import migrate, postgres, risk_partitions
-from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.core.errors import EngineError
+from engine.io.db import migrate, postgres
+from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.results import risk_partitions
 from jobs import _console
 
 log = logging.getLogger("jobs")

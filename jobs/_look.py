@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine import settings, settings_files
-from engine.settings import Settings
+from engine.core import settings, settings_files
+from engine.core.settings import Settings
 
 #: where `./run` was called, which goes to its own folder
 STARTED_IN = "CLIMATE_RISK_STARTED_IN"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.core.variables import VARIABLES
 from engine.io import etl
 from engine.io.etl.loading import LoadReport
-from engine.variables import VARIABLES
 
 
 def lines(reports: Sequence[LoadReport]) -> list[str]:

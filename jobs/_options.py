@@ -11,9 +11,9 @@ import logging
 import os
 from typing import Any
 
-from engine import settings_files
-from engine.errors import SettingsError
-from engine.names import nearest
+from engine.core import settings_files
+from engine.core.errors import SettingsError
+from engine.core.names import nearest
 
 log = logging.getLogger("jobs")
 
@@ -46,7 +46,7 @@ def say_settings() -> None:
     log.info("%s", settings_files.described())
     if (file := settings_files.find()) is None:
         return
-    from engine import settings  # takes a quarter of a second, and a file of settings will be read by it anyway
+    from engine.core import settings  # takes a quarter of a second, and a file of settings will be read by it anyway
 
     for name in settings.strays():
         near = nearest(name, settings.Settings.model_fields)

@@ -14,9 +14,9 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from engine.address import masked
-from engine.errors import SettingsError
-from engine.names import nearest, shortened, unknown
+from engine.core.address import masked
+from engine.core.errors import SettingsError
+from engine.core.names import nearest, shortened, unknown
 from jobs import _options, _streams
 
 log = logging.getLogger("jobs")

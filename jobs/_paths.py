@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine import address
-from engine.errors import SettingsError
+from engine.core import address
+from engine.core.errors import SettingsError
 
 
 def folder(option: str, path: Path | None) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from engine.batch import Outcome, Request
-from engine.plan import Plan
-from engine.reading import scope_note
-from engine.summary import RiskSummary
+from engine.batch.execute import Outcome, Request
+from engine.batch.plan import Plan
+from engine.batch.summary import RiskSummary
+from engine.core.caveats import scope_note
 
 
 def print_plan(console: Console, plan: Plan, cells: int) -> None:

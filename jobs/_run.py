@@ -9,19 +9,22 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import cluster, kernels, settings, settings_files
-from engine.address import is_address, is_folder, masked, without_password
-from engine.batch import Request, execute, plan_of
-from engine.errors import SettingsError
-from engine.io import open_sink, open_source, postgres
-from engine.io.embedded import EmbeddedServer
-from engine.io.sink import JobType
-from engine.io.source import ClimateSource
-from engine.period import Years, parse_years
-from engine.pipeline import active_cells
+from engine import kernels
+from engine.batch import cluster
+from engine.batch.execute import Request, execute, plan_of
+from engine.batch.pipeline import active_cells
+from engine.core import settings, settings_files
+from engine.core.address import is_address, is_folder, masked, without_password
+from engine.core.errors import SettingsError
+from engine.core.period import Years, parse_years
+from engine.core.scenario import Scenario
+from engine.io import open_sink, open_source
+from engine.io.climate.source import ClimateSource
+from engine.io.db import postgres
+from engine.io.db.embedded import EmbeddedServer
+from engine.io.results.sink import JobType
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
-from engine.scenario import Scenario
 from jobs import _addresses, _checks, _console, _home, _look, _report
 
 log = logging.getLogger("jobs")

@@ -9,11 +9,11 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from engine.assess import words
-from engine.assess.offered import RISKS
-from engine.levels import printed
-from engine.reading import scope_note
-from engine.sites.assessor import Outcome
+from engine.assess.job.assessor import Outcome
+from engine.assess.rules import words
+from engine.assess.rules.offered import RISKS
+from engine.core.caveats import scope_note
+from engine.core.levels import printed
 
 #: faulty rows shown on the console; all of them stand in sites.csv
 _SHOWN = 10

@@ -30,9 +30,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.names import RISK_NAMES, risk, unknown
-from engine.period import PERIODS
-from engine.scenario import Scenario
+from engine.core.names import RISK_NAMES, risk, unknown
+from engine.core.period import PERIODS
+from engine.core.scenario import Scenario
 from jobs import _console
 from jobs._parser import number, read_by
 
@@ -40,7 +40,7 @@ _KINDS = ".xlsx (.xlsm, .xls, .ods), .csv (.tsv, .txt), .parquet, .ndjson (.json
 
 
 def _period(name: str) -> str:
-    from engine.errors import SettingsError
+    from engine.core.errors import SettingsError
 
     if name not in PERIODS:
         raise SettingsError(unknown("period", name, PERIODS))

@@ -23,7 +23,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.variables import variable
+from engine.core.variables import variable
 from jobs import _console, _paths
 from jobs._parser import read_by
 

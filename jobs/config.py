@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from jobs import _console
 
 if TYPE_CHECKING:
-    from engine.settings import Settings
+    from engine.core.settings import Settings
 
 MASK = "********"
 
@@ -41,7 +41,7 @@ def parser() -> _console.Parser:
 
 
 def _course(args: argparse.Namespace) -> int:
-    from engine import settings
+    from engine.core import settings
 
     if args.example:
         print(settings.example(), end="")
@@ -52,9 +52,9 @@ def _course(args: argparse.Namespace) -> int:
 def _show() -> int:
     from rich.table import Table
 
-    from engine import settings, settings_files
-    from engine.io import postgres
-    from engine.settings import Settings
+    from engine.core import settings, settings_files
+    from engine.core.settings import Settings
+    from engine.io.db import postgres
 
     config, origins = settings.load(), settings.origins()
     out = _console.console()
@@ -77,7 +77,7 @@ def _show() -> int:
 
 
 def _shown(config: Settings, name: str) -> str:
-    from engine import settings
+    from engine.core import settings
 
     value = getattr(config, name)
     return MASK if value is not None and settings.is_secret(name) else settings.as_text(value)

@@ -30,9 +30,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.errors import SettingsError
-from engine.scenario import Scenario
-from engine.variables import VARIABLES, variable
+from engine.core.errors import SettingsError
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES, variable
 from jobs import _console, _derive, _download, _paths
 from jobs._parser import read_by
 

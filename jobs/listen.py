@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _listen() -> int:
-    from engine import settings
+    from engine.core import settings
     from engine.service import webhooks
     from engine.service.listener import Addresses, Listener
     from jobs import _addresses
@@ -93,8 +93,8 @@ def _check() -> int:
 
 def _require_session(notify: str) -> None:
     """Refuse at once what will never work; a server that is away may come back."""
-    from engine.errors import SourceError
-    from engine.io import postgres
+    from engine.core.errors import SourceError
+    from engine.io.db import postgres
     from engine.service.listener import require_session
 
     try:

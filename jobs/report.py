@@ -25,8 +25,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.errors import SettingsError
-from engine.names import unknown
+from engine.core.errors import SettingsError
+from engine.core.names import unknown
 from engine.risks.editions import EDITIONS
 from jobs import _console, _paths
 from jobs._parser import whole

@@ -32,7 +32,7 @@ from jobs import _console
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from fastapi import FastAPI
 
-    from engine.settings import Settings
+    from engine.core.settings import Settings
 
 #: of the extra; without one of them the service would start and then lack a part
 NEEDS = ("apscheduler", "fastapi", "prometheus_client", "psycopg_pool", "python_multipart", "uvicorn", "websockets")
@@ -40,7 +40,7 @@ NEEDS = ("apscheduler", "fastapi", "prometheus_client", "psycopg_pool", "python_
 
 def create_app(config: Settings | None = None) -> FastAPI:
     """The application; it opens its databases when it starts, not before. config: not given: those of the settings"""
-    from engine import settings
+    from engine.core import settings
     from engine.service.app import make_app
 
     worker = (sys.executable, "-m", "jobs.work", "--parent", str(os.getpid()))
@@ -69,8 +69,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from engine import settings
-    from engine.errors import EngineError, SettingsError
+    from engine.core import settings
+    from engine.core.errors import EngineError, SettingsError
     from engine.service.server import make_server
     from jobs import _addresses
 

@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(parent: int | None) -> int:
     # takes a second, which help need not wait for
-    from engine import settings
+    from engine.core import settings
     from engine.service.worker import Worker
     from jobs import _addresses
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from engine.grid import GridDefinition
-from engine.panel import Panel
-from engine.period import Years
-from engine.plan import make_plan
+from engine.batch.plan import make_plan
+from engine.core.grid import GridDefinition
+from engine.core.panel import Panel
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.risks import load_edition
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.tables import SMALL_TABLES
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 
 AXIS = Years(2021, 2060)
 GRID = GridDefinition(35.0, 127.0, 10, 10, 0.1, *AXIS)

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from engine.io import migrate
-from engine.io.embedded import EmbeddedServer
+from engine.io.db import migrate
+from engine.io.db.embedded import EmbeddedServer
 
 # a first example may compile a kernel, and the machine may be busy: slowness is for benchmarks
 settings.register_profile("undisturbed", deadline=None)

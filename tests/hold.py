@@ -9,8 +9,8 @@ import os
 import time
 from pathlib import Path
 
-from engine import cluster
-from engine.io.spool import RunFiles
+from engine.batch import cluster
+from engine.io.results.spool import RunFiles
 
 store, count = RunFiles.store_block, itertools.count(1)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from psycopg import conninfo
 
-from engine.io.embedded import account, binaries
+from engine.io.db.embedded import account, binaries
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 

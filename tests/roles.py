@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from engine.io import migrate
+from engine.io.db import migrate
 
 ROLES = ("climate_etl", "climate_batch", "climate_api", "climate_reader")
 

@@ -3,8 +3,8 @@
 import pytest
 from psycopg import conninfo
 
-from engine import address, settings
-from engine.errors import SettingsError
+from engine.core import address, settings
+from engine.core.errors import SettingsError
 from engine.io import open_sink, open_source
 from jobs import _addresses, check, clean, etl, report, schema, snapshot, status, yearly
 

@@ -18,9 +18,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 from polars.testing import assert_frame_equal
 
-from engine import cluster
-from engine.io import migrate, open_source, snapshot
-from engine.settings import Settings
+from engine.batch import cluster
+from engine.core.settings import Settings
+from engine.io import open_source
+from engine.io.climate import snapshot
+from engine.io.db import migrate
 from jobs import yearly
 from tests.warehouses import fill
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from engine.settings import Settings
+from engine.core.settings import Settings
 from jobs.serve import create_app
 from tests.io.test_load import publish
 from tests.warehouses import fill

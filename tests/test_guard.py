@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.errors import EngineError
-from engine.guard import BlockNotes, check_cells, check_panel, check_scenarios, check_tables, settle
-from engine.period import Years
-from engine.scenario import Scenario
+from engine.batch.guard import BlockNotes, check_cells, check_panel, check_scenarios, check_tables, settle
+from engine.core.errors import EngineError
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from tests.blocks import AXIS, declared, make_panel, plan_of
 
 

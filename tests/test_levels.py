@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import levels
-from engine.assess.integrate import integrated
-from engine.io import frames, postgres, site_results
-from engine.io import results as tables
+from engine.assess.rules.integrate import integrated
+from engine.core import levels
+from engine.io.db import frames, postgres
+from engine.io.results import result_tables as tables
+from engine.io.sites import site_results
 from engine.report.figures import RiskFigures
 from engine.service import cells
 from tests.report.test_figures import NOTHING

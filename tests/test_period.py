@@ -1,7 +1,7 @@
 import pytest
 
-from engine.errors import SettingsError
-from engine.period import PERIODS, Years, baseline_years, parse_years, window
+from engine.core.errors import SettingsError
+from engine.core.period import PERIODS, Years, baseline_years, parse_years, window
 
 
 def test_the_windows_are_those_of_the_ipcc():

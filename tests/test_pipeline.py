@@ -9,18 +9,18 @@ from polars.testing import assert_frame_equal
 
 import engine
 from engine import kernels
-from engine.errors import EngineError, SettingsError, SourceError
+from engine.batch.pipeline import ranges_of
+from engine.core.errors import EngineError, SettingsError, SourceError
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.io import open_source
-from engine.pipeline import ranges_of
 from engine.risks import RISKS
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 from tests.warehouses import DEFAULT_VARIABLES, fill
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory, server):
-    from engine.io import migrate, postgres
+    from engine.io.db import migrate, postgres
 
     url = server.create("test_pipeline")
     with postgres.connect(url) as connection:
@@ -51,7 +51,9 @@ def test_probabilities_sum_to_one_and_aal_is_their_weighted_sum(result):
     known = result.probability.filter(pl.col("aal").is_not_null())
     sums = known["bin_probs"].list.sum()
     assert ((sums - 1).abs() < 1e-6).all()
-    rates = {risk: np.asarray(bins.damage_rates) for risk, bins in engine.pipeline.load_edition("2025-11").bins.items()}
+    rates = {
+        risk: np.asarray(bins.damage_rates) for risk, bins in engine.batch.pipeline.load_edition("2025-11").bins.items()
+    }
     for risk, rows in known.group_by("risk_type"):
         expected = np.stack(rows["bin_probs"].to_list()) @ rates[risk[0]]
         np.testing.assert_allclose(rows["aal"], expected, atol=1e-6)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from engine.period import Years
-from engine.plan import HAZARD, PROBABILITY
-from engine.scenario import Scenario
+from engine.batch.plan import HAZARD, PROBABILITY
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from tests.blocks import declared, plan_of
 
 AXIS = Years(2021, 2100)

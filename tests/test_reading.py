@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.io import published_runs
-from engine.reading import scope_note, weakest_scope
+from engine.core.caveats import scope_note, weakest_scope
+from engine.io.results import published_runs
 
 
 @pytest.mark.parametrize(

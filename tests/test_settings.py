@@ -1,7 +1,7 @@
 import pytest
 
-from engine import settings
-from engine.errors import SettingsError
+from engine.core import settings
+from engine.core.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from engine.guard import BlockNotes
-from engine.period import Years
-from engine.plan import HAZARD, PROBABILITY
-from engine.summary import summarise
+from engine.batch.guard import BlockNotes
+from engine.batch.plan import HAZARD, PROBABILITY
+from engine.batch.summary import summarise
+from engine.core.period import Years
 from tests.blocks import declared, plan_of
 
 AXIS = Years(2021, 2100)

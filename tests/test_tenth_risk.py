@@ -78,16 +78,17 @@ print(json.dumps(told))
 def extended(tmp_path):
     """A folder with the engine and the risk `landslide` in it."""
     house = tmp_path / "house"
-    (house / "engine" / "risks").mkdir(parents=True)
-    for folder, changed in (("", ("names.py", "risks")), ("risks", ())):
+    for folder in ("core", "risks"):
+        (house / "engine" / folder).mkdir(parents=True)
+    for folder, changed in (("", ("core", "risks")), ("core", ("names.py",)), ("risks", ())):
         for path in (ROOT / "engine" / folder).iterdir():
             if path.name not in (*changed, "__pycache__"):
                 (house / "engine" / folder / path.name).symlink_to(path)
     (house / "jobs").symlink_to(ROOT / "jobs")
-    names = (ROOT / "engine" / "names.py").read_text("utf-8")
+    names = (ROOT / "engine" / "core" / "names.py").read_text("utf-8")
     line = '    "water_stress",\n)'
     assert line in names
-    (house / "engine" / "names.py").write_text(names.replace(line, '    "water_stress",\n    "landslide",\n)'))
+    (house / "engine" / "core" / "names.py").write_text(names.replace(line, '    "water_stress",\n    "landslide",\n)'))
     (house / "engine" / "risks" / "landslide.py").write_text(MODULE)
     (house / "house.toml").write_text(EDITION)
     return house

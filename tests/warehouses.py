@@ -17,10 +17,10 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from engine.grid import GridDefinition
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import VARIABLES, Variable
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES, Variable
 
 AXIS = Years(2021, 2100)
 COVERED_YEARS = tuple(range(2003, 2023))

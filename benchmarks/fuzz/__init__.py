@@ -41,7 +41,7 @@ from benchmarks.fuzz import words
 from benchmarks.fuzz.cases import CASES
 from benchmarks.fuzz.judge import CRASH, FAULTS, OUTCOMES, Bench, Verdict
 from benchmarks.harness import Options
-from engine.io.embedded import EmbeddedServer
+from engine.io.db.embedded import EmbeddedServer
 
 FILES = 2_000
 _FAULTS = tuple(dict.fromkeys((*FAULTS, *words.FAULTS)))

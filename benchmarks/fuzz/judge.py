@@ -22,8 +22,8 @@ from psycopg import sql
 from benchmarks.fuzz.cases import CASES, DERIVE, Case
 from benchmarks.fuzz.mutations import DAMAGES, mutated
 from benchmarks.fuzz.samples import YEARS
-from engine.io import migrate
-from engine.io.embedded import EmbeddedServer
+from engine.io.db import migrate
+from engine.io.db.embedded import EmbeddedServer
 from jobs import etl
 
 #: what can become of a damaged input

@@ -16,12 +16,13 @@ import xarray as xr
 import xlsxwriter
 from numpy.typing import NDArray
 
-from engine.grid import GridDefinition
-from engine.io.etl import aqueduct, landcover, layout
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io.etl import layout
+from engine.io.etl.loaders import aqueduct, landcover
 from engine.kernels.indices import STANDARD, DayAxis
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 
 GRID = GridDefinition(36.30, 127.30, 6, 6, 0.01, 2021, 2023)
 WEST, SOUTH, EAST, NORTH = 127.295, 36.295, 127.355, 36.355
@@ -308,7 +309,7 @@ def daily(root: Path) -> None:
     season = -np.cos(2 * np.pi * np.arange(axis.n) / 365.25)
     mean = 12 + 13 * season + rng.normal(0, 4, (4, axis.n))
     blocks = {"tas": mean, "tasmax": mean + rng.gamma(2, 2.5, mean.shape), "pr": rng.gamma(0.5, 10, mean.shape)}
-    from engine.io.etl import daily as writer
+    from engine.io.etl.derive import daily as writer
 
     for name, values in blocks.items():
         path = root / f"{name}_ssp245.nc"

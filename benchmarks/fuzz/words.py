@@ -27,9 +27,9 @@ import psycopg
 
 from benchmarks.fuzz import phrases
 from benchmarks.fuzz.judge import CRASH, REFUSED, TRACEBACK, Said, Verdict, heard
-from engine import settings
-from engine.errors import EngineError
-from engine.io.embedded import EmbeddedServer
+from engine.core import settings
+from engine.core.errors import EngineError
+from engine.io.db.embedded import EmbeddedServer
 from engine.risks import load_edition
 from engine.risks.edition_file import invisible
 

@@ -24,7 +24,7 @@ from benchmarks import harness, scratch
 from benchmarks.harness import Options
 from benchmarks.kills import life, look
 from benchmarks.kills.life import Died, Life
-from engine.io import migrate
+from engine.io.db import migrate
 
 KILLS = 500
 #: of one sink before it is the other's turn, so that a run that is stopped early tells something of both

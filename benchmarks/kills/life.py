@@ -16,11 +16,12 @@ from typing import Any
 
 import polars as pl
 
-from engine.errors import BusyError, SettingsError
-from engine.io import load, open_sink, result_folder, sink_directory, sink_postgres, spool
-from engine.io.results import BinStyle
-from engine.io.sink import WRITES, RunRecord
-from engine.io.spool import RunDirectory
+from engine.core.errors import BusyError, SettingsError
+from engine.io import open_sink
+from engine.io.results import load, result_folder, sink_directory, sink_postgres, spool
+from engine.io.results.result_tables import BinStyle
+from engine.io.results.sink import WRITES, RunRecord
+from engine.io.results.spool import RunDirectory
 
 STAGES = ("begin", "spool", "load", "switch", "end")
 RISKS = ("extreme_heat", "drought")
@@ -125,7 +126,7 @@ def _noted(switch: Callable[..., Any], say: Callable[[str], None]) -> Callable[.
 
 
 def live(target: str, runs: Path, generation: int, resume: int | None, say: Callable[[str], None]) -> None:
-    """Begin or go on, spool, publish, as `engine.batch` does it."""
+    """Begin or go on, spool, publish, as `engine.batch.execute` does it."""
     say("begin")
     deadline = time.monotonic() + _PATIENCE
     with closing(open_sink(target)) as sink:

@@ -15,10 +15,10 @@ import polars as pl
 import psycopg
 import pyarrow.parquet as pq
 
-from engine.errors import SourceError
-from engine.io import result_folder
-from engine.io.published import DirectoryResults
-from engine.io.results import TABLES
+from engine.core.errors import SourceError
+from engine.io.results import result_folder
+from engine.io.results.published import DirectoryResults
+from engine.io.results.result_tables import TABLES
 
 _FORKED = multiprocessing.get_context("forkserver")
 _VALUES = {

@@ -1,6 +1,6 @@
 """Exposure, vulnerability, scaled AAL and integrated risk of sites and portfolios. Knows nothing of databases."""
 
-from engine.assess.assessment import AssessmentResult, assess_sites
-from engine.assess.config import AssessConfig
+from engine.assess.rules.assessment import AssessmentResult, assess_sites
+from engine.assess.rules.config import AssessConfig
 
 __all__ = ["AssessConfig", "AssessmentResult", "assess_sites"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.address import is_address, is_folder, require, shown
-from engine.errors import SettingsError
+from engine.core.address import is_address, is_folder, require, shown
+from engine.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from engine.io.sink import Sink
-    from engine.io.source import ClimateSource
+    from engine.io.climate.source import ClimateSource
+    from engine.io.results.sink import Sink
 
 __all__ = ["open_sink", "open_source"]
 
@@ -25,8 +25,8 @@ def open_source(address: str | Path, *, connections: int = 2, snapshot: str | No
     snapshot    : `ClimateSource.snapshot` of the same database, opened elsewhere and still open: both see one state
     raises      : SettingsError when it is neither; SourceError or SchemaError when it cannot be read
     """
-    from engine.io.store import MANIFEST, StoreSource
-    from engine.io.warehouse import WarehouseSource
+    from engine.io.climate.store import MANIFEST, StoreSource
+    from engine.io.climate.warehouse import WarehouseSource
 
     folder = Path(address)
     if is_folder(str(address)):
@@ -45,8 +45,8 @@ def open_sink(target: str | Path, *, connections: int = 2) -> Sink:
     connections : partitions loaded at a time into a database
     raises      : SourceError for a server that does not answer, SettingsError for an empty target
     """
-    from engine.io.sink_directory import DirectorySink
-    from engine.io.sink_postgres import PostgresSink
+    from engine.io.results.sink_directory import DirectorySink
+    from engine.io.results.sink_postgres import PostgresSink
 
     text = str(target)
     if not text.strip():

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from engine.core.period import Years
 from engine.kernels import _cache, indices, placing, spei
 from engine.kernels._cache import choose as keep_compiled_in
 from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
@@ -17,7 +18,6 @@ from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.quantiles import baseline_quantiles
 from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
-from engine.period import Years
 
 __all__ = [
     "METHODS",

@@ -13,10 +13,10 @@ import numpy as np
 from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
+from engine.core.period import MIN_SAMPLES
 from engine.kernels import counts, kde
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
-from engine.period import MIN_SAMPLES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

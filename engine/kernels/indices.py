@@ -21,9 +21,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from engine.core.period import Years
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell
-from engine.period import Years
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.io.published import Run
+from engine.io.results.published import Run
 from engine.report.figures import RiskFigures, components_of
 
 #: what must be the same for two AAL to be of the same thing

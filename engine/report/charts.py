@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.period import PERIODS, WINDOWS
-from engine.scenario import Scenario
+from engine.core.period import PERIODS, WINDOWS
+from engine.core.scenario import Scenario
 
 #: Okabe and Ito (2008), and a marker each for grey print
 _STYLES = {

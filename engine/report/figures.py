@@ -8,11 +8,11 @@ from functools import cached_property
 
 import polars as pl
 
-from engine import levels
-from engine.io.published import Results
+from engine.batch.summary import HIGH_AAL
+from engine.core import levels
+from engine.io.results.published import Results
 from engine.kernels import METHODS
 from engine.report.places import Places
-from engine.summary import HIGH_AAL
 
 _TOWNS = 10
 _SPREAD = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}

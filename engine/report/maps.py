@@ -14,9 +14,9 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from engine import picture
-from engine.grid import TURN, GridDefinition, from_the_west
-from engine.picture import NO_VALUE, SCALES, Scale
+from engine.core.grid import TURN, GridDefinition, from_the_west
+from engine.maps import picture
+from engine.maps.picture import NO_VALUE, SCALES, Scale
 
 Lines = Sequence[Sequence[Sequence[float]]]
 #: a class of its own: not reached by the hazard is another thing than the lowest loss

@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from engine import levels
-from engine.io.catalog import Load
-from engine.io.published import Results, Run
-from engine.picture import SCALES
-from engine.plan import OBSERVED
-from engine.reading import own_past
+from engine.batch.plan import OBSERVED
+from engine.core import levels
+from engine.core.caveats import own_past
+from engine.io.climate.catalog import Load
+from engine.io.results.published import Results, Run
+from engine.maps.picture import SCALES
 from engine.report import change, charts, maps
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places

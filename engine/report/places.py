@@ -12,10 +12,10 @@ import polars as pl
 import psycopg
 import shapely
 
-from engine import borders
-from engine.errors import SourceError
-from engine.io import frames, postgres
+from engine.core.errors import SourceError
+from engine.io.db import frames, postgres
 from engine.io.etl import regions
+from engine.maps import borders
 from engine.report.maps import Lines
 
 _COLUMNS: dict[str, pl.DataType] = {"grid_id": pl.Int32(), "sido": pl.String(), "sigungu": pl.String()}

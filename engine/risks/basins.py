@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.core.panel import Panel
+from engine.core.period import Years
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.kernels import annual_surplus, reference_evapotranspiration
-from engine.panel import Panel
-from engine.period import Years
 from engine.risks.inputs import Floats, Reference, per_run
 from engine.risks.reduce import period_mean
-from engine.scenario import DEFAULT_SCENARIO, Scenario
 
 CLIMATE = ("rn", "ta", "rhm", "ws", "si")
 TABLES = ("water_basin", "water_basin_province", "api_wamis_water_usage", "api_wamis_flow", "water_stress_rankings")

@@ -10,8 +10,8 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DefinitionError
-from engine.period import Years
+from engine.core.errors import DefinitionError
+from engine.core.period import Years
 from engine.risks.inputs import Block, Floats, Reference
 
 #: no study has more than a few per cent per degree: more is a percentage in the place of a share

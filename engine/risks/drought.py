@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.period import Years
 from engine.kernels import annual_minimum
-from engine.period import Years
 from engine.risks.definition import Check, Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.reduce import between, period_mean

@@ -22,8 +22,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DefinitionError, SettingsError
-from engine.names import nearest, unknown
+from engine.core.errors import DefinitionError, SettingsError
+from engine.core.names import nearest, unknown
 from engine.risks import edition_file
 from engine.risks.definition import Bins, Intensity
 from engine.risks.edition_file import EditionText, invisible, shown

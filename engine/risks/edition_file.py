@@ -9,8 +9,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DefinitionError, SettingsError
-from engine.names import shortened
+from engine.core.errors import DefinitionError, SettingsError
+from engine.core.names import shortened
 
 #: bytes; the largest published edition has 4,000
 LARGEST = 200_000

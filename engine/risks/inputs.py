@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.grid import GridDefinition
-from engine.panel import Panel
-from engine.period import Years
-from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.grid import GridDefinition
+from engine.core.panel import Panel
+from engine.core.period import Years
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 
 Floats = NDArray[np.floating[Any]]
 ReadCells = Callable[[pl.DataFrame, Sequence[str], Sequence[Scenario]], Panel]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import kernels
-from engine.period import Years
+from engine.core.period import Years
 
 Floats = NDArray[np.floating[Any]]
 #: a mean over a period needs this share of its years, as a probability does

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from importlib import import_module
 
-from engine.errors import SettingsError
-from engine.names import RISK_NAMES, risk
+from engine.core.errors import SettingsError
+from engine.core.names import RISK_NAMES, risk
 from engine.risks.definition import Risk
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.period import Years
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, Reference, per_block, per_run
 from engine.risks.reduce import period_mean, through
-from engine.scenario import Scenario
 
 #: years whose mean is the zero of the rise; a record that does not reach it: its first 20 years
 RISE_BASELINE = Years(2015, 2034)

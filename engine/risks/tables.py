@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from engine.quality import Range
-from engine.scenario import Scenario
+from engine.core.quality import Range
+from engine.core.scenario import Scenario
 
 SCENARIO_COLUMNS = tuple(scenario.column for scenario in Scenario)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from engine.errors import SchemaError
+from engine.core.errors import SchemaError
 from engine.kernels.typhoon_track import GRADES, TyphoonTrack
 
 _NUMBERS = ("latitude", "longitude", "max_wind_speed", "gale_long", "gale_short", "storm_long", "storm_short")

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.kernels import (
     TyphoonTrack,
     annual_mean,
@@ -13,12 +15,10 @@ from engine.kernels import (
     years_with_winds,
 )
 from engine.kernels.typhoon_track import year_of
-from engine.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, Inputs, Reference, per_block, per_panel, per_run
 from engine.risks.reduce import period_mean
 from engine.risks.track import typhoon_track
-from engine.scenario import Scenario
 
 Ints = NDArray[np.int64]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.period import Years
+from engine.core.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, per_block
 from engine.risks.land import by_cover

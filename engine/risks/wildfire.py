@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.period import Years
 from engine.kernels import annual_maximum, fire_weather_index
-from engine.period import Years
 from engine.risks.definition import Component, HazardIndex, Intensity, Risk
 from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.land import by_cover

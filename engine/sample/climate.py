@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.special import expit, ndtr
 
-from engine.period import Years
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.sample import anchors, fields, water_balance
 from engine.sample.fields import Texture
-from engine.scenario import Scenario
 
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -100,7 +100,7 @@ class Normals:
 
 
 def block(cells: Cells, scenario: Scenario, *, seed: int = SEED) -> dict[str, Float32]:
-    """Every variable of one scenario for some cells, 2021-2100, in the units of `engine.variables`.
+    """Every variable of one scenario for some cells, 2021-2100, in the units of `engine.core.variables`.
 
     cells   : any subset; the values of a cell do not depend on the others
     returns : monthly variables (C, 960), yearly ones (C, 80); NaN only in the first 11 months of `spei12`

@@ -10,7 +10,7 @@ import polars as pl
 import pyproj
 from numpy.typing import NDArray
 
-from engine.grid import GridDefinition
+from engine.core.grid import GridDefinition
 
 Floats = NDArray[np.float64]
 

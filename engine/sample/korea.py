@@ -15,13 +15,13 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from engine.errors import SettingsError
-from engine.grid import GridDefinition
+from engine.core.errors import SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.sample import climate, elevation, land, people, register, sea_level, terrain, water
 from engine.sample.climate import Cells
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 
 SAMPLE_GRID = GridDefinition(33.0, 124.5, 61, 76, 0.1, climate.AXIS.first, climate.AXIS.last)
 DATA = Path(__file__).with_name("data")

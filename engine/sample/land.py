@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.grid import GridDefinition
-from engine.io.etl import layout, lccs
+from engine.core.grid import GridDefinition
+from engine.io.etl import layout
+from engine.io.etl.loaders import lccs
 from engine.sample import fields, terrain
 
 #: pixels a degree, and pixels from one knot of the noise to the next: 2 arc-minutes

@@ -29,17 +29,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.errors import SettingsError
-from engine.grid import KOREA, GridDefinition
-from engine.io import snapshot
-from engine.io.cells import active_cells
-from engine.io.etl import aqueduct, basins, besttrack, besttrack_readers, files, nearest, places, wamis_answers
-from engine.panel import Float32, Panel
-from engine.period import Years
+from engine.core.errors import SettingsError
+from engine.core.grid import KOREA, GridDefinition
+from engine.core.panel import Float32, Panel
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import Variable, variable
+from engine.io.climate import snapshot
+from engine.io.climate.active_cells import active_cells
+from engine.io.etl import nearest, places
+from engine.io.etl.loaders import aqueduct, basins, besttrack, besttrack_readers, wamis_answers
+from engine.io.files import source_files
 from engine.sample import climate, fields, korea, sea_level, water
 from engine.sample.climate import Cells
-from engine.scenario import Scenario
-from engine.variables import Variable, variable
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +152,7 @@ class NationalClimate:
 
     @cached_property
     def _tracks(self) -> besttrack.Merged:
-        paths = files.find(korea.DATA, *besttrack.PATTERNS)
+        paths = source_files.find(korea.DATA, *besttrack.PATTERNS)
         return besttrack.merge([track for track in map(besttrack_readers.read, paths) if track is not None])
 
     @cached_property
@@ -162,7 +164,7 @@ class NationalClimate:
         here = places.Cells(ids, land.latitude, land.longitude)
         gauges = _gauges()
         codes = basins.basin_of_gauges(here, gauges)
-        layers = [places.read_layer(path) for path in files.find(korea.DATA, "provinces*.geojson")]
+        layers = [places.read_layer(path) for path in source_files.find(korea.DATA, "provinces*.geojson")]
         outlets = {b.code: water.gauge_code(b, 1) for b in water.BASINS if b.volume_km3}
         time = pl.col("obs_datetime")
         parts = {part: getattr(time.dt, part)().cast(pl.Int16) for part in ("year", "month", "day", "hour")}

@@ -17,15 +17,15 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from engine.errors import SettingsError, SinkError
-from engine.grid import GridDefinition
-from engine.io import copy_binary, migrate, postgres
+from engine.core.errors import SettingsError, SinkError
+from engine.core.grid import GridDefinition
+from engine.core.panel import Panel
+from engine.core.scenario import Scenario
+from engine.core.variables import BY_TABLE, Variable
+from engine.io.climate.schema import SCENARIO_COLUMNS
+from engine.io.climate.source import ClimateSource
+from engine.io.db import copy_binary, migrate, postgres
 from engine.io.etl import places
-from engine.io.schema import SCENARIO_COLUMNS
-from engine.io.source import ClimateSource
-from engine.panel import Panel
-from engine.scenario import Scenario
-from engine.variables import BY_TABLE, Variable
 
 Layout = Literal["ours", "seed"]
 #: so that a table comes after those it refers to

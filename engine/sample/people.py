@@ -15,7 +15,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from engine.io.etl import population, regions
+from engine.io.etl import regions
+from engine.io.etl.loaders import population
 from engine.sample import land, outlines
 
 Floats = NDArray[np.float64]

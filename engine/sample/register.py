@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.io.etl import regions
-from engine.io.etl.register_answers import TITLES
+from engine.io.etl.loaders.register_answers import TITLES
 from engine.sample import fields, land, outlines
 
 #: a legal dong that no municipality has

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from engine.period import Years
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.sample import climate, fields
 from engine.sample.fields import Texture
-from engine.scenario import Scenario
 
 Floats = NDArray[np.float64]
 

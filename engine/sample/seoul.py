@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import derive, layout
-from engine.io.etl.daily import DailyRecord
-from engine.io.etl.station_tables import TableOptions
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.io.etl import layout
+from engine.io.etl.derive import derive
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.station_tables import TableOptions
 from engine.kernels.indices import STANDARD, DayAxis
-from engine.period import Years
-from engine.scenario import Scenario
 
 DATA = Path(__file__).with_name("data")
 RECORD = DATA / "seoul" / "seoul_108_asos_daily_1907_2015.csv.gz"

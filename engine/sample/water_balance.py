@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from engine.period import Years
-from engine.scenario import Scenario
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 
 Floats = NDArray[np.float64]
 

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
+from engine.core.settings import Settings
 from engine.service import (
     auth,
     hub,
@@ -36,7 +37,6 @@ from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
 from engine.service.site_schema import site_schema
 from engine.service.supervisor import Supervisor
-from engine.settings import Settings
 
 #: (warehouse, application, notify), found at start-up, and what to call at the end
 Locate = Callable[[Settings, contextlib.ExitStack], tuple[str, str, str]]

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import HTTPException, Request
 
-from engine.assess.fields import ASSET, BUILDING_NAMES, PLACE, invalid_character
+from engine.assess.rules.fields import ASSET, BUILDING_NAMES, PLACE, invalid_character
 from engine.service.problems import InvalidError, fault
 
 _ASSET = {field.name for field in ASSET}

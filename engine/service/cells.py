@@ -8,12 +8,12 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from engine import levels
-from engine.assess.cells import choose
-from engine.grid import GridDefinition
-from engine.io import published_cells
-from engine.names import ALIASES, RISK_NAMES
-from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.assess.rules.cells import choose
+from engine.core import levels
+from engine.core.grid import GridDefinition
+from engine.core.names import ALIASES, RISK_NAMES
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.results import published_cells
 
 Row = dict[str, Any]
 _FULL: LiteralString = """

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine import logs
+from engine.core import logs
 from engine.service.schedule import Task
 
 log = logging.getLogger(__name__)

@@ -14,11 +14,12 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from psycopg_pool import ConnectionPool
 
-from engine.errors import SourceError
-from engine.grid import GridDefinition
-from engine.io import pooler, postgres, site_inputs
+from engine.core.errors import SourceError
+from engine.core.grid import GridDefinition
+from engine.core.settings import Settings
+from engine.io.db import pooler, postgres
+from engine.io.sites import site_inputs
 from engine.service.metrics import Metrics
-from engine.settings import Settings
 
 #: seconds a request waits for a connection before it is refused with 503
 _PATIENCE = 5.0

@@ -12,13 +12,13 @@ from uuid import UUID
 
 from fastapi.concurrency import run_in_threadpool
 
-from engine.assess.offered import RISKS
-from engine.errors import SettingsError
-from engine.io import batch_jobs
+from engine.assess.job import site_batch
+from engine.assess.rules.offered import RISKS
+from engine.core.errors import SettingsError
+from engine.io.queue import batch_jobs
 from engine.service.bodies import location
 from engine.service.context import Context
 from engine.service.problems import InvalidError, fault
-from engine.sites import site_batch
 
 Body = Mapping[str, Any]
 _TOGETHER = 500

@@ -19,15 +19,16 @@ from uuid import UUID
 import psycopg
 from psycopg import conninfo, sql
 
-from engine.errors import EngineError
-from engine.io import batch_jobs, pooler, postgres
-from engine.io.batch_jobs import Job
-from engine.io.sink import LOCKS, JobType
+from engine.core.errors import EngineError
+from engine.core.settings import Settings
+from engine.io.db import pooler, postgres
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import Job
+from engine.io.results.sink import LOCKS, JobType
 from engine.service import schedule, triggers
 from engine.service.children import Children
 from engine.service.schedule import Task
 from engine.service.triggers import Sender
-from engine.settings import Settings
 
 log = logging.getLogger(__name__)
 

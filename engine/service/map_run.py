@@ -9,11 +9,11 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from engine.io import published
-from engine.io.published import Run
-from engine.names import RISK_NAMES
-from engine.period import FULL, PERIODS, WINDOWS, Years
-from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.names import RISK_NAMES
+from engine.core.period import FULL, PERIODS, WINDOWS, Years
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.results import published
+from engine.io.results.published import Run
 
 #: quantity -> period -> scenarios
 Layers = dict[str, dict[str, list[int]]]

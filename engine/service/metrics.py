@@ -12,8 +12,8 @@ import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from engine.errors import EngineError
-from engine.io import webhook_outbox
+from engine.core.errors import EngineError
+from engine.io.queue import webhook_outbox
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from engine.assess.offered import RISKS
-from engine.io.batch_jobs import PORTFOLIO, SITE
-from engine.names import ALIASES
+from engine.assess.rules.offered import RISKS
+from engine.core.names import ALIASES
+from engine.io.queue.batch_jobs import PORTFOLIO, SITE
 
 Message = dict[str, Any]
 ENDS = ("completed", "failed", "cancelled")

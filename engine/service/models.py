@@ -10,9 +10,9 @@ from uuid import UUID
 from fastapi import Path, Query
 from pydantic import BaseModel, Field, PlainSerializer
 
-from engine import levels
-from engine.names import ALIASES, RISK_NAMES
-from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core import levels
+from engine.core.names import ALIASES, RISK_NAMES
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service.problems import InvalidError, fault
 
 #: the risks, and the older names that are accepted on input

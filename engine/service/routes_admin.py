@@ -6,8 +6,8 @@ import logging
 
 from fastapi import APIRouter, HTTPException
 
-from engine.errors import EngineError
-from engine.io.sink import JobType
+from engine.core.errors import EngineError
+from engine.io.results.sink import JobType
 from engine.service import models, triggers
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem

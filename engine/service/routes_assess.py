@@ -9,10 +9,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from engine.errors import BusyError
-from engine.io import batch_jobs
-from engine.io.batch_jobs import Job
-from engine.names import ALIASES, RISK_NAMES
+from engine.core.errors import BusyError
+from engine.core.names import ALIASES, RISK_NAMES
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import Job
 from engine.service import milestones, models, proxy
 from engine.service.bodies import json_object, risks_or_object
 from engine.service.context import Context, Shared

@@ -10,16 +10,16 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from engine.errors import SettingsError
-from engine.io import cell_series
-from engine.period import Years
-from engine.reading import scope_note
-from engine.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.caveats import scope_note
+from engine.core.errors import SettingsError
+from engine.core.period import Years
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.variables import VARIABLES, Variable
+from engine.io.climate import cell_series
 from engine.service import models
 from engine.service.context import Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_results import cell_of
-from engine.variables import VARIABLES, Variable
 
 router = APIRouter(tags=["climate"])
 #: values of an answer, about 8 bytes each

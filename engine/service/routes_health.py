@@ -10,7 +10,7 @@ import psycopg
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from engine.errors import EngineError
+from engine.core.errors import EngineError
 from engine.service import models, problems
 from engine.service.context import Context, Shared
 from engine.service.metrics import CONTENT_TYPE_LATEST

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from engine.io import site_history
+from engine.io.sites import site_history
 from engine.service import models
 from engine.service.context import Shared
 from engine.service.problems import InvalidError, fault

@@ -15,14 +15,15 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from engine import borders, levels, picture
-from engine.errors import EngineError
-from engine.io import published_cells
-from engine.names import RISK_NAMES
-from engine.period import WINDOWS
-from engine.reading import LOSS_NOTE, own_past
+from engine.core import levels
+from engine.core.caveats import LOSS_NOTE, own_past
+from engine.core.errors import EngineError
+from engine.core.names import RISK_NAMES
+from engine.core.period import WINDOWS
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.results import published_cells
+from engine.maps import borders, picture
 from engine.risks import EDITIONS, load_edition
-from engine.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service import map_models, map_run, models, proxy
 from engine.service.answers import File
 from engine.service.cells import canonical

@@ -13,19 +13,20 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from engine.assess.columns import stated
-from engine.assess.offered import RISKS
-from engine.errors import EngineError, LimitError
-from engine.io import batch_jobs, packed
-from engine.io.assessment_files import SUFFIXES
-from engine.io.packed import Limits
+from engine.assess.job import assessor, portfolio_file
+from engine.assess.rules.columns import stated
+from engine.assess.rules.offered import RISKS
+from engine.core.errors import EngineError, LimitError
+from engine.io.files import packed
+from engine.io.files.packed import Limits
+from engine.io.queue import batch_jobs
+from engine.io.sites.assessment_files import SUFFIXES
 from engine.service import models, uploads
 from engine.service.answers import File
 from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_assess import find, socket_url
-from engine.sites import assessor, portfolio_file
 
 PATH = "/api/v1/risk-assessment/portfolio"
 router = APIRouter(tags=["portfolios"])

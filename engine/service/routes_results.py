@@ -11,11 +11,11 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query
 from psycopg.rows import dict_row
 
-from engine.assess.vocabulary import OUTSIDE_GRID
-from engine.io import published_runs
-from engine.names import RISK_NAMES
-from engine.reading import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
-from engine.scenario import DEFAULT_SCENARIO
+from engine.assess.rules.vocabulary import OUTSIDE_GRID
+from engine.core.caveats import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
+from engine.core.names import RISK_NAMES
+from engine.core.scenario import DEFAULT_SCENARIO
+from engine.io.results import published_runs
 from engine.service import cells, models
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
-from engine.io import run_history
-from engine.reading import scope_note
+from engine.core.caveats import scope_note
+from engine.io.results import run_history
 from engine.service import models
 from engine.service.context import Shared
 from engine.service.problems import InvalidError, Problem, fault

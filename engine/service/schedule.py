@@ -9,8 +9,8 @@ from typing import Literal
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from engine.io.sink import JobType
-from engine.settings import Settings
+from engine.core.settings import Settings
+from engine.io.results.sink import JobType
 
 Task = Literal[JobType, "clean", "check"]
 YEARLY: tuple[JobType, ...] = ("probability", "hazard")

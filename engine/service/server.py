@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from engine.settings import Settings
+from engine.core.settings import Settings
 
 log = logging.getLogger(__name__)
 #: bytes of a head that has not ended; those that came whole are counted by the application

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engine.assess.fields import ASSET, BUILDING, COORDINATES, PLACE, REQUEST, SURROUNDINGS, Field
-from engine.assess.offered import RISKS
-from engine.assess.vocabulary import SCENARIO_IDS, TIME_PERIODS
-from engine.names import ALIASES
+from engine.assess.rules.fields import ASSET, BUILDING, COORDINATES, PLACE, REQUEST, SURROUNDINGS, Field
+from engine.assess.rules.offered import RISKS
+from engine.assess.rules.vocabulary import SCENARIO_IDS, TIME_PERIODS
+from engine.core.names import ALIASES
 
 _TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "text": "string"}
 _LISTS: dict[str, dict[str, Any]] = {

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import psycopg
 
-from engine.errors import EngineError
-from engine.io import batch_jobs
+from engine.core.errors import EngineError
+from engine.io.queue import batch_jobs
 from engine.service.context import Context
 
 log = logging.getLogger(__name__)

@@ -14,11 +14,13 @@ from uuid import UUID
 
 import psycopg
 
-from engine.errors import SinkError
-from engine.io import batch_jobs, batch_runs, postgres, transient
-from engine.io.batch_jobs import Job
-from engine.io.batch_runs import Lost
-from engine.io.sink import LOCKS, JobType
+from engine.core.errors import SinkError
+from engine.io.db import postgres, transient
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import Job
+from engine.io.results import batch_runs
+from engine.io.results.batch_runs import Lost
+from engine.io.results.sink import LOCKS, JobType
 
 KINDS: tuple[JobType, ...] = get_args(JobType)
 #: channels whose name is the kind, beside the one whose payload is

@@ -14,8 +14,8 @@ from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from engine.io import packed
-from engine.io.assessment_files import SUFFIXES
+from engine.io.files import packed
+from engine.io.sites.assessment_files import SUFFIXES
 from engine.service.problems import InvalidError, fault
 
 #: media type -> what a file of it is called; "" where the name or the first bytes must tell

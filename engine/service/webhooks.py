@@ -20,11 +20,12 @@ from typing import Self
 import httpx
 import psycopg
 
-from engine.errors import EngineError, SinkError
-from engine.io import postgres, webhook_outbox
-from engine.io.webhook_outbox import Delivery
-from engine.settings import Settings
-from engine.webhook_address import label
+from engine.core.errors import EngineError, SinkError
+from engine.core.settings import Settings
+from engine.core.webhook_address import label
+from engine.io.db import postgres
+from engine.io.queue import webhook_outbox
+from engine.io.queue.webhook_outbox import Delivery
 
 log = logging.getLogger(__name__)
 

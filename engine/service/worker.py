@@ -16,12 +16,13 @@ from contextlib import closing
 
 import psycopg
 
-from engine.errors import EngineError
-from engine.io import batch_jobs, postgres, transient
-from engine.io.batch_jobs import SITE, EndedError, Job
-from engine.settings import Settings
-from engine.sites import site_batch
-from engine.sites.assessor import Assessor
+from engine.assess.job import site_batch
+from engine.assess.job.assessor import Assessor
+from engine.core.errors import EngineError
+from engine.core.settings import Settings
+from engine.io.db import postgres, transient
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import SITE, EndedError, Job
 
 log = logging.getLogger(__name__)
 #: seconds between two looks at the queue while it is empty

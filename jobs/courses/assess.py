@@ -11,14 +11,17 @@ from typing import Any
 
 import psycopg
 
-from engine import settings
-from engine.assess import columns
-from engine.assess.vocabulary import DEFAULT_PERIOD
-from engine.errors import SettingsError
-from engine.io import batch_jobs, postgres, published_cells, site_results
-from engine.io.packed import Limits
-from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.sites.assessor import Assessor, check_portfolio, site_faults
+from engine.assess.job.assessor import Assessor, check_portfolio, site_faults
+from engine.assess.rules import columns
+from engine.assess.rules.vocabulary import DEFAULT_PERIOD
+from engine.core import settings
+from engine.core.errors import SettingsError
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.db import postgres
+from engine.io.files.packed import Limits
+from engine.io.queue import batch_jobs
+from engine.io.results import published_cells
+from engine.io.sites import site_results
 from jobs import _addresses, _console, _home, _site_tables
 
 log = logging.getLogger("jobs")

@@ -9,12 +9,12 @@ from contextlib import ExitStack, closing
 
 from rich.table import Table
 
-from engine import settings
-from engine.io import postgres
-from engine.io.embedded import WAREHOUSE
+from engine.core import settings
+from engine.core.quality import ERROR, WARNING, load_ranges
+from engine.core.variables import variable
+from engine.io.db import postgres
+from engine.io.db.embedded import WAREHOUSE
 from engine.io.etl import check
-from engine.quality import ERROR, WARNING, load_ranges
-from engine.variables import variable
 from jobs import _addresses, _console
 from jobs._parser import listed
 

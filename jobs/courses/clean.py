@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack, closing
 
-from engine import settings
-from engine.io import batch_jobs, old_portfolios, old_runs, postgres, site_results, webhook_outbox
+from engine.core import settings
+from engine.io.db import postgres
+from engine.io.queue import batch_jobs, webhook_outbox
+from engine.io.results import old_runs
+from engine.io.sites import old_portfolios, site_results
 from jobs import _addresses, _console, _home
 
 

@@ -6,15 +6,16 @@ import argparse
 import logging
 import time
 
-from engine import kernels, settings
-from engine.io.etl import place_cells, station_tables
-from engine.io.etl.daily import UNITS
-from engine.io.etl.derive import derive
-from engine.io.etl.grid import read_lattice
-from engine.io.etl.station_tables import TableOptions
-from engine.period import parse_years
-from engine.quality import load_ranges
-from engine.scenario import Scenario
+from engine import kernels
+from engine.core import settings
+from engine.core.period import parse_years
+from engine.core.quality import load_ranges
+from engine.core.scenario import Scenario
+from engine.io.etl.derive import place_cells, station_tables
+from engine.io.etl.derive.daily import UNITS
+from engine.io.etl.derive.derive import derive
+from engine.io.etl.derive.station_tables import TableOptions
+from engine.io.etl.loaders.grid import read_lattice
 from jobs import _console
 
 log = logging.getLogger("jobs")

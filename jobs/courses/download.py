@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine import settings
-from engine.errors import SettingsError
-from engine.io.etl import besttrack_client, register_client, wamis_client
+from engine.core import settings
+from engine.core.errors import SettingsError
+from engine.core.period import parse_years
 from engine.io.etl.api import Api, UnreachableError
+from engine.io.etl.loaders import besttrack_client, register_client, wamis_client
+from engine.io.etl.loaders.wamis_answers import BASINS
 from engine.io.etl.loading import Progress
-from engine.io.etl.wamis_answers import BASINS
-from engine.period import parse_years
 from jobs import _console, _paths
 from jobs._parser import listed
 

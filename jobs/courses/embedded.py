@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from engine import settings
-from engine.io.embedded import EmbeddedServer
+from engine.core import settings
+from engine.io.db.embedded import EmbeddedServer
 from jobs import _addresses, _console, _home
 
 

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from rich.table import Table
 
-from engine import settings
-from engine.errors import SettingsError
-from engine.io import etl, migrate, postgres
-from engine.io.embedded import WAREHOUSE
+from engine.core import settings
+from engine.core.errors import SettingsError
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.variables import VARIABLES, variable
+from engine.io import etl
+from engine.io.db import migrate, postgres
+from engine.io.db.embedded import WAREHOUSE
 from engine.io.etl.loading import LoadOptions, LoadReport
-from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.variables import VARIABLES, variable
 from jobs import _addresses, _console, _home, _not_given
 from jobs._parser import listed
 

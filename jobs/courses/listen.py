@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, closing
 
-from engine import rehearsal, settings
-from engine.errors import EngineError
-from engine.io import postgres
+from engine.batch import rehearsal
+from engine.core import settings
+from engine.core.errors import EngineError
+from engine.io.db import postgres
 from engine.service import schedule
 from jobs import _addresses, _console
 

@@ -11,16 +11,19 @@ from pathlib import Path
 import polars as pl
 import psycopg
 
-from engine import settings
-from engine.errors import EngineError, SettingsError, SourceError
-from engine.grid import GridDefinition
-from engine.io import catalog, postgres, published, site_inputs
-from engine.io.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
+from engine.core import settings
+from engine.core.errors import EngineError, SettingsError, SourceError
+from engine.core.grid import GridDefinition
+from engine.core.settings import Settings
+from engine.io.climate import catalog
+from engine.io.db import postgres
+from engine.io.results import published
+from engine.io.results.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
+from engine.io.sites import site_inputs
 from engine.report import maps, page, places
 from engine.report.page import Earlier, Input, Warehouse
 from engine.risks import EDITIONS, load_edition
 from engine.risks.edition import Edition
-from engine.settings import Settings
 from jobs import _addresses, _console, _home
 
 log = logging.getLogger("jobs")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, closing
 
-from engine import settings
-from engine.io import migrate, postgres, risk_partitions
-from engine.io.embedded import APPLICATION, WAREHOUSE
+from engine.core import settings
+from engine.io.db import migrate, postgres
+from engine.io.db.embedded import APPLICATION, WAREHOUSE
+from engine.io.results import risk_partitions
 from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")

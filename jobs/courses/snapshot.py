@@ -7,9 +7,10 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from engine import settings
-from engine.io import open_source, snapshot
-from engine.io.embedded import WAREHOUSE
+from engine.core import settings
+from engine.io import open_source
+from engine.io.climate import snapshot
+from engine.io.db.embedded import WAREHOUSE
 from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")

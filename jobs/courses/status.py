@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from engine import settings
-from engine.errors import SettingsError
-from engine.io import batch_state, postgres, status
-from engine.io.embedded import APPLICATION, WAREHOUSE
-from engine.names import RISK_NAMES
-from engine.settings import Settings
+from engine.core import settings
+from engine.core.errors import SettingsError
+from engine.core.names import RISK_NAMES
+from engine.core.settings import Settings
+from engine.io.db import postgres
+from engine.io.db.embedded import APPLICATION, WAREHOUSE
+from engine.io.results import batch_state, status
 from jobs import _addresses, _console, _look
 
 #: runs of the log that are printed; --json has ten

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from engine import settings
-from engine.io import postgres
-from engine.io.sink import JobType
+from engine.core import settings
+from engine.io.db import postgres
+from engine.io.results.sink import JobType
 from engine.service import triggers
 from jobs import _addresses, _console
 

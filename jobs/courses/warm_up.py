@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from engine import kernels, settings
-from engine.errors import EngineError, SettingsError
+from engine import kernels
+from engine.core import settings
+from engine.core.errors import EngineError, SettingsError
 from jobs import _console
 
 log = logging.getLogger("jobs")

@@ -11,10 +11,12 @@ import psycopg
 import shapely
 
 from engine.assess import AssessConfig
-from engine.assess.offered import RISKS
-from engine.io import batch_jobs, frames, postgres, site_inputs
-from engine.io.packed import Limits
-from engine.sites.assessor import Assessor
+from engine.assess.job.assessor import Assessor
+from engine.assess.rules.offered import RISKS
+from engine.io.db import frames, postgres
+from engine.io.files.packed import Limits
+from engine.io.queue import batch_jobs
+from engine.io.sites import site_inputs
 from tests.warehouses import fill
 
 TODAY = date(2026, 7, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from engine.assess.offered import RISKS
-from engine.grid import KOREA
+from engine.assess.rules.offered import RISKS
+from engine.core.grid import KOREA
 
 BUILDING = {
     "building_age": 25,

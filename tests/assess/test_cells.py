@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.assess import assess_sites
-from engine.assess.cells import choose
-from engine.grid import KOREA, GridDefinition
+from engine.assess.rules.cells import choose
+from engine.core.grid import KOREA, GridDefinition
 from tests.assess.places import CELL, figures, site
 
 GEOD = pyproj.Geod(ellps="sphere")

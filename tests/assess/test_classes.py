@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from engine.assess import classes
+from engine.assess.rules import classes
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_purposes_and_how_much_they_depend_on_water(text, expected, dependency):
 def test_decomposed_korean_text_means_the_same():
     import unicodedata
 
-    from engine.assess.config import AssessConfig
-    from engine.assess.prepare import prepare
+    from engine.assess.rules.config import AssessConfig
+    from engine.assess.rules.prepare import prepare
     from tests.assess.places import site
 
     apart = unicodedata.normalize("NFD", "철근콘크리트")

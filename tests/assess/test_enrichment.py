@@ -8,10 +8,11 @@ import psycopg
 import pyproj
 import pytest
 
-from engine.assess.validation import check
-from engine.io import postgres, site_inputs
-from engine.scenario import Scenario
-from engine.sites.enrichment import enrich
+from engine.assess.job.enrichment import enrich
+from engine.assess.rules.validation import check
+from engine.core.scenario import Scenario
+from engine.io.db import postgres
+from engine.io.sites import site_inputs
 from tests.assess.databases import LATITUDE, LONGITUDE, TODAY, add_building, fill_warehouse
 from tests.assess.places import BUILDING
 

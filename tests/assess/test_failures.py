@@ -5,10 +5,11 @@ import dataclasses
 import polars as pl
 import pytest
 
-from engine.assess import AssessConfig, assess_sites, vulnerability
-from engine.assess.offered import RISKS
-from engine.errors import SchemaError, SettingsError
-from engine.grid import GridDefinition
+from engine.assess import AssessConfig, assess_sites
+from engine.assess.rules import vulnerability
+from engine.assess.rules.offered import RISKS
+from engine.core.errors import SchemaError, SettingsError
+from engine.core.grid import GridDefinition
 from tests.assess.places import CELL, by_risk, figures, site
 
 

@@ -5,10 +5,11 @@ import json
 import polars as pl
 import pytest
 
-from engine.assess import AssessConfig, assess_sites, hashes, records
-from engine.assess.offered import RISKS
-from engine.assess.prepare import prepare
-from engine.assess.scaling import scaled_aal
+from engine.assess import AssessConfig, assess_sites
+from engine.assess.rules import hashes, records
+from engine.assess.rules.offered import RISKS
+from engine.assess.rules.prepare import prepare
+from engine.assess.rules.scaling import scaled_aal
 from engine.risks import RISKS as DECLARED
 from tests.assess.places import ASSET, BUILDING, PLACE, by_risk, figures, site
 
@@ -134,7 +135,7 @@ def test_final_aal(base, score, insured, asset, scale, final, percent, loss):
     ],
 )
 def test_grades_and_levels_hold_their_lower_end(percent, grade, level):
-    from engine.assess.scaling import _grade, _level
+    from engine.assess.rules.scaling import _grade, _level
 
     frame = pl.DataFrame({"percent": [percent]}).select(
         grade=_grade(pl.col("percent")), level=_level(pl.col("percent"), AssessConfig())

@@ -8,11 +8,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from engine.assess.offered import RISKS
-from engine.errors import BusyError, EngineError, SettingsError
-from engine.io import batch_jobs, site_results
-from engine.io.batch_jobs import EndedError
-from engine.sites import stages
+from engine.assess.job import stages
+from engine.assess.rules.offered import RISKS
+from engine.core.errors import BusyError, EngineError, SettingsError
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import EndedError
+from engine.io.sites import site_results
 from tests.assess.databases import (
     LATITUDE,
     LONGITUDE,

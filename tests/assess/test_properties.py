@@ -11,11 +11,11 @@ from polars.testing import assert_frame_equal
 
 from benchmarks import assess as benchmark
 from engine.assess import AssessConfig, assess_sites
-from engine.assess.assessment import chunks
-from engine.assess.fields import FIELDS, LAND_COVERS
-from engine.assess.offered import RISKS
-from engine.assess.prepare import prepare
-from engine.grid import KOREA
+from engine.assess.rules.assessment import chunks
+from engine.assess.rules.fields import FIELDS, LAND_COVERS
+from engine.assess.rules.offered import RISKS
+from engine.assess.rules.prepare import prepare
+from engine.core.grid import KOREA
 from tests.assess.places import figures, site
 
 FRAMES = ("exposure", "vulnerability", "aal", "risk", "totals")

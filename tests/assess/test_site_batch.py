@@ -7,14 +7,14 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from engine.errors import EngineError, SettingsError, SinkError
-from engine.io import batch_jobs
-from engine.io.batch_jobs import SITE
+from engine.assess.job import site_batch
+from engine.assess.job.assessor import Assessor, site_faults
+from engine.core.errors import EngineError, SettingsError, SinkError
+from engine.core.settings import Settings
+from engine.io.queue import batch_jobs
+from engine.io.queue.batch_jobs import SITE
 from engine.service import worker
 from engine.service.worker import Worker
-from engine.settings import Settings
-from engine.sites import site_batch
-from engine.sites.assessor import Assessor, site_faults
 from tests.assess.databases import (
     LATITUDE,
     LONGITUDE,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.assess import assess_sites, records, site_ids
-from engine.assess.validation import check
-from engine.errors import SettingsError
+from engine.assess import assess_sites
+from engine.assess.rules import records, site_ids
+from engine.assess.rules.validation import check
+from engine.core.errors import SettingsError
 from tests.assess.places import BUILDING, REFERENCE, figures, site
 
 

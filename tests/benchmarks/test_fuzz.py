@@ -11,8 +11,8 @@ from benchmarks import fuzz
 from benchmarks.fuzz import judge, phrases, words
 from benchmarks.fuzz.cases import CASES
 from benchmarks.fuzz.mutations import DAMAGES, EDITS, mutated
-from engine.errors import SettingsError
-from engine.io.etl import vectors
+from engine.core.errors import SettingsError
+from engine.io.files import vectors
 
 SEED = 7
 

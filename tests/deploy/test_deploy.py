@@ -20,12 +20,12 @@ import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
-from engine import settings
+from engine.core import settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 FOLDERS = [DEPLOY / "kubernetes" / name for name in ("base", "dask")]
-#: read by libraries, not by engine.settings
+#: read by libraries, not by engine.core.settings
 LIBRARIES = {"NUMBA_NUM_THREADS", "POLARS_MAX_THREADS"}
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|_KEY$|_DSN$|_URL$")
 BIN = Path(sys.executable).parent

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 import yaml
 
-from engine.io import batch_jobs, webhook_outbox
-from engine.io.sink import RunRecord
-from engine.io.sink_postgres import PostgresSink
+from engine.core.settings import Settings
+from engine.io.queue import batch_jobs, webhook_outbox
+from engine.io.results.sink import RunRecord
+from engine.io.results.sink_postgres import PostgresSink
 from engine.service.metrics import Metrics
-from engine.settings import Settings
 from jobs import listen, serve, yearly
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from engine.io.results import BinStyle
-from engine.io.sink import WRITES, RunRecord
-from engine.io.spool import RunDirectory
+from engine.io.results.result_tables import BinStyle
+from engine.io.results.sink import WRITES, RunRecord
+from engine.io.results.spool import RunDirectory
 
 RISKS = ("extreme_heat", "drought")
 PAIRS = [(2, "full")] + [(s, p) for s in (1, 2, 3, 4) for p in ("short_term", "mid_term", "long_term")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from engine.grid import GridDefinition
+from engine.core.grid import GridDefinition
 
 #: the lattice of the synthetic sample: South Korea in steps of 0.1 degrees
 SAMPLE = GridDefinition(33.0, 124.5, 61, 76, 0.1, 2021, 2100)

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from engine.grid import GridDefinition
+from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES, Variable
 from engine.io.etl import layout
-from engine.scenario import Scenario
-from engine.variables import VARIABLES, Variable
 
 Float32 = NDArray[np.float32]
 

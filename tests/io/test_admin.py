@@ -7,9 +7,10 @@ import pyproj
 import pytest
 import shapely
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import admin, population, regions
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.io.etl import regions
+from engine.io.etl.loaders import admin, population
 from engine.io.etl.loading import LoadOptions
 from engine.io.etl.places import read_layer
 from tests.io.lattices import SAMPLE, box, geojson, lay, quiet

@@ -2,10 +2,10 @@ import psycopg
 import pytest
 import xlsxwriter
 
-from engine.errors import SchemaError
-from engine.io.etl import aqueduct
-from engine.io.etl.files import MissingInputError
+from engine.core.errors import SchemaError
+from engine.io.etl.loaders import aqueduct
 from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import quiet
 
 BASELINE = ["gid_0", "gid_1", "name_0", "name_1", "indicator_name", "weight", "score", "score_ranked", "cat", "label"]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import basins
-from engine.io.etl.files import MissingInputError
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.io.etl.loaders import basins
 from engine.io.etl.loading import LoadOptions
 from engine.io.etl.places import Cells
+from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import box, geojson, lay, quiet
 
 GEOD = pyproj.Geod(ellps="sphere")

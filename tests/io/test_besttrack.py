@@ -6,11 +6,13 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import besttrack, files, loading
-from engine.io.etl import besttrack_readers as readers
+from engine.core.errors import SchemaError
+from engine.core.quality import load_ranges
+from engine.io.etl import loading
+from engine.io.etl.loaders import besttrack
+from engine.io.etl.loaders import besttrack_readers as readers
+from engine.io.files import source_files
 from engine.kernels.typhoon import GRADES
-from engine.quality import load_ranges
 from engine.risks.track import typhoon_track
 
 DATA = Path(str(resources.files("engine.sample") / "data" / "typhoon"))
@@ -217,7 +219,7 @@ def test_a_refused_file_leaves_the_table_as_it_was(warehouse, tmp_path):
 
 
 def test_a_table_of_another_kind_is_left_out_aloud_and_none_at_all_is_refused(warehouse, tmp_path):
-    with pytest.raises(files.MissingInputError, match="besttrack: no file"):
+    with pytest.raises(source_files.MissingInputError, match="besttrack: no file"):
         load(warehouse, data(tmp_path))
     folder = data(tmp_path, other="YYYY,MM,DD,HH,CY,LAT\n2015,1,1,0,23,6.8\n")
     with pytest.raises(SchemaError, match="none of 1 files holds a best track"):

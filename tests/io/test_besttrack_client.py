@@ -1,8 +1,8 @@
 import psycopg
 import pytest
 
-from engine.io.etl import besttrack, besttrack_client
 from engine.io.etl.api import Api, ProviderError
+from engine.io.etl.loaders import besttrack, besttrack_client
 from engine.io.etl.loading import LoadOptions
 from tests.io.lattices import quiet
 from tests.io.provider_server import running

@@ -8,10 +8,11 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import besttrack, loading
-from engine.io.etl import besttrack_readers as readers
-from engine.io.etl.besttrack_record import leaps
+from engine.core.errors import SchemaError
+from engine.io.etl import loading
+from engine.io.etl.loaders import besttrack
+from engine.io.etl.loaders import besttrack_readers as readers
+from engine.io.etl.loaders.besttrack_record import leaps
 
 HEADER = ["SID", "SEASON", "BASIN", "NAME", "ISO_TIME", "LAT", "LON", "WMO_WIND", "WMO_PRES", "TRACK_TYPE", "USA_WIND"]
 UNITS = ["", "Year", "", "", "", "degrees_north", "degrees_east", "kts", "mb", "", "kts"]

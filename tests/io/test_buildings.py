@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from engine.errors import SchemaError, SettingsError
-from engine.io.etl import buildings, register_client
+from engine.core.errors import SchemaError, SettingsError
 from engine.io.etl.api import Api, ProviderError, UnreachableError
+from engine.io.etl.loaders import buildings, register_client
 from engine.io.etl.loading import LoadOptions
 from tests.io.lattices import box, geojson, quiet
 from tests.io.provider_server import running

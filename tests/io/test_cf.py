@@ -13,13 +13,14 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
 
-from engine.errors import EngineError, SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import cf, daily, hdf5, netcdf, regular
-from engine.io.etl.daily import DailyRecord
+from engine.core.errors import EngineError, SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.variables import VARIABLES
+from engine.io.etl.derive import daily
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.netcdf import cf, hdf5, lattice_files, regular
 from engine.kernels.indices import DayAxis
-from engine.period import Years
-from engine.variables import VARIABLES
 from tests.io import encodings
 
 GRID = GridDefinition(50.0, -0.5, 3, 4, 0.5, 2018, 2018)
@@ -65,8 +66,8 @@ def test_monthly_data_are_read_byte_for_byte_in_every_encoding(how, tmp_path):
     ends = (months - np.datetime64("2018-01-01")).astype(float)
     how = {**how, "name": ("RN", "")} if how["name"][0] == "v" else how
     path = encodings.write(tmp_path / "in.nc", rain(12), ends, how)
-    with netcdf.field(path, VARIABLES["rn"], GRID) as source:
-        cells, values = netcdf.read_cells(source, GRID, None)
+    with lattice_files.field(path, VARIABLES["rn"], GRID) as source:
+        cells, values = lattice_files.read_cells(source, GRID, None)
     assert cells.tolist() == list(range(11))
     assert values.tobytes() == rain(12).reshape(12, 12)[:, :11].T.tobytes()
 
@@ -317,7 +318,7 @@ def test_longitudes_are_brought_to_one_range_around_greenwich_and_up_to_the_date
 def test_a_file_of_another_step_is_named_by_the_loaders_too(tmp_path):
     path = written(dataset(name="RN", days=365), tmp_path / "in.nc")
     with pytest.raises(SchemaError, match="daily data, expected monthly; `derive` makes monthly and yearly files"):
-        netcdf.field(path, VARIABLES["rn"], GRID).__enter__()
+        lattice_files.field(path, VARIABLES["rn"], GRID).__enter__()
 
 
 def test_files_of_one_month_each_are_not_taken_as_days(tmp_path):

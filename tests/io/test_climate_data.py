@@ -5,9 +5,9 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from engine.grid import GridDefinition
-from engine.io import migrate
-from engine.scenario import Scenario
+from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
+from engine.io.db import migrate
 from tests.warehouses import fill
 
 LATTICES = [

@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import containers
+from engine.core.errors import SchemaError
+from engine.io.files import containers
 
 CLASSIC = b"CDF\x01" + bytes(40)
 KINDS = ("hdf5", "classic")

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from engine.variables import VARIABLES
+from engine.core.variables import VARIABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 COLUMNS = """

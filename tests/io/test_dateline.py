@@ -19,18 +19,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
-from engine.assess.cells import choose
-from engine.errors import SchemaError
-from engine.grid import KOREA, GridDefinition, from_the_west
-from engine.io import catalog, open_source, site_inputs
-from engine.io.etl import cf, derive, grid, landcover, lattice, layout, place_cells, places, regular, run_loaders
-from engine.io.etl.daily import DailyRecord
+from engine.assess.rules.cells import choose
+from engine.core.errors import SchemaError
+from engine.core.grid import KOREA, GridDefinition, from_the_west
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io import open_source
+from engine.io.climate import catalog
+from engine.io.etl import lattice, layout, places, run_loaders
+from engine.io.etl.derive import derive, place_cells
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.loaders import grid, landcover
+from engine.io.etl.loaders.sheets import Sheets
 from engine.io.etl.loading import LoadOptions
-from engine.io.etl.sheets import Sheets
+from engine.io.netcdf import cf, regular
+from engine.io.sites import site_inputs
 from engine.kernels.indices import DayAxis
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 from tests.assess.databases import add_building
 from tests.io.lattices import quiet
 from tests.io.test_derive import read, weather, write

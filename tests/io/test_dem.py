@@ -6,9 +6,9 @@ import psycopg
 import pyproj
 import pytest
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import dem, grid, terrain, xyz
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.io.etl.loaders import dem, grid, terrain, xyz
 from engine.io.etl.loading import GateError, LoadOptions
 from tests.io.lattices import quiet
 

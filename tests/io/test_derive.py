@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from engine.errors import SchemaError, SettingsError
-from engine.grid import GridDefinition
-from engine.io.etl import daily, derive, layout, timeaxis
-from engine.io.etl.grid import read_lattice
+from engine.core.errors import SchemaError, SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io.etl import layout
+from engine.io.etl.derive import daily, derive
+from engine.io.etl.loaders.grid import read_lattice
+from engine.io.netcdf import timeaxis
 from engine.kernels import indices, spei
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.indices import DayAxis
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 
 CELL = Path(__file__).parents[1] / "data" / "daily" / "canesm2_cell_1986_2015.nc"
 CITIES = CELL.with_name("era5_five_cities_1990_1993.nc")

@@ -10,14 +10,15 @@ import h5py
 import numpy as np
 import pytest
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import daily, derive, derive_job, layout
-from engine.io.etl.station_tables import PLAIN
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.quality import load_ranges
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io.etl import layout
+from engine.io.etl.derive import daily, derive, derive_job
+from engine.io.etl.derive.station_tables import PLAIN
 from engine.kernels.indices import DayAxis
-from engine.quality import load_ranges
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 from jobs import etl
 from tests.io.test_derive import read, weather, write
 

@@ -15,18 +15,18 @@ import psutil
 import psycopg
 import pytest
 
-from engine.errors import EngineError
-from engine.io import postgres
-from engine.io.embedded import EmbeddedServer, account, address, binaries, cluster, postmaster
+from engine.core.errors import EngineError
+from engine.io.db import postgres
+from engine.io.db.embedded import EmbeddedServer, account, address, binaries, cluster, postmaster
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs processes of other users")
 #: starts the server of argv[1], says so, and keeps it until a line comes
 USER = """
 import sys
 from pathlib import Path
-from engine.errors import EngineError
+from engine.core.errors import EngineError
 from engine.io import postgres
-from engine.io.embedded import EmbeddedServer
+from engine.io.db.embedded import EmbeddedServer
 try:
     server = EmbeddedServer(Path(sys.argv[1]))
 except EngineError as err:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.errors import SettingsError
-from engine.grid import KOREA
+from engine.core.errors import SettingsError
+from engine.core.grid import KOREA
+from engine.core.quality import Range, load_ranges, outside
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.io.etl import gate
-from engine.quality import Range, load_ranges, outside
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 from tests.io import provider
 
 RANGES = load_ranges()

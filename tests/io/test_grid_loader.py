@@ -9,12 +9,13 @@ import numpy as np
 import psycopg
 import pytest
 
-from engine.errors import SchemaError
-from engine.grid import KOREA, GridDefinition
-from engine.io.etl import grid, lattice, layout, run_loaders
+from engine.core.errors import SchemaError
+from engine.core.grid import KOREA, GridDefinition
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io.etl import lattice, layout, run_loaders
+from engine.io.etl.loaders import grid
 from engine.io.etl.loading import LoadOptions
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 from tests.io import provider
 from tests.io.provider import GRID
 

@@ -17,11 +17,11 @@ import numpy as np
 import psycopg
 import pytest
 
-from engine.errors import SettingsError
-from engine.io import copy_binary
+from engine.core.errors import SettingsError
+from engine.core.scenario import Scenario
+from engine.io.db import copy_binary
 from engine.io.etl import run_loaders, staging
 from engine.io.etl.loading import LoadOptions, LoadReport
-from engine.scenario import Scenario
 from tests.io import provider
 from tests.io.provider import GRID, MONTHLY, YEARLY
 

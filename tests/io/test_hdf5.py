@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import hdf5, netcdf
+from engine.core.errors import SchemaError
+from engine.io.netcdf import hdf5, lattice_files
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_file_in_which_libhdf5_goes_round_in_a_circle_is_refused_and_the_next_
     zeroed.write_bytes(raw[:heap] + bytes(64) + raw[heap + 64 :])  # a heap of objects of no size has no end
     with (
         pytest.raises(SchemaError, match=r"^zeroed\.nc is broken: libhdf5 goes round in a circle in it$"),
-        netcdf.dataset(zeroed),
+        lattice_files.dataset(zeroed),
     ):
         pass
     assert hdf5.unavailable(sound) == {}

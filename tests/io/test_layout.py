@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.io.etl import layout
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 
 GRID = GridDefinition(33.0, 124.5, 5, 7, 0.1, 1999, 2001)
 

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 import xarray as xr
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import landcover, lccs
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.io.etl.loaders import landcover, lccs
 from engine.io.etl.loading import LoadOptions
 from tests.io.lattices import quiet
 from tests.io.test_dem import GRID, laid  # noqa: F401  (a fixture)

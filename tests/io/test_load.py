@@ -16,10 +16,11 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.errors import SinkError
-from engine.io import load, open_sink
-from engine.io.results import TABLES as DECLARED
-from engine.io.sink import WRITES
+from engine.core.errors import SinkError
+from engine.io import open_sink
+from engine.io.results import load
+from engine.io.results.result_tables import TABLES as DECLARED
+from engine.io.results.sink import WRITES
 from tests.io import frames
 
 TABLES = WRITES["yearly"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from engine.errors import BusyError, EngineError, SchemaError, SettingsError
-from engine.io.etl import files, loading
-from engine.io.etl.files import SourceFile
+from engine.core.errors import BusyError, EngineError, SchemaError, SettingsError
+from engine.core.quality import Finding
+from engine.io.etl import loading
 from engine.io.etl.loading import GateError, LoadOptions
-from engine.quality import Finding
+from engine.io.files import source_files
+from engine.io.files.source_files import SourceFile
 
 TABLE = "api_wamis_stations"
 
@@ -115,22 +116,22 @@ def test_files_are_found_in_any_folder_and_case(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
-    assert [p.name for p in files.find(tmp_path, "river*.geojson")] == ["River_Lines.GeoJSON"]
-    assert files.find(tmp_path, "typhoon/*.txt") == [tmp_path / "typhoon" / "kma.txt"]
-    with pytest.raises(files.MissingInputError, match=r"wamis: no file water/\*\.json"):
-        files.one_file(tmp_path, "wamis", "water/*.json")
+    assert [p.name for p in source_files.find(tmp_path, "river*.geojson")] == ["River_Lines.GeoJSON"]
+    assert source_files.find(tmp_path, "typhoon/*.txt") == [tmp_path / "typhoon" / "kma.txt"]
+    with pytest.raises(source_files.MissingInputError, match=r"wamis: no file water/\*\.json"):
+        source_files.one_file(tmp_path, "wamis", "water/*.json")
     with pytest.raises(SchemaError, match=r"2 files fit \*\.txt .* one is wanted: other/kma.txt, typhoon/kma.txt"):
-        files.one_file(tmp_path, "best track", "*.txt")
+        source_files.one_file(tmp_path, "best track", "*.txt")
 
 
 def test_rejected_records_are_written_and_too_many_stop(tmp_path):
-    assert files.reject(tmp_path, "t", [], 10) == 0
-    assert files.reject(tmp_path, "t", [("a.txt", 7, 'no "wind"')], 1000) == 1
+    assert source_files.reject(tmp_path, "t", [], 10) == 0
+    assert source_files.reject(tmp_path, "t", [("a.txt", 7, 'no "wind"')], 1000) == 1
     assert (tmp_path / "rejects" / "t.csv").read_text() == "file,line,reason\na.txt,7,\"no 'wind'\"\n"
     with pytest.raises(
         SchemaError, match=r"t: 2 of 1000 records are unreadable, the first in line 7 of a\.txt: no wind"
     ):
-        files.reject(tmp_path, "t", [("a.txt", 7, "no wind"), ("a.txt", 9, "x")], 1000)
+        source_files.reject(tmp_path, "t", [("a.txt", 7, "no wind"), ("a.txt", 9, "x")], 1000)
 
 
 def test_a_sample_limit_is_a_positive_number(tmp_path):

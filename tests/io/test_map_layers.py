@@ -9,12 +9,12 @@ import pytest
 import shapely
 import shapely.affinity
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.etl import map_layers
-from engine.io.etl.files import MissingInputError
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.io.etl.loaders import map_layers
 from engine.io.etl.loading import LoadOptions
 from engine.io.etl.places import read_layer
+from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import box, geojson, lay, line, quiet
 
 MAP = Path(__file__).parents[2] / "engine" / "sample" / "data" / "map"

@@ -1,9 +1,10 @@
 import psycopg
 import pytest
 
-from engine.errors import EngineError, SourceError
-from engine.io import migrate, site_results
-from engine.names import ALIASES, RISK_NAMES
+from engine.core.errors import EngineError, SourceError
+from engine.core.names import ALIASES, RISK_NAMES
+from engine.io.db import migrate
+from engine.io.sites import site_results
 
 
 @pytest.mark.parametrize("family", ["warehouse", "results"])

@@ -11,13 +11,13 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import SchemaError
-from engine.io import copy_binary
-from engine.io.etl import netcdf, packing, timeaxis, units
-from engine.period import Years
-from engine.quality import load_ranges
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
+from engine.core.errors import SchemaError
+from engine.core.period import Years
+from engine.core.quality import load_ranges
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io.db import copy_binary
+from engine.io.netcdf import lattice_files, packing, timeaxis, units
 from tests.io import provider
 
 
@@ -305,7 +305,7 @@ def test_cells_come_out_whole_and_ascending_from_any_layout(tmp_path):
         lambda data: data.isel(longitude=[3, 0, 1, 2, 7, 6, 5, 4]),
     ):
         provider.rewrite(path, change)
-        with netcdf.field(path, ta, provider.GRID) as source:
-            cells, values = netcdf.read_cells(source, provider.GRID, None)
+        with lattice_files.field(path, ta, provider.GRID) as source:
+            cells, values = lattice_files.read_cells(source, provider.GRID, None)
         np.testing.assert_array_equal(cells, np.flatnonzero(provider.land()))
         np.testing.assert_array_equal(values, expected.reshape(960, -1)[:, cells].T)

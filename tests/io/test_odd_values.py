@@ -7,11 +7,11 @@ import json
 import polars as pl
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import aqueduct, basins, grid, map_layers, population, register_answers, sgg261, wamis, xyz
-from engine.io.etl import reading as readings
+from engine.core.errors import SchemaError
+from engine.core.scenario import Scenario
+from engine.io.etl.loaders import aqueduct, basins, grid, map_layers, population, register_answers, sgg261, wamis, xyz
 from engine.io.etl.places import read_layer
-from engine.scenario import Scenario
+from engine.io.files import reading as readings
 from tests.io import test_aqueduct, test_buildings, test_sgg261
 from tests.io.lattices import box, geojson
 

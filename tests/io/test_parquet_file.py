@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import SchemaError, SettingsError
-from engine.io import assessment_files, parquet_file
-from engine.io.etl import besttrack_readers, table_text
+from engine.core.errors import SchemaError, SettingsError
+from engine.io.etl.loaders import besttrack_readers
+from engine.io.files import parquet_file, table_text
+from engine.io.sites import assessment_files
 
 
 @pytest.fixture

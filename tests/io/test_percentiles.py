@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from engine.io.percentiles import with_percentiles
+from engine.io.results.percentiles import with_percentiles
 
 
 def scores(values, scenario=2, period="mid_term"):

@@ -4,8 +4,8 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from engine.errors import SourceError
-from engine.io import pooler, postgres
+from engine.core.errors import SourceError
+from engine.io.db import pooler, postgres
 from tests.poolers import PROGRAM, bouncer
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer (apt-get install pgbouncer)")

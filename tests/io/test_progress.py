@@ -13,10 +13,12 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from engine.errors import BusyError, SinkError, SourceError
-from engine.io import batch_runs, open_sink, postgres, progress, transient
-from engine.io.sink import LOCKS
-from engine.settings import Settings
+from engine.core.errors import BusyError, SinkError, SourceError
+from engine.core.settings import Settings
+from engine.io import open_sink
+from engine.io.db import postgres, transient
+from engine.io.results import batch_runs, progress
+from engine.io.results.sink import LOCKS
 from jobs import _look, status
 from tests.io import frames
 from tests.io.test_load import publish, query

@@ -15,8 +15,8 @@ import pytest
 import rasterio
 import shapely
 
-from engine.errors import EngineError, SchemaError
-from engine.io.etl import reading
+from engine.core.errors import EngineError, SchemaError
+from engine.io.files import reading
 
 
 def test_every_class_that_is_known_exists_in_its_library():

@@ -11,11 +11,12 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import SettingsError, SinkError, SourceError
-from engine.io import open_sink, sink_directory, status
-from engine.io.published import DirectoryResults
-from engine.io.results import TABLES
-from engine.io.sink import WRITES
+from engine.core.errors import SettingsError, SinkError, SourceError
+from engine.io import open_sink
+from engine.io.results import sink_directory, status
+from engine.io.results.published import DirectoryResults
+from engine.io.results.result_tables import TABLES
+from engine.io.results.sink import WRITES
 from tests.io import frames
 
 DROUGHT = dict.fromkeys(WRITES["yearly"], ("drought",))

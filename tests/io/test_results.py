@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.errors import SchemaError
-from engine.io import results
-from engine.io.results import BinStyle, bin_data, read_rows, to_rows
-from engine.io.spool import RunDirectory
+from engine.core.errors import SchemaError
+from engine.io.results import result_tables
+from engine.io.results.result_tables import BinStyle, bin_data, read_rows, to_rows
+from engine.io.results.spool import RunDirectory
 from tests.io import frames
 
 
@@ -82,7 +82,7 @@ def hazard(scores):
      (0.8, "CRITICAL"), (1.0, "CRITICAL")],
 )  # fmt: skip
 def test_a_level_starts_at_its_lower_limit(score, level):
-    row = to_rows(results.HAZARD, hazard([score]), "drought", 7, {})
+    row = to_rows(result_tables.HAZARD, hazard([score]), "drought", 7, {})
     assert row["hazard_level"].to_list() == [level]
     assert row["hazard_score_100"][0] == pytest.approx(100 * score, rel=1e-6)
 
@@ -97,7 +97,7 @@ def test_stored_digits_are_rounded_half_to_even():
             "percentile": [0.125, 0.375],
         }
     )
-    rows = to_rows(results.HAZARD_SCORES, block, "drought", 7, {})
+    rows = to_rows(result_tables.HAZARD_SCORES, block, "drought", 7, {})
     np.testing.assert_array_equal(rows["score"], [0.0312, 0.0938])
     np.testing.assert_array_equal(rows["percentile"], [0.12, 0.38])
 
@@ -106,18 +106,18 @@ def test_the_result_tables_hold_the_default_scenario_and_the_detail_tables_the_w
     run = frames.spooled(tmp_path, 1)
     made = {
         name: pl.concat(read_rows(run, table, "drought", frames.STYLES, ranked=True))
-        for name, table in results.TABLES.items()
+        for name, table in result_tables.TABLES.items()
     }
     assert made["probability_results"].height == 60
     assert made["modelops_probability_scores"].height == 60 * 12
     assert set(made["modelops_hazard_scores"]["time_period"]) == {"short_term", "mid_term", "long_term"}
-    for name, table in results.TABLES.items():
+    for name, table in result_tables.TABLES.items():
         assert made[name].schema == table.columns
 
 
 def test_part_of_a_grid_has_no_percentiles(tmp_path):
     run = frames.spooled_part(tmp_path, 1)
-    rows = pl.concat(read_rows(run, results.HAZARD_SCORES, "drought", {}, ranked=False))
+    rows = pl.concat(read_rows(run, result_tables.HAZARD_SCORES, "drought", {}, ranked=False))
     assert rows.height > 0
     assert rows["percentile"].null_count() == rows.height
 
@@ -128,5 +128,5 @@ def test_a_block_without_a_scored_cell_gives_no_rows(tmp_path, risk):
     empty = {name: frame.clear() for name, frame in frames.block(frames.CELLS[0]).items()}
     run.commit(run.store_block(0, empty))
     run.commit(run.store_block(1, frames.block(frames.CELLS[1])))
-    for table in results.TABLES.values():
+    for table in result_tables.TABLES.values():
         assert [frame.height > 0 for frame in read_rows(run, table, risk, frames.STYLES, ranked=False)] == [False, True]

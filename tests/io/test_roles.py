@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from engine.settings import Settings
+from engine.core.settings import Settings
 from jobs import assess, check, clean, etl, schema, snapshot, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE
 from tests.assess.places import BUILDING

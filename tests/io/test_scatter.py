@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import SchemaError, SourceError
-from engine.io import scatter
-from engine.period import Years
+from engine.core.errors import SchemaError, SourceError
+from engine.core.period import Years
+from engine.io.climate import scatter
 
 AXIS = Years(2023, 2024)
 CELLS = [3, 4, 9, 40]

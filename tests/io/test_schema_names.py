@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from engine.io import schema
-from engine.variables import VARIABLES
+from engine.core.variables import VARIABLES
+from engine.io.climate import schema
 from tests import warehouses
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.grid import GridDefinition
+from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
 from engine.io.etl import layout, nearest, run_loaders
 from engine.io.etl.loading import LoadOptions
-from engine.scenario import Scenario
 from tests.io.provider import GRID, rewrite
 
 J_IDX, I_IDX = np.indices((10, 8))

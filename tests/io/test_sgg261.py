@@ -6,10 +6,10 @@ import numpy as np
 import psycopg
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import sgg261
+from engine.core.errors import SchemaError
+from engine.core.scenario import Scenario
+from engine.io.etl.loaders import sgg261
 from engine.io.etl.loading import LoadOptions
-from engine.scenario import Scenario
 from tests.io.lattices import quiet
 
 CODES = ("1101000000", "2101000000", "3102300000")

@@ -9,12 +9,12 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.errors import BusyError, SettingsError, SinkError
+from engine.core.errors import BusyError, SettingsError, SinkError
 from engine.io import open_sink
-from engine.io import results as tables
-from engine.io.sink import WRITES
-from engine.io.sink_directory import DirectorySink
-from engine.io.sink_postgres import PostgresSink
+from engine.io.results import result_tables as tables
+from engine.io.results.sink import WRITES
+from engine.io.results.sink_directory import DirectorySink
+from engine.io.results.sink_postgres import PostgresSink
 from tests.io import frames
 from tests.io.test_load import publish, query
 

@@ -7,10 +7,11 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.assess.offered import RISKS
-from engine.errors import SinkError
-from engine.io import postgres, site_results
-from engine.io.writers import Writers
+from engine.assess.rules.offered import RISKS
+from engine.core.errors import SinkError
+from engine.io.db import postgres
+from engine.io.db.writers import Writers
+from engine.io.sites import site_results
 from tests.assess.databases import fill_results
 
 

@@ -8,9 +8,10 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from engine.errors import BusyError, SchemaError, SinkError, SourceError
-from engine.io import open_source, snapshot
-from engine.period import Years
+from engine.core.errors import BusyError, SchemaError, SinkError, SourceError
+from engine.core.period import Years
+from engine.io import open_source
+from engine.io.climate import snapshot
 from jobs import snapshot as job
 from tests import warehouses
 

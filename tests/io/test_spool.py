@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.errors import SchemaError, SettingsError, SinkError
-from engine.io import folder, spool
-from engine.io.folder import partial_of
-from engine.io.spool import RunDirectory, RunFiles, canonical
+from engine.core.errors import SchemaError, SettingsError, SinkError
+from engine.io.results import folder, spool
+from engine.io.results.folder import partial_of
+from engine.io.results.spool import RunDirectory, RunFiles, canonical
 from tests.io import frames
 
 

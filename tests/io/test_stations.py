@@ -12,15 +12,17 @@ import polars as pl
 import pytest
 import xarray as xr
 
-from engine.errors import SchemaError, SettingsError
-from engine.grid import GridDefinition
-from engine.io.etl import derive, layout, place_cells, station_tables, table_text
-from engine.io.etl.daily import DailyRecord
-from engine.io.etl.derive import Derived
-from engine.io.etl.station_tables import TableOptions
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
+from engine.core.errors import SchemaError, SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
+from engine.io.etl import layout
+from engine.io.etl.derive import derive, place_cells, station_tables
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.derive import Derived
+from engine.io.etl.derive.station_tables import TableOptions
+from engine.io.files import table_text
 
 YEARS = Years(2011, 2012)
 #: the columns that matter of the Korean service's daily export, and some that do not

@@ -13,12 +13,14 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import SchemaError, SettingsError, SourceError
-from engine.io import migrate, open_source, postgres, snapshot, store
-from engine.io.embedded import EmbeddedServer
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import BY_TABLE
+from engine.core.errors import SchemaError, SettingsError, SourceError
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import BY_TABLE
+from engine.io import open_source
+from engine.io.climate import snapshot, store
+from engine.io.db import migrate, postgres
+from engine.io.db.embedded import EmbeddedServer
 from tests import warehouses
 
 NAMES = ("ta", "spei12", "wsdi")

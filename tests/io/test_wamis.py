@@ -4,10 +4,10 @@ from datetime import date
 import psycopg
 import pytest
 
-from engine.errors import SchemaError
-from engine.io.etl import wamis
-from engine.io.etl.files import MissingInputError
+from engine.core.errors import SchemaError
+from engine.io.etl.loaders import wamis
 from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import quiet
 
 SUCCESS = {"code": "success"}

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, urlsplit
 import psycopg
 import pytest
 
-from engine.io.etl import wamis
 from engine.io.etl.api import ProviderError
+from engine.io.etl.loaders import wamis
+from engine.io.etl.loaders.wamis_client import WamisClient, download
 from engine.io.etl.loading import LoadOptions
-from engine.io.etl.wamis_client import WamisClient, download
 from tests.io.lattices import quiet
 
 

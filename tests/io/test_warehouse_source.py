@@ -11,13 +11,14 @@ import polars as pl
 import psycopg
 import pytest
 
-from engine.errors import SchemaError, SettingsError, SourceError
-from engine.io import open_source, postgres
-from engine.io.embedded import EmbeddedServer
-from engine.io.source import ClimateSource
-from engine.panel import Panel
-from engine.period import Years
-from engine.scenario import Scenario
+from engine.core.errors import SchemaError, SettingsError, SourceError
+from engine.core.panel import Panel
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.io import open_source
+from engine.io.climate.source import ClimateSource
+from engine.io.db import postgres
+from engine.io.db.embedded import EmbeddedServer
 from tests import warehouses
 
 SHORT = Years(2021, 2024)

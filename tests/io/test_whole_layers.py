@@ -10,9 +10,9 @@ import pyogrio
 import pytest
 import shapely
 
-from engine.errors import SchemaError, SettingsError
-from engine.io.etl import files, shapefile
+from engine.core.errors import SchemaError, SettingsError
 from engine.io.etl.places import read_layer
+from engine.io.files import shapefile, source_files
 from tests.io.lattices import box, geojson
 
 PARTS = (".shp", ".shx", ".dbf")
@@ -87,7 +87,7 @@ def test_parts_in_capitals_belong_to_their_file_and_other_names_do_not(tmp_path)
     path = layer(tmp_path)
     (tmp_path / "towns.dbf").rename(tmp_path / "towns.DBF")
     (tmp_path / "towns2.dbf").write_bytes(b"")
-    assert [part.name for part in files.parts(path)] == ["towns.shp", "towns.DBF", "towns.prj", "towns.shx"]
+    assert [part.name for part in source_files.parts(path)] == ["towns.shp", "towns.DBF", "towns.prj", "towns.shx"]
 
 
 def test_parts_of_two_layers_are_refused(tmp_path):

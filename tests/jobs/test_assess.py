@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.assess.offered import RISKS
-from engine.settings import Settings
-from engine.sites import portfolio_output
+from engine.assess.job import portfolio_output
+from engine.assess.rules.offered import RISKS
+from engine.core.settings import Settings
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.assess.places import ASSET, BUILDING

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import settings
+from engine.core import settings
 from jobs import config
 
 ROOT = Path(__file__).parents[2]

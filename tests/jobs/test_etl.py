@@ -9,12 +9,12 @@ import numpy as np
 import psycopg
 import pytest
 
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.io import etl as loaders
-from engine.io import postgres
+from engine.io.db import postgres
 from engine.io.etl import layout
 from engine.risks import RISKS
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 from jobs import _home, etl
 from tests.io import provider, test_admin, test_aqueduct, test_besttrack, test_wamis
 

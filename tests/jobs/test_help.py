@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 import jobs.__main__ as command
-from engine.settings import Settings
+from engine.core.settings import Settings
 from jobs import _console, _derive, _download, _look, _options
 
 ROOT = Path(__file__).parents[2]

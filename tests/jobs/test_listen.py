@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from engine import logs
-from engine.logs import read_line
+from engine.core import logs
+from engine.core.logs import read_line
+from engine.core.settings import Settings, load
 from engine.service import listener as module
 from engine.service import schedule, triggers
 from engine.service.listener import Addresses, Listener
-from engine.settings import Settings, load
 from jobs import trigger
 from tests.roles import as_role, grant
 
@@ -29,8 +29,8 @@ SLOW = ("sh", "-c", "sleep 30")
 RUN = """
 import sys
 import uuid
-from engine.io.sink import RunRecord
-from engine.io.sink_postgres import PostgresSink
+from engine.io.results.sink import RunRecord
+from engine.io.results.sink_postgres import PostgresSink
 url, kind, status, _, job = sys.argv[1:]
 sink = PostgresSink(url)
 with sink.guard(kind):

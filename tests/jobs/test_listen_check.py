@@ -6,7 +6,7 @@ from collections import namedtuple
 import psycopg
 import pytest
 
-from engine.settings import Settings
+from engine.core.settings import Settings
 from jobs import listen, status
 from tests.roles import as_role, grant
 from tests.warehouses import fill

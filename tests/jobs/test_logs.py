@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine import logs
+from engine.core import logs
+from engine.core.settings import Settings, log_format
 from engine.service.children import Children
-from engine.settings import Settings, log_format
 
 LINES = ("time", "level", "logger", "message", "job")
 

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 import uvicorn
 
-from engine import settings
-from engine.io import postgres
+from engine.core import settings
+from engine.core.settings import Settings
+from engine.io.db import postgres
 from engine.service.app import make_app
 from engine.service.worker import Worker
-from engine.settings import Settings
 from jobs import assess, check, clean, etl, listen, schema, snapshot, status, trigger, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.poolers import PROGRAM, bouncer

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from playwright.sync_api import sync_playwright
 
-from engine.settings import Settings
+from engine.core.settings import Settings
 from jobs import report
 from tests.io.test_load import publish
 from tests.warehouses import fill

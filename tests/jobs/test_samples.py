@@ -12,10 +12,10 @@ import polars as pl
 import psycopg
 import pytest
 
+from engine.core.settings import Settings
 from engine.io import open_source
-from engine.io.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.sample import korea
-from engine.settings import Settings
 from jobs import _home, assess, yearly
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from engine import settings
-from engine.io.embedded import postmaster
-from engine.settings import Settings
+from engine.core import settings
+from engine.core.settings import Settings
+from engine.io.db.embedded import postmaster
 from jobs import serve
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from engine import settings, settings_files
-from engine.address import EXPECTED
-from engine.errors import SettingsError
-from engine.io.embedded import EmbeddedServer
+from engine.core import settings, settings_files
+from engine.core.address import EXPECTED
+from engine.core.errors import SettingsError
+from engine.io.db.embedded import EmbeddedServer
 from jobs import _home, _look, etl, yearly
 
 SECRET = "hush-4711"

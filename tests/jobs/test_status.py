@@ -5,9 +5,9 @@ import json
 import psycopg
 import pytest
 
-from engine.io import batch_jobs
-from engine.io.spool import RunDirectory
-from engine.settings import Settings
+from engine.core.settings import Settings
+from engine.io.queue import batch_jobs
+from engine.io.results.spool import RunDirectory
 from jobs import status
 from tests.io import frames
 from tests.io.test_load import publish

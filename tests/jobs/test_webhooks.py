@@ -15,12 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psycopg
 import pytest
 
-from engine.errors import SettingsError, SinkError
-from engine.io import batch_jobs, webhook_outbox
-from engine.io.sink import RunRecord
-from engine.io.sink_postgres import PostgresSink
+from engine.core.errors import SettingsError, SinkError
+from engine.core.settings import Settings, load
+from engine.io.queue import batch_jobs, webhook_outbox
+from engine.io.results.sink import RunRecord
+from engine.io.results.sink_postgres import PostgresSink
 from engine.service import webhooks
-from engine.settings import Settings, load
 from jobs import _run, clean
 from jobs.config import main as show_config
 from tests.roles import as_role, grant
@@ -269,7 +269,7 @@ def test_two_deliverers_never_send_the_same_event(results):
 DELIVER = """
 import sys, psycopg
 from engine.service import webhooks
-from engine.settings import load
+from engine.core.settings import load
 with webhooks.Deliverer(load()) as deliverer, psycopg.connect(sys.argv[1], autocommit=True) as connection:
     deliverer.send_due(connection)
 """

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.address import without_password
-from engine.settings import Settings
+from engine.core.address import without_password
+from engine.core.settings import Settings
 from jobs import clean, hazard, probability, yearly
 from tests.warehouses import fill
 
@@ -222,7 +222,7 @@ def test_a_run_killed_in_the_middle_leaves_the_tables_and_is_resumed(filled, res
     before = {table: rows(results, table) for table in TABLES}
     script = (
         "import sys, time\n"
-        "import engine.io.spool as s; commit = s.RunDirectory.commit\n"
+        "import engine.io.results.spool as s; commit = s.RunDirectory.commit\n"
         "def slow(self, *a):\n"
         "    commit(self, *a)\n"
         "    if len(self.missing) <= 2: print('now', flush=True); time.sleep(60)\n"

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from engine import kernels
+from engine.core.period import Years
 from engine.kernels import arrays, indices, spei
-from engine.period import Years
 
 NAN = np.nan
 PLAIN = np.array([[1.0, NAN, 3.0], [4.0, 5.0, NAN]])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from engine.core.period import Years
 from engine.kernels import indices
 from engine.kernels.indices import DayAxis
-from engine.period import Years
 from engine.sample import seoul
 
 with warnings.catch_warnings():

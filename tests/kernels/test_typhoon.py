@@ -10,7 +10,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.io.etl import besttrack_readers
+from engine.io.etl.loaders import besttrack_readers
 from engine.kernels import (
     TyphoonTrack,
     typhoon_cyclone_index,

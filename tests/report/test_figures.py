@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.grid import GridDefinition
-from engine.picture import SCALES
+from engine.core.grid import GridDefinition
+from engine.maps.picture import SCALES
 from engine.report import change, maps, words
 from engine.report.figures import RiskFigures
 from engine.report.places import Places

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from engine.errors import DefinitionError, SettingsError
+from engine.core.errors import DefinitionError, SettingsError
 from engine.risks import EDITIONS, RISKS, load_edition
 from engine.risks.edition import Edition, _File
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.block import hazard_score
-from engine.period import Years
-from engine.plan import Pair
+from engine.batch.block import hazard_score
+from engine.batch.plan import Pair
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.risks import RISKS
-from engine.scenario import Scenario
 from tests.blocks import AXIS, make_block, make_panel
 
 PAIR = Pair(Scenario.SSP245, "full", AXIS)

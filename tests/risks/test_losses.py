@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.block import compute_block
-from engine.period import Years
-from engine.plan import Pair
+from engine.batch.block import compute_block
+from engine.batch.plan import Pair
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.risks import RISKS
 from engine.risks.track import typhoon_track
-from engine.scenario import Scenario
 from tests import naive
 from tests.blocks import declared, make_block, make_panel, make_reference, plan_of
 from tests.risks.test_water_stress import CLIMATE, water_tables

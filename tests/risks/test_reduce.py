@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.period import Years
+from engine.core.period import Years
 from engine.risks import reduce
 
 AXIS = Years(2021, 2030)

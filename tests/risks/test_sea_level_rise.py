@@ -2,12 +2,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.block import hazard_score
-from engine.period import Years
-from engine.plan import Pair
+from engine.batch.block import hazard_score
+from engine.batch.plan import Pair
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.risks import RISKS
 from engine.risks.sea_level_rise import inundation_depth, out_of_reach_or_high, rise, rise_baseline
-from engine.scenario import Scenario
 from tests.blocks import AXIS, make_block, make_panel, make_reference
 
 SEA = Years(2015, 2100)

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.block import compute_block
-from engine.period import Years
-from engine.plan import Pair, Plan
+from engine.batch.block import compute_block
+from engine.batch.plan import Pair, Plan
+from engine.core.period import Years
+from engine.core.scenario import Scenario
 from engine.risks import RISKS, load_edition
 from engine.risks.inputs import Inputs
-from engine.scenario import Scenario
 from tests.blocks import AXIS, make_panel, make_reference
 
 COOL, WARM = (Pair(scenario, "full", AXIS) for scenario in (Scenario.SSP245, Scenario.SSP585))

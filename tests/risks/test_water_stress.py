@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engine.core.quality import Range
+from engine.core.scenario import Scenario
 from engine.kernels import reference_evapotranspiration
-from engine.quality import Range
 from engine.risks import basins
 from engine.risks.tables import SMALL_TABLES
 from engine.risks.water_stress import water_stress_index
-from engine.scenario import Scenario
 from tests.blocks import AXIS, GRID, make_block, make_panel, make_reference
 
 CLIMATE = {"rn": 150.0, "ta": 12.0, "rhm": 65.0, "ws": 2.0, "si": 14.0}

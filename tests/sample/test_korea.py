@@ -8,15 +8,15 @@ import h5netcdf
 import numpy as np
 import pytest
 
-from engine.errors import SettingsError
-from engine.grid import GridDefinition
+from engine.core.errors import SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.quality import errors, load_ranges
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES
 from engine.io.etl import gate, layout
 from engine.kernels import spei
-from engine.quality import errors, load_ranges
 from engine.sample import anchors, climate, korea, sea_level, water_balance
 from engine.sample.climate import Cells
-from engine.scenario import Scenario
-from engine.variables import VARIABLES
 
 LATE, EARLY = slice(60, 80), slice(0, 10)
 #: some eighty cells between Seoul and the Yellow Sea, in the sample's layout

@@ -6,9 +6,9 @@ import h5netcdf
 import numpy as np
 import pytest
 
-from engine.assess import classes
-from engine.grid import GridDefinition
-from engine.io.etl import buildings, lccs, population, register_answers
+from engine.assess.rules import classes
+from engine.core.grid import GridDefinition
+from engine.io.etl.loaders import buildings, lccs, population, register_answers
 from engine.io.etl.places import read_layer
 from engine.sample import fields, korea, land, people, register, terrain
 from tests.sample.test_korea import CORNER

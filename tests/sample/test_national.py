@@ -3,16 +3,17 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.errors import SettingsError
-from engine.grid import GridDefinition
-from engine.io import open_source, snapshot
-from engine.plan import DEFAULT_PERIODS, make_plan
-from engine.quality import load_ranges, outside
+from engine.batch.plan import DEFAULT_PERIODS, make_plan
+from engine.core.errors import SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.quality import load_ranges, outside
+from engine.core.scenario import Scenario
+from engine.io import open_source
+from engine.io.climate import snapshot
 from engine.risks import RISKS, load_edition
 from engine.sample import national_warehouse
 from engine.sample.climate import AXIS
 from engine.sample.national import NationalClimate
-from engine.scenario import Scenario
 
 #: Jeju, at the national resolution
 JEJU = GridDefinition(33.0, 126.0, 60, 110, 0.01, AXIS.first, AXIS.last)

@@ -10,13 +10,13 @@ import pytest
 import xarray as xr
 
 from engine import kernels
-from engine.grid import GridDefinition
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.kernels.indices import STANDARD, DayAxis
 from engine.kernels.sunshine import global_radiation, sun
-from engine.period import Years
 from engine.sample import seoul
-from engine.variables import VARIABLES
 
 YEARS = np.arange(seoul.AXIS.first, seoul.AXIS.last + 1)
 NORMAL = (YEARS >= 1981) & (YEARS <= 2010)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import shapely
 
-from engine.io.etl import aqueduct, basins, map_layers, wamis
+from engine.io.etl.loaders import aqueduct, basins, map_layers, wamis
 from engine.io.etl.loading import LoadOptions
 from engine.io.etl.places import read_layer
 from engine.sample import water

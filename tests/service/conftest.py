@@ -10,10 +10,10 @@ import httpx
 import psycopg
 import pytest
 
-from engine import settings
-from engine.io import migrate
+from engine.core import settings
+from engine.core.settings import Settings
+from engine.io.db import migrate
 from engine.service.server import make_server
-from engine.settings import Settings
 from jobs import yearly
 from jobs.serve import create_app
 from tests.roles import as_role, grant

@@ -19,7 +19,7 @@ import pytest
 import websockets
 from websockets.sync.client import connect
 
-from engine.assess.fields import FIELDS
+from engine.assess.rules.fields import FIELDS
 from tests.service.conftest import LAND, OUTSIDE
 
 CALCULATE = "/api/v1/risk-assessment/calculate"

@@ -16,10 +16,10 @@ import polars as pl
 import pytest
 from websockets.sync.client import connect
 
-from engine.errors import SettingsError
+from engine.core.errors import SettingsError
+from engine.core.settings import Settings
 from engine.service import models, proxy
 from engine.service.server import SOCKETS, is_loopback
-from engine.settings import Settings
 from tests.service.conftest import LAND, running
 from tests.service.test_assessments import CALCULATE, PORTFOLIO, finished, messages
 

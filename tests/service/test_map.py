@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from engine import picture
-from engine.assess.offered import RISKS
-from engine.period import Years
+from engine.assess.rules.offered import RISKS
+from engine.core.period import Years
+from engine.maps import picture
 from engine.service import cells, map_run
 from engine.service.routes_map import Pictures
 from tests.assess.databases import fill_results

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.io.batch_jobs import SITE
+from engine.io.queue.batch_jobs import SITE
 from engine.service.milestones import Follower, State
 
 FETCH, E, V, END = (

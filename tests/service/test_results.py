@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 
-from engine import rehearsal
+from engine.batch import rehearsal
 from tests.service.conftest import LAND, OUTSIDE, SEA, running
 
 

@@ -5,11 +5,11 @@ import datetime
 import polars as pl
 import pytest
 
-from engine.assess import columns, numbers_text
-from engine.assess.column_names import ALIASES, ASKED, WEAK
-from engine.assess.fields import BY_NAME
-from engine.errors import SettingsError
-from engine.sites.portfolio_ages import ages
+from engine.assess.job.portfolio_ages import ages
+from engine.assess.rules import columns, numbers_text
+from engine.assess.rules.column_names import ALIASES, ASKED, WEAK
+from engine.assess.rules.fields import BY_NAME
+from engine.core.errors import SettingsError
 
 
 def fields(*names, given=""):

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from engine.errors import LimitError, SettingsError
-from engine.io.packed import Limits
-from engine.sites import portfolio_csv, portfolio_file
+from engine.assess.job import portfolio_csv, portfolio_file
+from engine.core.errors import LimitError, SettingsError
+from engine.io.files.packed import Limits
 
 LIMITS = Limits(1_000_000, 1_000)
 NAMES = ["site_id", "latitude", "longitude", "total_asset_value", "insurance_coverage_rate", "이름"]

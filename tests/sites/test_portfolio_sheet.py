@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from engine.assess import sheets
-from engine.assess.column_names import ALIASES, WEAK
-from engine.assess.validation import check
-from engine.errors import LimitError, SettingsError
-from engine.io import workbook_in
-from engine.io.packed import Limits
-from engine.sites import portfolio_file
+from engine.assess.job import portfolio_file
+from engine.assess.rules import sheets
+from engine.assess.rules.column_names import ALIASES, WEAK
+from engine.assess.rules.validation import check
+from engine.core.errors import LimitError, SettingsError
+from engine.io.files import workbook_in
+from engine.io.files.packed import Limits
 from tests.sites.test_portfolio_file import zipped
 
 LIMITS = Limits(10_000_000, 1_000)

@@ -10,15 +10,16 @@ from typing import cast
 
 import psycopg
 
-from engine.errors import EngineError, SettingsError
-from engine.io import pooler, postgres
-from engine.io.etl import loading, units
-from engine.io.etl.files import MissingInputError
+from engine.core.errors import EngineError, SettingsError
+from engine.core.names import unknown
+from engine.core.quality import load_ranges
+from engine.io.db import pooler, postgres
+from engine.io.etl import loading
 from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
-from engine.names import unknown
-from engine.quality import load_ranges
+from engine.io.files.source_files import MissingInputError
+from engine.io.netcdf import units
 
-#: name -> module of this package, and the object in it when the module holds several loaders
+#: name -> module of `loaders`, and the object in it when the module holds several loaders
 _WHERE: dict[str, tuple[str, str | None]] = {
     "grid": ("grid", None),
     "sea_level": ("sea_level", None),
@@ -52,7 +53,7 @@ FILLS: Mapping[str, tuple[str, ...]] = {
 
 def names() -> list[str]:
     """Loaders in dependency order. Imports none of them."""
-    return [name for name, (module, _) in _WHERE.items() if importlib.util.find_spec(f"{__name__}.{module}")]
+    return [name for name, (module, _) in _WHERE.items() if importlib.util.find_spec(f"{__name__}.loaders.{module}")]
 
 
 def loader(name: str) -> Loader:
@@ -60,7 +61,7 @@ def loader(name: str) -> Loader:
     if name not in names():
         raise SettingsError(unknown("loader", name, [*names(), ALL]))
     module, attribute = _WHERE[name]
-    imported = importlib.import_module(f"{__name__}.{module}")
+    imported = importlib.import_module(f"{__name__}.loaders.{module}")
     return cast(Loader, getattr(imported, attribute) if attribute else imported)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 import httpx
 import tenacity
 
-from engine.errors import EngineError
+from engine.core.errors import EngineError
 
 ATTEMPTS = 6
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)

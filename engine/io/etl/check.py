@@ -19,15 +19,17 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from engine.grid import GridDefinition
-from engine.io import catalog, copy_binary, postgres
-from engine.io.etl import aqueduct, besttrack, cross, gate, grid, gridded, lattice, sea_level, staging
+from engine.core.grid import GridDefinition
+from engine.core.quality import ERROR, WARNING, Finding, Range
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES, Variable
+from engine.io.climate import catalog
+from engine.io.climate.warehouse import WarehouseSource
+from engine.io.db import copy_binary, postgres
+from engine.io.etl import cross, gate, lattice, staging
 from engine.io.etl.gate import Staged
+from engine.io.etl.loaders import aqueduct, besttrack, grid, gridded, sea_level
 from engine.io.etl.loading import Progress
-from engine.io.warehouse import WarehouseSource
-from engine.quality import ERROR, WARNING, Finding, Range
-from engine.scenario import Scenario
-from engine.variables import VARIABLES, Variable
 
 #: sums may be added up in another order
 _SUMS = 1e-9

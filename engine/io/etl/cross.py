@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from engine.core.quality import WARNING, Finding
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES, Variable
 from engine.io.etl.gate import share_findings
-from engine.quality import WARNING, Finding
-from engine.scenario import Scenario
-from engine.variables import VARIABLES, Variable
 
 
 @dataclass(frozen=True, slots=True)

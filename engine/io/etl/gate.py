@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.grid import KOREA, GridDefinition
-from engine.io.etl import units
+from engine.core.grid import KOREA, GridDefinition
+from engine.core.period import Years
+from engine.core.quality import ERROR, WARNING, Finding, Range, Severity, outside
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.variables import Variable
 from engine.io.etl.loading import OBSERVED
-from engine.io.etl.timeaxis import Ints
-from engine.period import Years
-from engine.quality import ERROR, WARNING, Finding, Range, Severity, outside
-from engine.scenario import DEFAULT_SCENARIO, Scenario
-from engine.variables import Variable
+from engine.io.netcdf import units
+from engine.io.netcdf.timeaxis import Ints
 
 Float32 = NDArray[np.float32]
 

@@ -9,10 +9,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.io.postgres import LOCK_SPACE
-from engine.variables import VARIABLES
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.variables import VARIABLES
+from engine.io.db.postgres import LOCK_SPACE
 
 Ints = NDArray[np.int64]
 

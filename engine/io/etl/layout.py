@@ -17,11 +17,11 @@ import h5netcdf
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import SchemaError
-from engine.grid import GridDefinition
-from engine.period import Years
-from engine.scenario import Scenario
-from engine.variables import Variable
+from engine.core.errors import SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.core.variables import Variable
 
 FILL = np.float32(-9990.0)
 CONVENTIONS = "CF-1.8"

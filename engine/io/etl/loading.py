@@ -33,12 +33,12 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from engine.errors import EngineError, SettingsError
-from engine.io import postgres
-from engine.io.etl.files import SourceFile
-from engine.quality import Finding
-from engine.quality import errors as gate_errors
-from engine.scenario import Scenario
+from engine.core.errors import EngineError, SettingsError
+from engine.core.quality import Finding
+from engine.core.quality import errors as gate_errors
+from engine.core.scenario import Scenario
+from engine.io.db import postgres
+from engine.io.files.source_files import SourceFile
 
 Status = Literal["published", "up to date", "checked", "failed", "not given", "absent"]
 _SAMPLE = "sample:"

@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from engine.io import copy_binary
+from engine.io.db import copy_binary
 
 Floats = NDArray[np.float64]
 

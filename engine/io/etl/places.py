@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from psycopg import sql
 from pyproj.transformer import TransformerGroup
 
-from engine.errors import SchemaError, SettingsError
-from engine.grid import TURN
-from engine.io.etl import vectors
-from engine.io.etl.files import SourceFile
-from engine.io.etl.reading import reading
-from engine.io.etl.vectors import Geometries
+from engine.core.errors import SchemaError, SettingsError
+from engine.core.grid import TURN
+from engine.io.files import vectors
+from engine.io.files.reading import reading
+from engine.io.files.source_files import SourceFile
+from engine.io.files.vectors import Geometries
 
 GEOJSON = (".geojson", ".json")
 #: formats of a layer that the loaders look for; all but GeoJSON need the extra `geo`

@@ -7,7 +7,7 @@ import csv
 from functools import cache
 from importlib import resources
 
-from engine.errors import SchemaError
+from engine.core.errors import SchemaError
 
 #: codes of a province before it was renamed -> since
 RENAMED = {"42": "51", "45": "52"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from engine.errors import SchemaError
-from engine.io.etl import files
-from engine.scenario import Scenario
-from engine.variables import VARIABLES, Variable
+from engine.core.errors import SchemaError
+from engine.core.scenario import Scenario
+from engine.core.variables import VARIABLES, Variable
+from engine.io.files import source_files
 
 _PATTERNS = ("*.nc", "*.nc4", "*.tar.gz", "*.tgz", "*.nc.gz", "*.zip")
 _STEPS = ("monthly", "yearly")
@@ -25,7 +25,7 @@ def gridded(data: Path) -> dict[tuple[str, Scenario], Path]:
     }
     codes = {scenario.provider_code.lower(): scenario for scenario in Scenario}
     found: dict[tuple[str, Scenario], Path] = {}
-    for path in files.find(data, *_PATTERNS):
+    for path in source_files.find(data, *_PATTERNS):
         own = words(path.name)
         # the name says more than the folders: nearest first
         said = own + [word for part in reversed(path.relative_to(data).parts[:-1]) for word in words(part)]
@@ -44,7 +44,7 @@ def gridded(data: Path) -> dict[tuple[str, Scenario], Path]:
 def sea_level(data: Path) -> dict[Scenario, Path]:
     """scenario -> `ssp2_4_5_slr_annual_mean_2015-2100.nc` or the like, for every sea-level file below a directory."""
     found: dict[Scenario, Path] = {}
-    for path in files.find(data, *(f"*slr*{pattern[1:]}" for pattern in _PATTERNS)):
+    for path in source_files.find(data, *(f"*slr*{pattern[1:]}" for pattern in _PATTERNS)):
         name = path.name.lower()
         fits = [
             scenario

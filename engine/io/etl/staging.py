@@ -13,13 +13,13 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from engine.errors import EngineError, SchemaError
-from engine.grid import GridDefinition
-from engine.io import copy_binary
+from engine.core.errors import EngineError, SchemaError
+from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
+from engine.core.variables import Variable
+from engine.io.db import copy_binary
 from engine.io.etl import lattice, loading
 from engine.io.etl.gate import Staged
-from engine.scenario import Scenario
-from engine.variables import Variable
 
 #: rows of one buffer of a COPY
 _ROWS = 1 << 16

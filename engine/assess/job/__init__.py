@@ -1,0 +1,1 @@
+"""Assessments as jobs: portfolios read, sites filled from the warehouse, assessed stage by stage, stored."""

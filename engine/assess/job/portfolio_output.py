@@ -1,0 +1,240 @@
+"""What a portfolio leaves for people: `portfolio.xlsx` and `sites.csv`, made of the frames that were written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+from engine.assess.job.portfolio_file import PortfolioFile
+from engine.assess.rules import sheets, words
+from engine.assess.rules.sheets import Context, Shown
+from engine.core.errors import SinkError
+from engine.io.files.workbook_out import Heading, WorkbookFile
+from engine.io.sites.assessment_files import FrameFiles
+
+#: rows of losses in the workbook (some 20 s of writing); more takes longer than an assessment: losses.csv holds them
+MOST_LOSSES = 100_000
+#: sites whose losses are read at a time
+_SITES = 5000
+#: a plain number as a spreadsheet would write it: without leading zeros, which are part of a code
+_NUMBER = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?$"
+#: what a spreadsheet takes for a formula when it opens a text file
+_FORMULA = r"^[=+\-@\t\r]"
+_FIELDS = ("column", "field", "why", "factor")
+
+
+def write(
+    files: FrameFiles,
+    sites: PortfolioFile,
+    results: tuple[pl.DataFrame, pl.DataFrame],
+    summary: Mapping[str, Any],
+    context: Context,
+    *,
+    workbook: bool = True,
+) -> None:
+    """Write both files beside the frames, which are closed; and `losses.csv`, where the workbook cannot hold them.
+
+    results  : (totals, failures)
+    summary  : as in portfolio.json
+    workbook : False: `sites.csv` alone
+    raises   : SinkError
+    """
+    totals, failures = results
+    frame, shown = sheets.sites(sites.rows, totals, failures, context)
+    table, headings = _with_own(sites, frame, shown)
+    try:
+        _write_csv(files.beside("sites.csv"), table, headings)
+        if workbook:
+            _write_workbook(files, sites, results, summary, context, (table, headings))
+    except OSError as err:
+        raise SinkError(f"the files of the portfolio cannot be written: {err}") from err
+
+
+def write_faults(files: FrameFiles, sites: PortfolioFile, failures: pl.DataFrame) -> None:
+    """The same for a file without a valid row: what is wrong with each, and nothing else."""
+    frame, shown = sheets.invalid_sites(sites.rows, failures)
+    table, headings = _with_own(sites, frame, shown)
+    try:
+        _write_csv(files.beside("sites.csv"), table, headings)
+        book = WorkbookFile(files.beside("portfolio.xlsx"))
+        try:
+            _write_sites(book, table, headings)
+            _write_faults(book, sites, failures)
+            _write_columns(book, sites)
+            book.close()
+        except BaseException:
+            book.abandon()
+            raise
+    except OSError as err:
+        raise SinkError(f"the files of the portfolio cannot be written: {err}") from err
+
+
+def _with_own(sites: PortfolioFile, frame: pl.DataFrame, shown: Sequence[Shown]) -> tuple[pl.DataFrame, list[Heading]]:
+    """A line a site: its row, the file's columns as they are, then the figures."""
+    own = sites.given
+    same = {name for name, each in zip(own.columns, sites.chosen, strict=False) if each.field == name}
+    taken = {name.casefold() for name in own.columns} | {"row"}
+    columns, headings = [frame["row"]], [Heading("row", "row", "whole")]
+    for place, column in enumerate(own):
+        columns.append(column.alias(f"own:{place}"))
+        headings.append(Heading(f"own:{place}", column.name))
+    for name, title, form in shown:
+        if name not in same:
+            columns.append(frame[name])
+            headings.append(Heading(name, f"{title} (result)" if title.casefold() in taken else title, form))
+    return pl.DataFrame(columns), headings
+
+
+def _write_csv(path: Path, table: pl.DataFrame, headings: Sequence[Heading]) -> None:
+    with path.open("wb") as sink:
+        _append_csv(sink, table, headings, first=True)
+
+
+def _harmless(column: pl.Series) -> pl.Expr:
+    text = pl.col(column.name)
+    harmful = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
+    return pl.when(harmful).then(pl.concat_str(pl.lit("'"), text)).otherwise(text).alias(column.name)
+
+
+def _guarded(title: str) -> str:
+    return f"'{title}" if title[:1] in "=+-@\t\r" and title else title
+
+
+def _flat(column: pl.Series) -> pl.Series:
+    """Lists, records and bytes as text."""
+    if column.dtype == pl.Binary:
+        return column.bin.encode("hex")
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None if value is None else str(value) for value in column.to_list()], pl.String)
+    return column
+
+
+def _write_workbook(
+    files: FrameFiles,
+    sites: PortfolioFile,
+    results: tuple[pl.DataFrame, pl.DataFrame],
+    summary: Mapping[str, Any],
+    context: Context,
+    table: tuple[pl.DataFrame, list[Heading]],
+) -> None:
+    totals, failures = results
+    path = files.beside("portfolio.xlsx")
+    rows = int((totals["risks_ok"] + totals["risks_failed"]).sum())
+    book = WorkbookFile(path)
+    try:
+        book.page("summary", _summary(sites, summary, context, rows))
+        _write_sites(book, *table)
+        _write_losses(files, book, sites, totals, context, rows)
+        _write_faults(book, sites, failures)
+        _write_columns(book, sites)
+        book.close()
+    except BaseException:
+        book.abandon()
+        raise
+
+
+def _write_sites(book: WorkbookFile, table: pl.DataFrame, headings: list[Heading]) -> None:
+    writer = book.sheet("sites", headings, frozen=1)
+    writer.append(table.with_columns(_typed(column) for column in table if column.name.startswith("own:")))
+    writer.close()
+
+
+def _write_columns(book: WorkbookFile, sites: PortfolioFile) -> None:
+    writer = book.sheet("columns", [Heading(each, each, "number" if each == "factor" else "text") for each in _FIELDS])
+    writer.append(pl.DataFrame([each.told() for each in sites.chosen], schema_overrides={"field": pl.String}))
+    writer.close()
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    """Text of plain numbers alone as numbers."""
+    if column.dtype != pl.String or not column.drop_nulls().str.strip_chars().str.contains(_NUMBER).all():
+        return column
+    return column.str.strip_chars().cast(pl.Float64)
+
+
+def _write_losses(
+    files: FrameFiles, book: WorkbookFile, sites: PortfolioFile, totals: pl.DataFrame, context: Context, rows: int
+) -> None:
+    carried = [Heading(f"own:{place}", name) for place, name in enumerate(sites.carried.columns[1:])]
+    headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.LOSSES)]
+    apart = rows > MOST_LOSSES
+    if apart:
+        target = files.beside("losses.csv")
+        sink = target.open("wb")
+    else:
+        writer = book.sheet("losses", headings, frozen=1)
+    numbers = totals.filter(pl.col("status") != "outside_grid")["row"].unique().sort()
+    try:
+        for start in range(0, len(numbers), _SITES):
+            part = numbers[start : start + _SITES]
+            first, last = int(part[0]), int(part[-1])
+            lines = sheets.losses(files.rows("aal", first, last), files.rows("risk", first, last), context)
+            own = sites.carried_of(lines["row"])
+            whole = lines.with_columns(
+                own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True)
+            )
+            if apart:
+                _append_csv(sink, whole, headings, first=start == 0)
+            else:
+                writer.append(whole)
+    finally:
+        if apart:
+            sink.close()
+    if not apart:
+        writer.close()
+
+
+def _append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
+    """UTF-8 with a mark, by which Excel knows it; text that it would take for a formula has an apostrophe before it."""
+    named = table.select(_flat(table[heading.name]).alias(f"{place}") for place, heading in enumerate(headings))
+    safe = named.with_columns(_harmless(column) for column in named if column.dtype == pl.String)
+    if first:
+        sink.write(b"\xef\xbb\xbf")
+        titles = {f"{place}": [_guarded(heading.title)] for place, heading in enumerate(headings)}
+        pl.DataFrame(titles).write_csv(sink, include_header=False)
+    safe.write_csv(sink, include_header=False)
+
+
+def _write_faults(book: WorkbookFile, sites: PortfolioFile, failures: pl.DataFrame) -> None:
+    values = sites.stated(failures["row"].to_list(), failures["field"].to_list())
+    lines = sheets.faults(failures, sites.headings(), values)
+    own = sites.carried_of(lines["row"])
+    carried = [Heading(f"own:{place}", name) for place, name in enumerate(own.columns)]
+    headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.FAULTS)]
+    writer = book.sheet("faults", headings, frozen=1)
+    writer.append(
+        lines.with_columns(own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True))
+    )
+    writer.close()
+
+
+def _summary(
+    sites: PortfolioFile, summary: Mapping[str, Any], context: Context, rows: int
+) -> list[tuple[list[Heading], pl.DataFrame]]:
+    """Facts, sums, the worst sites."""
+    facts: list[tuple[str, Any]] = [
+        ("portfolio", summary["name"]),
+        ("written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("rows", f"{summary['rows']:,}"),
+        ("rows with a fault", f"{summary['invalid_rows']:,}"),
+        ("sites assessed", f"{summary['assessed_sites']:,}"),
+        ("rows are numbered", sites.numbered),
+        *(("figures are of", summary["scope_note"]) for _ in range(summary["scope_note"] is not None)),
+        *(("run", f"{run['run_id']}, edition {run['edition']}, scope {run['scope']}") for run in summary["runs"]),
+        *(("note", note) for note in summary["notes"]),
+        *((f"AAL of {words.risk(risk)}", note) for risk, note in summary["risk_notes"].items()),
+    ]
+    if rows > MOST_LOSSES:
+        facts.append(("losses", f"{rows:,} lines: they stand in losses.csv, a sheet of this size opens slowly"))
+    told = pl.DataFrame(facts, schema={"what": pl.String, "value": pl.String}, orient="row")
+    sums = sheets.by_risk(summary["results"], context)
+    blocks = [
+        ([Heading("what", "what"), Heading("value", "value")], told),
+        ([Heading(*each) for each in sheets.BY_RISK], sums),
+    ]
+    worst = sheets.worst(summary["results"], sites.name_column(), context)
+    return [*blocks, ([Heading(*each) for each in sheets.WORST], worst)]

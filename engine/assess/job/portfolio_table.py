@@ -1,0 +1,150 @@
+"""A table of sites as it stands in a file, and what its columns are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import polars as pl
+
+from engine.assess.rules import columns
+from engine.assess.rules.column_names import NAME
+from engine.assess.rules.columns import Column
+from engine.assess.rules.fields import BY_NAME
+from engine.core.errors import SettingsError
+
+NUMBERS = tuple(each.name for each in BY_NAME.values() if each.kind in ("number", "integer"))
+#: decimals of a coordinate, which never has thousands; of another number, three digits may be thousands
+_DECIMALS = {True: r"^\s*[+-]?\d*{}\d+\s*$", False: r"^\s*[+-]?\d*{}(\d{{1,2}}|\d{{4,}})\s*$"}
+_THOUSAND = r"(^|[^\d.,])\d{1,3},\d{3}($|[^\d.,])"
+_UNIT = r"[^\d\s.,+eE-]"
+
+
+class Request(NamedTuple):
+    """What the caller says of a file: the sheet of a workbook, and fields whose column he names."""
+
+    sheet: str | None = None
+    columns: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of a file that hold anything.
+
+    frame  : a column each of `chosen`, in its order, under names of its own
+    chosen : what each column is
+    rows   : number of each row, as the program shows it that opens the file
+    total  : rows of the file
+    header : words on how rows are numbered
+    comma  : fields that have a decimal comma; their text has points by now, and commas where it had points
+    lone   : fields in which `1,500` is 1500
+    notes  : what was assumed, in words
+    raw    : the frame as it was read, where `comma` has changed it
+    """
+
+    frame: pl.DataFrame
+    chosen: list[Column]
+    rows: pl.Series
+    total: int
+    header: str
+    comma: frozenset[str] = frozenset()
+    lone: frozenset[str] = frozenset(NUMBERS)
+    notes: list[str] = field(default_factory=list)
+    raw: pl.DataFrame | None = None
+
+    def of_fields(self) -> pl.DataFrame:
+        """The columns that are fields, by the names of the fields."""
+        pairs = zip(self.frame.columns, self.chosen, strict=True)
+        named = {name: each.field for name, each in pairs if each.field not in (None, NAME)}
+        return self.frame.select(pl.col(name).alias(str(field)) for name, field in named.items())
+
+    def as_given(self) -> pl.DataFrame:
+        """All columns as the file has them, in its order."""
+        return self.frame if self.raw is None else self.raw
+
+    def of_others(self) -> pl.DataFrame:
+        """The columns that are carried through."""
+        pairs = zip(self.frame.columns, self.chosen, strict=True)
+        return self.frame.select(name for name, each in pairs if each.field in (None, NAME))
+
+
+def chosen(names: Sequence[str], table: object, asked: Request) -> list[Column]:
+    """What the columns of a table are.
+
+    raises : SettingsError when one may be a field that no column is, or a coordinate is lacking
+    """
+    found = columns.choose(names, table, asked.columns)
+    if columns.absent(found):
+        raise columns.lacking(table, names, found)
+    columns.require_no_near_miss(found, table, asked.columns)
+    return found
+
+
+def decimal_sign(frame: pl.DataFrame, chosen: Sequence[Column], table: object, within: Collection[str]) -> str | None:
+    """`,` or `.`: the sign that most coordinates have, or, where none has decimals, most other numbers that tell; None
+    where nothing tells.
+
+    within : fields that are looked at
+    raises : SettingsError for as many of each
+    """
+    for of_places in (True, False):
+        names = [
+            name
+            for name, each in zip(frame.columns, chosen, strict=True)
+            if each.field in NUMBERS and each.field in within and (each.field in columns.REQUIRED) == of_places
+        ]
+        commas, points = (
+            sum(int(frame[name].str.contains(_DECIMALS[of_places].format(sign)).sum()) for name in names)
+            for sign in (",", r"\.")
+        )
+        if commas == points > 0:
+            raise SettingsError(
+                f"{table}: {commas:,} values of {', '.join(names)} have a decimal comma and as many a point: use one"
+            )
+        if commas or points:
+            return "," if commas > points else "."
+    return None
+
+
+def with_points(frame: pl.DataFrame, chosen: Sequence[Column], comma: Collection[str]) -> pl.DataFrame:
+    """Decimal commas of some fields as points. A point among them stands between thousands, or is a slip: it becomes a
+    comma. A comma before three digits may part thousands, too, in a whole number or beside a unit (`1조 2,000억`,
+    `12,000㎡`: typed by hand, as the typist writes numbers): it becomes two commas, which is no number."""
+    swapped = []
+    for name, each in zip(frame.columns, chosen, strict=True):
+        if each.field is None or each.field not in comma:
+            continue
+        text = pl.col(name)
+        points = text.str.replace_many([",", "."], [".", ","])
+        if each.field not in columns.REQUIRED:
+            two_ways = text.str.contains(_THOUSAND)
+            if BY_NAME[each.field].kind != "integer":
+                two_ways &= text.str.contains(_UNIT)
+            points = pl.when(two_ways).then(text.str.replace_all(",", ",,", literal=True)).otherwise(points)
+        swapped.append(points.alias(name))
+    return frame.with_columns(swapped)
+
+
+def without_empty(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
+    """A table without columns that have neither a heading nor a value, every other one under a name of its own."""
+    kept, own, taken = [], [], set()
+    for place, (column, name) in enumerate(zip(frame.columns, names, strict=True)):
+        plain = " ".join(name.replace("\xa0", " ").replace("\ufeff", "").split())
+        if not plain and not (frame[column].str.strip_chars().fill_null("") != "").any():
+            continue
+        free = name if plain else f"column {place + 1}"
+        unique, number = free, 1
+        while unique.casefold() in taken:
+            number += 1
+            unique = f"{free}_{number}"
+        taken.add(unique.casefold())
+        kept.append(pl.col(column).alias(unique))
+        own.append(free)
+    return frame.select(kept), own
+
+
+def comments(frame: pl.DataFrame) -> pl.Series:
+    """Rows that begin with # and hold nothing else."""
+    empty = pl.all_horizontal((pl.nth(range(1, frame.width)).str.strip_chars() == "").fill_null(True))
+    return frame.select((pl.first().str.starts_with("#") & empty).fill_null(False)).to_series()

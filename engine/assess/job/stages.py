@@ -1,0 +1,353 @@
+"""The stages of an assessment job: computed part by part, stored as they end, cached, with progress reported."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+import polars as pl
+import psycopg
+
+from engine.assess.rules import assessment, hashes
+from engine.assess.rules.assessment import AssessmentResult, Report
+from engine.assess.rules.config import AssessConfig
+from engine.assess.rules.integrate import Stages
+from engine.assess.rules.offered import RISKS
+from engine.assess.rules.prepare import Prepared, wants
+from engine.assess.rules.scaling import labelled, vulnerability_scale
+from engine.assess.rules.vocabulary import LEVEL, PERIOD, RISK, STATUS
+from engine.assess.rules.wide import Frames
+from engine.core.caveats import own_past
+from engine.io.db.writers import Write, Writers
+from engine.io.queue import batch_jobs
+from engine.io.results import published_cells, published_runs
+from engine.io.results.published_runs import RunsOfRows
+from engine.io.sites import site_results
+
+log = logging.getLogger(__name__)
+
+_OK = pl.lit("ok", STATUS)
+#: what later stages and the totals read of a stage
+_STATE = ("status", "reason", "is_default")
+_KEPT = {
+    "exposure": ("exposure_score", "proximity_factor", *_STATE),
+    "vulnerability": ("vulnerability_score", *_STATE),
+    "aal": ("final_aal", "expected_loss", "calibrated", *_STATE),
+}
+#: takes the rows of a stage for a part of the sites: name of the frame, rows
+Keep = Callable[[str, pl.DataFrame], None]
+Tell = Callable[[Prepared], Report]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells the job's row how far it is.
+
+    items     : sites x risks
+    throttled : at most one report a second or a percent; the ends of stages are always told
+    """
+
+    connection: psycopg.Connection
+    batch_id: UUID
+    items: int
+    throttled: bool
+    _told_at: float = 0.0
+    _told: int = 0
+
+    @classmethod
+    def of(cls, connection: psycopg.Connection, batch_id: UUID, prepared: Prepared, *, throttled: bool) -> Progress:
+        """Of a job over these sites; the job must be running."""
+        items = sum(int(prepared.sites[wants(risk)].sum()) for risk in RISKS)
+        progress = cls(connection, batch_id, items, throttled)
+        progress._tell(0, "Fetching H and P(H)", 0)
+        return progress
+
+    def step(self, text: str, percent: int) -> None:
+        """A stage without items is done."""
+        self._tell(percent, text, 0)
+
+    @contextmanager
+    def band(self, start: int, end: int, text: str) -> Iterator[Tell]:
+        """A stage from `start` to `end` percent: told risk by risk, its end when the stage has been stored."""
+        done, last = 0, text
+
+        def tell(prepared: Prepared) -> Report:
+            def report(risk: str) -> None:
+                nonlocal done, last
+                items = int(prepared.sites[wants(risk)].sum())
+                done, last = done + items, text.format(risk=risk)
+                if items and done < self.items:
+                    self._maybe(start + (end - start) * done // self.items, last, done)
+
+            return report
+
+        yield tell
+        self._tell(end, last, self.items)
+
+    def _maybe(self, percent: int, text: str, done: int) -> None:
+        due = time.monotonic() - self._told_at >= 1 or percent > self._told
+        if due or not self.throttled:
+            self._tell(percent, text, done)
+
+    def _tell(self, percent: int, text: str, done: int) -> None:
+        batch_jobs.advance(self.connection, self.batch_id, percent, text, completed=done, total=self.items)
+        self._told, self._told_at = percent, time.monotonic()
+
+
+@dataclass(slots=True)
+class Stage:
+    """A part of the sites on its way: what each stage has left for the next."""
+
+    prepared: Prepared
+    hashes: pl.DataFrame
+    exposed: Frames | None = None
+    vulnerable: Frames | None = None
+    scaled: Frames | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStages:
+    """Everything read before the first stage: hazard and AAL of the cells, and AAL that is still good.
+
+    runs    : those that made the hazard and AAL of the cells; by cell, unless `keep` takes the rows
+    notes   : risk -> what its AAL must not be read for
+    read_at : when the AAL of the cells was about to be read
+    writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
+    keep    : takes the rows of each stage, of which a part then holds no more than later stages read (a portfolio may
+              have a million sites); None: the parts hold everything
+    failed  : risk and reason -> sites whose exposure failed, until a warning has said so
+    """
+
+    connection: psycopg.Connection
+    config: AssessConfig
+    hazards: pl.DataFrame
+    probabilities: pl.DataFrame
+    known_aal: pl.DataFrame
+    hashes: pl.DataFrame
+    read_at: datetime
+    runs: RunsOfRows
+    notes: Mapping[str, str] = field(default_factory=dict)
+    writers: Writers | None = None
+    keep: Keep | None = None
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @classmethod
+    def fetch(
+        cls,
+        connection: psycopg.Connection,
+        prepared: Prepared,
+        config: AssessConfig,
+        writers: Writers | None = None,
+        keep: Keep | None = None,
+    ) -> StoredStages:
+        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated
+        is read with them."""
+        sites = prepared.sites
+        own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
+        risks = [risk for risk in RISKS if sites[wants(risk)].any()]
+        pairs = (
+            prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
+        )
+        read_at = site_results.now(connection)
+        told = published_cells.published_risks(connection)
+        config = replace(config, calibrated=frozenset(risk for risk in risks if risk in told and told[risk].calibrated))
+        known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
+        missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
+        cells = sites["grid_id"].unique()
+        return cls(
+            connection=connection,
+            config=config,
+            runs=published_runs.read(connection, cells.to_list(), risks, apart=keep is None),
+            hazards=site_results.read_scores(connection, site_results.HAZARD, cells, risks, pairs),
+            probabilities=site_results.read_scores(
+                connection, site_results.PROBABILITY, missed["grid_id"].unique(), risks, pairs
+            ),
+            known_aal=known,
+            hashes=own,
+            read_at=read_at,
+            notes={risk: own_past(risk) for risk in risks if risk in told and told[risk].of_past},
+            writers=writers,
+            keep=keep,
+        )
+
+    def part(self, prepared: Prepared) -> Stage:
+        """The start of some of the sites."""
+        own = prepared.sites.select("site_uuid").join(self.hashes, on="site_uuid", how="left", maintain_order="left")
+        return Stage(prepared, own)
+
+    def expose(self, part: Stage, tell: Tell) -> None:
+        """E: computed and stored."""
+        part.exposed = assessment.run_exposure(part.prepared, self.config, tell(part.prepared))
+        rows = assessment.by_site(part.prepared, part.exposed)
+        for risk, reason, sites in _failed(rows):
+            self.failed[risk, reason] += sites
+        self._write(lambda connection: site_results.store_exposure(connection, part.prepared.sites, rows))
+        part.exposed = self._slim("exposure", part.exposed, rows)
+
+    def make_vulnerable(self, part: Stage, tell: Tell) -> None:
+        """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
+        report = tell(part.prepared)
+        cached = site_results.cached_vulnerability(self.connection, part.hashes.select("site_uuid", "building_hash"))
+        cached = _complete(cached, part.prepared, per_request=False)
+        held = part.prepared.sites["site_uuid"].is_in(cached["site_uuid"].unique().implode())
+        missed = part.prepared.only(~held) if held.any() else part.prepared
+        fresh = assessment.run_vulnerability(missed, report)
+        part.vulnerable = fresh
+        if held.any():
+            kept = part.prepared.only(held)
+            known = {risk: _known_vulnerability(kept, cached, risk) for risk in RISKS}
+            part.vulnerable = _merged(held, known, fresh)
+            _tell_all(tell(kept))  # sites from the cache are done, too
+        rows = assessment.by_site(part.prepared, part.vulnerable)
+        new = (assessment.by_site(missed, fresh) if held.any() else rows).filter(pl.col("status") == "ok")
+        new = new.join(part.hashes, on="site_uuid").rename(
+            {"vulnerability_score": "score", "vulnerability_level": "level"}
+        )
+        self._write(lambda connection: site_results.store_vulnerability(connection, rows, new))
+        part.vulnerable = self._slim("vulnerability", part.vulnerable, rows)
+
+    def scale(self, part: Stage, tell: Tell) -> None:
+        """AAL: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
+        assert part.vulnerable is not None  # noqa: S101 (the stages run in order)
+        held = part.prepared.sites["site_uuid"].is_in(self.known_aal["site_uuid"].unique().implode())
+        missed, vulnerable = part.prepared, part.vulnerable
+        if held.any():
+            missed = part.prepared.only(~held)
+            vulnerable = {risk: frame.filter(~held) for risk, frame in vulnerable.items()}
+        base = assessment.by_request(missed, self.probabilities, "aal")
+        fresh = assessment.run_scaling(missed, vulnerable, base, self.config, tell(missed))
+        part.scaled = fresh
+        if held.any():
+            kept = part.prepared.only(held)
+            known = {
+                risk: _known_aal(kept, self.known_aal, part.vulnerable[risk].filter(held), risk, self.config)
+                for risk in RISKS
+            }
+            part.scaled = _merged(held.gather(part.prepared.requests["site"]), known, fresh)
+            _tell_all(tell(kept))
+        rows = assessment.by_pair(part.prepared, part.scaled)
+        new = assessment.by_pair(missed, fresh) if held.any() else rows
+        new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
+        new = new.join(part.hashes, on="site_uuid")
+        stored = self._with_runs(part.prepared, rows)
+        self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
+        part.scaled = self._slim("aal", part.scaled, rows)
+
+    def _with_runs(self, prepared: Prepared, rows: pl.DataFrame) -> pl.DataFrame:
+        """AAL with the run of its base. What is still good in the cache is of the same: none was published since."""
+        cells = rows.select("site_uuid").join(
+            prepared.sites.select("site_uuid", "grid_id"), on="site_uuid", how="left", maintain_order="left"
+        )
+        return rows.with_columns(run_id=self.runs.of_loss(cells["grid_id"], rows["risk_type"]))
+
+    def written(self) -> None:
+        """Until all that the stages have left so far is stored; warns of what has failed."""
+        if self.writers is not None:
+            self.writers.wait()
+        for (risk, reason), sites in self.failed.items():
+            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else f"{sites:,} sites", reason)
+        self.failed.clear()
+
+    def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
+        if self.keep is None:
+            return frames
+        self.keep(name, rows)
+        return {risk: frame.select(_KEPT[name]) for risk, frame in frames.items()}
+
+    def _write(self, write: Write) -> None:
+        if self.writers is None:
+            write(self.connection)
+            self.written()
+        else:
+            self.writers.submit(write)
+
+    def integrate(self, part: Stage) -> AssessmentResult:
+        """Integrated risk, and all frames of the part."""
+        assert part.exposed is not None and part.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
+        hazard = assessment.by_request(part.prepared, self.hazards, "hazard_score")
+        risk = assessment.run_integration(part.prepared, part.exposed, part.vulnerable, hazard)
+        return assessment.collect(part.prepared, Stages(part.exposed, part.vulnerable, part.scaled, risk))
+
+
+def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:
+    failed = rows.filter(pl.col("status") == "failed")
+    return failed.group_by("risk_type", "reason", maintain_order=True).len().rows()
+
+
+def _tell_all(report: Report) -> None:
+    for risk in RISKS:
+        report(risk)
+
+
+def _complete(cached: pl.DataFrame, prepared: Prepared, *, per_request: bool) -> pl.DataFrame:
+    """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all."""
+    if cached.is_empty():
+        return cached
+    sites = prepared.sites
+    asked = pl.concat(
+        [sites.filter(pl.col(wants(risk))).select("site_uuid", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
+    )
+    keys = ["site_uuid", "risk_type"]
+    if per_request:
+        pairs = pl.concat(
+            [sites.select("site_uuid")[prepared.requests["site"]], prepared.requests.drop("site")], how="horizontal"
+        )
+        asked = asked.join(pairs, on="site_uuid")
+        keys += ["scenario_id", "time_period"]
+        cached = cached.with_columns(pl.col("time_period").cast(PERIOD))
+    cached = cached.with_columns(pl.col("risk_type").cast(RISK)).join(asked, on=keys, how="semi")
+    counts = asked.group_by("site_uuid").len("wanted").join(cached.group_by("site_uuid").len("held"), on="site_uuid")
+    whole = counts.filter(pl.col("held") == pl.col("wanted"))
+    return cached.join(whole, on="site_uuid", how="semi")
+
+
+def _known_vulnerability(prepared: Prepared, cached: pl.DataFrame, risk: str) -> pl.DataFrame:
+    rows = prepared.sites.select("site_uuid").join(
+        cached.filter(pl.col("risk_type") == risk), on="site_uuid", how="left", maintain_order="left"
+    )
+    return rows.select(
+        "vulnerability_score",
+        pl.col("vulnerability_level").cast(LEVEL),
+        "factors",
+        status=_OK,
+        reason=pl.lit(None, pl.String),
+        is_default=pl.lit(False),
+    )
+
+
+def _known_aal(
+    prepared: Prepared, cached: pl.DataFrame, vulnerable: pl.DataFrame, risk: str, config: AssessConfig
+) -> pl.DataFrame:
+    site = prepared.requests["site"]
+    wanted = pl.concat(
+        [prepared.sites.select("site_uuid", "insurance_rate")[site], prepared.requests.drop("site")], how="horizontal"
+    )
+    keys = ["site_uuid", "scenario_id", "time_period"]
+    rows = wanted.join(cached.filter(pl.col("risk_type") == risk), on=keys, how="left", maintain_order="left")
+    score = vulnerable["vulnerability_score"].gather(site)
+    return labelled(
+        rows.with_columns(
+            score=score,
+            status=_OK,
+            reason=pl.lit(None, pl.String),
+            is_default=pl.lit(False),
+        ).with_columns(vulnerability_scale=vulnerability_scale(pl.col("score"))),
+        config,
+        calibrated=risk in config.calibrated,
+    )
+
+
+def _merged(held: pl.Series, known: Frames, fresh: Frames) -> Frames:
+    """Rows of two frames a risk in one: those of `known` where `held`, in order, those of `fresh` elsewhere."""
+    place = pl.select(
+        pl.when(held)
+        .then(held.cum_sum().cast(pl.Int64) - 1)
+        .otherwise((~held).cum_sum().cast(pl.Int64) - 1 + int(held.sum()))
+    ).to_series()
+    return {risk: pl.concat([known[risk], fresh[risk]])[place] for risk in RISKS}

@@ -1,0 +1,1 @@
+"""Rules of an assessment, over frames: no file, no database."""

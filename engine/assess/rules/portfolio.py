@@ -1,0 +1,142 @@
+"""What the sites of a portfolio come to: expected loss per risk, scenario and period, shares, the worst sites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from engine.assess.rules.validation import IDENTITY
+from engine.core.caveats import LOSS_NOTE
+from engine.core.levels import PRINTED
+from engine.core.scenario import Scenario
+
+_PAIR = ("scenario_id", "time_period")
+
+
+def loss_by_risk(aal: pl.DataFrame) -> pl.DataFrame:
+    """Sum over sites of the expected loss, KRW, per risk, scenario and period, with the number of sites in it and of
+    those left out (failed, standing on a default, or without an asset value), and whether it is calibrated on losses.
+    Null where no site counts.
+
+    aal : frame `aal` of an assessment, or of a part of the sites: parts are added up by `added`
+    """
+    counted = (pl.col("status") == "ok") & ~pl.col("is_default") & pl.col("expected_loss").is_not_null()
+    return aal.group_by("risk_type", *_PAIR, maintain_order=True).agg(
+        expected_loss=pl.col("expected_loss").filter(counted).sum(),
+        sites=counted.sum().cast(pl.UInt32),
+        sites_left_out=(~counted).sum().cast(pl.UInt32),
+        calibrated=pl.col("calibrated").all(),
+    )
+
+
+def added(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Parts of `loss_by_risk` in one, sorted; a sum over no site is null."""
+    sums = (pl.exclude("calibrated").sum(), pl.col("calibrated").all())
+    whole = pl.concat(parts).group_by("risk_type", *_PAIR).agg(*sums).sort(*_PAIR, "risk_type")
+    return whole.with_columns(expected_loss=pl.when(pl.col("sites") > 0).then("expected_loss"))
+
+
+def with_shares(totals: pl.DataFrame) -> pl.DataFrame:
+    """Add `expected_loss_share`: each site's share of the portfolio's loss in its scenario and period, 0..1; null
+    without a loss, and in a portfolio that loses nothing."""
+    whole = pl.col("total_expected_loss").sum().over(*_PAIR)
+    share = pl.col("total_expected_loss") / pl.when(whole > 0).then(whole)
+    return totals.with_columns(expected_loss_share=share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Of the rows of a file. invalid : with a fault; repeated_ids : with a `site_id` that an earlier row has"""
+
+    rows: int
+    invalid: int
+    repeated_ids: int = 0
+
+
+def summary(
+    name: str, totals: pl.DataFrame, losses: pl.DataFrame, counts: Counts, *, worst: int = 10
+) -> dict[str, Any]:
+    """A portfolio as a JSON object.
+
+    totals : with shares; losses: of `added`, or empty without an AAL stage
+    """
+    by_pair = [
+        _pair(int(scenario_id), period, group, losses, worst)
+        for (scenario_id, period), group in totals.group_by(*_PAIR, maintain_order=True)
+    ]
+    assessed = totals.filter(pl.col("status").is_in(["ok", "partial"]))["row"].n_unique()
+    return {
+        "name": name,
+        "rows": counts.rows,
+        "invalid_rows": counts.invalid,
+        "repeated_site_ids": counts.repeated_ids,
+        "assessed_sites": assessed,
+        "results": by_pair,
+    }
+
+
+def _pair(scenario: int, period: Any, group: pl.DataFrame, losses: pl.DataFrame, worst: int) -> dict[str, Any]:
+    """One scenario and period. The asset value and the number of sites are those of the sites in the sum; what is left
+    out is counted beside it."""
+    mine = losses.filter((pl.col("scenario_id") == scenario) & (pl.col("time_period") == period))
+    counted = group.filter(pl.col("total_expected_loss").is_not_null())
+    left_out = group.filter(pl.col("total_expected_loss").is_null())
+    loss, value = _whole(counted, "total_expected_loss"), _whole(counted, "total_asset_value")
+    return {
+        "scenario": Scenario(scenario).api_key,
+        "time_period": period,
+        "sites": group.height,
+        "sites_by_status": dict(group["status"].cast(pl.String).value_counts().sort("status").iter_rows()),
+        "sites_of_nearest_cell": int((group["cell_basis"] == "nearest").sum()),
+        "total_expected_loss": loss,
+        "total_expected_loss_calibrated": _whole(counted, "total_expected_loss_calibrated"),
+        "total_expected_loss_uncalibrated": _whole(counted, "total_expected_loss_uncalibrated"),
+        "loss_note": _note(counted, "loss_note"),
+        "overlap_note": _note(counted, "overlap_note"),
+        "sites_in_total": counted.height,
+        "sites_left_out": left_out.height,
+        "total_asset_value": value,
+        "asset_value_left_out": _whole(left_out, "total_asset_value"),
+        "expected_loss_ratio": None if loss is None or not value else loss / value,
+        "mean_risk_index": group["mean_risk_index"].mean(),
+        "mean_risk_score": group["total_risk_score"].mean(),
+        "sites_by_risk_level": _levels(group),
+        "expected_loss_by_risk": {
+            row.pop("risk_type"): row | {"loss_note": None if row["calibrated"] or not row["sites"] else LOSS_NOTE}
+            for row in mine.drop(*_PAIR).to_dicts()
+        },
+        "worst_sites": worst_sites(group, worst),
+    }
+
+
+def _levels(group: pl.DataFrame) -> dict[str, int]:
+    """Sites of each risk level, the lowest first."""
+    counts = dict(group["risk_level"].cast(pl.String).value_counts().iter_rows())
+    return {word: counts.get(word, 0) for word in PRINTED}
+
+
+def _note(totals: pl.DataFrame, name: str) -> str | None:
+    """What any of the sums must say, the whole must say, too."""
+    notes = totals[name].drop_nulls()
+    return None if notes.is_empty() else str(notes[0])
+
+
+def _whole(group: pl.DataFrame, name: str) -> int | None:
+    return int(group[name].sum()) if group[name].count() else None
+
+
+def worst_sites(totals: pl.DataFrame, n: int) -> list[dict[str, Any]]:
+    """The sites that lose most, of one scenario and period; without losses, those with the highest risk index. Ties in
+    the order of the file."""
+    ranked = totals.filter(pl.col("total_expected_loss").is_not_null() | pl.col("mean_risk_index").is_not_null()).sort(
+        "total_expected_loss", "mean_risk_index", "row", descending=[True, True, False], nulls_last=True
+    )
+    losses = ("total_expected_loss", "expected_loss_share", "loss_note")
+    chosen = ranked.head(n).select(
+        *IDENTITY,
+        *("latitude", "longitude", *losses, "mean_risk_index", "total_risk_score"),
+        pl.col("highest_integrated_risk", "highest_aal_risk", "risk_level").cast(pl.String),
+    )
+    return chosen.to_dicts()

@@ -1,0 +1,81 @@
+"""Estimates and scores of a block as rows: one frame a risk, the pairs one below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.batch.plan import Pair
+from engine.core.panel import Panel
+from engine.core.period import FULL
+from engine.io.results.spool import SCHEMAS
+from engine.kernels import METHODS, BinProbabilities
+
+Floats = NDArray[np.float64]
+NOT_EXPOSED = METHODS.index("not_exposed")
+INSUFFICIENT = METHODS.index("insufficient_data")
+
+
+class PairedRows:
+    """Cells x pairs of one block, and the columns that all its risks share."""
+
+    def __init__(self, panel: Panel, pairs: Sequence[Pair]) -> None:
+        keys = panel.cells.select("grid_id", "latitude", "longitude")
+        self._pairs, self._cells = tuple(pairs), keys.height
+        self._keys = pl.concat(
+            keys.with_columns(
+                risk_type=pl.lit("", pl.String),
+                scenario_id=pl.lit(int(pair.scenario), pl.Int16),
+                time_period=pl.lit(pair.period),
+            )
+            for pair in pairs
+        )
+        self._methods = pl.Series(METHODS)
+
+    def probability(
+        self,
+        risk: str,
+        estimates: Sequence[BinProbabilities],
+        edges: Floats,
+        not_exposed: NDArray[np.bool_] | None,
+    ) -> pl.DataFrame:
+        """Rows of one risk, columns of `SCHEMAS["probability"]`.
+
+        estimates   : one a pair, in order
+        edges       : (cells, bins - 1) or (bins - 1,)
+        not_exposed : (cells,), overrules the estimate: no loss, which is not the same as no data
+        """
+        p = np.concatenate([estimate.p for estimate in estimates])
+        n = np.concatenate([estimate.n for estimate in estimates]).astype(np.int16)
+        method = np.concatenate([estimate.method for estimate in estimates])
+        # damage rates were given, so there is a loss
+        aal = np.concatenate([cast("Floats", estimate.aal) for estimate in estimates])
+        error = np.concatenate([cast("Floats", estimate.aal_se) for estimate in estimates])
+        if not_exposed is not None:
+            spared = np.tile(not_exposed, len(estimates))
+            p[spared] = np.eye(1, p.shape[1])
+            n[spared] = 0
+            method[spared] = NOT_EXPOSED
+            aal[spared] = error[spared] = 0.0
+        known = pl.Series(method != INSUFFICIENT)
+        # bins are labelled in the full period's record only, so only there the edges travel along
+        labelled = np.repeat([pair.period == FULL for pair in self._pairs], self._cells)
+        bounds = np.tile(np.broadcast_to(edges, (self._cells, p.shape[1] - 1)), (len(self._pairs), 1))
+        return self._keys.with_columns(
+            risk_type=pl.lit(risk),
+            aal=pl.Series(aal.astype(np.float32)).fill_nan(None),
+            aal_se=pl.Series(error.astype(np.float32)).fill_nan(None),
+            bin_probs=pl.when(known).then(pl.Series(p.astype(np.float32)).arr.to_list()),
+            edges=pl.when(known & pl.Series(labelled)).then(pl.Series(bounds).arr.to_list()),
+            n_samples=pl.Series(n),
+            method=self._methods.gather(pl.Series(method.astype(np.uint32))),
+        ).select(SCHEMAS["probability"].names())
+
+    def hazard(self, risk: str, scores: Sequence[Floats]) -> pl.DataFrame:
+        """Rows of one risk, columns of `SCHEMAS["hazard"]`; a cell without a score has none."""
+        score = pl.Series(np.concatenate(scores).astype(np.float32))
+        return self._keys.with_columns(risk_type=pl.lit(risk), hazard_score=score).filter(score.is_not_nan())

@@ -1,0 +1,174 @@
+"""What a run did, in figures a reader can check: per risk counts, AAL, hazard, components, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from engine.batch.plan import OBSERVED, Pair, Plan
+from engine.core.period import FULL
+from engine.core.scenario import DEFAULT_SCENARIO
+from engine.risks.registry import RISKS
+
+#: a cell above this AAL deserves a second look
+HIGH_AAL = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSummary:
+    """One risk over all cells of the run, for the pair named in `Summary.pair`. None: not computed.
+
+    done, null, not_exposed : cells with a probability result, without enough data, out of the hazard's reach
+    fallback_edges          : cells whose baseline gave no quantile edges
+    unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
+    stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
+    calibrated              : whether the edition calls the damage rates calibrated on losses
+    """
+
+    risk: str
+    done: int | None = None
+    null: int | None = None
+    not_exposed: int | None = None
+    methods: dict[str, int]
+    mean_aal: float | None = None
+    aal_95: float | None = None
+    share_above_5_percent: float | None = None
+    mean_hazard: float | None = None
+    scored: int | None = None
+    components: tuple[str, ...] = ()
+    fallback_edges: int | None = None
+    unknown: dict[str, int]
+    stands_on: str | None = None
+    calibrated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of a whole run.
+
+    cells_without_result : neither a probability nor a score of any risk
+    pair                 : the scenario and years that the risks' figures are of
+    periods              : name -> first and last year of every period that was computed
+    """
+
+    cells: int
+    cells_without_result: int
+    pair: str
+    risks: tuple[RiskSummary, ...]
+    warnings: tuple[str, ...]
+    periods: Mapping[str, tuple[int, int]]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `result_runs.summary` and `run.json`."""
+        return asdict(self)
+
+
+def summarise(
+    plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame | None, notes: Sequence[Mapping[str, Any]]
+) -> Summary:
+    """Figures of the finished frames (None: that kind was not computed), in bounded memory."""
+    pair = _shown(plan)
+    of_pair = (pl.col("scenario_id") == int(pair.scenario)) & (pl.col("time_period") == pair.period)
+    aal = _by_risk(
+        probability,
+        of_pair,
+        pl.len().alias("rows"),
+        pl.col("aal").is_null().sum().alias("null"),
+        pl.col("aal").cast(pl.Float64).mean().alias("mean"),
+        pl.col("aal").cast(pl.Float64).quantile(0.95, "linear").alias("q95"),
+        (pl.col("aal") > HIGH_AAL).mean().alias("high"),
+        pl.col("method").value_counts().alias("methods"),
+    )
+    score = _by_risk(
+        hazard, of_pair, pl.len().alias("rows"), pl.col("hazard_score").cast(pl.Float64).mean().alias("mean")
+    )
+    cells = sum(int(note["cells"]) for note in notes)
+    rows = tuple(_risk(name, plan, aal.get(name), score.get(name), notes) for name in plan.risks)
+    with_result = [
+        frame.filter(of_pair & valid).select("grid_id").unique()
+        for frame, valid in ((probability, pl.col("aal").is_not_null()), (hazard, pl.lit(True)))
+        if frame is not None
+    ]
+    filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
+    label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
+    periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
+    return Summary(cells, cells - filled, label, rows, _warnings(plan, notes), periods)
+
+
+def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
+    if frame is None:
+        return {}
+    found = frame.filter(rows).group_by("risk_type").agg(*figures).collect(engine="streaming")
+    return {row["risk_type"]: row for row in found.iter_rows(named=True)}
+
+
+def _shown(plan: Plan) -> Pair:
+    for pair in plan.pairs:
+        if pair.period == FULL:
+            return pair
+    return next((pair for pair in plan.pairs if pair.scenario == DEFAULT_SCENARIO), plan.pairs[0])
+
+
+def _risk(
+    name: str,
+    plan: Plan,
+    aal: Mapping[str, Any] | None,
+    score: Mapping[str, Any] | None,
+    notes: Sequence[Mapping[str, Any]],
+) -> RiskSummary:
+    unknown = {
+        attribute: count
+        for attribute in RISKS[name].hazard.attributes
+        if name in plan.hazard and (count := sum(note["unknown"].get(name, {}).get(attribute, 0) for note in notes))
+    }
+    methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
+    of_baseline = name in plan.probability and plan.edition.bins[name].of_baseline
+    return RiskSummary(
+        risk=name,
+        done=aal["rows"] - aal["null"] if aal else None,
+        null=aal["null"] if aal else None,
+        not_exposed=methods.get("not_exposed", 0) if aal else None,
+        methods=dict(sorted(methods.items())),
+        mean_aal=aal["mean"] if aal else None,
+        aal_95=aal["q95"] if aal else None,
+        share_above_5_percent=aal["high"] if aal else None,
+        mean_hazard=score["mean"] if score else None,
+        scored=(score["rows"] if score else 0) if name in plan.hazard else None,
+        components=_components(name, plan, notes),
+        fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
+        unknown=unknown,
+        stands_on=next((note["facts"][name] for note in notes if name in note["facts"]), None),
+        calibrated=name in plan.probability and bool(plan.edition.bins[name].calibrated),
+    )
+
+
+def _components(name: str, plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names of the parts used; with the number of cells where some had to do without."""
+    total = sum(int(note["cells"]) for note in notes)
+    used = []
+    for part in plan.hazard.get(name, ()):
+        without = sum(note["dropped"].get(name, {}).get(part.name, 0) for note in notes)
+        if without == 0:
+            used.append(part.name)
+        elif without < total:
+            used.append(f"{part.name} (in {total - without:,} of {total:,} cells)")
+    return tuple(used)
+
+
+def _warnings(plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    found: list[str] = []
+    messages = dict.fromkeys(message for note in notes for message in note["checks"])
+    for message in messages:
+        true = sum(note["checks"].get(message, (0, 0))[0] for note in notes)
+        total = sum(note["checks"].get(message, (0, 0))[1] for note in notes)
+        if 2 * true > total:
+            found.append(message)
+    for name in plan.variables:
+        if gaps := sum(note["gaps"].get(name, 0) for note in notes):
+            found.append(f"{name}: {gaps} cells lack values")
+    if plan.left_out:
+        found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")
+    return tuple(found)

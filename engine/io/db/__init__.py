@@ -1,0 +1,1 @@
+"""PostgreSQL tools: connections, COPY, migrations, roles, poolers, and the embedded server."""

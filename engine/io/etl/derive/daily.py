@@ -1,0 +1,304 @@
+"""Daily NetCDF input: what is in the files, on which lattice and days, read a latitude band at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from engine.core.errors import SchemaError, SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.io.etl import layout
+from engine.io.etl.derive import daily_files
+from engine.io.etl.derive.station_tables import PLAIN, TableOptions
+from engine.io.netcdf import cf, daily_names, levels, packing, regular, timeaxis, units
+from engine.kernels.indices import DAYS_360, NOLEAP, STANDARD, DayAxis
+
+Float32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+#: daily variable by its CF (CMIP) name -> unit it is computed in
+UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hurs": "%", "sfcWind": "m/s",
+         "rsds": "MJ/m2/day"}  # fmt: skip
+_CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
+              "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
+#: how days are made of shorter steps, in the words of cdo
+_DAILY = {"tasmax": "daymax", "tasmin": "daymin"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One daily variable of one file: on a lattice, or of places in a list (CF: time series of stations).
+
+    axes      : positions of (latitude, longitude, time) among its dimensions; of a list (place, time)
+    latitude, longitude : of its rows and columns; of a list those of its places
+    """
+
+    file: str
+    name: str
+    variable: xr.Variable
+    axes: tuple[int, ...]
+    latitude: Floats
+    longitude: Floats
+    time: xr.Variable
+    conversion: tuple[float, float]
+    scope: str
+    is_table: bool
+
+    @property
+    def is_list(self) -> bool:
+        return len(self.axes) == 2
+
+    @property
+    def calendar(self) -> str:
+        return str(self.time.attrs["calendar"])
+
+    def years(self) -> Years:
+        year = cf.months(self.time, self.file) // 12
+        return Years(int(year.min()), int(year.max()))
+
+    def days(self, axis: DayAxis) -> Ints:
+        """Column of the axis of every time step; a step off the axis is negative or too large."""
+        numbers = self.time.to_numpy()
+        return timeaxis.days_since(numbers, self.time.attrs["units"], self.calendar, self.file, axis.years.first)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyRecord:
+    """The daily files of one scenario, opened: several variables, each in one or more pieces of time."""
+
+    pieces: Mapping[str, tuple[_Piece, ...]]
+    axis: DayAxis
+    scope: str
+    #: what `axis` can be cut from: the first year of any file to the last
+    covered: Years
+    files: str
+
+    @classmethod
+    def open(
+        cls,
+        stack: ExitStack,
+        paths: Sequence[Path],
+        overrides: Mapping[str, str] | None = None,
+        tables: TableOptions = PLAIN,
+    ) -> DailyRecord:
+        """Open files for the life of `stack`, on all their years; they must share calendar and scope.
+
+        overrides : daily variable -> unit, over the files'
+        tables : what tables of stations do not say themselves
+        raises : SchemaError naming the file that cannot be used, and why
+        """
+        pieces: dict[str, tuple[_Piece, ...]] = {}
+        for data, file, is_table in daily_files.opened(stack, paths, tables, overrides or {}):
+            for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table):
+                pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
+        every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
+        calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
+        scope = _one((piece.scope for piece in every), "scopes", files)
+        spans = [piece.years() for piece in every]
+        covered = Years(min(span.first for span in spans), max(span.last for span in spans))
+        axis = DayAxis.of(covered, calendar)
+        for name, group in pieces.items():
+            if doubled := _doubled(group, axis):
+                raise SchemaError(f"{files}: {doubled} days of {name} come twice")
+            days = np.concatenate([piece.days(axis) for piece in group])
+            if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
+                raise SchemaError(f"{files}: {found} data of {name}, expected daily")
+        return cls(pieces, axis, scope, covered, files)
+
+    def within(self, years: Years) -> DailyRecord:
+        """The same files on some of their years."""
+        if not self.covered.holds(years):
+            raise SettingsError(f"{years} is not inside {self.covered}, the years of {self.files}")
+        return replace(self, axis=DayAxis.of(years, self.axis.calendar))
+
+    def lattice(self) -> tuple[float, float, int, int, float]:
+        """(lat0, lon0, n_lat, n_lon, step) of the first file; refuses what forms no regular lattice."""
+        first = next(iter(self.pieces.values()))[0]
+        return regular.lattice_of(first.latitude, first.longitude, first.file)
+
+    def read(self, name: str, grid: GridDefinition, rows: slice) -> Float32:
+        """(cells, days) of a latitude band, south to north and west to east; NaN = missing or absent.
+
+        raises : SchemaError when a file is not on the lattice
+        """
+        n_rows = rows.stop - rows.start
+        block = np.full((n_rows, grid.n_lon, self.axis.n), np.nan, np.float32)
+        for piece in self.pieces[name]:
+            days = piece.days(self.axis)
+            kept = np.flatnonzero((days >= 0) & (days < self.axis.n))
+            if not len(kept):
+                continue
+            source, target = _run(kept - kept[0]), _run(days[kept])
+            span = slice(int(kept[0]), int(kept[-1]) + 1)
+            if piece.is_list:
+                place, row, column = _held(piece, grid)
+                wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
+                for i in wanted:
+                    series = _part(piece, (slice(int(place[i]), int(place[i]) + 1), span))
+                    block[row[i] - rows.start, column[i], target] = series[0, source]
+                continue
+            row, column = regular.positions(piece.latitude, piece.longitude, grid, piece.file)
+            wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
+            found = _part(piece, (slice(int(wanted[0]), int(wanted[-1]) + 1), slice(None), span))
+            for r in wanted:
+                for c in range(grid.n_lon):  # one series at a time: long copies
+                    block[row[r] - rows.start, column[c], target] = found[r - wanted[0], c, source]
+        return block.reshape(n_rows * grid.n_lon, self.axis.n)
+
+    def of_tables(self, name: str, grid: GridDefinition, rows: slice) -> NDArray[np.bool_]:
+        """(cells,) of a latitude band, whether a table of stations holds the variable there."""
+        found = np.zeros((rows.stop - rows.start, grid.n_lon), bool)
+        for piece in self.pieces[name]:
+            if piece.is_table:
+                _, row, column = _held(piece, grid)
+                wanted = (row >= rows.start) & (row < rows.stop)
+                found[row[wanted] - rows.start, column[wanted]] = True
+        return found.ravel()
+
+    def left_out(self, grid: GridDefinition) -> list[str]:
+        """A sentence for each file with places outside the lattice."""
+        pieces = {piece.file: piece for group in self.pieces.values() for piece in group if piece.is_list}
+        counts = {file: len(piece.latitude) - len(_held(piece, grid)[0]) for file, piece in pieces.items()}
+        return [
+            f"{file}: {count} of {len(pieces[file].latitude)} places lie outside the lattice and are left out"
+            for file, count in counts.items()
+            if count
+        ]
+
+
+def write_daily(
+    path: Path,
+    grid: GridDefinition,
+    axis: DayAxis,
+    days: Mapping[str, Float32],
+    *,
+    scope: str,
+    attributes: Mapping[str, str],
+) -> None:
+    """Daily values as one NetCDF file that `DailyRecord` reads.
+
+    days : name of `UNITS` -> (cells, days) in its unit, cells south to north and west to east; NaN = missing
+    """
+    with layout.new_file(path, {"scope": scope, **attributes}) as file:
+        file.dimensions = {"time": axis.n, "latitude": grid.n_lat, "longitude": grid.n_lon}
+        time = file.create_variable("time", ("time",), np.int32, data=np.arange(axis.n, dtype=np.int32))
+        time.attrs.update({"units": f"days since {axis.years.first}-01-01", "calendar": axis.calendar})
+        for name, degrees in (("latitude", grid.latitudes), ("longitude", grid.meridians)):
+            file.create_variable(name, (name,), np.float64, data=degrees)
+        for name, values in days.items():
+            cube = values.reshape(grid.n_lat, grid.n_lon, axis.n).transpose(2, 0, 1)
+            data = file.create_variable(
+                name, ("time", "latitude", "longitude"), np.float32,
+                data=np.where(np.isnan(cube), layout.FILL, cube), fillvalue=layout.FILL,
+                chunks=(axis.n, 1, min(grid.n_lon, 16)), compression="gzip", compression_opts=1, shuffle=True,
+            )  # fmt: skip
+            data.attrs["units"] = UNITS[name]
+
+
+def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool) -> list[_Piece]:
+    pieces = []
+    for name, key in daily_names.found(data, file).items():
+        cube = levels.surface_cube(data, key, name, file)
+        held = cube.variable
+        unit = str(held.attrs["units"]) if "units" in held.attrs else None
+        found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)
+        if found.amount and name not in overrides and daily_names.is_mean(held):
+            raise SchemaError(
+                f"{file}: {key} is an amount ({found.found}) and a mean over time by its cell_methods: of which step is"
+                f" the amount? Give daily sums (cdo daysum), or a rate (--unit {name}={UNITS[name]})"
+            )
+        scope = cf.text(data.attrs, "scope") or "full"
+        piece = _Piece(
+            file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope,
+            is_table,
+        )  # fmt: skip
+        _refuse_other_steps(piece, found.amount)
+        pieces.append(piece)
+    if not pieces:
+        raise SchemaError(f"{file} holds none of {', '.join(UNITS)}; it has {', '.join(map(str, data.variables))}")
+    return pieces
+
+
+def _refuse_other_steps(piece: _Piece, amount: bool) -> None:
+    """Refuse a series that is not daily, by what it is. Days are not made here of shorter steps: whether a sum belongs
+    to the hour before or after its stamp, and to which time zone a day, the data do not say."""
+    found = cf.spacing(piece.time, piece.file)
+    if found in ("", "daily"):
+        return
+    if timeaxis.is_shorter_than_a_day(found):
+        how = _DAILY.get(piece.name, "daysum" if amount else "daymean")
+        raise SchemaError(
+            f"{piece.file}: {found} data of {piece.name}, expected daily: make days of it, cdo {how} IN OUT"
+        )
+    raise SchemaError(f"{piece.file}: {found} data of {piece.name}, expected daily")
+
+
+def _known_calendar(piece: _Piece) -> str:
+    calendar = piece.calendar.strip().lower()
+    if calendar not in _CALENDARS:
+        raise SchemaError(f"{piece.file}: calendar {calendar!r} is not one of {', '.join(_CALENDARS)}")
+    return _CALENDARS[calendar]
+
+
+def _doubled(group: Sequence[_Piece], axis: DayAxis) -> int:
+    """Days that the pieces of one variable hold twice at the same place; files of different stations share days."""
+    days = [piece.days(axis) for piece in group]
+    doubled = sum(len(each) - len(np.unique(each)) for each in days)
+    places = [
+        {*zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=False)} if piece.is_list else set()
+        for piece in group
+    ]
+    for (one, here), (other, there) in combinations(enumerate(places), 2):
+        if not (group[one].is_list and group[other].is_list and here.isdisjoint(there)):
+            doubled += len(np.intersect1d(days[one], days[other]))
+    return doubled
+
+
+def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
+    """A part of a piece, asked for and given in the order of `axes`, in the unit that is computed in."""
+    key = [slice(None)] * len(part)
+    for axis, wanted in zip(piece.axes, part, strict=True):
+        key[axis] = wanted
+    factor, offset = piece.conversion
+    ceiling = units.highest(factor)
+    found = packing.values(piece.variable, tuple(key), f"{piece.file}: {piece.name}", ceiling)
+    found = np.moveaxis(found, piece.axes, range(len(part)))
+    if factor != 1.0:
+        found *= np.float32(factor)
+    if offset != 0.0:
+        found += np.float32(offset)
+    return found
+
+
+def _held(piece: _Piece, grid: GridDefinition) -> tuple[Ints, Ints, Ints]:
+    """Number, lattice row and column of the places of a list that lie on the lattice; refuses two in one cell."""
+    ids = grid.locate(piece.latitude, piece.longitude).astype(np.int64)
+    place = np.flatnonzero(ids)
+    cells = ids[place] - 1
+    if not len(place):
+        raise SchemaError(f"{piece.file}: none of its {len(ids)} places lies on the lattice")
+    if shared := len(cells) - len(np.unique(cells)):
+        raise SchemaError(f"{piece.file}: {shared} of its places lie in a cell that holds another: a finer lattice?")
+    return place, cells // grid.n_lon, cells % grid.n_lon
+
+
+def _run(index: Ints) -> slice | Ints:
+    """A slice when the numbers follow one another: numpy copies it many times faster."""
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if np.array_equal(index, np.arange(first, last + 1)) else index
+
+
+def _one(found: Iterable[str], what: str, files: str) -> str:
+    kinds = sorted(set(found))
+    if len(kinds) != 1:
+        raise SchemaError(f"{files} have different {what}: {', '.join(kinds)}")
+    return kinds[0]

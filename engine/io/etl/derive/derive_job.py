@@ -1,0 +1,170 @@
+"""What `derive` is asked, opened: records of scenarios and base years that fit together, and their lattice."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.core.errors import SettingsError
+from engine.core.grid import GridDefinition
+from engine.core.period import Years
+from engine.core.quality import Range
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.etl.derive import daily_files, place_cells
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.derive_band import BALANCE, LIMITS, Job
+from engine.io.etl.derive.derive_gate import InputGate
+from engine.io.etl.derive.station_tables import TableOptions
+
+log = logging.getLogger(__name__)
+
+_CODE = re.compile(r"ssp[-_]?(126|245|370|585)(?!\d)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """See `derive.derive`."""
+
+    files: Sequence[Path]
+    base: Years
+    scenario: Scenario | None
+    base_files: Sequence[Path]
+    years: Years | None
+    grid: GridDefinition | None
+    step: float
+    units: Mapping[str, str] | None
+    tables: TableOptions
+    dry_spells_cross_years: bool
+    ranges: Mapping[str, Range]
+
+
+def opened(stack: ExitStack, asked: Request) -> Job:
+    """Open everything for the life of `stack`.
+
+    raises : SettingsError for what does not fit together; SchemaError for a file that is not daily values
+    """
+    grouped = _by_scenario(asked.files, asked.scenario)
+    daily_files.check([*asked.files, *asked.base_files])
+    records = {each: DailyRecord.open(stack, paths, asked.units, asked.tables) for each, paths in grouped.items()}
+    given = DailyRecord.open(stack, asked.base_files, asked.units, asked.tables) if asked.base_files else None
+    reference = _reference(records, given, asked.base)
+    first = next(iter(records.values()))
+    for each, record in records.items():
+        _check(each, record, first, reference, asked.years)
+    kept = asked.years or first.axis.years
+    if (grid := asked.grid) is not None:
+        lattice = GridDefinition(grid.lat0, grid.lon0, grid.n_lat, grid.n_lon, grid.step, *kept)
+    elif place_cells.is_list(first):
+        lattice = place_cells.lattice(first, asked.step, kept)
+    else:
+        lattice = GridDefinition(*first.lattice(), *kept)
+    if asked.years is not None:
+        crossing = asked.dry_spells_cross_years
+        records = {each: _with_run_up(record, asked.years, crossing) for each, record in records.items()}
+    for record in (*records.values(), reference):
+        if place_cells.is_list(record):
+            place_cells.refuse_shared(record, lattice)
+    for sentence in dict.fromkeys(said for record in records.values() for said in record.left_out(lattice)):
+        log.warning("%s", sentence)
+    for sentence in dict.fromkeys(said for record in (*records.values(), reference) for said in _gaps(record)):
+        log.warning("%s", sentence)
+    job = Job(
+        records,
+        {each: InputGate(record, asked.ranges) for each, record in records.items()},
+        reference,
+        InputGate(reference, asked.ranges),
+        asked.base,
+        kept,
+        lattice,
+        asked.tables.blank_rain_is_dry,
+        asked.dry_spells_cross_years,
+    )
+    _refuse_blank_rain(job, [*asked.files, *asked.base_files])
+    return job
+
+
+def _by_scenario(files: Sequence[Path], scenario: Scenario | None) -> dict[Scenario, list[Path]]:
+    if not files:
+        raise SettingsError("no daily files given")
+    grouped: dict[Scenario, list[Path]] = {}
+    for path in files:
+        found = scenario
+        if found is None:
+            codes = [match[1] for part in reversed(path.parts) for match in _CODE.finditer(part)]
+            if not codes:
+                raise SettingsError(f"{path}: no scenario code such as ssp245 in its name; name the scenario")
+            found = Scenario[f"SSP{codes[0]}"]
+        grouped.setdefault(found, []).append(path)
+    return dict(sorted(grouped.items()))
+
+
+def _reference(records: Mapping[Scenario, DailyRecord], given: DailyRecord | None, base: Years) -> DailyRecord:
+    """The record of the base years, with the year before when there is one: a sum over 12 months reaches into it."""
+    if given is None:
+        if DEFAULT_SCENARIO not in records and len(records) > 1:
+            raise SettingsError(f"base years {base}: give base files, or the files of {DEFAULT_SCENARIO.code}")
+        given = records.get(DEFAULT_SCENARIO) or next(iter(records.values()))
+    if not given.covered.holds(base):
+        raise SettingsError(
+            f"{base} is not inside {given.covered}, the years of {given.files}; choose other base years"
+        )
+    return given.within(Years(max(base.first - 1, given.covered.first), base.last))
+
+
+def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyRecord:
+    """The years asked for, and what their values reach into: the year before, and after it a dry spell that goes on."""
+    last = years.last + 1 if crossing else years.last
+    record = record.within(years)
+    return record.within(Years(max(years.first - 1, record.covered.first), min(last, record.covered.last)))
+
+
+def _gaps(record: DailyRecord) -> Iterator[str]:
+    """What is odd about the days of files on a lattice, in a sentence each: a gap, or a damaged time stamp that lies
+    elsewhere now. Records of places have gaps as a rule."""
+    for group in record.pieces.values():
+        pieces = [piece for piece in group if not piece.is_list]
+        days = [piece.days(record.axis) for piece in pieces]
+        for piece, numbers in zip(pieces, days, strict=True):
+            steps = np.diff(numbers)
+            if (steps > 0).any() and (back := np.flatnonzero(steps < 0)).size:
+                yield (
+                    f"{piece.file}: its days are in no order, first behind step {back[0] + 1} of {len(numbers)}: is a"
+                    " time stamp wrong?"
+                )
+        held = np.unique(np.concatenate([*days, np.empty(0, np.int64)]))
+        if len(held) and (span := int(np.ptp(held)) + 1) > len(held):
+            yield f"{record.files}: of the {span} days from first to last {span - len(held)} are in no file"
+
+
+def _check(
+    scenario: Scenario, record: DailyRecord, first: DailyRecord, reference: DailyRecord, years: Years | None
+) -> None:
+    """Refuse records that cannot stand in one warehouse, or that the base years do not fit."""
+    if (years or record.axis.years, record.scope) != (years or first.axis.years, first.scope):
+        raise SettingsError(
+            f"{record.files}: years {record.axis.years} of scope {record.scope}, where {first.files} has "
+            f"{first.axis.years} of {first.scope}; one warehouse holds one axis"
+        )
+    if record.axis.calendar != reference.axis.calendar:
+        raise SettingsError(
+            f"{scenario.code} has the calendar {record.axis.calendar}, its base years {reference.axis.calendar}"
+        )
+    needed = record.pieces.keys() & LIMITS.keys() | (set(BALANCE) if record.pieces.keys() >= set(BALANCE) else set())
+    if absent := sorted(needed - reference.pieces.keys()):
+        raise SettingsError(f"the base files {reference.files} lack {', '.join(absent)}, which {scenario.code} has")
+
+
+def _refuse_blank_rain(job: Job, files: Sequence[Path]) -> None:
+    """A dry day is told from a missing one by what else the place reports."""
+    alone = any(record.pieces.keys() == {"pr"} for record in (*job.records.values(), job.reference))
+    if job.blank_rain_is_dry and alone:
+        raise SettingsError(
+            f"{', '.join(path.name for path in files)}: rain alone does not say which of its blank days were dry; give"
+            " another daily variable of the same places, too"
+        )

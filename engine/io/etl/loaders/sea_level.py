@@ -1,0 +1,246 @@
+"""Loader of annual mean sea level: four files on a curvilinear ocean grid, addressed by (j, i), not by coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from engine.core.errors import SchemaError
+from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
+from engine.core.scenario import Scenario
+from engine.io.db import copy_binary
+from engine.io.etl import gate, loading, nearest, sources
+from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
+from engine.io.files.source_files import MissingInputError, SourceFile
+from engine.io.netcdf import cf, lattice_files, packing, units
+
+Float32 = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+NAME, VERSION, TABLE, POINTS = "sea_level", "1", "sea_level_data", "sea_level_grid"
+#: annual means smaller than this everywhere are metres
+_METRES = 3.0
+_CM_PER_METRE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeaLevel:
+    """One scenario: points (j, i) and their annual means (years, j, i) in cm, NaN where masked or missing."""
+
+    latitude: Floats
+    longitude: Floats
+    years: NDArray[np.int64]
+    values: Float32
+    scope: str
+    unit: str
+    note: str
+
+
+def load(connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
+    """Replace points and values in one transaction and give every cell its nearest ocean point.
+
+    raises : MissingInputError naming every missing file; SchemaError when the files do not belong together
+    """
+    paths = sources.sea_level(options.data)
+    wanted = options.scenarios or tuple(Scenario)
+    paths = {scenario: path for scenario, path in sorted(paths.items()) if scenario in wanted}
+    if not paths:
+        raise MissingInputError(f"{TABLE}: no files such as ssp2_4_5_slr_annual_mean_*.nc below {options.data}")
+    ranges = load_ranges(options.gate)
+    unit = options.units.get(NAME)
+    with loading.recorded(
+        connection,
+        loader=NAME,
+        version=VERSION,
+        table=TABLE,
+        scope=options.scope,
+        files=[SourceFile.of(path, scenario) for scenario, path in paths.items()],
+        force=options.force,
+        dry_run=options.dry_run,
+        overrides={"unit": unit} if unit else {},
+        scope_in_files=True,
+    ) as record:
+        if not record.up_to_date:
+            progress(TABLE)
+            read = {scenario: read_sea_level(path, unit) for scenario, path in paths.items()}
+            _refuse_differences(read, paths, wanted)
+            _load(connection, read, ranges, record, options)
+    return [record.report()]
+
+
+def read_sea_level(path: Path, unit: str | None = None) -> SeaLevel:
+    """One file, whole. `unit` (cm, m, mm) overrides its unit; without it, values below 3 everywhere are metres.
+
+    raises : SchemaError naming the file for anything unexpected
+    """
+    with lattice_files.dataset(path) as data:
+        key = lattice_files.data_variable(data, lambda key: "slr" in key, "slr_cm_annual_mean", path.name)
+        cube = data.variables[key]
+        plane, *degrees = cf.plane(data, path.name)
+        dims = [str(dimension) for dimension in cube.dims]
+        if not set(plane.dims) < set(dims) or len(dims) != 3:
+            raise SchemaError(f"{path.name}: dimensions {', '.join(dims)} do not fit {', '.join(map(str, plane.dims))}")
+        j, i = (dims.index(str(dimension)) for dimension in plane.dims)
+        stamps = cf.stamps(data, dims[3 - j - i], path.name)
+        years, spacing = cf.months(stamps, path.name) // 12, cf.spacing(stamps, path.name)
+        found = packing.values(cube, (slice(None),) * 3, f"{path.name}: {key}")
+        values = np.moveaxis(found, (3 - j - i, j, i), (0, 1, 2))
+        scope, stated = cf.text(data.attrs, "scope"), cf.text(cube.attrs, "units")
+    if not (np.diff(years) > 0).all():
+        raise SchemaError(
+            f"{path.name}: years are not ascending, each once: {len(years)} {spacing} steps,"
+            f" {years.min()}..{years.max()}"
+        )
+    factor, found_unit, note = _unit(values, stated, unit, path.name)
+    return SeaLevel(degrees[0], degrees[1], years, np.asarray(values * np.float32(factor)), scope, found_unit, note)
+
+
+def _unit(values: Float32, stated: str, override: str | None, name: str) -> tuple[float, str, str]:
+    """(factor to cm, unit found, note)."""
+    if override is not None:
+        return units.sea_level_factor(override), override, f"unit {override} by --unit"
+    found = units.sea_level_conversion(stated, name)
+    largest = float(np.fmax.reduce(np.abs(values), axis=None))
+    if largest < _METRES and found.factor != _CM_PER_METRE:
+        return _CM_PER_METRE, "m", f"unit {found.found}, taken as metres because no value reaches {_METRES:g}"
+    return found.factor, found.found, "" if stated else "no unit attribute, taken as cm"
+
+
+def _refuse_differences(
+    read: Mapping[Scenario, SeaLevel],
+    paths: Mapping[Scenario, Path],
+    wanted: tuple[Scenario, ...],
+) -> None:
+    """The scenarios share points, years and scope, and are all there unless the scope allows for less."""
+    first = next(iter(read.values()))
+    for scenario, one in read.items():
+        same = (
+            one.scope == first.scope
+            and np.array_equal(one.years, first.years)
+            and one.latitude.shape == first.latitude.shape
+            and np.allclose(one.latitude, first.latitude, atol=1e-4)
+            and np.allclose(one.longitude, first.longitude, atol=1e-4)
+        )
+        if not same:
+            raise SchemaError(
+                f"{paths[scenario].name}: points, years or scope differ from {next(iter(paths.values())).name}"
+            )
+    absent = [scenario.api_key.replace(".", "_") for scenario in wanted if scenario not in read]
+    if absent and first.scope != OBSERVED:
+        names = ", ".join(f"{key}_slr_annual_mean_*.nc" for key in absent)
+        message = f"{TABLE}: {len(absent)} of {len(wanted)} scenario files are missing: {names}"
+        raise MissingInputError(message, in_part=True)
+
+
+def _load(
+    connection: psycopg.Connection,
+    read: Mapping[Scenario, SeaLevel],
+    ranges: Mapping[str, Range],
+    record: Record,
+    options: LoadOptions,
+) -> None:
+    first = next(iter(read.values()))
+    n_j, n_i = first.latitude.shape
+    series = {scenario: one.values.reshape(len(one.years), -1).T for scenario, one in read.items()}
+    ocean = ~np.logical_and.reduce([np.isnan(values).all(axis=1) for values in series.values()])
+    ids = np.arange(n_j * n_i) + 1
+    # the sample limit leaves this table complete, so a sample of anything has scope of its own only where it is cut
+    record.scope = first.scope or options.scope
+    record.cells, record.steps, record.stored_unit = int(ocean.sum()), len(first.years), "cm"
+    record.source_unit = ", ".join(dict.fromkeys(one.unit for one in read.values()))
+    record.findings += [
+        Finding(WARNING, TABLE, note) for note in dict.fromkeys(one.note for one in read.values()) if note
+    ]
+    record.findings += findings_of(series, ocean, first.years, record.scope, ranges)
+    with record.transaction():
+        connection.execute("UPDATE location_grid SET slr_grid_id = NULL WHERE slr_grid_id > %s", (len(ids),))
+        connection.execute("DELETE FROM sea_level_data")
+        connection.execute("DELETE FROM sea_level_grid WHERE grid_id > %s", (len(ids),))
+        _write_points(connection, first, ids, ocean, n_i)
+        record.rows = _write_values(connection, series, ids, ocean, first.years)
+        joined = nearest.assign(connection)
+        record.gate_report = {"points": len(ids), "nearest": joined}
+        if joined and joined["max_active_km"] is not None:
+            farthest = np.asarray([joined["max_active_km"]], np.float32)
+            record.findings += gate.limit_findings(
+                POINTS, farthest, ranges["sea_level_distance"], "the distance of an active cell to its ocean point, km"
+            )
+    if not options.dry_run:
+        connection.execute("ANALYZE sea_level_data")
+
+
+def findings_of(
+    series: Mapping[Scenario, Float32],
+    ocean: NDArray[np.bool_],
+    years: NDArray[np.int64],
+    scope: str,
+    ranges: Mapping[str, Range],
+) -> list[Finding]:
+    """What the gate says: series (points, years) in cm a scenario, `ocean` of (points,)."""
+    if not ocean.any():
+        return [Finding(ERROR, TABLE, "no point has a value in any scenario")]
+    findings: list[Finding] = []
+    for scenario, values in series.items():
+        if scope == OBSERVED and np.isnan(values).all():
+            continue
+        findings += gate.limit_findings(TABLE, values, ranges["sea_level"], scenario.column)
+        largest = float(np.fmax.reduce(np.abs(values[ocean]), axis=None))
+        if largest < _METRES:
+            findings.append(
+                Finding(ERROR, TABLE, f"{scenario.column} looks like metres: no value reaches {_METRES:g} cm")
+            )
+        gaps = int(np.isnan(values[ocean]).sum())
+        if gaps:
+            severity = WARNING if scope == OBSERVED else ERROR
+            findings.append(Finding(severity, TABLE, f"{gaps} values of {scenario.column} are missing at sea", gaps))
+    if scope != OBSERVED and np.any(np.diff(years) != 1):
+        findings.append(
+            Finding(ERROR, TABLE, f"years {years[0]}..{years[-1]} have gaps", int((np.diff(years) != 1).sum()))
+        )
+    last = series.get(Scenario.SSP585)
+    if last is not None and scope != OBSERVED and years[-1] == 2100:
+        rise = np.asarray([np.nanmean(last[ocean, -1] - last[ocean, 0], dtype=np.float64)], np.float32)
+        findings += gate.limit_findings(TABLE, rise, ranges["sea_level_rise"], f"the mean rise since {years[0]}, cm")
+    return findings
+
+
+def _write_points(
+    connection: psycopg.Connection, first: SeaLevel, ids: NDArray[np.int64], ocean: NDArray[np.bool_], n_i: int
+) -> None:
+    """Upsert by (j, i): cells point at these rows."""
+    latitude, longitude = first.latitude.ravel(), first.longitude.ravel()
+    rows = zip(
+        ids.tolist(), ((ids - 1) // n_i).tolist(), ((ids - 1) % n_i).tolist(),
+        latitude.tolist(), longitude.tolist(), ocean.tolist(), strict=True,
+    )  # fmt: skip
+    # a grid of another shape moves (j, i) to other ids: set aside, so that no pair is there twice on the way
+    connection.execute("UPDATE sea_level_grid SET j_idx = -1 - j_idx")
+    connection.cursor().executemany(
+        """INSERT INTO sea_level_grid VALUES (%s, %s, %s, %s, %s, %s)
+           ON CONFLICT (grid_id) DO UPDATE SET j_idx = excluded.j_idx, i_idx = excluded.i_idx,
+             latitude = excluded.latitude, longitude = excluded.longitude, is_ocean = excluded.is_ocean""",
+        list(rows),
+    )
+
+
+def _write_values(
+    connection: psycopg.Connection,
+    series: Mapping[Scenario, Float32],
+    ids: NDArray[np.int64],
+    ocean: NDArray[np.bool_],
+    years: NDArray[np.int64],
+) -> int:
+    """Rows of the ocean points only; a scenario that is not loaded is NaN."""
+    types = {"grid_id": "int4", "year": "int2", **{scenario.column: "float4" for scenario in Scenario}}
+    rows = copy_binary.empty_rows(types, int(ocean.sum()) * len(years)).reshape(-1, len(years))
+    rows["grid_id"], rows["year"] = ids[ocean, None], years
+    for scenario in Scenario:
+        rows[scenario.column] = series[scenario][ocean] if scenario in series else np.nan
+    with connection.cursor() as cursor:
+        written, _ = copy_binary.copy_rows(cursor, TABLE, list(types), [rows.reshape(-1)])
+    return written

@@ -1,0 +1,1 @@
+"""NetCDF files by the CF conventions: axes, packing, time, units, levels."""

@@ -1,0 +1,1 @@
+"""Sites: what the warehouse knows about places, and where assessments are kept."""

@@ -1,0 +1,1 @@
+"""Values of a lattice as pictures, and the lines to draw over them."""
