@@ -165,7 +165,17 @@ def _contest(
     folder.mkdir(parents=True)
 
     def ours() -> dict[str, int]:
-        return load.replace(connection, url, run, parts, held.styles, ranked=True, connections=CONNECTIONS, summary={})
+        return load.replace(
+            connection,
+            url,
+            run,
+            parts,
+            held.styles,
+            ranked=True,
+            connections=CONNECTIONS,
+            summary={},
+            loaded=lambda *_: None,
+        )
 
     loaded = ours()
     encode(held, parts, folder)

@@ -25,7 +25,7 @@ USER = """
 import sys
 from pathlib import Path
 from engine.core.errors import EngineError
-from engine.io import postgres
+from engine.io.db import postgres
 from engine.io.db.embedded import EmbeddedServer
 try:
     server = EmbeddedServer(Path(sys.argv[1]))

@@ -191,7 +191,7 @@ def test_a_partition_that_fails_stops_the_others(results, tmp_path, monkeypatch)
         return 0
 
     monkeypatch.setattr(load, "build_partition", build)
-    monkeypatch.setattr(load.results, "read_rows", lambda *_, **__: itertools.repeat(pl.DataFrame()))
+    monkeypatch.setattr(load.result_tables, "read_rows", lambda *_, **__: itertools.repeat(pl.DataFrame()))
     with pytest.raises(SinkError, match="the disk is full"):
         publish(results, tmp_path)
     assert set(ended) == {"stopped, another partition failed"}
@@ -233,7 +233,7 @@ def test_a_failed_load_leaves_what_was_published(results, tmp_path, monkeypatch)
 KILLED = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    from engine.io import load
+    from engine.io.results import load
     from tests.io.test_load import publish
     load.switch = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     publish(sys.argv[1], Path(sys.argv[2]), seed=1)

@@ -27,7 +27,8 @@ from tests.roles import as_role, grant
 #: a run that begins, tells of half its cells, and is killed or waits to be
 RUN = """
 import sys, time
-from engine.io import open_sink, progress
+from engine.io import open_sink
+from engine.io.results import progress
 from tests.io import frames
 from dataclasses import replace
 progress.EVERY = 0.02

@@ -134,7 +134,7 @@ def test_text_of_a_child_is_passed_on_as_it_is(monkeypatch):
 
 
 def test_what_breaks_outside_of_a_job_is_a_line_too():
-    broken = "from engine import logs; import threading, warnings; logs.start('json')\n"
+    broken = "from engine.core import logs; import threading, warnings; logs.start('json')\n"
     broken += (
         "warnings.warn('beware'); t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join(); raise OSError(5)"
     )
