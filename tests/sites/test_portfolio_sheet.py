@@ -130,6 +130,10 @@ REFUSED = {
         "is 'Lattitude' the latitude?; is 'Longtitude' the longitude? Then add --columns"
         " 'latitude=Lattitude,longitude=Longtitude'",
     ),
+    "addresses": (
+        book(("s", [["사업장명", "도로명주소"], ["x", "서울특별시 중구 세종대로 110"]])),
+        "an address ('도로명주소') is not looked up: the table needs coordinates in degrees (WGS84)",
+    ),
     "no coordinates": (
         book(("s", [["name", "lattitude", "lon"], ["x", 1, 2]])),
         "is 'lattitude' the latitude? Then add --columns 'latitude=lattitude'",

@@ -18,6 +18,8 @@ from engine.core.errors import SettingsError
 REQUIRED = tuple(field.name for field in COORDINATES)
 #: fields that a name may stand for beside those of `fields`
 SPECIAL = {NAME: "the site: it is carried through", COMPLETED: "the year of completion"}
+#: in headings of columns that hold an address
+_ADDRESSES = ("주소", "소재지", "도로명", "address", "street")
 #: what `--columns` gives a field that no column is
 NONE = "-"
 _BRACKET = re.compile(r"^(.*?)[\s_]*[(\[{<]([^()\[\]{}<>]*)[)\]}>]\s*$")
@@ -327,4 +329,6 @@ def lacking(table: object, names: Sequence[str], chosen: Iterable[Column], read_
     if near:
         one = {field: name for name, field in reversed(near.items())}
         hint += f" Then add --columns '{','.join(f'{field}={one[field]}' for field in lacks if field in one)}'"
+    elif places := [name for name in names if any(word in name.casefold() for word in _ADDRESSES)]:
+        hint = f"; an address ({places[0]!r}) is not looked up: the table needs coordinates in degrees (WGS84)"
     return SettingsError(f"{table}: no column {', '.join(lacks)}{read_as}, its columns are: {listed(names)}{hint}")
