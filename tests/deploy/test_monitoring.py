@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -242,7 +241,7 @@ def test_the_timer_is_the_year_of_the_settings():
 def test_the_service_manager_understands_every_line_of_the_units(tmp_path):
     shutil.copytree(DEPLOY / "systemd", tmp_path, dirs_exist_ok=True)
     for path in tmp_path.glob("*.service"):  # it looks whether the program is there
-        path.write_text(re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", path.read_text()))
+        path.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", path.read_text()))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *tmp_path.glob("climate-risk-*.service"), *tmp_path.glob("*.timer")],
         env={"PATH": "/usr/bin:/bin", "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},

@@ -151,7 +151,8 @@ def test_runs_are_listed_and_found_by_number_or_job_going_ones_with_their_progre
         "observed record, no projection: SSP2-4.5 is the label it is stored under",
     )
     assert (queued["status"], queued["run_id"], queued["scope"]) == ("queued", None, None)
-    assert (paged["total"], [run["run_id"] for run in paged["runs"]]) == (listed["total"], [number])
+    yearly = [run for run in listed["runs"] if run["job_type"] == "yearly"]  # other tests ask for other batches
+    assert (paged["total"], [run["run_id"] for run in paged["runs"]]) == (len(yearly), [number])
 
 
 @pytest.mark.parametrize(
