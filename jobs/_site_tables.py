@@ -134,7 +134,7 @@ def _pair(pair: Mapping[str, Any], years: str | None) -> str:
 
 def _parts_table(pair: Mapping[str, Any]) -> Table:
     """How the figures of the other table come about."""
-    table = _table("made of", "H", "E", "V", "weighted score", "share %", "base AAL", "F")
+    table = _table("made of", "H", "E", "V", "weighted score", "share %", "base AAL %", "F")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal = pair["aal"]["risks"][risk]
         table.add_row(
@@ -144,7 +144,7 @@ def _parts_table(pair: Mapping[str, Any]) -> Table:
             _figure(row["vulnerability"], ".0f"),
             _figure(row["risk_score"], ".2f"),
             _figure(row["contribution_percent"], ".1f"),
-            _figure(aal["base_aal"], ".6f"),
+            _figure(None if aal["base_aal"] is None else 100 * aal["base_aal"], ".4f"),
             _figure(aal["vulnerability_scale"], ".3f"),
         )
     return table
