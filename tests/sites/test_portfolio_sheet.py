@@ -155,6 +155,25 @@ def test_what_is_no_workbook_of_sites_is_refused_by_its_true_name(tmp_path, kind
     assert "\n" not in str(refused.value)
 
 
+def test_a_fault_of_ours_is_not_called_the_workbooks_and_a_panic_of_its_reader_is(tmp_path, monkeypatch):
+    path = tmp_path / "sites.xlsx"
+    path.write_bytes(book(("s", TABLE)))
+    panic = type("PanicException", (BaseException,), {})
+
+    def raising(err):
+        def read(_path):
+            raise err
+
+        monkeypatch.setattr(workbook_in.fastexcel, "read_excel", read)
+
+    raising(KeyError("a slip in this program"))
+    with pytest.raises(KeyError):
+        workbook_in.Workbook(path, 10_000_000)
+    raising(panic("assertion failed"))
+    with pytest.raises(SettingsError, match="is a workbook that cannot be read: assertion failed"):
+        workbook_in.Workbook(path, 10_000_000)
+
+
 def test_a_workbook_has_the_limits_of_what_is_packed(tmp_path, monkeypatch):
     rows = [["lat", "lon"], *[[37.5, 127]] * 1001]
     with pytest.raises(LimitError, match="at most 1,000 rows"):

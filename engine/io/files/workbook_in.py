@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import fastexcel
 import polars as pl
 
-from engine.core.errors import LimitError, SettingsError
+from engine.core.errors import LimitError, SchemaError, SettingsError
+from engine.io.files.reading import reading
 
 #: what names of workbooks end in
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -125,10 +128,8 @@ class Workbook:
         self._kind = kind_of(path)
         if self._kind in ("xlsx", "xlsb", "ods"):
             _require_size(path, most)
-        try:
+        with _reading(path):
             self._reader = fastexcel.read_excel(path)
-        except Exception as err:
-            raise _damaged(path, err) from err
         self.names: list[str] = list(self._reader.sheet_names)
 
     def hidden(self) -> list[str]:
@@ -145,12 +146,10 @@ class Workbook:
         first = None
         if self._kind == "xlsx":
             first = _require_extent(self._path, name)
-        try:
+        with _reading(self._path):
             sheet = self._reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
             cells = sheet.to_polars()
             batch, faults = sheet.to_arrow_with_errors()
-        except Exception as err:
-            raise _damaged(self._path, err) from err
         errors = []
         for fault in faults.errors if faults is not None else ():
             word = re.search(r"Error\((\w+)\)", str(fault.detail))
@@ -163,6 +162,16 @@ class Workbook:
             words = {row: word for row, at, word in errors if at == column}
             cells = cells.with_columns(cells.to_series(column).scatter(list(words), list(words.values())))
         return Sheet(name, cells, sorted(errors), first)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """`reading`, refused as a file that somebody chose; a fault of ours goes on as it is."""
+    try:
+        with reading(path):
+            yield
+    except SchemaError as err:
+        raise _damaged(path, err.__cause__ or err) from err
 
 
 def _damaged(path: Path, err: BaseException) -> SettingsError:
