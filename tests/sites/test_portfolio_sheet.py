@@ -3,6 +3,7 @@
 import decimal
 import gzip
 import io
+import random
 import re
 import zipfile
 from pathlib import Path
@@ -172,6 +173,25 @@ def test_a_fault_of_ours_is_not_called_the_workbooks_and_a_panic_of_its_reader_i
     raising(panic("assertion failed"))
     with pytest.raises(SettingsError, match="is a workbook that cannot be read: assertion failed"):
         workbook_in.Workbook(path, 10_000_000)
+
+
+def test_a_damaged_workbook_is_read_or_refused_and_nothing_else(tmp_path):
+    whole, draw, ends = book(("s", TABLE), ("t", [["a"], ["=#N/A"]])), random.Random(3), set()
+    path = tmp_path / "sites.xlsx"
+    for _ in range(200):
+        raw = bytearray(whole)
+        if draw.random() < 0.7:
+            for _ in range(draw.randint(1, 6)):
+                raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
+        else:
+            del raw[draw.randrange(len(raw)) :]
+        path.write_bytes(raw)
+        try:
+            found = workbook_in.Workbook(path, 50_000_000)
+            ends.add((found.hidden(), [found.read(name).name for name in found.names]) and "read")
+        except SettingsError:
+            ends.add("refused")
+    assert ends == {"read", "refused"}
 
 
 def test_a_workbook_has_the_limits_of_what_is_packed(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ import fastexcel
 import polars as pl
 
 from engine.core.errors import LimitError, SchemaError, SettingsError
-from engine.io.files.reading import reading
+from engine.io.files.reading import ZIP_FAULTS, reading
 
 #: what names of workbooks end in
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 #: cells of a sheet's rectangle that are held in memory at once, 32 bytes each
 MOST_CELLS = 50_000_000
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BOOK, _LINKS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _CHUNK = 1 << 20
 _PART = 4 << 20
 _CELL = re.compile(
@@ -80,7 +82,7 @@ def kind_of(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             return _of_zip(path, archive)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as err:
+    except (zipfile.BadZipFile, zlib.error, OSError, *ZIP_FAULTS) as err:
         if path.suffix.lower() in SUFFIXES:
             raise SettingsError(f"{path} is no whole workbook: {err}") from err
         return None
@@ -168,7 +170,7 @@ class Workbook:
 def _reading(path: Path) -> Iterator[None]:
     """`reading`, refused as a file that somebody chose; a fault of ours goes on as it is."""
     try:
-        with reading(path):
+        with reading(path, also=(*ZIP_FAULTS, ElementTree.ParseError)):
             yield
     except SchemaError as err:
         raise _damaged(path, err.__cause__ or err) from err
@@ -183,31 +185,24 @@ def _damaged(path: Path, err: BaseException) -> SettingsError:
 
 def _require_size(path: Path, most: int) -> None:
     left = most
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                left -= member.file_size
-                # deflate cannot shrink a thousandfold and more: what states less than it must hold is lying
-                if member.compress_size > member.file_size + 4096:
-                    raise SettingsError(
-                        f"{path} is a workbook that cannot be read: {member.filename} states a wrong size"
-                    )
-                if left < 0:
-                    raise LimitError(
-                        f"{path} unpacks to more than {most:,} bytes: send it in parts, or raise PORTFOLIO_MAX_BYTES"
-                    )
-    except zipfile.BadZipFile as err:
-        raise _damaged(path, err) from err
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            left -= member.file_size
+            # deflate cannot shrink a thousandfold and more: what states less than it must hold is lying
+            if member.compress_size > member.file_size + 4096:
+                raise SettingsError(f"{path} is a workbook that cannot be read: {member.filename} states a wrong size")
+            if left < 0:
+                raise LimitError(
+                    f"{path} unpacks to more than {most:,} bytes: send it in parts, or raise PORTFOLIO_MAX_BYTES"
+                )
 
 
 def _sheets_of(path: Path) -> list[tuple[str, str, str]]:
-    """(name, part, state) of the sheets of an XLSX file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            book = ElementTree.fromstring(archive.open("xl/workbook.xml").read(_PART))  # noqa: S314
-            links = ElementTree.fromstring(archive.open("xl/_rels/workbook.xml.rels").read(_PART))  # noqa: S314
-    except (zipfile.BadZipFile, KeyError, OSError, ElementTree.ParseError, ValueError):
-        return []
+    """(name, part, state) of the sheets of an XLSX file; none where it lists them in another place than Excel."""
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        if not {_BOOK, _LINKS} <= set(archive.namelist()):
+            return []
+        book, links = (ElementTree.fromstring(archive.open(part).read(_PART)) for part in (_BOOK, _LINKS))  # noqa: S314
     targets = {link.get("Id"): link.get("Target", "") for link in links}
     found = []
     for element in book.iter():
@@ -228,8 +223,10 @@ def _require_extent(path: Path, name: str) -> int | None:
     """
     part = next((part for each, part, _ in _sheets_of(path) if each == name), None)
     low, high, rows = 1 << 20, 0, 0
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(part or "") as source:
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        if part not in archive.namelist():
+            return None
+        with archive.open(part) as source:
             rest = b""
             while chunk := source.read(_CHUNK):
                 text = rest + chunk
@@ -241,8 +238,6 @@ def _require_extent(path: Path, name: str) -> int | None:
                     numbers = [_number(letters.decode()) for letters in columns]
                     low, high = min(low, *numbers), max(high, *numbers)
                     rows = max(rows, max(int(each[1] or each[3]) for each in found))
-    except (KeyError, zipfile.BadZipFile, OSError, ValueError):
-        return None
     if not rows:
         return None
     if rows * (high - low + 1) > MOST_CELLS:
