@@ -59,3 +59,11 @@ def test_a_text_that_is_not_utf8_is_refused():
     pq.write_table(pa.table({"a": text}), sink)
     with pytest.raises(pa.ArrowInvalid, match="UTF8"):
         parquet_file.read(io.BytesIO(sink.getvalue()))
+
+
+def test_metadata_of_a_file_that_is_no_text_is_nobodys_business(tmp_path, capfd):
+    path = tmp_path / "sites.parquet"
+    table = pa.table({"latitude": [37.5], "name": ["가"]})
+    pq.write_table(table.replace_schema_metadata({b"\xc1key": b"\xff"}), path)
+    assert parquet_file.read(path).rows() == [(37.5, "가")]
+    assert "panicked" not in capfd.readouterr().err

@@ -22,7 +22,8 @@ def read(source: Path | BinaryIO, columns: Sequence[str] | None = None) -> pl.Da
     with pq.ParquetFile(source, page_checksum_verification=True) as file:
         table = file.read(columns=None if columns is None else list(columns))
     table.validate(full=True)
-    return pl.DataFrame(table)
+    # keys of the file's own metadata need not be text, and polars panics on one that is not UTF-8
+    return pl.DataFrame(table.replace_schema_metadata(None))
 
 
 def names(source: Path) -> list[str]:
