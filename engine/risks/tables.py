@@ -30,8 +30,8 @@ class SmallTable:
 
     def fault(self, name: str, frame: pl.DataFrame, limits: Mapping[str, Range]) -> str | None:
         """The first thing wrong with the rows, in a phrase; None when they are sound."""
-        if doubled := frame.height - frame.select(self.key).n_unique():
-            return f"{name}: {doubled} doubled rows (key {', '.join(self.key)})"
+        if duplicates := frame.height - frame.select(self.key).n_unique():
+            return f"{name}: {duplicates} duplicate rows (key {', '.join(self.key)})"
         for column in self.filled:
             values = frame[column]
             empty = values.null_count() + (int(values.is_nan().sum()) if values.dtype.is_float() else 0)

@@ -123,7 +123,7 @@ def test_a_workbook_of_another_shape_is_refused_in_words(warehouse, tmp_path, sh
     with pytest.raises(SchemaError, match="1 values of score are not numbers"):
         load(warehouse, tmp_path)
     write(tmp_path, sheets | {"province_future": (FUTURE, [*future_rows(), next(future_rows())])})
-    with pytest.raises(SchemaError, match="1 doubled rows"):
+    with pytest.raises(SchemaError, match="1 duplicate rows"):
         load(warehouse, tmp_path)
     path.write_text("<html>")
     with pytest.raises(SchemaError, match="xlsx is an error page, not data: <html>"):

@@ -24,19 +24,19 @@ def active_cells(location: pl.DataFrame, attributes: pl.DataFrame | None) -> pl.
 
     location   : `location_grid`, with `has_climate`
     attributes : `grid_attributes`, or None
-    raises     : SchemaError for doubled cells or cells without coordinates
+    raises     : SchemaError for duplicate cells or cells without coordinates
     """
     active = _columns(location.filter(pl.col("has_climate")), _PLACES).sort("grid_id")
-    if doubled := active.height - active["grid_id"].n_unique():
-        raise SchemaError(f"location_grid: {doubled} doubled grid_id")
+    if duplicates := active.height - active["grid_id"].n_unique():
+        raise SchemaError(f"location_grid: {duplicates} duplicate grid_id")
     places = pl.all_horizontal(pl.col("latitude").is_between(-90, 90), pl.col("longitude").is_between(-180, 180))
     if lost := active.height - active.filter(places).height:
         raise SchemaError(f"location_grid: {lost} cells without a latitude and longitude")
     if attributes is None:
         return active.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.ATTRIBUTES.items())
     described = _columns(attributes, {"grid_id": pl.Int32} | schema.ATTRIBUTES)
-    if doubled := described.height - described["grid_id"].n_unique():
-        raise SchemaError(f"grid_attributes: {doubled} doubled grid_id")
+    if duplicates := described.height - described["grid_id"].n_unique():
+        raise SchemaError(f"grid_attributes: {duplicates} duplicate grid_id")
     return active.join(described, on="grid_id", how="left", maintain_order="left")
 
 

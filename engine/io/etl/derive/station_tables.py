@@ -104,7 +104,7 @@ def read(
     dates = pl.Series(pl.date_range(first, last, interval="1d", eager=True))  # type: ignore[arg-type]
     station = rows[ID].replace_strict(stations, np.arange(len(stations)), return_dtype=pl.Int64).to_numpy()
     day = (rows[DATE] - first).dt.total_days().to_numpy()
-    _refuse_doubled(stations, dates, station, day, len(dates), name)
+    _refuse_duplicates(stations, dates, station, day, len(dates), name)
     series = {}
     for column in (column for column in rows.columns if column in UNITS):
         block = np.full((len(stations), len(dates)), np.nan, np.float32)
@@ -289,7 +289,7 @@ def _station_list(table: pl.DataFrame, name: str) -> pl.DataFrame:
     ).drop_nulls()
 
 
-def _refuse_doubled(stations: pl.Series, dates: pl.Series, station: Ints, day: Ints, days: int, name: str) -> None:
+def _refuse_duplicates(stations: pl.Series, dates: pl.Series, station: Ints, day: Ints, days: int, name: str) -> None:
     unique, counts = np.unique(station * days + day, return_counts=True)
     again = counts > 1
     if not again.any():

@@ -79,8 +79,8 @@ def read(path: Path) -> pl.DataFrame:
     frames = [_sheet(path, workbook, "province_baseline"), _sheet(path, workbook, "province_future")]
     frame = pl.concat(frames)
     key = ("gid_0", "gid_1", "year", "scenario", "indicator_name", "weight")
-    if doubled := frame.height - frame.select(key).n_unique():
-        raise SchemaError(f"{path.name}: {doubled} doubled rows of the same province, year, scenario and weight")
+    if duplicates := frame.height - frame.select(key).n_unique():
+        raise SchemaError(f"{path.name}: {duplicates} duplicate rows of the same province, year, scenario and weight")
     return frame
 
 

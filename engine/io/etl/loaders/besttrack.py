@@ -230,11 +230,11 @@ def _lacks(fixes: pl.DataFrame) -> dict[int, str]:
 
 def _without_repeats(source: Source, fixes: pl.DataFrame) -> pl.DataFrame:
     single = fixes.unique(maintain_order=True)
-    doubled = single.filter(pl.struct("tcid", "obs_datetime").is_duplicated())
-    if doubled.height:
-        storm, time = doubled.row(0)[:2]
+    duplicates = single.filter(pl.struct("tcid", "obs_datetime").is_duplicated())
+    if duplicates.height:
+        storm, time = duplicates.row(0)[:2]
         raise SchemaError(
-            f"{NAME}: {doubled.height} rows of {source} contradict each other, first storm {storm} at"
+            f"{NAME}: {duplicates.height} rows of {source} contradict each other, first storm {storm} at"
             f" {time:%Y-%m-%d %H} UTC: keep the newer file only"
         )
     return single

@@ -39,7 +39,7 @@ def load(
     sample limit leaves them whole.
 
     raises : MissingInputError without saved answers; SchemaError for an answer that reports a failure, an item without
-             its fields, doubled items, flow of an unknown gauge, and too many unreadable records
+             its fields, duplicate items, flow of an unknown gauge, and too many unreadable records
     """
     paths = source_files.find(options.data, PATTERN)
     if not paths:
@@ -251,8 +251,8 @@ def _write_flow(
     record.rejected = source_files.reject(
         options.data, record.table, bad, frame.height + len(bad), dry_run=record.dry_run
     )
-    if doubled := frame.height - frame.select("obs_code", "obs_date").n_unique():
-        raise SchemaError(f"{doubled} days of flow are given twice")
+    if duplicates := frame.height - frame.select("obs_code", "obs_date").n_unique():
+        raise SchemaError(f"{duplicates} days of flow are given twice")
     limits = load_ranges(options.gate)["flow"]
     found = outside(frame["flow_m3s"].to_numpy().astype(np.float32), limits)
     if found.hard:
