@@ -85,7 +85,7 @@ def check_cells(cells: pl.DataFrame, grid: GridDefinition | None) -> None:
 
 def check_tables(plan: Plan, tables: Mapping[str, pl.DataFrame], limits: Mapping[str, quality.Range]) -> dict[str, str]:
     """Risk -> what is wrong with a small table that it reads."""
-    faults = {name: SMALL_TABLES[name].fault(name, frame, limits) for name, frame in tables.items()}
+    faults = {name: SMALL_TABLES[name].fault(frame, limits) for name, frame in tables.items()}
     failed = {}
     for risk in plan.risks:
         if bad := [why for name in plan.tables_of(risk) if (why := faults.get(name))]:

@@ -1,7 +1,7 @@
 """The only reader of the environment: when `load` is called, never on import.
 
 Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
-`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): some variable of the login
+`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a variable of the login
 shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 

@@ -88,6 +88,16 @@ def test_a_cell_of_a_foreign_warehouse_gets_its_nearest_ocean_point(new_database
     assert 3 not in cells["slr_grid_id"]  # masked: it holds no level
 
 
+def test_columns_that_only_one_risk_reads_or_that_nobody_reads_may_be_absent(new_database, opened):
+    url = new_database("")
+    warehouses.fill(url, axis=SHORT, foreign=True)
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE api_typhoon_besttrack DROP COLUMN hour, DROP COLUMN obs_datetime")
+    source = opened(url)
+    assert "obs_datetime" not in source.tables["api_typhoon_besttrack"]  # the plan says that typhoon lacks it
+    assert source.table("api_typhoon_besttrack")["tcid"].is_sorted()
+
+
 def test_ids_that_follow_a_lattice_reveal_it(warehouse, opened):
     filled = warehouses.fill(warehouse, axis=SHORT, without=["grid_definition"])
     source = opened(warehouse)

@@ -196,7 +196,7 @@ class WarehouseSource:
         columns = [_selected(column, kind) for column, kind in self._types[name].items()]
         with _driver_failures(f"reading {name}"):
             frame = self._query(f"SELECT {', '.join(columns)} FROM {name}")
-        return frame.sort(schema.REFERENCE[name].key)
+        return frame.sort(column for column in schema.REFERENCE[name].key if column in frame.columns)
 
     def _query(self, command: str) -> pl.DataFrame:
         assert self._arrow is not None  # noqa: S101  (opened with the source)

@@ -12,6 +12,7 @@ import polars as pl
 import psycopg
 
 from engine.core.errors import SchemaError
+from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, load_ranges
 from engine.io.etl import loading
 from engine.io.etl.places import copy_frame
@@ -78,8 +79,7 @@ def read(path: Path) -> pl.DataFrame:
         workbook = fastexcel.read_excel(path)
     frames = [_sheet(path, workbook, "province_baseline"), _sheet(path, workbook, "province_future")]
     frame = pl.concat(frames)
-    key = ("gid_0", "gid_1", "year", "scenario", "indicator_name", "weight")
-    if duplicates := frame.height - frame.select(key).n_unique():
+    if duplicates := frame.height - frame.select(KEYS[TABLE]).n_unique():
         raise SchemaError(f"{path.name}: {duplicates} duplicate rows of the same province, year, scenario and weight")
     return frame
 

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from engine.core.errors import SchemaError
+from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.io.etl import loading
 from engine.io.etl.loaders import besttrack_readers as readers
@@ -230,7 +231,7 @@ def _lacks(fixes: pl.DataFrame) -> dict[int, str]:
 
 def _without_repeats(source: Source, fixes: pl.DataFrame) -> pl.DataFrame:
     single = fixes.unique(maintain_order=True)
-    duplicates = single.filter(pl.struct("tcid", "obs_datetime").is_duplicated())
+    duplicates = single.filter(pl.struct(KEYS[TABLE]).is_duplicated())
     if duplicates.height:
         storm, time = duplicates.row(0)[:2]
         raise SchemaError(

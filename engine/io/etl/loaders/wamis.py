@@ -16,6 +16,7 @@ import polars as pl
 import psycopg
 
 from engine.core.errors import SchemaError
+from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, load_ranges, outside
 from engine.io.etl import loading
 from engine.io.etl.gate import limit_findings
@@ -251,7 +252,7 @@ def _write_flow(
     record.rejected = source_files.reject(
         options.data, record.table, bad, frame.height + len(bad), dry_run=record.dry_run
     )
-    if duplicates := frame.height - frame.select("obs_code", "obs_date").n_unique():
+    if duplicates := frame.height - frame.select(KEYS["api_wamis_flow"]).n_unique():
         raise SchemaError(f"{duplicates} days of flow are given twice")
     limits = load_ranges(options.gate)["flow"]
     found = outside(frame["flow_m3s"].to_numpy().astype(np.float32), limits)
