@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding, Range, load_ranges
+from engine.core.sphere import unit_vectors
 from engine.io.etl import loading
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.loaders.wamis_answers import BASINS
@@ -171,19 +172,13 @@ def outlet_gauges(connection: psycopg.Connection) -> dict[int, str]:
 def basin_of_gauges(cells: Cells, gauges: Gauges) -> Codes:
     """(C,) basin of each cell: of most of its three nearest gauges (great circle), of the nearest if all differ."""
     neighbours = min(_NEIGHBOURS, len(gauges.code))
-    tree = cKDTree(_on_sphere(gauges.latitude, gauges.longitude))
-    _, nearest = tree.query(_on_sphere(cells.latitude, cells.longitude), neighbours)
+    tree = cKDTree(unit_vectors(gauges.latitude, gauges.longitude))
+    _, nearest = tree.query(unit_vectors(cells.latitude, cells.longitude), neighbours)
     near: Codes = gauges.basin[np.asarray(nearest).reshape(len(cells.grid_id), neighbours)]
     # of three, a majority against the nearest one exists only where the other two agree
     outvoted = near[:, 1] == near[:, 2] if neighbours == _NEIGHBOURS else np.zeros(len(near), bool)
     codes: Codes = np.where(outvoted, near[:, min(1, neighbours - 1)], near[:, 0])
     return codes
-
-
-def _on_sphere(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors: chords order like great circles, also across the date line."""
-    phi, lam = np.radians(latitude), np.radians(longitude)
-    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
 def basin_of_polygons(cells: Cells, layers: list[Layer]) -> Codes:

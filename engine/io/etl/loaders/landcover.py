@@ -22,6 +22,7 @@ from scipy.ndimage import distance_transform_edt
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import WARNING, Finding, Range, load_ranges
+from engine.core.sphere import EARTH_RADIUS_M
 from engine.io.etl import attributes, lattice, loading
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.loaders.lccs import CLASSES
@@ -147,7 +148,7 @@ class Forest:
             return pl.DataFrame(
                 {"grid_id": cells.grid_id, "dist_forest_m": None}, schema_overrides={"dist_forest_m": pl.Float64}
             )
-        metres = np.radians(self.step) * 6_371_008.8
+        metres = np.radians(self.step) * EARTH_RADIUS_M
         middle = np.cos(np.radians(self.grid.latitudes.mean()))
         far = distance_transform_edt(~self.held, sampling=(metres, metres * middle))
         rows, columns = self.grid.indices(cells.grid_id)
