@@ -20,12 +20,12 @@ from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.db import copy_binary
 from engine.io.etl import lattice, loading, nearest, staging
-from engine.io.etl.loading import LoadOptions, LoadReport, Progress
+from engine.io.etl.loading import LoadOptions, Task
 from engine.io.files import source_files
 from engine.io.files.reading import toml_of
 from engine.io.netcdf import cf, lattice_files, regular, timeaxis
 
-NAME, VERSION, TABLE = "grid", "1", "location_grid"
+NAME, TABLE = "grid", "location_grid"
 LATTICE_FILE = "grid.toml"
 _MOST = 32_767  # an index is a smallint
 
@@ -39,26 +39,19 @@ _TYPES = {
 }
 
 
-def load(connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
+@loading.loader(NAME, version="1", takes=("lattice",))
+def load(task: Task) -> None:
     """Write the lattice and every cell, and make the climate tables.
 
     raises : SchemaError for another lattice while climate tables hold rows
     """
+    options, connection = task.options, task.connection
     there = lattice.definition(connection)
     grid, path = planned(connection, options)
     inputs = [source_files.SourceFile.of_value("grid_definition", asdict(grid))]
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope,
-        files=[*([path] if path else []), *inputs],
-        force=options.force,
-        dry_run=options.dry_run,
-    ) as record:
+    with task.table(TABLE, [*([path] if path else []), *inputs], scope=options.scope) as record:
         if not record.up_to_date:
-            progress(f"{TABLE}: {grid.n_lat} x {grid.n_lon} cells, {grid.axis}")
+            task.progress(f"{TABLE}: {grid.n_lat} x {grid.n_lon} cells, {grid.axis}")
             with record.transaction():
                 if grid != there:
                     _refuse_rows(connection, there)
@@ -74,7 +67,6 @@ def load(connection: psycopg.Connection, options: LoadOptions, progress: Progres
                 record.findings += check(connection, grid)
             if not options.dry_run:
                 connection.execute("ANALYZE location_grid")
-    return [record.report()]
 
 
 def planned(connection: psycopg.Connection, options: LoadOptions) -> tuple[GridDefinition, Path | None]:
