@@ -217,7 +217,9 @@ def _write(connection: psycopg.Connection, found: Sequence[Region]) -> int:
         f"INSERT INTO {TABLE} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM new_admin"
         f" ON CONFLICT (admin_code) DO UPDATE SET {updates}".encode()
     )
-    gone = f"SELECT admin_id FROM {TABLE} WHERE admin_code NOT IN (SELECT admin_code FROM new_admin)"
+    gone = (
+        f"SELECT admin_id FROM {TABLE} a WHERE NOT EXISTS (SELECT FROM new_admin n WHERE n.admin_code = a.admin_code)"
+    )
     connection.execute(f"UPDATE location_grid SET admin_id = NULL WHERE admin_id IN ({gone})".encode())
     connection.execute(f"DELETE FROM {TABLE} WHERE admin_id IN ({gone})".encode())
     return len(found)

@@ -172,14 +172,23 @@ def _repair(connection: psycopg.Connection, grid: GridDefinition) -> None:
     connection.execute("CREATE TEMP TABLE lattice_cells (LIKE location_grid) ON COMMIT DROP")
     with connection.cursor() as cursor:
         copy_binary.copy_rows(cursor, "lattice_cells", list(_TYPES), _cells(grid))
-    connection.execute("DELETE FROM location_grid WHERE grid_id NOT IN (SELECT grid_id FROM lattice_cells)")
+    # joins, each of one pass: NOT IN looks through the whole lattice for every cell, ON CONFLICT locks every row
+    connection.execute("ANALYZE lattice_cells")
     connection.execute(
-        """INSERT INTO location_grid AS g (grid_id, lat_idx, lon_idx, latitude, longitude)
-           SELECT grid_id, lat_idx, lon_idx, latitude, longitude FROM lattice_cells
-           ON CONFLICT (grid_id) DO UPDATE SET lat_idx = excluded.lat_idx, lon_idx = excluded.lon_idx,
-             latitude = excluded.latitude, longitude = excluded.longitude
-           WHERE (g.lat_idx, g.lon_idx, g.latitude, g.longitude)
-             IS DISTINCT FROM (excluded.lat_idx, excluded.lon_idx, excluded.latitude, excluded.longitude)"""
+        """DELETE FROM location_grid g
+           WHERE NOT EXISTS (SELECT FROM lattice_cells c WHERE c.grid_id = g.grid_id)"""
+    )
+    connection.execute(
+        """UPDATE location_grid g
+           SET lat_idx = c.lat_idx, lon_idx = c.lon_idx, latitude = c.latitude, longitude = c.longitude
+           FROM lattice_cells c WHERE c.grid_id = g.grid_id
+             AND (g.lat_idx, g.lon_idx, g.latitude, g.longitude)
+               IS DISTINCT FROM (c.lat_idx, c.lon_idx, c.latitude, c.longitude)"""
+    )
+    connection.execute(
+        """INSERT INTO location_grid (grid_id, lat_idx, lon_idx, latitude, longitude)
+           SELECT grid_id, lat_idx, lon_idx, latitude, longitude FROM lattice_cells c
+           WHERE NOT EXISTS (SELECT FROM location_grid g WHERE g.grid_id = c.grid_id)"""
     )
 
 
