@@ -30,8 +30,9 @@ DAYS = {name: values.clip(*((8, 95) if name == "hurs" else (None, None))) for na
 
 def run(folder: Path, days: dict[str, np.ndarray], grid: GridDefinition = GRID, **options: object) -> derive.Derived:
     source = write(folder / "in.nc", AXIS, days, grid)
-    base = {"base": GRID.axis, "scenario": Scenario.SSP245}
-    return derive.derive(Request(files=[source], **base | options), folder / "out")  # type: ignore[arg-type]
+    progress = options.pop("progress", None)
+    request = Request(files=[source], **{"base": GRID.axis, "scenario": Scenario.SSP245} | options)  # type: ignore[arg-type]
+    return derive.derive(request, folder / "out", progress=progress)  # type: ignore[arg-type]
 
 
 def one(name: str, change) -> dict[str, np.ndarray]:
