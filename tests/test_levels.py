@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from engine.assess.rules.integrate import integrated
 from engine.core import levels
 from engine.io.db import frames, postgres
+from engine.io.results import published_cells
 from engine.io.results import result_tables as tables
-from engine.io.sites import site_results
+from engine.io.results.published_figures import HAZARD
 from engine.report.figures import RiskFigures
-from engine.service import cells
 from tests.report.test_figures import NOTHING
 
 #: single-precision neighbours of where four decimals turn to the next level, and of the cuts themselves
@@ -54,7 +54,7 @@ def of_sites(url, cells_there, period):
     ok = pl.DataFrame({"exposure_score": [0.5], "proximity_factor": [0.5], "vulnerability_score": [50.0]})
     ok = ok.with_columns(reason=pl.lit(None, pl.String))
     with postgres.connect(url) as connection:
-        read = site_results.read_scores(connection, site_results.HAZARD, cells_there, ["drought"], [(2, period)])
+        read = published_cells.scores(connection, HAZARD, cells_there, ["drought"], [(2, period)])
     hazards = read.sort("grid_id")["hazard_score"]
     site = pl.Series([0] * len(hazards))
     return integrated(site, ok, ok, hazards)["hazard_level"].cast(pl.String).to_list()
@@ -74,8 +74,10 @@ def test_a_score_near_a_cut_has_the_same_level_in_every_answer(results):
     assert len(set(stored)) == 5
     with psycopg.connect(results) as connection:
         for period in ("full", "mid_term"):
-            answers = [cells.hazard(connection, cell, ["drought"], 2, period)["drought"] for cell in range(1, n + 1)]
-            assert [each["hazard_level"] for each in answers] == stored, period
+            answers = [
+                published_cells.hazards(connection, cell, ["drought"], 2, period)["drought"] for cell in range(1, n + 1)
+            ]
+            assert [each.hazard_level for each in answers] == stored, period
     for period in ("full", "mid_term"):
         assert of_sites(results, block["grid_id"], period) == stored, period
     for row, level in zip(block.iter_slices(1), stored, strict=True):
