@@ -1,5 +1,8 @@
 """One score, one level, wherever it is read."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import psycopg
@@ -47,6 +50,18 @@ def test_spellings_lead_to_each_other_and_what_is_no_level_stays():
             levels.PRINTED[place]
         }
     assert (levels.older("unknown"), levels.older(None), levels.printed("unknown")) == ("unknown", None, "unknown")
+
+
+@pytest.mark.parametrize("listed", [levels.CUTS, [cut / 100 for cut in levels.CUTS], levels.PRINTED, levels.OLDER])
+def test_cuts_and_words_of_levels_are_listed_once(listed):
+    """Also as the keys of a table."""
+    root = Path(__file__).parents[1]
+    for path in [*(root / "engine").rglob("*.py"), *(root / "jobs").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            parts = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
+            found = [part.value for part in parts if isinstance(part, ast.Constant)]
+            here = path.relative_to(root).as_posix()
+            assert found != [*listed] or here == "engine/core/levels.py", f"{here}:{node.lineno} lists levels"
 
 
 def of_sites(url, cells_there, period):

@@ -82,6 +82,23 @@ def test_sql_lives_in_io(path):
     assert not wrong, "\n".join(wrong)
 
 
+#: the tables of results; `execute` says which of them a run writes
+RESULT_TABLES = re.compile(r"\b(?:probability_results|hazard_results|modelops_(?:probability|hazard)_scores)\b")
+NAMES_THEM = {ROOT / "engine" / "batch" / "execute.py"}
+
+
+def test_the_tables_of_results_are_named_where_they_are_read_and_written():
+    others = [path for path in (ROOT / "engine" / "io").rglob("*.py") if path.parent.name != "results"]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {text.strip()[:60]}"
+        for path in [*MODULES, *others]
+        if path not in NAMES_THEM
+        for line, text in texts(ast.parse(path.read_text("utf-8")))
+        if RESULT_TABLES.search(text)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize(
     "planted",
     [

@@ -14,6 +14,7 @@ from engine.io.climate import boundaries
 from engine.io.db import postgres
 from engine.io.queue import job_logs
 from engine.io.results import published_runs, status
+from engine.io.results.published_figures import AAL, HAZARD
 from engine.service import models, problems
 from engine.service.context import Context, Shared
 from engine.service.metrics import CONTENT_TYPE_LATEST
@@ -51,7 +52,7 @@ def ready(context: Shared) -> models.Ready | Response:
         rows = status.loaded_rows(connection)
         newest = published_runs.newest(connection)
         check = job_logs.newest_check(connection)
-    holds = rows["probability_results"] > 0 and rows["hazard_results"] > 0
+    holds = rows[AAL.full] > 0 and rows[HAZARD.full] > 0
     state = models.Ready(
         status="ready" if holds else "not ready",
         rows=rows,

@@ -18,7 +18,7 @@ import polars as pl
 
 from engine.core.errors import SettingsError, SourceError
 from engine.io.results import result_folder, spool
-from engine.io.results.published_figures import FIGURES
+from engine.io.results.published_figures import AAL, FIGURES, HAZARD
 from engine.io.results.result_tables import PROBABILITY
 from engine.io.results.result_tables import TABLES as RESULT_TABLES
 from engine.io.results.spool import RunDirectory
@@ -113,10 +113,10 @@ class DirectoryResults:
         raise SourceError(f"{self.where}: two runs were published while it was being read; read it again")
 
     def probability(self, risk: str) -> pl.DataFrame:
-        return self._read("probability_results", risk, PROBABILITY_COLUMNS)
+        return self._read(AAL.full, risk, PROBABILITY_COLUMNS)
 
     def hazard(self, risk: str) -> pl.DataFrame:
-        return self._read("hazard_results", risk, HAZARD_COLUMNS)
+        return self._read(HAZARD.full, risk, HAZARD_COLUMNS)
 
     def _read(self, table: str, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
         with self._present():
@@ -132,7 +132,7 @@ class DirectoryResults:
     def mean_bins(self, risk: str) -> list[float]:
         record = pl.List(pl.Struct({"bin": pl.Int64(), "probability": pl.Float64()}))
         with self._present():
-            rows = self._scan("probability_results", PROBABILITY.columns).filter(
+            rows = self._scan(AAL.full, PROBABILITY.columns).filter(
                 (pl.col("risk_type") == risk) & pl.col("bin_data").is_not_null()
             )
             bins = rows.select(pl.col("bin_data").str.json_decode(record)).explode("bin_data").unnest("bin_data")

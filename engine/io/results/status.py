@@ -19,6 +19,7 @@ from engine.io.db import postgres
 from engine.io.queue import job_states
 from engine.io.results import batch_state, published_runs, result_folder, spool
 from engine.io.results.published import Run
+from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.results.result_tables import TABLES
 
 Row = dict[str, Any]
@@ -153,7 +154,7 @@ def of_runs(folder: Path) -> Row:
 
 
 def _published(held: Iterable[Row], runs: Mapping[int, Run]) -> list[Row]:
-    order = {"probability_results": 0, "hazard_results": 1}
+    order = {AAL.full: 0, HAZARD.full: 1}
     rows = []
     for row in held:
         told = {name: (runs.get(row["run_id"]) or {}).get(name) for name in _STATED}
