@@ -30,9 +30,9 @@ DAYS = {name: values.clip(*((8, 95) if name == "hurs" else (None, None))) for na
 
 def run(folder: Path, days: dict[str, np.ndarray], grid: GridDefinition = GRID, **options: object) -> derive.Derived:
     source = write(folder / "in.nc", AXIS, days, grid)
-    progress = options.pop("progress", None)
+    how = {name: options.pop(name) for name in ("progress", "memory") if name in options}
     request = Request(files=[source], **{"base": GRID.axis, "scenario": Scenario.SSP245} | options)  # type: ignore[arg-type]
-    return derive.derive(request, folder / "out", progress=progress)  # type: ignore[arg-type]
+    return derive.derive(request, folder / "out", **how)  # type: ignore[arg-type]
 
 
 def one(name: str, change) -> dict[str, np.ndarray]:
