@@ -49,19 +49,14 @@ def is_sample(home: Path, sample: str) -> bool:
     return (home / "sample" / sample / _STAMP).is_file()
 
 
-def held(home: Path, stack: ExitStack) -> str | None:
-    """Address of a warehouse that holds data already, its server started; None, and nothing is made, without one."""
-    if not is_made(home):
-        return None
-    server = stack.enter_context(EmbeddedServer(home))
-    if not server.has(WAREHOUSE):
-        return None
-    with closing(postgres.connect(server.url(WAREHOUSE))) as connection:
+def has_data(warehouse: str) -> bool:
+    """Whether anything was loaded into a warehouse."""
+    with closing(postgres.connect(warehouse)) as connection:
         table = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone()
         if table != (True,):
-            return None
+            return False
         loaded = connection.execute("SELECT count(*) > 0 FROM etl_load WHERE status = 'published'").fetchone()
-    return server.url(WAREHOUSE) if loaded == (True,) else None
+    return loaded == (True,)
 
 
 def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -> tuple[str, bool]:
@@ -127,13 +122,13 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         return
     data = home / "sample" / sample
     started = time.perf_counter()
-    if (held := _version(data)) != VERSIONS[sample]:
-        done = "completing" if held else "writing"
+    if (found := _version(data)) != VERSIONS[sample]:
+        done = "completing" if found else "writing"
         log.info("%s the %s sample (%s) to %s", done, sample, scope, data)
         if scope == "observed":  # made of daily values
             kernels.warm_up(log.info, "derive")
         made = importlib.import_module(module)
-        (made.complete if held else made.build)(data)
+        (made.complete if found else made.build)(data)
         (data / _STAMP).write_text(VERSIONS[sample], "ascii")
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.core import settings, settings_files
+from engine.core import settings_files, settings_shown
 from engine.core.settings import Settings
 
 #: where `./run` was called, which goes to its own folder
@@ -62,7 +62,7 @@ def _command(variables: dict[str, str], job: str, *words: str) -> str:
 
 def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
     """What another process must be told to find the same settings and the same folder."""
-    origin = settings.origins()["engine_home"]
+    origin = settings_shown.origins()["engine_home"]
     if args.sample:
         # a file would win over the environment
         away = {settings_files.NAMED: os.devnull} if origin not in ("environment", "secret file", "default") else {}

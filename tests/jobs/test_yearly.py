@@ -192,7 +192,7 @@ def test_a_source_that_is_not_there_is_refused_without_its_password(results, cap
 def test_one_side_configured_without_the_other_is_refused(monkeypatch, caplog, filled):
     monkeypatch.setenv("DW_URL", filled)
     assert yearly.main([]) == 2
-    assert "set APP_* or give --sink" in caplog.messages[-1]
+    assert "set APP_* (results server) or give --sink" in caplog.messages[-1]
 
 
 def test_a_second_run_is_refused_while_one_is_going(filled, results, caplog):
