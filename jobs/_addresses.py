@@ -230,7 +230,7 @@ def to_look_at(
 
 
 def addresses(config: Settings, stack: ExitStack, *, watched: bool = True) -> Addresses:
-    """Where the databases are; an embedded server lives as long as the stack.
+    """Addresses of the databases of a service; an embedded server lives as long as the stack.
 
     watched : it is started again when it dies
     """

@@ -88,7 +88,7 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -
 
 
 def would_make(home: Path, sample: str) -> list[str]:
-    """What a first run makes before it computes."""
+    """List what a first run makes before it computes."""
     scope = SAMPLES[sample][1]
     made = [] if is_made(home) else [f"an embedded PostgreSQL in {home / 'postgres'}"]
     made += (

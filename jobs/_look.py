@@ -1,4 +1,4 @@
-"""How to look at results: commands that work as they are printed, in the folder where the job was started."""
+"""Commands to look at results, which work as they are printed, in the folder where the job was started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (not to listen there)
 
 
 def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[str]:
-    """What to type for the map, the report and the tables of a batch whose results are on this machine.
+    """Commands for the map, the report and the tables of a batch whose results are on this machine.
 
     home : of the embedded server
     """
@@ -61,7 +61,7 @@ def _command(variables: dict[str, str], job: str, *words: str) -> str:
 
 
 def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
-    """What another process must be told to find the same settings and the same folder."""
+    """Variables by which another process finds the same settings and the same folder."""
     origin = settings_shown.origins()["engine_home"]
     if args.sample:
         # a file would win over the environment

@@ -1,4 +1,4 @@
-"""What a load was given no files for, and the risks that need it."""
+"""Sources for which a load was given no files, and the risks that need them."""
 
 from __future__ import annotations
 

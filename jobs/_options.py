@@ -58,7 +58,7 @@ def say_settings() -> None:
 
 
 def release() -> None:
-    """What the options held, as it was before them."""
+    """Environment as it was before the options were put in."""
     for name, value in _before.items():
         if value is None:
             os.environ.pop(name, None)

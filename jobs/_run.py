@@ -96,7 +96,7 @@ def _without_secrets(name: str, text: str) -> str:
 
 
 def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
-    """What is asked for; refuses what no source could satisfy."""
+    """Request from the arguments; refuses what no source could satisfy."""
     edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
     scenarios = _list(args.scenarios)
     if scenarios == []:

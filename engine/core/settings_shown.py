@@ -23,7 +23,7 @@ HEADINGS = {
 
 
 def origins() -> dict[str, str]:
-    """Where the value of every setting comes from, by its name in lower case: `environment`, `secret file`, `default`,
+    """Origin of the value of every setting, by its name in lower case: `environment`, `secret file`, `default`,
     or the name of the file of settings."""
     env_file = settings_files.find()
     names = settings_files.names_in(env_file, frozenset(Settings.model_fields))

@@ -36,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
     chosen = args.loaders or [etl.ALL]
     options = _options(args, config)
     if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
-        log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
+        log.warning(
+            "%s is not loaded: jobs.yearly needs it for the baseline and will refuse this warehouse",
+            DEFAULT_SCENARIO.code,
+        )
     laid: list[LoadReport] = []
     with ExitStack() as stack:
         if options.dry_run:

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
-    """Where results and climate data are; None for what cannot be named."""
+    """Addresses of results and climate data; None for what cannot be named."""
     if args.sink is None and config.application_url is None and args.run is not None and args.run_dir:
         return None, _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     absent = "no results: give --sink, set APP_*, or run jobs.yearly, which makes an embedded database"
@@ -93,7 +93,7 @@ def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple
 
 
 def _published(sink: str, stack: ExitStack) -> Results:
-    """What is published there."""
+    """Published results of a sink."""
     if folder := _addresses.folder_of(sink):
         return DirectoryResults(folder)
     connection = stack.enter_context(closing(postgres.connect(sink)))

@@ -50,7 +50,7 @@ _SEOUL = ZoneInfo("Asia/Seoul")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a job came to.
+    """Outcome of a job.
 
     status  : `success` or `partial`
     results : as stored with the job

@@ -56,7 +56,7 @@ def checked_rows(path: Path, sites: PortfolioFile) -> Checked:
 
 
 def notes_on(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
-    """What is true of the file as a whole, logged and put into the results."""
+    """Notes on the file as a whole, logged and put into the results."""
     notes = [*sites.notes]
     if checked.repeated:
         notes.append(f"{checked.repeated:,} rows have a site_id that an earlier row has: each is an asset of its own")

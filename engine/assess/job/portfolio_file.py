@@ -119,7 +119,7 @@ class PortfolioFile:
 
 
 def asked_of(parameters: Mapping[str, Any]) -> Request:
-    """What a job's parameters say of its file."""
+    """Options for the file, from a job's parameters."""
     return Request(parameters.get("sheet"), parameters.get("columns") or {})
 
 

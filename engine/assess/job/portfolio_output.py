@@ -1,4 +1,4 @@
-"""What a portfolio leaves for people: `portfolio.xlsx` and `sites.csv`, made of the frames that were written."""
+"""Outputs of a portfolio for people: `portfolio.xlsx` and `sites.csv`, made of the frames that were written."""
 
 from __future__ import annotations
 

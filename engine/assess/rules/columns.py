@@ -1,4 +1,4 @@
-"""Which column of somebody's table is which field, and why."""
+"""Match the columns of a caller's table to fields, each with its reason."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def known_fields() -> list[str]:
 
 
 def choose(names: Sequence[str], table: object, given: Mapping[str, str] | None = None) -> list[Column]:
-    """What each column is, in the order of the table.
+    """Field of each column, in the order of the table.
 
     A column with the name of a field is that field; else one that differs from it in capitals, blanks, signs between
     words and a unit in brackets alone, or has one of its other names (`column_names`).
@@ -173,7 +173,7 @@ def unit_of(field: str) -> str:
 
 
 def _match(name: str) -> _Match | None:
-    """What a name means by itself; `rank` 0 for a field's own name, the least certain last."""
+    """Field that a name means by itself; `rank` 0 for a field's own name, the least certain last."""
     if name in BY_NAME:
         return _Match(name, "its name", 0)
     for whole, unit in _readings(name):

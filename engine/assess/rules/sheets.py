@@ -32,7 +32,7 @@ class Shown(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What every table must say beside its figures.
+    """Notes that every table must carry beside its figures.
 
     years      : period -> its years, as `2041-2060`
     scope_note : what the figures are of, unless of the whole

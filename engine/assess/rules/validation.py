@@ -59,7 +59,7 @@ Check = tuple[str, pl.Expr, pl.Expr]  # field, condition of a fault, its words
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check has found.
+    """Result of a check.
 
     valid    : rows without a fault, with `row`, `site_uuid` and every field in its type
     failures : a row per fault, table order
