@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from engine.core.errors import SettingsError, SourceError
+from engine.core.rows import ROWS
 from engine.io.results import result_folder, spool
 from engine.io.results.published_figures import AAL, FIGURES, HAZARD
 from engine.io.results.result_tables import PROBABILITY
@@ -182,10 +183,10 @@ class RunDirectoryResults:
     @cached_property
     def _frames(self) -> dict[str, pl.LazyFrame]:
         found = {}
-        for name, columns in spool.SCHEMAS.items():
-            wanted = self._directory.identity[name]
+        for name, kind in ROWS.items():
+            wanted = self._directory.identity[kind.half]
             blocks = [self._directory.scan(name, number) for number in self._directory.notes] if wanted else []
-            found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=columns)
+            found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=kind.schema)
         return found
 
     def mean_bins(self, risk: str) -> list[float]:
@@ -237,5 +238,6 @@ def newest_of(runs: Mapping[int, Run], where: str) -> Run:
 def _row_of(directory: RunDirectory) -> Run:
     identity = directory.identity
     columns = ("job_type", "scope", "edition", "edition_checksum", "source_fingerprint", "baseline")
+    by_risk = {"edition_checksums": identity.get("edition_checksums")}
     nothing = {"summary": None, "started_at": None, "published_at": None}
-    return {"run_id": directory.run_id, **{name: identity[name] for name in columns}, **nothing}
+    return {"run_id": directory.run_id, **{name: identity[name] for name in columns}, **by_risk, **nothing}
