@@ -108,10 +108,21 @@ def _settings() -> str:
     lines: list[str] = []
     for name, field in settings.Settings.model_fields.items():
         if name in settings.HEADINGS:
-            lines += ["", f"### {settings.HEADINGS[name]}", "", "| setting | default | meaning |", "|---|---|---|"]
+            heading, _, more = settings.HEADINGS[name].partition(". ")
+            heading = re.sub(r" \(docs/.*\)", "", heading)
+            lines += ["", f"### {_plain(heading)}", "", _plain(more), ""]
+            lines += ["| setting | default | meaning |", "|---|---|---|"]
         default = settings.as_text(field.default)
-        lines.append(f"| `{name.upper()}` | {f'`{default}`' if default else 'not set'} | {field.description or ''} |")
+        meaning = _plain(field.description or "")
+        lines.append(f"| `{name.upper()}` | {f'`{default}`' if default else 'not set'} | {meaning} |")
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text without markup, but for code between back ticks."""
+    return "`".join(
+        re.sub(r"([*_|<])", r"\\\1", part) if k % 2 == 0 else part for k, part in enumerate(text.split("`"))
+    )
 
 
 def _jobs() -> str:
