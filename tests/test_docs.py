@@ -225,3 +225,13 @@ def test_hooks_run_what_ci_runs_and_download_nothing():
     for hook in repository["hooks"]:
         assert hook["language"] == "system"
         assert hook["entry"].removeprefix("env NO_MKDOCS_2_WARNING=1 ").removesuffix(" --site-dir .venv/site") in lint
+
+
+@pytest.mark.parametrize("folder", ["engine", "jobs", "benchmarks"])
+def test_the_first_line_of_a_module_starts_with_a_verb_or_a_noun(folder):
+    clauses = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        words = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split()
+        if words and words[0].lower() in CLAUSES:
+            clauses[path.relative_to(ROOT).as_posix()] = " ".join(words[:8])
+    assert clauses == {}
