@@ -115,5 +115,5 @@ def _run(
 
 
 def _done(err: EngineError) -> list[LoadReport]:
-    """What the loader had finished before."""
+    """Reports of the tables that the loader had finished before."""
     return [report for report in err.done if isinstance(report, LoadReport)]

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 
 class Derived(NamedTuple):
-    """What came of it: files, warnings, and for each variable that has no value at all the reason."""
+    """Result of `derive`: files, warnings, and for each variable that has no value at all the reason."""
 
     files: list[Path]
     findings: list[Finding]
