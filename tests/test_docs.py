@@ -58,6 +58,7 @@ LATER = {
     "engine/batch/guard.py",
     "engine/batch/plan.py",
     "engine/batch/summary.py",
+    "engine/io/etl/derive/derive_job.py",
     "engine/io/etl/nearest.py",
     "engine/io/results/published_cells.py",
     "engine/io/results/published_runs.py",

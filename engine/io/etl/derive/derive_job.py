@@ -1,4 +1,4 @@
-"""Opened request of `derive`: records of scenarios and base years that fit together, and their lattice."""
+"""What `derive` is asked, opened: records of scenarios and base years that fit together, and their lattice."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _with_run_up(record: DailyRecord, years: Years, crossing: bool) -> DailyReco
 
 
 def _gaps(record: DailyRecord) -> Iterator[str]:
-    """Oddities of the days of files on a lattice, in a sentence each: a gap, or a damaged time stamp that lies
+    """What is odd about the days of files on a lattice, in a sentence each: a gap, or a damaged time stamp that lies
     elsewhere now. Records of places have gaps as a rule."""
     for group in record.pieces.values():
         pieces = [piece for piece in group if not piece.is_list]
