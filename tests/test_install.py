@@ -116,6 +116,13 @@ def test_versions_of_python_are_the_same_wherever_they_are_said():
     assert re.findall(r"^\| (3\.\d+) \|.*\| tested", page, re.MULTILINE) == stated
 
 
+def test_a_run_imports_neither_what_reads_files_of_others_nor_what_draws():
+    heavy = ["pandas", "xarray", "h5py", "dask", "matplotlib", "fastapi", "pyproj", "shapely", "fastexcel", "pint"]
+    script = f"import sys, jobs._run; print(sorted(set({heavy}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built here without an index."""
