@@ -58,6 +58,8 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "kills": kills.measure,
     "tune": tune.measure,
 }
+#: tables that stand on another page than benchmarks/README.md
+PAGES = {"tune": Path(__file__).parents[1] / "docs/tuning.md"}
 #: those of `all`: advice for one machine is no measure of the engine
 ALL = tuple(name for name in BENCHMARKS if name != "tune")
 
@@ -89,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         table = harness.write(BENCHMARKS[name](options), name, args.out, before=before)
         print(f"{name}\n\n{table}\n", flush=True)
         if args.readme:
-            harness.into_readme(table, name)
+            harness.into_readme(table, name, PAGES.get(name, harness.README))
     return 0
 
 

@@ -112,7 +112,7 @@ def test_versions_of_python_are_the_same_wherever_they_are_said():
     tags = PROJECT["project"]["classifiers"]
     stated = [tag.rpartition(" ")[2] for tag in tags if re.search(r"Python :: 3\.\d+$", tag)]
     assert PROJECT["project"]["requires-python"] == f">={stated[0]}"
-    page = (ROOT / "docs/install.md").read_text()
+    page = (ROOT / "docs/install.md").read_text("utf-8")
     assert re.findall(r"^\| (3\.\d+) \|.*\| tested", page, re.MULTILINE) == stated
 
 
