@@ -35,7 +35,7 @@ SCOPES = ("full", "observed")
 _COARSEST = 10
 
 
-def parser() -> _console.Parser:
+def parser() -> _console.Parser:  # long: one statement an option
     """The options of the command."""
     made = _console.Parser("etl derive", __doc__)
     made.add_argument(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.core.variables import VARIABLES
 from engine.io import etl
-from engine.io.etl.loading import LoadReport
+from engine.io.etl.load_record import LoadReport
 
 
 def lines(reports: Sequence[LoadReport]) -> list[str]:

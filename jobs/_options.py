@@ -51,7 +51,7 @@ def say_settings() -> None:
         return
     from engine.core import settings  # takes a quarter of a second, and a file of settings will be read by it anyway
 
-    for name in settings.strays():
+    for name in settings.unknown_names():
         near = nearest(name, settings.Settings.model_fields)
         hint = f": did you mean {near.upper()}?" if near else ", and is not used"
         log.warning("%s in %s is no setting%s", name, file.name, hint)

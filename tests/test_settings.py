@@ -49,7 +49,7 @@ def test_an_env_file_that_is_not_utf_8_is_refused_by_its_line_in_every_way_it_is
     (tmp_path / ".env").write_bytes(written)
     with pytest.raises(SettingsError, match=rf"^\.env, line {line}: it is not UTF-8; save the file as UTF-8$"):
         settings.load()
-    for read in (settings.origins, settings.strays):
+    for read in (settings.origins, settings.unknown_names):
         with pytest.raises(SettingsError, match=f"line {line}"):
             read()
 
@@ -58,7 +58,7 @@ def test_the_mark_that_editors_put_before_utf_8_is_no_part_of_the_first_name(tmp
     (tmp_path / ".env").write_text("API_PORT=9000\n", encoding="utf-8-sig")
     assert settings.load().api_port == 9000
     assert settings.origins()["api_port"] == ".env"
-    assert settings.strays() == []
+    assert settings.unknown_names() == []
 
 
 def test_a_secret_that_is_not_utf_8_is_refused_by_its_file(monkeypatch, tmp_path):

@@ -66,9 +66,11 @@ class BlockNotes:
 def check_cells(cells: pl.DataFrame, grid: GridDefinition | None) -> None:
     """Refuse cells that are not where their numbers say, or two cells in one place."""
     places = cells.select("latitude", "longitude")
-    if doubled := cells.height - places.n_unique():
+    if duplicates := cells.height - places.n_unique():
         first = cells.filter(places.is_duplicated())["grid_id"][:2].to_list()
-        raise EngineError(f"location_grid: {doubled} cells share their coordinates with another (cells {first} first)")
+        raise EngineError(
+            f"location_grid: {duplicates} cells share their coordinates with another (cells {first} first)"
+        )
     if grid is None:
         return
     computed = grid.locate(cells["latitude"].to_numpy(), cells["longitude"].to_numpy())
@@ -83,7 +85,7 @@ def check_cells(cells: pl.DataFrame, grid: GridDefinition | None) -> None:
 
 def check_tables(plan: Plan, tables: Mapping[str, pl.DataFrame], limits: Mapping[str, quality.Range]) -> dict[str, str]:
     """Risk -> what is wrong with a small table that it reads."""
-    faults = {name: SMALL_TABLES[name].fault(name, frame, limits) for name, frame in tables.items()}
+    faults = {name: SMALL_TABLES[name].fault(frame, limits) for name, frame in tables.items()}
     failed = {}
     for risk in plan.risks:
         if bad := [why for name in plan.tables_of(risk) if (why := faults.get(name))]:
@@ -116,18 +118,18 @@ def check_panel(
 ) -> tuple[dict[str, str], dict[str, int]]:
     """(variable -> fault, variable -> cells that lack values) of one block.
 
-    Hard range, doubled and stray rows are faults at once; missing values are judged over the whole run, and not at
-    all for an observed record, which has what it has.
+    Hard range, duplicate rows and rows off the time axis are faults at once; missing values are judged over the whole
+    run, and not at all for an observed record, which has what it has.
     """
     faults: dict[str, str] = {}
     gaps: dict[str, int] = {}
     where = f"in cells {panel.grid_id[0]}..{panel.grid_id[-1]}"
     for (name, scenario), array in panel.arrays.items():
         table = VARIABLES[name].table
-        if strays := panel.strays.get(table, 0):
-            faults[name] = f"{table}: {strays} rows outside the time axis {panel.axis} {where}"
-        if doubled := panel.doubled.get(table, 0):
-            faults[name] = f"{table}: {doubled} doubled rows {where}"
+        if off_axis := panel.off_axis.get(table, 0):
+            faults[name] = f"{table}: {off_axis} rows outside the time axis {panel.axis} {where}"
+        if duplicates := panel.duplicates.get(table, 0):
+            faults[name] = f"{table}: {duplicates} duplicate rows {where}"
         if name in limits:
             found = quality.outside(array, limits[name])
             if found.hard:

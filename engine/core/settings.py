@@ -1,8 +1,8 @@
 """The only reader of the environment: when `load` is called, never on import.
 
 Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
-`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a stray variable of the
-login shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
+`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a variable of the login
+shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 
 from __future__ import annotations
@@ -464,7 +464,7 @@ def origins() -> dict[str, str]:
     return found
 
 
-def strays() -> list[str]:
+def unknown_names() -> list[str]:
     """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
     known = frozenset(Settings.model_fields)
     return sorted(name for name in settings_files.names_in(settings_files.find(), known) if name.lower() not in known)

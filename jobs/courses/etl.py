@@ -18,7 +18,8 @@ from engine.core.variables import VARIABLES, variable
 from engine.io import etl
 from engine.io.db import migrate, postgres
 from engine.io.db.embedded import WAREHOUSE
-from engine.io.etl.loading import LoadOptions, LoadReport
+from engine.io.etl.load_record import LoadReport
+from engine.io.etl.loading import LoadOptions
 from jobs import _addresses, _console, _home, _not_given
 from jobs._parser import listed
 
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings.load()
     chosen = args.loaders or [etl.ALL]
     options = _options(args, config)
+    etl.chosen_loaders(chosen, options)  # refuses what does not go together before a server is started
     if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
         log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
     laid: list[LoadReport] = []
@@ -47,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
             url, empty = _home.rehearsal(url, config.engine_home, stack, lattice=lattice)
             if empty and lattice:
                 # what is placed in cells can be tried only where there are some
+                own = LoadOptions(data=options.data, force=options.force, lattice=options.lattice)
                 with _console.load_progress() as progress:
-                    laid = etl.run_loaders(url, [_LATTICE], replace(options, dry_run=False), progress)
+                    laid = etl.run_loaders(url, [_LATTICE], own, progress)
         else:
             url = target = url or stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
             with closing(postgres.connect(url)) as connection:
