@@ -1,5 +1,6 @@
 """Physical climate risk for every cell of a grid: bin probabilities, average annual loss, hazard scores."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from engine.core.period import PERIODS
@@ -7,6 +8,9 @@ from engine.core.scenario import Scenario
 
 if TYPE_CHECKING:
     from engine.batch.pipeline import Result, run
+
+if sys.platform == "win32":  # files are locked and users told apart in ways of POSIX
+    raise ImportError("Windows is not supported: install the engine in the Windows Subsystem for Linux (WSL)")
 
 __all__ = ["PERIODS", "Result", "Scenario", "run"]
 

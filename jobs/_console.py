@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.core import logs, settings_files
 from engine.core.errors import EngineError, RunInterrupted, SettingsError
 from engine.core.names import unknown
-from jobs import _extras, _options, _streams
+from jobs import _called, _extras, _options, _streams
 from jobs._parser import REFUSED, Parser, sentence
 
 if TYPE_CHECKING:  # --help waits for nothing that it does not print
@@ -106,8 +106,8 @@ def _form() -> logs.Form:
 def _job() -> str | None:
     """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
     name = Path(sys.argv[0]).stem
-    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
-        name = sys.argv[1]
+    if name in ("__main__", _called.ENTRY_POINT) and len(sys.argv) > 1:  # python -m jobs yearly
+        name = _called.module(sys.argv[1])
     return name if name.isidentifier() else None
 
 

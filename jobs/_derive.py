@@ -14,7 +14,7 @@ exit codes:
     3    partial: a variable has no value
     130  interrupted, no file was written
 
-settings: KERNEL_CACHE (python -m jobs.config shows it)
+settings: COMPUTE_THREADS, KERNEL_CACHE (python -m jobs.config shows them)
 """
 
 from __future__ import annotations

@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.core import settings_files
 from engine.core.errors import SettingsError
 from engine.core.names import nearest
+
+if TYPE_CHECKING:
+    from jobs._parser import Parser
 
 log = logging.getLogger("jobs")
 
@@ -23,8 +26,8 @@ _WITHOUT_SERVERS = ("config", "embedded", "warm_up", "etl derive", "etl download
 _before: dict[str, str | None] = {}
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Give the parser of a job (`prog` ends in its name) `--env-file`, and `--servers` where the job falls back."""
+def add(parser: Parser) -> None:
+    """Give the parser of a job `--env-file`, and `--servers` where the job falls back."""
     release()
     parser.add_argument(
         "--env-file",
@@ -32,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings (default ENV_FILE, else .env here or in ENGINE_HOME)",
     )
-    if parser.prog.partition("jobs.")[2] not in _WITHOUT_SERVERS:
+    if parser.name not in _WITHOUT_SERVERS:
         parser.add_argument(
             "--servers", action=_Servers, nargs=0, help="refuse to fall back to the embedded server (EMBEDDED=false)"
         )

@@ -48,6 +48,7 @@ def run(job: JobType, args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(request, ends, config)
     kernels.keep_compiled_in(config.kernel_cache)
+    _use_threads(config)
     with ExitStack() as stack:
         opened = _open(ends, config, stack)
         source = opened.source
@@ -69,6 +70,12 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         scope = outcome.plan.scope
         log.warning("%s", SYNTHETIC if scope == "synthetic" else f"no servers are configured: data of scope {scope}")
     return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+
+
+def _use_threads(config: settings.Settings) -> None:
+    threads = kernels.use_threads(config.compute_threads)
+    if config.compute_threads is not None and threads < config.compute_threads:
+        log.warning("COMPUTE_THREADS=%d: this process has %d cores and uses them", config.compute_threads, threads)
 
 
 #: options that belong to one start of a run, not to the run

@@ -27,7 +27,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from jobs import _console
+from jobs import _called, _console
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from fastapi import FastAPI
@@ -43,7 +43,7 @@ def create_app(config: Settings | None = None) -> FastAPI:
     from engine.core import settings
     from engine.service.app import make_app
 
-    worker = (sys.executable, "-m", "jobs.work", "--parent", str(os.getpid()))
+    worker = _called.child("work", "--parent", str(os.getpid()))
     return make_app(config or settings.load(), _locate, worker)
 
 

@@ -73,6 +73,7 @@ class _Opened:
         self.files = RunFiles(job.root, job.run_id)
         self.cells = self.files.shared_cells(job.cells)
         config = settings.load()
+        self.threads = config.compute_threads
         address = _with_own_password(job.address, config)
         self.source = open_source(address, connections=config.parallel_workers, snapshot=job.snapshot)
         try:
@@ -181,6 +182,7 @@ def run_block(job: Job, number: int, block: tuple[int, int]) -> tuple[StoredBloc
         with _kept.of(job) as opened:
             started = time.perf_counter()
             compile_kernels()
+            kernels.use_threads(opened.threads)  # of this thread, which computes
             compiled = time.perf_counter()
             cells = opened.cells.filter(pl.col("grid_id").is_between(*block, closed="left")).collect()
             result = opened.work.compute(*opened.work.read(cells))

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     etl_workers: Count = Field(4, description="database connections of the loaders")
     block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
+    compute_threads: Count | None = Field(
+        None,
+        description="threads of the kernels in a process; not set: the cores that it may use. No result depends on it",
+    )
     kernel_cache: str | None = Field(
         None,
         description="folder of compiled kernels, or off; not set: ~/.cache/climate-risk-engine/kernels",

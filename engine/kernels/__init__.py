@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numba
 import numpy as np
 
+from engine.core import cores
 from engine.core.period import Years
 from engine.kernels import _cache, indices, placing, spei
 from engine.kernels._cache import choose as keep_compiled_in
@@ -37,10 +39,23 @@ __all__ = [
     "typhoon_cyclone_index",
     "typhoon_exposure",
     "typhoon_wind",
+    "use_threads",
     "warm_up",
     "years_with_radii",
     "years_with_winds",
 ]
+
+
+def use_threads(count: int | None) -> int:
+    """Have the parallel kernels that this very thread calls use so many threads; no result depends on it.
+
+    count   : None: the cores that this process may use
+    returns : how many they are, at most as many as numba has made (NUMBA_NUM_THREADS, else the cores)
+    """
+    made: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    threads = min(count or cores.available(), made)
+    numba.set_num_threads(threads)
+    return threads
 
 
 def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "derive"] = "batch") -> bool:

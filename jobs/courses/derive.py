@@ -25,7 +25,9 @@ log = logging.getLogger("jobs")
 def run(args: argparse.Namespace) -> int:
     """Derive, and tell what came of it."""
     started = time.perf_counter()
-    kernels.keep_compiled_in(settings.load().kernel_cache)
+    config = settings.load()
+    kernels.keep_compiled_in(config.kernel_cache)
+    kernels.use_threads(config.compute_threads)
     with _console.cell_progress("derive") as progress:
         kernels.warm_up(progress.announce, "derive")
         request = Request(
