@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess|portfolio|service|fuzz|hostile|kills|all
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
 
@@ -23,6 +23,7 @@ from benchmarks import (
     fuzz,
     harness,
     hostile,
+    identity,
     kernels,
     kills,
     load,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "load": load.measure,
     "yearly": yearly.measure,
     "memory": memory.measure,
+    "identity": identity.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
     "service": service.measure,

@@ -83,15 +83,22 @@ class PairedRows:
         years       : one a pair, in order
         not_exposed : (cells,), overrules the estimate: no loss in any year
         """
-        losses = np.hstack([each.loss for each in years]).astype(np.float32)
-        valid = np.hstack([each.valid for each in years]).astype(np.float32)
+        losses = np.hstack([each.loss for each in years], dtype=np.float32, casting="same_kind")
+        samples, group = np.hstack([each.samples for each in years]), years[0].group
         if not_exposed is not None:
-            losses[not_exposed], valid[not_exposed] = 0.0, 1.0
-        numbers = pl.Series(losses.ravel()).fill_nan(None).reshape(losses.shape).arr.to_list()
-        shares = pl.Series(valid).arr.to_list()
-        return pl.DataFrame(
-            {"grid_id": self._keys["grid_id"][: self._cells], "risk_type": [risk] * self._cells, "losses": numbers}
-        ).with_columns(valid=pl.when(pl.Series((valid != 1).any(axis=1))).then(shares))
+            losses[not_exposed], samples[not_exposed] = 0.0, group
+        gaps = (samples != group).any(axis=1)
+        frame = pl.DataFrame(
+            {
+                "grid_id": self._keys["grid_id"][: self._cells],
+                "risk_type": [risk] * self._cells,
+                "losses": pl.Series(losses.ravel()).fill_nan(None).reshape(losses.shape).arr.to_list(),
+            }
+        )
+        if not gaps.any():
+            return frame.with_columns(valid=pl.lit(None, pl.List(pl.Float32)))
+        shares = pl.Series((samples / group).astype(np.float32)).arr.to_list()
+        return frame.with_columns(valid=pl.when(pl.Series(gaps)).then(shares))
 
     def hazard(self, risk: str, scores: Sequence[Floats]) -> pl.DataFrame:
         """Rows of one risk, columns of `ROWS["hazard"]`; a cell without a score has none."""

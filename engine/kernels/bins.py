@@ -51,7 +51,7 @@ class _Estimates(NamedTuple):
     method: NDArray[np.uint8]  # (C,)
     bad: Ints  # (C, 2), samples that are infinite, samples below the bound
     by_year: Floats  # (C, Y) losses of the years; (C, 0): not asked for
-    share: Floats  # (C, Y) or (C, 0), share of a year's samples that is valid
+    samples: Ints  # (C, Y) or (C, 0), valid samples of each year
 
 
 class BinProbabilities(NamedTuple):
@@ -68,15 +68,21 @@ class YearLosses(NamedTuple):
     """The loss of each year of C cells, Y years in the order of the samples."""
 
     loss: Floats  # (C, Y), share of value; NaN for a year without a valid sample, and where there is no AAL
-    valid: Floats  # (C, Y), share of the year's samples that is valid, 0..1
+    samples: Ints  # (C, Y), valid samples of each year, of `group`
+    group: int
+
+    @property
+    def valid(self) -> Floats:
+        """(C, Y), share of each year's samples that is valid, 0..1."""
+        return self.samples / self.group
 
     def completed(self, aal: Floats) -> Floats:
         """(C, Y): what is missing of a year counts as the average year, so that the plain mean of the years is the AAL.
 
         aal : (C,), of the same estimate
         """
-        average = np.asarray(aal)[:, None]
-        return np.where(self.valid > 0, self.valid * self.loss + (1 - self.valid) * average, average)
+        average, valid = np.asarray(aal)[:, None], self.valid
+        return np.where(valid > 0, valid * self.loss + (1 - valid) * average, average)
 
 
 class _Options(TypedDict, total=False):
@@ -137,7 +143,7 @@ def bin_year_losses(
     if options.get("boundary") == "truncate":
         raise ValueError('years have no losses of their own under boundary="truncate"; use "reflect"')
     found = _found(x, edges, damage_rates, True, **options)
-    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.share)
+    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.samples, options.get("group", 1))
 
 
 def _found(
@@ -220,7 +226,7 @@ def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, years: in
         np.empty(cells, np.uint8),
         np.empty((cells, 2), np.int32),
         np.empty((cells, years)),
-        np.empty((cells, years)),
+        np.empty((cells, years), np.int32),
     )
     step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
     for start in range(0, cells, step):
@@ -256,7 +262,7 @@ def _fill(x: Floats, edges: Floats, how: _Estimator, found: _Estimates) -> None:
 @helper
 def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int, found: _Estimates) -> None:
     lower, bound, atom, rates, min_kde_samples, group = how
-    p, loss, valid, method, bad, by_year, share = found
+    p, loss, valid, method, bad, by_year, samples = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
@@ -266,7 +272,7 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             method[c] = INSUFFICIENT
             for i in range(rates.size):
                 p[c, i] = math.nan
-            _fill_years(g, n, at, group, by_year[c], share[c])
+            _fill_years(g, n, at, group, by_year[c], samples[c])
             by_year[c] = math.nan
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
@@ -288,7 +294,7 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             fullest = max(fullest, p[c, i])
         if h > 0.0 or fullest < 1.0:
             loss[c, 1] = _standard_error(g, n, at, group, years)
-        _fill_years(g, n, at, group, by_year[c], share[c])
+        _fill_years(g, n, at, group, by_year[c], samples[c])
 
 
 @helper
@@ -322,19 +328,23 @@ def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Int
 
 
 @helper
-def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, share: Floats) -> None:
-    """Mean of the parts g (n,) of each year's samples -> loss (Y,), how many of them are there -> share (Y,)."""
-    if loss.size == 0:
+def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, samples: Ints) -> None:
+    """Mean of the parts g (n,) of each year's samples -> loss (Y,), how many of them there are -> samples (Y,)."""
+    # a sum of rounded shares may fall below zero by a unit in the last place of a rate: no year brings a gain
+    if group == 1:
+        for y in range(loss.size):
+            loss[y], samples[y] = math.nan, 0
+        for j in range(n if loss.size > 0 else 0):
+            loss[at[j]], samples[at[j]] = max(g[j], 0.0), 1
         return
     for y in range(loss.size):
-        loss[y], share[y] = 0.0, 0.0
-    for j in range(n):
-        loss[at[j] // group] += g[j]
-        share[at[j] // group] += 1.0
+        loss[y], samples[y] = 0.0, 0
+    for j in range(n if loss.size > 0 else 0):
+        y = at[j] // group
+        loss[y] += g[j]
+        samples[y] += 1
     for y in range(loss.size):
-        # a sum of rounded shares may fall below zero by a unit in the last place of a rate
-        loss[y] = max(loss[y] / share[y], 0.0) if share[y] > 0.0 else math.nan
-        share[y] /= group
+        loss[y] = max(loss[y] / samples[y], 0.0) if samples[y] > 0 else math.nan
 
 
 @helper
