@@ -29,7 +29,7 @@ _KEY = ["grid_id", "risk_type", "scenario_id", "time_period"]
 
 
 class Compared(NamedTuple):
-    """rows: with an AAL; broken: of them those without year losses, or whose mean is another; worst: relative, of all."""
+    """rows: with an AAL; broken: those without year losses, or whose mean is another; worst: relative, of all."""
 
     rows: int
     broken: int

@@ -89,7 +89,8 @@ def _fill_as_before(connection):
       ALTER TABLE fresh RENAME TO modelops_probability_scores_typhoon;
       ALTER TABLE modelops_probability_scores
         ATTACH PARTITION modelops_probability_scores_typhoon FOR VALUES IN ('typhoon');
-      INSERT INTO probability_results (latitude, longitude, risk_type, grid_id, aal, bin_data, n_samples, method, run_id)
+      INSERT INTO probability_results (latitude, longitude, risk_type, grid_id, aal, bin_data, n_samples, method,
+                                       run_id)
         VALUES (35, 127, 'typhoon', 7, 0.25, '[{"bin": 1}]', 45, 'kde', 1);
       INSERT INTO modelops_hazard_scores (grid_id, scenario_id, risk_type, time_period, score)
         VALUES (7, 1, 'typhoon', 'long_term', 0.5);

@@ -5,11 +5,12 @@ A stored row holds all years of a cell and risk; what is read has a row for each
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,8 @@ SCHEMA = pl.Schema(
         "valid": pl.List(pl.Float32()),
     }
 )
+#: cells that are read of all risks at once
+_FEW = 1_000
 #: numbers as the server holds them
 _FLOAT = np.dtype("<f4")
 _NEWEST = """
@@ -48,11 +51,19 @@ SELECT DISTINCT ON (y.risk_type, y.scenario_id, y.time_period)
 
 
 class _Rows(NamedTuple):
-    """Rows of one risk and run: cells (C,), losses and shares (C, K) of all its years."""
+    """Rows of one risk and run: cells (C,), losses and shares (C, K) of all its years; shares None where all are 1."""
 
     cells: NDArray[np.int32]
     losses: Floats
-    valid: Floats
+    valid: Floats | None
+
+
+class _Part(NamedTuple):
+    """Rows of one risk, scenario and period, Y years each; as `_Rows`."""
+
+    risk: str
+    pair: sample_years.Pair
+    rows: _Rows
 
 
 def read_year_losses(
@@ -74,11 +85,15 @@ def read_year_losses(
     """
     asked = np.unique(np.asarray(cells, np.int64)).astype(np.int32)
     wanted = {(int(scenario), period) for scenario in scenarios for period in periods}
-    reader = _of_database if isinstance(results, psycopg.Connection) else _of_directory
-    parts = [SCHEMA.to_frame()]
-    for risk in dict.fromkeys(risks):
-        parts += reader(results, asked, risk, wanted)  # type: ignore[arg-type]
-    return pl.concat(parts)
+    names = list(dict.fromkeys(risks))
+    parts: list[_Part] = []
+    # a few cells cost a question each time, many cells memory
+    for group in [names] if len(asked) <= _FEW else [[name] for name in names]:
+        if isinstance(results, psycopg.Connection):
+            parts += _of_database(results, asked, group, wanted)
+        else:
+            parts += _of_directory(results, asked, group, wanted)
+    return _frame(parts)
 
 
 def read_sample_years(results: psycopg.Connection | Path, risks: Sequence[str]) -> pl.DataFrame:
@@ -111,48 +126,48 @@ def _bytes(lists: pl.Series) -> pl.Series:
 
 
 def _of_database(
-    connection: psycopg.Connection, cells: NDArray[np.int32], risk: str, wanted: set[sample_years.Pair]
-) -> list[pl.DataFrame]:
+    connection: psycopg.Connection, cells: NDArray[np.int32], risks: Sequence[str], wanted: set[sample_years.Pair]
+) -> list[_Part]:
     with (
         postgres.failures(f"reading year losses of {len(cells)} cells", SourceError),
         connection.cursor(binary=True) as cursor,
     ):
         found = cursor.execute(
-            "SELECT t.run_id, t.grid_id, t.losses, t.valid FROM modelops_year_losses t"
-            " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = %s ORDER BY 1, 2",
-            (cells.tolist(), risk),
+            "SELECT t.risk_type, t.run_id, t.grid_id, t.losses, t.valid FROM modelops_year_losses t"
+            " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%s) ORDER BY 1, 2, 3",
+            (cells.tolist(), list(risks)),
         ).fetchall()
-        runs = {run: list(rows) for run, rows in groupby(found, key=itemgetter(0))}
+        runs = {(risk, run): list(rows) for (risk, run), rows in groupby(found, key=itemgetter(0, 1))}
         layouts = connection.execute(
             "SELECT y.run_id, y.risk_type, y.scenario_id, y.time_period, y.place, y.years FROM result_sample_years y"
-            " JOIN result_runs r USING (run_id) WHERE y.run_id = ANY(%s) AND y.risk_type = %s"
+            " JOIN result_runs r USING (run_id) WHERE y.run_id = ANY(%s) AND y.risk_type = ANY(%s)"
             " ORDER BY r.published_at, r.run_id, y.place",
-            (list(runs), risk),
+            (list({run for _, run in runs}), list(risks)),
         ).fetchall()
     rows = {}
-    for run, of_run in runs.items():
-        losses = _matrix(len(of_run), np.frombuffer(b"".join(row[2] for row in of_run), _FLOAT), risk, run)
-        known = [place for place, row in enumerate(of_run) if row[3] is not None]
-        valid = np.ones_like(losses)
-        valid[known] = np.frombuffer(b"".join(of_run[place][3] for place in known), _FLOAT).reshape(
-            len(known), losses.shape[1]
-        )
-        rows[run] = _Rows(np.array([row[1] for row in of_run], np.int32), losses, valid)
-    return _by_pair(rows, pl.DataFrame(layouts, schema=sample_years.STORED, orient="row"), risk, wanted)
+    for (risk, run), of_run in runs.items():
+        losses = _matrix(len(of_run), np.frombuffer(b"".join(row[3] for row in of_run), _FLOAT), risk, run)
+        known = np.array([row[4] is not None for row in of_run])
+        shares = np.frombuffer(b"".join(row[4] for row in of_run if row[4] is not None), _FLOAT)
+        number = np.fromiter((row[2] for row in of_run), np.int32, len(of_run))
+        rows[risk, run] = _Rows(number, losses, _shares(losses, known, shares))
+    return _parts(rows, pl.DataFrame(layouts, schema=sample_years.STORED, orient="row"), wanted)
 
 
 def _of_directory(
-    folder: Path, cells: NDArray[np.int32], risk: str, wanted: set[sample_years.Pair]
-) -> list[pl.DataFrame]:
+    folder: Path, cells: NDArray[np.int32], risks: Sequence[str], wanted: set[sample_years.Pair]
+) -> list[_Part]:
     present = result_folder.current(folder)
     path = present / f"{YEAR_LOSSES.name}.parquet"
     if not path.is_file():
         return []
-    asked = (pl.col("risk_type") == risk) & pl.col("grid_id").is_in(cells.tolist())
-    found = pl.scan_parquet(path, glob=False).filter(asked).sort("run_id", "grid_id").collect()
-    rows = {run: _as_arrays(of_run, risk, run) for (run,), of_run in found.group_by("run_id", maintain_order=True)}
-    stored = sample_years.stored(present).filter((pl.col("risk_type") == risk) & pl.col("run_id").is_in(list(rows)))
-    return _by_pair(rows, stored, risk, wanted)
+    asked = pl.col("risk_type").is_in(list(risks)) & pl.col("grid_id").is_in(cells.tolist())
+    found = pl.scan_parquet(path, glob=False).filter(asked).sort("risk_type", "run_id", "grid_id").collect()
+    rows = {
+        (risk, run): _as_arrays(of_run, risk, run)
+        for (risk, run), of_run in found.group_by("risk_type", "run_id", maintain_order=True)
+    }
+    return _parts(rows, sample_years.stored(present), wanted)
 
 
 def by_pair(rows: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
@@ -160,27 +175,25 @@ def by_pair(rows: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
 
     years : of the run, columns of `sample_years.STORED`
     """
-    parts = [SCHEMA.to_frame()]
-    for (risk,), of_risk in rows.group_by("risk_type", maintain_order=True):
-        layout = years.filter(pl.col("risk_type") == risk)
-        run = int(layout["run_id"][0])
-        pairs = set(layout.select("scenario_id", "time_period").iter_rows())
-        parts += _by_pair({run: _as_arrays(of_risk, str(risk), run)}, layout, str(risk), pairs)
-    return pl.concat(parts)
+    [run] = years["run_id"].unique().to_list() or [0]
+    found = {
+        (risk, run): _as_arrays(of_risk, risk, run)
+        for (risk,), of_risk in rows.group_by("risk_type", maintain_order=True)
+    }
+    return _frame(_parts(found, years, set(years.select("scenario_id", "time_period").iter_rows())))
 
 
-def _as_arrays(rows: pl.DataFrame, risk: str, run: int) -> _Rows:
+def _as_arrays(rows: pl.DataFrame, risk: object, run: object) -> _Rows:
     losses = _matrix(rows.height, _numbers(rows["losses"]), risk, run)
-    known, valid = rows["valid"].is_not_null().to_numpy(), np.ones_like(losses)
-    valid[known] = _numbers(rows["valid"].drop_nulls()).reshape(int(known.sum()), losses.shape[1])
-    return _Rows(rows["grid_id"].to_numpy(), losses, valid)
+    known = rows["valid"].is_not_null().to_numpy()
+    return _Rows(rows["grid_id"].to_numpy(), losses, _shares(losses, known, _numbers(rows["valid"].drop_nulls())))
 
 
 def _numbers(lists: pl.Series) -> Floats:
     return lists.explode().fill_null(float("nan")).to_numpy()
 
 
-def _matrix(cells: int, numbers: Floats, risk: str, run: int) -> Floats:
+def _matrix(cells: int, numbers: Floats, risk: object, run: object) -> Floats:
     if len(numbers) % cells:
         raise SchemaError(
             f"year losses of {risk} from run {run}: {len(numbers)} numbers in {cells} cells, not as many each"
@@ -188,61 +201,83 @@ def _matrix(cells: int, numbers: Floats, risk: str, run: int) -> Floats:
     return numbers.reshape(cells, -1)
 
 
-def _by_pair(
-    rows: Mapping[int, _Rows], layouts: pl.DataFrame, risk: str, wanted: set[sample_years.Pair]
-) -> list[pl.DataFrame]:
-    """A frame of SCHEMA a pair. layouts: of these runs (STORED), the older first; of two rows the newer run's count."""
-    frames: dict[sample_years.Pair, list[pl.DataFrame]] = {}
-    told = set(layouts["run_id"].unique())
-    if missing := sorted(set(rows) - told):
-        raise SchemaError(f"year losses of {risk} are of run {missing[0]}, whose sample years are not told")
-    for (run,), layout in layouts.group_by("run_id", maintain_order=True):
-        of_run, start = rows[run], 0
-        years = layout.sort("place").select("scenario_id", "time_period", pl.col("years").list.len())
-        if (total := int(years["years"].sum())) != of_run.losses.shape[1]:
+def _shares(losses: Floats, known: NDArray[np.bool_], shares: Floats) -> Floats | None:
+    if not known.any():
+        return None
+    valid = np.ones_like(losses)
+    valid[known] = shares.reshape(-1, losses.shape[1])
+    return valid
+
+
+def _parts(rows: Mapping[tuple[Any, Any], _Rows], layouts: pl.DataFrame, wanted: set[sample_years.Pair]) -> list[_Part]:
+    """Rows of the pairs that are wanted. layouts: STORED, the older run first; of two rows the newer run's count.
+
+    rows : (risk, run) -> its rows
+    """
+    parts, held = [], defaultdict[tuple[str, sample_years.Pair], list[NDArray[np.int32]]](list)
+    lengths = layouts.select("risk_type", "run_id", "scenario_id", "time_period", "place", pl.col("years").list.len())
+    of_run: dict[tuple[str, int], list[tuple[int, int, str, int]]] = defaultdict(list)
+    for risk, run, scenario, period, place, n in lengths.iter_rows():
+        of_run[risk, run].append((place, scenario, period, n))
+    for risk, run in rows:
+        if (risk, run) not in of_run:
+            raise SchemaError(f"year losses of {risk} are of run {run}, whose sample years are not told")
+    for (risk, run), layout in reversed(of_run.items()):  # the newest run first
+        if (risk, run) not in rows:
+            continue
+        cells, losses, valid = rows[risk, run]
+        if (total := sum(n for *_, n in layout)) != losses.shape[1]:
             raise SchemaError(
-                f"year losses of {risk} from run {run} have {of_run.losses.shape[1]} years,"
-                f" its sample years are {total}"
+                f"year losses of {risk} from run {run} have {losses.shape[1]} years, its sample years are {total}"
             )
-        for scenario, period, n in years.iter_rows():
-            part = slice(start, start + n)
-            start += n
-            if (scenario, period) in wanted:
-                made = _frame(of_run, part, risk, (scenario, period))
-                frames.setdefault((scenario, period), []).append(made)
-    return [
-        newest.filter(pl.col("loss").is_not_null())
-        for parts in frames.values()
-        for newest in [parts[0] if len(parts) == 1 else pl.concat(parts).unique("grid_id", keep="last").sort("grid_id")]
+        start = 0
+        for _, scenario, period, n in sorted(layout):
+            part, start, pair = slice(start, start + n), start + n, (scenario, period)
+            if pair not in wanted:
+                continue
+            newer = held[risk, pair]
+            fresh = np.isin(cells, np.concatenate(newer), invert=True) if newer else np.ones(len(cells), np.bool_)
+            newer.append(cells)
+            keep = fresh & ~np.isnan(losses[:, part]).all(axis=1)  # without AAL no year has a loss
+            shares = None if valid is None else valid[keep, part]
+            parts.append(_Part(risk, pair, _Rows(cells[keep], losses[keep, part], shares)))
+    return parts
+
+
+def _frame(parts: Sequence[_Part]) -> pl.DataFrame:
+    """Columns of SCHEMA, in the order of the parts."""
+    if not parts:
+        return SCHEMA.to_frame()
+    cells = np.concatenate([part.rows.cells for part in parts])
+    counts = [len(part.rows.cells) for part in parts]
+    years = np.repeat([part.rows.losses.shape[1] for part in parts], counts)
+    losses = np.concatenate([part.rows.losses.ravel() for part in parts])
+    whole = np.concatenate(
+        [np.ones(n, np.bool_) if part.rows.valid is None else (part.rows.valid == 1).all(axis=1)
+         for part, n in zip(parts, counts, strict=True)]
+    )  # fmt: skip
+    gaps = [
+        part.rows.valid[(part.rows.valid != 1).any(axis=1)].ravel() for part in parts if part.rows.valid is not None
     ]
-
-
-def _frame(rows: _Rows, part: slice, risk: str, pair: sample_years.Pair) -> pl.DataFrame:
-    """Rows of one pair; `loss` is null where no year has one."""
-    losses, valid = rows.losses[:, part], rows.valid[:, part]
-    scenario, period = pair
+    shares = np.concatenate(gaps) if gaps else np.empty(0, np.float32)
+    which = pl.Series(np.repeat(np.arange(len(parts), dtype=np.uint32), counts))
     return pl.DataFrame(
         {
-            "grid_id": rows.cells,
-            "loss": _lists(losses, np.logical_not(np.isnan(losses).all(axis=1))),
-            "valid": _lists(valid, (valid != 1).any(axis=1)),
-        }
-    ).select(
-        "grid_id",
-        risk_type=pl.lit(risk),
-        scenario_id=pl.lit(scenario, pl.Int16),
-        time_period=pl.lit(period),
-        loss="loss",
-        valid="valid",
+            "grid_id": cells,
+            "risk_type": pl.Series([part.risk for part in parts]).gather(which),
+            "scenario_id": pl.Series([part.pair[0] for part in parts], dtype=pl.Int16).gather(which),
+            "time_period": pl.Series([part.pair[1] for part in parts]).gather(which),
+            "loss": _lists(years, losses, None),
+            "valid": _lists(np.where(whole, 0, years), shares, whole),
+        },
+        schema=SCHEMA,
     )
 
 
-def _lists(matrix: Floats, known: NDArray[np.bool_]) -> pl.Series:
-    """(C, K) as lists; NaN becomes null, and so does a row that is not known."""
-    numbers = pl.Series(np.ascontiguousarray(matrix).ravel()).fill_nan(None)
-    lists = (
-        numbers.reshape(matrix.shape).arr.to_list()
-        if matrix.size
-        else pl.Series([[]] * len(matrix), dtype=pl.List(pl.Float32))
-    )
-    return pl.select(pl.when(pl.Series(known)).then(lists)).to_series()
+def _lists(lengths: NDArray[np.int64], numbers: Floats, null: NDArray[np.bool_] | None) -> pl.Series:
+    """Lists of so many numbers each; NaN becomes null. null: lists that are not known."""
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    gone = np.isnan(numbers)
+    values = pa.array(numbers, mask=gone if gone.any() else None, type=pa.float32())
+    mask = pa.array(null) if null is not None else None
+    return pl.Series(pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), values, mask=mask))
