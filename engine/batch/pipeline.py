@@ -213,6 +213,7 @@ class Result:
     summary: Summary
 
 
+# nine arguments: the public face, on which each but the source is an option of its own
 def run(
     source: ClimateSource,
     risks: Sequence[str] | None = None,

@@ -167,7 +167,7 @@ def test_bytes_of_the_server_are_the_numbers_little_endian(tmp_path):
         (pl.col("valid").list.eval(pl.element() - 2), "rows with valid outside 0..1"),
         (pl.col("losses").list.eval(pl.element().fill_null(float("nan"))), "NaN in losses"),
         (pl.col("losses").list.head(3), "rows with another number of losses than of shares"),
-        (pl.lit(7, pl.Int32).alias("grid_id"), "doubled rows"),
+        (pl.lit(7, pl.Int32).alias("grid_id"), "duplicate rows"),
     ],
 )
 def test_a_block_that_breaks_the_contract_is_refused_with_counts(change, message):

@@ -42,11 +42,10 @@ class BinStyle:
 
 
 def mixture(risk: str, run_id: int, edition: str, baseline: str, new_edition: str, new_baseline: str) -> str:
-    """Why a part of the grid cannot be put among published rows."""
+    """Reason why a partial run must not be merged into published rows."""
     return (
-        f"{risk} is published by run {run_id} with edition {edition} and baseline {baseline}: part of the grid with "
-        f"edition {new_edition} and baseline {new_baseline} cannot be put among it: "
-        "run the whole grid, or use another sink"
+        f"{risk}: cannot merge a partial run (edition {new_edition}, baseline {new_baseline}) into the results of run "
+        f"{run_id} (edition {edition}, baseline {baseline}): run the whole grid, or use another sink"
     )
 
 

@@ -32,7 +32,7 @@ _CELL_ROWS = 20_000
 def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A block's frame with the columns and types of `ROWS[name]`, checked before it costs anything to refuse.
 
-    raises : SchemaError for a missing column, NaN or null where a value must be, doubled keys, a value outside 0..1
+    raises : SchemaError for a missing column, NaN or null where a value must be, duplicate keys, a value outside 0..1
     """
     schema = ROWS[name].schema
     if missing := [column for column in schema if column not in frame.columns]:
@@ -47,7 +47,7 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         **{f"NaN {column}": frame[column].is_nan() for column, kind in schema.items() if kind.is_float()},
         **{f"{column} outside 0..1": ~frame[column].is_between(0, 1) for column in ratios},
         # counted within the few risks, scenarios and periods: a fifth of the time that whole keys take
-        "doubled rows": frame.group_by(ROWS[name].key[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
+        "duplicate rows": frame.group_by(ROWS[name].key[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
     }
     if name == "probability":
         unknown = frame["method"] == "insufficient_data"
