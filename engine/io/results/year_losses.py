@@ -238,7 +238,11 @@ def _parts(rows: Mapping[tuple[Any, Any], _Rows], layouts: pl.DataFrame, wanted:
             newer = held[risk, pair]
             fresh = np.isin(cells, np.concatenate(newer), invert=True) if newer else np.ones(len(cells), np.bool_)
             newer.append(cells)
-            keep = fresh & ~np.isnan(losses[:, part]).all(axis=1)  # without AAL no year has a loss
+            blank = np.isnan(losses[:, part.start])
+            if blank.any():
+                blank &= np.isnan(losses[:, part]).all(axis=1)  # without AAL no year has a loss
+            keep: Any = fresh & ~blank
+            keep = slice(None) if keep.all() else keep  # no copy of what is all wanted
             shares = None if valid is None else valid[keep, part]
             parts.append(_Part(risk, pair, _Rows(cells[keep], losses[keep, part], shares)))
     return parts
