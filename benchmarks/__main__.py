@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess|portfolio|service|fuzz|hostile|kills|all
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
@@ -24,6 +24,7 @@ from benchmarks import (
     fuzz,
     harness,
     hostile,
+    identity,
     kernels,
     kills,
     load,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "load": load.measure,
     "yearly": yearly.measure,
     "memory": memory.measure,
+    "identity": identity.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
     "service": service.measure,

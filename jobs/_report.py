@@ -65,6 +65,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(f"not computed: {name}, missing {', '.join(tables)}")
     for name, why in outcome.failed.items():
         console.print(f"not published: {name}, {why}")
+    if outcome.plan.probability and not outcome.plan.year_losses:
+        console.print("no losses of single years: YEAR_LOSSES=off")
     for warning in summary.warnings:
         console.print(f"warning: {warning}")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in outcome.watch.seconds.items())

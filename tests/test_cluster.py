@@ -23,10 +23,11 @@ from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.climate import snapshot
 from engine.io.db import migrate
+from engine.io.results.sink import WRITES
 from jobs import yearly
 from tests.warehouses import fill
 
-TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
+TABLES = (*WRITES["yearly"], "result_sample_years")
 BUCKET = "runs"
 ROOT = Path(__file__).parents[1]
 

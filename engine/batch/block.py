@@ -17,7 +17,7 @@ from engine.core.panel import Panel
 from engine.core.period import Years
 from engine.core.rows import ROWS
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.kernels import baseline_quantiles, bin_probabilities
+from engine.kernels import BinProbabilities, baseline_quantiles, bin_probabilities, bin_year_losses
 from engine.risks.definition import Bins, Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
@@ -51,9 +51,10 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
     for name, risk in RISKS.items():
         try:
             if name in plan.probability:
-                frame = _probability(inputs, plan, risk, rows, notes)
+                frame, *years = _probability(inputs, plan, risk, rows, notes)
                 notes.known[name] = _count(frame.filter(pl.col("aal").is_not_null()), plan)
                 made["probability"].append(frame)
+                made["year_losses"] += years
             if name in plan.hazard:
                 frame = rows.hazard(name, [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs])
                 notes.scored[name] = _count(frame, plan)
@@ -86,15 +87,17 @@ def _dropped(inputs: Inputs, plan: Plan, risk: str) -> dict[str, int]:
     return {part.name: int(np.isnan(part.of(block, pair.years)).sum()) for part in plan.hazard[risk] if part.per_cell}
 
 
-def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes: BlockNotes) -> pl.DataFrame:
+def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes: BlockNotes) -> list[pl.DataFrame]:
+    """Rows of a risk's probabilities and, where the plan keeps them, of its year losses."""
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
     edges, fallbacks = _edges(inputs, plan, intensity, bins)
     if bins.of_baseline:
         notes.fallback_edges[risk.name] = fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
-    estimates = [
-        bin_probabilities(
+    estimate = bin_year_losses if plan.year_losses else _without_years
+    found = [
+        estimate(
             _samples(inputs, intensity, pair.scenario, pair.years),
             edges,
             lower=bins.lower,
@@ -104,7 +107,16 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         )
         for pair in plan.pairs
     ]
-    return rows.probability(risk.name, estimates, edges, not_exposed)
+    probabilities = rows.probability(risk.name, [each for each, _ in found], edges, not_exposed)
+    if not plan.year_losses:
+        return [probabilities]
+    if intensity.record is not None:
+        notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
+    return [probabilities, rows.year_losses(risk.name, [years for _, years in found if years], not_exposed)]
+
+
+def _without_years(*samples: Any, **options: Any) -> tuple[BinProbabilities, None]:
+    return bin_probabilities(*samples, **options), None
 
 
 def _samples(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:

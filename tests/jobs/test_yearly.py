@@ -15,11 +15,13 @@ from polars.testing import assert_frame_equal
 
 from engine.core.address import without_password
 from engine.core.settings import Settings
+from engine.io.results.sink import WRITES
+from engine.io.results.year_losses import read_sample_years, read_year_losses
 from jobs import clean, hazard, probability, yearly
 from tests.warehouses import fill
 
 VOLATILE = ["run_id", "calculated_at", "computed_at"]
-TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
+TABLES = WRITES["yearly"]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def count(url, table):
 
 
 def rows(url, table):
-    key = "grid_id, risk_type" + (", scenario_id, time_period" if table.startswith("modelops") else "")
+    key = "grid_id, risk_type" + (", scenario_id, time_period" if table.endswith("scores") else "")
     frame = pl.read_database_uri(f"SELECT * FROM {table} ORDER BY {key}", url, engine="adbc")
     return frame.drop([name for name in [*VOLATILE, "hazard_id"] if name in frame.columns])
 
@@ -65,6 +67,7 @@ def test_a_run_fills_every_table_and_a_second_one_gives_the_same(filled, results
         "hazard_results": 17 * 9,
         "modelops_probability_scores": 17 * 9 * 12,
         "modelops_hazard_scores": 17 * 9 * 12,
+        "modelops_year_losses": 17 * 9,
     }
     assert first["modelops_hazard_scores"]["percentile"].null_count() == 0
     # drought is minus the index, and its bins are written in the index
@@ -91,6 +94,43 @@ def test_files_hold_what_the_tables_hold(filled, results, tmp_path):
     assert (run["edition"], run["scope"], run["baseline"]) == ("2025-11", "full", "2021-2050 SSP2-4.5")
     for table in TABLES:
         assert pl.read_parquet(tmp_path / "out" / f"{table}.parquet").height == count(results, table)
+
+
+def test_year_losses_are_of_the_years_of_their_window_or_of_the_track_record(filled, results, tmp_path):
+    arguments = ["--source", filled, "--cells", "3", "--risks", "typhoon,wildfire"]
+    assert yearly.main([*arguments, "--sink", results]) == 0
+    assert yearly.main([*arguments, "--sink", str(tmp_path / "out")]) == 0
+    asked = (range(100_000), ["typhoon", "wildfire"], [2], ["full", "mid_term"])
+    with psycopg.connect(results) as connection:
+        found, told = read_year_losses(connection, *asked), read_sample_years(connection, asked[1])
+    key = ["risk_type", "scenario_id", "time_period", "grid_id"]
+    assert_frame_equal(found.sort(key), read_year_losses(tmp_path / "out", *asked).sort(key))
+    assert found.height == 3 * 2 * 2
+    years = {(risk, period): listed for risk, scenario, period, _, listed in told.iter_rows() if scenario == 2}
+    assert years["wildfire", "mid_term"] == list(range(2041, 2061))
+    assert years["typhoon", "mid_term"] == years["typhoon", "full"]  # those of the tracks
+    assert years["typhoon", "full"][0] == 2003
+    for risk, _, period, losses in found.drop("grid_id", "valid").iter_rows():
+        assert len(losses) == len(years[risk, period])
+
+
+def test_without_year_losses_the_rest_of_a_run_is_the_same_and_this_is_said(filled, tmp_path, monkeypatch, capsys):
+    arguments = ["--source", filled, "--run-dir", "runs", "--sink"]
+    assert yearly.main([*arguments, str(tmp_path / "on")]) == 0
+    assert "YEAR_LOSSES" not in capsys.readouterr().out
+    monkeypatch.setenv("YEAR_LOSSES", "off")
+    assert yearly.main([*arguments, str(tmp_path / "off")]) == 0
+    assert "no losses of single years: YEAR_LOSSES=off" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "off" / "run.json").read_text())["summary"]
+    assert summary["year_losses"] is False
+    for table in TABLES:
+        with_years, without = (pl.read_parquet(tmp_path / out / f"{table}.parquet") for out in ("on", "off"))
+        if table == "modelops_year_losses":
+            assert with_years.height == 17 * 9
+            assert without.is_empty()
+        else:
+            assert_frame_equal(*(frame.drop(VOLATILE, strict=False) for frame in (with_years, without)))
+    assert yearly.main([*arguments, str(tmp_path / "on"), "--cells", "3"]) == 2  # of some cells, among all the others
 
 
 def test_probability_and_hazard_write_their_own_tables(filled, results):
