@@ -17,7 +17,8 @@ from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.results.spool import SCHEMAS
 from engine.kernels import baseline_quantiles, bin_probabilities
-from engine.risks.definition import Bins, Component, Intensity, Risk
+from engine.risks.bins import Bins
+from engine.risks.definition import Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
 
