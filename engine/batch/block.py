@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.batch.edges import edges_of, samples_of
+from engine.batch.estimates import estimate
 from engine.batch.plan import HAZARD, PROBABILITY, Pair, Plan
 from engine.batch.rows import PairedRows
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
-from engine.core.period import Years
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.results.spool import SCHEMAS
-from engine.kernels import baseline_quantiles, bin_probabilities
-from engine.risks.bins import Bins
-from engine.risks.definition import Component, Intensity, Risk
+from engine.risks.definition import Component, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
 
-#: a baseline with fewer values (for an atom: values above it) gives no quantiles
-MIN_BASELINE_VALUES = 10
-#: a monthly risk has this many columns a year: its standard error groups them
-MONTHS = 12
 #: what kernels and frames raise when they refuse an input
 INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
@@ -39,7 +32,7 @@ class BlockResult:
     dropped        : risk -> component -> cells in which it was left out for want of an attribute
     checks         : message -> (cells where it is true, cells)
     failed         : risk -> what in its inputs the kernels refused; its rows are absent
-    known, scored  : risk -> pair -> cells with an AAL, with a hazard score
+    known, scored  : risk -> pair -> cells with bin probabilities, with a hazard score
     """
 
     probability: pl.DataFrame
@@ -68,7 +61,7 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
         try:
             if name in plan.probability:
                 frame = _probability(inputs, plan, risk, rows, result)
-                result.known[name] = _count(frame.filter(pl.col("aal").is_not_null()), plan)
+                result.known[name] = _count(frame.filter(pl.col("method") != "insufficient_data"), plan)
                 probability.append(frame)
             if name in plan.hazard:
                 frame = rows.hazard(name, [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs])
@@ -107,44 +100,15 @@ def _dropped(inputs: Inputs, plan: Plan, risk: str) -> dict[str, int]:
 def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, result: BlockResult) -> pl.DataFrame:
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
-    edges, fallbacks = _edges(inputs, plan, intensity, bins)
-    if bins.of_baseline:
-        result.fallback_edges[risk.name] = fallbacks
+    edges = edges_of(inputs, plan.baseline, intensity, bins)
+    if edges.fallbacks is not None:
+        result.fallback_edges[risk.name] = edges.fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
     estimates = [
-        bin_probabilities(
-            _samples(inputs, intensity, pair.scenario, pair.years),
-            edges,
-            lower=bins.lower,
-            atom=bins.atom,
-            damage_rates=bins.damage_rates,
-            group=MONTHS if intensity.monthly else 1,
-        )
+        estimate(samples_of(inputs, intensity, pair.scenario, pair.years), edges.inner, bins, monthly=intensity.monthly)
         for pair in plan.pairs
     ]
-    return rows.probability(risk.name, estimates, edges, not_exposed)
-
-
-def _samples(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:
-    block = inputs.under(scenario)
-    x = intensity.of(block)
-    if intensity.scale is not None:
-        return x * intensity.scale(block, years)[:, None]
-    return x[:, inputs.panel.axis.columns_of(years)].reshape(len(x), -1)
-
-
-def _edges(inputs: Inputs, plan: Plan, intensity: Intensity, bins: Bins) -> tuple[NDArray[np.float64], int]:
-    """(cells, bins - 1) edges, and how many cells got the fallback."""
-    fixed = np.asarray(bins.fallback if bins.of_baseline else bins.edges, np.float64)
-    if not bins.of_baseline:
-        return fixed, 0
-    x = _samples(inputs, intensity, DEFAULT_SCENARIO, plan.baseline)
-    valid = ~np.isnan(x)
-    enough = valid.sum(axis=1) >= MIN_BASELINE_VALUES
-    if bins.atom and bins.lower is not None:
-        enough &= (valid & (x > bins.lower)).sum(axis=1) >= MIN_BASELINE_VALUES
-    edges = np.where(enough[:, None], baseline_quantiles(x, bins.edges), fixed)
-    return edges, int((~enough).sum())
+    return rows.probability(risk.name, estimates, edges.inner, not_exposed)
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

@@ -380,14 +380,12 @@ def _parts(plan: Plan) -> dict[str, list[str]]:
 
 
 def _styles(plan: Plan) -> dict[str, BinStyle]:
-    return {
-        risk: BinStyle(
-            damage_rates=plan.edition.bins[risk].damage_rates,
-            lower=plan.edition.bins[risk].lower,
-            negated=plan.edition.intensity(risk).negated,
-        )
-        for risk in plan.probability
-    }
+    def style(risk: str) -> BinStyle:
+        bins = plan.edition.bins[risk]
+        rates = bins.rates or (None,) * (len(bins.edges) + 1)
+        return BinStyle(rates, bins.lower, plan.edition.intensity(risk).negated, bins.digits)
+
+    return {risk: style(risk) for risk in plan.probability}
 
 
 def _first_error(plan: Plan, failed: dict[str, str]) -> str | None:

@@ -35,7 +35,7 @@ class BlockNotes:
     faults : variable -> why the risks that read it must not be published
     failed : risk -> why it could not be computed
     gaps   : variable -> cells that lack a value in some scenario
-    known, scored : risk -> pair -> cells with an AAL, cells with a hazard score
+    known, scored : risk -> pair -> cells with bin probabilities, cells with a hazard score
     facts  : risk -> what its figures stand on
     """
 

@@ -11,6 +11,7 @@ import polars as pl
 from engine.batch.plan import OBSERVED, Pair, Plan
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
+from engine.risks.bins import Factor
 from engine.risks.registry import RISKS
 
 #: a cell above this AAL deserves a second look
@@ -26,6 +27,8 @@ class RiskSummary:
     unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
     stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
     calibrated              : whether the edition calls the damage rates calibrated on losses
+    priced                  : whether the edition gives the risk damage rates: without them there is no AAL
+    level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
     """
 
     risk: str
@@ -43,6 +46,9 @@ class RiskSummary:
     unknown: dict[str, int]
     stands_on: str | None = None
     calibrated: bool = False
+    priced: bool = True
+    level: str | None = None
+    factor: Factor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class Summary:
     cells_without_result : neither a probability nor a score of any risk
     pair                 : the scenario and years that the risks' figures are of
     periods              : name -> first and last year of every period that was computed
+    aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
     """
 
     cells: int
@@ -60,6 +67,7 @@ class Summary:
     risks: tuple[RiskSummary, ...]
     warnings: tuple[str, ...]
     periods: Mapping[str, tuple[int, int]]
+    aal_level_cuts_pct: tuple[float, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
@@ -76,7 +84,7 @@ def summarise(
         probability,
         of_pair,
         pl.len().alias("rows"),
-        pl.col("aal").is_null().sum().alias("null"),
+        (pl.col("method") == "insufficient_data").sum().alias("null"),
         pl.col("aal").cast(pl.Float64).mean().alias("mean"),
         pl.col("aal").cast(pl.Float64).quantile(0.95, "linear").alias("q95"),
         (pl.col("aal") > HIGH_AAL).mean().alias("high"),
@@ -89,13 +97,14 @@ def summarise(
     rows = tuple(_risk(name, plan, aal.get(name), score.get(name), notes) for name in plan.risks)
     with_result = [
         frame.filter(of_pair & valid).select("grid_id").unique()
-        for frame, valid in ((probability, pl.col("aal").is_not_null()), (hazard, pl.lit(True)))
+        for frame, valid in ((probability, pl.col("method") != "insufficient_data"), (hazard, pl.lit(True)))
         if frame is not None
     ]
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
     label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
-    return Summary(cells, cells - filled, label, rows, _warnings(plan, notes), periods)
+    warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
+    return Summary(cells, cells - filled, label, rows, warnings, periods, cuts)
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -125,7 +134,7 @@ def _risk(
         if name in plan.hazard and (count := sum(note["unknown"].get(name, {}).get(attribute, 0) for note in notes))
     }
     methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
-    of_baseline = name in plan.probability and plan.edition.bins[name].of_baseline
+    bins = plan.edition.bins[name] if name in plan.probability else None
     return RiskSummary(
         risk=name,
         done=aal["rows"] - aal["null"] if aal else None,
@@ -138,10 +147,15 @@ def _risk(
         mean_hazard=score["mean"] if score else None,
         scored=(score["rows"] if score else 0) if name in plan.hazard else None,
         components=_components(name, plan, notes),
-        fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
+        fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes)
+        if bins and bins.of_baseline
+        else None,
         unknown=unknown,
         stands_on=next((note["facts"][name] for note in notes if name in note["facts"]), None),
-        calibrated=name in plan.probability and bool(plan.edition.bins[name].calibrated),
+        calibrated=bool(bins and bins.calibrated),
+        priced=bins is None or bins.has_loss,
+        level=bins.level if bins else None,
+        factor=bins.factor if bins else None,
     )
 
 

@@ -21,7 +21,8 @@ from engine.kernels.arrays import by_cell, numbers
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
-METHODS = ("insufficient_data", "count", "kde", "not_exposed")  # the last is set by callers that know the place
+#: the last three are set by callers: they know the place, whether its edition prices the risk, and another fit
+METHODS = ("insufficient_data", "count", "kde", "not_exposed", "not_priced", "fitted")
 INSUFFICIENT, COUNT, KDE = 0, 1, 2
 
 LARGEST = 1e150  # squares of larger intensities overflow

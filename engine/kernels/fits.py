@@ -1,21 +1,21 @@
 """Distributions fitted to each cell's samples above its atom by L-moments, and their quantiles. C cells, n samples.
 
 With a share a of the samples at the atom (at `lower`, "no event") and G fitted to the others, F = a + (1 - a) G: the
-quantile of level q is G's of level (q - a) / (1 - a), and `lower` where q is not above a. What G has below `lower` counts
-as being at it.
+quantile of level q is G's of level (q - a) / (1 - a), and `lower` where q is not above a. What G has below `lower`
+counts as being at it.
 
 gev     : three parameters, see `lmoments`
 gamma   : shape k and scale s of x - lower;  l2 / l1 = Gamma(k + 1/2) / (sqrt(pi) Gamma(k + 1)),  s = l1 / k
 weibull : shape k and scale s of x - lower;  l2 / l1 = 1 - 2^(-1/k),  s = l1 / Gamma(1 + 1/k)
 
-Sources: Hosking (1990), doi:10.1111/j.2517-6161.1990.tb01775.x, table 1 and section 2.6; Temme (1994) for the incomplete
-gamma function's series and fraction, doi:10.1017/S0269964800003272.
+Sources: Hosking (1990), doi:10.1111/j.2517-6161.1990.tb01775.x, table 1; NIST Digital Library of Mathematical Functions
+8.11.4 (series) and 8.9.2 (continued fraction) of the incomplete gamma function.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -23,12 +23,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
-from engine.kernels.lmoments import CONSTANT, FITTED, NO_FIT, TOO_FEW, fit_gev, gev_cdf_at, gev_quantile_at, sorted_moments
+from engine.kernels.lmoments import (
+    CONSTANT,
+    FITTED,
+    NO_FIT,
+    TOO_FEW,
+    fit_gev,
+    gev_cdf_at,
+    gev_quantile_at,
+    sorted_moments,
+)
 
 Floats = NDArray[np.float64]
-Family = Literal["gev", "gamma", "weibull"]
 
-FAMILIES: tuple[Family, ...] = ("gev", "gamma", "weibull")
+FAMILIES = ("gev", "gamma", "weibull")
+#: families that start at a lower bound
+BOUNDED = ("gamma", "weibull")
 GEV, GAMMA, WEIBULL = 0, 1, 2
 
 #: samples that a fit of the baseline needs: valid ones, and such above the atom
@@ -52,7 +62,7 @@ class Curve(NamedTuple):
 
 
 def fitted_quantiles(
-    x: ArrayLike, q: ArrayLike, *, fit: Family, lower: float | None = None, atom: bool = False
+    x: ArrayLike, q: ArrayLike, *, fit: str, lower: float | None = None, atom: bool = False
 ) -> tuple[Floats, NDArray[np.uint8]]:
     """Quantiles of the distribution fitted to the valid samples of each cell.
 
@@ -80,12 +90,14 @@ def checked(x: ArrayLike, fit: str, lower: float | None, atom: bool) -> Floats:
         raise ValueError(f"samples must be numbers of shape (cells, samples), got {x.dtype} {x.shape}")
     if fit not in FAMILIES:
         raise ValueError(f"fit is one of {', '.join(FAMILIES)}, not {fit!r}")
-    if lower is None and (atom or fit != "gev"):
+    if lower is None and (atom or fit in BOUNDED):
         raise ValueError("an atom needs a lower bound" if atom else f"a {fit} distribution needs a lower bound")
     if infinite := int(np.isinf(x).sum()):
         raise ValueError(f"{infinite} samples in {int(np.isinf(x).any(axis=1).sum())} of {len(x)} cells are infinite")
     if lower is not None and (under := int((x < lower).sum())):
-        raise ValueError(f"{under} samples in {int((x < lower).any(axis=1).sum())} of {len(x)} cells are below {lower=}")
+        raise ValueError(
+            f"{under} samples in {int((x < lower).any(axis=1).sum())} of {len(x)} cells are below {lower=}"
+        )
     return np.require(x, np.float64, ["C", "A"])
 
 
@@ -194,13 +206,13 @@ def cdf(curve: Curve, x: float) -> float:
         g = gev_cdf_at(x, curve.location, curve.scale, curve.shape)
     else:
         z = (x - curve.location) / curve.scale
-        g = -math.expm1(-(z**curve.shape)) if curve.family == WEIBULL else lower_gamma(curve.shape, z)
+        g = -math.expm1(-math.pow(z, curve.shape)) if curve.family == WEIBULL else lower_gamma(curve.shape, z)
     return curve.a + (1.0 - curve.a) * g
 
 
 @helper
 def quantile(curve: Curve, q: float) -> float:
-    """Value that is not exceeded with probability q, 0 < q < 1; the bound where the atom holds more, NaN without a fit."""
+    """Value not exceeded with probability q, 0 < q < 1; the bound where the atom holds more, NaN without a fit."""
     if curve.code != FITTED:
         return math.nan
     if q <= curve.a:
@@ -210,7 +222,7 @@ def quantile(curve: Curve, q: float) -> float:
         x = gev_quantile_at(-math.log(q), curve.location, curve.scale, curve.shape)
         return x if math.isnan(curve.lower) else max(x, curve.lower)
     if curve.family == WEIBULL:
-        return curve.location + curve.scale * (-math.log1p(-q)) ** (1.0 / curve.shape)
+        return curve.location + curve.scale * math.pow(-math.log1p(-q), 1.0 / curve.shape)
     return curve.location + curve.scale * gamma_quantile(curve.shape, q)
 
 

@@ -9,16 +9,13 @@ from math import isfinite
 from typing import Final
 
 from engine.core.errors import DefinitionError
+from engine.kernels.fits import BOUNDED, FAMILIES
 
 #: no study has more than a few per cent per degree: more is a percentage in the place of a share
 MOST_PER_DEGREE = 0.2
 
 #: every cell, risk, scenario and period stores one number a bin
 MOST_BINS = 100
-
-#: families whose quantiles may be edges; those of BOUNDED start at the risk's lower bound
-FITS = ("gev", "gamma", "weibull")
-BOUNDED = ("gamma", "weibull")
 
 KDE, COUNT, FITTED = "kde", "count", "fitted"
 ESTIMATORS = (KDE, COUNT, FITTED)
@@ -56,7 +53,7 @@ class Bins:
     priced      : False: the hazard does not damage buildings, or its loss is not known: probabilities without an AAL
     factor      : multiplies the damage rates
     warming_per_degree : change of a storm's wind per degree of the cell's warming, a share; a figure of typhoon
-    calibrated  : whether the damage rates are calibrated on recorded losses, so that an AAL prices; None is taken for no
+    calibrated  : whether the damage rates are calibrated on recorded losses, so that an AAL prices; None: no
     level       : on which recorded losses, one of LEVELS
     """
 
@@ -90,7 +87,9 @@ class Bins:
         """Damage rates times the factor; None for a risk that is not priced."""
         if not self.has_loss:
             return None
-        return self.damage_rates if self.factor is None else tuple(self.factor.value * rate for rate in self.damage_rates)
+        return (
+            self.damage_rates if self.factor is None else tuple(self.factor.value * rate for rate in self.damage_rates)
+        )
 
     @property
     def digits(self) -> int:
@@ -160,8 +159,8 @@ class Bins:
 
     def _of_estimator(self) -> _Problems:
         if self.fit is not None:
-            if self.fit not in FITS:
-                yield "edges", f"fit {self.fit!r} is none of {', '.join(FITS)}"
+            if self.fit not in FAMILIES:
+                yield "edges", f"fit {self.fit!r} is none of {', '.join(FAMILIES)}"
             if not self.of_baseline:
                 yield "edges", "a fit gives quantiles of the baseline: it needs of_baseline = true"
             if self.fit in BOUNDED and self.lower is None:
@@ -173,8 +172,8 @@ class Bins:
 
     def _of_prices(self) -> _Problems:
         if not self.has_loss:
-            for key, value in (("calibrated", self.calibrated), ("level", self.level), ("factor", self.factor)):
-                if value:
+            for key in ("calibrated", "level", "factor"):
+                if getattr(self, key):
                     yield key, "a risk that is not priced (priced = false) has none"
         if self.level is not None:
             if self.level not in LEVELS:
@@ -186,4 +185,7 @@ class Bins:
             if not (0 < low <= value <= high and isfinite(high)):
                 yield "factor", f"low {low}, value {value}, high {high} must be positive and not descend"
             if (largest := value * max(self.damage_rates, default=0.0)) > 1:
-                yield "factor", f"{value} times the damage rate {max(self.damage_rates)} is {largest:g}: more than the value"
+                yield (
+                    "factor",
+                    f"{value} times the damage rate {max(self.damage_rates)} is {largest:g}: more than the value",
+                )

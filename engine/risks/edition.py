@@ -41,7 +41,7 @@ class Edition:
     """Bins of the risks that it holds, in canonical order, under one name; `checksum` changes when any figure does,
     `checksums[risk]` when one of that risk does.
 
-    aal_level_cuts_pct : lower ends of the AAL levels low, moderate, high, critical, per cent; None: those of the setting
+    aal_level_cuts_pct : lower ends of the AAL levels low to critical, per cent; None: those of the setting
     """
 
     name: str

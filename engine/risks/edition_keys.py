@@ -70,9 +70,7 @@ def check_words(key: str, text: str) -> None:
     if len(text) > _LONGEST_TEXT:
         raise DefinitionError(f"it has {len(text):,} characters; at most {_LONGEST_TEXT:,}", key)
     if sign := invisible(text):
-        raise DefinitionError(
-            f"it holds {sign}, a character that is not seen on a page: write it in one line", key
-        )
+        raise DefinitionError(f"it holds {sign}, a character that is not seen on a page: write it in one line", key)
     if text and not text.strip():
         raise DefinitionError("it is blank", key)
 
