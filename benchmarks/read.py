@@ -19,7 +19,7 @@ import polars as pl
 
 from benchmarks import harness, rivals, scratch
 from benchmarks.harness import Options
-from engine.batch.pipeline import BLOCK_CELLS
+from engine.batch.request import BLOCK_CELLS
 from engine.core.scenario import Scenario
 from engine.core.variables import BY_TABLE
 from engine.io import open_source

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from engine import kernels
 from engine.batch import cluster
-from engine.batch.execute import Request, execute, plan_of
+from engine.batch.execute import execute
 from engine.batch.pipeline import active_cells
+from engine.batch.plan import make_plan
+from engine.batch.request import Request
 from engine.core import settings, settings_files
 from engine.core.address import is_address, is_folder, masked, without_password
 from engine.core.errors import SettingsError
@@ -223,5 +225,5 @@ def _dry_run(request: Request, ends: Ends, config: settings.Settings) -> int:
             _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample))
         else:
             source = _source(address, config, stack)
-            _report.print_plan(out, plan_of(source, request), active_cells(source, request.cells).height)
+            _report.print_plan(out, make_plan(source, request), active_cells(source, request.cells).height)
     return _console.COMPLETE

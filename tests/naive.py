@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 INSUFFICIENT, COUNT, KDE = 0, 1, 2
 
@@ -19,6 +20,32 @@ def variance(values: Sequence[float]) -> float:
 
 
 def bin_probabilities(
+    row: Sequence[float], edges: Sequence[float], *, rates: Sequence[float], group: int = 1, **support: Any
+) -> tuple[list[float], float, float, int, int]:
+    """p, AAL, its standard error, valid samples and method of one cell."""
+    valid = {column for column, value in enumerate(row) if not math.isnan(value)}
+    if len(valid) < 10 or len(row) - len(valid) > 0.2 * len(row):
+        return [math.nan] * len(rates), math.nan, math.nan, len(valid), INSUFFICIENT
+    p, losses, method = _shares_and_losses(row, edges, rates=rates, **support)
+    aal = math.fsum(p_i * rate for p_i, rate in zip(p, rates, strict=True))
+    se = math.nan if method == COUNT and max(p) == 1.0 else standard_error(losses, group, len(row))
+    return p, aal, se, len(valid), method
+
+
+def year_losses(
+    row: Sequence[float], edges: Sequence[float], *, rates: Sequence[float], group: int = 1, **support: Any
+) -> tuple[list[float], list[float]]:
+    """Loss and valid share of each year of one cell."""
+    starts = range(0, len(row), group)
+    share = [sum(not math.isnan(value) for value in row[start : start + group]) / group for start in starts]
+    if bin_probabilities(row, edges, rates=rates, **support)[-1] == INSUFFICIENT:
+        return [math.nan] * len(starts), share
+    losses = _shares_and_losses(row, edges, rates=rates, **support)[1]
+    years = [[losses[column] for column in range(start, start + group) if column in losses] for start in starts]
+    return [math.fsum(year) / len(year) if year else math.nan for year in years], share
+
+
+def _shares_and_losses(
     row: Sequence[float],
     edges: Sequence[float],
     *,
@@ -27,13 +54,9 @@ def bin_probabilities(
     atom: bool = False,
     boundary: str = "reflect",
     min_kde_samples: int = 16,
-    group: int = 1,
-) -> tuple[list[float], float, float, int, int]:
-    """p, AAL, its standard error, valid samples and method of one cell."""
+) -> tuple[list[float], dict[int, float], int]:
     bins = len(edges) + 1
     valid = {column: value for column, value in enumerate(row) if not math.isnan(value)}
-    if len(valid) < 10 or len(row) - len(valid) > 0.2 * len(row):
-        return [math.nan] * bins, math.nan, math.nan, len(valid), INSUFFICIENT
     smooth = {column: value for column, value in valid.items() if not (atom and value == lower)}
     values = list(smooth.values())
     if len(values) < min_kde_samples or len(set(values)) == 1:
@@ -46,15 +69,13 @@ def bin_probabilities(
         shares |= {column: [1.0] + [0.0] * (bins - 1) for column in valid if column not in smooth}
         method = KDE
     p = [math.fsum(share[i] for share in shares.values()) / len(valid) for i in range(bins)]
-    aal = math.fsum(p_i * rate for p_i, rate in zip(p, rates, strict=True))
     losses = {column: math.fsum(s * r for s, r in zip(share, rates, strict=True)) for column, share in shares.items()}
     if method == KDE and lower is not None and boundary == "truncate":
         # a quotient of means: kernels that lose more mass under the bound have less say
         kept = {column: math.fsum(share) for column, share in shares.items() if column in smooth}
         loss = math.fsum(losses[column] for column in smooth) / len(smooth)
         losses |= {column: loss + losses[column] - loss * kept[column] for column in smooth}
-    se = math.nan if method == COUNT and max(p) == 1.0 else standard_error(losses, group, len(row))
-    return p, aal, se, len(valid), method
+    return p, losses, method
 
 
 def counted(value: float, edges: Sequence[float], lower: float | None) -> list[float]:

@@ -29,9 +29,10 @@ import numpy as np
 import polars as pl
 
 from engine import kernels
-from engine.batch.execute import Request, Run, identity_of, plan_of
 from engine.batch.pipeline import Work, facts_of, make_reference
-from engine.batch.plan import OBSERVED
+from engine.batch.plan import OBSERVED, make_plan
+from engine.batch.request import Request
+from engine.batch.runner import Announce, Run, identity_of
 from engine.core import settings
 from engine.core.errors import ClusterError, EngineError, SettingsError, needs
 from engine.io import open_source
@@ -106,7 +107,7 @@ class _Opened:
 
     def _work(self, job: Job) -> Work:
         source = self.source
-        plan = plan_of(source, job.request)
+        plan = make_plan(source, job.request)
         mine = identity_of(source, job.request, plan)
         if job.snapshot is not None:  # one state for sure; the change counters of a foreign warehouse go on
             mine["source_fingerprint"] = job.identity["source_fingerprint"]
@@ -203,9 +204,9 @@ def run_block(job: Job, number: int, block: tuple[int, int]) -> tuple[StoredBloc
             _compile()
             compiled = time.perf_counter()
             cells = opened.cells.filter(pl.col("grid_id").is_between(*block, closed="left")).collect()
-            result, notes = opened.work.compute(*opened.work.read(cells))
+            result = opened.work.compute(*opened.work.read(cells))
             computed = time.perf_counter()
-            stored = opened.files.store_block(number, result.frames(opened.work.plan), notes.as_json())
+            stored = opened.files.store_block(number, result.frames(opened.work.plan), result.notes.as_json())
             return stored, {"compile": compiled - started, "spool": time.perf_counter() - computed}
     except EngineError as err:
         raise type(err)(f"worker {worker.address}: {err}") from err
@@ -220,16 +221,16 @@ class Cluster:
     def __init__(self, client: Any, address: str) -> None:
         self._client, self._address = client, address
 
-    def __call__(self, run: Run) -> Iterator[StoredBlock]:
+    def __call__(self, run: Run, announce: Announce) -> Iterator[StoredBlock]:
         """Stored blocks as they come, each once.
 
         raises : ClusterError when workers or scheduler are lost for good; what a worker raised, with its name
         """
-        run.announce("workers load or compile their kernels")
+        announce("workers load or compile their kernels")
         started = time.perf_counter()
         self._client.run(_compile, on_error="ignore")  # a worker that comes later does it at its first block
         run.watch.add("compile", time.perf_counter() - started)
-        run.announce("preparing reference tables")
+        announce("preparing reference tables")
         started = time.perf_counter()
         reference, failed = make_reference(run.source, run.plan)
         job = Job(
@@ -248,7 +249,7 @@ class Cluster:
             facts=facts_of(run.plan, reference, failed),
         )
         run.watch.add("prepare", time.perf_counter() - started)
-        run.announce("computing")
+        announce("computing")
         yield from self._blocks(job, run)
 
     def _blocks(self, job: Job, run: Run) -> Iterator[StoredBlock]:

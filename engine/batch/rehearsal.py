@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 
 import psycopg
 
-from engine.batch.execute import Request, plan_of
 from engine.batch.pipeline import active_cells
+from engine.batch.plan import make_plan
+from engine.batch.request import Request
 from engine.core.errors import EngineError, SinkError
 from engine.core.settings import Settings
 from engine.io import open_source
@@ -65,7 +66,7 @@ def _of_data(
         with closing(open_source(warehouse, connections=config.parallel_workers)) as source:
             cells = active_cells(source).height
             if edition is not None:
-                plan = plan_of(source, Request(job_type="yearly", edition=edition, risks=parse_risks(None)))
+                plan = make_plan(source, Request(edition=edition, risks=parse_risks(None)))
                 scope = plan.scope
                 faults += [
                     Fault(False, f"{risk} would not be computed: missing {', '.join(tables)}")

@@ -12,7 +12,7 @@ from engine.core.period import Years
 from engine.kernels import _cache, indices, placing, spei
 from engine.kernels._cache import choose as keep_compiled_in
 from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, annual_surplus, period_mean
-from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
+from engine.kernels.bins import METHODS, BinProbabilities, YearLosses, bin_probabilities, bin_year_losses
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.fits import fitted_quantiles
@@ -25,12 +25,14 @@ __all__ = [
     "METHODS",
     "BinProbabilities",
     "TyphoonTrack",
+    "YearLosses",
     "annual_maximum",
     "annual_mean",
     "annual_minimum",
     "annual_surplus",
     "baseline_quantiles",
     "bin_probabilities",
+    "bin_year_losses",
     "cache_folder",
     "fire_weather_index",
     "fitted_probabilities",

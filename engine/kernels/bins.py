@@ -1,13 +1,13 @@
-"""Bin probabilities of a hazard intensity, their average annual loss and its standard error.
+"""Bin probabilities of a hazard intensity, their average annual loss, its standard error and the losses of the years.
 
-C cells, n samples a cell, m bins with m - 1 inner edges. Which estimator a cell gets is decided here, by the number and
+C cells, n samples a cell in Y = n / group years, m bins with m - 1 inner edges. Which estimator a cell gets is decided here, by the number and
 the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted share `counts.fill_shares`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numba import prange
@@ -49,6 +49,8 @@ class _Estimates(NamedTuple):
     valid: Ints  # (C,), valid samples
     method: NDArray[np.uint8]  # (C,)
     bad: Ints  # (C, 2), samples that are infinite, samples below the bound
+    by_year: Floats  # (C, Y) losses of the years; (C, 0): not asked for
+    share: Floats  # (C, Y) or (C, 0), share of a year's samples that is valid
 
 
 class BinProbabilities(NamedTuple):
@@ -59,6 +61,29 @@ class BinProbabilities(NamedTuple):
     aal_se: Floats | None  # (C,), its standard error; NaN also where it cannot be told
     n: Ints  # (C,), valid samples: years, or months of a monthly risk
     method: NDArray[np.uint8]  # (C,), index into METHODS
+
+
+class YearLosses(NamedTuple):
+    """The loss of each year of C cells, Y years in the order of the samples."""
+
+    loss: Floats  # (C, Y), share of value; NaN for a year without a valid sample, and where there is no AAL
+    valid: Floats  # (C, Y), share of the year's samples that is valid, 0..1
+
+    def completed(self, aal: Floats) -> Floats:
+        """(C, Y): what is missing of a year counts as the average year, so that the plain mean of the years is the AAL.
+
+        aal : (C,), of the same estimate
+        """
+        average = np.asarray(aal)[:, None]
+        return np.where(self.valid > 0, self.valid * self.loss + (1 - self.valid) * average, average)
+
+
+class _Options(TypedDict, total=False):
+    lower: float | None
+    atom: bool
+    boundary: Literal["reflect", "truncate"]
+    min_kde_samples: int
+    group: int
 
 
 def bin_probabilities(
@@ -96,6 +121,35 @@ def bin_probabilities(
              1e150), below `lower`, or an option contradicts another; the message counts the offenders
     source : Silverman (1986), Density Estimation for Statistics and Data Analysis, ch. 2
     """
+    found = _found(x, edges, damage_rates, False, lower, atom, boundary, min_kde_samples, group)
+    return _probabilities(found, has_loss=damage_rates is not None)
+
+
+def bin_year_losses(
+    x: ArrayLike, edges: ArrayLike, *, damage_rates: ArrayLike, **options: Unpack[_Options]
+) -> tuple[BinProbabilities, YearLosses]:
+    """`bin_probabilities`, and the loss of each year in the same pass: the mean of its samples' parts in the AAL.
+
+    x, edges, damage_rates, options : as there; the probabilities are the same, byte for byte
+    raises : as there, and for boundary="truncate": a part in a quotient of means is an influence and no loss
+    """
+    if options.get("boundary") == "truncate":
+        raise ValueError('years have no losses of their own under boundary="truncate"; use "reflect"')
+    found = _found(x, edges, damage_rates, True, **options)
+    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.share)
+
+
+def _found(
+    x: ArrayLike,
+    edges: ArrayLike,
+    damage_rates: ArrayLike | None,
+    by_year: bool,
+    lower: float | None = None,
+    atom: bool = False,
+    boundary: Literal["reflect", "truncate"] = "reflect",
+    min_kde_samples: int = 16,
+    group: int = 1,
+) -> _Estimates:
     x, edges = by_cell(x, "x"), numbers(edges, "edges").astype(np.float64, copy=False)
     _check(x, edges, lower, atom, boundary, min_kde_samples, group)
     if edges.ndim == 1:
@@ -107,9 +161,13 @@ def bin_probabilities(
     how = _Estimator(
         math.nan if lower is None else float(lower), bound, bool(atom), rates, int(min_kde_samples), int(group)
     )
-    found = _estimates(x, edges, how)
+    found = _estimates(x, edges, how, x.shape[1] // group if by_year else 0)
     _refuse(found, edges, lower)
-    aal, aal_se = (None, None) if damage_rates is None else (found.loss[:, 0].copy(), found.loss[:, 1].copy())
+    return found
+
+
+def _probabilities(found: _Estimates, *, has_loss: bool) -> BinProbabilities:
+    aal, aal_se = (found.loss[:, 0].copy(), found.loss[:, 1].copy()) if has_loss else (None, None)
     return BinProbabilities(found.p, aal, aal_se, found.valid, found.method)
 
 
@@ -151,8 +209,8 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
-def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator) -> _Estimates:
-    """Estimates of every cell, a slab of cells at a time."""
+def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, years: int) -> _Estimates:
+    """Estimates of every cell, a slab of cells at a time; years: 0 where their losses are not asked for."""
     cells, n = x.shape
     found = _Estimates(
         np.empty((cells, how.rates.size)),
@@ -160,6 +218,8 @@ def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator) -> _Estim
         np.empty(cells, np.int32),
         np.empty(cells, np.uint8),
         np.empty((cells, 2), np.int32),
+        np.empty((cells, years)),
+        np.empty((cells, years)),
     )
     step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
     for start in range(0, cells, step):
@@ -195,7 +255,7 @@ def _fill(x: Floats, edges: Floats, how: _Estimator, found: _Estimates) -> None:
 @helper
 def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int, found: _Estimates) -> None:
     lower, bound, atom, rates, min_kde_samples, group = how
-    p, loss, valid, method, bad = found
+    p, loss, valid, method, bad, by_year, share = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
@@ -205,6 +265,8 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             method[c] = INSUFFICIENT
             for i in range(rates.size):
                 p[c, i] = math.nan
+            _fill_years(g, n, at, group, by_year[c], share[c])
+            by_year[c] = math.nan
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
         h = kde.scott_bandwidth(v, above) if above >= min_kde_samples and least < most else 0.0
@@ -225,6 +287,7 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             fullest = max(fullest, p[c, i])
         if h > 0.0 or fullest < 1.0:
             loss[c, 1] = _standard_error(g, n, at, group, years)
+        _fill_years(g, n, at, group, by_year[c], share[c])
 
 
 @helper
@@ -255,6 +318,22 @@ def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Int
                 n += 1
     bad[0], bad[1] = infinite, under
     return above, n, least, most
+
+
+@helper
+def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, share: Floats) -> None:
+    """Mean of the parts g (n,) of each year's samples -> loss (Y,), how many of them are there -> share (Y,)."""
+    if loss.size == 0:
+        return
+    for y in range(loss.size):
+        loss[y], share[y] = 0.0, 0.0
+    for j in range(n):
+        loss[at[j] // group] += g[j]
+        share[at[j] // group] += 1.0
+    for y in range(loss.size):
+        # a sum of rounded shares may fall below zero by a unit in the last place of a rate
+        loss[y] = max(loss[y] / share[y], 0.0) if share[y] > 0.0 else math.nan
+        share[y] /= group
 
 
 @helper

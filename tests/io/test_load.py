@@ -252,7 +252,7 @@ def test_a_process_killed_before_the_switch_leaves_last_years_results_and_the_ne
     assert query(results, "SELECT DISTINCT run_id FROM hazard_results") == [(run_id,)]
     assert query(results, "SELECT status, error_message FROM batch_job_logs ORDER BY id") == [
         ("completed", None),
-        ("failed", "the process ended without a word"),
+        ("failed", "the process was killed"),
         ("completed", None),
     ]
 

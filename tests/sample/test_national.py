@@ -3,7 +3,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.batch.plan import DEFAULT_PERIODS, make_plan
+from engine.batch.plan import make_plan
+from engine.batch.request import Request
 from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.quality import load_ranges, outside
@@ -39,9 +40,7 @@ def test_more_cells_than_the_lattice_has_are_refused():
 
 
 def test_every_risk_can_be_computed_from_it(jeju):
-    plan = make_plan(
-        jeju, edition=load_edition("2025-11"), risks=tuple(RISKS), scenarios=list(Scenario), periods=DEFAULT_PERIODS
-    )
+    plan = make_plan(jeju, Request(edition=load_edition("2025-11"), risks=tuple(RISKS)))
     assert not plan.missing
     assert len(plan.pairs) == 13
 

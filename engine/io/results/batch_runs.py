@@ -46,7 +46,7 @@ class Lost:
 
     def __str__(self) -> str:
         if self.published:
-            return f"run {self.run_id} ({self.job_type}) was published, then its process ended without a word"
+            return f"run {self.run_id} ({self.job_type}) was published, then its process was killed"
         if self.run_id is None:
             return f"job {self.batch_id} ({self.job_type}) lost its process before a run began"
         line = resume_line(self.command, self.job_type, self.run_id)
@@ -162,7 +162,7 @@ def lose(connection: psycopg.Connection, ids: Sequence[UUID]) -> list[Lost]:
             " error_message = CASE WHEN r.published_at IS NOT NULL THEN NULL WHEN r.run_id IS NULL THEN 'Worker lost'"
             "   ELSE 'Worker lost; continue with --resume ' || r.run_id END,"
             " current_step = left(CASE WHEN r.published_at IS NULL THEN 'Lost at: ' || coalesce(j.current_step, '')"
-            "   ELSE 'Finished; the process ended without a word after the switch' END, 200)"
+            "   ELSE 'Finished; the process was killed after the switch' END, 200)"
             " FROM batch_jobs own LEFT JOIN result_runs r ON r.run_id = own.run_id"
             " WHERE own.batch_id = j.batch_id AND j.batch_id = ANY(%s) AND j.status = 'running'"
             " RETURNING j.batch_id, j.job_type, r.run_id, r.published_at IS NOT NULL, j.input_params ->> 'command'",
@@ -170,7 +170,7 @@ def lose(connection: psycopg.Connection, ids: Sequence[UUID]) -> list[Lost]:
         ).fetchall()
         lost = [Lost(*row) for row in rows]
         connection.execute(
-            "UPDATE batch_job_logs l SET completed_at = now(), error_message = 'the process ended without a word',"
+            "UPDATE batch_job_logs l SET completed_at = now(), error_message = 'the process was killed',"
             " status = CASE WHEN r.published_at IS NULL THEN 'failed'"
             " ELSE coalesce(r.summary ->> 'status', 'completed') END"
             " FROM batch_job_logs own LEFT JOIN result_runs r ON r.run_id = own.run_id"

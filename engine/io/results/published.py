@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from engine.core.errors import SettingsError, SourceError
+from engine.core.rows import ROWS
 from engine.io.db import frames, postgres
 from engine.io.results import result_folder, spool
 from engine.io.results.result_tables import PROBABILITY
@@ -243,10 +244,10 @@ class RunDirectoryResults:
     @cached_property
     def _frames(self) -> dict[str, pl.LazyFrame]:
         found = {}
-        for name, columns in spool.SCHEMAS.items():
-            wanted = self._directory.identity[name]
+        for name, kind in ROWS.items():
+            wanted = self._directory.identity[kind.half]
             blocks = [self._directory.scan(name, number) for number in self._directory.notes] if wanted else []
-            found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=columns)
+            found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=kind.schema)
         return found
 
     def mean_bins(self, risk: str) -> list[float]:

@@ -21,9 +21,8 @@ import pyarrow.parquet as pq
 
 from engine.core.errors import BusyError, SettingsError, SinkError
 from engine.io.results import result_folder, result_tables, spool
-from engine.io.results.load import Parts
 from engine.io.results.progress import Advance
-from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, ResultTable
+from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, Parts, ResultTable
 from engine.io.results.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.results.spool import RunDirectory
 
@@ -64,7 +63,7 @@ class DirectorySink:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
                         raise BusyError(f"another {name} run is going into {self.where}") from None
-            self._bury_the_dead(job_type)
+            self._fail_abandoned_runs(job_type)
             with ended(self):
                 yield
 
@@ -80,11 +79,11 @@ class DirectorySink:
                 partial.unlink()
             yield
 
-    def _bury_the_dead(self, job_type: JobType) -> None:
+    def _fail_abandoned_runs(self, job_type: JobType) -> None:
         with self._alone():
             for run_id, entry in self._entries().items():
                 if entry["log"]["status"] == "running" and entry["run"]["job_type"] in overlapping(job_type):
-                    told = "the process ended without a word"
+                    told = "the process was killed"
                     if entry["run"]["published_at"]:
                         told += " after its results were published"
                     died = {"status": "failed", "error_message": told}
