@@ -87,11 +87,11 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     if edges.fallbacks is not None:
         notes.fallback_edges[risk.name] = edges.fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
-    estimates = [
+    found = [
         estimate(samples_of(inputs, intensity, pair.scenario, pair.years), edges.inner, bins, monthly=intensity.monthly)
         for pair in plan.pairs
     ]
-    return rows.probability(risk.name, estimates, edges.inner, not_exposed)
+    return rows.probability(risk.name, [probabilities for probabilities, _ in found], edges.inner, not_exposed)
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from engine.kernels.bins import METHODS, BinProbabilities, YearLosses, bin_proba
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.fits import fitted_quantiles
-from engine.kernels.fitted import fitted_probabilities
+from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
 from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
@@ -37,6 +37,7 @@ __all__ = [
     "fire_weather_index",
     "fitted_probabilities",
     "fitted_quantiles",
+    "fitted_year_losses",
     "keep_compiled_in",
     "period_mean",
     "reference_evapotranspiration",

@@ -50,9 +50,11 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         "doubled rows": frame.group_by(KEY[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
     }
     if name == "probability":
-        unknown = frame["aal"].is_null()
-        faults["rows whose AAL and bins are not null together"] = unknown != frame["bin_probs"].is_null()
-        faults["rows where method and AAL disagree"] = unknown != (frame["method"] == "insufficient_data")
+        unknown = frame["method"] == "insufficient_data"
+        faults["rows where method and bins disagree"] = unknown != frame["bin_probs"].is_null()
+        faults["rows where method and AAL disagree"] = (unknown | (frame["method"] == "not_priced")) != frame[
+            "aal"
+        ].is_null()
         faults["NaN in bin_probs"] = frame["bin_probs"].list.eval(pl.element().is_nan()).list.any()
         faults["negative aal_se"] = frame["aal_se"] < 0
     if found := [f"{count} {fault}" for fault, rows in faults.items() if (count := int(rows.sum() or 0))]:
