@@ -116,6 +116,7 @@ class Plan:
         return {
             "edition": self.edition.name,
             "edition_checksum": self.edition.checksum,
+            "edition_checksums": {risk: self.edition.checksums[risk] for risk in self.risks},
             "scope": self.scope,
             "axis": str(self.axis),
             "baseline": self.baseline_text,

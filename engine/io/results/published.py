@@ -54,8 +54,8 @@ WINDOW_COLUMNS: dict[str, pl.DataType] = {
 }
 _WINDOW_KEY = ["risk_type", "scenario_id", "time_period"]
 _RUN_COLUMNS = (
-    "run_id, job_type, scope, edition, edition_checksum, source_fingerprint, baseline, summary, started_at,"
-    " published_at"
+    "run_id, job_type, scope, edition, edition_checksum, edition_checksums, source_fingerprint, baseline, summary,"
+    " started_at, published_at"
 )
 
 
@@ -309,5 +309,6 @@ def _newest(runs: Mapping[int, Run], where: str) -> Run:
 def _row_of(directory: RunDirectory) -> Run:
     identity = directory.identity
     columns = ("job_type", "scope", "edition", "edition_checksum", "source_fingerprint", "baseline")
+    by_risk = {"edition_checksums": identity.get("edition_checksums")}
     nothing = {"summary": None, "started_at": None, "published_at": None}
-    return {"run_id": directory.run_id, **{name: identity[name] for name in columns}, **nothing}
+    return {"run_id": directory.run_id, **{name: identity[name] for name in columns}, **by_risk, **nothing}

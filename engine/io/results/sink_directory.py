@@ -23,6 +23,7 @@ from engine.core.errors import BusyError, SettingsError, SinkError
 from engine.io.results import result_folder, result_tables, spool
 from engine.io.results.progress import Advance
 from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, Parts, ResultTable
+from engine.io.results.run_method import same_figures
 from engine.io.results.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.results.spool import RunDirectory
 
@@ -246,7 +247,7 @@ class DirectorySink:
             published = made_by.filter(pl.col("risk_type").is_in(list(risks))).sort("risk_type", "run_id")
             for risk, other in published.iter_rows():
                 theirs = entries[other]["run"]
-                if _method(theirs, risk, mine) != _method(mine, risk, theirs):
+                if theirs["baseline"] != mine["baseline"] or not same_figures(theirs, mine, risk):
                     told = (theirs["edition"], theirs["baseline"], mine["edition"], mine["baseline"])
                     raise SettingsError(result_tables.mixture(risk, other, *told))
 
@@ -314,12 +315,6 @@ class DirectorySink:
     def _record(self, run_id: int, entry: Mapping[str, object]) -> None:
         """The caller is `_alone`."""
         result_folder.write_json(self._runs, f"{run_id}.json", entry)
-
-
-def _method(run: Mapping[str, Any], risk: str, other: Mapping[str, Any]) -> tuple[str, str]:
-    """(checksum, baseline) of a risk's figures; of the whole edition where a run does not know it by risk."""
-    by_risk = all(risk in (each.get("edition_checksums") or {}) for each in (run, other))
-    return run["edition_checksums"][risk] if by_risk else run["edition_checksum"], run["baseline"]
 
 
 def _write_parquet(
