@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from engine.core.errors import EngineError
+from engine.io.climate import filling
 from engine.io.db import migrate, postgres
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.io.results import risk_partitions
@@ -57,11 +58,8 @@ def held(home: Path, stack: ExitStack) -> str | None:
     if not server.has(WAREHOUSE):
         return None
     with closing(postgres.connect(server.url(WAREHOUSE))) as connection:
-        table = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone()
-        if table != (True,):
-            return None
-        loaded = connection.execute("SELECT count(*) > 0 FROM etl_load WHERE status = 'published'").fetchone()
-    return server.url(WAREHOUSE) if loaded == (True,) else None
+        loaded = filling.published_scopes(connection)
+    return server.url(WAREHOUSE) if loaded else None
 
 
 def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -> tuple[str, bool]:
@@ -76,10 +74,8 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -
     else:
         with closing(postgres.connect(url)) as connection:
             missing = migrate.pending(connection, "warehouse")
-            has_tables = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone() == (True,)
-            has_cells = has_tables and connection.execute("SELECT EXISTS (SELECT FROM grid_definition)").fetchone() == (
-                True,
-            )
+            has_tables = filling.has_schema(connection)
+            has_cells = has_tables and filling.has_lattice(connection)
         if missing:
             log.warning("a load would first change the schema of %s: %s", postgres.describe(url), ", ".join(missing))
         if has_cells or (has_tables and not lattice):
@@ -110,7 +106,7 @@ def fill(warehouse: str, sample: str, home: Path) -> None:
     raises : EngineError when a loader fails
     """
     with closing(postgres.connect(warehouse)) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s, hashtext('sample'))", (postgres.LOCK_SPACE,))
+        postgres.wait_for_lock(connection, "sample")
         _fill(connection, warehouse, sample, home)
 
 
@@ -121,8 +117,7 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
     from engine.io.etl.loading import LoadOptions
 
     module, scope = SAMPLES[sample]
-    scopes = connection.execute("SELECT DISTINCT scope FROM etl_load WHERE status = 'published'").fetchall()
-    if other := sorted({found for (found,) in scopes} - {scope}):
+    if other := sorted(filling.published_scopes(connection) - {scope}):
         log.info("the embedded warehouse holds data of scope %s: the sample is not loaded", ", ".join(other))
         return
     data = home / "sample" / sample

@@ -20,7 +20,7 @@ from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
-from engine.io.results import published_cells
+from engine.io.results import published_layers
 from engine.io.sites import site_results
 from jobs import _addresses, _console, _home, _site_tables
 
@@ -104,7 +104,7 @@ def _what_there_is(application: psycopg.Connection, request: dict[str, Any]) -> 
     if request.get("time_periods"):
         return {}
     scenarios = request.get("scenario_ids") or [int(DEFAULT_SCENARIO)]
-    there = published_cells.periods(application, scenarios)
+    there = published_layers.periods(application, scenarios)
     if not there or DEFAULT_PERIOD in there:
         return {}
     log.warning("nothing is published for %s: assessed for %s, which is", DEFAULT_PERIOD, ", ".join(there))

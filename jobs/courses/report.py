@@ -15,10 +15,11 @@ from engine.core import settings
 from engine.core.errors import EngineError, SettingsError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.settings import Settings
-from engine.io.climate import catalog
+from engine.io.climate import catalog, filling
 from engine.io.db import postgres
 from engine.io.results import published
-from engine.io.results.published import DatabaseResults, DirectoryResults, Results, RunDirectoryResults
+from engine.io.results.published import DirectoryResults, Results, RunDirectoryResults
+from engine.io.results.published_database import DatabaseResults
 from engine.io.sites import site_inputs
 from engine.report import maps, page, places
 from engine.report.page import Earlier, Input, Warehouse
@@ -144,8 +145,7 @@ def _edition(results: Results, file: str | None) -> Edition | None:
 def _lattice(climate: psycopg.Connection) -> GridDefinition | None:
     """Of the warehouse; None where it was not filled by the loaders."""
     with postgres.failures("reading grid_definition", SourceError):
-        known = site_inputs.has_table(climate, "grid_definition")
-        if not known or climate.execute("SELECT count(*) FROM grid_definition").fetchone() == (0,):
+        if not filling.has_lattice(climate):
             return None
     return site_inputs.grid_definition(climate)
 

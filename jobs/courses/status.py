@@ -21,6 +21,7 @@ from engine.core.settings import Settings
 from engine.io.db import postgres
 from engine.io.db.embedded import APPLICATION, WAREHOUSE
 from engine.io.results import batch_state, status
+from engine.io.results.published_figures import AAL, HAZARD
 from jobs import _addresses, _console, _look
 
 #: runs of the log that are printed; --json has ten
@@ -166,10 +167,7 @@ def _show_published(out: Console, published: list[dict[str, Any]]) -> None:
     for run in sorted({row["run_id"] for row in published}, reverse=True):
         mine = [row for row in published if row["run_id"] == run]
         stated = [mine[0][name] for name in ("edition", "baseline", "scope", "age_days")]
-        risks = [
-            [row["risk_type"] for row in mine if row["table"] == table]
-            for table in ("probability_results", "hazard_results")
-        ]
+        risks = [[row["risk_type"] for row in mine if row["table"] == table] for table in (AAL.full, HAZARD.full)]
         shown = [
             f"all {len(RISK_NAMES)} risks" if len(each) == len(RISK_NAMES) else ", ".join(each) or None
             for each in risks

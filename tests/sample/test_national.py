@@ -11,8 +11,8 @@ from engine.core.quality import load_ranges, outside
 from engine.core.scenario import Scenario
 from engine.io import open_source
 from engine.io.climate import snapshot
+from engine.io.etl import copy_warehouse
 from engine.risks import RISKS, load_edition
-from engine.sample import national_warehouse
 from engine.sample.climate import AXIS
 from engine.sample.national import NationalClimate
 
@@ -86,7 +86,7 @@ def test_a_store_gives_back_what_was_computed_in_two_processes(jeju, tmp_path):
 @pytest.mark.parametrize("layout", ["ours", "seed"])
 def test_a_warehouse_of_either_layout_reads_back_the_same(jeju, new_database, layout):
     url = new_database("")
-    rows = national_warehouse.fill(jeju, url, layout, 10)
+    rows = copy_warehouse.fill(jeju, url, layout, 10)
     assert rows == 10 * (6 * 960 + 14 * 80)
     warehouse = open_source(url)
     assert warehouse.covered_years == jeju.covered_years

@@ -36,7 +36,7 @@ from engine.core.period import MIN_SAMPLES, window
 from engine.core.settings import Settings
 from engine.io.db.writers import Writers
 from engine.io.files.packed import Limits
-from engine.io.queue import batch_jobs
+from engine.io.queue import batch_jobs, job_logs
 from engine.io.queue.batch_jobs import PORTFOLIO, SITE, EndedError, Job
 from engine.io.results import published_cells
 from engine.io.sites import site_inputs
@@ -164,7 +164,7 @@ class Assessor:
         notes = _notes(path, sites, checked)
         rows = len(sites.rows)
         with (
-            batch_jobs.logged(self.application, job.batch_id, PORTFOLIO, rows) as record,
+            job_logs.logged(self.application, job.batch_id, PORTFOLIO, rows) as record,
             FrameFiles(out) as files,
             Writers(self.application, self.connections) as writers,
         ):

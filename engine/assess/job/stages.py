@@ -27,6 +27,7 @@ from engine.core.caveats import own_past
 from engine.io.db.writers import Write, Writers
 from engine.io.queue import batch_jobs
 from engine.io.results import published_cells, published_runs
+from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.results.published_runs import RunsOfRows
 from engine.io.sites import site_results
 
@@ -155,7 +156,7 @@ class StoredStages:
             prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
         )
         read_at = site_results.now(connection)
-        told = published_cells.published_risks(connection)
+        told = published_runs.published_risks(connection)
         config = replace(config, calibrated=frozenset(risk for risk in risks if risk in told and told[risk].calibrated))
         known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
         missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
@@ -164,10 +165,8 @@ class StoredStages:
             connection=connection,
             config=config,
             runs=published_runs.read(connection, cells.to_list(), risks, apart=keep is None),
-            hazards=site_results.read_scores(connection, site_results.HAZARD, cells, risks, pairs),
-            probabilities=site_results.read_scores(
-                connection, site_results.PROBABILITY, missed["grid_id"].unique(), risks, pairs
-            ),
+            hazards=published_cells.scores(connection, HAZARD, cells, risks, pairs),
+            probabilities=published_cells.scores(connection, AAL, missed["grid_id"].unique(), risks, pairs),
             known_aal=known,
             hashes=own,
             read_at=read_at,

@@ -21,6 +21,7 @@ from engine.assess.rules.fields import (
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD, PERIOD, RISK, SCENARIO_IDS, TIME_PERIODS
 from engine.core.names import ALIASES
+from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
 
 #: beside the fields, set by whoever fills a frame: where the building comes from, which cells were not of their kind
@@ -263,8 +264,8 @@ def _list_checks(field: Field) -> Iterator[Check]:
         default = int(DEFAULT_SCENARIO)
         # `full` exists for the default scenario only: it must be asked for, and no other may be left without a period
         lone = (value.list.n_unique() == 1) & scenarios.list.eval(pl.element() != default).list.any()
-        refused = value.list.contains("full") & (~scenarios.list.contains(default) | lone)
-        yield field.name, refused, pl.lit(field.message.format(value="full"))
+        refused = value.list.contains(FULL) & (~scenarios.list.contains(default) | lone)
+        yield field.name, refused, pl.lit(field.message.format(value=FULL))
 
 
 def requested(valid: pl.DataFrame) -> pl.DataFrame:
@@ -277,7 +278,7 @@ def requested(valid: pl.DataFrame) -> pl.DataFrame:
     )
     pairs = asked.explode("scenario_id").explode("time_period")
     pairs = pairs.with_columns(pl.col("scenario_id").cast(pl.Int16), pl.col("time_period").cast(PERIOD))
-    exists = (pl.col("time_period") != "full") | (pl.col("scenario_id") == int(DEFAULT_SCENARIO))
+    exists = (pl.col("time_period") != FULL) | (pl.col("scenario_id") == int(DEFAULT_SCENARIO))
     return pairs.filter(exists).unique().sort("site", "scenario_id", "time_period")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg
@@ -202,3 +202,33 @@ def lose_of_logs(connection: psycopg.Connection, kinds: Sequence[JobType | str])
             (list(kinds),),
         ).fetchall()
     return lose(connection, [batch_id for (batch_id,) in found]) if found else []
+
+
+def keep_alive(connection: psycopg.Connection, running: Sequence[UUID]) -> list[Lost]:
+    """Say that these processes are going on, and end the runs of which nobody has said so for long; returns those."""
+    with postgres.failures("keeping runs alive", SinkError):
+        connection.execute("UPDATE batch_jobs SET updated_at = now() WHERE batch_id = ANY(%s)", (list(running),))
+    return lose_silent(connection)
+
+
+def is_going(connection: psycopg.Connection, kind: JobType) -> bool:
+    """True while a run of this kind, or of one that writes the same tables, is going in any process."""
+    with postgres.failures("looking at the locks", SinkError):
+        for name in LOCKS[kind]:
+            key = (postgres.LOCK_SPACE, f"job {name}")
+            # given back with its transaction, whoever is between us and the server
+            row = connection.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", key).fetchone()
+            if not (row and row[0]):
+                return True
+    return False
+
+
+def has_started_since(connection: psycopg.Connection, kind: JobType, moment: datetime) -> bool:
+    """True when the log names a run of this kind, or one that includes it, from this moment on."""
+    covering = [other for other in LOCKS if set(LOCKS[kind]) <= set(LOCKS[other])]
+    with postgres.failures("reading the log of runs", SinkError):
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM batch_job_logs WHERE job_type = ANY(%s) AND started_at >= %s)",
+            (covering, moment),
+        ).fetchone()
+    return bool(row and row[0])
