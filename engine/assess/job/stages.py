@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from engine.assess.rules.integrate import Stages
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, wants
 from engine.assess.rules.scaling import labelled, vulnerability_scale
-from engine.assess.rules.vocabulary import LEVEL, PERIOD, RISK, STATUS
+from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
 from engine.io.db.writers import Write, Writers
@@ -147,8 +147,8 @@ class StoredStages:
         writers: Writers | None = None,
         keep: Keep | None = None,
     ) -> StoredStages:
-        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated
-        is read with them."""
+        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are
+        calibrated and priced, and the cuts of their levels, are read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
         risks = [risk for risk in RISKS if sites[wants(risk)].any()]
@@ -157,8 +157,16 @@ class StoredStages:
         )
         read_at = site_results.now(connection)
         told = published_runs.published_risks(connection)
-        config = replace(config, calibrated=frozenset(risk for risk in risks if risk in told and told[risk].calibrated))
-        known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
+        held = {risk: told[risk] for risk in risks if risk in told}
+        config = replace(
+            config,
+            calibrated=frozenset(risk for risk, of in held.items() if of.calibrated),
+            not_priced=frozenset(risk for risk, of in held.items() if not of.priced),
+            edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in held.items() if of.level_cuts_pct),
+        )
+        known = _complete(
+            site_results.cached_aal(connection, own), prepared, per_request=True, without=config.not_priced
+        )
         missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
         cells = sites["grid_id"].unique()
         return cls(
@@ -232,7 +240,7 @@ class StoredStages:
             _tell_all(tell(kept))
         rows = assessment.by_pair(part.prepared, part.scaled)
         new = assessment.by_pair(missed, fresh) if held.any() else rows
-        new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
+        new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default") & pl.col("reason").is_null())
         new = new.join(part.hashes, on="site_uuid")
         stored = self._with_runs(part.prepared, rows)
         self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
@@ -284,13 +292,21 @@ def _tell_all(report: Report) -> None:
         report(risk)
 
 
-def _complete(cached: pl.DataFrame, prepared: Prepared, *, per_request: bool) -> pl.DataFrame:
-    """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all."""
+def _complete(
+    cached: pl.DataFrame, prepared: Prepared, *, per_request: bool, without: Collection[str] = ()
+) -> pl.DataFrame:
+    """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all.
+
+    without : risks that are never cached
+    """
     if cached.is_empty():
         return cached
     sites = prepared.sites
     asked = pl.concat(
-        [sites.filter(pl.col(wants(risk))).select("site_uuid", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
+        [
+            sites.filter(pl.col(wants(risk)) & (risk not in without)).select("site_uuid", risk_type=pl.lit(risk, RISK))
+            for risk in RISKS
+        ]
     )
     keys = ["site_uuid", "risk_type"]
     if per_request:
@@ -332,13 +348,14 @@ def _known_aal(
     score = vulnerable["vulnerability_score"].gather(site)
     return labelled(
         rows.with_columns(
+            pl.col("aal_capped").fill_null(False),
             score=score,
             status=_OK,
-            reason=pl.lit(None, pl.String),
+            reason=pl.lit(NOT_PRICED if risk in config.not_priced else None, pl.String),
             is_default=pl.lit(False),
         ).with_columns(vulnerability_scale=vulnerability_scale(pl.col("score"))),
         config,
-        calibrated=risk in config.calibrated,
+        risk,
     )
 
 
