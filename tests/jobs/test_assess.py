@@ -573,7 +573,8 @@ def test_a_risk_that_its_edition_does_not_price_is_ok_without_a_loss_and_never_c
     _, results = both
     with psycopg.connect(results) as connection:
         connection.execute(
-            "UPDATE result_runs SET summary = jsonb_build_object('aal_level_cuts_pct', '[1e-6, 2e-6, 3e-6, 4e-6]'::jsonb,"
+            "UPDATE result_runs SET summary = jsonb_build_object("
+            "'aal_level_cuts_pct', '[1e-6, 2e-6, 3e-6, 4e-6]'::jsonb,"
             ' \'risks\', \'[{"risk": "drought", "priced": false}, {"risk": "typhoon"}]\'::jsonb)'
         )
         for table in ("probability_results", "modelops_probability_scores"):

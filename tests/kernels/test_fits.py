@@ -149,7 +149,7 @@ def test_probabilities_add_up_and_the_mean_of_the_years_is_the_aal_in_any_cell(c
 
 def test_the_worst_year_bears_the_worst_of_the_distribution():
     x = np.arange(1.0, 21.0)[None]
-    found, years = fitted_year_losses(x, [5.0, 15.0], fit="gev", lower=0.0, damage_rates=[0.0, 0.1, 0.2])
+    _, years = fitted_year_losses(x, [5.0, 15.0], fit="gev", lower=0.0, damage_rates=[0.0, 0.1, 0.2])
     assert (np.diff(years.loss[0]) > -1e-12).all()
     assert (years.loss[0, 0], years.loss[0, -1]) == (0.0, pytest.approx(0.2))
     assert years.valid.tolist() == [[1.0] * 20]

@@ -1,14 +1,17 @@
 """Keys of an edition: what each becomes, and every contradiction refused with its line."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import engine
 from engine.batch.estimates import estimate
 from engine.core.errors import DefinitionError
-from engine.risks import load_edition
-from engine.risks.bins import Factor
+from engine.risks import edition_keys, load_edition
+from engine.risks.bins import Bins, Factor
 from engine.risks.edition import _File
 
 HEAD = 'name = "own"\nbase = "2025-11"\n'
@@ -80,6 +83,22 @@ def test_a_risk_that_is_not_priced_keeps_its_bins_without_rates(own):
     bins = load_edition(own("[extreme_heat]\npriced = false\n")).bins["extreme_heat"]
     assert (bins.damage_rates, bins.rates, bins.has_loss) == ((), None, False)
     assert bins.edges == load_edition("2025-11").bins["extreme_heat"].edges
+
+
+def test_the_examples_of_the_docs_are_editions(tmp_path):
+    text = (Path(engine.__file__).parents[1] / "docs" / "editions.md").read_text("utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for number, example in enumerate(examples):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(example, "utf-8")
+        assert load_edition(path).name == "our-house-2026"
+
+
+def test_every_key_is_described():
+    text = (Path(engine.__file__).parents[1] / "docs" / "editions.md").read_text("utf-8")
+    for key in (*edition_keys.TOP, *(field.name for field in dataclasses.fields(Bins))):
+        assert f"`{key}`" in text or f" {key} = " in text, key
 
 
 def test_what_a_base_was_calibrated_for_goes_with_the_key_that_is_replaced():
