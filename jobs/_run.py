@@ -126,6 +126,7 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
         baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
         cells=args.cells,
+        year_losses=config.year_losses,
         resume=args.resume,
         block_cells=config.block_cells,
         command=command_line(job, args),

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
         None,
         description="folder of compiled kernels, or off; not set: ~/.cache/climate-risk-engine/kernels",
     )
+    year_losses: bool = Field(
+        True, description="off: batches do not store the loss of each year, without which there are no loss curves"
+    )
     edition: str | None = Field(None, description="methodology of batches, NAME or FILE; not set: that of --help")
     keep_runs: Count | None = Field(None, description="run directories that `jobs.clean` keeps; not set: all")
     keep_portfolio_days: Count | None = Field(

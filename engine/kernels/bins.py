@@ -1,7 +1,8 @@
 """Bin probabilities of a hazard intensity, their average annual loss, its standard error and the losses of the years.
 
-C cells, n samples a cell in Y = n / group years, m bins with m - 1 inner edges. Which estimator a cell gets is decided here, by the number and
-the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted share `counts.fill_shares`.
+C cells, n samples a cell in Y = n / group years, m bins with m - 1 inner edges. Which estimator a cell gets is decided
+here, by the number and the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted share
+`counts.fill_shares`.
 """
 
 from __future__ import annotations

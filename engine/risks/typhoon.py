@@ -41,6 +41,11 @@ def track_years(reference: Reference) -> Ints:
     return years_with_winds(track_of(reference), reference.covered_years)
 
 
+def _radii_years(reference: Reference) -> Ints:
+    """Those of them that give the radii of storms."""
+    return years_with_radii(track_of(reference), track_years(reference))
+
+
 @per_block
 def annual_temperature(block: Block) -> Floats:
     """(cells, years), degC."""
@@ -78,7 +83,7 @@ def _wind(inputs: Inputs) -> Floats:
 @per_panel
 def _exposure(inputs: Inputs) -> Floats:
     track = track_of(inputs.reference)
-    return typhoon_exposure(*_coordinates(inputs), track, years_with_radii(track, track_years(inputs.reference)))
+    return typhoon_exposure(*_coordinates(inputs), track, _radii_years(inputs.reference))
 
 
 Indices = dict[tuple[Scenario, Years], NDArray[np.float64]]
@@ -126,6 +131,7 @@ TYPHOON = Risk(
             tables=TABLES,
             of=lambda block: _wind(block.inputs),
             scale=warming_factor,
+            record=track_years,
         ),
         "exposure": Intensity(
             meaning="time of the year inside gale and storm radii, weighted",
@@ -133,6 +139,7 @@ TYPHOON = Risk(
             tables=TABLES,
             of=lambda block: _exposure(block.inputs),
             scale=_as_recorded,
+            record=_radii_years,
         ),
     },
     hazard=HazardIndex(

@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from engine.core.errors import SchemaError, SettingsError, SinkError
-from engine.core.rows import KEY, ROWS
+from engine.core.rows import ROWS
 from engine.io.results.folder import open_folder
 
 Cells = tuple[int, int]  # a range of grid_id, half open
@@ -47,7 +47,7 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         **{f"NaN {column}": frame[column].is_nan() for column, kind in schema.items() if kind.is_float()},
         **{f"{column} outside 0..1": ~frame[column].is_between(0, 1) for column in ratios},
         # counted within the few risks, scenarios and periods: a fifth of the time that whole keys take
-        "doubled rows": frame.group_by(KEY[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
+        "doubled rows": frame.group_by(ROWS[name].key[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
     }
     if name == "probability":
         unknown = frame["method"] == "insufficient_data"
@@ -57,6 +57,14 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         ].is_null()
         faults["NaN in bin_probs"] = frame["bin_probs"].list.eval(pl.element().is_nan()).list.any()
         faults["negative aal_se"] = frame["aal_se"] < 0
+    if name == "year_losses":
+        losses, valid = frame["losses"], frame["valid"]
+        faults["rows with another number of losses than of shares"] = (losses.list.len() != valid.list.len()).fill_null(
+            False
+        )
+        for each in (losses, valid):
+            faults[f"rows with {each.name} outside 0..1"] = (each.list.min() < 0) | (each.list.max() > 1)
+            faults[f"NaN in {each.name}"] = each.explode().is_nan()
     if found := [f"{count} {fault}" for fault, rows in faults.items() if (count := int(rows.sum() or 0))]:
         raise SchemaError(f"{name} frame of {frame.height} rows: {'; '.join(found)}")
     return frame
