@@ -312,6 +312,8 @@ def test_an_edition_of_every_key_runs_from_source_to_both_sinks(filled, results,
     assert any(round(each["probability"], 4) != each["probability"] for row in fitted for each in row)  # eight digits
     with psycopg.connect(results) as connection:
         [(told,)] = connection.execute("SELECT summary FROM result_runs").fetchall()
+        of_years = connection.execute("SELECT DISTINCT risk_type FROM modelops_year_losses ORDER BY 1").fetchall()
+    assert of_years == [("river_flood",), ("urban_flood",)]
     risks = {row["risk"]: row for row in told["risks"]}
     assert told["aal_level_cuts_pct"] == [0.0001, 0.001, 0.01, 0.1]
     assert (risks["urban_flood"]["level"], risks["urban_flood"]["factor"]["value"]) == ("insured_houses", 0.5)
