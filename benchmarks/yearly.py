@@ -34,7 +34,8 @@ from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
 from engine.io import open_source
 from engine.risks import RISKS, load_edition
-from engine.risks.definition import Bins, Intensity
+from engine.risks.bins import Bins
+from engine.risks.definition import Intensity
 from engine.risks.inputs import Inputs, Reference
 
 CELLS = 97_377

@@ -12,6 +12,7 @@ from rich.table import Table
 from engine.assess.job.assessor import Outcome
 from engine.assess.rules import words
 from engine.assess.rules.offered import RISKS
+from engine.assess.rules.vocabulary import NOT_PRICED
 from engine.core.caveats import scope_note
 from engine.core.levels import printed
 
@@ -119,7 +120,7 @@ def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None) -> T
             risk,
             _figure(aal["final_aal_percentage"], ".4f"),
             _figure(aal["expected_loss"], ",d"),
-            _calibrated(aal["expected_loss"], aal["calibrated"]),
+            "not priced" if aal["reason"] == NOT_PRICED else _calibrated(aal["expected_loss"], aal["calibrated"]),
             "-" if row["hazard_level"] is None else printed(row["hazard_level"]),
             printed(row["risk_level"]),
             _figure(row["risk_index"], ".1f"),

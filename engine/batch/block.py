@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.batch.edges import edges_of, samples_of
+from engine.batch.estimates import estimate
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
-from engine.core.period import Years
 from engine.core.rows import ROWS
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.kernels import BinProbabilities, baseline_quantiles, bin_probabilities, bin_year_losses
-from engine.risks.definition import Bins, Component, Intensity, Risk
+from engine.risks.definition import Component, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
 
-#: a baseline with fewer values (for an atom: values above it) gives no quantiles
-MIN_BASELINE_VALUES = 10
-#: a monthly risk has this many columns a year: its standard error groups them
-MONTHS = 12
 #: what kernels and frames raise when they refuse an input
 INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
@@ -52,7 +46,7 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
         try:
             if name in plan.probability:
                 frame, *years = _probability(inputs, plan, risk, rows, notes)
-                notes.known[name] = _count(frame.filter(pl.col("aal").is_not_null()), plan)
+                notes.known[name] = _count(frame.filter(pl.col("method") != "insufficient_data"), plan)
                 made["probability"].append(frame)
                 made["year_losses"] += years
             if name in plan.hazard:
@@ -91,54 +85,27 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     """Rows of a risk's probabilities and, where the plan keeps them, of its year losses."""
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
-    edges, fallbacks = _edges(inputs, plan, intensity, bins)
-    if bins.of_baseline:
-        notes.fallback_edges[risk.name] = fallbacks
+    edges = edges_of(inputs, plan.baseline, intensity, bins)
+    if edges.fallbacks is not None:
+        notes.fallback_edges[risk.name] = edges.fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
-    estimate = bin_year_losses if plan.year_losses else _without_years
+    by_year = plan.year_losses and bins.has_loss
     found = [
         estimate(
-            _samples(inputs, intensity, pair.scenario, pair.years),
-            edges,
-            lower=bins.lower,
-            atom=bins.atom,
-            damage_rates=bins.damage_rates,
-            group=MONTHS if intensity.monthly else 1,
+            samples_of(inputs, intensity, pair.scenario, pair.years),
+            edges.inner,
+            bins,
+            monthly=intensity.monthly,
+            by_year=by_year,
         )
         for pair in plan.pairs
     ]
-    probabilities = rows.probability(risk.name, [each for each, _ in found], edges, not_exposed)
-    if not plan.year_losses:
+    probabilities = rows.probability(risk.name, [each for each, _ in found], edges.inner, not_exposed)
+    if not by_year:
         return [probabilities]
     if intensity.record is not None:
         notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
     return [probabilities, rows.year_losses(risk.name, [years for _, years in found if years], not_exposed)]
-
-
-def _without_years(*samples: Any, **options: Any) -> tuple[BinProbabilities, None]:
-    return bin_probabilities(*samples, **options), None
-
-
-def _samples(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:
-    block = inputs.under(scenario)
-    x = intensity.of(block)
-    if intensity.scale is not None:
-        return x * intensity.scale(block, years)[:, None]
-    return x[:, inputs.panel.axis.columns_of(years)].reshape(len(x), -1)
-
-
-def _edges(inputs: Inputs, plan: Plan, intensity: Intensity, bins: Bins) -> tuple[NDArray[np.float64], int]:
-    """(cells, bins - 1) edges, and how many cells got the fallback."""
-    fixed = np.asarray(bins.fallback if bins.of_baseline else bins.edges, np.float64)
-    if not bins.of_baseline:
-        return fixed, 0
-    x = _samples(inputs, intensity, DEFAULT_SCENARIO, plan.baseline)
-    valid = ~np.isnan(x)
-    enough = valid.sum(axis=1) >= MIN_BASELINE_VALUES
-    if bins.atom and bins.lower is not None:
-        enough &= (valid & (x > bins.lower)).sum(axis=1) >= MIN_BASELINE_VALUES
-    edges = np.where(enough[:, None], baseline_quantiles(x, bins.edges), fixed)
-    return edges, int((~enough).sum())
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

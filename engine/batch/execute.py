@@ -202,15 +202,17 @@ def _parts(plan: Plan) -> dict[str, list[str]]:
 
 
 def _styles(plan: Plan, record_years: Mapping[str, Sequence[int]]) -> dict[str, BinStyle]:
-    return {
-        risk: BinStyle(
-            damage_rates=plan.edition.bins[risk].damage_rates,
-            lower=plan.edition.bins[risk].lower,
+    def style(risk: str) -> BinStyle:
+        bins = plan.edition.bins[risk]
+        return BinStyle(
+            damage_rates=bins.rates or (None,) * (len(bins.edges) + 1),
+            lower=bins.lower,
             negated=plan.edition.intensity(risk).negated,
-            years=plan.sample_years(record_years.get(risk)),
+            digits=bins.digits,
+            years=plan.sample_years(record_years.get(risk)) if bins.has_loss else (),
         )
-        for risk in plan.probability
-    }
+
+    return {risk: style(risk) for risk in plan.probability}
 
 
 def _first_error(plan: Plan, failed: dict[str, str]) -> str | None:

@@ -17,7 +17,7 @@ class BlockNotes:
     faults         : variable -> why the risks that read it must not be published
     failed         : risk -> what in its inputs was refused; its rows must not be published
     gaps           : variable -> cells that lack a value in some scenario
-    known, scored  : risk -> pair -> cells with an AAL, cells with a hazard score
+    known, scored  : risk -> pair -> cells with bin probabilities, cells with a hazard score
     facts          : risk -> what its figures stand on
     fallback_edges : risk -> cells whose baseline gave no quantiles
     unknown        : risk -> cell attribute -> cells that needed its "unknown" rule

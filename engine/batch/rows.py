@@ -18,6 +18,7 @@ from engine.kernels import METHODS, BinProbabilities, YearLosses
 Floats = NDArray[np.float64]
 NOT_EXPOSED = METHODS.index("not_exposed")
 INSUFFICIENT = METHODS.index("insufficient_data")
+NOT_PRICED = METHODS.index("not_priced")
 
 
 class PairedRows:
@@ -48,19 +49,24 @@ class PairedRows:
         estimates   : one a pair, in order
         edges       : (cells, bins - 1) or (bins - 1,)
         not_exposed : (cells,), overrules the estimate: no loss, which is not the same as no data
+
+        Estimates without an AAL are of a risk that is not priced: their rows say so, and have no AAL.
         """
         p = np.concatenate([estimate.p for estimate in estimates])
         n = np.concatenate([estimate.n for estimate in estimates]).astype(np.int16)
         method = np.concatenate([estimate.method for estimate in estimates])
-        # damage rates were given, so there is a loss
-        aal = np.concatenate([cast("Floats", estimate.aal) for estimate in estimates])
-        error = np.concatenate([cast("Floats", estimate.aal_se) for estimate in estimates])
+        priced = all(estimate.aal is not None for estimate in estimates)  # damage rates were given
+        aal = np.concatenate([cast("Floats", each.aal) for each in estimates]) if priced else np.full(len(p), np.nan)
+        error = np.concatenate([cast("Floats", each.aal_se) for each in estimates]) if priced else aal.copy()
         if not_exposed is not None:
             without_loss = np.tile(not_exposed, len(estimates))
             p[without_loss] = np.eye(1, p.shape[1])
             n[without_loss] = 0
             method[without_loss] = NOT_EXPOSED
             aal[without_loss] = error[without_loss] = 0.0
+        if not priced:  # cells out of the hazard's reach included: a sum must not take some of a risk's cells only
+            method[method != INSUFFICIENT] = NOT_PRICED
+            aal[:] = error[:] = np.nan
         known = pl.Series(method != INSUFFICIENT)
         # bins are labelled in the full period's record only, so only there the edges travel along
         labelled = np.repeat([pair.period == FULL for pair in self._pairs], self._cells)

@@ -12,6 +12,7 @@ from engine.batch.notes import BlockNotes
 from engine.batch.plan import OBSERVED, Pair, Plan
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
+from engine.risks.bins import Factor
 from engine.risks.registry import RISKS
 
 #: a cell above this AAL deserves a second look
@@ -27,6 +28,8 @@ class RiskSummary:
     unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
     stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
     calibrated              : whether the edition calls the damage rates calibrated on losses
+    priced                  : whether the edition gives the risk damage rates: without them there is no AAL
+    level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
     """
 
     risk: str
@@ -44,6 +47,9 @@ class RiskSummary:
     unknown: dict[str, int]
     stands_on: str | None = None
     calibrated: bool = False
+    priced: bool = True
+    level: str | None = None
+    factor: Factor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Summary:
     cells_without_result : neither a probability nor a score of any risk
     pair                 : the scenario and years that the risks' figures are of
     periods              : name -> first and last year of every period that was computed
+    aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
     """
 
     cells: int
@@ -61,6 +68,7 @@ class Summary:
     risks: tuple[RiskSummary, ...]
     warnings: tuple[str, ...]
     periods: Mapping[str, tuple[int, int]]
+    aal_level_cuts_pct: tuple[float, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
@@ -79,7 +87,7 @@ def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame
         probability,
         of_pair,
         pl.len().alias("rows"),
-        pl.col("aal").is_null().sum().alias("null"),
+        (pl.col("method") == "insufficient_data").sum().alias("null"),
         pl.col("aal").cast(pl.Float64).mean().alias("mean"),
         pl.col("aal").cast(pl.Float64).quantile(0.95, "linear").alias("q95"),
         (pl.col("aal") > HIGH_AAL).mean().alias("high"),
@@ -91,13 +99,14 @@ def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame
     rows = tuple(_risk(name, plan, aal.get(name), score.get(name), notes) for name in plan.risks)
     with_result = [
         frame.filter(of_pair & valid).select("grid_id").unique()
-        for frame, valid in ((probability, pl.col("aal").is_not_null()), (hazard, pl.lit(True)))
+        for frame, valid in ((probability, pl.col("method") != "insufficient_data"), (hazard, pl.lit(True)))
         if frame is not None
     ]
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
     label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
-    return Summary(notes.cells, notes.cells - filled, label, rows, _warnings(plan, notes), periods)
+    warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
+    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts)
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -123,7 +132,7 @@ def _risk(
         if name in plan.hazard and (count := notes.unknown.get(name, {}).get(attribute, 0))
     }
     methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
-    of_baseline = name in plan.probability and plan.edition.bins[name].of_baseline
+    bins = plan.edition.bins[name] if name in plan.probability else None
     return RiskSummary(
         risk=name,
         done=aal["rows"] - aal["null"] if aal else None,
@@ -136,10 +145,13 @@ def _risk(
         mean_hazard=score["mean"] if score else None,
         scored=(score["rows"] if score else 0) if name in plan.hazard else None,
         components=_components(name, plan, notes),
-        fallback_edges=notes.fallback_edges.get(name, 0) if of_baseline else None,
+        fallback_edges=notes.fallback_edges.get(name, 0) if bins and bins.of_baseline else None,
         unknown=unknown,
         stands_on=notes.facts.get(name),
-        calibrated=name in plan.probability and bool(plan.edition.bins[name].calibrated),
+        calibrated=bool(bins and bins.calibrated),
+        priced=bins is None or bins.has_loss,
+        level=bins.level if bins else None,
+        factor=bins.factor if bins else None,
     )
 
 

@@ -17,6 +17,8 @@ from engine.kernels.annual import annual_maximum, annual_mean, annual_minimum, a
 from engine.kernels.bins import METHODS, BinProbabilities, YearLosses, bin_probabilities, bin_year_losses
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
+from engine.kernels.fits import fitted_quantiles
+from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
 from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
@@ -35,6 +37,9 @@ __all__ = [
     "bin_year_losses",
     "cache_folder",
     "fire_weather_index",
+    "fitted_probabilities",
+    "fitted_quantiles",
+    "fitted_year_losses",
     "keep_compiled_in",
     "period_mean",
     "reference_evapotranspiration",
@@ -60,11 +65,12 @@ def use_threads(count: int | None) -> int:
     return threads
 
 
-def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "derive"] = "batch") -> bool:
+def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "fits", "derive"] = "batch") -> bool:
     """Have the kernels compiled that a job runs: once for a version of them, some seconds; later processes load them.
 
     announce : told what is waited for, when there is anything to wait for
-    of       : the kernels of a run, or those that make a warehouse's tables of daily data
+    of       : the kernels of a run, those of an edition that fits distributions, or those that make a warehouse's
+               tables of daily data
     returns  : whether they are on disk now, for other processes
     """
     if _cache.complete(of):
@@ -73,7 +79,7 @@ def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", 
     with _cache.filling(of, tell):
         if not _cache.complete(of):
             tell("compiling kernels, once for this version" if _cache.folder() else "compiling kernels (no cache)")
-            _call_all() if of == "batch" else _call_derive()
+            {"batch": _call_all, "fits": _call_fits, "derive": _call_derive}[of]()
     return _cache.complete(of)
 
 
@@ -96,6 +102,13 @@ def _call_all() -> None:
     typhoon_exposure(fix, fix, track, [1970])
     typhoon_cyclone_index(fix, fix, track, [1970], np.zeros((1, 1)))
     placing.prepare()
+
+
+def _call_fits() -> None:
+    """Call the kernels of fitted edges and of the fitted estimator, likewise."""
+    x = np.arange(20.0)[None]
+    fitted_quantiles(x, [0.5], fit="gev")
+    fitted_probabilities(x, [1.0], fit="gev", damage_rates=[0.0, 0.1])
 
 
 def _call_derive() -> None:

@@ -59,6 +59,16 @@ class RiskFigures:
         return self.probability.filter(pl.col("aal").is_not_null())
 
     @cached_property
+    def estimated(self) -> pl.DataFrame:
+        """Rows with bin probabilities: those with an AAL, and those of a risk that its edition does not price."""
+        return self.probability.filter(pl.col("method") != "insufficient_data")
+
+    @property
+    def priced(self) -> bool:
+        """False where the edition has no damage rates for the risk."""
+        return "not_priced" not in self.methods
+
+    @cached_property
     def methods(self) -> dict[str, int]:
         """Cells by method, in the order of `METHODS`."""
         counts = dict(self.probability["method"].value_counts().iter_rows())
@@ -66,13 +76,13 @@ class RiskFigures:
 
     @cached_property
     def nulls(self) -> int:
-        """Cells without an AAL."""
-        return self.probability.height - self.known.height
+        """Cells without enough data."""
+        return self.probability.height - self.estimated.height
 
     @cached_property
     def samples(self) -> Samples | None:
         """Of the cells that were estimated; None without one."""
-        n = self.known.filter(pl.col("method") != "not_exposed")["n_samples"]
+        n = self.estimated.filter(pl.col("method") != "not_exposed")["n_samples"]
         if n.is_empty():
             return None
         return Samples(fewest=_int(n.min()), median=_float(n.median()), most=_int(n.max()))

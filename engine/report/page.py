@@ -30,7 +30,11 @@ _NO_SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("pair", "status", "cells"), None),
     **{"warnings": (), "risks": (), "missing": {}, "failed": {}, "cells_without_result": 0},
 }
-_NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None, "calibrated": False}
+_NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None, "calibrated": False} | {
+    "priced": True,
+    "level": None,
+    "factor": None,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,8 @@ def render(told: Input) -> str:
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
         risks=risks,
-        uncalibrated=[risk["title"] for risk in risks if not risk["told"]["calibrated"]],
+        uncalibrated=[risk["title"] for risk in risks if risk["told"]["priced"] and not risk["told"]["calibrated"]],
+        not_priced=[risk["title"] for risk in risks if not risk["told"]["priced"]],
         earlier=told.earlier,
         incomparable=incomparable,
         unchanged=not incomparable and change.unchanged([risk["change"] for risk in risks if risk["change"]]),
@@ -123,9 +128,13 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     intensity = declared.intensities[bins.intensity] if bins else None
     told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
-    fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.known.height)
+    fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.estimated.height)
     of_past = bins.of_baseline if bins else told_of_it["fallback_edges"] is not None
-    cuts = replace(bins, of_baseline=False, edges=bins.fallback, fallback=()) if bins and fixed else bins
+    cuts = (
+        replace(bins, of_baseline=False, edges=bins.fallback, fallback=(), fit=None, estimator=None)
+        if bins and fixed
+        else bins
+    )
     aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
     return {
         "name": figures.risk,
@@ -135,6 +144,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "maps": _maps(told.frame, figures),
         "charts": charts.risk_charts(aal, error, figures.losses, figures.scores),
         "bins": bins,
+        "rates": (bins.rates or (None,) * (len(bins.edges) + 1)) if bins else (),
         "intensity": intensity,
         "fixed": fixed,
         "own_past": None if fixed or not of_past else own_past(figures.risk),
@@ -158,7 +168,7 @@ def _maps(frame: maps.Frame | None, figures: RiskFigures) -> dict[str, maps.Map 
     cells = figures.cells
     if frame is None:
         return drawn
-    if not figures.probability.is_empty():
+    if not figures.probability.is_empty() and figures.priced:
         [aal] = _arrays(cells, "aal")
         exposed = (cells["method"] != "not_exposed").fill_null(True).to_numpy()
         drawn["common"] = maps.draw(frame, cells, aal, SCALES["aal"])

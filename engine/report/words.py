@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from engine.risks.definition import Bins, Intensity
+from engine.risks.bins import Bins
+from engine.risks.definition import Intensity
 
 
 def percent(value: float | None, digits: int = 3) -> str:

@@ -18,49 +18,41 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
-from math import inf
 from pathlib import Path
 from typing import Any
 
 from engine.core.errors import DefinitionError, SettingsError
 from engine.core.names import nearest, unknown
-from engine.risks import edition_file
-from engine.risks.definition import Bins, Intensity
-from engine.risks.edition_file import EditionText, invisible, shown
+from engine.risks import edition_file, edition_keys
+from engine.risks.bins import Bins
+from engine.risks.definition import Intensity
+from engine.risks.edition_file import EditionText, shown
 from engine.risks.editions import EDITIONS
 from engine.risks.registry import RISKS
 
-_LISTS = {"edges", "damage_rates", "fallback"}
-_TYPES: dict[str, tuple[type, ...]] = {
-    "intensity": (str,),
-    "source": (str,),
-    "of_baseline": (bool,),
-    "atom": (bool,),
-    "lower": (int, float),
-    "calibrated": (bool,),
-    "warming_per_degree": (int, float),
-}
-#: keys that only the risk which declares them may have
-_FIGURES = frozenset(figure for risk in RISKS.values() for figure in risk.figures)
-_NO_BOUND = "none"
-#: of either sign; intensities are days, mm, m/s or shares
-_LARGEST = 1_000_000_000
-#: characters of a name (as wide as its columns) and of a source
-_LONGEST_NAME, _LONGEST_TEXT = 40, 1_000
+#: characters of a name, as wide as its columns
+_LONGEST_NAME = 40
+#: what a base's figures were calibrated for is gone where one of these is replaced
+_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "factor"})
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
     """Bins of the risks that it holds, in canonical order, under one name; `checksum` changes when any figure does,
-    `checksums[risk]` when one of that risk does."""
+    `checksums[risk]` when one of that risk does.
+
+    aal_level_cuts_pct : lower ends of the AAL levels low to critical, per cent; None: those of the setting
+    """
 
     name: str
     bins: Mapping[str, Bins]
+    aal_level_cuts_pct: tuple[float, ...] | None = None
 
     @property
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
-        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()})
+        cuts = {} if self.aal_level_cuts_pct is None else {"aal_level_cuts_pct": self.aal_level_cuts_pct}
+        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()} | cuts)
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -94,7 +86,8 @@ def load_edition(name: str | Path) -> Edition:
     """
     if str(name) in EDITIONS:
         text = (resources.files("engine.risks") / "editions" / f"{name}.toml").read_text("utf-8")
-        return Edition(str(name), _File(f"{name}.toml", text).bins({}))
+        file = _File(f"{name}.toml", text)
+        return Edition(str(name), file.bins({}), file.cuts())
     path = Path(name)
     if path.suffix != ".toml":
         raise SettingsError(f"{unknown('edition', str(name), EDITIONS)}; or give the path of a .toml file")
@@ -102,7 +95,8 @@ def load_edition(name: str | Path) -> Edition:
     base = file.top("base")
     if base not in EDITIONS:
         raise file.fault("base", None, f"names {shown(base)}, which is none of {', '.join(EDITIONS)}")
-    return Edition(file.title(), file.bins(load_edition(str(base)).bins))
+    stands_on = load_edition(str(base))
+    return Edition(file.title(), file.bins(stands_on.bins), file.cuts() or stands_on.aal_level_cuts_pct)
 
 
 class _File(EditionText):
@@ -116,78 +110,83 @@ class _File(EditionText):
             raise self.fault("name", None, problem)
         if title != title.strip():
             raise self.fault("name", None, "begins or ends with a blank")
-        self._check_words("name", None, title)
+        try:
+            edition_keys.check_words("name", title)
+        except DefinitionError as err:
+            raise self.fault("name", None, str(err)) from None
         return title
 
+    def cuts(self) -> tuple[float, ...] | None:
+        """Lower ends of the AAL levels, per cent; None where the text has none."""
+        key = "aal_level_cuts_pct"
+        if key not in self.data:
+            return None
+        try:
+            return edition_keys.level_cuts(self.data[key])
+        except DefinitionError as err:
+            raise self.fault(key, None, str(err)) from None
+
     def bins(self, base: Mapping[str, Bins]) -> dict[str, Bins]:
-        known = {field.name for field in fields(Bins)}
-        tables = {key: value for key, value in self.data.items() if key not in ("name", "base")}
+        """Risk -> its figures, in canonical order: those of the text over those of the base."""
+        tables = {key: value for key, value in self.data.items() if key not in edition_keys.TOP}
         for risk, table in tables.items():
             if risk not in RISKS:
-                near = f"; did you mean {meant}?" if (meant := nearest(risk, RISKS)) else ""
+                near = f"; did you mean {meant}?" if (meant := nearest(risk, [*RISKS, *edition_keys.TOP])) else ""
                 raise self.fault(risk, None, f"is none of the risks {', '.join(RISKS)}{near}")
             if not isinstance(table, dict):
                 raise self.fault(risk, None, f"is not a table: write [{risk}] above its keys")
             for key, value in table.items():
-                self._check_type(risk, key, value, known)
+                try:
+                    edition_keys.check(risk, key, value)
+                except DefinitionError as err:
+                    raise self.fault(key, risk, str(err)) from None
         held = [risk for risk in RISKS if risk in tables or risk in base]
         if not held:
             raise DefinitionError(f"edition {self.label}: line 1: it holds no risk; known: {', '.join(RISKS)}")
         return {risk: self._resolve(risk, tables.get(risk, {}), base.get(risk)) for risk in held}
 
-    def _check_type(self, risk: str, key: str, value: object, known: set[str]) -> None:
-        known = known - (_FIGURES - set(RISKS[risk].figures))
-        if key not in known:
-            near = f"; did you mean {meant}?" if (meant := nearest(key, known)) else ""
-            raise self.fault(key, risk, f"unknown key; known: {', '.join(sorted(known))}{near}")
-        if key in _LISTS:
-            if not isinstance(value, list) or not all(
-                isinstance(item, int | float) and not isinstance(item, bool) for item in value
-            ):
-                raise self.fault(key, risk, f"{shown(value)} is not a list of numbers")
-        elif key == "lower" and value == _NO_BOUND:
-            return
-        elif not isinstance(value, _TYPES[key]) or (isinstance(value, bool) and bool not in _TYPES[key]):
-            raise self.fault(key, risk, f"{shown(value)} is not a {_TYPES[key][-1].__name__}")
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str):
-                self._check_words(key, risk, item)
-            elif isinstance(item, int | float) and not isinstance(item, bool) and _LARGEST < abs(item) < inf:
-                raise self.fault(key, risk, f"{shown(item)} is beyond {_LARGEST:,}, and no intensity is so large")
-
-    def _check_words(self, key: str, risk: str | None, text: str) -> None:
-        if len(text) > _LONGEST_TEXT:
-            raise self.fault(key, risk, f"it has {len(text):,} characters; at most {_LONGEST_TEXT:,}")
-        if sign := invisible(text):
-            raise self.fault(
-                key, risk, f"it holds {sign}, a character that is not seen on a page: write it in one line"
-            )
-        if text and not text.strip():
-            raise self.fault(key, risk, "it is blank")
-
     def _resolve(self, risk: str, table: Mapping[str, Any], base: Bins | None) -> Bins:
-        known = RISKS[risk].intensities
-        if table.get("intensity", next(iter(known))) not in known:
-            raise self.fault("intensity", risk, f"{shown(table['intensity'])} is none of {', '.join(known)}")
-        if base and table.get("intensity", base.intensity) != base.intensity:
-            for key in ("edges", "damage_rates", "source"):
-                if key not in table:  # the base's figures belong to another quantity
-                    raise self.fault("intensity", risk, f"another intensity needs its own {key}")
-        merged = asdict(base) if base else {}
-        if not {"intensity", "edges", "damage_rates"}.isdisjoint(table):  # what the base was calibrated for is gone
-            merged.pop("calibrated", None)
-        merged |= {key: tuple(map(float, value)) if key in _LISTS else value for key, value in table.items()}
+        self._check_intensity(risk, table, base)
+        merged = {field.name: getattr(base, field.name) for field in fields(Bins)} if base else {}
+        for gone in _replaced(table):
+            merged.pop(gone, None)
+        for key, value in table.items():
+            merged |= edition_keys.figures(key, value)
+        if isinstance(table.get("edges"), dict) and table.get("of_baseline") is False:
+            raise self.fault("of_baseline", risk, "quantiles and return periods are of the baseline: take it out")
         if "edges" in table and merged.get("of_baseline") is False and "fallback" not in table:
             merged["fallback"] = ()
-        if merged.get("lower") == _NO_BOUND:  # TOML has no null: the way to take a base edition's bound away
-            merged["lower"] = None
-        elif merged.get("lower") is not None:
-            merged["lower"] = float(merged["lower"])
-        merged |= {key: float(merged[key]) for key in _FIGURES & merged.keys() if merged[key] is not None}
+        if merged.get("priced") is False:
+            merged.setdefault("damage_rates", ())
         for key in ("intensity", "edges", "damage_rates", "source", *RISKS[risk].figures):
             if key not in merged:
                 raise self.fault(key, risk, "is missing")
+        if edition_keys.returns(table.get("edges")) and RISKS[risk].intensities[merged["intensity"]].monthly:
+            problem = f"return periods count years, and {merged['intensity']} has a value a month: use quantiles"
+            raise self.fault("edges", risk, problem)
         try:
             return Bins(**merged)
         except DefinitionError as err:
             raise self.fault(err.key, risk, str(err)) from None
+
+    def _check_intensity(self, risk: str, table: Mapping[str, Any], base: Bins | None) -> None:
+        known = RISKS[risk].intensities
+        if table.get("intensity", next(iter(known))) not in known:
+            raise self.fault("intensity", risk, f"{shown(table['intensity'])} is none of {', '.join(known)}")
+        if base and table.get("intensity", base.intensity) != base.intensity:
+            unpriced = table.get("priced", base.priced) is False
+            for key in ("edges", "source") if unpriced else ("edges", "damage_rates", "source"):
+                if key not in table:  # the base's figures belong to another quantity
+                    raise self.fault("intensity", risk, f"another intensity needs its own {key}")
+
+
+def _replaced(table: Mapping[str, Any]) -> set[str]:
+    """Fields of a base's bins that do not hold beside the keys of a table."""
+    gone = {"calibrated", "level"} if _MOVES_LOSSES & table.keys() else set()
+    if "damage_rates" in table:
+        gone.add("factor")
+    if table.get("priced") is False:
+        gone |= {"damage_rates", "factor", "calibrated", "level"}
+    if table.get("calibrated") is False:
+        gone.add("level")
+    return gone

@@ -116,7 +116,7 @@ class EditionText:
                     header = number
                 continue
             path = [_bare(part) for part in stripped.split("=")[0].split(".")]
-            if (table == risk and path == [key]) or (table is None and path == [risk, key]):
+            if (table == risk and path[:1] == [key]) or (table is None and path[:2] == [risk, key]):
                 return number
             if risk is not None and table is None and path[0] == risk:
                 header = number

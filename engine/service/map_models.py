@@ -75,6 +75,7 @@ class Map(BaseModel):
     layers: dict[str, MapLayers]
     notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
     uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
+    not_priced: list[str] = Field(description="risks without damage rates in their edition: no AAL, probabilities only")
     loss_note: str = Field(description="what a loss of such a risk carries")
     levels: list[MapLevel]
     scenarios: list[MapScenario]

@@ -65,12 +65,13 @@ def period_of(scenario: int, period: Period | None) -> Period:
 
 
 class Bin(BaseModel):
-    """One damage bin. range: in the intensity's unit; base_damage_rate: share of value, 0 to 1."""
+    """One damage bin. range: in the intensity's unit; base_damage_rate: share of value, 0 to 1; null for a
+    risk that its edition does not price."""
 
     bin: int = Field(examples=[1])
     range: str = Field(examples=["0~3"])
     probability: float = Field(examples=[0.81])
-    base_damage_rate: float = Field(examples=[0.001])
+    base_damage_rate: float | None = Field(examples=[0.001])
 
 
 class Spoken(BaseModel):
@@ -99,7 +100,8 @@ class Made(BaseModel):
 
 
 class CellProbability(BaseModel):
-    """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data (`method`)."""
+    """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data, or the risk
+    is not priced (`method`)."""
 
     latitude: float = Field(description="of the cell's centre")
     longitude: float

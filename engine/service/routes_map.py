@@ -72,6 +72,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             request.app.state.layers = held = key, map_run.layers_of(connection)
         layers, told = held[1], published_runs.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
+    priced = [risk for risk in layers if risk not in told or told[risk].priced]
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
     return map_models.Map.model_validate(
         {
@@ -85,7 +86,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
-            "uncalibrated": [risk for risk in layers if risk not in told or not told[risk].calibrated],
+            "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
+            "not_priced": [risk for risk in layers if risk not in priced],
             "loss_note": LOSS_NOTE,
             "levels": [
                 dict(zip(("lower", "printed", "hazard", "older"), each, strict=True))

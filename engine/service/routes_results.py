@@ -152,6 +152,7 @@ def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     aal = parts["aal_scaled"]
     good = {risk: row for risk, row in aal.items() if row["status"] == "ok" and not row["is_default"]}
     losses = {risk: row["expected_loss"] for risk, row in good.items() if row["expected_loss"] is not None}
+    known = {risk: row["final_aal"] for risk, row in good.items() if row["final_aal"] is not None}
     index = {risk: loss for risk, loss in losses.items() if not good[risk]["calibrated"]}
     failed = {risk for part in parts.values() for risk, row in part.items() if row["status"] != "ok"}
     return {
@@ -160,7 +161,7 @@ def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "total_expected_loss_uncalibrated": _sum(index.values()),
         "loss_note": LOSS_NOTE if index else None,
         "overlap_note": OVERLAP_NOTE if len(index.keys() & set(ONE_STORM)) > 1 else None,
-        "highest_aal_risk": max(good, key=lambda risk: good[risk]["final_aal"], default=None),
+        "highest_aal_risk": max(known, key=lambda risk: known[risk], default=None),
         "failed_risks": [risk for risk in RISK_NAMES if risk in failed],
     }
 

@@ -110,7 +110,7 @@ def test_exposure():
 def test_final_aal(base, score, insured, asset, scale, final, percent, loss):
     vulnerable = pl.DataFrame({"vulnerability_score": [float(score)], "is_default": [False]})
     asset_value = pl.Series([asset], dtype=pl.Int64)
-    frame = scaled_aal(pl.Series([base]), vulnerable, pl.Series([insured]), asset_value, AssessConfig())
+    frame = scaled_aal(pl.Series([base]), vulnerable, pl.Series([insured]), asset_value, AssessConfig(), "typhoon")
     row = frame.row(0, named=True)
     assert row["vulnerability_scale"] == pytest.approx(scale, abs=1e-15)
     assert row["final_aal"] == pytest.approx(final, abs=1e-15)
@@ -138,7 +138,7 @@ def test_grades_and_levels_hold_their_lower_end(percent, grade, level):
     from engine.assess.rules.scaling import _grade, _level
 
     frame = pl.DataFrame({"percent": [percent]}).select(
-        grade=_grade(pl.col("percent")), level=_level(pl.col("percent"), AssessConfig())
+        grade=_grade(pl.col("percent")), level=_level(pl.col("percent"), AssessConfig().aal_level_cuts_pct)
     )
     assert frame.row(0) == (grade, level)
 

@@ -289,3 +289,73 @@ def test_a_run_killed_in_the_middle_leaves_the_tables_and_is_resumed(filled, res
     for table in TABLES:
         assert_frame_equal(rows(results, table), before[table])
     assert [entry[1] for entry in log_of(results)][-1] == "completed"
+
+
+HOUSE = """name = "house"
+base = "2025-11"
+aal_level_cuts_pct = [0.0001, 0.001, 0.01, 0.1]
+
+[urban_flood]
+edges = {return_periods = [2, 5, 10, 20, 50, 100], fit = "gev"}
+fallback = [50, 80, 120, 150, 200, 300]
+estimator = "fitted"
+damage_rates = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04]
+factor = {value = 0.5, low = 0.1, high = 2.5, source = "claims"}
+calibrated = true
+level = "insured_houses"
+source = "a test"
+
+[river_flood]
+edges = {quantiles = [0.8, 0.9], fit = "gamma"}
+fallback = [100, 200]
+estimator = "count"
+damage_rates = [0, 0.01, 0.02]
+source = "a test"
+
+[extreme_heat]
+priced = false
+"""
+HOUSE_RISKS = "urban_flood,river_flood,extreme_heat"
+
+
+def test_an_edition_of_every_key_runs_from_source_to_both_sinks(filled, results, tmp_path, capsys):
+    (tmp_path / "house.toml").write_text(HOUSE)
+    arguments = ["--source", filled, "--risks", HOUSE_RISKS, "--edition", "house.toml", "--baseline", "2021-2040"]
+    assert yearly.main([*arguments, "--sink", results]) == 0
+    assert "status=completed edition=house" in capsys.readouterr().out
+    assert yearly.main([*arguments, "--sink", str(tmp_path / "out")]) == 0
+    scores = rows(results, "modelops_probability_scores")
+    assert_frame_equal(
+        pl.read_parquet(tmp_path / "out" / "modelops_probability_scores.parquet").select("grid_id", "aal", "method"),
+        scores.select("grid_id", "aal", "method"), check_row_order=False, check_dtypes=False,
+    )  # fmt: skip
+    # short term under SSP2-4.5 is the baseline: its fitted probabilities are those of the return periods
+    baseline = scores.filter(
+        (pl.col("risk_type") == "urban_flood") & (pl.col("scenario_id") == 2) & (pl.col("time_period") == "short_term")
+    )
+    assert set(baseline["method"]) == {"fitted"}
+    for shares, aal in baseline.select("bin_probs", "aal").iter_rows():
+        assert shares == pytest.approx([0.5, 0.3, 0.1, 0.05, 0.03, 0.01, 0.01], rel=1e-6)
+        assert aal == pytest.approx(0.5 * (0.0003 + 0.0002 + 0.00025 + 0.0003 + 0.0002 + 0.0004), rel=1e-6)
+    full = rows(results, "probability_results")
+    counted = full.filter(pl.col("risk_type") == "river_flood")
+    assert set(counted["method"]) == {"count"}
+    unpriced = full.filter(pl.col("risk_type") == "extreme_heat")
+    assert (set(unpriced["method"]), unpriced["aal"].null_count()) == ({"not_priced"}, 17)
+    bins = json.loads(unpriced["bin_data"][0])
+    assert {each["base_damage_rate"] for each in bins} == {None}
+    assert sum(each["probability"] for each in bins) == pytest.approx(1, abs=2e-4)
+    fitted = [json.loads(text) for text in full.filter(pl.col("risk_type") == "urban_flood")["bin_data"]]
+    assert [each["base_damage_rate"] for each in fitted[0]] == pytest.approx(
+        [0, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02]
+    )
+    assert any(round(each["probability"], 4) != each["probability"] for row in fitted for each in row)  # eight digits
+    with psycopg.connect(results) as connection:
+        [(told,)] = connection.execute("SELECT summary FROM result_runs").fetchall()
+        of_years = connection.execute("SELECT DISTINCT risk_type FROM modelops_year_losses ORDER BY 1").fetchall()
+    assert of_years == [("river_flood",), ("urban_flood",)]
+    risks = {row["risk"]: row for row in told["risks"]}
+    assert told["aal_level_cuts_pct"] == [0.0001, 0.001, 0.01, 0.1]
+    assert (risks["urban_flood"]["level"], risks["urban_flood"]["factor"]["value"]) == ("insured_houses", 0.5)
+    heat = risks["extreme_heat"]
+    assert (heat["priced"], heat["done"], heat["null"], heat["mean_aal"]) == (False, 17, 0, None)

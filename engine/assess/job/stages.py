@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from engine.assess.rules.integrate import Stages
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, wants
 from engine.assess.rules.scaling import labelled, vulnerability_scale
-from engine.assess.rules.vocabulary import LEVEL, PERIOD, RISK, STATUS
+from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
 from engine.io.db.writers import Write, Writers
@@ -88,8 +88,8 @@ class StoredStages:
         writers: Writers | None = None,
         keep: Keep | None = None,
     ) -> StoredStages:
-        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are calibrated
-        is read with them."""
+        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are
+        calibrated and priced, and the cuts of their levels, are read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
         risks = [risk for risk in RISKS if sites[wants(risk)].any()]
@@ -98,9 +98,16 @@ class StoredStages:
         )
         read_at = site_results.now(connection)
         published = published_runs.published_risks(connection)
-        calibrated = frozenset(risk for risk in risks if risk in published and published[risk].calibrated)
-        config = replace(config, calibrated=calibrated)
-        known = _complete(site_results.cached_aal(connection, own), prepared, per_request=True)
+        of_risks = {risk: published[risk] for risk in risks if risk in published}
+        config = replace(
+            config,
+            calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
+            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
+        )
+        known = _complete(
+            site_results.cached_aal(connection, own), prepared, per_request=True, without=config.not_priced
+        )
         missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
         cells = sites["grid_id"].unique()
         return cls(
@@ -174,7 +181,7 @@ class StoredStages:
             _tell_all(tell(kept))
         rows = assessment.by_pair(chunk.prepared, chunk.scaled)
         new = assessment.by_pair(missed, fresh) if is_cached.any() else rows
-        new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default"))
+        new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default") & pl.col("reason").is_null())
         new = new.join(chunk.hashes, on="site_uuid")
         stored = self._with_runs(chunk.prepared, rows)
         self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
@@ -226,13 +233,21 @@ def _tell_all(report: Report) -> None:
         report(risk)
 
 
-def _complete(cached: pl.DataFrame, prepared: Prepared, *, per_request: bool) -> pl.DataFrame:
-    """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all."""
+def _complete(
+    cached: pl.DataFrame, prepared: Prepared, *, per_request: bool, without: Collection[str] = ()
+) -> pl.DataFrame:
+    """The cached rows of what was asked, of sites that lack none of it: a site is taken whole or not at all.
+
+    without : risks that are never cached
+    """
     if cached.is_empty():
         return cached
     sites = prepared.sites
     asked = pl.concat(
-        [sites.filter(pl.col(wants(risk))).select("site_uuid", risk_type=pl.lit(risk, RISK)) for risk in RISKS]
+        [
+            sites.filter(pl.col(wants(risk)) & (risk not in without)).select("site_uuid", risk_type=pl.lit(risk, RISK))
+            for risk in RISKS
+        ]
     )
     keys = ["site_uuid", "risk_type"]
     if per_request:
@@ -274,13 +289,14 @@ def _known_aal(
     score = vulnerable["vulnerability_score"].gather(site)
     return labelled(
         rows.with_columns(
+            pl.col("aal_capped").fill_null(False),
             score=score,
             status=_OK,
-            reason=pl.lit(None, pl.String),
+            reason=pl.lit(NOT_PRICED if risk in config.not_priced else None, pl.String),
             is_default=pl.lit(False),
         ).with_columns(vulnerability_scale=vulnerability_scale(pl.col("score"))),
         config,
-        calibrated=risk in config.calibrated,
+        risk,
     )
 
 

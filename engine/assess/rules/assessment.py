@@ -118,7 +118,7 @@ def run_scaling(
             insurance,
             asset,
             config,
-            calibrated=risk in config.calibrated,
+            risk,
         ),
     )
 

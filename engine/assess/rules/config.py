@@ -27,6 +27,8 @@ class AssessConfig:
                                flagged
     grid                : lattice of the hazard and probability results
     calibrated          : risks whose damage rates behind the AAL are calibrated on losses, as their edition says
+    not_priced          : risks without damage rates, as their edition says
+    edition_cuts_pct    : risks with the AAL level cuts that their edition states; they come before `aal_level_cuts_pct`
     """
 
     asset_value_cap_krw: float = 1e11
@@ -36,6 +38,8 @@ class AssessConfig:
     spatial_missing_policy: SpatialPolicy = "fail"
     grid: GridDefinition = KOREA
     calibrated: frozenset[str] = frozenset()
+    not_priced: frozenset[str] = frozenset()
+    edition_cuts_pct: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("asset_value_cap_krw", "area_cap_m2", "building_search_radius_m"):
@@ -46,3 +50,7 @@ class AssessConfig:
             raise SettingsError(f"AAL_LEVEL_CUTS_PCT is {cuts}: it needs four positive, ascending percentages")
         if self.spatial_missing_policy not in ("fail", "impute"):
             raise SettingsError(f"SPATIAL_MISSING_POLICY is {self.spatial_missing_policy!r}: it is fail or impute")
+
+    def level_cuts_pct(self, risk: str) -> tuple[float, ...]:
+        """Lower ends of the AAL levels of a risk, percent."""
+        return dict(self.edition_cuts_pct).get(risk, self.aal_level_cuts_pct)

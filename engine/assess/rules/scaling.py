@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from engine.assess.rules.config import AssessConfig
-from engine.assess.rules.vocabulary import OUT_OF_RANGE, PROBABILITY_NOT_FOUND, RISK_LEVEL, STATUS
+from engine.assess.rules.vocabulary import NOT_PRICED, OUT_OF_RANGE, PROBABILITY_NOT_FOUND, RISK_LEVEL, STATUS
 from engine.core.levels import PRINTED, UNKNOWN
 
 #: upper end of every grade but the last, percent
@@ -24,19 +26,18 @@ def scaled_aal(
     insurance: pl.Series,
     asset: pl.Series,
     config: AssessConfig,
-    *,
-    calibrated: bool = False,
+    risk: str,
 ) -> pl.DataFrame:
     """Final AAL of N rows of one risk.
 
     base          : (N,) AAL of the cell, ratio; null or NaN where there is none
     vulnerability : `vulnerability_score` and `is_default` of the same rows
     insurance     : (N,) insured share; asset: (N,) KRW, null where not stated
-    calibrated    : whether the edition's damage rates of this risk are calibrated on losses
+    config        : which risks are calibrated, priced, and the cuts of their levels
     returns       : `base_aal`, `vulnerability_scale`, `insurance_rate`, `final_aal`, `expected_loss` (KRW, rounded
                     half-even; null without an asset value), `aal_capped`, `status`, `reason`, `is_default`,
                     `final_aal_percentage`, `risk_level`, `grade`, `calibrated`. Without a base AAL the results are
-                    null, with reason
+                    null, with reason; those of a risk that is not priced are ok
     """
     rows = vulnerability.select(
         base_aal=base.cast(pl.Float64).fill_nan(None),
@@ -47,7 +48,9 @@ def scaled_aal(
     )
     raw = pl.col("base_aal") * pl.col("vulnerability_scale") * (1 - pl.col("insurance_rate"))
     reason = (
-        pl.when(pl.col("base_aal").is_null())
+        pl.when(pl.lit(risk in config.not_priced))
+        .then(pl.lit(NOT_PRICED))
+        .when(pl.col("base_aal").is_null())
         .then(pl.lit(PROBABILITY_NOT_FOUND))
         .when(~pl.col("base_aal").is_between(0, 1))
         .then(pl.lit(OUT_OF_RANGE))
@@ -60,14 +63,16 @@ def scaled_aal(
         rows.with_columns(
             expected_loss=(pl.col("final_aal") * pl.col("asset")).round(mode="half_to_even").cast(pl.Int64),
             aal_capped=(pl.col("reason").is_null() & (pl.col("raw") > 1)),
-            status=pl.when(pl.col("reason").is_null()).then(pl.lit("ok", STATUS)).otherwise(pl.lit("failed", STATUS)),
+            status=pl.when(pl.col("reason").is_null() | (pl.col("reason") == NOT_PRICED))
+            .then(pl.lit("ok", STATUS))
+            .otherwise(pl.lit("failed", STATUS)),
         ),
         config,
-        calibrated=calibrated,
+        risk,
     )
 
 
-def labelled(rows: pl.DataFrame, config: AssessConfig, *, calibrated: bool) -> pl.DataFrame:
+def labelled(rows: pl.DataFrame, config: AssessConfig, risk: str) -> pl.DataFrame:
     """Rows of final AAL with percentage, level, grade and whether it is calibrated, columns in order."""
     percent = 100 * pl.col("final_aal")
     return rows.with_columns(final_aal_percentage=percent).select(
@@ -81,15 +86,15 @@ def labelled(rows: pl.DataFrame, config: AssessConfig, *, calibrated: bool) -> p
         "reason",
         "is_default",
         "final_aal_percentage",
-        risk_level=_level(pl.col("final_aal_percentage"), config),
+        risk_level=_level(pl.col("final_aal_percentage"), config.level_cuts_pct(risk)),
         grade=_grade(pl.col("final_aal_percentage")),
-        calibrated=pl.lit(calibrated),
+        calibrated=pl.lit(risk in config.calibrated),
     )
 
 
-def _level(percent: pl.Expr, config: AssessConfig) -> pl.Expr:
+def _level(percent: pl.Expr, cuts: Sequence[float]) -> pl.Expr:
     word: pl.Expr = pl.lit(PRINTED[-1])
-    for cut, name in reversed(list(zip(config.aal_level_cuts_pct, PRINTED[:-1], strict=True))):
+    for cut, name in reversed(list(zip(cuts, PRINTED[:-1], strict=True))):
         word = pl.when(percent < cut).then(pl.lit(name)).otherwise(word)
     return pl.when(percent.is_null()).then(pl.lit(UNKNOWN)).otherwise(word).cast(RISK_LEVEL)
 

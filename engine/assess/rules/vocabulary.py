@@ -40,6 +40,8 @@ HAZARD_NOT_FOUND, PROBABILITY_NOT_FOUND, OUT_OF_RANGE = (
     "probability_not_found",
     "output_out_of_range",
 )
+#: of a row that is ok: its risk has no loss
+NOT_PRICED = "not_priced"
 OUTSIDE_GRID = "Location is outside the data grid"
 NO_HAZARD = "No hazard results for the requested location"
 

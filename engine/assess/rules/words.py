@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.assess.rules.vocabulary import (
     HAZARD_NOT_FOUND,
     NO_HAZARD,
+    NOT_PRICED,
     OUT_OF_RANGE,
     OUTSIDE_GRID,
     PROBABILITY_NOT_FOUND,
@@ -26,6 +27,7 @@ _LAYERS = {
 _REASONS = {
     PROBABILITY_NOT_FOUND: "not computed: the cell has no loss for this risk, scenario and period",
     HAZARD_NOT_FOUND: "not computed: the cell has no hazard score for this risk, scenario and period",
+    NOT_PRICED: "not priced: the edition has no damage rates for this risk",
     OUT_OF_RANGE: "not computed: a figure left its range",
     OUTSIDE_GRID: "outside the data grid: no cell with results within a cell's diagonal",
     NO_HAZARD: "no hazard results for the location",

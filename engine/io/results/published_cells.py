@@ -33,8 +33,8 @@ _OF_WINDOW: LiteralString = f"{_OF_FULL} AND t.scenario_id = %(scenario)s AND t.
 
 
 def have_results(connection: psycopg.Connection, cells: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which of distinct cells have a hazard score or an AAL, of any risk, scenario and period. cells: (k,)"""
-    there = sql.SQL(" AND t.aal IS NOT NULL")
+    """Which of distinct cells have a score or bin probabilities, of any risk, scenario and period. cells: (k,)"""
+    there = sql.SQL(" AND t.method <> 'insufficient_data'")
     held = np.zeros(len(cells), np.bool_)
     with postgres.failures(f"looking for results of {len(cells)} cells", SourceError):
         for table, condition in (
@@ -169,7 +169,13 @@ def _with_bins(row: dict[str, Any]) -> dict[str, Any]:
     if shares is None or bins is None or len(shares) != len(bins):
         return row | {"bin_data": None}
     pairs = zip(bins, shares, strict=True)
-    return row | {"bin_data": [each | {"probability": round(share, 4)} for each, share in pairs]}
+    digits = _digits(bins)
+    return row | {"bin_data": [each | {"probability": round(share, digits)} for each, share in pairs]}
+
+
+def _digits(bins: list[dict[str, Any]]) -> int:
+    """Digits of the record of the whole axis: its edition has four, or eight for many or fitted bins."""
+    return 4 if all(round(each["probability"], 4) == each["probability"] for each in bins) else 8
 
 
 def hazards(

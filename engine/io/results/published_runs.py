@@ -186,21 +186,30 @@ class PublishedRisk(NamedTuple):
 
     calibrated : its edition calls the damage rates calibrated on losses
     of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells
+    priced     : its edition gives the risk damage rates
+    level_cuts_pct : lower ends of the AAL levels, per cent; None: its edition states none
     """
 
     calibrated: bool
     of_past: bool
+    priced: bool = True
+    level_cuts_pct: tuple[float, ...] | None = None
 
 
 def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
     """By risk, for a risk without rows of the whole axis from the newest run; without risks that no run describes."""
     query: LiteralString = (
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
-        " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done'"
+        " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done',"
+        " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
         " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
         " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e WHERE e ->> 'risk' = t.risk_type"
     )
     with postgres.failures("reading what is published", SourceError):
-        return {risk: PublishedRisk(*told) for risk, *told in connection.execute(query).fetchall()}
+        rows = connection.execute(query).fetchall()
+    return {
+        risk: PublishedRisk(calibrated, of_past, priced, tuple(cuts) if cuts else None)
+        for risk, calibrated, of_past, priced, cuts in rows
+    }

@@ -23,14 +23,18 @@ from engine.io.results.spool import RunDirectory
 #: table -> the risks whose rows a run publishes there
 Parts = Mapping[str, Sequence[str]]
 
+#: digits of a probability in `bin_data`, unless an edition's bins need more
+_DIGITS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class BinStyle:
     """How one risk's bins are written in `bin_data`, and which years its year losses are of.
 
-    damage_rates : one a bin, mildest first; None where the edition does not price the risk
+    damage_rates : one a bin, mildest first; None for a risk that is not priced
     lower        : lower bound of the intensity, the first range starts there; None: at -inf
     negated      : the intensity is the negative of a known index (drought: -SPEI), ranges are written in the index
+    digits       : of a probability; 4 or more
     years        : (scenario_id, period, sample years) in the order in which rows of year losses hold them; empty where
                    the run has none
     """
@@ -38,6 +42,7 @@ class BinStyle:
     damage_rates: tuple[float | None, ...]
     lower: float | None = None
     negated: bool = False
+    digits: int = _DIGITS
     years: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
 
 
@@ -245,7 +250,7 @@ def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.
     """The bin record as JSON text, one array a row.
 
     edges         : list[f64], m - 1 inner edges used in the cell, ascending
-    probabilities : list[f32], m a row, null where the cell has no result; rounded to 4 digits in the text only
+    probabilities : list[f32], m a row, null where the cell has no result; rounded in the text only
     returns       : `[{"bin":1,"range":"0~3","probability":0.8,"base_damage_rate":0.001},...]` or null
     raises        : SchemaError when a row has another number of bins or edges than the style
     """
@@ -255,8 +260,7 @@ def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.
     if count := int(wrong.sum()):
         raise SchemaError(f"{count} of {len(edges)} rows do not have {m} bins and {m - 1} edges")
     shares = probabilities.filter(known).list.to_array(m).to_numpy().astype(np.float64)
-    digits = pl.Series(np.rint(shares * 10_000).astype(np.uint32).T.ravel())
-    texts, rows = _shares().gather(digits), len(shares)
+    texts, rows = _share_texts(shares.T.ravel(), style.digits), len(shares)
     inner = edges.filter(known).list.to_array(m - 1).to_numpy()
     first, last = "-inf" if style.lower is None else f"{style.lower:.4g}", "inf"
     if style.negated:
@@ -269,6 +273,12 @@ def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.
         parts += [texts[i * rows : (i + 1) * rows], f',"base_damage_rate":{json.dumps(rate)}}}']
     text = pl.select(pl.concat_str([pl.lit(part) for part in _merged([*parts, "]"])])).to_series()
     return text.gather(pl.select(pl.when(known).then(known.cum_sum() - 1)).to_series()).alias("bin_data")
+
+
+def _share_texts(shares: NDArray[np.float64], digits: int) -> pl.Series:
+    if digits == _DIGITS:
+        return _shares().gather(pl.Series(np.rint(shares * 10**digits).astype(np.uint32)))
+    return pl.Series([str(round(share, digits)) for share in shares.tolist()], dtype=pl.String)
 
 
 @cache

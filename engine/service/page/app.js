@@ -16,7 +16,7 @@ const WARNINGS = {
   synthetic: "Synthetic data: shows how the engine works, not a statement about any place.",
   observed: "Observed record: what was measured, no projection.",
 };
-const METHODS = { kde: "kernel density", count: "counts of samples", not_exposed: "nothing: the cell is not exposed" };
+const METHODS = { kde: "kernel density", count: "counts of samples", fitted: "a fitted distribution", not_priced: "the edition's estimator", not_exposed: "nothing: the cell is not exposed" };
 let meta = null, cell = null, painted = 0, asked = 0, sent = 0, assessed = null, painting = new AbortController();
 
 // where the service is seen, whatever path a proxy shows it under
@@ -121,10 +121,11 @@ function legend() {
   const risk = $("risk").value, notes = [];
   if ($("quantity").value === "aal") {
     if (meta.notes[risk]) notes.push(meta.notes[risk]);
+    if (meta.not_priced.includes(risk)) notes.push("Not priced: the edition has no damage rates for this risk");
     if (meta.uncalibrated.includes(risk)) notes.push("Ranks places, does not price them: not calibrated on losses");
   }
   $("note").textContent = notes.map((note) => `${note}.`).join(" ");
-  const rows = [...scale.labels.map((label, i) => [scale.colours[i], label]), [meta.no_value, "too few data"]];
+  const rows = [...scale.labels.map((label, i) => [scale.colours[i], label]), [meta.no_value, notes.length && meta.not_priced.includes(risk) ? "not priced" : "too few data"]];
   for (const [colour, label] of rows) {
     const row = made($("legend"), "div");
     made(row, "i").style.background = colour;
@@ -198,7 +199,8 @@ function figures(box, risk, p, h) {
   if (p) {
     const error = p.aal_se === null ? "" : ` ± ${percent(p.aal_se)} (standard error)`;
     const index = meta.uncalibrated.includes(risk) ? ", not calibrated on losses" : "";
-    item("Average annual loss", p.aal === null ? "too few data" : `${percent(p.aal)} of value${error}${index}`);
+    const none = p.method === "not_priced" ? "not priced: the edition has no damage rates for this risk" : "too few data";
+    item("Average annual loss", p.aal === null ? none : `${percent(p.aal)} of value${error}${index}`);
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
@@ -336,7 +338,7 @@ function outcome(results) {
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
-    const lost = missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no, index"];
+    const lost = aal?.reason === "not_priced" ? ["not priced", "–"] : missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no, index"];
     const levels = [part.hazard_level ? level(part.hazard_level) : "–", level(part.risk_level)];
     const figures = [figure(part.risk_index, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 2)];
     for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ...lost, ...levels, ...figures]) made(row, "td", text);

@@ -37,7 +37,7 @@ export function bars(parent, bins, colours, unit) {
   bins.forEach((bin, i) => {
     const y = 18 + 24 * i, width = (132 * bin.probability) / top;
     draw(svg, "text", { x: 0, y: y + 13 }, range(bin.range));
-    draw(svg, "text", { x: 150, y: y + 13, "text-anchor": "end" }, `${+(100 * bin.base_damage_rate).toPrecision(3)} %`);
+    draw(svg, "text", { x: 150, y: y + 13, "text-anchor": "end" }, bin.base_damage_rate === null ? "–" : `${+(100 * bin.base_damage_rate).toPrecision(3)} %`);
     draw(svg, "rect", { class: "bar", x: 158, y: y + 2, width, height: 16, fill: colours[i], stroke: "#26323f" });
     draw(svg, "text", { x: 163 + width, y: y + 13 }, share(bin.probability));
   });

@@ -1,0 +1,41 @@
+"""Probabilities and losses of a block's cells by the estimator that the edition chooses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.kernels import (
+    BinProbabilities,
+    YearLosses,
+    bin_probabilities,
+    bin_year_losses,
+    fitted_probabilities,
+    fitted_year_losses,
+)
+from engine.risks.bins import COUNT, FITTED, Bins
+
+#: a monthly risk has this many columns a year: its standard error groups them
+MONTHS = 12
+
+
+def estimate(
+    x: NDArray[np.floating[Any]], edges: NDArray[np.float64], bins: Bins, *, monthly: bool, by_year: bool = False
+) -> tuple[BinProbabilities, YearLosses | None]:
+    """Bin probabilities of one scenario and window, and the losses of its years where they are asked for.
+
+    x       : (cells, samples), the intensity's unit; edges: as of `edges_of`
+    returns : without AAL and year losses where the edition does not price the risk
+    """
+    how: dict[str, Any] = {"lower": bins.lower, "atom": bins.atom, "group": MONTHS if monthly else 1}
+    if bins.estimator == FITTED:
+        how["fit"] = bins.fit
+    elif bins.estimator == COUNT:
+        how["min_kde_samples"] = x.shape[1] + 2  # more than there are: no cell is smoothed
+    if by_year and bins.rates is not None:
+        with_years = fitted_year_losses if bins.estimator == FITTED else bin_year_losses
+        return with_years(x, edges, damage_rates=bins.rates, **how)
+    alone = fitted_probabilities if bins.estimator == FITTED else bin_probabilities
+    return alone(x, edges, damage_rates=bins.rates, **how), None

@@ -1,0 +1,229 @@
+"""Bin probabilities from a distribution fitted to a cell's own samples, with AAL, standard error and year losses.
+
+C cells, n samples a cell in Y = n / group years, m bins. A bin holds the difference of the fitted distribution function
+at its edges, so edges that are its own quantiles give exactly the probabilities they were asked for.
+
+The standard error is the jackknife's: year y is left out, the distribution fitted again, and the spread of the
+pseudo-values Y AAL - (Y - 1) AAL_(-y) is that of the mean of Y numbers; with group > 1 their lag-1 covariance is added
+as in `bins`. Edges are taken as known. Measured on GEV truths at n = 20, 30, 80 it is 0.87 to 1.00 of the true scatter
+(with an atom of 40 %: 0.82 to 0.95); a parametric bootstrap of 100 draws gives 0.92 to 0.98 (1.06 to 1.10), for up to
+five times the fits and a seed a cell.
+
+Sources: `fits`; Efron and Stein (1981), doi:10.1214/aos/1176345462.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import ArrayLike, NDArray
+
+from engine.kernels import bins, fits, lmoments
+from engine.kernels._compile import helper, kernel
+from engine.kernels.arrays import numbers
+from engine.kernels.bins import INSUFFICIENT, METHODS, BinProbabilities, YearLosses
+
+Floats = NDArray[np.float64]
+FITTED = METHODS.index("fitted")
+
+
+def fitted_probabilities(
+    x: ArrayLike,
+    edges: ArrayLike,
+    *,
+    fit: str,
+    lower: float | None = None,
+    atom: bool = False,
+    damage_rates: ArrayLike | None = None,
+    group: int = 1,
+) -> BinProbabilities:
+    """As `bin_probabilities`, from the distribution `fit` of each cell; method `fitted`.
+
+    fit    : gev, gamma or weibull; gamma and weibull need `lower`
+    others : as in `bin_probabilities`
+
+    A cell without a fit (fewer than 12 samples above the atom, or samples that no member of the family has) is
+    estimated as there, and its method says so.
+
+    raises : ValueError as there, and as `fits.fitted_quantiles`
+    """
+    found = bins.bin_probabilities(x, edges, lower=lower, atom=atom, damage_rates=damage_rates, group=group)
+    rates = np.zeros(found.p.shape[1]) if damage_rates is None else damage_rates
+    return _replaced(x, edges, rates, _How(fit, lower, atom, group), found, np.empty((len(found.p), 0)))
+
+
+def fitted_year_losses(
+    x: ArrayLike,
+    edges: ArrayLike,
+    *,
+    fit: str,
+    damage_rates: ArrayLike,
+    lower: float | None = None,
+    atom: bool = False,
+    group: int = 1,
+) -> tuple[BinProbabilities, YearLosses]:
+    """`fitted_probabilities`, and the loss of each year: of the sample of rank k the mean rate over the k-th n-th of
+    the fitted distribution, so that the AAL is the mean of the completed years. Equal samples keep their order in time.
+    """
+    found, years = bins.bin_year_losses(x, edges, lower=lower, atom=atom, damage_rates=damage_rates, group=group)
+    return _replaced(x, edges, damage_rates, _How(fit, lower, atom, group), found, years.loss), years
+
+
+class _How(NamedTuple):
+    fit: str
+    lower: float | None
+    atom: bool
+    group: int
+
+
+class _Fitter(NamedTuple):
+    family: int
+    lower: float  # NaN without a bound
+    atom: bool
+    group: int
+
+
+def _replaced(
+    x: ArrayLike, edges: ArrayLike, rates: ArrayLike, how: _How, found: BinProbabilities, years: Floats
+) -> BinProbabilities:
+    """Estimates with those of the fit where there is one; `years` (C, Y) is filled in place, (C, 0): not asked for."""
+    samples = fits.checked(x, how.fit, how.lower, how.atom)
+    of_bins = numbers(rates, "damage_rates").astype(np.float64)
+    inner = np.broadcast_to(numbers(edges, "edges").astype(np.float64), (len(samples), of_bins.size - 1))
+    loss = np.full((len(samples), 2), np.nan)
+    fitter = _Fitter(
+        fits.FAMILIES.index(how.fit),
+        math.nan if how.lower is None else float(how.lower),
+        bool(how.atom),
+        int(how.group),
+    )
+    _fill(samples, np.ascontiguousarray(inner), fitter, of_bins, found.p, loss, found.method, years)
+    if found.aal is None or found.aal_se is None:
+        return found
+    own = found.method == FITTED
+    return found._replace(aal=np.where(own, loss[:, 0], found.aal), aal_se=np.where(own, loss[:, 1], found.aal_se))
+
+
+@kernel
+def _fill(
+    x: Floats,
+    edges: Floats,
+    how: _Fitter,
+    rates: Floats,
+    p: Floats,
+    loss: Floats,
+    method: NDArray[np.uint8],
+    years: Floats,
+) -> None:
+    for c in prange(x.shape[0]):
+        if method[c] == INSUFFICIENT:
+            continue
+        above, at = fits.split(x[c], how.lower, how.atom)
+        curve = fits.fit_curve(above, at, how.family, how.lower, 0, fits.MIN_ABOVE)
+        if curve.code != lmoments.FITTED:
+            continue
+        method[c] = FITTED
+        loss[c, 0] = _fill_shares(curve, edges[c], rates, p[c])
+        if how.group == 1:
+            loss[c, 1] = _jackknife_of_samples(above, at, edges[c], how, rates, loss[c, 0])
+        else:
+            loss[c, 1] = _jackknife_of_years(x[c], edges[c], how, rates, loss[c, 0])
+        if years.shape[1] > 0:
+            _fill_years(x[c], p[c], rates, how.group, years[c])
+
+
+@helper
+def _fill_years(row: Floats, p: Floats, rates: Floats, group: int, loss: Floats) -> None:
+    """Losses of the years that have a valid sample -> loss (Y,)."""
+    there = np.flatnonzero(~np.isnan(row))
+    order = there[np.argsort(row[there], kind="mergesort")]
+    n, bin_, upper = order.size, 0, p[0]
+    count = np.zeros(loss.size)
+    for k in range(n):
+        u, end, part = k / n, (k + 1) / n, 0.0
+        while bin_ < rates.size - 1 and upper < end:
+            if upper > u:
+                part += (upper - u) * rates[bin_]
+                u = upper
+            bin_ += 1
+            upper += p[bin_]
+        part += (end - u) * rates[bin_]
+        year = order[k] // group
+        loss[year] = part * n + (loss[year] if count[year] > 0.0 else 0.0)
+        count[year] += 1.0
+    for year in range(loss.size):
+        if count[year] > 0.0:
+            loss[year] /= count[year]
+
+
+@helper
+def _fill_shares(curve: fits.Curve, edges: Floats, rates: Floats, p: Floats) -> float:
+    """Probability of each bin -> p (m,); returns the loss."""
+    below, loss = 0.0, 0.0
+    for i in range(edges.size):
+        under = max(fits.cdf(curve, edges[i]), below)
+        p[i] = under - below
+        loss += p[i] * rates[i]
+        below = under
+    p[edges.size] = 1.0 - below
+    loss += p[edges.size] * rates[edges.size]
+    return float(loss)
+
+
+@helper
+def _jackknife_of_samples(above: Floats, at: int, edges: Floats, how: _Fitter, rates: Floats, loss: float) -> float:
+    """Standard error of the loss when every sample is a year; NaN where a fit without one of them does not exist."""
+    n, p, rest, total, squares = above.size + at, np.empty(rates.size), above[1:].copy(), 0.0, 0.0
+    for j in range(above.size):
+        if j > 0:
+            rest[j - 1] = above[j - 1]  # ascending still: without the sample of rank j
+        curve = fits.fit_curve(rest, at, how.family, how.lower, 0, 3)
+        if curve.code != lmoments.FITTED:
+            return math.nan
+        change = _fill_shares(curve, edges, rates, p) - loss
+        total += change
+        squares += change * change
+    if at > 0:  # without one of the samples at the atom, whichever
+        curve = fits.fit_curve(above, at - 1, how.family, how.lower, 0, 3)
+        change = _fill_shares(curve, edges, rates, p) - loss
+        total += at * change
+        squares += at * change * change
+    return math.sqrt(max(squares - total * total / n, 0.0) * (n - 1) / n)
+
+
+@helper
+def _jackknife_of_years(row: Floats, edges: Floats, how: _Fitter, rates: Floats, loss: float) -> float:
+    """The same when a year has several samples; NaN also with one year only."""
+    family, lower, atom, group = how
+    years = row.size // group
+    there = ~np.isnan(row).reshape(years, group)
+    pseudo, p, rest = np.full(years, math.nan), np.empty(rates.size), np.empty(row.size)
+    present, total = 0, 0.0
+    for y in range(years):
+        present += there[y].any()
+    if present < 2:
+        return math.nan
+    for y in range(years):
+        if not there[y].any():
+            continue
+        rest[:] = row
+        rest[y * group : (y + 1) * group] = math.nan
+        above, at = fits.split(rest, lower, atom)
+        curve = fits.fit_curve(above, at, family, lower, 0, 3)
+        if curve.code != lmoments.FITTED:
+            return math.nan
+        pseudo[y] = present * loss - (present - 1) * _fill_shares(curve, edges, rates, p)
+        total += pseudo[y]
+    mean = total / present
+    squares, products, pairs = 0.0, 0.0, 0
+    for y in range(years):
+        if there[y].any():
+            squares += (pseudo[y] - mean) ** 2
+            if y > 0 and there[y - 1].any():
+                products += (pseudo[y] - mean) * (pseudo[y - 1] - mean)
+                pairs += 1
+    covariance = max(products / pairs, 0.0) if pairs > 0 else 0.0
+    return math.sqrt((squares / (present - 1) + 2.0 * covariance) / present)
