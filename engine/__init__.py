@@ -1,14 +1,16 @@
 """Physical climate risk for every cell of a grid: bin probabilities, average annual loss, hazard scores."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from engine.core.period import PERIODS
 from engine.core.scenario import Scenario
 
 if TYPE_CHECKING:
+    from engine import losses
     from engine.batch.pipeline import Result, run
 
-__all__ = ["PERIODS", "Result", "Scenario", "run"]
+__all__ = ["PERIODS", "Result", "Scenario", "losses", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +19,6 @@ def __getattr__(name: str) -> Any:
         from engine.batch import pipeline
 
         return getattr(pipeline, name)
+    if name == "losses":
+        return importlib.import_module("engine.losses")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,12 +16,16 @@ from engine.kernels.bins import METHODS, BinProbabilities, bin_probabilities
 from engine.kernels.evapotranspiration import reference_evapotranspiration
 from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.quantiles import baseline_quantiles
-from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
+from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
+from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
 __all__ = [
+    "LEVEL_METHODS",
     "METHODS",
     "BinProbabilities",
+    "ReturnLevels",
+    "StormWind",
     "TyphoonTrack",
     "annual_maximum",
     "annual_mean",
@@ -34,8 +38,10 @@ __all__ = [
     "keep_compiled_in",
     "period_mean",
     "reference_evapotranspiration",
+    "return_levels",
     "typhoon_cyclone_index",
     "typhoon_exposure",
+    "typhoon_storm_wind",
     "typhoon_wind",
     "warm_up",
     "years_with_radii",
