@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|losses|service|fuzz|hostile|kills|all
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
 
@@ -26,6 +26,7 @@ from benchmarks import (
     kernels,
     kills,
     load,
+    losses,
     memory,
     portfolio,
     read,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "memory": memory.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
+    "losses": losses.measure,
     "service": service.measure,
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
@@ -61,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--cells", type=int)
-    parser.add_argument("--sites", type=int, help="of `assess` and `portfolio`")
+    parser.add_argument("--sites", type=int, help="of `assess`, `portfolio` and `losses`")
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
     parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")

@@ -167,6 +167,18 @@ def _fill_levels(parameters: Floats, share: float, periods: Floats, out: Floats)
 
 
 @kernel
+def fill_levels_above_zero(ordered: Floats, periods: Floats, out: Floats) -> None:
+    """Levels (R, P) of rows of ascending losses (R, N), 0 or more, by a GEV of those above 0; NaN where none fits."""
+    for r in prange(len(ordered)):
+        n = ordered.shape[1]
+        zeros = np.searchsorted(ordered[r], 0.0, side="right")
+        code, xi, alpha, k = fit_gev(ordered[r, zeros:], MIN_ABOVE)
+        for p in range(periods.size):
+            level = level_of(periods[p], (n - zeros) / n, xi, alpha, k)
+            out[r, p] = max(level, 0.0) if code == FITTED else math.nan
+
+
+@kernel
 def _fill_ends(
     shapes: Floats, log_hazard: Floats, shares: Floats, share: float, periods: Floats, out: Floats
 ) -> None:  # fmt: skip

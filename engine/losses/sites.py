@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,14 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.kernels import pairs
-from engine.losses.curve import rarest
+from engine.losses.curve import levels_of, plotted, rarest
 from engine.losses.table import PAIR, TYPHOON, YEARS, CellYears, cell_years, place_of, sites_by_risk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CHUNK = 4096  # sites: 3 MB of years, which stay in cache
+CHUNK = 512  # sites: 15 MB of pairs of years
 
 SITE_YEARS = pl.Schema({"row": pl.Int64(), **{name: YEARS[name] for name in YEARS if name != "valid"}})
 SITE_LEVELS = pl.Schema(
@@ -89,20 +89,20 @@ def site_levels(
     for pair, cells in _by_pair(table, sample_years):
         for chunk in chunks(cells, sites):
             told = min(period, rarest(chunk.years))
-            loss, tail = np.empty((chunk.rows.size, 1)), np.empty(chunk.rows.size)
-            if told <= chunk.years + 1.0:
-                pairs.site_points(chunk.model, chunk.track, told, loss[:, 0])
-            else:
-                pairs.site_levels(chunk.model, chunk.track, np.array([told]), chunk.years, loss)
-            pairs.site_tails(chunk.model, chunk.track, min(level, 1.0 - 1.0 / chunk.years), tail)
+            sums = (chunk.model[:, :, None] + chunk.track[:, None, :]).reshape(len(chunk.rows), -1)
+            sums.sort(axis=1)
+            seen = plotted(sums, min(told, chunk.years + 1.0))
+            if extrapolated := told > chunk.years + 1.0:  # a rarer year does not lose less
+                beyond = levels_of(sums, np.array([told]), ordered=True)[:, 0]
+                seen = np.where(np.isnan(beyond), np.nan, np.maximum(beyond, seen))
             columns = {
                 "row": chunk.rows,
                 "scenario_id": pair[0],
                 "time_period": pair[1],
                 "return_period": told,
-                "loss": loss[:, 0],
-                "basis": "empirical" if told <= chunk.years + 1.0 else "extrapolated",
-                "tvar_99": tail,
+                "loss": seen,
+                "basis": "extrapolated" if extrapolated else "empirical",
+                "tvar_99": _worst_mean(sums, min(level, 1.0 - 1.0 / chunk.years)),
             }
             frame = pl.DataFrame(columns, schema=SITE_LEVELS)
             parts.append(frame.with_columns(pl.col("loss").fill_nan(None)))
@@ -149,3 +149,12 @@ def chunks(cells: Sequence[CellYears], sites: pl.DataFrame) -> Iterator[SiteYear
 def _by_pair(table: pl.DataFrame, sample_years: pl.DataFrame) -> Iterator[tuple[tuple[int, str], list[CellYears]]]:
     for (scenario, period), rows in table.group_by(*PAIR, maintain_order=True):
         yield (int(scenario), str(period)), list(cell_years(rows, sample_years))
+
+
+def _worst_mean(ordered: Floats, level: float) -> Floats:
+    """Mean (S,) of the worst (1 - level) N of ascending sums (S, N), the last with the fraction that is left."""
+    n = ordered.shape[1]
+    mass = (1.0 - level) * n
+    whole = min(math.ceil(mass - 1e-9), n)
+    worst = ordered[:, n - whole :]
+    return np.asarray((worst.sum(axis=1) - max(whole - mass, 0.0) * worst[:, 0]) / min(mass, whole))
