@@ -27,7 +27,7 @@ from engine.kernels.return_levels import (
     fill_levels_above_zero,
     return_levels,
 )
-from engine.losses.table import PAIR, YEARS, Sets, sets_of
+from engine.losses.table import ALL, PAIR, YEARS, Sets, sets_of
 
 Floats = NDArray[np.float64]
 
@@ -69,13 +69,16 @@ def exceedance_curve(
 
     years   : of `year_losses`, or of `storm_years` for the largest storm of each year
     periods : return periods, years, 2 or more
-    kind    : `aep`: what is lost in a year as a whole; `oep`: the largest event of a year. It is a label
+    kind    : `aep`: what is lost in a year as a whole; `oep`: `years` hold the largest event of each year, and there is
+              no curve for all risks together
     seed    : of the resampling; the same years and seed have the same intervals
     returns : columns of CURVE; see `curve_of` for the figures
     raises  : ValueError for a column that is absent or a period below 2
     """
     parts = [CURVE.to_frame()]
     for key, sets in sets_of(years):
+        if kind == "oep" and key[2] == ALL:  # the largest event of a year is one risk's
+            continue
         points = curve_of(sets.model, sets.track, periods=periods, seed=seed)
         named = {name: pl.lit(value, YEARS[name]) for name, value in zip((*PAIR, "risk_type"), key, strict=True)}
         parts.append(points.select(**named, kind=pl.lit(kind), **{name: pl.col(name) for name in POINTS}))

@@ -68,7 +68,7 @@ def storm_losses(
     raises  : ValueError when shapes disagree, or a site's cell has no wind
     """
     speeds, weight = _checked(wind, cells, storms, sites)
-    loss = weight @ damage_rate(speeds, edges, damage_rates)
+    loss = np.einsum("c,cs->s", weight, damage_rate(speeds, edges, damage_rates))
     there = weight > 0.0
     highest = speeds[there].max(axis=0) if there.any() else np.zeros(speeds.shape[1])
     dates = (storms["began"].to_numpy() // HOURS_A_DAY).astype("datetime64[D]")

@@ -168,8 +168,9 @@ def year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.DataF
         if of_risk is None or not place_of(cells, of_risk.grid_id)[1].any():
             continue
         weight = cell_weights(cells, of_risk)
-        total, loss = float(weight.sum()), weight @ cells.loss
-        valid = weight @ cells.valid / total if total > 0.0 else cells.valid.mean(axis=0)
+        # einsum: a product by BLAS may add in another order with another number of threads
+        total, loss = float(weight.sum()), np.einsum("c,cy->y", weight, cells.loss)
+        valid = np.einsum("c,cy->y", weight, cells.valid) / total if total > 0.0 else cells.valid.mean(axis=0)
         parts.append(_frame(cells, loss, valid))
         sums.setdefault((cells.scenario_id, cells.time_period), {})[cells.risk_type] = (cells.years, loss, valid)
     for (scenario, period), risks in sums.items():

@@ -41,7 +41,7 @@ def test_the_largest_storm_of_each_year_makes_the_oep_curve():
     years = losses.storm_years(found, [2001, 2002, 2003, 2004])
     assert years["loss"].to_list() == [0.0, 615.0, 150.0, 0.0]
     curve = losses.exceedance_curve(years, kind="oep", periods=[5.0])
-    assert curve.filter(risk_type="typhoon").select("kind", "loss").rows() == [("oep", 615.0)]
+    assert curve.select("risk_type", "kind", "loss").rows() == [("typhoon", "oep", 615.0)]
     with pytest.raises(ValueError, match="storms of 2003, which"):
         losses.storm_years(found, [2001, 2002])
 
