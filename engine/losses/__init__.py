@@ -7,7 +7,7 @@ from engine.losses.curve import RETURN_PERIODS, curve_of, exceedance_curve, rare
 from engine.losses.ord import event_loss_table, period_loss_table
 from engine.losses.sites import site_levels, site_year_losses
 from engine.losses.storms import damage_rate, site_storm_losses, storm_losses, storm_years
-from engine.losses.table import CellYears, Sets, cell_years, completed, sets_of, year_losses
+from engine.losses.table import CellYears, Sets, cell_years, completed, sets_of, site_factors, year_losses
 from engine.losses.tails import contributions, diversification, largest, metrics_of, tail_metrics, tail_weights, tvar
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "period_loss_table",
     "rarest",
     "sets_of",
+    "site_factors",
     "site_levels",
     "site_storm_losses",
     "site_year_losses",

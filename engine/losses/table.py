@@ -39,6 +39,7 @@ YEARS = pl.Schema(
 TABLE_COLUMNS = ("grid_id", "risk_type", *PAIR, "loss", "valid")
 SAMPLE_YEARS_COLUMNS = ("risk_type", *PAIR, "years")
 SITE_COLUMNS = ("row", "grid_id", "risk_type", "factor")
+_FACTORS = ("vulnerability_scale", "insurance_rate")
 
 
 class Sets(NamedTuple):
@@ -178,6 +179,25 @@ def year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.DataF
     order = {name: place for place, name in enumerate((*RISK_NAMES, ALL))}
     return pl.concat(parts).sort(
         *PAIR, pl.col("risk_type").replace_strict(order, default=len(order)), "year", "track_year", maintain_order=True
+    )
+
+
+def site_factors(assessed: pl.DataFrame) -> pl.DataFrame:
+    """Factors of sites from rows of an assessment: what a share of value lost in a cell costs each site.
+
+    assessed : a row a site and risk: `row`, `grid_id` (of the cell whose AAL it has), `risk_type`, `value` (money, null
+               where not stated), `vulnerability_scale`, `insurance_rate` (insured share), `status`, `is_default`
+    returns  : `row`, `grid_id`, `risk_type`, `factor`, what `year_losses` takes. The factor is null where the expected
+               loss counts for nothing: without a value, of a risk that failed, or of a default
+    raises   : ValueError for a column that is absent
+    """
+    _require(assessed, (*SITE_COLUMNS[:3], "value", *_FACTORS, "status", "is_default"), "assessed")
+    counted = (pl.col("status").cast(pl.String) == "ok") & ~pl.col("is_default")
+    factor = pl.col("value") * pl.col("vulnerability_scale") * (1 - pl.col("insurance_rate"))
+    kinds = {"row": pl.Int64, "grid_id": pl.Int32, "risk_type": pl.String}
+    return assessed.select(
+        *(pl.col(name).cast(kind) for name, kind in kinds.items()),
+        factor=pl.when(counted).then(factor.cast(pl.Float64)),
     )
 
 

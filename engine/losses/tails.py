@@ -243,7 +243,7 @@ def _model_years(years: pl.DataFrame) -> Mapping[tuple[int, str], Ints]:
 def _in_tail(cells: CellYears, weights: TailWeights, model_years: Ints) -> Floats:
     """Mean loss of each cell (C,) over the weighted years; a year that a risk lacks counts as its mean year."""
     if cells.risk_type == TYPHOON:
-        return np.einsum("cy,y->c", cells.loss, weights.track)
+        return np.asarray(np.einsum("cy,y->c", cells.loss, weights.track))
     own = weights.model[np.searchsorted(model_years, cells.years)]
     return np.asarray(np.einsum("cy,y->c", cells.loss, own) + (1.0 - own.sum()) * cells.aal())
 

@@ -199,6 +199,23 @@ def test_a_site_alone_has_the_level_and_tail_of_a_portfolio_of_one(case):
         assert tail == pytest.approx(losses.tvar(*alone), rel=1e-9)
 
 
+def test_factors_are_those_of_the_expected_loss_and_null_where_it_counts_for_nothing():
+    """Value 1000, scale 1.1, a fifth insured: an AAL of 0.01 is an expected loss of 8.8."""
+    rows = [
+        (1, 7, "drought", 1000, 1.1, 0.2, "ok", False),
+        (2, 7, "drought", None, 1.0, 0.0, "ok", False),
+        (3, 7, "drought", 1000, 1.0, 0.0, "ok", True),
+        (4, None, "drought", 1000, 1.0, 0.0, "failed", False),
+    ]
+    names = ["row", "grid_id", "risk_type", "value", "vulnerability_scale", "insurance_rate", "status", "is_default"]
+    found = losses.site_factors(pl.DataFrame(rows, schema=names, orient="row"))
+    assert found["factor"].to_list() == [pytest.approx(880.0), None, None, None]
+    years = losses.year_losses(
+        tables.table({"drought": {7: [0.0, 0.02]}}), tables.sample_years({"drought": [2021, 2022]}), found
+    )
+    assert of(years, "all")["loss"].mean() == pytest.approx(8.8, rel=1e-6)
+
+
 def test_what_does_not_fit_together_is_refused():
     table, sample_years, sites = tables.portfolio()
     with pytest.raises(ValueError, match="table lacks the columns valid"):
