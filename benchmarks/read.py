@@ -19,7 +19,7 @@ import polars as pl
 
 from benchmarks import harness, rivals, scratch
 from benchmarks.harness import Options
-from engine.batch.pipeline import BLOCK_CELLS
+from engine.batch.request import BLOCK_CELLS
 from engine.core.scenario import Scenario
 from engine.core.variables import BY_TABLE
 from engine.io import open_source
@@ -40,7 +40,7 @@ def read_all(source: ClimateSource) -> int:
     missing = 0
     for block in blocks_of(source):
         panel = source.read(block, names, list(Scenario))
-        assert not panel.doubled
+        assert not panel.duplicates
         # of one small variable: the rival must not pay for our looking at everything
         missing += int(np.isnan(panel.arrays["wsdi", Scenario.SSP126]).sum())
     return missing

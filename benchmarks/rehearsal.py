@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import kernels
-from engine.batch.execute import Outcome, Request, execute
+from engine.batch.execute import Outcome, execute
+from engine.batch.request import Request
 from engine.io import open_source
 from engine.io.climate.source import ClimateSource
 from engine.io.results import spool

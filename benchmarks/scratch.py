@@ -12,9 +12,9 @@ import psycopg
 from engine.io.climate import snapshot
 from engine.io.climate.source import ClimateSource
 from engine.io.db.embedded import EmbeddedServer
-from engine.sample import national_warehouse
+from engine.io.etl import copy_warehouse
+from engine.io.etl.copy_warehouse import Layout
 from engine.sample.national import NationalClimate
-from engine.sample.national_warehouse import Layout
 
 #: a second process takes some seconds to start
 _WORTH_A_PROCESS = 2_000
@@ -43,7 +43,7 @@ def warehouse(server: EmbeddedServer, source: ClimateSource, layout: Layout, cel
         row = connection.execute("SELECT to_regclass('benchmark_filled') IS NOT NULL").fetchone()
         if row is not None and not row[0]:
             connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # what a stopped filling left
-            national_warehouse.fill(source, url, layout, cells)
+            copy_warehouse.fill(source, url, layout, cells)
             connection.execute("CREATE TABLE benchmark_filled ()")
     return url
 

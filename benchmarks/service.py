@@ -34,7 +34,7 @@ from engine.io.db import postgres
 from engine.io.db.embedded import EmbeddedServer
 from engine.io.queue import batch_jobs
 from engine.io.queue.batch_jobs import SITE
-from engine.service import cells
+from engine.service import cell_answers
 from jobs import _home
 
 ASSESSMENTS, READS, CLIENTS = 200, 400, 8
@@ -209,7 +209,7 @@ def _reads(url: str, results: psycopg.Connection, chosen: list[tuple[Any, ...]],
     seconds, answers = harness.in_turn(
         {
             "service": lambda: read.append(asyncio.run(read_all(url, [place[:2] for place in chosen]))) or read[-1],
-            "directly": lambda: [cells.everything(results, place[2]) for place in chosen],
+            "directly": lambda: [cell_answers.everything(results, place[2]) for place in chosen],
         },
         rounds,
     )

@@ -27,7 +27,8 @@ from benchmarks.harness import Options
 from engine import kernels, run
 from engine.batch.block import hazard_score
 from engine.batch.pipeline import make_reference
-from engine.batch.plan import DEFAULT_PERIODS, Pair, Plan, make_plan
+from engine.batch.plan import Pair, Plan, make_plan
+from engine.batch.request import Request
 from engine.core.panel import Panel
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
@@ -150,7 +151,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         psycopg.connect(scratch.warehouse(server, made, "seed", most)) as connection,
     ):
         edition = load_edition("2025-11")
-        plan = make_plan(source, edition=edition, risks=tuple(RISKS), scenarios=list(Scenario), periods=DEFAULT_PERIODS)
+        plan = make_plan(source, Request(edition=edition, risks=tuple(RISKS)))
         reference, expected = make_reference(source, plan)[0], _answers(source, edition)
 
         def over_cells(name: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Which extra of the package is missing, from the package's own metadata."""
+"""Name the missing extra of the package, from the package's own metadata."""
 
 from __future__ import annotations
 

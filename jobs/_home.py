@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from engine.core.errors import EngineError
+from engine.io.climate import filling
 from engine.io.db import migrate, postgres
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.io.results import risk_partitions
@@ -49,19 +50,10 @@ def is_sample(home: Path, sample: str) -> bool:
     return (home / "sample" / sample / _STAMP).is_file()
 
 
-def held(home: Path, stack: ExitStack) -> str | None:
-    """Address of a warehouse that holds data already, its server started; None, and nothing is made, without one."""
-    if not is_made(home):
-        return None
-    server = stack.enter_context(EmbeddedServer(home))
-    if not server.has(WAREHOUSE):
-        return None
-    with closing(postgres.connect(server.url(WAREHOUSE))) as connection:
-        table = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone()
-        if table != (True,):
-            return None
-        loaded = connection.execute("SELECT count(*) > 0 FROM etl_load WHERE status = 'published'").fetchone()
-    return server.url(WAREHOUSE) if loaded == (True,) else None
+def has_data(warehouse: str) -> bool:
+    """Whether anything was loaded into a warehouse."""
+    with closing(postgres.connect(warehouse)) as connection:
+        return bool(filling.published_scopes(connection))
 
 
 def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -> tuple[str, bool]:
@@ -76,10 +68,8 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -
     else:
         with closing(postgres.connect(url)) as connection:
             missing = migrate.pending(connection, "warehouse")
-            has_tables = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone() == (True,)
-            has_cells = has_tables and connection.execute("SELECT EXISTS (SELECT FROM grid_definition)").fetchone() == (
-                True,
-            )
+            has_tables = filling.has_schema(connection)
+            has_cells = has_tables and filling.has_lattice(connection)
         if missing:
             log.warning("a load would first change the schema of %s: %s", postgres.describe(url), ", ".join(missing))
         if has_cells or (has_tables and not lattice):
@@ -93,7 +83,7 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -
 
 
 def would_make(home: Path, sample: str) -> list[str]:
-    """What a first run makes before it computes."""
+    """List what a first run makes before it computes."""
     scope = SAMPLES[sample][1]
     made = [] if is_made(home) else [f"an embedded PostgreSQL in {home / 'postgres'}"]
     made += (
@@ -110,7 +100,7 @@ def fill(warehouse: str, sample: str, home: Path) -> None:
     raises : EngineError when a loader fails
     """
     with closing(postgres.connect(warehouse)) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s, hashtext('sample'))", (postgres.LOCK_SPACE,))
+        postgres.wait_for_lock(connection, "sample")
         _fill(connection, warehouse, sample, home)
 
 
@@ -121,19 +111,18 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
     from engine.io.etl.loading import LoadOptions
 
     module, scope = SAMPLES[sample]
-    scopes = connection.execute("SELECT DISTINCT scope FROM etl_load WHERE status = 'published'").fetchall()
-    if other := sorted({found for (found,) in scopes} - {scope}):
+    if other := sorted(filling.published_scopes(connection) - {scope}):
         log.info("the embedded warehouse holds data of scope %s: the sample is not loaded", ", ".join(other))
         return
     data = home / "sample" / sample
     started = time.perf_counter()
-    if (held := _version(data)) != VERSIONS[sample]:
-        done = "completing" if held else "writing"
+    if (found := _version(data)) != VERSIONS[sample]:
+        done = "completing" if found else "writing"
         log.info("%s the %s sample (%s) to %s", done, sample, scope, data)
         if scope == "observed":  # made of daily values
             kernels.warm_up(log.info, "derive")
         made = importlib.import_module(module)
-        (made.complete if held else made.build)(data)
+        (made.complete if found else made.build)(data)
         (data / _STAMP).write_text(VERSIONS[sample], "ascii")
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How to look at results: commands that work as they are printed, in the folder where the job was started."""
+"""Commands to look at results, which work as they are printed, in the folder where the job was started."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.core import settings, settings_files
+from engine.core import settings_files, settings_shown
 from engine.core.settings import Settings
 
 #: where `./run` was called, which goes to its own folder
@@ -19,7 +19,7 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (not to listen there)
 
 
 def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[str]:
-    """What to type for the map, the report and the tables of a batch whose results are on this machine.
+    """Commands for the map, the report and the tables of a batch whose results are on this machine.
 
     home : of the embedded server
     """
@@ -61,8 +61,8 @@ def _command(variables: dict[str, str], job: str, *words: str) -> str:
 
 
 def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
-    """What another process must be told to find the same settings and the same folder."""
-    origin = settings.origins()["engine_home"]
+    """Variables by which another process finds the same settings and the same folder."""
+    origin = settings_shown.origins()["engine_home"]
     if args.sample:
         # a file would win over the environment
         away = {settings_files.NAMED: os.devnull} if origin not in ("environment", "secret file", "default") else {}

@@ -46,16 +46,19 @@ def say_settings() -> None:
     log.info("%s", settings_files.described())
     if (file := settings_files.find()) is None:
         return
-    from engine.core import settings  # takes a quarter of a second, and a file of settings will be read by it anyway
+    from engine.core import (  # takes a quarter of a second, and a file of settings will be read by it anyway
+        settings,
+        settings_shown,
+    )
 
-    for name in settings.strays():
+    for name in settings_shown.unknown_names():
         near = nearest(name, settings.Settings.model_fields)
         hint = f": did you mean {near.upper()}?" if near else ", and is not used"
         log.warning("%s in %s is no setting%s", name, file.name, hint)
 
 
 def release() -> None:
-    """What the options held, as it was before them."""
+    """Environment as it was before the options were put in."""
     for name, value in _before.items():
         if value is None:
             os.environ.pop(name, None)

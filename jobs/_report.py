@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from engine.batch.execute import Outcome, Request
+from engine.batch.execute import Outcome
 from engine.batch.plan import Plan
+from engine.batch.request import Request
 from engine.batch.summary import RiskSummary
 from engine.core.caveats import scope_note
 

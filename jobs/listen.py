@@ -95,7 +95,7 @@ def _require_session(notify: str) -> None:
     """Refuse at once what will never work; a server that is away may come back."""
     from engine.core.errors import SourceError
     from engine.io.db import postgres
-    from engine.service.listener import require_session
+    from engine.io.db.notifications import require_session
 
     try:
         with closing(postgres.connect(notify)) as connection:

@@ -24,7 +24,7 @@ import sys
 from jobs import _console
 from jobs._parser import one_of
 
-#: kinds of a run, `engine.service.triggers.KINDS`
+#: kinds of a run, `engine.service.kinds.KINDS`
 KINDS = ("probability", "hazard", "yearly")
 
 

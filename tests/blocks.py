@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from engine.batch.plan import make_plan
+from engine.batch.request import Request
 from engine.core.grid import GridDefinition
 from engine.core.panel import Panel
 from engine.core.period import Years
@@ -85,6 +86,5 @@ def declared(variables, small=(), **fields):
 
 def plan_of(source, *risks, edition="2025-11", scenarios=tuple(Scenario), periods=("full",), **options):
     """The plan of these risks on what a source declares."""
-    return make_plan(
-        source, edition=load_edition(edition), risks=risks, scenarios=scenarios, periods=periods, **options
-    )
+    asked = {"scenarios": tuple(scenarios), "periods": tuple(periods)} | options
+    return make_plan(source, Request(edition=load_edition(edition), risks=risks, **asked))

@@ -1,5 +1,8 @@
 """One score, one level, wherever it is read."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import psycopg
@@ -10,10 +13,10 @@ from hypothesis import strategies as st
 from engine.assess.rules.integrate import integrated
 from engine.core import levels
 from engine.io.db import frames, postgres
+from engine.io.results import published_cells
 from engine.io.results import result_tables as tables
-from engine.io.sites import site_results
+from engine.io.results.published_figures import HAZARD
 from engine.report.figures import RiskFigures
-from engine.service import cells
 from tests.report.test_figures import NOTHING
 
 #: single-precision neighbours of where four decimals turn to the next level, and of the cuts themselves
@@ -49,12 +52,27 @@ def test_spellings_lead_to_each_other_and_what_is_no_level_stays():
     assert (levels.older("unknown"), levels.older(None), levels.printed("unknown")) == ("unknown", None, "unknown")
 
 
+@pytest.mark.parametrize("listed", [levels.CUTS, [cut / 100 for cut in levels.CUTS], levels.PRINTED, levels.OLDER])
+def test_cuts_and_words_of_levels_are_listed_once(listed):
+    """Also as the keys of a table."""
+    root = Path(__file__).parents[1]
+    for path in [*(root / "engine").rglob("*.py"), *(root / "jobs").rglob("*.py")]:
+        source = path.read_text("utf-8")
+        if not all(str(each) in source for each in listed):
+            continue
+        for node in ast.walk(ast.parse(source)):
+            parts = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
+            found = [part.value for part in parts if isinstance(part, ast.Constant)]
+            here = path.relative_to(root).as_posix()
+            assert found != [*listed] or here == "engine/core/levels.py", f"{here}:{node.lineno} lists levels"
+
+
 def of_sites(url, cells_there, period):
     """Levels that an assessment gives sites in these cells."""
     ok = pl.DataFrame({"exposure_score": [0.5], "proximity_factor": [0.5], "vulnerability_score": [50.0]})
     ok = ok.with_columns(reason=pl.lit(None, pl.String))
     with postgres.connect(url) as connection:
-        read = site_results.read_scores(connection, site_results.HAZARD, cells_there, ["drought"], [(2, period)])
+        read = published_cells.scores(connection, HAZARD, cells_there, ["drought"], [(2, period)])
     hazards = read.sort("grid_id")["hazard_score"]
     site = pl.Series([0] * len(hazards))
     return integrated(site, ok, ok, hazards)["hazard_level"].cast(pl.String).to_list()
@@ -74,8 +92,10 @@ def test_a_score_near_a_cut_has_the_same_level_in_every_answer(results):
     assert len(set(stored)) == 5
     with psycopg.connect(results) as connection:
         for period in ("full", "mid_term"):
-            answers = [cells.hazard(connection, cell, ["drought"], 2, period)["drought"] for cell in range(1, n + 1)]
-            assert [each["hazard_level"] for each in answers] == stored, period
+            answers = [
+                published_cells.hazards(connection, cell, ["drought"], 2, period)["drought"] for cell in range(1, n + 1)
+            ]
+            assert [each.hazard_level for each in answers] == stored, period
     for period in ("full", "mid_term"):
         assert of_sites(results, block["grid_id"], period) == stored, period
     for row, level in zip(block.iter_slices(1), stored, strict=True):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.batch.plan import HAZARD, PROBABILITY
 from engine.core.period import Years
+from engine.core.rows import HAZARD, PROBABILITY
 from engine.core.scenario import Scenario
 from tests.blocks import declared, plan_of
 
@@ -57,7 +57,7 @@ def test_a_run_with_another_baseline_scope_period_or_edition_is_another_run():
         plan_of(declared(["wsdi"], axis=AXIS, scope="sample:9"), "extreme_heat"),
         plan_of(source, "extreme_heat", periods=["full", "mid_term"]),
         plan_of(source, "extreme_heat", edition="2025-12"),
-        plan_of(source, "extreme_heat", kinds=(HAZARD,)),
+        plan_of(source, "extreme_heat", job_type=HAZARD),
     ]
     assert len({plan.checksum, *(other.checksum for other in others)}) == 6
 
@@ -65,6 +65,6 @@ def test_a_run_with_another_baseline_scope_period_or_edition_is_another_run():
 @pytest.mark.parametrize("kind", [PROBABILITY, HAZARD])
 def test_either_kind_alone_names_the_small_tables_that_its_results_stand_on(kind):
     small = ("sea_level_grid", "sea_level_data")
-    plan = plan_of(declared([], small, axis=AXIS), "sea_level_rise", kinds=(kind,))
+    plan = plan_of(declared([], small, axis=AXIS), "sea_level_rise", job_type=kind)
     assert plan.tables_of("sea_level_rise") == small
     assert plan.tables == ("sea_level_data", "sea_level_grid")

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from engine.batch.guard import BlockNotes
-from engine.batch.plan import HAZARD, PROBABILITY
+from engine.batch.notes import BlockNotes, total
 from engine.batch.summary import summarise
 from engine.core.period import Years
+from engine.core.rows import HAZARD, PROBABILITY
 from tests.blocks import declared, plan_of
 
 AXIS = Years(2021, 2100)
@@ -26,8 +26,8 @@ def frames(aal=(), scores=()):
 
 def heat(aal=(), scores=(), notes=(), risk="extreme_heat", variables=("wsdi",), **options):
     plan = plan_of(declared(variables, axis=options.pop("axis", AXIS)), risk, **options)
-    told = [BlockNotes(**note).as_json() for note in notes] or [BlockNotes(cells=10).as_json()]
-    return summarise(plan, *frames(aal, scores), told)
+    blocks = [BlockNotes(**note) for note in notes] or [BlockNotes(cells=10)]
+    return summarise(plan, *frames(aal, scores), total(blocks))
 
 
 def test_cells_are_counted_by_what_became_of_them():
@@ -46,9 +46,9 @@ def test_cells_are_counted_by_what_became_of_them():
 def test_what_was_not_computed_is_none_and_not_zero():
     notes = [{"cells": 10, "unknown": {"river_flood": {"dist_river_m": 4}}, "fallback_edges": {"river_flood": 3}}]
     of = {"notes": notes, "risk": "river_flood", "variables": ("rx5day", "rx1day")}
-    (losses,) = heat(**of, kinds=(PROBABILITY,)).risks
+    (losses,) = heat(**of, job_type=PROBABILITY).risks
     assert (losses.scored, losses.mean_hazard, losses.components, losses.unknown) == (None, None, (), {})
-    (scores,) = heat(**of, kinds=(HAZARD,), edition="2025-12").risks
+    (scores,) = heat(**of, job_type=HAZARD, edition="2025-12").risks
     assert (scores.done, scores.null, scores.not_exposed, scores.mean_aal) == (None, None, None, None)
     assert (scores.scored, scores.unknown) == (0, {"dist_river_m": 4})
     # only quantile edges fall back
@@ -58,7 +58,7 @@ def test_what_was_not_computed_is_none_and_not_zero():
 
 def test_an_observed_record_has_years_and_no_scenario():
     plan = plan_of(declared(["wsdi"], axis=Years(1907, 2015), scope="observed"), "extreme_heat")
-    assert summarise(plan, *frames(), [BlockNotes(cells=1).as_json()]).pair == "observed 1907-2015"
+    assert summarise(plan, *frames(), BlockNotes(cells=1)).pair == "observed 1907-2015"
 
 
 def test_a_cell_without_loss_and_score_is_without_result():

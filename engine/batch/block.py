@@ -1,21 +1,22 @@
-"""One block of cells through the kernels: a panel in, two frames out. No file, no database."""
+"""One block of cells through the kernels: a panel in, frames of rows out. No file, no database."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.batch.plan import HAZARD, PROBABILITY, Pair, Plan
+from engine.batch.notes import BlockNotes
+from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
 from engine.core.period import Years
+from engine.core.rows import ROWS
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results.spool import SCHEMAS
 from engine.kernels import baseline_quantiles, bin_probabilities
 from engine.risks.definition import Bins, Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
@@ -29,62 +30,44 @@ MONTHS = 12
 INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class BlockResult:
-    """Frames of one block, and counts for the run's summary.
+    """Rows of one block, a frame of each kind in `engine.core.rows.ROWS`, and its notes."""
 
-    fallback_edges : risk -> cells whose baseline gave no quantiles
-    unknown        : risk -> cell attribute -> cells that needed its "unknown" rule
-    dropped        : risk -> component -> cells in which it was left out for want of an attribute
-    checks         : message -> (cells where it is true, cells)
-    failed         : risk -> what in its inputs the kernels refused; its rows are absent
-    known, scored  : risk -> pair -> cells with an AAL, with a hazard score
-    """
-
-    probability: pl.DataFrame
-    hazard: pl.DataFrame
-    fallback_edges: dict[str, int] = field(default_factory=dict)
-    unknown: dict[str, dict[str, int]] = field(default_factory=dict)
-    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
-    checks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    known: dict[str, dict[str, int]] = field(default_factory=dict)
-    scored: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: dict[str, pl.DataFrame]
+    notes: BlockNotes
 
     def frames(self, plan: Plan) -> dict[str, pl.DataFrame]:
-        """What a run of this plan spools."""
-        frames = {PROBABILITY: self.probability} if plan.probability else {}
-        return frames | ({HAZARD: self.hazard} if plan.hazard else {})
+        """Rows that a run of this plan stores."""
+        return {kind: frame for kind, frame in self.rows.items() if plan.halves[ROWS[kind].half]}
 
 
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:
     """Bin probabilities, AAL and hazard scores of every cell, risk and (scenario, period) pair of the plan."""
     inputs = Inputs(panel, reference, [(pair.scenario, pair.years) for pair in plan.pairs])
     rows = PairedRows(panel, plan.pairs)
-    probability, hazard = [SCHEMAS["probability"].to_frame()], [SCHEMAS["hazard"].to_frame()]
-    result = BlockResult(probability[0], hazard[0])
+    made = {kind: [row.schema.to_frame()] for kind, row in ROWS.items()}
+    notes = BlockNotes(cells=len(panel))
     for name, risk in RISKS.items():
         try:
             if name in plan.probability:
-                frame = _probability(inputs, plan, risk, rows, result)
-                result.known[name] = _count(frame.filter(pl.col("aal").is_not_null()), plan)
-                probability.append(frame)
+                frame = _probability(inputs, plan, risk, rows, notes)
+                notes.known[name] = _count(frame.filter(pl.col("aal").is_not_null()), plan)
+                made["probability"].append(frame)
             if name in plan.hazard:
                 frame = rows.hazard(name, [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs])
-                result.scored[name] = _count(frame, plan)
-                hazard.append(frame)
-                result.dropped[name] = _dropped(inputs, plan, name)
-                result.unknown[name] = {attribute: _unknown(panel, attribute) for attribute in risk.hazard.attributes}
+                notes.scored[name] = _count(frame, plan)
+                made["hazard"].append(frame)
+                notes.dropped[name] = _dropped(inputs, plan, name)
+                notes.unknown[name] = {attribute: _unknown(panel, attribute) for attribute in risk.hazard.attributes}
         except INPUT_FAULTS as err:
             # one risk's bad input is not the others': it is reported, and its rows are not published
-            result.failed[name] = str(err)
+            notes.failed[name] = str(err)
         if name in plan.risks:
             for check in risk.checks:
                 if all(need in plan.variables for need in check.needs):
-                    result.checks[check.message] = (int(check.of(inputs.baseline).sum()), len(panel))
-    result.probability = pl.concat(probability)
-    result.hazard = pl.concat(hazard)
-    return result
+                    notes.checks[check.message] = (int(check.of(inputs.baseline).sum()), len(panel))
+    return BlockResult({kind: pl.concat(frames) for kind, frames in made.items()}, notes)
 
 
 def _count(frame: pl.DataFrame, plan: Plan) -> dict[str, int]:
@@ -103,12 +86,12 @@ def _dropped(inputs: Inputs, plan: Plan, risk: str) -> dict[str, int]:
     return {part.name: int(np.isnan(part.of(block, pair.years)).sum()) for part in plan.hazard[risk] if part.per_cell}
 
 
-def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, result: BlockResult) -> pl.DataFrame:
+def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes: BlockNotes) -> pl.DataFrame:
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
     edges, fallbacks = _edges(inputs, plan, intensity, bins)
     if bins.of_baseline:
-        result.fallback_edges[risk.name] = fallbacks
+        notes.fallback_edges[risk.name] = fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
     estimates = [
         bin_probabilities(

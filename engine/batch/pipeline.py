@@ -1,4 +1,4 @@
-"""Blocks of cells through read and compute, one after the other; what to do with the results is the caller's.
+"""Read and compute blocks in order; the caller stores the results.
 
 One thread reads the next block while this one computes: numba's parallel kernels are entered from the computing thread
 alone, and at most two panels are in memory.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +17,17 @@ import polars as pl
 
 from engine import kernels
 from engine.batch.block import INPUT_FAULTS, BlockResult, compute_block
-from engine.batch.guard import (
-    BlockNotes,
-    check_cells,
-    check_panel,
-    check_scenarios,
-    check_tables,
-    readers,
-    settle,
-    without,
-)
-from engine.batch.plan import DEFAULT_PERIODS, OBSERVED, Plan, make_plan
+from engine.batch.checks import check_cells, check_panel, check_scenarios, check_tables
+from engine.batch.notes import total
+from engine.batch.plan import OBSERVED, Plan, make_plan
+from engine.batch.request import BLOCK_CELLS, Request
+from engine.batch.settle import settle
 from engine.batch.summary import Summary, summarise
 from engine.core import quality
 from engine.core.errors import EngineError, SettingsError
 from engine.core.panel import Panel
-from engine.core.period import Years
+from engine.core.period import PERIODS, Years
+from engine.core.rows import HAZARD, PROBABILITY
 from engine.core.scenario import Scenario
 from engine.io.climate.source import ClimateSource
 from engine.risks.edition import Edition, load_edition
@@ -40,10 +35,8 @@ from engine.risks.editions import DEFAULT_EDITION
 from engine.risks.inputs import Reference
 from engine.risks.registry import RISKS, parse_risks
 
-#: active cells a block: 27 MB for a monthly variable and scenario
 #: a grid_id has fewer
 _DIGITS = 11
-BLOCK_CELLS = 7_135
 
 
 def parse_cells(cells: str | int | None) -> int | tuple[int, int] | None:
@@ -123,7 +116,7 @@ def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[s
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A run's block function: cells in, frames and notes out. The same in this process and on a worker.
+    """Block function of a run: cells in, rows and notes out. The same in this process and on a worker.
 
     failed : risks that failed before the first block; facts: risk -> what its figures stand on
     """
@@ -140,29 +133,24 @@ class Work:
         panel = self.source.read(cells, self.plan.variables, self.plan.scenarios)
         return panel, time.perf_counter() - started
 
-    def compute(self, panel: Panel, read_seconds: float) -> tuple[BlockResult, BlockNotes]:
+    def compute(self, panel: Panel, read_seconds: float) -> BlockResult:
         """Check and compute a panel, less the risks that failed or whose inputs are faulty."""
         started = time.perf_counter()
         if self.plan.scope != OBSERVED:
             check_scenarios(panel)
         faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.scope == OBSERVED)
-        sound = without(self.plan, [*self.failed, *readers(self.plan, list(faults))])
+        sound = self.plan.without([*self.failed, *self.plan.readers(faults)])
         result = compute_block(panel, sound, self.reference)
-        return result, BlockNotes(
-            cells=len(panel),
+        notes = replace(
+            result.notes,
             faults=faults,
-            failed=dict(self.failed) | result.failed,
+            failed=dict(self.failed) | result.notes.failed,
             gaps=gaps,
-            known=result.known,
-            scored=result.scored,
             facts=dict(self.facts),
-            fallback_edges=result.fallback_edges,
-            unknown=result.unknown,
-            dropped=result.dropped,
-            checks=result.checks,
             read_seconds=read_seconds,
             compute_seconds=time.perf_counter() - started,
         )
+        return replace(result, notes=notes)
 
 
 def facts_of(plan: Plan, reference: Reference, failed: Mapping[str, str]) -> dict[str, str]:
@@ -188,7 +176,7 @@ def compute_blocks(
     cells: pl.DataFrame,
     ranges: Sequence[tuple[int, int]],
     numbers: Sequence[int],
-) -> Iterator[tuple[int, BlockResult, BlockNotes]]:
+) -> Iterator[tuple[int, BlockResult]]:
     """Read and compute these blocks in order, less the risks that failed before; the next one is read meanwhile."""
     work = Work(source, plan, reference, failed, facts_of(plan, reference, failed))
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
@@ -197,12 +185,12 @@ def compute_blocks(
             panel, read_seconds = pending.pop().result()
             if position + 1 < len(numbers):
                 pending.append(reader.submit(work.read, cells_of(cells, ranges[numbers[position + 1]])))
-            yield number, *work.compute(panel, read_seconds)
+            yield number, work.compute(panel, read_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `run` gives to a notebook.
+    """Results of `run`, in memory.
 
     probability : grid_id, latitude, longitude, risk_type, scenario_id, time_period, aal, aal_se, bin_probs, edges,
                   n_samples, method
@@ -218,6 +206,7 @@ class Result:
     summary: Summary
 
 
+# nine arguments: the public face, on which each but the source is an option of its own
 def run(
     source: ClimateSource,
     risks: Sequence[str] | None = None,
@@ -230,37 +219,36 @@ def run(
     block_cells: int = BLOCK_CELLS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Probabilities, AAL and hazard scores in memory; None means what the yearly job does.
+    """Probabilities, AAL and hazard scores in memory; None means the default of jobs.yearly.
 
     cells    : the first N active cells, or `lo:hi`
     progress : called with (cells done, cells in all) after each block
     raises   : SettingsError for an unknown name, EngineError when no risk can be computed
     """
     method = edition if isinstance(edition, Edition) else load_edition(edition)
-    plan = make_plan(
-        source,
+    request = Request(
         edition=method,
         risks=parse_risks(risks, method.bins),
-        scenarios=[Scenario.parse(scenario) for scenario in scenarios or list(Scenario)],
-        periods=list(periods or DEFAULT_PERIODS),
+        scenarios=tuple(Scenario.parse(scenario) for scenario in scenarios or list(Scenario)),
+        periods=tuple(periods or PERIODS),
         baseline=baseline,
     )
+    plan = make_plan(source, request)
     chosen = active_cells(source, cells)
     ranges = ranges_of(chosen, block_cells, source.cuts)
     kernels.warm_up()
     reference, broken = make_reference(source, plan)
-    probability, hazard, notes, done = [], [], [], 0
-    for _, result, note in compute_blocks(source, plan, reference, broken, chosen, ranges, range(len(ranges))):
-        probability.append(result.probability)
-        hazard.append(result.hazard)
-        notes.append(note)
-        done += note.cells
+    blocks, done = [], 0
+    for _, block in compute_blocks(source, plan, reference, broken, chosen, ranges, range(len(ranges))):
+        blocks.append(block)
+        done += block.notes.cells
         if progress:
             progress(done, chosen.height)
+    notes = total(block.notes for block in blocks)
     final, failed = settle(plan, notes)
-    frames = [
-        pl.concat(frames).filter(pl.col("risk_type").is_in(list(kept)))
-        for frames, kept in ((probability, final.probability), (hazard, final.hazard))
-    ]
-    summary = summarise(final, frames[0].lazy(), frames[1].lazy(), [note.as_json() for note in notes])
-    return Result(frames[0], frames[1], dict(plan.missing), failed, summary)
+    probability, hazard = (
+        pl.concat(block.rows[half] for block in blocks).filter(pl.col("risk_type").is_in(final.halves[half]))
+        for half in (PROBABILITY, HAZARD)
+    )
+    summary = summarise(final, probability.lazy(), hazard.lazy(), notes)
+    return Result(probability, hazard, dict(plan.missing), failed, summary)

@@ -1,15 +1,17 @@
-"""What a run will compute, from what, and what it lacks: decided once, before any block is read."""
+"""Plan of a run: what it computes, from which tables, and what is missing; made before any block is read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from engine.batch.request import Request
 from engine.core.errors import SettingsError, SourceError
-from engine.core.period import FULL, NORMAL, PERIODS, Years, baseline_years, window
+from engine.core.period import FULL, NORMAL, Years, baseline_years, window
+from engine.core.rows import HALVES, HAZARD, PROBABILITY
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
 from engine.io.climate.source import ClimateSource
@@ -18,10 +20,7 @@ from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
 from engine.risks.tables import SMALL_TABLES
 
-PROBABILITY, HAZARD = "probability", "hazard"
 OBSERVED = "observed"
-#: rows of a climate table have no use without these
-_KEY = "grid_id"
 
 
 class Pair(NamedTuple):
@@ -39,7 +38,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole of a run, ready to be applied to any block of cells.
+    """Everything a run will compute; the same plan is applied to each block.
 
     probability, hazard : risks to compute; the hazard's components with their tables there
     missing   : risk -> tables (or `table.column`) that it lacks; such a risk is in neither of the above
@@ -66,6 +65,11 @@ class Plan:
         return tuple(name for name in RISKS if name in self.probability or name in self.hazard)
 
     @property
+    def halves(self) -> dict[str, tuple[str, ...]]:
+        """Half of a run -> risks to compute there."""
+        return {PROBABILITY: self.probability, HAZARD: tuple(self.hazard)}
+
+    @property
     def baseline_text(self) -> str:
         """As stored in the run record: projected years are named with their scenario."""
         projected = self.baseline.last > NORMAL.last and self.scope != OBSERVED
@@ -89,11 +93,30 @@ class Plan:
             tables += component.tables
         return tuple(dict.fromkeys(tables))
 
+    def readers(self, variables: Collection[str]) -> list[str]:
+        """Risks whose results stand on any of these climate variables."""
+        return [risk for risk in self.risks if not set(variables).isdisjoint(self.needs_of(risk))]
+
+    def without(self, risks: Collection[str]) -> Plan:
+        """The plan less these risks."""
+        return self.keeping(
+            {half: [risk for risk in computed if risk not in risks] for half, computed in self.halves.items()}
+        )
+
+    def keeping(self, halves: Mapping[str, Collection[str]]) -> Plan:
+        """The plan of these risks in each half of it, and no others."""
+        return replace(
+            self,
+            probability=tuple(risk for risk in self.probability if risk in halves[PROBABILITY]),
+            hazard={risk: parts for risk, parts in self.hazard.items() if risk in halves[HAZARD]},
+        )
+
     def identity(self) -> dict[str, object]:
         """What must be the same for a spooled run to be resumed."""
         return {
             "edition": self.edition.name,
             "edition_checksum": self.edition.checksum,
+            "edition_checksums": {risk: self.edition.checksums[risk] for risk in self.risks},
             "scope": self.scope,
             "axis": str(self.axis),
             "baseline": self.baseline_text,
@@ -108,59 +131,50 @@ class Plan:
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(
-    source: ClimateSource,
-    *,
-    edition: Edition,
-    risks: Sequence[str],
-    scenarios: Sequence[Scenario],
-    periods: Sequence[str],
-    kinds: Collection[str] = (PROBABILITY, HAZARD),
-    baseline: Years | None = None,
-) -> Plan:
-    """Decide what this source allows.
+def make_plan(source: ClimateSource, request: Request) -> Plan:
+    """Decide what this source allows of a request.
 
     raises : SettingsError when no period fits or the baseline lies outside the axis; SourceError when no risk is left
     """
-    axis = source.axis
-    pairs, left_out = _pairs(axis, scenarios, periods)
+    edition, halves = request.edition, HALVES[request.job_type]
+    pairs, left_out = _pairs(source.axis, request.scenarios, request.periods)
     columns = tuple(sorted({pair.scenario for pair in pairs} | {DEFAULT_SCENARIO}))
-    lacks = _Lacks(source.tables, columns)
+    absent = _Absent(source.tables, columns)
 
     probability, hazard, missing = [], {}, {}
-    for name in risks:
-        absent: list[str] = []
-        if PROBABILITY in kinds:
+    for name in request.risks:
+        missed: list[str] = []
+        if PROBABILITY in halves:
             intensity = edition.intensity(name)
-            gone = lacks.of(intensity.needs, intensity.tables)
-            if not gone:
+            of_losses = absent.of(intensity.needs, intensity.tables)
+            if not of_losses:
                 probability.append(name)
-            absent += gone
-        if HAZARD in kinds:
-            parts = _components(name, lacks)
+            missed += of_losses
+        if HAZARD in halves:
+            parts = _components(name, absent)
             if parts:
                 hazard[name] = parts
             else:
-                absent += [gone for part in RISKS[name].hazard.components for gone in lacks.of(part.needs, part.tables)]
-        if absent:
-            missing[name] = tuple(dict.fromkeys(absent))
+                components = RISKS[name].hazard.components
+                missed += [table for part in components for table in absent.of(part.needs, part.tables)]
+        if missed:
+            missing[name] = tuple(dict.fromkeys(missed))
     if not probability and not hazard:
-        lacking = dict.fromkeys(table for gone in missing.values() for table in gone)
-        raise SourceError(f"no risk can be computed: the source lacks {', '.join(lacking)}")
-    variables = _variables(probability, hazard, edition, lacks)
+        tables = dict.fromkeys(table for missed in missing.values() for table in missed)
+        raise SourceError(f"no risk can be computed: the source lacks {', '.join(tables)}")
     small = {table for name in probability for table in edition.intensity(name).tables}
     small |= {table for parts in hazard.values() for part in parts for table in part.tables}
     return Plan(
         edition=edition,
         scope=source.scope,
-        axis=axis,
-        baseline=baseline_years(axis, baseline),
+        axis=source.axis,
+        baseline=baseline_years(source.axis, request.baseline),
         pairs=pairs,
         left_out=left_out,
         probability=tuple(probability),
         hazard=hazard,
         missing=missing,
-        variables=variables,
+        variables=_variables(probability, hazard, edition, absent),
         scenarios=columns,
         tables=tuple(sorted(small)),
     )
@@ -184,47 +198,45 @@ def _pairs(
     return tuple(pairs), tuple(left_out)
 
 
-class _Lacks:
-    """Which of the wanted tables and columns a source does not have."""
+class _Absent:
+    """Tables and columns that a source does not have."""
 
     def __init__(self, tables: Mapping[str, frozenset[str]], scenarios: Sequence[Scenario]) -> None:
         self._tables = tables
         self._scenarios = scenarios
 
     def of(self, variables: Sequence[str], tables: Sequence[str] = ()) -> list[str]:
-        gone = [table for table in tables if table not in self._tables]
+        """Those among what these climate variables and small tables stand for."""
+        found = [table for table in tables if table not in self._tables]
         for table in tables:
-            held = self._tables.get(table)
-            if held is not None:
-                gone += [f"{table}.{column}" for column in SMALL_TABLES[table].columns if column not in held]
+            columns = self._tables.get(table)
+            if columns is not None:
+                found += [f"{table}.{column}" for column in SMALL_TABLES[table].columns if column not in columns]
         for name in variables:
             table = VARIABLES[name].table
             if table not in self._tables:
-                gone.append(table)
+                found.append(table)
             else:
                 columns = self._tables[table]
-                gone += [f"{table}.{s.column}" for s in self._scenarios if s.column not in columns]
-        return gone
+                found += [f"{table}.{s.column}" for s in self._scenarios if s.column not in columns]
+        return found
 
 
-def _components(risk: str, lacks: _Lacks) -> tuple[Component, ...]:
+def _components(risk: str, absent: _Absent) -> tuple[Component, ...]:
     parts = tuple(
         part
         for part in RISKS[risk].hazard.components
-        if not lacks.of(part.needs, part.tables) and (part.only_without is None or lacks.of((part.only_without,)))
+        if not absent.of(part.needs, part.tables) and (part.only_without is None or absent.of((part.only_without,)))
     )
     # parts that read cell attributes alone cannot tell one scenario from another: no score from them only
     return parts if any(part.needs or part.tables for part in parts) else ()
 
 
 def _variables(
-    probability: Sequence[str], hazard: Mapping[str, Sequence[Component]], edition: Edition, lacks: _Lacks
+    probability: Sequence[str], hazard: Mapping[str, Sequence[Component]], edition: Edition, absent: _Absent
 ) -> tuple[str, ...]:
     wanted = {name for risk in probability for name in edition.intensity(risk).needs}
     wanted |= {name for parts in hazard.values() for part in parts for name in part.needs}
     for risk in {*probability, *hazard}:
-        wanted |= {name for check in RISKS[risk].checks for name in check.needs if not lacks.of(check.needs)}
+        wanted |= {name for check in RISKS[risk].checks for name in check.needs if not absent.of(check.needs)}
     return tuple(name for name in VARIABLES if name in wanted)
-
-
-DEFAULT_PERIODS = tuple(PERIODS)

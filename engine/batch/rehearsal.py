@@ -1,7 +1,6 @@
 """A dry run of what the schedule will start: is everything there that the batches need, months before they are due?
 
-Nothing is computed and nothing is written but the outcome, a row of `batch_job_logs` with job_type `check`: one for as
-long as the outcome stays the same, `completed_at` is when it was found last.
+Nothing is computed and nothing is written; the outcome is kept by `job_logs.record_check`.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import psycopg
-
-from engine.batch.execute import Request, plan_of
 from engine.batch.pipeline import active_cells
-from engine.core.errors import EngineError, SinkError
+from engine.batch.plan import make_plan
+from engine.batch.request import Request
+from engine.core.errors import EngineError
 from engine.core.settings import Settings
 from engine.io import open_source
-from engine.io.db import postgres
 from engine.io.results.sink import JobType
 from engine.io.results.sink_postgres import PostgresSink
 from engine.risks import load_edition
@@ -30,7 +27,6 @@ from engine.risks.registry import parse_risks
 
 #: bytes that a run directory takes a cell, measured, with a reserve
 BYTES_A_CELL = 2_900 * 5 // 4
-CHECK = "check"
 
 
 class Fault(NamedTuple):
@@ -65,7 +61,7 @@ def _of_data(
         with closing(open_source(warehouse, connections=config.parallel_workers)) as source:
             cells = active_cells(source).height
             if edition is not None:
-                plan = plan_of(source, Request(job_type="yearly", edition=edition, risks=parse_risks(None)))
+                plan = make_plan(source, Request(edition=edition, risks=parse_risks(None)))
                 scope = plan.scope
                 faults += [
                     Fault(False, f"{risk} would not be computed: missing {', '.join(tables)}")
@@ -102,18 +98,6 @@ def outcome(faults: Sequence[Fault]) -> Literal["completed", "partial", "failed"
     return "partial" if faults else "completed"
 
 
-def record(connection: psycopg.Connection, faults: Sequence[Fault]) -> None:
-    """Keep the outcome; the same one again moves its time on."""
-    status, text = outcome(faults), "; ".join(fault.text for fault in faults) or None
-    with postgres.failures("recording the check of the schedule", SinkError):
-        known = connection.execute(
-            "UPDATE batch_job_logs SET completed_at = now() WHERE id = (SELECT max(id) FROM batch_job_logs"
-            " WHERE job_type = %s) AND status = %s AND error_message IS NOT DISTINCT FROM %s",
-            (CHECK, status, text),
-        ).rowcount
-        if not known:
-            connection.execute(
-                "INSERT INTO batch_job_logs (job_type, started_at, completed_at, status, error_message)"
-                " VALUES (%s, now(), now(), %s, %s)",
-                (CHECK, status, text),
-            )
+def told(faults: Sequence[Fault]) -> str | None:
+    """Every fault in one line, None without any."""
+    return "; ".join(fault.text for fault in faults) or None

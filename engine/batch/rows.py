@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.batch.plan import Pair
 from engine.core.panel import Panel
 from engine.core.period import FULL
-from engine.io.results.spool import SCHEMAS
+from engine.core.rows import ROWS
 from engine.kernels import METHODS, BinProbabilities
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class PairedRows:
         edges: Floats,
         not_exposed: NDArray[np.bool_] | None,
     ) -> pl.DataFrame:
-        """Rows of one risk, columns of `SCHEMAS["probability"]`.
+        """Rows of one risk, columns of `ROWS["probability"]`.
 
         estimates   : one a pair, in order
         edges       : (cells, bins - 1) or (bins - 1,)
@@ -56,11 +56,11 @@ class PairedRows:
         aal = np.concatenate([cast("Floats", estimate.aal) for estimate in estimates])
         error = np.concatenate([cast("Floats", estimate.aal_se) for estimate in estimates])
         if not_exposed is not None:
-            spared = np.tile(not_exposed, len(estimates))
-            p[spared] = np.eye(1, p.shape[1])
-            n[spared] = 0
-            method[spared] = NOT_EXPOSED
-            aal[spared] = error[spared] = 0.0
+            without_loss = np.tile(not_exposed, len(estimates))
+            p[without_loss] = np.eye(1, p.shape[1])
+            n[without_loss] = 0
+            method[without_loss] = NOT_EXPOSED
+            aal[without_loss] = error[without_loss] = 0.0
         known = pl.Series(method != INSUFFICIENT)
         # bins are labelled in the full period's record only, so only there the edges travel along
         labelled = np.repeat([pair.period == FULL for pair in self._pairs], self._cells)
@@ -73,9 +73,9 @@ class PairedRows:
             edges=pl.when(known & pl.Series(labelled)).then(pl.Series(bounds).arr.to_list()),
             n_samples=pl.Series(n),
             method=self._methods.gather(pl.Series(method.astype(np.uint32))),
-        ).select(SCHEMAS["probability"].names())
+        ).select(ROWS["probability"].schema.names())
 
     def hazard(self, risk: str, scores: Sequence[Floats]) -> pl.DataFrame:
-        """Rows of one risk, columns of `SCHEMAS["hazard"]`; a cell without a score has none."""
+        """Rows of one risk, columns of `ROWS["hazard"]`; a cell without a score has none."""
         score = pl.Series(np.concatenate(scores).astype(np.float32))
         return self._keys.with_columns(risk_type=pl.lit(risk), hazard_score=score).filter(score.is_not_nan())

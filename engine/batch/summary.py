@@ -1,13 +1,14 @@
-"""What a run did, in figures a reader can check: per risk counts, AAL, hazard, components, warnings."""
+"""Summary statistics of a run, per risk: counts, AAL, hazard, components, warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
 
+from engine.batch.notes import BlockNotes
 from engine.batch.plan import OBSERVED, Pair, Plan
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
@@ -66,10 +67,12 @@ class Summary:
         return asdict(self)
 
 
-def summarise(
-    plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame | None, notes: Sequence[Mapping[str, Any]]
-) -> Summary:
-    """Figures of the finished frames (None: that kind was not computed), in bounded memory."""
+def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame | None, notes: BlockNotes) -> Summary:
+    """Figures of the finished frames, in bounded memory.
+
+    probability, hazard : None: that half was not computed
+    notes               : of all blocks together
+    """
     pair = _shown(plan)
     of_pair = (pl.col("scenario_id") == int(pair.scenario)) & (pl.col("time_period") == pair.period)
     aal = _by_risk(
@@ -85,7 +88,6 @@ def summarise(
     score = _by_risk(
         hazard, of_pair, pl.len().alias("rows"), pl.col("hazard_score").cast(pl.Float64).mean().alias("mean")
     )
-    cells = sum(int(note["cells"]) for note in notes)
     rows = tuple(_risk(name, plan, aal.get(name), score.get(name), notes) for name in plan.risks)
     with_result = [
         frame.filter(of_pair & valid).select("grid_id").unique()
@@ -95,7 +97,7 @@ def summarise(
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
     label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
-    return Summary(cells, cells - filled, label, rows, _warnings(plan, notes), periods)
+    return Summary(notes.cells, notes.cells - filled, label, rows, _warnings(plan, notes), periods)
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -113,16 +115,12 @@ def _shown(plan: Plan) -> Pair:
 
 
 def _risk(
-    name: str,
-    plan: Plan,
-    aal: Mapping[str, Any] | None,
-    score: Mapping[str, Any] | None,
-    notes: Sequence[Mapping[str, Any]],
+    name: str, plan: Plan, aal: Mapping[str, Any] | None, score: Mapping[str, Any] | None, notes: BlockNotes
 ) -> RiskSummary:
     unknown = {
         attribute: count
         for attribute in RISKS[name].hazard.attributes
-        if name in plan.hazard and (count := sum(note["unknown"].get(name, {}).get(attribute, 0) for note in notes))
+        if name in plan.hazard and (count := notes.unknown.get(name, {}).get(attribute, 0))
     }
     methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
     of_baseline = name in plan.probability and plan.edition.bins[name].of_baseline
@@ -138,19 +136,19 @@ def _risk(
         mean_hazard=score["mean"] if score else None,
         scored=(score["rows"] if score else 0) if name in plan.hazard else None,
         components=_components(name, plan, notes),
-        fallback_edges=sum(note["fallback_edges"].get(name, 0) for note in notes) if of_baseline else None,
+        fallback_edges=notes.fallback_edges.get(name, 0) if of_baseline else None,
         unknown=unknown,
-        stands_on=next((note["facts"][name] for note in notes if name in note["facts"]), None),
+        stands_on=notes.facts.get(name),
         calibrated=name in plan.probability and bool(plan.edition.bins[name].calibrated),
     )
 
 
-def _components(name: str, plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _components(name: str, plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
     """Names of the parts used; with the number of cells where some had to do without."""
-    total = sum(int(note["cells"]) for note in notes)
+    total = notes.cells
     used = []
     for part in plan.hazard.get(name, ()):
-        without = sum(note["dropped"].get(name, {}).get(part.name, 0) for note in notes)
+        without = notes.dropped.get(name, {}).get(part.name, 0)
         if without == 0:
             used.append(part.name)
         elif without < total:
@@ -158,16 +156,10 @@ def _components(name: str, plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tu
     return tuple(used)
 
 
-def _warnings(plan: Plan, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    found: list[str] = []
-    messages = dict.fromkeys(message for note in notes for message in note["checks"])
-    for message in messages:
-        true = sum(note["checks"].get(message, (0, 0))[0] for note in notes)
-        total = sum(note["checks"].get(message, (0, 0))[1] for note in notes)
-        if 2 * true > total:
-            found.append(message)
+def _warnings(plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
+    found = [message for message, (true, cells) in notes.checks.items() if 2 * true > cells]
     for name in plan.variables:
-        if gaps := sum(note["gaps"].get(name, 0) for note in notes):
+        if gaps := notes.gaps.get(name, 0):
             found.append(f"{name}: {gaps} cells lack values")
     if plan.left_out:
         found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")

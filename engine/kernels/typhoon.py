@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.core.sphere import unit_vectors
 from engine.kernels.arrays import by_cell, numbers, whole_numbers
 from engine.kernels.typhoon_sweep import (
     EARTH_RADIUS,
@@ -112,7 +113,7 @@ def _highest_wind(lat: Floats, lon: Floats, points: _Points, group: Ints, wanted
     reach = np.where(np.isnan(points.gale), FAR_WITHOUT_RADIUS, np.minimum(2.0 * points.gale, FAR))
     first, last = _slices(group, wanted)
     order = _side_by_side(lat, lon)
-    cells, found = _unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
+    cells, found = unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
     fill_wind(cells, WindPoints(points.place, points.vmax, rm, decay, reach, _chord2(reach), first, last), found)
     out = np.empty_like(found)
     out[order] = found
@@ -192,7 +193,7 @@ def typhoon_cyclone_index(
     rain_part = weights[1] * np.clip(falls / 500.0, 0.0, 1.0) if weights[1] else np.zeros(falls.shape)
     first, last = _slices(points.year, wanted)
     order = _side_by_side(lat, lon)
-    cells, found = _unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
+    cells, found = unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
     near = float(_chord2(np.array([INDEX_REACH]))[0])
     of_years = IndexPoints(points.place, np.maximum(points.vmax, 0.0) / 50.0, first, last)
     fill_index(cells, of_years, weights[0], factor[order], rain_part[order], INDEX_REACH, near, found)
@@ -249,7 +250,7 @@ def _interpolate(track: TyphoonTrack, gale: Floats, lat: Floats, lon: Floats, ye
     return _Points(
         np.asarray(track.storm[fix]),
         year,
-        _unit_vectors(north, between(track.lon, turn)),
+        unit_vectors(north, between(track.lon, turn)),
         north,
         between(track.vmax, track.vmax[to] - track.vmax),
         between(gale, gale[to] - gale),
@@ -279,12 +280,6 @@ def _near(south: Floats, north: Floats, west: Floats, east: Floats, lat: Floats,
 
 def _slices(year: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     return np.searchsorted(year, wanted, "left"), np.searchsorted(year, wanted, "right")
-
-
-def _unit_vectors(lat: Floats, lon: Floats) -> Floats:
-    """(n, 3): the straight line between two of them gives the great-circle distance without a cosine per pair."""
-    north, east = np.radians(lat), np.radians(lon)
-    return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
 
 
 def _side_by_side(lat: Floats, lon: Floats) -> Ints:

@@ -1,4 +1,4 @@
-"""Coast and provinces as lines to draw over a map: the warehouse's, or the country's that come with the sample."""
+"""Coast and provinces as lines to draw over a map, and those of the country that come with the sample."""
 
 from __future__ import annotations
 
@@ -6,28 +6,11 @@ from collections.abc import Sequence
 from importlib import resources
 
 import numpy as np
-import psycopg
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 #: degrees; a cell is 0.01
 TOLERANCE = 0.003
-_COAST = "SELECT geom_wkb FROM map_feature WHERE layer = 'coastline'"
-_PROVINCES = "SELECT geom_wkb FROM location_admin WHERE level = 1 AND geom_wkb IS NOT NULL"
-
-
-def coastline(connection: psycopg.Connection) -> list[BaseGeometry]:
-    """The coast as the warehouse has it, EPSG:4326; empty where it was not loaded."""
-    return _read(connection, _COAST)
-
-
-def provinces(connection: psycopg.Connection) -> list[BaseGeometry]:
-    """Outlines of the provinces as the warehouse has them; empty where they were not loaded."""
-    return _read(connection, _PROVINCES)
-
-
-def _read(connection: psycopg.Connection, query: str) -> list[BaseGeometry]:
-    return [shapely.from_wkb(wkb) for (wkb,) in connection.execute(query.encode()).fetchall()]
 
 
 def shipped_coastline() -> list[BaseGeometry]:

@@ -1,4 +1,4 @@
-"""This run against an earlier one, cell by cell, where the two may be compared."""
+"""Comparison of a run with an earlier one, cell by cell and risk by risk, where the two may be compared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 import polars as pl
 
 from engine.io.results.published import Run
+from engine.io.results.run_method import same_figures
 from engine.report.figures import RiskFigures, components_of
-
-#: what must be the same for two AAL to be of the same thing
-_METHOD = {"edition_checksum": "edition", "baseline": "baseline"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +33,18 @@ class Change:
     differences: pl.DataFrame
 
 
-def incomparable(run: Run, other: Run) -> list[str]:
-    """Why the AAL of two runs are not of the same thing, in words; empty when they are."""
-    found = [
-        f"{name} {other[name]} then, {run[name]} now"
-        + (" (its figures differ)" if name == "edition" and other[name] == run[name] else "")
-        for key, name in _METHOD.items()
-        if run[key] != other[key]
-    ]
-    if run["scope"] != other["scope"]:
-        found.append(f"scope {other['scope']} then, {run['scope']} now")
+def incomparable(run: Run, other: Run, risk: str) -> list[str]:
+    """Reasons why the AAL of a risk in two runs must not be compared; empty when it may be.
+
+    An edition that changed other risks leaves this one comparable.
+    """
+    found = []
+    if not same_figures(run, other, risk):
+        same_name = " (its figures differ)" if other["edition"] == run["edition"] else ""
+        found.append(f"edition {other['edition']} then, {run['edition']} now{same_name}")
+    for name in ("baseline", "scope"):
+        if run[name] != other[name]:
+            found.append(f"{name} {other[name]} then, {run[name]} now")
     return found
 
 
@@ -90,7 +90,7 @@ def _change(both: pl.DataFrame, name: str, *, beyond: pl.Expr) -> Change | None:
         return None
     after, before = pl.col(name).cast(pl.Float64), pl.col(f"{name}_then").cast(pl.Float64)
     rows = both.with_columns(difference=after - before)
-    told = rows.select(
+    means = rows.select(
         before=before.mean(),
         after=after.mean(),
         rank=pl.corr(after, before, method="spearman"),
@@ -98,14 +98,14 @@ def _change(both: pl.DataFrame, name: str, *, beyond: pl.Expr) -> Change | None:
         up=(pl.col("difference") > 0).mean(),
         down=(pl.col("difference") < 0).mean(),
     ).row(0, named=True)
-    rank = told["rank"]
+    rank = means["rank"]
     return Change(
         cells=rows.height,
-        before=told["before"],
-        after=told["after"],
+        before=means["before"],
+        after=means["after"],
         rank=None if rank is None or rank != rank else rank,
-        beyond=told["beyond"],
-        up=told["up"],
-        down=told["down"],
+        beyond=means["beyond"],
+        up=means["up"],
+        down=means["down"],
         differences=rows.select("latitude", "longitude", "difference"),
     )

@@ -88,7 +88,10 @@ def render(told: Input) -> str:
     frame, places = told.frame, told.places
     style = (resources.files("engine.report") / "style.css").read_text("utf-8")
     risks = [_risk(told, each) for each in told.figures.values()]
-    incomparable = change.incomparable(told.results.run, told.earlier.run) if told.earlier else []
+    incomparable: dict[str, list[str]] = {}
+    for risk in risks:
+        if risk["change"] and risk["change"]["reasons"]:
+            incomparable.setdefault("; ".join(risk["change"]["reasons"]), []).append(risk["title"])
     return environment.get_template("report.html").render(
         style=style,
         run=told.results.run,
@@ -171,8 +174,8 @@ def _change(told: Input, figures: RiskFigures) -> dict[str, Any] | None:
         return None
     empty = pl.DataFrame(schema={"risk_type": pl.String, "scenario_id": pl.Int16, "time_period": pl.String})
     then = figures_of(told.earlier.results, figures.risk, empty, empty)
-    same = not change.incomparable(told.results.run, told.earlier.run)
-    aal = change.change_of_aal(figures, then) if same else None
+    reasons = change.incomparable(told.results.run, told.earlier.run, figures.risk)
+    aal = None if reasons else change.change_of_aal(figures, then)
     parts = change.other_parts(told.results.run, told.earlier.run, figures.risk)
     hazard = None if parts else change.change_of_hazard(figures, then)
     shown, unit, factor = (aal, "percentage points of value a year", 100) if aal else (hazard, "points of 100", 100)
@@ -181,4 +184,5 @@ def _change(told: Input, figures: RiskFigures) -> dict[str, Any] | None:
         differences = shown.differences["difference"].to_numpy() * factor
         scale = maps.change_scale(differences, unit)
         drawn = maps.draw(told.frame, shown.differences, differences.astype(np.float32), scale)
-    return {"aal": aal, "hazard": hazard, "parts": parts, "map": drawn, "of": "AAL" if aal else "hazard score"}
+    of = "AAL" if aal else "hazard score"
+    return {"aal": aal, "hazard": hazard, "reasons": reasons, "parts": parts, "map": drawn, "of": of}

@@ -12,20 +12,11 @@ import polars as pl
 import psycopg
 import shapely
 
-from engine.core.errors import SourceError
-from engine.io.db import frames, postgres
+from engine.io.climate import boundaries
 from engine.io.etl import regions
 from engine.maps import borders
 from engine.report.maps import Lines
 
-_COLUMNS: dict[str, pl.DataType] = {"grid_id": pl.Int32(), "sido": pl.String(), "sigungu": pl.String()}
-_CELLS = """
-SELECT g.grid_id, a.sido_code, a.sigungu_code FROM location_grid g JOIN location_admin a USING (admin_id)
-"""
-_NAMES = """
-SELECT coalesce(sigungu_code, sido_code), admin_name, coalesce(population_current, population_2025, population_2020)
-  FROM location_admin WHERE level IN (1, 2)
-"""
 #: cells on the shore whose centre lies outside every outline: as far as the loader of regions reaches, 2 km
 _REACH_DEGREES = 0.02
 
@@ -43,17 +34,18 @@ class Places:
 
 def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
     """As the warehouse has them; None when no region was loaded. step: of the lattice, degrees."""
-    with postgres.failures("reading regions", SourceError):
-        if connection.execute("SELECT to_regclass('location_admin')").fetchone() == (None,):
-            return None
-        told = connection.execute(_NAMES).fetchall()
-        codes = frames.read(connection, _CELLS, [], _COLUMNS)
-        if not told or codes.is_empty():
-            return None
-        coast, provinces = borders.coastline(connection), borders.provinces(connection)
-    names = {code: _both(regions.english_names().get(code), name) for code, name, _ in told}
+    told = boundaries.regions(connection)
+    if not told:
+        return None
+    codes = boundaries.cells(connection)
+    if codes.is_empty():
+        return None
+    coast, provinces = boundaries.coastline(connection), boundaries.provinces(connection)
+    names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
     cells = _named(codes, names)
-    population = {_town(names, code): persons for code, _, persons in told if len(code) > 2 and persons is not None}
+    population = {
+        _town(names, each.code): each.population for each in told if len(each.code) > 2 and each.population is not None
+    }
     lines = [borders.lines(shapes, step / 3) for shapes in (coast or borders.shipped_coastline(), provinces)]
     return Places(cells=cells, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
 
@@ -68,7 +60,7 @@ def shipped(cells: pl.DataFrame, step: float) -> Places:
     points = shapely.points(cells["longitude"].to_numpy(), cells["latitude"].to_numpy())
     codes = pl.DataFrame(
         {"grid_id": cells["grid_id"], "sido": _holder(points, province), "sigungu": _holder(points, municipality)},
-        schema=_COLUMNS,
+        schema=boundaries.CELL_COLUMNS,
     )
     return Places(
         cells=_named(codes, names),

@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 from engine.core.settings import Settings
+from engine.io.db import connection_pool
 from engine.service import (
     auth,
     hub,
@@ -32,7 +33,7 @@ from engine.service import (
     webhooks,
 )
 from engine.service.answers import Uniform
-from engine.service.context import Context, make_pool
+from engine.service.context import Context
 from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
 from engine.service.site_schema import site_schema
@@ -63,7 +64,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
     async def life(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
             warehouse, application, notify = await run_in_threadpool(locate, config, stack)
-            pool = make_pool(application, config.api_pool_size)
+            pool = connection_pool.make(application, config.api_pool_size)
             pool.open(wait=False)
             stack.callback(pool.close)
             context = Context(

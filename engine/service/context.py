@@ -17,12 +17,9 @@ from psycopg_pool import ConnectionPool
 from engine.core.errors import SourceError
 from engine.core.grid import GridDefinition
 from engine.core.settings import Settings
-from engine.io.db import pooler, postgres
+from engine.io.db import postgres
 from engine.io.sites import site_inputs
 from engine.service.metrics import Metrics
-
-#: seconds a request waits for a connection before it is refused with 503
-_PATIENCE = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,31 +63,6 @@ class Context:
         """A connection to the warehouse."""
         with closing(postgres.connect(self.warehouse)) as connection, postgres.failures("reading", SourceError):
             yield connection
-
-
-def make_pool(address: str, size: int) -> ConnectionPool[psycopg.Connection]:
-    """A pool that is not open yet. Connections are tried before they are handed out, so that a restarted server costs
-    the requests of its absence and no others."""
-    return ConnectionPool(
-        address,
-        min_size=1,
-        max_size=size,
-        open=False,
-        timeout=_PATIENCE,
-        # short, so that the pool starts anew instead of pausing longer and longer
-        reconnect_timeout=_PATIENCE,
-        check=ConnectionPool.check_connection,
-        configure=_configure,
-        kwargs={"autocommit": True, "connect_timeout": 5, "prepare_threshold": None},
-        name="application",
-    )
-
-
-def _configure(connection: psycopg.Connection) -> None:
-    connection.execute("SET TIME ZONE 'UTC'")
-    # where a session is not ours, neither is its setting: it would cut off whoever has the server process next
-    if pooler.keeps_session(connection):
-        connection.execute("SET statement_timeout = '20s'")
 
 
 async def _context(connection: HTTPConnection) -> Context:

@@ -12,11 +12,12 @@ from uuid import UUID
 import psycopg
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
-from psycopg.rows import tuple_row
 
+from engine.io.queue import job_states
+from engine.io.queue.job_states import State
 from engine.service import auth, models, proxy
 from engine.service.context import Context
-from engine.service.milestones import Follower, State
+from engine.service.milestones import Follower
 from engine.service.server import SOCKETS
 
 log = logging.getLogger(__name__)
@@ -63,17 +64,8 @@ class Hub:
 
 def read_states(context: Context, ids: list[UUID]) -> dict[UUID, State]:
     """Jobs as their rows say; unknown ids are absent."""
-    with context.database() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(
-            "SELECT batch_id, job_type, status, progress, current_step, error_message,"
-            " CASE status WHEN 'completed' THEN results END, input_params -> 'risk_types' FROM batch_jobs"
-            " WHERE batch_id = ANY(%s)",
-            (ids,),
-        ).fetchall()
-    return {
-        batch_id: State(kind, status, progress, step, error, results, risks if isinstance(risks, list) else ())
-        for batch_id, kind, status, progress, step, error, results, risks in rows
-    }
+    with context.database() as connection:
+        return job_states.read_many(connection, ids)
 
 
 @router.websocket(SOCKETS + "{request_id}")

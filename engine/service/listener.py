@@ -1,4 +1,6 @@
-"""The listener: notifications, queued rows and the schedule become runs; it outlives the database and its own errors.
+"""The listener: notifications, queued rows and the schedule become runs.
+
+It reconnects after database failures and survives errors.
 
 Three threads. One waits for notifications and reconnects; one, the dispatcher, takes what they and the scheduler ask
 for and starts child processes, so that nothing long ever happens where notifications arrive; the caller's waits.
@@ -17,31 +19,24 @@ from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import conninfo, sql
 
 from engine.core.errors import EngineError
 from engine.core.settings import Settings
-from engine.io.db import pooler, postgres
-from engine.io.queue import batch_jobs
+from engine.io.db import notifications, postgres
+from engine.io.db.notifications import Ear, Notification, Sender
+from engine.io.queue import batch_jobs, job_states, triggers
 from engine.io.queue.batch_jobs import Job
+from engine.io.results import batch_runs
 from engine.io.results.sink import LOCKS, JobType
-from engine.service import schedule, triggers
+from engine.service import kinds, schedule
 from engine.service.children import Children
 from engine.service.schedule import Task
-from engine.service.triggers import Sender
 
 log = logging.getLogger(__name__)
 
 #: seconds between two looks at the queued rows, notified or not
 TICK = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-# a peer that vanished without a word is noticed within a minute
-_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-
-
-def require_session(connection: psycopg.Connection) -> None:
-    """Refuse to listen through a pooler in transaction mode, where no notification ever arrives."""
-    pooler.require_session(connection, "LISTEN", "NOTIFY_DSN (default: that of APP_*)")
 
 
 class Notified(NamedTuple):
@@ -111,32 +106,28 @@ class Listener:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
             try:
-                address = conninfo.make_conninfo(self._addresses.notify, **_KEEPALIVE)
-                with closing(postgres.connect(address)) as session, closing(postgres.connect(address)) as asking:
-                    require_session(session)
-                    channels = {self._config.notify_channel, *triggers.PLAIN_CHANNELS}
-                    for channel in sorted(channels):
-                        session.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                channels = {self._config.notify_channel, *kinds.PLAIN_CHANNELS}
+                with notifications.listening(self._addresses.notify, channels) as ear:
                     log.info(
                         "listening on %s in %s", ", ".join(sorted(channels)), postgres.describe(self._addresses.notify)
                     )
                     pause = _FIRST_PAUSE
                     while not self._stopping.is_set():
-                        for notification in session.notifies(timeout=1.0):
-                            self._hear(notification, asking)
-            except (EngineError, psycopg.Error) as err:
+                        for notification in ear.heard(1.0):
+                            self._hear(notification, ear)
+            except EngineError as err:
                 log.error("not listening, next try in %.0f s: %s", pause, str(err).strip().split("\n")[0])
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _hear(self, notification: psycopg.Notify, asking: psycopg.Connection) -> None:
-        kind = triggers.kind_of(notification.channel, notification.payload)
+    def _hear(self, notification: Notification, ear: Ear) -> None:
+        kind = kinds.kind_of(notification)
         if kind is None:
-            known = ", ".join(triggers.KINDS)
+            known = ", ".join(kinds.KINDS)
             log.warning("unknown payload %r on %s; known: %s", notification.payload[:80], notification.channel, known)
             return
         # at once: most senders are gone a moment later
-        self._asked.put(Notified(kind, notification.pid, triggers.sender_of(asking, notification.pid)))
+        self._asked.put(Notified(kind, notification.session, ear.sender_of(notification, kinds.BATCH_ROLE)))
 
     # --- work
 
@@ -169,7 +160,7 @@ class Listener:
         crons = schedule.triggers(self._config)
         for kind in (kind for kind in schedule.YEARLY if kind in crons):
             due = schedule.last_firing(crons[kind], now, schedule.grace(self._config))
-            if due is not None and not triggers.has_started_since(connection, kind, due):
+            if due is not None and not batch_runs.has_started_since(connection, kind, due):
                 log.warning("%s was due at %s and did not start: starting it now", kind, due.isoformat())
                 batch_jobs.create(connection, kind, {"origin": "missed schedule"})
 
@@ -184,31 +175,31 @@ class Listener:
                 origin = {"origin": "NOTIFY", "notified_by": asked.session, "role": asked.sender.role}
                 batch_jobs.create(connection, asked.kind, origin)
             else:
-                log.warning("%s", triggers.why_ignored(asked.kind, asked.sender))
+                log.warning("%s", kinds.why_ignored(asked.kind, asked.sender))
         while (job := batch_jobs.start_next(connection, self._takeable(connection))) is not None:
             self._start(connection, job)
-        for lost in triggers.keep_alive(connection, self._running_ids()):
+        for lost in batch_runs.keep_alive(connection, self._running_ids()):
             log.error("%s", lost)
 
     def _takeable(self, connection: psycopg.Connection) -> list[JobType]:
         """Kinds without those whose run has ended while its process is still on its way out: they wait for it."""
-        ended = triggers.ended(connection, self._running_ids())
+        ended = job_states.ended(connection, self._running_ids())
         leaving = {
             lock
-            for kind in triggers.KINDS
+            for kind in kinds.KINDS
             if kind in self._children.running and self._jobs[kind].batch_id in ended
             for lock in LOCKS[kind]
         }
-        return [kind for kind in triggers.KINDS if not leaving & set(LOCKS[kind])]
+        return [kind for kind in kinds.KINDS if not leaving & set(LOCKS[kind])]
 
     def _running_ids(self) -> list[UUID]:
         return [job.batch_id for task, job in list(self._jobs.items()) if task in self._children.running]
 
     def _start(self, connection: psycopg.Connection, job: Job) -> None:
-        kind = next(kind for kind in triggers.KINDS if kind == job.job_type)
+        kind = next(kind for kind in kinds.KINDS if kind == job.job_type)
         # a child that has just started does not hold its locks yet
-        mine = any(set(LOCKS[kind]) & set(LOCKS[other]) for other in triggers.KINDS if other in self._children.running)
-        if mine or triggers.is_locked(connection, kind):
+        mine = any(set(LOCKS[kind]) & set(LOCKS[other]) for other in kinds.KINDS if other in self._children.running)
+        if mine or batch_runs.is_going(connection, kind):
             log.warning("%s skipped: another %s run is going", kind, " or ".join(LOCKS[kind]))
             triggers.skip(connection, job, f"another {' or '.join(LOCKS[kind])} run is going")
             return

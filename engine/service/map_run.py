@@ -5,59 +5,34 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL, PERIODS, WINDOWS, Years
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results import published
+from engine.io.results import published_layers, published_runs
 from engine.io.results.published import Run
 
 #: quantity -> period -> scenarios
 Layers = dict[str, dict[str, list[int]]]
-# a row is looked for in each layer, one after the other: no table is read whole, however large
-_WINDOWS: LiteralString = """
-SELECT r.risk, p.name, s.id, a.held IS NOT NULL, h.held IS NOT NULL
-  FROM unnest(%(risks)s::text[]) AS r(risk) CROSS JOIN unnest(%(windows)s::text[]) WITH ORDINALITY AS p(name, place)
- CROSS JOIN unnest(%(scenarios)s::int[]) AS s(id)
-  LEFT JOIN LATERAL (SELECT 1 AS held FROM modelops_probability_scores t WHERE t.risk_type = r.risk
-                        AND t.scenario_id = s.id AND t.time_period = p.name LIMIT 1) a ON true
-  LEFT JOIN LATERAL (SELECT 1 AS held FROM modelops_hazard_scores t WHERE t.risk_type = r.risk
-                        AND t.scenario_id = s.id AND t.time_period = p.name LIMIT 1) h ON true
- ORDER BY p.place, s.id
-"""
-_FULL: LiteralString = """
-SELECT r.risk, 'full', %(default)s::int, a.held IS NOT NULL, h.held IS NOT NULL
-  FROM unnest(%(risks)s::text[]) AS r(risk)
-  LEFT JOIN LATERAL (SELECT 1 AS held FROM probability_results t WHERE t.risk_type = r.risk LIMIT 1) a ON true
-  LEFT JOIN LATERAL (SELECT 1 AS held FROM hazard_results t WHERE t.risk_type = r.risk LIMIT 1) h ON true
-"""
 
 
-def published_runs(connection: psycopg.Connection) -> list[Run]:
+def runs_of(connection: psycopg.Connection) -> list[Run]:
     """Rows of `result_runs` that were published, the newest first."""
-    runs = [run for run in published.database_runs(connection).values() if run["published_at"]]
+    runs = [run for run in published_runs.every(connection).values() if run["published_at"]]
     return sorted(runs, key=lambda run: (run["published_at"], run["run_id"]), reverse=True)
 
 
 def layers_of(connection: psycopg.Connection) -> dict[str, Layers]:
     """Risk -> its layers, in canonical order; risks without one are absent."""
-    asked = {
-        "risks": list(RISK_NAMES),
-        "windows": list(WINDOWS),
-        "scenarios": [int(scenario) for scenario in Scenario],
-        "default": int(DEFAULT_SCENARIO),
-    }
     found: dict[str, dict[str, dict[str, list[int]]]] = {
         risk: {"aal": defaultdict(list), "hazard": defaultdict(list)} for risk in RISK_NAMES
     }
-    for query in (_FULL, _WINDOWS):
-        for risk, period, scenario, aal, hazard in connection.execute(query, asked).fetchall():
-            for quantity, held in (("aal", aal), ("hazard", hazard)):
-                if held:
-                    found[risk][quantity][period].append(scenario)
+    for each in published_layers.held(connection):
+        for quantity, is_held in (("aal", each.aal), ("hazard", each.hazard)):
+            if is_held:
+                found[each.risk][quantity][each.period].append(each.scenario)
     return {risk: layers for risk, layers in found.items() if layers["aal"] or layers["hazard"]}
 
 

@@ -13,35 +13,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from engine.core.errors import EngineError
-from engine.io.queue import webhook_outbox
+from engine.io.queue import job_logs, job_states, webhook_outbox
+from engine.io.results import published_runs
+from engine.io.results.sink import LOCKS
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_PUBLISHED = """
-SELECT kind, run_id::text, edition, scope, extract(epoch FROM published_at)::float
-FROM unnest(ARRAY['probability', 'hazard']) AS kind CROSS JOIN LATERAL (
-  SELECT * FROM result_runs WHERE published_at IS NOT NULL AND job_type IN (kind, 'yearly')
-  ORDER BY published_at DESC LIMIT 1) AS run
-"""
-_LAST = """
-SELECT DISTINCT ON (job_type) job_type, status, extract(epoch FROM started_at)::float,
-       extract(epoch FROM coalesce(completed_at, now()) - started_at)::float
-FROM batch_job_logs WHERE job_type IN ('probability', 'hazard', 'yearly') AND status <> 'skipped'
-ORDER BY job_type, started_at DESC
-"""
-_CHECK = """
-SELECT status, extract(epoch FROM completed_at)::float FROM batch_job_logs
-WHERE job_type = 'check' AND completed_at IS NOT NULL ORDER BY id DESC LIMIT 1
-"""
-_STAGES = """
-SELECT job_type, stage, seconds::float FROM (
-  SELECT DISTINCT ON (job_type) job_type, summary FROM result_runs WHERE published_at IS NOT NULL
-  ORDER BY job_type, published_at DESC) AS run, jsonb_each_text(run.summary -> 'stage_seconds') AS s(stage, seconds)
-"""
-_CHECK = """
-SELECT status, extract(epoch FROM completed_at)::float FROM batch_job_logs WHERE job_type = 'check'
-ORDER BY id DESC LIMIT 1
-"""
 
 
 class Metrics:
@@ -87,23 +64,20 @@ class Metrics:
 
     def read(self, connection: psycopg.Connection) -> None:
         """What the database knows of jobs, runs and webhooks."""
-        jobs = connection.execute(
-            "SELECT job_type, status, count(*), count(*) FILTER (WHERE starts_with(error_message, 'Worker lost')),"
-            " coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'queued')), 0)::float"
-            " FROM batch_jobs GROUP BY 1, 2"
-        ).fetchall()
-        _set(self.jobs, [(kind, status, count) for kind, status, count, _, _ in jobs])
-        _set(self.jobs_lost, [(kind, lost) for kind, status, _, lost, _ in jobs if status == "failed"])
-        self.oldest_queued.set(max((waited for *_, waited in jobs), default=0.0))
-        runs = connection.execute(_PUBLISHED).fetchall()
-        _set(self.published, [(kind, at) for kind, *_, at in runs])
-        _set(self.published_info, [(*names, 1) for *names, _ in runs])
-        last = connection.execute(_LAST).fetchall()
-        _set(self.last_status, [(kind, status, 1) for kind, status, _, _ in last])
-        _set(self.last_start, [(kind, began) for kind, _, began, _ in last])
-        _set(self.last_seconds, [(kind, took) for kind, _, _, took in last])
-        _set(self.stages, connection.execute(_STAGES).fetchall())
-        _set(self.checks, connection.execute(_CHECK).fetchall())
+        jobs = job_states.backlog(connection)
+        _set(self.jobs, [(each.job_type, each.status, each.jobs) for each in jobs])
+        _set(self.jobs_lost, [(each.job_type, each.lost) for each in jobs if each.status == "failed"])
+        self.oldest_queued.set(max((each.waited for each in jobs), default=0.0))
+        runs = published_runs.newest_of_kinds(connection)
+        _set(self.published, [(each.kind, each.published) for each in runs])
+        _set(self.published_info, [(each.kind, each.run_id, each.edition, each.scope, 1) for each in runs])
+        last = job_logs.last_runs(connection, list(LOCKS))
+        _set(self.last_status, [(each.job_type, each.status, 1) for each in last])
+        _set(self.last_start, [(each.job_type, each.started) for each in last])
+        _set(self.last_seconds, [(each.job_type, each.seconds) for each in last])
+        _set(self.stages, published_runs.stage_seconds(connection))
+        check = job_logs.newest_check(connection)
+        _set(self.checks, [(check.status, check.checked_at.timestamp())] if check else [])
         self._read_webhooks(connection)
 
     def _read_webhooks(self, connection: psycopg.Connection) -> None:

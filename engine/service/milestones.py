@@ -6,12 +6,12 @@ The row of a job holds the progress of the moment. What it has passed follows fr
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from engine.assess.rules.offered import RISKS
 from engine.core.names import ALIASES
 from engine.io.queue.batch_jobs import PORTFOLIO, SITE
+from engine.io.queue.job_states import State
 
 Message = dict[str, Any]
 ENDS = ("completed", "failed", "cancelled")
@@ -24,19 +24,6 @@ _MILESTONES = (
     (80, "Calculating V for {risk}"),
     (95, "Calculating integrated risk"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A job as its row says. results: of a completed one; risks: asked for, none for all"""
-
-    job_type: str
-    status: str
-    progress: int
-    step: str | None
-    error: str | None = None
-    results: Any = None
-    risks: Collection[str] = ()
 
 
 def step_of(status: str, step: str | None) -> str | None:

@@ -7,8 +7,9 @@ import logging
 from fastapi import APIRouter, HTTPException
 
 from engine.core.errors import EngineError
+from engine.io.queue import triggers
 from engine.io.results.sink import JobType
-from engine.service import models, triggers
+from engine.service import models
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
 

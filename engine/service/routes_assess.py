@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from engine.core.errors import BusyError
 from engine.core.names import ALIASES, RISK_NAMES
-from engine.io.queue import batch_jobs
+from engine.io.queue import batch_jobs, job_states
 from engine.io.queue.batch_jobs import Job
 from engine.service import milestones, models, proxy
 from engine.service.bodies import json_object, risks_or_object
@@ -116,7 +116,7 @@ def retry(context: Shared, request: Request, request_id: UUID) -> models.Accepte
 def read_status(context: Shared, request_id: UUID) -> models.JobStatus:
     """How far an assessment is."""
     with context.database() as connection:
-        state = batch_jobs.read_state(connection, request_id)
+        state = job_states.read(connection, request_id)
     if state is None:
         raise HTTPException(404, _UNKNOWN)
     status, progress, step = state

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import LiteralString
 
 import psycopg
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from engine.core.errors import EngineError
+from engine.io.climate import boundaries
+from engine.io.db import postgres
+from engine.io.queue import job_logs
+from engine.io.results import published_runs, status
+from engine.io.results.published_figures import AAL, HAZARD
 from engine.service import models, problems
 from engine.service.context import Context, Shared
 from engine.service.metrics import CONTENT_TYPE_LATEST
@@ -19,8 +23,6 @@ router = APIRouter(tags=["health"])
 #: under /api, so the key applies
 aliases = APIRouter(tags=["health"])
 NAME = "climate-risk-engine"
-_CHECK = "SELECT error_message FROM batch_job_logs WHERE job_type = 'check' ORDER BY id DESC LIMIT 1"
-_TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
 _LAYERS = ("coastline", "river", "forest", "flood_zone")
 
 
@@ -36,7 +38,7 @@ def health_of_database(context: Shared) -> models.DatabaseHealth | Response:
     """The application database answers."""
     try:
         with context.database() as connection:
-            connection.execute("SELECT 1")
+            postgres.ping(connection)
     except psycopg.OperationalError:
         sick = models.DatabaseSick(status="unhealthy", database="disconnected", error=problems.UNAVAILABLE)
         return JSONResponse(sick.model_dump(), 503)
@@ -47,41 +49,26 @@ def health_of_database(context: Shared) -> models.DatabaseHealth | Response:
 def ready(context: Shared) -> models.Ready | Response:
     """There are results to serve. `rows` are those counted when the tables were last loaded."""
     with context.database() as connection:
-        rows = {table: _rows(connection, table) for table in _TABLES}
-        newest = connection.execute("SELECT max(published_at) FROM result_runs").fetchone()
-        check = connection.execute(_CHECK).fetchone()
-    holds = rows["probability_results"] > 0 and rows["hazard_results"] > 0
+        rows = status.loaded_rows(connection)
+        newest = published_runs.newest(connection)
+        check = job_logs.newest_check(connection)
+    holds = rows[AAL.full] > 0 and rows[HAZARD.full] > 0
     state = models.Ready(
         status="ready" if holds else "not ready",
         rows=rows,
-        calculated_at=newest[0] if newest else None,
+        calculated_at=newest.published_at if newest else None,
         spatial_layers=_layers(context),
-        schedule_faults=check[0] if check else None,
+        schedule_faults=check.faults if check else None,
     )
     return state if holds else JSONResponse(state.model_dump(mode="json"), 503)
-
-
-def _rows(connection: psycopg.Connection, table: LiteralString) -> int:
-    """Counting 48 million rows takes seconds; loading analyses every partition, so the catalogue knows."""
-    row = connection.execute(
-        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_inherits i"
-        " JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass",
-        (table,),
-    ).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _layers(context: Context) -> list[str] | None:
     try:
         with context.climate() as connection:
-            held = connection.execute(
-                "SELECT l.layer FROM unnest(%s::text[]) AS l(layer)"
-                " WHERE EXISTS (SELECT FROM map_feature m WHERE m.layer = l.layer)",
-                (list(_LAYERS),),
-            ).fetchall()
+            return boundaries.held_layers(connection, _LAYERS)
     except EngineError:
         return None
-    return [layer for (layer,) in held]
 
 
 @aliases.get("/api/health")
@@ -94,7 +81,7 @@ def alias_health() -> models.Service:
 def alias_health_of_database(context: Shared) -> models.Service:
     """Alias of /health/db."""
     with context.database() as connection:
-        connection.execute("SELECT 1")
+        postgres.ping(connection)
     return alias_health()
 
 

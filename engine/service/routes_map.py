@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from importlib import resources
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal
 
 import numpy as np
 import psycopg
@@ -15,18 +15,18 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from engine.core import levels
+from engine.core import levels, names
 from engine.core.caveats import LOSS_NOTE, own_past
 from engine.core.errors import EngineError
 from engine.core.names import RISK_NAMES
-from engine.core.period import WINDOWS
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results import published_cells
+from engine.io.climate import boundaries
+from engine.io.results import published_layers, published_runs
+from engine.io.results.published_figures import AAL, HAZARD, Figure
 from engine.maps import borders, picture
 from engine.risks import EDITIONS, load_edition
 from engine.service import map_models, map_run, models, proxy
 from engine.service.answers import File
-from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
 
@@ -34,19 +34,7 @@ router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
 Quantity = Literal["aal", "hazard"]
 _PICTURES = 300  # 234 layers of an edition, about 50 kB each
-_ROW = np.dtype([("grid_id", ">i4"), ("value", ">f4")])
-# all cells as one value, half a million rows as such take the client longer than all the rest
-_PACKED: LiteralString = (
-    "SELECT string_agg(int4send(grid_id) || float4send({}), ''::bytea) FROM {} WHERE risk_type = %(risk)s"
-)
-_FULL: dict[Quantity, LiteralString] = {
-    "aal": _PACKED.format("coalesce(aal, 'NaN')", "probability_results"),
-    "hazard": _PACKED.format("hazard_score", "hazard_results"),
-}
-_WINDOW: dict[Quantity, LiteralString] = {
-    "aal": _PACKED.format("coalesce(aal, 'NaN')", "modelops_probability_scores"),
-    "hazard": _PACKED.format("score::real", "modelops_hazard_scores"),
-}
+_FIGURES: dict[Quantity, Figure] = {"aal": AAL, "hazard": HAZARD}
 
 
 class Pictures:
@@ -75,14 +63,14 @@ class Pictures:
 def describe(context: Shared, request: Request) -> map_models.Map:
     """Place, layers and legend of the map, and the run that is shown: nothing that was not computed."""
     with context.database() as connection:
-        runs = map_run.published_runs(connection)
+        runs = map_run.runs_of(connection)
         if not runs:
             raise HTTPException(404, "No results are published yet")
         run, key = runs[0], (runs[0]["run_id"], runs[0]["published_at"])
         held: tuple[Any, dict[str, map_run.Layers]] | None = request.app.state.layers
         if held is None or held[0] != key:
             request.app.state.layers = held = key, map_run.layers_of(connection)
-        layers, told = held[1], published_cells.published_risks(connection)
+        layers, told = held[1], published_runs.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
     return map_models.Map.model_validate(
@@ -127,13 +115,6 @@ def _measures(edition: str) -> dict[str, dict[str, str]]:
     return {risk: {"intensity": known.bins[risk].intensity, "unit": known.intensity(risk).unit} for risk in RISK_NAMES}
 
 
-def _newest_run(connection: psycopg.Connection) -> tuple[Any, ...] | None:
-    return connection.execute(
-        "SELECT run_id, edition, scope, baseline, published_at FROM result_runs WHERE published_at IS NOT NULL"
-        " ORDER BY published_at DESC LIMIT 1"
-    ).fetchone()
-
-
 @router.get(
     "/api/v1/map/{quantity}/{risk_type}",
     response_class=Response,
@@ -149,35 +130,30 @@ def read_layer(
 ) -> Response:
     """One layer as a PNG: a pixel a cell, the north-west cell first; transparent where there is no result."""
     time_period = models.period_of(scenario_id, time_period)
-    risk, pictures = canonical(risk_type), request.app.state.pictures
+    risk, pictures = names.risk(risk_type), request.app.state.pictures
     with context.database() as connection:
-        run = _newest_run(connection)
+        run = published_runs.newest(connection)
         # a browser's copy outlives this process: other classes or colours are another picture
-        key = (run and (run[0], str(run[4])), quantity, repr(picture.SCALES[quantity]), risk, scenario_id, time_period)
+        key = (
+            run and (run.run_id, str(run.published_at)),
+            quantity,
+            repr(picture.SCALES[quantity]),
+            risk,
+            scenario_id,
+            time_period,
+        )
         tag = f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         data = pictures.get(key)
         if data is None:
-            ids, values = _read(connection, quantity, risk, scenario_id, time_period)
+            ids, values = published_layers.read(connection, _FIGURES[quantity], risk, scenario_id, time_period)
             if not len(ids):
                 raise HTTPException(404, "No results for this layer")
             data = _paint(context, quantity, ids, values)
             pictures.put(key, data)
     return Response(data, media_type="image/png", headers=headers)
-
-
-def _read(
-    connection: psycopg.Connection, quantity: Quantity, risk: str, scenario: int, period: str
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """(cells,) numbers and values of a layer; NaN where there were too few data."""
-    window: LiteralString = " AND scenario_id = %(scenario)s AND time_period = %(period)s"
-    query = _WINDOW[quantity] + window if period in WINDOWS else _FULL[quantity]
-    asked = {"risk": risk, "scenario": scenario, "period": period}
-    packed = connection.execute(query, asked, binary=True).fetchone()
-    rows = np.frombuffer(packed[0] if packed and packed[0] else b"", _ROW)
-    return rows["grid_id"].astype(np.int32), rows["value"].astype(np.float32)
 
 
 def _paint(context: Context, quantity: Quantity, ids: NDArray[np.int32], values: NDArray[np.float32]) -> bytes:
@@ -192,8 +168,8 @@ def read_borders(context: Shared, request: Request) -> map_models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
         request.app.state.borders = map_models.Borders(
-            coastline=borders.lines(_of_warehouse(context, borders.coastline) or borders.shipped_coastline()),
-            provinces=borders.lines(_of_warehouse(context, borders.provinces) or borders.shipped_provinces()),
+            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or borders.shipped_coastline()),
+            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or borders.shipped_provinces()),
         )
     told: map_models.Borders = request.app.state.borders
     return told

@@ -13,9 +13,10 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from engine.assess.job import assessor, portfolio_file
+from engine.assess.job import portfolio_check, portfolio_file
 from engine.assess.rules.columns import stated
 from engine.assess.rules.offered import RISKS
+from engine.core import names
 from engine.core.errors import EngineError, LimitError
 from engine.io.files import packed
 from engine.io.files.packed import Limits
@@ -23,7 +24,6 @@ from engine.io.queue import batch_jobs
 from engine.io.sites.assessment_files import SUFFIXES
 from engine.service import models, uploads
 from engine.service.answers import File
-from engine.service.cells import canonical
 from engine.service.context import Context, Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_assess import find, socket_url
@@ -77,7 +77,7 @@ async def send_portfolio(
     folder = context.portfolios / str(uuid.uuid4())
     parameters: dict[str, Any] = {"out": str(folder / "results")}
     if risk_types:
-        parameters["risk_types"] = [canonical(risk) for risk in risk_types]
+        parameters["risk_types"] = [names.risk(risk) for risk in risk_types]
     if scenario_ids:
         parameters["scenario_ids"] = scenario_ids
     if time_periods:
@@ -110,7 +110,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
         plain = packed.unpacked(upload, upload.parent, SUFFIXES, limits.bytes)
         portfolio_file.require_rows(plain, limits, portfolio_file.asked_of(parameters))
         parameters["sites"] = str(plain)
-        rows, valid = assessor.check_portfolio(parameters, limits)
+        rows, valid = portfolio_check.check_portfolio(parameters, limits)
     except EngineError as err:
         words = re.sub(
             re.escape(str(upload.parent)) + r"/[\w.]+", "portfolio", str(err)

@@ -146,20 +146,10 @@ class Worker:
     def _assessor(self) -> Assessor:
         """This thread's; made anew when a connection was lost."""
         held: Assessor | None = getattr(self._mine, "assessor", None)
-        if held is not None and not (_is_lost(held.warehouse) or _is_lost(held.application)):
+        if held is not None and not (postgres.is_lost(held.warehouse) or postgres.is_lost(held.application)):
             return held
         warehouse, application = postgres.connect(self._warehouse), postgres.connect(self._application)
         self._open += [warehouse, application]
         self._mine.assessor = Assessor.open(warehouse, application, self._config)
         assessor: Assessor = self._mine.assessor
         return assessor
-
-
-def _is_lost(connection: psycopg.Connection) -> bool:
-    if connection.closed or connection.broken:
-        return True
-    try:
-        connection.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return True
-    return False

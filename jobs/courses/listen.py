@@ -9,6 +9,7 @@ from engine.batch import rehearsal
 from engine.core import settings
 from engine.core.errors import EngineError
 from engine.io.db import postgres
+from engine.io.queue import job_logs
 from engine.service import schedule
 from jobs import _addresses, _console
 
@@ -29,7 +30,7 @@ def check() -> int:
                 log.warning("a scheduled run would not be whole: %s", fault.text)
         try:
             with closing(postgres.connect(where.application)) as connection:
-                rehearsal.record(connection, faults)
+                job_logs.record_check(connection, rehearsal.outcome(faults), rehearsal.told(faults))
         except EngineError as err:
             log.error("the outcome of the check is not recorded: %s", err)
     if not faults:

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from engine.core import settings
 from engine.io.db import postgres
+from engine.io.queue import triggers
 from engine.io.results.sink import JobType
-from engine.service import triggers
 from jobs import _addresses, _console
 
 

@@ -11,7 +11,7 @@ from engine.assess.job import site_batch
 from engine.assess.job.assessor import Assessor, site_faults
 from engine.core.errors import EngineError, SettingsError, SinkError
 from engine.core.settings import Settings
-from engine.io.queue import batch_jobs
+from engine.io.queue import batch_jobs, job_states
 from engine.io.queue.batch_jobs import SITE
 from engine.service import worker
 from engine.service.worker import Worker
@@ -186,7 +186,7 @@ def worked(warehouse, results, ids):
     try:
         with psycopg.connect(results, autocommit=True) as connection:
             until = time.monotonic() + 60
-            while (states := {batch_jobs.read_state(connection, each)[0] for each in ids}) & {"queued", "running"}:
+            while (states := {job_states.read(connection, each).status for each in ids}) & {"queued", "running"}:
                 assert time.monotonic() < until, states
                 time.sleep(0.1)
             return [batch_jobs.read(connection, each) for each in ids]

@@ -220,8 +220,8 @@ def test_a_failed_load_leaves_what_was_published(results, tmp_path, monkeypatch)
     build = load.build_partition
 
     def failing(connection, table, risk, run_id, rows):
-        doubled = (pl.concat([frame, frame]) for frame in rows) if table.name == "hazard_results" else rows
-        return build(connection, table, risk, run_id, doubled)
+        duplicates = (pl.concat([frame, frame]) for frame in rows) if table.name == "hazard_results" else rows
+        return build(connection, table, risk, run_id, duplicates)
 
     monkeypatch.setattr(load, "build_partition", failing)
     with pytest.raises(SinkError, match=r"failed while loading .* into hazard_results: could not create unique index"):
@@ -252,7 +252,7 @@ def test_a_process_killed_before_the_switch_leaves_last_years_results_and_the_ne
     assert query(results, "SELECT DISTINCT run_id FROM hazard_results") == [(run_id,)]
     assert query(results, "SELECT status, error_message FROM batch_job_logs ORDER BY id") == [
         ("completed", None),
-        ("failed", "the process ended without a word"),
+        ("failed", "the process was killed"),
         ("completed", None),
     ]
 

@@ -11,6 +11,8 @@ from engine.assess.rules.offered import RISKS
 from engine.core.errors import SinkError
 from engine.io.db import postgres
 from engine.io.db.writers import Writers
+from engine.io.results import published_cells
+from engine.io.results.published_figures import AAL
 from engine.io.sites import site_results
 from tests.assess.databases import fill_results
 
@@ -76,6 +78,6 @@ def test_a_figure_is_read_as_the_number_that_is_stored_without_the_rest_of_its_f
     pairs = [(2, "full"), (2, "mid_term")]
     with postgres.connect(results) as connection:
         connection.execute("UPDATE modelops_probability_scores SET aal = 0.035")
-        found = site_results.read_scores(connection, site_results.PROBABILITY, pl.Series([1, 2]), RISKS, pairs)
+        found = published_cells.scores(connection, AAL, pl.Series([1, 2]), RISKS, pairs)
     assert found.height == 36
     assert found["aal"].unique().sort().to_list() == [0.01, 0.035]  # 0.035 as a float32: 0.03500000014901161

@@ -17,8 +17,10 @@ import pytest
 from engine.core import logs
 from engine.core.logs import read_line
 from engine.core.settings import Settings, load
+from engine.io.db import notifications, postgres
+from engine.io.queue import triggers
+from engine.service import kinds, schedule
 from engine.service import listener as module
-from engine.service import schedule, triggers
 from engine.service.listener import Addresses, Listener
 from jobs import trigger
 from tests.roles import as_role, grant
@@ -161,15 +163,15 @@ def test_a_row_is_the_order_and_a_bare_notification_of_a_stranger_is_none(result
     assert [row[0] for row in jobs(results, "completed")] == ["hazard", "probability"]
 
 
-def test_who_is_gone_cannot_be_asked(results, monkeypatch):
+def test_who_is_gone_cannot_be_asked(results):
     grant(results, "results")
     with psycopg.connect(results) as connection:
-        gone = triggers.sender_of(connection, 0)
+        gone = notifications.sender_of(connection, 0, kinds.BATCH_ROLE)
         assert gone == (None, False)
-        assert triggers.sender_of(connection, connection.info.backend_pid) == ("postgres", True)
-        assert "whose session is gone" in triggers.why_ignored("yearly", gone)
-        monkeypatch.setattr(triggers, "BATCH_ROLE", "role_of_no_server")  # then everybody is heard
-        assert triggers.sender_of(connection, 0) == (None, True)
+        assert notifications.sender_of(connection, connection.info.backend_pid, kinds.BATCH_ROLE) == ("postgres", True)
+        assert "whose session is gone" in kinds.why_ignored("yearly", gone)
+        # then everybody is heard
+        assert notifications.sender_of(connection, 0, "role_of_no_server") == (None, True)
 
 
 #: fails as its first words say, until it was tried so often
@@ -260,7 +262,7 @@ def test_a_duplicate_is_skipped_and_another_kind_is_not_held_up(results, monkeyp
 
 def test_a_run_of_another_process_is_not_disturbed(results):
     with psycopg.connect(results, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s, hashtext('job hazard'))", (triggers.postgres.LOCK_SPACE,))
+        other.execute("SELECT pg_advisory_lock(%s, hashtext('job hazard'))", (postgres.LOCK_SPACE,))
         with listening(results):
             trigger_job(results, "yearly")
             [(kind, why, _)] = eventually(lambda: jobs(results, "cancelled"))

@@ -127,7 +127,7 @@ def test_part_of_the_cells_in_another_edition_is_not_mixed_in(filled, results, t
     arguments = ["--source", filled, "--sink", sink, "--risks", "drought"]
     assert yearly.main(arguments) == 0
     assert yearly.main([*arguments, "--cells", "5", "--edition", "2025-12"]) == 2
-    assert "drought is published by run 1 with edition 2025-11" in caplog.messages[-1]
+    assert "into the results of run 1 (edition 2025-11, " in caplog.messages[-1]
 
 
 def test_the_cleaner_keeps_the_newest_run_directories_and_every_run_that_may_go_on(filled, results, tmp_path, capsys):
@@ -192,7 +192,7 @@ def test_a_source_that_is_not_there_is_refused_without_its_password(results, cap
 def test_one_side_configured_without_the_other_is_refused(monkeypatch, caplog, filled):
     monkeypatch.setenv("DW_URL", filled)
     assert yearly.main([]) == 2
-    assert "set APP_* or give --sink" in caplog.messages[-1]
+    assert "set APP_* (results server) or give --sink" in caplog.messages[-1]
 
 
 def test_a_second_run_is_refused_while_one_is_going(filled, results, caplog):

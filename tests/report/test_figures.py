@@ -163,11 +163,23 @@ def test_change_is_of_common_cells_and_against_the_error_of_the_difference():
 
 def test_runs_of_another_method_are_not_compared():
     run = {"edition": "2025-11", "edition_checksum": "a", "baseline": "1991-2020", "scope": "full"}
-    assert change.incomparable(run, dict(run)) == []
-    assert change.incomparable(run, run | {"baseline": "2021-2050 SSP2-4.5"}) == [
+    assert change.incomparable(run, dict(run), "drought") == []
+    assert change.incomparable(run, run | {"baseline": "2021-2050 SSP2-4.5"}, "drought") == [
         "baseline 2021-2050 SSP2-4.5 then, 1991-2020 now"
     ]
-    assert "its figures differ" in change.incomparable(run, run | {"edition_checksum": "b"})[0]
+    assert "its figures differ" in change.incomparable(run, run | {"edition_checksum": "b"}, "drought")[0]
+
+
+def test_another_edition_leaves_the_risks_comparable_whose_figures_it_did_not_move():
+    run = {"edition": "2025-11", "edition_checksum": "a", "baseline": "1991-2020", "scope": "full",
+           "edition_checksums": {"drought": "d", "typhoon": "t"}}  # fmt: skip
+    house = run | {"edition": "house", "edition_checksum": "b", "edition_checksums": {"drought": "d", "typhoon": "u"}}
+    assert change.incomparable(run, house, "drought") == []
+    assert change.incomparable(run, house, "typhoon") == ["edition house then, 2025-11 now"]
+    # a record of before checksums were kept by risk knows the edition as a whole
+    assert change.incomparable(run, house | {"edition_checksums": None}, "drought") == [
+        "edition house then, 2025-11 now"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ Ten years are counted, not smoothed, so a year is a tenth; the monthly risks are
 import math
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 
 from engine.batch.block import compute_block
+from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair
 from engine.core.period import Years
 from engine.core.scenario import Scenario
@@ -22,6 +24,14 @@ from tests.blocks import declared, make_block, make_panel, make_reference, plan_
 from tests.risks.test_water_stress import CLIMATE, water_tables
 
 TEN = Years(2021, 2030)
+
+
+class Computed(NamedTuple):
+    """Rows and notes of a block."""
+
+    probability: pl.DataFrame
+    hazard: pl.DataFrame
+    notes: BlockNotes
 
 
 def compute(risk, values, *, axis=TEN, edition="2025-11", periods=("full",), pairs=(), tables=None, covered_years=(),
@@ -35,8 +45,8 @@ def compute(risk, values, *, axis=TEN, edition="2025-11", periods=("full",), pai
     plan = replace(plan, pairs=pairs or plan.pairs)
     reference = make_reference(panel, tables=tables, baseline=plan.baseline, covered_years=covered_years)
     result = compute_block(panel, plan, reference)
-    assert not result.failed
-    return result
+    assert not result.notes.failed
+    return Computed(result.rows["probability"], result.rows["hazard"], result.notes)
 
 
 def assert_losses(result, *expected):
@@ -68,7 +78,7 @@ def test_spells_are_cut_at_quantiles_of_ten_years_with_spells_and_at_fixed_edges
     assert_losses(result, (quantiles, "count"), *((row, "count") for row in by_edges))
     assert result.probability["edges"][0].to_list() == pytest.approx([8.2, 9.1, 9.55, 9.91])
     assert result.probability["edges"][1].to_list() == fallback
-    assert result.fallback_edges == {risk: 2}
+    assert result.notes.fallback_edges == {risk: 2}
 
 
 def test_quantiles_need_ten_years_of_the_baseline_where_no_event_is_not_a_point_mass():
@@ -78,7 +88,7 @@ def test_quantiles_need_ten_years_of_the_baseline_where_no_event_is_not_a_point_
     quantiles = [110 + 90 * level for level in (0.8, 0.95, 0.99)]
     assert result.probability["edges"].to_list() == [pytest.approx(quantiles), [100, 150, 200]]
     assert result.probability["n_samples"].to_list() == [20, 19]
-    assert result.fallback_edges == {"river_flood": 1}
+    assert result.notes.fallback_edges == {"river_flood": 1}
 
 
 def test_cold_spells_of_the_second_edition_are_cut_at_fixed_edges():
@@ -116,7 +126,7 @@ def test_an_index_that_varies_by_less_than_eight_tenths_over_the_baseline_is_tol
     signs = np.tile([1.0, -1.0], 60).reshape(10, 12)
     spread = {Scenario.SSP245: [0.79, 0.81, 0.9], Scenario.SSP585: [0.5, 0.5, 0.5]}
     values = {("spei12", s): np.array(spread.get(s, [1.0] * 3))[:, None, None] * signs for s in Scenario}
-    ((message, counts),) = compute("drought", values).checks.items()
+    ((message, counts),) = compute("drought", values).notes.checks.items()
     assert "median standard deviation below 0.8" in message
     assert counts == (1, 3)
 
@@ -139,8 +149,8 @@ def test_urban_flood_of_the_second_edition_counts_days_of_80_mm():
 
 def test_the_cells_that_needed_an_unknown_rule_and_those_without_a_part_are_counted():
     result = compute("river_flood", {"rx5day": 200.0}, wetness_index=np.array([9.0, np.nan, np.nan]))
-    assert result.unknown["river_flood"] == {"wetness_index": 2, "landcover_mode": 3, "dist_river_m": 3}
-    assert result.dropped["river_flood"] == {"wetness": 2}
+    assert result.notes.unknown["river_flood"] == {"wetness_index": 2, "landcover_mode": 3, "dist_river_m": 3}
+    assert result.notes.dropped["river_flood"] == {"wetness": 2}
     assert result.hazard["hazard_score"].to_list() == pytest.approx([0.6 * 0.6 + 0.4 * 0.5, 0.6, 0.6])
 
 
@@ -179,7 +189,7 @@ def test_inundation_of_the_second_edition_spares_by_distance_alone():
 
 
 def pick(result, grid_id):
-    return replace(result, probability=result.probability.filter(pl.col("grid_id") == grid_id))
+    return result._replace(probability=result.probability.filter(pl.col("grid_id") == grid_id))
 
 
 WINDS = [11.0, 12.0, 16.0, 20.0, 22.5, 24.0, 30.0, 31.0, 35.0, 50.0]

@@ -56,8 +56,10 @@ def compute(track, edition="2025-11", *, observed=False, covered=COVERED, **attr
         tables=("api_typhoon_besttrack",),
     )
     result = compute_block(panel, plan, reference)
-    assert result.failed == {}
-    frames = result.probability.join(result.hazard, on=["grid_id", "scenario_id", "time_period", "risk_type"])
+    assert result.notes.failed == {}
+    frames = result.rows["probability"].join(
+        result.rows["hazard"], on=["grid_id", "scenario_id", "time_period", "risk_type"]
+    )
     return {Scenario(row["scenario_id"]): row for row in frames.iter_rows(named=True)}, reference
 
 

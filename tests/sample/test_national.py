@@ -3,15 +3,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.batch.plan import DEFAULT_PERIODS, make_plan
+from engine.batch.plan import make_plan
+from engine.batch.request import Request
 from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.quality import load_ranges, outside
 from engine.core.scenario import Scenario
 from engine.io import open_source
 from engine.io.climate import snapshot
+from engine.io.etl import copy_warehouse
 from engine.risks import RISKS, load_edition
-from engine.sample import national_warehouse
 from engine.sample.climate import AXIS
 from engine.sample.national import NationalClimate
 
@@ -39,9 +40,7 @@ def test_more_cells_than_the_lattice_has_are_refused():
 
 
 def test_every_risk_can_be_computed_from_it(jeju):
-    plan = make_plan(
-        jeju, edition=load_edition("2025-11"), risks=tuple(RISKS), scenarios=list(Scenario), periods=DEFAULT_PERIODS
-    )
+    plan = make_plan(jeju, Request(edition=load_edition("2025-11"), risks=tuple(RISKS)))
     assert not plan.missing
     assert len(plan.pairs) == 13
 
@@ -87,7 +86,7 @@ def test_a_store_gives_back_what_was_computed_in_two_processes(jeju, tmp_path):
 @pytest.mark.parametrize("layout", ["ours", "seed"])
 def test_a_warehouse_of_either_layout_reads_back_the_same(jeju, new_database, layout):
     url = new_database("")
-    rows = national_warehouse.fill(jeju, url, layout, 10)
+    rows = copy_warehouse.fill(jeju, url, layout, 10)
     assert rows == 10 * (6 * 960 + 14 * 80)
     warehouse = open_source(url)
     assert warehouse.covered_years == jeju.covered_years
@@ -97,7 +96,7 @@ def test_a_warehouse_of_either_layout_reads_back_the_same(jeju, new_database, la
         assert jeju.tables[name] <= warehouse.tables[name], name
     names = ["ta", "spei12", "rain80"]
     stored, computed = (each.read(cells, names, list(Scenario)) for each in (warehouse, jeju))
-    assert not stored.doubled
+    assert not stored.duplicates
     for key, array in computed.arrays.items():
         np.testing.assert_array_equal(stored.arrays[key], array)
     warehouse.close()

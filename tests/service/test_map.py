@@ -14,8 +14,9 @@ from playwright.sync_api import expect, sync_playwright
 
 from engine.assess.rules.offered import RISKS
 from engine.core.period import Years
+from engine.io.results import published_cells
 from engine.maps import picture
-from engine.service import cells, map_run
+from engine.service import cell_answers, map_run
 from engine.service.routes_map import Pictures
 from tests.assess.databases import fill_results
 from tests.service.conftest import LAND, SEA, running
@@ -122,12 +123,12 @@ def test_a_cell_that_has_windows_alone_is_answered_with_them(results):
     fill_results(results)
     with psycopg.connect(results) as connection:
         connection.execute("DELETE FROM probability_results; DELETE FROM hazard_results")
-        found = cells.everything(connection, 7)
+        found = cell_answers.everything(connection, 7)
         assert {len(each["windows"]) for each in found["risks"].values()} == {12}
         window = connection, 7, ["drought"], 3, "mid_term"
-        assert cells.probability(*window)["drought"]["bin_data"] is None  # its ranges are those of the whole axis
-        assert 0 <= cells.hazard(*window)["drought"]["hazard_score"] <= 1
-        assert cells.everything(connection, 19) is None
+        assert published_cells.losses(*window)["drought"].bin_data is None  # its ranges are those of the whole axis
+        assert 0 <= published_cells.hazards(*window)["drought"].hazard_score <= 1
+        assert cell_answers.everything(connection, 19) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 
-from engine.batch import rehearsal
+from engine.io.queue import job_logs
 from tests.service.conftest import LAND, OUTSIDE, SEA, running
 
 
@@ -156,11 +156,11 @@ def test_a_wrong_parameter_is_named_with_its_value(client, changed, loc, says):
 
 def test_what_the_schedule_would_meet_is_shown_by_readiness_and_metrics(client, databases):
     with psycopg.connect(databases[1], autocommit=True) as connection:
-        rehearsal.record(connection, [rehearsal.Fault(True, "EDITION cannot be used: no such file")])
+        job_logs.record_check(connection, "failed", "EDITION cannot be used: no such file")
         try:
             assert client.get("/health/ready").json()["schedule_faults"] == "EDITION cannot be used: no such file"
             assert 'schedule_check_timestamp_seconds{status="failed"}' in client.get("/metrics").text
-            rehearsal.record(connection, [])
+            job_logs.record_check(connection, "completed", None)
             assert client.get("/health/ready").json()["schedule_faults"] is None
             assert 'schedule_check_timestamp_seconds{status="failed"}' not in client.get("/metrics").text
         finally:

@@ -21,6 +21,7 @@ from engine.assess.rules.fields import (
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD, PERIOD, RISK, SCENARIO_IDS, TIME_PERIODS
 from engine.core.names import ALIASES
+from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
 
 #: beside the fields, set by whoever fills a frame: where the building comes from, which cells were not of their kind
@@ -59,7 +60,7 @@ Check = tuple[str, pl.Expr, pl.Expr]  # field, condition of a fault, its words
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check has found.
+    """Result of a check.
 
     valid    : rows without a fault, with `row`, `site_uuid` and every field in its type
     failures : a row per fault, table order
@@ -150,12 +151,12 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
     if field.kind == "number" and kind.is_numeric():
         return column.cast(pl.Float64), read_wrong
     if field.kind == "integer" and kind.is_integer():
-        held = column.cast(pl.Int64, strict=False)  # not above 2^63
-        return held, read_wrong | (column.is_not_null() & held.is_null())
+        number = column.cast(pl.Int64, strict=False)  # not above 2^63
+        return number, read_wrong | (column.is_not_null() & number.is_null())
     if field.kind == "integer" and kind.is_numeric():
         whole = (column.cast(pl.Float64) % 1 == 0).fill_null(False)  # False for NaN and infinity, too
-        held = pl.when(whole).then(column.cast(pl.Int64, strict=False))
-        return held, read_wrong | (column.is_not_null() & held.is_null())
+        number = pl.when(whole).then(column.cast(pl.Int64, strict=False))
+        return number, read_wrong | (column.is_not_null() & number.is_null())
     if field.kind == "names" and inner in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         return column.cast(target), read_wrong
     if field.kind == "ids" and inner is not None and (inner.is_integer() or inner == pl.Null):
@@ -263,8 +264,8 @@ def _list_checks(field: Field) -> Iterator[Check]:
         default = int(DEFAULT_SCENARIO)
         # `full` exists for the default scenario only: it must be asked for, and no other may be left without a period
         lone = (value.list.n_unique() == 1) & scenarios.list.eval(pl.element() != default).list.any()
-        refused = value.list.contains("full") & (~scenarios.list.contains(default) | lone)
-        yield field.name, refused, pl.lit(field.message.format(value="full"))
+        refused = value.list.contains(FULL) & (~scenarios.list.contains(default) | lone)
+        yield field.name, refused, pl.lit(field.message.format(value=FULL))
 
 
 def requested(valid: pl.DataFrame) -> pl.DataFrame:
@@ -277,7 +278,7 @@ def requested(valid: pl.DataFrame) -> pl.DataFrame:
     )
     pairs = asked.explode("scenario_id").explode("time_period")
     pairs = pairs.with_columns(pl.col("scenario_id").cast(pl.Int16), pl.col("time_period").cast(PERIOD))
-    exists = (pl.col("time_period") != "full") | (pl.col("scenario_id") == int(DEFAULT_SCENARIO))
+    exists = (pl.col("time_period") != FULL) | (pl.col("scenario_id") == int(DEFAULT_SCENARIO))
     return pairs.filter(exists).unique().sort("site", "scenario_id", "time_period")
 
 

@@ -21,6 +21,7 @@ from engine.core.grid import TURN, GridDefinition, from_the_west
 from engine.core.period import Years
 from engine.core.variables import BY_TABLE, VARIABLES
 from engine.io.climate import schema
+from engine.io.db import postgres
 
 _COLUMNS = """
 SELECT c.relname, a.attname, t.typname
@@ -101,8 +102,7 @@ def present(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
 
 def published(connection: psycopg.Connection) -> list[Load]:
     """Published loads in order of table and loader; none in a warehouse that our loaders did not fill."""
-    row = connection.execute("SELECT to_regclass('etl_load') IS NOT NULL").fetchone()
-    if row is None or not row[0]:
+    if not postgres.has_table(connection, "etl_load"):
         return []
     rows = connection.execute(
         "SELECT loader, loader_version, table_name, scope, source_files, gate_report, n_rows, n_rejected, finished_at"

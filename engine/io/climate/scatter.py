@@ -30,8 +30,8 @@ class Placed(NamedTuple):
     """What happened to the rows of a read: used, off the time axis, and hitting a slot that was filled already."""
 
     rows: int
-    strays: int
-    doubled: int
+    off_axis: int
+    duplicates: int
 
 
 def calendar(axis: Years, steps: int) -> tuple[int, Int32]:

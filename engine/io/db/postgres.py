@@ -11,7 +11,19 @@ from psycopg import conninfo
 from engine.core.address import describe, password_of, require, without_password
 from engine.core.errors import BusyError, EngineError, SourceError
 
-__all__ = ["LOCK_SPACE", "advisory_lock", "another", "connect", "describe", "failures", "without_password"]
+__all__ = [
+    "LOCK_SPACE",
+    "advisory_lock",
+    "another",
+    "connect",
+    "describe",
+    "failures",
+    "has_table",
+    "is_lost",
+    "ping",
+    "wait_for_lock",
+    "without_password",
+]
 
 #: first key of the two-key advisory locks that jobs and loaders take; the second says what is locked
 LOCK_SPACE = 0x434C4D52  # "CLMR"
@@ -38,6 +50,31 @@ def connect(url: str, *, autocommit: bool = True) -> psycopg.Connection:
 def another(connection: psycopg.Connection) -> psycopg.Connection:
     """A further connection to the same database as the same user, in autocommit."""
     return connect(conninfo.make_conninfo(connection.info.dsn, password=connection.info.password or None))
+
+
+def has_table(connection: psycopg.Connection, name: str) -> bool:
+    """True when the database has the table, filled or not."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+    return bool(row and row[0])
+
+
+def ping(connection: psycopg.Connection) -> None:
+    """Ask the server for an answer.
+
+    raises : psycopg.OperationalError when there is none
+    """
+    connection.execute("SELECT 1")
+
+
+def is_lost(connection: psycopg.Connection) -> bool:
+    """True for a connection that is closed, or whose server does not answer."""
+    if connection.closed or connection.broken:
+        return True
+    try:
+        ping(connection)
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 @contextmanager
@@ -68,3 +105,8 @@ def advisory_lock(connection: psycopg.Connection, names: tuple[str, ...], busy: 
         for name in taken:
             if not connection.closed and not connection.broken:
                 connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (LOCK_SPACE, name))
+
+
+def wait_for_lock(connection: psycopg.Connection, name: str) -> None:
+    """Take the lock of this name when nobody else has it any more; it is held until the session ends."""
+    connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (LOCK_SPACE, name))

@@ -14,6 +14,7 @@ import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
 from engine.core.errors import SinkError
+from engine.core.levels import PRINTED
 
 Form = Literal["text", "wide", "whole", "money", "number", "fraction", "percent", "degrees", "level"]
 #: what one sheet of Excel holds
@@ -40,13 +41,7 @@ _WIDTHS: dict[str, int] = {
 }
 _NARROWEST, _WIDEST = 9, 40
 #: colours of the five printed levels, mildest first: light enough for black letters, told apart without colour sight
-LEVEL_COLOURS = {
-    "minimal": "#FFFFE5",
-    "low": "#FEE9A8",
-    "moderate": "#FEC44F",
-    "high": "#F58634",
-    "critical": "#CC5A5A",
-}
+LEVEL_COLOURS = dict(zip(PRINTED, ("#FFFFE5", "#FEE9A8", "#FEC44F", "#F58634", "#CC5A5A"), strict=True))
 
 
 class Heading(NamedTuple):

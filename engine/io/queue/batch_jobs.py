@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
@@ -98,14 +97,6 @@ def read(connection: psycopg.Connection, batch_id: UUID) -> Job | None:
     """The job, or None for an unknown id."""
     with postgres.failures("reading a job", SinkError), connection.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM batch_jobs WHERE batch_id = %s".encode(), (batch_id,)).fetchone()
-
-
-def read_state(connection: psycopg.Connection, batch_id: UUID) -> tuple[str, int, str | None] | None:
-    """Status, progress and step of a job, None for an unknown id; its results, which may be large, are not read."""
-    with postgres.failures("reading a job", SinkError):
-        return connection.execute(
-            "SELECT status, progress, current_step FROM batch_jobs WHERE batch_id = %s", (batch_id,)
-        ).fetchone()
 
 
 def start(connection: psycopg.Connection, batch_id: UUID) -> Job:
@@ -299,41 +290,6 @@ def fail_of_worker(connection: psycopg.Connection, name: str) -> list[UUID]:
 def _lose(connection: psycopg.Connection, which: LiteralString, values: tuple[object, ...]) -> list[UUID]:
     with postgres.failures("looking for lost jobs", SinkError):
         return [row[0] for row in connection.execute(_LOSE.format(which), values).fetchall()]
-
-
-@contextmanager
-def logged(
-    connection: psycopg.Connection, batch_id: UUID, job_type: str, total: int
-) -> Iterator[Callable[[int, int], None]]:
-    """A row in `batch_job_logs` around a run: written at its start, ended whatever happens.
-
-    total  : items of the run
-    yields : to be called with (succeeded, failed) when the run ends well
-    """
-    with postgres.failures("logging a run", SinkError):
-        [(number,)] = connection.execute(
-            "INSERT INTO batch_job_logs (batch_id, job_type, started_at, status, total_grids)"
-            " VALUES (%s, %s, now(), 'running', %s) RETURNING id",
-            (batch_id, job_type, total),
-        ).fetchall()
-    counts: list[int] = []
-
-    def end(status: str, error: str | None) -> None:
-        done, failed = counts or (None, None)
-        connection.execute(
-            "UPDATE batch_job_logs SET completed_at = now(), status = %s, processed_grids = %s, failed_grids = %s,"
-            " success_rate = round(100.0 * %s / nullif(total_grids, 0), 2), error_message = %s WHERE id = %s",
-            (status, done, failed, done, error, number),
-        )
-
-    try:
-        yield lambda done, failed: counts.extend((done, failed))
-    except BaseException as err:
-        if not (connection.closed or connection.broken):
-            end("cancelled" if isinstance(err, KeyboardInterrupt | EndedError) else "failed", str(err))
-        raise
-    with postgres.failures("logging a run", SinkError):
-        end("partial" if counts and counts[1] else "completed", None)
 
 
 def retry(connection: psycopg.Connection, batch_id: UUID) -> UUID:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg
@@ -46,7 +46,7 @@ class Lost:
 
     def __str__(self) -> str:
         if self.published:
-            return f"run {self.run_id} ({self.job_type}) was published, then its process ended without a word"
+            return f"run {self.run_id} ({self.job_type}) was published, then its process was killed"
         if self.run_id is None:
             return f"job {self.batch_id} ({self.job_type}) lost its process before a run began"
         line = resume_line(self.command, self.job_type, self.run_id)
@@ -162,7 +162,7 @@ def lose(connection: psycopg.Connection, ids: Sequence[UUID]) -> list[Lost]:
             " error_message = CASE WHEN r.published_at IS NOT NULL THEN NULL WHEN r.run_id IS NULL THEN 'Worker lost'"
             "   ELSE 'Worker lost; continue with --resume ' || r.run_id END,"
             " current_step = left(CASE WHEN r.published_at IS NULL THEN 'Lost at: ' || coalesce(j.current_step, '')"
-            "   ELSE 'Finished; the process ended without a word after the switch' END, 200)"
+            "   ELSE 'Finished; the process was killed after the switch' END, 200)"
             " FROM batch_jobs own LEFT JOIN result_runs r ON r.run_id = own.run_id"
             " WHERE own.batch_id = j.batch_id AND j.batch_id = ANY(%s) AND j.status = 'running'"
             " RETURNING j.batch_id, j.job_type, r.run_id, r.published_at IS NOT NULL, j.input_params ->> 'command'",
@@ -170,7 +170,7 @@ def lose(connection: psycopg.Connection, ids: Sequence[UUID]) -> list[Lost]:
         ).fetchall()
         lost = [Lost(*row) for row in rows]
         connection.execute(
-            "UPDATE batch_job_logs l SET completed_at = now(), error_message = 'the process ended without a word',"
+            "UPDATE batch_job_logs l SET completed_at = now(), error_message = 'the process was killed',"
             " status = CASE WHEN r.published_at IS NULL THEN 'failed'"
             " ELSE coalesce(r.summary ->> 'status', 'completed') END"
             " FROM batch_job_logs own LEFT JOIN result_runs r ON r.run_id = own.run_id"
@@ -202,3 +202,33 @@ def lose_of_logs(connection: psycopg.Connection, kinds: Sequence[JobType | str])
             (list(kinds),),
         ).fetchall()
     return lose(connection, [batch_id for (batch_id,) in found]) if found else []
+
+
+def keep_alive(connection: psycopg.Connection, running: Sequence[UUID]) -> list[Lost]:
+    """Say that these processes are going on, and end the runs of which nobody has said so for long; returns those."""
+    with postgres.failures("keeping runs alive", SinkError):
+        connection.execute("UPDATE batch_jobs SET updated_at = now() WHERE batch_id = ANY(%s)", (list(running),))
+    return lose_silent(connection)
+
+
+def is_going(connection: psycopg.Connection, kind: JobType) -> bool:
+    """True while a run of this kind, or of one that writes the same tables, is going in any process."""
+    with postgres.failures("looking at the locks", SinkError):
+        for name in LOCKS[kind]:
+            key = (postgres.LOCK_SPACE, f"job {name}")
+            # given back with its transaction, whoever is between us and the server
+            row = connection.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", key).fetchone()
+            if not (row and row[0]):
+                return True
+    return False
+
+
+def has_started_since(connection: psycopg.Connection, kind: JobType, moment: datetime) -> bool:
+    """True when the log names a run of this kind, or one that includes it, from this moment on."""
+    covering = [other for other in LOCKS if set(LOCKS[kind]) <= set(LOCKS[other])]
+    with postgres.failures("reading the log of runs", SinkError):
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM batch_job_logs WHERE job_type = ANY(%s) AND started_at >= %s)",
+            (covering, moment),
+        ).fetchone()
+    return bool(row and row[0])

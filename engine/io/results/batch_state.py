@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from engine.core.errors import SourceError
 from engine.io.db import postgres
+from engine.io.queue import job_logs
 from engine.io.queue.batch_jobs import Job
 from engine.io.results.batch_runs import HELD, KEY, SILENT_AFTER, resume_line
 from engine.io.results.sink import LOCKS
@@ -53,10 +54,6 @@ SELECT r.run_id, r.job_type, r.published_at, l.status, l.completed_at, l.error_m
        (SELECT * FROM batch_job_logs WHERE run_id = r.run_id ORDER BY id DESC LIMIT 1) l ON true
  ORDER BY r.run_id DESC LIMIT 100
 """
-_CHECK = """
-SELECT status, started_at AS since, completed_at AS checked_at, error_message AS faults
-  FROM batch_job_logs WHERE job_type = 'check' ORDER BY id DESC LIMIT 1
-"""
 
 
 def readable(connection: psycopg.Connection) -> set[str]:
@@ -82,12 +79,12 @@ def of(connection: psycopg.Connection) -> dict[str, Any]:
             row["resume"] = _line(commands, row) if row["run_id"] is not None else None
         waiting = [_told(row) for row in _jobs(cursor, columns, "queued")]
         unfinished = _unfinished(cursor, {row["run_id"] for row in going})
-        check = cursor.execute(_CHECK).fetchone()
+        check = job_logs.newest_check(connection)
     return {
         "going": going,
         "waiting": waiting,
         "unfinished": [row | {"resume": _line(commands, row)} for row in unfinished],
-        "check": check and {name: _text(value) for name, value in check.items()},
+        "check": check and {name: _text(value) for name, value in check._asdict().items()},
     }
 
 

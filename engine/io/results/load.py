@@ -21,13 +21,11 @@ from engine.core.errors import SettingsError, SinkError
 from engine.io.db import postgres
 from engine.io.db.copy_in import copy_rows
 from engine.io.results import result_tables
-from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, ResultTable, partition
+from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, Parts, ResultTable, partition
 from engine.io.results.spool import Cells, RunDirectory
 
 log = logging.getLogger(__name__)
 
-#: table -> the risks whose rows a run replaces
-Parts = Mapping[str, Sequence[str]]
 #: told how many parts (partitions, or tables) are loaded, of all
 Loaded = Callable[[int, int], None]
 

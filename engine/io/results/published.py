@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
-import psycopg
-from psycopg.rows import dict_row
 
 from engine.core.errors import SettingsError, SourceError
-from engine.io.db import frames, postgres
+from engine.core.rows import ROWS
 from engine.io.results import result_folder, spool
+from engine.io.results.published_figures import AAL, FIGURES, HAZARD
 from engine.io.results.result_tables import PROBABILITY
 from engine.io.results.result_tables import TABLES as RESULT_TABLES
 from engine.io.results.spool import RunDirectory
@@ -52,10 +51,6 @@ WINDOW_COLUMNS: dict[str, pl.DataType] = {
     "mean": pl.Float64(),
 }
 _WINDOW_KEY = ["risk_type", "scenario_id", "time_period"]
-_RUN_COLUMNS = (
-    "run_id, job_type, scope, edition, edition_checksum, source_fingerprint, baseline, summary, started_at,"
-    " published_at"
-)
 
 
 class Results(Protocol):
@@ -91,61 +86,6 @@ class Results(Protocol):
         ...
 
 
-class DatabaseResults:
-    """What the application database publishes. Holds the caller's connection.
-
-    raises : SettingsError when nothing is published there
-    """
-
-    def __init__(self, connection: psycopg.Connection, url: str) -> None:
-        self._connection, self.where = connection, postgres.describe(url)
-        self.runs = database_runs(connection)
-        self.run = _newest(self.runs, self.where)
-
-    def probability(self, risk: str) -> pl.DataFrame:
-        return self._read(
-            "SELECT grid_id, latitude, longitude, aal, aal_se, n_samples, method, run_id FROM probability_results"
-            " WHERE risk_type = %s ORDER BY grid_id",
-            risk,
-            PROBABILITY_COLUMNS,
-        )
-
-    def hazard(self, risk: str) -> pl.DataFrame:
-        return self._read(
-            "SELECT grid_id, latitude, longitude, hazard_score, run_id FROM hazard_results WHERE risk_type = %s"
-            " ORDER BY grid_id",
-            risk,
-            HAZARD_COLUMNS,
-        )
-
-    def _read(self, query: Any, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        with postgres.failures("reading results", SourceError):
-            return frames.read(self._connection, query, [risk], columns)
-
-    def mean_bins(self, risk: str) -> list[float]:
-        with postgres.failures("reading results", SourceError):
-            rows = self._connection.execute(
-                "SELECT avg((e.value ->> 'probability')::float8) FROM probability_results,"
-                " jsonb_array_elements(bin_data) WITH ORDINALITY AS e(value, place) WHERE risk_type = %s"
-                " GROUP BY place ORDER BY place",
-                (risk,),
-            ).fetchall()
-        return [float(mean) for (mean,) in rows]
-
-    def windows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        with postgres.failures("reading results", SourceError):
-            means = [
-                frames.read(
-                    self._connection,
-                    f"SELECT risk_type, scenario_id, time_period, avg({value}::float8) FROM {table} GROUP BY 1, 2, 3",
-                    [],
-                    WINDOW_COLUMNS,
-                )
-                for value, table in (("aal", "modelops_probability_scores"), ("score", "modelops_hazard_scores"))
-            ]
-        return means[0], means[1]
-
-
 class DirectoryResults:
     """What a directory sink publishes at the moment when this is made; a run published later does not change it.
 
@@ -174,10 +114,10 @@ class DirectoryResults:
         raise SourceError(f"{self.where}: two runs were published while it was being read; read it again")
 
     def probability(self, risk: str) -> pl.DataFrame:
-        return self._read("probability_results", risk, PROBABILITY_COLUMNS)
+        return self._read(AAL.full, risk, PROBABILITY_COLUMNS)
 
     def hazard(self, risk: str) -> pl.DataFrame:
-        return self._read("hazard_results", risk, HAZARD_COLUMNS)
+        return self._read(HAZARD.full, risk, HAZARD_COLUMNS)
 
     def _read(self, table: str, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
         with self._present():
@@ -193,7 +133,7 @@ class DirectoryResults:
     def mean_bins(self, risk: str) -> list[float]:
         record = pl.List(pl.Struct({"bin": pl.Int64(), "probability": pl.Float64()}))
         with self._present():
-            rows = self._scan("probability_results", PROBABILITY.columns).filter(
+            rows = self._scan(AAL.full, PROBABILITY.columns).filter(
                 (pl.col("risk_type") == risk) & pl.col("bin_data").is_not_null()
             )
             bins = rows.select(pl.col("bin_data").str.json_decode(record)).explode("bin_data").unnest("bin_data")
@@ -201,10 +141,10 @@ class DirectoryResults:
         return means["probability"].to_list()
 
     def windows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        tables = (("aal", "modelops_probability_scores"), ("score", "modelops_hazard_scores"))
         with self._present():
             aal, score = (
-                _window_means(self._scan(table, RESULT_TABLES[table].columns), value) for value, table in tables
+                _window_means(self._scan(each.windows, RESULT_TABLES[each.windows].columns), each.windows_column)
+                for each in FIGURES
             )
         return aal, score
 
@@ -243,10 +183,10 @@ class RunDirectoryResults:
     @cached_property
     def _frames(self) -> dict[str, pl.LazyFrame]:
         found = {}
-        for name, columns in spool.SCHEMAS.items():
-            wanted = self._directory.identity[name]
+        for name, kind in ROWS.items():
+            wanted = self._directory.identity[kind.half]
             blocks = [self._directory.scan(name, number) for number in self._directory.notes] if wanted else []
-            found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=columns)
+            found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=kind.schema)
         return found
 
     def mean_bins(self, risk: str) -> list[float]:
@@ -271,16 +211,6 @@ def _window_means(rows: pl.LazyFrame, value: str) -> pl.DataFrame:
     return means.select(pl.col(name).cast(kind) for name, kind in WINDOW_COLUMNS.items()).collect(engine="streaming")
 
 
-def database_runs(connection: psycopg.Connection) -> dict[int, Run]:
-    """Rows of `result_runs` by number; times as text in UTC."""
-    with postgres.failures("reading the runs", SourceError), connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(f"SELECT {_RUN_COLUMNS} FROM result_runs ORDER BY run_id".encode()).fetchall()
-    for row in rows:
-        for name in ("started_at", "published_at"):
-            row[name] = row[name] and row[name].isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {row["run_id"]: row for row in rows}
-
-
 def directory_runs(folder: Path) -> dict[int, Run]:
     """The same of a directory sink."""
     return {number: entry["run"] for number, entry in result_folder.entries(folder).items()}
@@ -297,7 +227,7 @@ def earlier_run(runs: Mapping[int, Run], run: Run, folder: Path | str) -> int | 
     return max(before, default=None)
 
 
-def _newest(runs: Mapping[int, Run], where: str) -> Run:
+def newest_of(runs: Mapping[int, Run], where: str) -> Run:
     published: Sequence[Run] = [run for run in runs.values() if run["published_at"]]
     if not published:
         raise SettingsError(f"{where} holds no published results")
@@ -308,5 +238,6 @@ def _newest(runs: Mapping[int, Run], where: str) -> Run:
 def _row_of(directory: RunDirectory) -> Run:
     identity = directory.identity
     columns = ("job_type", "scope", "edition", "edition_checksum", "source_fingerprint", "baseline")
+    by_risk = {"edition_checksums": identity.get("edition_checksums")}
     nothing = {"summary": None, "started_at": None, "published_at": None}
-    return {"run_id": directory.run_id, **{name: identity[name] for name in columns}, **nothing}
+    return {"run_id": directory.run_id, **{name: identity[name] for name in columns}, **by_risk, **nothing}

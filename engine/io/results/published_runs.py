@@ -1,25 +1,30 @@
-"""Which runs made the published rows of cells, and what those rows are therefore figures of."""
+"""Rows of `result_runs`: every run, the newest, and which runs made the published rows of cells, so what those are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
 
 import polars as pl
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
 from engine.core.caveats import scope_note, weakest_scope
 from engine.core.errors import SourceError
 from engine.io.db import postgres
+from engine.io.results.published import Run
+from engine.io.results.published_figures import AAL, FIGURES, Figure
 
-#: tables that name the run of each row; windows of years are of the run of the same cell and risk
-PROBABILITY: LiteralString = "probability_results"
-HAZARD: LiteralString = "hazard_results"
+_COLUMNS: LiteralString = (
+    "run_id, job_type, scope, edition, edition_checksum, edition_checksums, source_fingerprint, baseline, summary,"
+    " started_at, published_at"
+)
+# tables of the whole axis name the run of each row; windows of years are of the run of the same cell and risk
 _ROWS: LiteralString = (
-    "SELECT {cell} AS cell, t.risk_type, t.run_id, '{table}' = 'probability_results' AS of_loss FROM {table} t"
+    "SELECT {cell} AS cell, t.risk_type, t.run_id, {of_loss} AS of_loss FROM {table} t"
     " JOIN unnest(%(cells)s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%(risks)s)"
 )
 
@@ -74,17 +79,17 @@ def read(
     connection: psycopg.Connection,
     cells: Sequence[int],
     risks: Sequence[str],
-    tables: Sequence[LiteralString] = (PROBABILITY, HAZARD),
+    figures: Sequence[Figure] = FIGURES,
     *,
     apart: bool = False,
 ) -> RunsOfRows:
     """The runs of published rows of cells and risks.
 
-    tables : whose rows are asked for
-    apart  : tell the cells apart; a portfolio may have hundreds of thousands
+    figures : whose rows are asked for
+    apart   : tell the cells apart; a portfolio may have hundreds of thousands
     """
     place: LiteralString = "t.grid_id" if apart else "0"
-    parts = [_ROWS.format(cell=place, table=table) for table in tables]
+    parts = [_ROWS.format(cell=place, table=each.full, of_loss=each is AAL) for each in figures]
     of_loss = "array_agg(DISTINCT risk_type) FILTER (WHERE of_loss)"
     query = (
         f"SELECT cell, run_id, array_agg(DISTINCT risk_type), coalesce({of_loss}, '{{}}')"
@@ -117,3 +122,85 @@ def _known(connection: psycopg.Connection) -> list[dict[str, Any]]:
         stamp = run["published_at"]
         run["published_at"] = stamp and stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return known
+
+
+def every(connection: psycopg.Connection) -> dict[int, Run]:
+    """All runs by number; times as text in UTC."""
+    with postgres.failures("reading the runs", SourceError), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(f"SELECT {_COLUMNS} FROM result_runs ORDER BY run_id".encode()).fetchall()
+    for row in rows:
+        for name in ("started_at", "published_at"):
+            row[name] = row[name] and row[name].isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {row["run_id"]: row for row in rows}
+
+
+class Publication(NamedTuple):
+    """A run and when it was switched in."""
+
+    run_id: int
+    published_at: datetime
+
+
+def newest(connection: psycopg.Connection) -> Publication | None:
+    """The run that was published last, None before the first."""
+    with connection.cursor(row_factory=class_row(Publication)) as cursor:
+        return cursor.execute(
+            "SELECT run_id, published_at FROM result_runs WHERE published_at IS NOT NULL"
+            " ORDER BY published_at DESC LIMIT 1"
+        ).fetchone()
+
+
+class NewestOfKind(NamedTuple):
+    """The run of whose kind the rows are that are read now. published : seconds since 1970"""
+
+    kind: str
+    run_id: str
+    edition: str
+    scope: str
+    published: float
+
+
+def newest_of_kinds(connection: psycopg.Connection) -> list[NewestOfKind]:
+    """The newest published run with probabilities, and that with hazard scores; a yearly run has both."""
+    with connection.cursor(row_factory=class_row(NewestOfKind)) as cursor:
+        return cursor.execute(
+            "SELECT kind, run_id::text, edition, scope, extract(epoch FROM published_at)::float AS published"
+            " FROM unnest(ARRAY['probability', 'hazard']) AS kind CROSS JOIN LATERAL ("
+            " SELECT * FROM result_runs WHERE published_at IS NOT NULL AND job_type IN (kind, 'yearly')"
+            " ORDER BY published_at DESC LIMIT 1) AS run"
+        ).fetchall()
+
+
+def stage_seconds(connection: psycopg.Connection) -> list[tuple[str, str, float]]:
+    """(job type, stage, seconds) of the last published run of each type."""
+    return connection.execute(
+        "SELECT job_type, stage, seconds::float FROM ("
+        " SELECT DISTINCT ON (job_type) job_type, summary FROM result_runs WHERE published_at IS NOT NULL"
+        " ORDER BY job_type, published_at DESC) AS run,"
+        " jsonb_each_text(run.summary -> 'stage_seconds') AS s(stage, seconds)"
+    ).fetchall()
+
+
+class PublishedRisk(NamedTuple):
+    """What the run whose rows are published for a risk says of it.
+
+    calibrated : its edition calls the damage rates calibrated on losses
+    of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells
+    """
+
+    calibrated: bool
+    of_past: bool
+
+
+def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
+    """By risk, for a risk without rows of the whole axis from the newest run; without risks that no run describes."""
+    query: LiteralString = (
+        "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
+        " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done'"
+        " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
+        f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
+        " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e WHERE e ->> 'risk' = t.risk_type"
+    )
+    with postgres.failures("reading what is published", SourceError):
+        return {risk: PublishedRisk(*told) for risk, *told in connection.execute(query).fetchall()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, pairwise
@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from engine.core import levels
 from engine.core.errors import SchemaError
 from engine.core.period import FULL, WINDOWS
+from engine.core.rows import HALVES, ROWS, JobType
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.results.percentiles import with_percentiles
 from engine.io.results.spool import RunDirectory
+
+#: table -> the risks whose rows a run publishes there
+Parts = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,10 @@ class BinStyle:
 
 
 def mixture(risk: str, run_id: int, edition: str, baseline: str, new_edition: str, new_baseline: str) -> str:
-    """Why a part of the grid cannot be put among published rows."""
+    """Reason why a partial run must not be merged into published rows."""
     return (
-        f"{risk} is published by run {run_id} with edition {edition} and baseline {baseline}: part of the grid with "
-        f"edition {new_edition} and baseline {new_baseline} cannot be put among it: "
-        "run the whole grid, or use another sink"
+        f"{risk}: cannot merge a partial run (edition {new_edition}, baseline {new_baseline}) into the results of run "
+        f"{run_id} (edition {edition}, baseline {baseline}): run the whole grid, or use another sink"
     )
 
 
@@ -47,7 +50,7 @@ def mixture(risk: str, run_id: int, edition: str, baseline: str, new_edition: st
 class ResultTable:
     """One table. columns : those that a run fills, in table order; the rest have defaults. stamp : its time column.
 
-    spooled : frame of a block that it is made from
+    spooled : kind of rows (`engine.core.rows`) that it is made from
     detail  : True for the windows of all scenarios, False for the default scenario's whole axis
     keys    : primary key first, then further unique keys
     layer   : columns of which ranges of pages hold few values, since that is how a run is loaded; indexed as such
@@ -140,6 +143,22 @@ HAZARD_SCORES = ResultTable(
 TABLES = {table.name: table for table in (PROBABILITY_SCORES, PROBABILITY, HAZARD_SCORES, HAZARD)}
 #: what is spooled -> the table that names the run of every row made from it
 MADE_BY = {table.spooled: table.name for table in (PROBABILITY, HAZARD)}
+
+
+def tables_of(job: JobType) -> tuple[str, ...]:
+    """Result tables that a job writes."""
+    return tuple(name for name, table in TABLES.items() if ROWS[table.spooled].half in HALVES[job])
+
+
+def parts_of(risks: Mapping[str, Collection[str]], periods: Collection[str]) -> dict[str, list[str]]:
+    """Risks that a run publishes in each result table.
+
+    risks   : half of a run -> risks that are computed there
+    periods : names of the run's periods
+    """
+    has_rows = {True: any(period != FULL for period in periods), False: FULL in periods}
+    found = {name: list(risks[ROWS[table.spooled].half]) for name, table in TABLES.items() if has_rows[table.detail]}
+    return {name: listed for name, listed in found.items() if listed}
 
 
 def partition(table: str, risk: str) -> str:

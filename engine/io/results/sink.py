@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
 from engine.core.errors import EngineError
-from engine.io.results.load import Parts
-from engine.io.results.result_tables import BinStyle
+from engine.core.rows import HALVES
+from engine.core.rows import JobType as JobType
+from engine.io.results.result_tables import BinStyle, Parts, tables_of
 from engine.io.results.spool import RunDirectory
 
 if TYPE_CHECKING:
@@ -27,21 +28,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JobType = Literal["probability", "hazard", "yearly"]
 Status = Literal["completed", "partial", "failed", "cancelled"]
 
-#: what a job excludes; `yearly` is both
-LOCKS: Mapping[JobType, tuple[str, ...]] = {
-    "probability": ("probability",),
-    "hazard": ("hazard",),
-    "yearly": ("probability", "hazard"),
-}
-#: result tables a job writes
-WRITES: Mapping[JobType, tuple[str, ...]] = {
-    "probability": ("probability_results", "modelops_probability_scores"),
-    "hazard": ("hazard_results", "modelops_hazard_scores"),
-    "yearly": ("probability_results", "modelops_probability_scores", "hazard_results", "modelops_hazard_scores"),
-}
+#: locks that a job takes: one a half of a run
+LOCKS: Mapping[JobType, tuple[str, ...]] = HALVES
+#: result tables that a job writes
+WRITES: Mapping[JobType, tuple[str, ...]] = {job: tables_of(job) for job in HALVES}
 
 
 def overlapping(job: JobType) -> list[str]:
@@ -161,7 +153,7 @@ def ended(sink: Ending) -> Iterator[None]:
                 log.error("the end of the run could not be recorded: %s", lost)
         raise
     if sink.running:
-        sink.finish("failed", error="the job ended without saying how")
+        sink.finish("failed", error="the job exited without setting a status")
 
 
 def scope_refusal(where: str, scope: str, published_full: int | None) -> str | None:

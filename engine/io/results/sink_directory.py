@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from engine.core.errors import BusyError, SettingsError, SinkError
 from engine.io.results import result_folder, result_tables, spool
-from engine.io.results.load import Parts
 from engine.io.results.progress import Advance
-from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, ResultTable
+from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, Parts, ResultTable
+from engine.io.results.run_method import same_figures
 from engine.io.results.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.results.spool import RunDirectory
 
@@ -64,7 +64,7 @@ class DirectorySink:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
                         raise BusyError(f"another {name} run is going into {self.where}") from None
-            self._bury_the_dead(job_type)
+            self._fail_abandoned_runs(job_type)
             with ended(self):
                 yield
 
@@ -80,11 +80,11 @@ class DirectorySink:
                 partial.unlink()
             yield
 
-    def _bury_the_dead(self, job_type: JobType) -> None:
+    def _fail_abandoned_runs(self, job_type: JobType) -> None:
         with self._alone():
             for run_id, entry in self._entries().items():
                 if entry["log"]["status"] == "running" and entry["run"]["job_type"] in overlapping(job_type):
-                    told = "the process ended without a word"
+                    told = "the process was killed"
                     if entry["run"]["published_at"]:
                         told += " after its results were published"
                     died = {"status": "failed", "error_message": told}
@@ -247,7 +247,7 @@ class DirectorySink:
             published = made_by.filter(pl.col("risk_type").is_in(list(risks))).sort("risk_type", "run_id")
             for risk, other in published.iter_rows():
                 theirs = entries[other]["run"]
-                if _method(theirs, risk, mine) != _method(mine, risk, theirs):
+                if theirs["baseline"] != mine["baseline"] or not same_figures(theirs, mine, risk):
                     told = (theirs["edition"], theirs["baseline"], mine["edition"], mine["baseline"])
                     raise SettingsError(result_tables.mixture(risk, other, *told))
 
@@ -315,12 +315,6 @@ class DirectorySink:
     def _record(self, run_id: int, entry: Mapping[str, object]) -> None:
         """The caller is `_alone`."""
         result_folder.write_json(self._runs, f"{run_id}.json", entry)
-
-
-def _method(run: Mapping[str, Any], risk: str, other: Mapping[str, Any]) -> tuple[str, str]:
-    """(checksum, baseline) of a risk's figures; of the whole edition where a run does not know it by risk."""
-    by_risk = all(risk in (each.get("edition_checksums") or {}) for each in (run, other))
-    return run["edition_checksums"][risk] if by_risk else run["edition_checksum"], run["baseline"]
 
 
 def _write_parquet(

@@ -14,9 +14,8 @@ from psycopg.types.json import Jsonb
 from engine.core.errors import BusyError, EngineError, SettingsError, SinkError
 from engine.io.db import pooler, postgres, transient
 from engine.io.results import batch_runs, load, progress, spool
-from engine.io.results.load import Parts
 from engine.io.results.progress import Advance, ProgressWriter
-from engine.io.results.result_tables import BinStyle
+from engine.io.results.result_tables import BinStyle, Parts
 from engine.io.results.sink import LOCKS, WRITES, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.results.spool import RunDirectory
 
@@ -100,7 +99,7 @@ class PostgresSink:
             except BusyError:
                 self._insert_log(job_type, None, "skipped", None, busy)
                 raise
-            self._bury_the_dead(job_type)
+            self._fail_abandoned_runs(job_type)
             with ended(self):
                 try:
                     yield
@@ -108,7 +107,7 @@ class PostgresSink:
                     self._may_pass = transient.is_transient(err)
                     raise
 
-    def _bury_the_dead(self, job_type: JobType) -> None:
+    def _fail_abandoned_runs(self, job_type: JobType) -> None:
         """Holding the locks, nobody else can be at it: a row still `running` belongs to a process that was killed."""
         try:
             for lost in batch_runs.lose_of_logs(self._connection, overlapping(job_type)):
@@ -118,7 +117,7 @@ class PostgresSink:
         with postgres.failures("preparing the run", SinkError):
             self._connection.execute(
                 "UPDATE batch_job_logs SET status = 'failed', completed_at = now(), "
-                "error_message = 'the process ended without a word' WHERE status = 'running' AND job_type = ANY(%s)",
+                "error_message = 'the process was killed' WHERE status = 'running' AND job_type = ANY(%s)",
                 (overlapping(job_type),),
             )
             load.drop_leftovers(self._connection, WRITES[job_type])

@@ -20,52 +20,21 @@ from typing import Any
 import polars as pl
 
 from engine.core.errors import SchemaError, SettingsError, SinkError
+from engine.core.rows import KEY, ROWS
 from engine.io.results.folder import open_folder
 
 Cells = tuple[int, int]  # a range of grid_id, half open
 
-#: columns of a block's frames; one row a cell, risk, scenario and period. Hazard scores stay unrounded: ranks need it
-SCHEMAS: Mapping[str, pl.Schema] = {
-    "probability": pl.Schema(
-        {
-            "grid_id": pl.Int32(),
-            "latitude": pl.Float64(),
-            "longitude": pl.Float64(),
-            "risk_type": pl.String(),
-            "scenario_id": pl.Int16(),
-            "time_period": pl.String(),
-            "aal": pl.Float32(),
-            "aal_se": pl.Float32(),
-            "bin_probs": pl.List(pl.Float32()),
-            "edges": pl.List(pl.Float64()),
-            "n_samples": pl.Int16(),
-            "method": pl.String(),
-        }
-    ),
-    "hazard": pl.Schema(
-        {
-            "grid_id": pl.Int32(),
-            "latitude": pl.Float64(),
-            "longitude": pl.Float64(),
-            "risk_type": pl.String(),
-            "scenario_id": pl.Int16(),
-            "time_period": pl.String(),
-            "hazard_score": pl.Float32(),
-        }
-    ),
-}
 #: cells a row group of cells.parquet: a worker reads the groups of its block
 _CELL_ROWS = 20_000
-KEY = ("grid_id", "risk_type", "scenario_id", "time_period")
-_NULLABLE = {"aal", "aal_se", "bin_probs", "edges"}
 
 
 def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """A block's frame with the columns and types of `SCHEMAS[name]`, checked before it costs anything to refuse.
+    """A block's frame with the columns and types of `ROWS[name]`, checked before it costs anything to refuse.
 
-    raises : SchemaError for a missing column, NaN or null where a value must be, doubled keys, a value outside 0..1
+    raises : SchemaError for a missing column, NaN or null where a value must be, duplicate keys, a value outside 0..1
     """
-    schema = SCHEMAS[name]
+    schema = ROWS[name].schema
     if missing := [column for column in schema if column not in frame.columns]:
         raise SchemaError(f"{name} frame lacks {', '.join(missing)}")
     try:
@@ -74,11 +43,11 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         raise SchemaError(f"{name} frame does not fit its types: {str(err).splitlines()[0]}") from err
     ratios = [column for column in ("aal", "hazard_score") if column in schema]
     faults = {
-        **{f"null {column}": frame[column].is_null() for column in schema if column not in _NULLABLE},
+        **{f"null {column}": frame[column].is_null() for column in schema if column not in ROWS[name].nullable},
         **{f"NaN {column}": frame[column].is_nan() for column, kind in schema.items() if kind.is_float()},
         **{f"{column} outside 0..1": ~frame[column].is_between(0, 1) for column in ratios},
         # counted within the few risks, scenarios and periods: a fifth of the time that whole keys take
-        "doubled rows": frame.group_by(KEY[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
+        "duplicate rows": frame.group_by(KEY[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
     }
     if name == "probability":
         unknown = frame["aal"].is_null()
@@ -116,7 +85,7 @@ class RunFiles:
     ) -> StoredBlock:
         """Check and write the files of a block; it does not count before `RunDirectory.commit`.
 
-        frames : `probability` and/or `hazard`, columns of `SCHEMAS`
+        frames : kind of rows -> its rows, columns of `ROWS`
         notes  : JSON values to keep beside the block (counts for the summary)
         """
         files = {}

@@ -47,12 +47,6 @@ _BUILDING: dict[str, pl.DataType] = {
 }
 
 
-def has_table(connection: psycopg.Connection, name: LiteralString) -> bool:
-    """True when the warehouse has the table, filled or not."""
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-    return bool(row and row[0])
-
-
 def grid_definition(connection: psycopg.Connection) -> GridDefinition:
     """The lattice of the warehouse.
 
@@ -62,7 +56,7 @@ def grid_definition(connection: psycopg.Connection) -> GridDefinition:
     with postgres.failures("reading grid_definition", SourceError):
         rows = (
             connection.execute(f"SELECT {columns} FROM grid_definition".encode()).fetchall()
-            if has_table(connection, "grid_definition")
+            if postgres.has_table(connection, "grid_definition")
             else []
         )
     if len(rows) != 1:
@@ -75,7 +69,7 @@ def grid_definition(connection: psycopg.Connection) -> GridDefinition:
 def cell_attributes(connection: psycopg.Connection, cells: pl.Series) -> pl.DataFrame:
     """Attributes of distinct cells under the names of a site's fields, and `cell_to_coast_m`, `cell_to_river_m` of the
     cells' centres. A cell without attributes is absent."""
-    if not has_table(connection, "grid_attributes"):
+    if not postgres.has_table(connection, "grid_attributes"):
         return pl.DataFrame(schema=_ATTRIBUTES)
     with postgres.failures("reading grid_attributes", SourceError):
         return frames.read(
@@ -113,7 +107,7 @@ def climatology(connection: psycopg.Connection, cells: pl.Series, baseline: Year
             schema = {"grid_id": pl.Int32(), name: pl.Float64()}
             found = (
                 frames.read(connection, query, [cells.to_list(), *years], schema)
-                if has_table(connection, table)
+                if postgres.has_table(connection, table)
                 else pl.DataFrame(schema=schema)
             )
             result = result.join(found, on="grid_id", how="left", maintain_order="left")
@@ -124,7 +118,7 @@ def _features(
     connection: psycopg.Connection, layer: str, latitude: Floats, longitude: Floats, reach: float | None
 ) -> tuple[bool, NDArray[np.object_]]:
     """Whether the layer is loaded, and its features whose box comes within `reach` metres of the points' box."""
-    if not has_table(connection, "map_feature"):
+    if not postgres.has_table(connection, "map_feature"):
         return False, np.empty(0, object)
     with postgres.failures(f"reading the layer {layer}", SourceError):
         row = connection.execute("SELECT EXISTS (SELECT FROM map_feature WHERE layer = %s)", (layer,)).fetchone()
@@ -217,7 +211,7 @@ def _buildings_around(
 ) -> pl.DataFrame:
     """Every building in the tiles that the points' circles touch: few tiles for few sites, and never one query a
     site."""
-    if not has_table(connection, "api_buildings"):
+    if not postgres.has_table(connection, "api_buildings"):
         return pl.DataFrame(schema=_BUILDING)
     tiles = np.unique(
         np.column_stack([np.floor(latitude / _TILE_DEGREES), np.floor(longitude / _TILE_DEGREES)]), axis=0

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from engine.core.errors import SourceError
 from engine.io.db import frames, postgres
-from engine.io.sites.site_inputs import has_table
 
 Floats = NDArray[np.float64]
 _POPULATION = {f"population_{year}": pl.Int64() for year in range(2020, 2051, 5)} | {
@@ -62,7 +61,7 @@ def regions_of(connection: psycopg.Connection, latitude: Floats, longitude: Floa
 
 
 def _regions(connection: psycopg.Connection) -> pl.DataFrame:
-    if not has_table(connection, "location_admin"):
+    if not postgres.has_table(connection, "location_admin"):
         return pl.DataFrame(schema=_REGION)
     names = ", ".join(_REGION)
     with postgres.failures("reading location_admin", SourceError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import LiteralString, NamedTuple
+from typing import LiteralString
 
 import polars as pl
 import psycopg
@@ -100,64 +100,6 @@ def store_exposure(connection: psycopg.Connection, sites: pl.DataFrame, rows: pl
 def _by_uuid(frame: pl.DataFrame) -> pl.DataFrame:
     """The caller's own id is no key: `site_uuid` is."""
     return frame.with_columns(site_id="site_uuid") if "site_uuid" in frame.columns else frame
-
-
-class Scores(NamedTuple):
-    """Where one figure of the cells stands: column for windows of years in `windows`, for the whole axis in `full`."""
-
-    name: str
-    windows: LiteralString
-    full: LiteralString
-
-
-_WHERE: LiteralString = " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%s)"
-# a real is read as the decimal number that it prints: 0.035 and not 0.03500000014901161, or losses would show the rest
-HAZARD = Scores(
-    "hazard_score",
-    "SELECT t.grid_id, t.risk_type, t.scenario_id, t.time_period, t.score::float8 FROM modelops_hazard_scores t",
-    # (not hazard_score_100: a score that was multiplied and divided may fall on the other side of a level's end)
-    "SELECT t.grid_id, t.risk_type, 2, 'full', t.hazard_score::text::float8 FROM hazard_results t",
-)
-PROBABILITY = Scores(
-    "aal",
-    "SELECT t.grid_id, t.risk_type, t.scenario_id, t.time_period, t.aal::text::float8"
-    " FROM modelops_probability_scores t",
-    "SELECT t.grid_id, t.risk_type, 2, 'full', t.aal::text::float8 FROM probability_results t",
-)
-
-
-def read_scores(
-    connection: psycopg.Connection,
-    scores: Scores,
-    cells: pl.Series,
-    risks: Sequence[str],
-    pairs: Sequence[tuple[int, str]],
-) -> pl.DataFrame:
-    """A figure of distinct cells, for some risks and pairs of scenario and period.
-
-    returns : `grid_id`, `risk_type`, `scenario_id`, `time_period` and the figure; what has no row is absent
-    """
-    schema: dict[str, pl.DataType] = {
-        "grid_id": pl.Int32(),
-        "risk_type": pl.String(),
-        "scenario_id": pl.Int16(),
-        "time_period": pl.String(),
-        scores.name: pl.Float64(),
-    }
-    ids, names = cells.to_list(), list(risks)
-    windows = [(scenario, period) for scenario, period in pairs if period != "full"]
-    parts = []
-    with postgres.failures(f"reading {scores.name} of {len(ids)} cells", SourceError):
-        if windows:
-            chosen: LiteralString = (
-                " AND (t.scenario_id, t.time_period) IN (SELECT * FROM unnest(%s::smallint[], %s::text[]))"
-            )
-            wanted = [[scenario for scenario, _ in windows], [period for _, period in windows]]
-            query = scores.windows + _WHERE + chosen
-            parts.append(frames.read(connection, query, [ids, names, *wanted], schema))
-        if len(windows) < len(pairs):
-            parts.append(frames.read(connection, scores.full + _WHERE, [ids, names], schema))
-    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
 def now(connection: psycopg.Connection) -> datetime:

@@ -4,7 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.batch.guard import BlockNotes, check_cells, check_panel, check_scenarios, check_tables, settle
+from engine.batch.checks import check_cells, check_panel, check_scenarios, check_tables
+from engine.batch.notes import BlockNotes, total
+from engine.batch.settle import settle
 from engine.core.errors import EngineError
 from engine.core.period import Years
 from engine.core.scenario import Scenario
@@ -17,7 +19,7 @@ def settled(blocks, *, variable="wsdi", risk="extreme_heat"):
     figures = {risk: {"SSP2-4.5 full": 1}}
     notes = [BlockNotes(cells=cells, gaps={variable: gaps}, known=figures, scored=figures) for cells, gaps in blocks]
     try:
-        return settle(plan, notes)[0].risks
+        return settle(plan, total(notes))[0].risks
     except EngineError as err:
         return str(err)
 
@@ -67,7 +69,7 @@ def test_a_block_without_a_figure_is_no_fault_where_another_has_one():
     some, none = {"extreme_heat": {"SSP2-4.5 full": 3}}, {"extreme_heat": {"SSP2-4.5 full": 0}}
 
     def outcome(*notes):
-        return settle(plan, [BlockNotes(cells=5, known=known, scored=scored) for known, scored in notes])
+        return settle(plan, total(BlockNotes(cells=5, known=known, scored=scored) for known, scored in notes))
 
     assert outcome((none, some), (some, none))[1] == {}
     final, failed = outcome((some, none), (some, none))
@@ -87,7 +89,7 @@ def test_the_first_block_with_a_fault_gives_the_reason():
     plan = plan_of(declared(["wsdi", "csdi"]), "extreme_heat", "extreme_cold")
     figures = {"extreme_cold": {"SSP2-4.5 full": 1}}
     notes = [BlockNotes(cells=1, faults={"wsdi": why}, known=figures, scored=figures) for why in ("first", "second")]
-    final, failed = settle(plan, notes)
+    final, failed = settle(plan, total(notes))
     assert (final.risks, failed) == (("extreme_cold",), {"extreme_heat": "first"})
 
 
@@ -100,7 +102,7 @@ def test_two_cells_in_one_place_are_refused():
 
 def test_a_score_alone_fails_with_the_table_that_it_stands_on():
     source = declared([], ("sea_level_grid", "sea_level_data"), axis=Years(2021, 2100))
-    plan = plan_of(source, "sea_level_rise", kinds=("hazard",))
+    plan = plan_of(source, "sea_level_rise", job_type="hazard")
     points = pl.DataFrame({"grid_id": [7, 7]})
     assert check_tables(plan, {"sea_level_grid": points.head(1)}, {}) == {}
     assert list(check_tables(plan, {"sea_level_grid": points}, {})) == ["sea_level_rise"]

@@ -1,0 +1,41 @@
+"""Options of a batch run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from engine.core.period import PERIODS, Years
+from engine.core.rows import JobType
+from engine.core.scenario import Scenario
+from engine.risks.edition import Edition
+
+#: active cells a block: 27 MB for a monthly variable and scenario
+BLOCK_CELLS = 7_135
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Options of a batch run. What is left out is as in jobs.yearly.
+
+    cells             : the first N active cells, or `lo:hi` for lo <= grid_id < hi; None: all
+    resume            : number of the run to go on with; None: a new one
+    command, batch_id : see `RunRecord`
+    """
+
+    edition: Edition
+    risks: tuple[str, ...]
+    job_type: JobType = "yearly"
+    scenarios: tuple[Scenario, ...] = tuple(Scenario)
+    periods: tuple[str, ...] = tuple(PERIODS)
+    baseline: Years | None = None
+    cells: str | None = None
+    resume: int | None = None
+    block_cells: int = BLOCK_CELLS
+    command: str | None = None
+    batch_id: UUID | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """True when each published risk is replaced as a whole."""
+        return self.cells is None and set(self.scenarios) == set(Scenario) and set(self.periods) == set(PERIODS)

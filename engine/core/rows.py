@@ -1,0 +1,62 @@
+"""Kinds of rows that a run makes of each block: their columns, and the half of a run that makes them.
+
+A further kind is one entry of `ROWS`, and in `engine.io.results.result_tables` the table that is made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+JobType = Literal["probability", "hazard", "yearly"]
+#: the halves of a run, each with a job of its own
+PROBABILITY, HAZARD = "probability", "hazard"
+#: job -> halves of a run that it computes; two jobs that share one exclude each other
+HALVES: Mapping[JobType, tuple[str, ...]] = {
+    "probability": (PROBABILITY,),
+    "hazard": (HAZARD,),
+    "yearly": (PROBABILITY, HAZARD),
+}
+#: one row of a kind for each of these
+KEY = ("grid_id", "risk_type", "scenario_id", "time_period")
+
+
+@dataclass(frozen=True, slots=True)
+class RowKind:
+    """Rows of one kind, as a block's frame holds them. half: that makes them; nullable: columns that may be null."""
+
+    half: str
+    schema: pl.Schema
+    nullable: frozenset[str] = frozenset()
+
+
+_KEYS = {
+    "grid_id": pl.Int32(),
+    "latitude": pl.Float64(),
+    "longitude": pl.Float64(),
+    "risk_type": pl.String(),
+    "scenario_id": pl.Int16(),
+    "time_period": pl.String(),
+}
+#: kind -> its rows; hazard scores stay unrounded, since ranks need it
+ROWS: Mapping[str, RowKind] = {
+    "probability": RowKind(
+        PROBABILITY,
+        pl.Schema(
+            {
+                **_KEYS,
+                "aal": pl.Float32(),
+                "aal_se": pl.Float32(),
+                "bin_probs": pl.List(pl.Float32()),
+                "edges": pl.List(pl.Float64()),
+                "n_samples": pl.Int16(),
+                "method": pl.String(),
+            }
+        ),
+        frozenset({"aal", "aal_se", "bin_probs", "edges"}),
+    ),
+    "hazard": RowKind(HAZARD, pl.Schema({**_KEYS, "hazard_score": pl.Float32()})),
+}

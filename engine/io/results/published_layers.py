@@ -1,0 +1,107 @@
+"""Published figures of all cells at once: which layers there are, and the values of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import LiteralString, NamedTuple
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.rows import class_row
+
+from engine.core.errors import SourceError
+from engine.core.names import RISK_NAMES
+from engine.core.period import FULL, WINDOWS
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.db import postgres
+from engine.io.results.published_figures import AAL, FIGURES, HAZARD, Figure
+
+_ROW = np.dtype([("grid_id", ">i4"), ("value", ">f4")])
+# all cells as one value, half a million rows as such take the client longer than all the rest
+_PACKED: LiteralString = (
+    "SELECT string_agg(int4send(grid_id) || float4send(coalesce({column}::real, 'NaN')), ''::bytea) FROM {table}"
+    " WHERE risk_type = %(risk)s"
+)
+_OF_WINDOW: LiteralString = " AND scenario_id = %(scenario)s AND time_period = %(period)s"
+# a row is looked for in each layer, one after the other: no table is read whole, however large
+_WINDOWS: LiteralString = """
+SELECT r.risk, p.period, s.scenario, a.held IS NOT NULL AS aal, h.held IS NOT NULL AS hazard
+  FROM unnest(%(risks)s::text[]) AS r(risk)
+ CROSS JOIN unnest(%(windows)s::text[]) WITH ORDINALITY AS p(period, place)
+ CROSS JOIN unnest(%(scenarios)s::int[]) AS s(scenario)
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM {aal} t WHERE t.risk_type = r.risk
+                        AND t.scenario_id = s.scenario AND t.time_period = p.period LIMIT 1) a ON true
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM {hazard} t WHERE t.risk_type = r.risk
+                        AND t.scenario_id = s.scenario AND t.time_period = p.period LIMIT 1) h ON true
+ ORDER BY p.place, s.scenario
+"""
+_FULL: LiteralString = """
+SELECT r.risk, %(full)s::text AS period, %(default)s::int AS scenario, a.held IS NOT NULL AS aal,
+       h.held IS NOT NULL AS hazard
+  FROM unnest(%(risks)s::text[]) AS r(risk)
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM {aal} t WHERE t.risk_type = r.risk LIMIT 1) a ON true
+  LEFT JOIN LATERAL (SELECT 1 AS held FROM {hazard} t WHERE t.risk_type = r.risk LIMIT 1) h ON true
+"""
+
+
+class Held(NamedTuple):
+    """Whether anything is published for a risk, period and scenario: AAL, hazard scores."""
+
+    risk: str
+    period: str
+    scenario: int
+    aal: bool
+    hazard: bool
+
+
+def held(connection: psycopg.Connection) -> list[Held]:
+    """Every risk, period and scenario that may be published: the whole axis first, then windows in order."""
+    asked = {
+        "risks": list(RISK_NAMES),
+        "windows": list(WINDOWS),
+        "scenarios": [int(scenario) for scenario in Scenario],
+        "full": FULL,
+        "default": int(DEFAULT_SCENARIO),
+    }
+    full = sql.SQL(_FULL).format(aal=sql.Identifier(AAL.full), hazard=sql.Identifier(HAZARD.full))
+    windows = sql.SQL(_WINDOWS).format(aal=sql.Identifier(AAL.windows), hazard=sql.Identifier(HAZARD.windows))
+    with connection.cursor(row_factory=class_row(Held)) as cursor:
+        return [row for query in (full, windows) for row in cursor.execute(query, asked).fetchall()]
+
+
+def read(
+    connection: psycopg.Connection, figure: Figure, risk: str, scenario: int, period: str
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(cells,) numbers and values of a layer; NaN where there were too few data."""
+    table, column = figure.place(scenario, period)
+    query = _PACKED + (_OF_WINDOW if table == figure.windows else "")
+    packed = connection.execute(
+        sql.SQL(query).format(column=sql.Identifier(column), table=sql.Identifier(table)),
+        {"risk": risk, "scenario": scenario, "period": period},
+        binary=True,
+    ).fetchone()
+    rows = np.frombuffer(packed[0] if packed and packed[0] else b"", _ROW)
+    return rows["grid_id"].astype(np.int32), rows["value"].astype(np.float32)
+
+
+def periods(connection: psycopg.Connection, scenarios: Sequence[int]) -> list[str]:
+    """Periods for which anything is published in any of these scenarios: windows of years first, `full` last."""
+    window: LiteralString = (
+        "SELECT w.period FROM unnest(%(windows)s::text[]) WITH ORDINALITY AS w(period, place) WHERE EXISTS (SELECT FROM"
+        " {table} t WHERE t.time_period = w.period AND t.scenario_id = ANY(%(scenarios)s)) ORDER BY w.place"
+    )
+    told = {"windows": list(WINDOWS), "scenarios": list(scenarios)}
+    found: set[str] = set()
+    with postgres.failures("looking for the periods that are published", SourceError):
+        for figure in FIGURES:
+            query = sql.SQL(window).format(table=sql.Identifier(figure.windows))
+            found |= {period for (period,) in connection.execute(query, told).fetchall()}
+        whole = connection.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {}) OR EXISTS (SELECT FROM {})").format(
+                sql.Identifier(HAZARD.full), sql.Identifier(AAL.full)
+            )
+        ).fetchone()
+    full = [FULL] if whole and whole[0] and int(DEFAULT_SCENARIO) in scenarios else []
+    return [*(period for period in WINDOWS if period in found), *full]

@@ -1,0 +1,55 @@
+"""Answers about one cell: which one speaks for a place, and all that is published for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import psycopg
+
+from engine.assess.rules.cells import choose
+from engine.core.grid import GridDefinition
+from engine.core.names import RISK_NAMES
+from engine.core.period import FULL
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.io.results import published_cells
+
+Row = dict[str, Any]
+
+
+def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, longitude: float) -> Row | None:
+    """The cell that speaks for a place, as for an assessed site: its centre, number, `cell_basis`, `cell_distance_m`;
+    None where there is none within reach."""
+    chosen = choose([latitude], [longitude], grid, lambda cells: published_cells.have_results(connection, cells))
+    if not chosen.grid_id[0]:
+        return None
+    row, column = (int(each[0]) for each in grid.indices(chosen.grid_id))
+    return {
+        "latitude": float(grid.latitudes[row]),
+        "longitude": float(grid.longitudes[column]),
+        "grid_id": int(chosen.grid_id[0]),
+        "cell_basis": "nearest" if chosen.nearest[0] else "own",
+        "cell_distance_m": round(float(chosen.metres[0]), 1),
+    }
+
+
+def everything(connection: psycopg.Connection, cell: int) -> Row | None:
+    """All results of a cell, None for a cell without any."""
+    asked = connection, cell, RISK_NAMES, int(DEFAULT_SCENARIO), FULL
+    losses, hazards = published_cells.losses(*asked), published_cells.hazards(*asked)
+    windows: dict[str, list[Row]] = defaultdict(list)
+    for window in published_cells.windows(connection, cell):
+        row = window._asdict()
+        windows[row.pop("risk_type")].append(row | {"scenario": Scenario(window.scenario_id).code})
+    held = [risk for risk in RISK_NAMES if risk in losses or risk in hazards or risk in windows]
+    if not held:
+        return None
+    found = {
+        risk: {
+            "probability": losses[risk]._asdict() if risk in losses else None,
+            "hazard": hazards[risk]._asdict() if risk in hazards else None,
+            "windows": windows.get(risk, []),
+        }
+        for risk in held
+    }
+    return {"grid_id": cell, "risks": found}
