@@ -117,6 +117,21 @@ def curve_of(
     return pl.concat(frames)
 
 
+def loss_steps(p: ArrayLike, damage_rates: ArrayLike) -> Floats:
+    """Probability that a sample's loss reaches each damage rate: the steps of a cell's own curve.
+
+    p            : (C, m), bin probabilities; NaN where unknown
+    damage_rates : (m,), share of value, not descending; equal rates have the probability of the first of them
+    returns      : (C, m), 1 for the first rate
+    raises       : ValueError when shapes disagree or rates descend
+    """
+    probabilities, rates = np.asarray(p, np.float64), np.asarray(damage_rates, np.float64)
+    if probabilities.ndim != 2 or rates.shape != probabilities.shape[1:] or (np.diff(rates) < 0).any():
+        raise ValueError(f"bins are (cells, bins) with ascending rates, got {probabilities.shape} and {rates.tolist()}")
+    reached = np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(np.minimum(reached[:, np.searchsorted(rates, rates, side="left")], 1.0))
+
+
 def rarest(years: int) -> float:
     """Return period beyond which so many years say nothing; infinite from 40 years on, their number + 1 below 20."""
     if years < MIN_VALID:

@@ -11,7 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.losses.curve import levels_of, plotted, rarest
-from engine.losses.table import PAIR, TYPHOON, YEARS, CellYears, cell_years, place_of, sites_by_risk
+from engine.losses.factors import place_of, sites_by_risk
+from engine.losses.table import PAIR, TYPHOON, YEARS, CellYears, cell_years
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,7 +53,7 @@ def site_year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.
         own = placed.get(cells.risk_type)
         if own is None:
             continue
-        place, there = place_of(cells, own.grid_id)
+        place, there = place_of(cells.cells, own.grid_id)
         rows, place, factor = own.rows[there], place[there], own.factor[there]
         typhoon = cells.risk_type == TYPHOON
         for start in range(0, rows.size, CHUNK):
@@ -124,7 +125,7 @@ def chunks(cells: Sequence[CellYears], sites: pl.DataFrame) -> Iterator[SiteYear
     placed = []
     for each in known:
         of_risk = by_risk[each.risk_type]
-        place, there = place_of(each, of_risk.grid_id)
+        place, there = place_of(each.cells, of_risk.grid_id)
         placed.append((each, of_risk.rows[there], place[there], of_risk.factor[there]))
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each[1] for each in placed)]))
     for start in range(0, rows.size, CHUNK):

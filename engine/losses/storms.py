@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from engine.losses.table import TYPHOON, YEARS, added_by_cell, sites_by_risk
+from engine.losses.factors import added_by_cell, sites_by_risk
+from engine.losses.table import TYPHOON, YEARS
 
 Floats = NDArray[np.float64]
 

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from engine.core.names import RISK_NAMES
+from engine.losses.factors import cell_weights, place_of, require, sites_by_risk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,11 +36,9 @@ YEARS = pl.Schema(
         "loss": pl.Float64(),
     }
 )
-#: what functions of portfolios ask of `table`, `sample_years` and `sites`
+#: what functions of portfolios ask of `table` and `sample_years`
 TABLE_COLUMNS = ("grid_id", "risk_type", *PAIR, "loss", "valid")
 SAMPLE_YEARS_COLUMNS = ("risk_type", *PAIR, "years")
-SITE_COLUMNS = ("row", "grid_id", "risk_type", "factor")
-_FACTORS = ("vulnerability_scale", "insurance_rate")
 
 
 class Sets(NamedTuple):
@@ -127,8 +126,8 @@ def cell_years(table: pl.DataFrame, sample_years: pl.DataFrame) -> Iterator[Cell
     sample_years : `risk_type`, `scenario_id`, `time_period`, `years` (list), as it reads them
     raises       : ValueError for a column that is absent, a list that is not as long as its years, or a cell twice
     """
-    _require(table, TABLE_COLUMNS, "table")
-    _require(sample_years, SAMPLE_YEARS_COLUMNS, "sample_years")
+    require(table, TABLE_COLUMNS, "table")
+    require(sample_years, SAMPLE_YEARS_COLUMNS, "sample_years")
     stated = {row[:3]: row[3] for row in sample_years.select("risk_type", *PAIR, "years").iter_rows()}
     for key, rows in table.group_by("risk_type", *PAIR, maintain_order=True):
         risk, scenario, period = key
@@ -166,9 +165,9 @@ def year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.DataF
     sums: dict[tuple[int, str], dict[str, tuple[Ints, Floats, Floats]]] = {}
     for cells in cell_years(table, sample_years):
         of_risk = by_risk.get(cells.risk_type)
-        if of_risk is None or not place_of(cells, of_risk.grid_id)[1].any():
+        if of_risk is None or not place_of(cells.cells, of_risk.grid_id)[1].any():
             continue
-        weight = cell_weights(cells, of_risk)
+        weight = cell_weights(cells.cells, of_risk)
         # einsum: a product by BLAS may add in another order with another number of threads
         total, loss = float(weight.sum()), np.einsum("c,cy->y", weight, cells.loss)
         valid = np.einsum("c,cy->y", weight, cells.valid) / total if total > 0.0 else cells.valid.mean(axis=0)
@@ -182,75 +181,13 @@ def year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.DataF
     )
 
 
-def site_factors(assessed: pl.DataFrame) -> pl.DataFrame:
-    """Factors of sites from rows of an assessment: what a share of value lost in a cell costs each site.
-
-    assessed : a row a site and risk: `row`, `grid_id` (of the cell whose AAL it has), `risk_type`, `value` (money, null
-               where not stated), `vulnerability_scale`, `insurance_rate` (insured share), `status`, `is_default`
-    returns  : `row`, `grid_id`, `risk_type`, `factor`, what `year_losses` takes. The factor is null where the expected
-               loss counts for nothing: without a value, of a risk that failed, or of a default
-    raises   : ValueError for a column that is absent
-    """
-    _require(assessed, (*SITE_COLUMNS[:3], "value", *_FACTORS, "status", "is_default"), "assessed")
-    counted = (pl.col("status").cast(pl.String) == "ok") & ~pl.col("is_default")
-    factor = pl.col("value") * pl.col("vulnerability_scale") * (1 - pl.col("insurance_rate"))
-    kinds = {"row": pl.Int64, "grid_id": pl.Int32, "risk_type": pl.String}
-    return assessed.select(
-        *(pl.col(name).cast(kind) for name, kind in kinds.items()),
-        factor=pl.when(counted).then(factor.cast(pl.Float64)),
-    )
-
-
-class SitesOfRisk(NamedTuple):
-    """Sites that have a factor for one risk, in the order of their rows."""
-
-    rows: Ints  # (S,)
-    grid_id: Ints  # (S,)
-    factor: Floats  # (S,), money per share of value
-
-
-def sites_by_risk(sites: pl.DataFrame) -> dict[str, SitesOfRisk]:
-    """Rows, cells and factors of the sites of each risk.
-
-    raises : ValueError for a column that is absent, a factor that is negative, or a site and risk twice
-    """
-    _require(sites, SITE_COLUMNS, "sites")
-    counted = sites.filter(pl.col("factor").is_not_null() & pl.col("grid_id").is_not_null()).sort("row")
-    if bad := counted.filter(~pl.col("factor").is_finite() | (pl.col("factor") < 0)).height:
-        raise ValueError(f"{bad} of {sites.height} factors of sites are negative or not finite")
-    found = {}
-    for (risk,), of_risk in counted.group_by("risk_type", maintain_order=True):
-        rows, grid_id = (of_risk[name].cast(pl.Int64).to_numpy() for name in ("row", "grid_id"))
-        if repeated := int((np.diff(rows) == 0).sum()):
-            raise ValueError(f"{repeated} rows of sites repeat the site of another row of {risk}")
-        found[str(risk)] = SitesOfRisk(rows, grid_id, of_risk["factor"].cast(pl.Float64).to_numpy())
-    return found
-
-
-def cell_weights(cells: CellYears, sites: SitesOfRisk) -> Floats:
-    """Sum of the factors of the sites in each cell (C,); sites in other cells are left out."""
-    place, there = place_of(cells, sites.grid_id)
-    return added_by_cell(place[there], sites.factor[there], len(cells.cells))
-
-
-def added_by_cell(place: Ints, factor: Floats, cells: int) -> Floats:
-    """Sum of the factors (S,) at each place, (C,)."""
-    return np.bincount(place, weights=factor, minlength=cells).astype(np.float64)
-
-
-def place_of(cells: CellYears, grid_id: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Where the cells of sites stand (S,), and whether they do."""
-    place = np.minimum(np.searchsorted(cells.cells, grid_id), max(len(cells.cells) - 1, 0))
-    return place, cells.cells[place] == grid_id
-
-
 def sets_of(years: pl.DataFrame) -> Iterator[tuple[tuple[Any, ...], Sets]]:
     """(scenario, period, risk) and the sets of years of each distribution of `year_losses`, `all` last of its pair.
 
     years  : columns of YEARS; rows of `all` are not looked at: they are the sums of the others
     raises : ValueError for a column that is absent
     """
-    _require(years, tuple(name for name in YEARS if name != "valid"), "years")
+    require(years, tuple(name for name in YEARS if name != "valid"), "years")
     for pair, rows in years.filter(pl.col("risk_type") != ALL).group_by(*PAIR, maintain_order=True):
         climate, track = [], None
         for (risk,), of_risk in rows.group_by("risk_type", maintain_order=True):
@@ -325,8 +262,3 @@ def _matrix(lists: pl.Series, years: int, key: tuple[Any, ...]) -> Floats:
         risk, scenario, period = key
         raise ValueError(f"{odd} rows of {risk}, scenario {scenario}, {period} do not have {years} years, as stated")
     return lists.explode().cast(pl.Float64).fill_null(float("nan")).to_numpy().reshape(len(lists), years)
-
-
-def _require(frame: pl.DataFrame, columns: tuple[str, ...], what: str) -> None:
-    if lacking := [name for name in columns if name not in frame.columns]:
-        raise ValueError(f"{what} lacks the columns {', '.join(lacking)}")

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels.return_levels import SEED
 from engine.losses.curve import curve_of
+from engine.losses.factors import place_of, sites_by_risk
 from engine.losses.table import (
     ALL,
     PAIR,
@@ -27,9 +28,7 @@ from engine.losses.table import (
     CellYears,
     Sets,
     cell_years,
-    place_of,
     sets_of,
-    sites_by_risk,
     year_losses,
 )
 
@@ -189,7 +188,7 @@ def contributions(
             continue
         of_cells = np.stack([cells.aal(), _in_tail(cells, weights[pair], model_years.get(pair, _NO_YEARS))], axis=1)
         own = placed[cells.risk_type]
-        place, there = place_of(cells, own.grid_id)
+        place, there = place_of(cells.cells, own.grid_id)
         if not there.any():
             continue
         share = own.factor[there, None] * of_cells[place[there]]

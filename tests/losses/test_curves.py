@@ -158,6 +158,13 @@ def test_a_site_with_enough_years_has_the_extrapolated_loss_of_a_portfolio_of_on
     assert rare["return_period"].item() == 60.0
 
 
+def test_steps_of_a_cell_are_what_its_bins_reach():
+    found = losses.loss_steps([[0.5, 0.3, 0.15, 0.05], [np.nan] * 4], [0.0, 0.01, 0.01, 0.2])
+    np.testing.assert_allclose(found, [[1.0, 0.5, 0.5, 0.05], [np.nan] * 4])
+    with pytest.raises(ValueError, match="ascending rates"):
+        losses.loss_steps([[0.5, 0.5]], [0.1, 0.0])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
