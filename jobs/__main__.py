@@ -63,7 +63,7 @@ def listing() -> str:
 
 
 def first_line(job: str) -> str:
-    """What a job does, in a sentence. Read, not imported: one that cannot be imported must not hide the others."""
+    """Purpose of a job, in a sentence. Read, not imported: one that cannot be imported must not hide the others."""
     text = resources.files("jobs").joinpath(f"{job}.py").read_text("utf-8")
     return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 

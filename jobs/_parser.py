@@ -234,7 +234,7 @@ def _parts(doc: str) -> tuple[str, str]:
 
 
 def _fault(word: str, address: bool) -> str | None:
-    """Why no option can mean this. address: what is no text is refused elsewhere, with how to write one"""
+    """Fault of a word that no option can mean. address: what is no text is refused elsewhere, with how to write one"""
     if len(word) > _LONGEST:
         return f"is {len(word):,} characters long, at most {_LONGEST:,} are read"
     if address:

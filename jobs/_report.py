@@ -15,7 +15,7 @@ from engine.core.caveats import scope_note
 
 
 def print_plan(console: Console, plan: Plan, cells: int) -> None:
-    """What a run would do."""
+    """Print the plan of a run."""
     pairs = ", ".join(f"{pair.scenario.code} {pair.period}" for pair in plan.pairs)
     console.print(f"edition {plan.edition.name}, scope {plan.scope}, {cells:,} cells, years {plan.axis}")
     console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
@@ -27,7 +27,7 @@ def print_plan(console: Console, plan: Plan, cells: int) -> None:
 
 
 def print_first_plan(console: Console, request: Request, made: Sequence[str]) -> None:
-    """What a run would do that has nothing to read yet."""
+    """Print the plan of a run that has nothing to read yet."""
     console.print(f"nothing is there yet; a run would make {', '.join(made)}", markup=False)
     scenarios = ", ".join(scenario.code for scenario in request.scenarios)
     console.print(

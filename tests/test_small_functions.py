@@ -9,7 +9,6 @@ ROOT = Path(__file__).parents[1]
 LINES, PARAMETERS = 60, 8
 #: waiting to be mended, with what each of them is
 ALLOWED = {
-    "engine/batch/pipeline.py:run": "the plan's parts one by one instead of the request",
     "engine/io/results/load.py:replace": "what travels together of a switch",
     "engine/service/app.py:make_app": "routes of the application",
     "engine/service/routes_history.py:read_history": "one parameter a field of the query",

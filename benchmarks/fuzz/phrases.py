@@ -1,4 +1,4 @@
-"""What people type and write, and how it goes wrong: arguments, files of settings, TOML of editions."""
+"""Wrong arguments, files of settings and TOML of editions, as people type and write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is published, as a reader sees it: which generations, which bytes, and whether they ever mix."""
+"""Published results as a reader sees them: which generations, which bytes, and whether they ever mix."""
 
 from __future__ import annotations
 

@@ -206,8 +206,7 @@ class Result:
     summary: Summary
 
 
-# nine arguments: the public face, on which each but the source is an option of its own
-def run(
+def run(  # many: the public face, on which each but the source is an option of its own
     source: ClimateSource,
     risks: Sequence[str] | None = None,
     scenarios: Sequence[Scenario | int | str] | None = None,

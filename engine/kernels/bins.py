@@ -30,7 +30,7 @@ BLOCK = 64  # cells that share one set of work arrays
 
 
 class _Estimator(NamedTuple):
-    """How a cell's samples become probabilities, as `bin_probabilities` is told; rates are (m,)."""
+    """Estimator of the probabilities of a cell, with the options of `bin_probabilities`; rates are (m,)."""
 
     lower: float  # NaN without a bound
     bound: int  # NO_BOUND, REFLECT or TRUNCATE
@@ -41,7 +41,7 @@ class _Estimator(NamedTuple):
 
 
 class _Estimates(NamedTuple):
-    """What is found of C cells, to be filled."""
+    """Estimates of C cells, to be filled."""
 
     p: Floats  # (C, m)
     loss: Floats  # (C, 2), AAL and its standard error
@@ -51,7 +51,7 @@ class _Estimates(NamedTuple):
 
 
 class BinProbabilities(NamedTuple):
-    """What `bin_probabilities` knows of C cells and m bins; NaN where there were too few samples."""
+    """Results of `bin_probabilities` for C cells and m bins; NaN where there were too few samples."""
 
     p: Floats  # (C, m), each row sums to 1
     aal: Floats | None  # (C,), share of value a year; None without damage rates

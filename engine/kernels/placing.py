@@ -51,7 +51,7 @@ _copy = _caller(types.intp, (types.intp, types.intp, types.intp))
 
 
 class Slots(NamedTuple):
-    """Where rows belong: S slots = cells x steps."""
+    """Slots of rows: S = cells x steps."""
 
     cells: Int32  # (C,) ascending grid_ids
     first: int  # least time key

@@ -1,4 +1,4 @@
-"""Which cell of the lattice speaks for a place: its own, or the nearest that has results."""
+"""Cell of a place: its own, or the nearest one with results."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def _import(snapshot: str) -> str:
 
 
 def _selected(column: str, kind: str) -> str:
-    """How a column of a small table is asked for."""
+    """SQL expression that selects a column of a small table."""
     name = '"' + column.replace('"', '""') + '"'
     if kind == "numeric":
         return f"{name}::float8 AS {name}"

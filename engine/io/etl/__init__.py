@@ -130,5 +130,5 @@ def _run(loader: Loader, connection: psycopg.Connection, options: LoadOptions, p
 
 
 def _done(err: EngineError) -> list[LoadReport]:
-    """What the loader had finished before."""
+    """Reports of the tables that the loader had finished before."""
     return [report for report in err.done if isinstance(report, LoadReport)]

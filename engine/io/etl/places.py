@@ -1,4 +1,4 @@
-"""What the loaders of places share: the cells to describe, vector layers read to EPSG:4326, and staged columns."""
+"""Places, as their loaders share them: cells to describe, vector layers read to EPSG:4326, and staged columns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cells:
     longitude: NDArray[np.float64]
 
     def as_source(self) -> SourceFile:
-        """What a result for these cells depends on, so that other cells make it out of date."""
+        """Source entry of these cells, so that other cells make a result out of date."""
         digest = hashlib.sha256(self.grid_id.tobytes() + self.latitude.tobytes() + self.longitude.tobytes())
         return SourceFile("location_grid", len(self.grid_id), digest.hexdigest(), is_file=False)
 

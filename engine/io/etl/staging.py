@@ -84,7 +84,7 @@ def stage(connections: Sequence[psycopg.Connection], staged: Staged) -> tuple[in
 
 @contextmanager
 def transaction(connection: psycopg.Connection) -> Iterator[psycopg.Cursor]:
-    """Where a partition is staged: losing what is only staged costs nothing, the switch commits safely."""
+    """Transaction of staging: losing staged rows costs nothing, the switch commits safely."""
     # readers ask for ranges of grid_id only: a coarse histogram serves, and 16 partitions are analysed in no time
     connection.execute("SET default_statistics_target = 10")
     with connection.transaction(), connection.cursor() as cursor:

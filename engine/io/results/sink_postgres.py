@@ -271,7 +271,7 @@ class PostgresSink:
         return int(number)
 
     def refusal(self, job_type: JobType, scope: str) -> str | None:
-        """Why a run of this scope may not publish here; None when it may."""
+        """Refusal of a run of this scope to publish here; None when it may."""
         row = self._connection.execute(
             "SELECT max(run_id) FROM result_runs "
             "WHERE published_at IS NOT NULL AND scope = 'full' AND job_type = ANY(%s)",

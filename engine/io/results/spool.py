@@ -67,7 +67,7 @@ def run_ids(root: Path | str) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """What storing a block leaves behind, for the driver to commit. files : table -> (rows, bytes)."""
+    """Record of a stored block, for the driver to commit. files : table -> (rows, bytes)."""
 
     number: int
     files: Mapping[str, tuple[int, int]]
@@ -194,7 +194,7 @@ class RunDirectory(RunFiles):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What was decided before the first block: source, edition, scope, baseline, pairs, risks, engine version."""
+        """Decisions before the first block: source, edition, scope, baseline, pairs, risks, engine version."""
         return dict(self._manifest["identity"])
 
     def commit(self, block: StoredBlock) -> None:
@@ -225,7 +225,7 @@ class RunDirectory(RunFiles):
 
     @property
     def notes(self) -> dict[int, dict[str, Any]]:
-        """What was noted with each committed block, in order."""
+        """Notes of each committed block, in order."""
         done = self._manifest["done"]
         return {number: done[str(number)]["notes"] for number in sorted(map(int, done))}
 

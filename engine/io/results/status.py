@@ -1,4 +1,4 @@
-"""How things stand: runs, what is published and how old it is, rows and bytes. Plain values, ready for JSON."""
+"""Status of the engine: runs, published results and their age, rows and bytes. Plain values, ready for JSON."""
 
 from __future__ import annotations
 

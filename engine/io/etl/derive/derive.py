@@ -42,7 +42,7 @@ _Key: TypeAlias = tuple[Scenario, str]
 
 
 class Derived(NamedTuple):
-    """What came of it: files, warnings, and for each variable that has no value at all the reason."""
+    """Result of `derive`: files, warnings, and for each variable that has no value at all the reason."""
 
     files: list[Path]
     findings: list[Finding]

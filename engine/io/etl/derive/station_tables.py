@@ -58,7 +58,7 @@ _MISSING = pl.lit(np.nan, pl.Float32)
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """What tables of stations do not say themselves.
+    """Options of station tables, for facts that the tables do not state.
 
     columns  : one of `NAMES` -> header of its column
     stations : table with station_id, latitude and longitude, for files without coordinates

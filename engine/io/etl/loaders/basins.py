@@ -299,7 +299,7 @@ def _write_basins(
 
 
 def _volume_findings(connection: psycopg.Connection, limits: Range) -> list[Finding]:
-    """What flows off in a mean year, against the water balance of the country: a wrong unit or a wrong gauge shows."""
+    """Findings on the mean annual outflow, against the water balance of the country: a wrong unit or gauge shows."""
     row = connection.execute(
         """SELECT count(*), sum(flow) FROM (
              SELECT avg(f.flow_m3s) AS flow FROM water_basin b JOIN api_wamis_flow f ON f.obs_code = b.outlet_obs_code

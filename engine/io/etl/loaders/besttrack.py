@@ -49,7 +49,7 @@ _TABLE_LIMITS = {"max_wind_speed": (0.0, 110.0), "central_pressure": (850.0, 103
 
 
 class Merged(NamedTuple):
-    """What goes into the table.
+    """Merged best tracks, as stored in the table.
 
     fixes    : as `BestTrack.fixes`
     sources  : year -> where it comes from
@@ -153,7 +153,7 @@ def merge(tracks: Sequence[BestTrack]) -> Merged:
 
 
 def check(fixes: pl.DataFrame, ranges: Mapping[str, Range]) -> list[Finding]:
-    """What the gate says about the fixes to be stored."""
+    """Findings of the gate on the fixes to be stored."""
     findings = []
     for column in ("longitude", "latitude"):
         low, high = ranges[f"typhoon_{column}"].low, ranges[f"typhoon_{column}"].high

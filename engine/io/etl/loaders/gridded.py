@@ -45,7 +45,7 @@ _SPARE = ("sdii", "ta_yearly")
 
 @dataclass(slots=True)
 class _Reading:
-    """What the files of one variable said, beside the values."""
+    """Metadata of the files of one variable."""
 
     scope: str = ""
     units: dict[str, str] = field(default_factory=dict)

@@ -116,7 +116,7 @@ def read_legend(path: Path) -> dict[int, int]:
 
 
 class Forest:
-    """Where there is forest, on a raster in degrees that covers the lattice.
+    """Forest on a raster in degrees that covers the lattice.
 
     pixel : degrees of the largest pixel; a node is not smaller, or nodes between the pixels of a wood would be bare
     """
@@ -214,7 +214,7 @@ def _without_pixels(frame: pl.DataFrame, cells: Cells) -> list[Finding]:
 
 
 def _has_forest_layer(connection: psycopg.Connection) -> bool:
-    """Whether a map layer of forest is loaded, whose distances go before those of a raster."""
+    """Check whether a map layer of forest is loaded, whose distances go before those of a raster."""
     row = connection.execute(
         "SELECT gate_report -> 'features' -> %s FROM etl_load WHERE loader = %s AND table_name = 'map_feature'"
         " AND status = 'published'",

@@ -174,7 +174,7 @@ def _refuse_other_codes(variable: xr.Variable, what: str) -> None:
 
 
 def _when(data: xr.Dataset) -> str:
-    """What the file says about its year; "" when nothing."""
+    """Year that the file states; "" without one."""
     time = data.variables.get("time")
     stated = cf.text(data.attrs, "time_coverage_start")
     if stated or time is None or time.size != 1:

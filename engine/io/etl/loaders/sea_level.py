@@ -182,7 +182,7 @@ def findings_of(
     scope: str,
     ranges: Mapping[str, Range],
 ) -> list[Finding]:
-    """What the gate says: series (points, years) in cm a scenario, `ocean` of (points,)."""
+    """Findings of the gate: series (points, years) in cm a scenario, `ocean` of (points,)."""
     if not ocean.any():
         return [Finding(ERROR, TABLE, "no point has a value in any scenario")]
     findings: list[Finding] = []
