@@ -28,7 +28,7 @@ def years_of_loss(draw):
 
 
 @given(case=years_of_loss())
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_rarer_years_do_not_lose_less_and_lie_inside_their_interval(case):
     curve = losses.curve_of(*case)
     assert curve["return_period"].is_sorted()
@@ -40,7 +40,7 @@ def test_rarer_years_do_not_lose_less_and_lie_inside_their_interval(case):
 
 
 @given(case=years_of_loss())
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_value_at_risk_is_at_most_its_tail_mean_and_that_at_most_the_largest_loss(case):
     metrics = losses.metrics_of(*case, value=1e9)
     largest = losses.Sets.checked(*case).total().max()

@@ -157,7 +157,7 @@ def test_a_portfolio_split_in_two_adds_up_to_the_whole_year_by_year(case):
 
 
 @given(case=portfolios())
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_doubling_all_values_doubles_every_figure(case):
     table, sample_years, sites = case
     doubled = sites.with_columns(pl.col("factor") * 2)
