@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess|portfolio|service|fuzz|hostile|kills|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess|portfolio|losses|service|fuzz|hostile|kills|all
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
@@ -28,6 +28,7 @@ from benchmarks import (
     kernels,
     kills,
     load,
+    losses,
     memory,
     portfolio,
     read,
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "identity": identity.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
+    "losses": losses.measure,
     "service": service.measure,
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
@@ -70,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--cells", type=int)
-    parser.add_argument("--sites", type=int, help="of `assess` and `portfolio`")
+    parser.add_argument("--sites", type=int, help="of `assess`, `portfolio` and `losses`")
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
     parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")

@@ -20,12 +20,16 @@ from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.fits import fitted_quantiles
 from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
-from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
+from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
+from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
 __all__ = [
+    "LEVEL_METHODS",
     "METHODS",
     "BinProbabilities",
+    "ReturnLevels",
+    "StormWind",
     "TyphoonTrack",
     "YearLosses",
     "annual_maximum",
@@ -43,8 +47,10 @@ __all__ = [
     "keep_compiled_in",
     "period_mean",
     "reference_evapotranspiration",
+    "return_levels",
     "typhoon_cyclone_index",
     "typhoon_exposure",
+    "typhoon_storm_wind",
     "typhoon_wind",
     "use_threads",
     "warm_up",

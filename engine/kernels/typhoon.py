@@ -40,11 +40,21 @@ CLASS_WEIGHTS = (0.0, 1.0, 3.0, 7.0)  # of cell classes 0..3
 class _Points(NamedTuple):
     """15-minute points in the order of their years: unit vectors (K, 3), wind m/s, 30-kt radius km."""
 
+    storm: Ints
     year: Ints
     place: Floats
     lat: Floats
     vmax: Floats
     gale: Floats
+
+
+class StormWind(NamedTuple):
+    """Highest wind of S storms at C cells."""
+
+    wind: Floats  # (C, S) m/s, 0 where a storm does not reach
+    storm: NDArray[Any]  # (S,), as the track tells storms apart
+    year: Ints  # (S,), of the storm's first fix
+    began: Floats  # (S,), hours since 1970-01-01 00 UTC of its first fix
 
 
 def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: ArrayLike) -> Floats:
@@ -65,14 +75,43 @@ def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: Arr
     """
     lat, lon, wanted = _cells(lat, lon, years)
     track = checked(track)
-    gale = _mean_gale_radius(track)
-    points = _with_wind(_interpolate(track, gale, lat, lon, wanted, FAR))
+    points = _with_wind(_interpolate(track, _mean_gale_radius(track), lat, lon, wanted, FAR))
+    return _highest_wind(lat, lon, points, points.year, wanted)
+
+
+def typhoon_storm_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: ArrayLike) -> StormWind:
+    """Highest 10-min wind over open sea of each storm: `typhoon_wind` by storm instead of year.
+
+    lat, lon : (C,) degrees
+    track    : see `TyphoonTrack`
+    years    : (Y,) years that the track covers; a storm counts with its points in these years
+    returns  : of the S storms that bring any of the cells a wind, in the order of their first fix
+    raises   : as `typhoon_wind`
+    """
+    names = np.unique(np.asarray(track.storm))
+    lat, lon, wanted = _cells(lat, lon, years)
+    track = checked(track)
+    points = _with_wind(_interpolate(track, _mean_gale_radius(track), lat, lon, wanted, FAR))
+    order = np.argsort(points.storm, kind="stable")
+    columns: Any = [column[order] for column in points]
+    points = _Points(*columns)
+    first_fix = np.searchsorted(track.storm, np.unique(points.storm))
+    storms = np.unique(points.storm)[np.argsort(track.time[first_fix], kind="stable")]
+    wind = _highest_wind(lat, lon, points, points.storm, storms)
+    blows = (wind > 0.0).any(axis=0)
+    storms, wind = storms[blows], wind[:, blows]
+    began = track.time[np.searchsorted(track.storm, storms)]
+    return StormWind(wind, names[storms], year_of(began), began)
+
+
+def _highest_wind(lat: Floats, lon: Floats, points: _Points, group: Ints, wanted: Ints) -> Floats:
+    """(C, G) m/s, over the points of each group; group (K,) ascending, as the points stand."""
     rm = 46.4 * np.exp(-0.0155 * points.vmax + 0.0169 * np.abs(points.lat))
     decay = np.full(len(rm), 0.5)
     solved = (points.gale > rm) & (points.vmax > GALE_WIND)
     decay[solved] = np.log(points.vmax[solved] / GALE_WIND) / np.log(points.gale[solved] / rm[solved])
     reach = np.where(np.isnan(points.gale), FAR_WITHOUT_RADIUS, np.minimum(2.0 * points.gale, FAR))
-    first, last = _slices(points.year, wanted)
+    first, last = _slices(group, wanted)
     order = _side_by_side(lat, lon)
     cells, found = unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
     fill_wind(cells, WindPoints(points.place, points.vmax, rm, decay, reach, _chord2(reach), first, last), found)
@@ -209,6 +248,7 @@ def _interpolate(track: TyphoonTrack, gale: Floats, lat: Floats, lon: Floats, ye
 
     north = between(track.lat, track.lat[to] - track.lat)
     return _Points(
+        np.asarray(track.storm[fix]),
         year,
         unit_vectors(north, between(track.lon, turn)),
         north,
