@@ -1,6 +1,7 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess|portfolio|losses|service|fuzz|hostile|kills|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
+                        |portfolio|losses|service|fuzz|hostile|kills|all
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
