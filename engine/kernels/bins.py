@@ -93,6 +93,9 @@ class _Options(TypedDict, total=False):
     group: int
 
 
+_DEFAULTS: _Options = {"lower": None, "atom": False, "boundary": "reflect", "min_kde_samples": 16, "group": 1}
+
+
 def bin_probabilities(
     x: ArrayLike,
     edges: ArrayLike,
@@ -128,7 +131,14 @@ def bin_probabilities(
              1e150), below `lower`, or an option contradicts another; the message counts the offenders
     source : Silverman (1986), Density Estimation for Statistics and Data Analysis, ch. 2
     """
-    found = _found(x, edges, damage_rates, False, lower, atom, boundary, min_kde_samples, group)
+    options: _Options = {
+        "lower": lower,
+        "atom": atom,
+        "boundary": boundary,
+        "min_kde_samples": min_kde_samples,
+        "group": group,
+    }
+    found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
 
 
@@ -140,23 +150,18 @@ def bin_year_losses(
     x, edges, damage_rates, options : as there; the probabilities are the same, byte for byte
     raises : as there, and for boundary="truncate": a part in a quotient of means is an influence and no loss
     """
-    if options.get("boundary") == "truncate":
+    options = _DEFAULTS | options
+    if options["boundary"] == "truncate":
         raise ValueError('years have no losses of their own under boundary="truncate"; use "reflect"')
-    found = _found(x, edges, damage_rates, True, **options)
-    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.samples, options.get("group", 1))
+    found = _found(x, edges, damage_rates, by_year=True, options=options)
+    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.samples, options["group"])
 
 
 def _found(
-    x: ArrayLike,
-    edges: ArrayLike,
-    damage_rates: ArrayLike | None,
-    by_year: bool,
-    lower: float | None = None,
-    atom: bool = False,
-    boundary: Literal["reflect", "truncate"] = "reflect",
-    min_kde_samples: int = 16,
-    group: int = 1,
+    x: ArrayLike, edges: ArrayLike, damage_rates: ArrayLike | None, *, by_year: bool, options: _Options
 ) -> _Estimates:
+    lower, atom, boundary = options["lower"], options["atom"], options["boundary"]
+    min_kde_samples, group = options["min_kde_samples"], options["group"]
     x, edges = by_cell(x, "x"), numbers(edges, "edges").astype(np.float64, copy=False)
     _check(x, edges, lower, atom, boundary, min_kde_samples, group)
     if edges.ndim == 1:
