@@ -240,8 +240,8 @@ def _quantile_8(columns: Floats, counts: Ints, share: float) -> float:
     weight = position - below
     step = high - low
     if weight >= 0.5:
-        return high - step * (1.0 - weight)
-    return low + step * weight
+        return float(high - step * (1.0 - weight))
+    return float(low + step * weight)
 
 
 @helper
