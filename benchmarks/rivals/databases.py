@@ -24,7 +24,7 @@ from benchmarks.rivals.contest import Raced, Took, in_turn, not_raced, row
 from engine.io.db import copy_binary
 
 #: cells that are read, and that are loaded
-READ, LOADED = 1_000, 2_000
+READ, LOADED = 200, 1_000
 SCENARIOS = ("ssp1", "ssp2", "ssp3", "ssp5")
 TABLE = "rival_load"
 _TYPES = {"grid_id": "int4", "observation_date": "date", **dict.fromkeys(SCENARIOS, "float4")}

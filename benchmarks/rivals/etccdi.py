@@ -22,7 +22,7 @@ from engine.core.period import Years
 from engine.kernels import indices
 from engine.kernels.indices import DayAxis
 
-CELLS, CHUNK = 400, 100
+CELLS, CHUNK = 100, 50
 YEARS, BASE = Years(2021, 2100), Years(2021, 2050)
 NAMES = ("wsdi", "csdi", "tx90p", "tn10p", "rx1day", "rx5day", "cdd")
 TARGET = {"xclim": 20.0, "CDO": 2.0}
@@ -65,7 +65,7 @@ def ours(held: Days) -> Indices:
 
 
 def with_xclim(held: Days) -> Indices:
-    """xclim over dask, a hundred cells a chunk, in float64 as it needs for sums that are not rounded."""
+    """xclim over dask, fifty cells a chunk, in float64 as it needs for sums that are not rounded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         xi, xr, dask = (import_module(name) for name in ("xclim.indices", "xarray", "dask"))

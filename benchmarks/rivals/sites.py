@@ -9,7 +9,7 @@ from benchmarks import assess
 from benchmarks.harness import Options
 from benchmarks.rivals.contest import Raced, Took, row
 
-SITES = 20_000
+SITES = 5_000
 
 
 def race(options: Options) -> list[dict[str, Any]]:
