@@ -34,6 +34,7 @@ ALLOWED = {
     "io.results": {"core", "io.db", "io.queue", "io.climate"},
     "io.sites": {"core", "io.db", "io.queue", "io.files", "io.etl.loaders"},
     "io": {"core", "io.climate", "io.results"},
+    "losses": {"core", "kernels"},
     "batch": READ,
     "assess.rules": {"core", "kernels"},
     "assess.job": {"core", "io.db", "io.queue", "io.files", "io.results", "io.sites"} | ASSESS,

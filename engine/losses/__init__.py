@@ -1,0 +1,1 @@
+"""Losses: what was recorded, and damage rates fitted to it."""

@@ -1,0 +1,114 @@
+"""Hazard of the years and storms that are fitted, at stations and municipalities, with shares of what can be lost.
+
+It is measured as the engine measures it, so that a rate fitted here is a rate there: rain by the annual maximum of one and
+of five days, whatever brought it, and wind by the strongest storm of the year. So the rain of a storm is charged once, with
+other rain, and typhoon is charged for its wind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.losses.fit import rain as rains
+from engine.losses.fit import storms
+from engine.losses.fit.rain import Rain
+from engine.losses.fit.storms import KM_PER_DEGREE, Places
+from engine.losses.targets import Target
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: days of rain: of the urban and of the river flood, and of a storm beside them
+URBAN_DAYS, RIVER_DAYS, STORM_DAYS = 1, 5, 3
+
+
+class Sources(NamedTuple):
+    """Files that a fit stands on."""
+
+    losses: Path
+    stations: Path
+    places: Path
+    tracks: Path
+
+
+class Hazard(NamedTuple):
+    """Y years, E storms, S stations, M municipalities.
+
+    years       : (Y,)
+    rain        : log return period of the annual maxima of 1 and of 5 days, two (Y, S)
+    station     : share of what can be lost that is nearest to a station with rain in that year, (Y, S)
+    wind        : strongest wind of the year, m/s (Y, M)
+    share       : of municipalities, (M,)
+    storms      : names of the storms, and their years
+    storm_rain  : log return period of a storm's sums of 1 and of 3 days, two (E, S); NaN beyond the rain record
+    storm_share : (E, S)
+    storm_wind  : m/s (E, M)
+    gev         : of 1-day and 5-day rain, two (S, 3)
+    """
+
+    years: Ints
+    rain: tuple[Floats, Floats]
+    station: Floats
+    wind: Floats
+    share: Floats
+    storms: tuple[Target, ...]
+    storm_rain: tuple[Floats, Floats]
+    storm_share: Floats
+    storm_wind: Floats
+    gev: tuple[Floats, Floats]
+
+
+def measure(sources: Sources, targets: Sequence[Target]) -> Hazard:
+    """Hazard of all years of the rain record, and of the storms."""
+    rain, places = rains.read(sources.stations), storms.read_places(sources.places)
+    fixes = storms.read_tracks(sources.tracks)
+    years = np.unique(rain.year)
+    maxima = {days: rains.annual_maxima(rain, years, days) for days in (URBAN_DAYS, RIVER_DAYS, STORM_DAYS)}
+    gev = {days: rains.pooled_gev(values) for days, values in maxima.items()}
+    share = np.stack([_shares(rain, places, np.isfinite(row)) for row in maxima[URBAN_DAYS]])
+    wind = np.full((len(years), len(places.code)), np.nan)
+    stated = years >= storms.FIRST_WINDS
+    wind[stated] = storms.annual_wind(places, fixes, years[stated])
+    of_storms = [
+        np.stack([_storm(rain, places, fixes, target, days, gev[days]) for target in targets])
+        for days in (URBAN_DAYS, STORM_DAYS)
+    ]
+    row = {year: at for at, year in enumerate(years.tolist())}
+    return Hazard(
+        years=years,
+        rain=(
+            rains.log_return_period(maxima[URBAN_DAYS], gev[URBAN_DAYS]),
+            rains.log_return_period(maxima[RIVER_DAYS], gev[RIVER_DAYS]),
+        ),
+        station=share,
+        wind=wind,
+        share=places.share,
+        storms=tuple(targets),
+        storm_rain=(of_storms[0], of_storms[1]),
+        storm_share=share[[row.get(target.year, -1) for target in targets]],
+        storm_wind=np.stack([storms.storm_wind(places, fixes, str(target.storm)) for target in targets]),
+        gev=(gev[URBAN_DAYS], gev[RIVER_DAYS]),
+    )
+
+
+def _storm(rain: Rain, places: Places, fixes: object, target: Target, days: int, gev: Floats) -> Floats:
+    found = storms.storm_rain(places, fixes, str(target.storm), rain, days)  # type: ignore[arg-type]
+    if found is None:
+        return np.full(len(rain.station), np.nan)
+    return rains.log_return_period(found[None], gev)[0]
+
+
+def _shares(rain: Rain, places: Places, there: NDArray[np.bool_]) -> Floats:
+    """Share of municipalities that each station stands for: those to which it is the nearest that has rain."""
+    narrow = np.cos(np.radians(places.latitude.mean()))
+    north = (places.latitude[:, None] - rain.latitude) * KM_PER_DEGREE
+    east = (places.longitude[:, None] - rain.longitude) * KM_PER_DEGREE * narrow
+    distance = np.where(there, np.hypot(north, east), np.inf)
+    out = np.zeros(len(rain.station))
+    np.add.at(out, distance.argmin(axis=1), places.share)
+    return out
