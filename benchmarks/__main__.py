@@ -1,6 +1,7 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|
+                                   backtest|all
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from benchmarks import (
     assess,
+    backtest,
     etl,
     fuzz,
     harness,
@@ -54,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
     "kills": kills.measure,
+    "backtest": backtest.measure,
 }
 
 

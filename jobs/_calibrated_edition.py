@@ -11,7 +11,7 @@ from engine.losses.fit import calibration, model, rates
 from engine.losses.fit import rain as rains
 from engine.losses.fit.calibration import Fitted
 from engine.losses.fit.level import BAND, FITTED
-from engine.losses.fit.rates import PERIODS, WIND_EDGES, Rates
+from engine.losses.fit.rates import PERIODS, WIND_EDGES
 from engine.losses.fit.skill import Draws
 from engine.risks.bins import Bins
 from engine.risks.edition import Edition
@@ -27,9 +27,10 @@ NOT_PRICED = {
 }
 FLOODS = ("river_flood", "urban_flood")
 #: wildfire: property lost a year, 2018-2022, over buildings, against the mean AAL of the base on the sample of Korea
-WILDFIRE_RECORDED, WILDFIRE_BASE, WILDFIRE_BAND = 2.6e-5, 1.0e-2, 10.0
+WILDFIRE_RECORDED, WILDFIRE_BASE, WILDFIRE_BAND = 2.6e-5, 5.4e-3, 10.0
 WILDFIRE_SOURCE = (
-    "National Fire Agency: property damage 2018-2022, 91,140 million KRW a year, over about 3,500 trillion KRW of buildings"
+    "National Fire Agency: property damage 2018-2022, 91,140 million KRW a year, "
+    "over about 3,500 trillion KRW of buildings"
 )
 CUTS = (0.01, 0.02, 0.05, 0.1)
 _DIGITS = 4
@@ -54,10 +55,10 @@ def texts(name: str, base: Edition, made: Fitted, drawn: Draws, summary: Iterabl
     ).replace("]],", "]],\n").replace("],[", "],\n[") + "\n"  # fmt: skip
     digest = hashlib.sha256(draws.encode()).hexdigest()
     head = [
-        f"# Edition {name}: flood and typhoon fitted to recorded losses of Korea by jobs.calibrate. docs/calibration.md says",
-        "# what a figure of it is and is not. Rates are of level A, all recorded loss over all construction assets;",
-        "# the factor makes their national mean that of level B, insured houses. The time term is frozen in "
-        f"{calibration.LAST}.",
+        f"# Edition {name}, by jobs.calibrate: flood and typhoon fitted to recorded losses of Korea.",
+        "# docs/calibration.md says what a figure of it is and is not. Rates are of level A, all recorded loss over",
+        "# all construction assets; the factor makes their national mean that of level B, insured houses. The time term is",
+        f"# frozen in {calibration.LAST}.",
         *(f"# {line}" for line in summary),
         "",
         f'name = "{name}"',

@@ -1,4 +1,4 @@
-"""Report of a calibration as one HTML file: data, fit, residuals, what was held out, rates with bands, what it cannot say."""
+"""Report of a calibration as one HTML file: data, fit, what was left out, rates with bands, what it cannot say."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ td:first-child, th:first-child { text-align: left }
 svg { width: 100%; height: auto } figcaption { color: #51646e; font-size: .9rem }
 """
 CANNOT = (
-    "What one building loses: a figure is the mean of insured houses in places of the same hazard, right within a factor of 5.",
+    "What one building loses: a figure is the mean of insured houses where hazard is the same, within a factor of 5.",
     "How flood divides into river and urban flood: half and half is assumed, the record has one cause.",
     "Storm surge, heavy snow, earthquake, landslide: not in it. Surge is inside the typhoons that were fitted.",
     "Whether loss per hazard goes on falling: the time term is frozen at the last fitted year.",
@@ -45,7 +45,9 @@ def render(name: str, made: Fitted, known: Skill, drawn: Draws, bars: Sequence[B
         "<h2>Data</h2>",
         _data(made),
         "<h2>Recorded and modelled</h2>",
-        _figure(_chart(made, ~made.data.storm, known.years), "Years: recorded (dots), fitted (line), left out (rings)."),
+        _figure(
+            _chart(made, ~made.data.storm, known.years), "Years: recorded (dots), fitted (line), left out (rings)."
+        ),
         _residuals(made, known),
         "<h2>Parameters</h2>",
         _parameters(made, drawn),
@@ -75,7 +77,9 @@ def _data(made: Fitted) -> str:
     names = [name for name, storm in zip(made.data.name, made.data.storm, strict=True) if not storm]
     storms = [f"{target.name} {target.year}" for target in made.hazard.storms]
     left = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in targets.LEFT_OUT.items())
-    exceptions = "".join(f"<li>{each.year}, {escape(each.name)}: {escape(each.reason)}</li>" for each in targets.ALLOWED)
+    exceptions = "".join(
+        f"<li>{each.year}, {escape(each.name)}: {escape(each.reason)}</li>" for each in targets.ALLOWED
+    )
     return (
         f"<p>Yearly totals less snow and earthquake, over construction assets: {', '.join(names)}. Typhoons: "
         f"{escape(', '.join(storms))}; those after {calibration.LAST} are tests only.</p>"
@@ -97,9 +101,12 @@ def _residuals(made: Fitted, known: Skill) -> str:
 def _parameters(made: Fitted, drawn: Draws) -> str:
     names = ("log a, rain", "log c, wind", "time term (half of the log step, or log a decade)")
     errors = ("error of a year, log", "error of a storm, log")
-    rows = [(name, *_band(made.fit.weight @ made.fit.theta[:, at], drawn.theta[:, at])) for at, name in enumerate(names)]
+    rows = [
+        (name, *_band(float(made.fit.weight @ made.fit.theta[:, at]), drawn.theta[:, at]))
+        for at, name in enumerate(names)
+    ]
     rows += [
-        (name, *_band(made.fit.weight @ np.exp(made.fit.errors[:, at]), np.exp(drawn.errors[:, at])))
+        (name, *_band(float(made.fit.weight @ np.exp(made.fit.errors[:, at])), np.exp(drawn.errors[:, at])))
         for at, name in enumerate(errors)
     ]
     shares = []
@@ -148,8 +155,10 @@ def _chart(made: Fitted, shown: NDArray[np.bool_], left: Floats) -> str:
         x = _EDGE + at * (_WIDTH - 2 * _EDGE) / max(len(labels) - 1, 1)
         return x, _HEIGHT - _EDGE - (float(np.log10(np.exp(log))) - float(low)) / span * (_HEIGHT - 2 * _EDGE)
 
-    marks = [f'<text x="{point(at, recorded[at])[0]:.1f}" y="{_HEIGHT - 12}" font-size="11" text-anchor="middle">{label}'
-             "</text>" for at, label in enumerate(labels)]  # fmt: skip
+    marks = [
+        f'<text x="{point(at, 0.0)[0]:.1f}" y="{_HEIGHT - 12}" font-size="11" text-anchor="middle">{label}</text>'
+        for at, label in enumerate(labels)
+    ]
     for power in range(int(np.ceil(low)), int(np.floor(high)) + 1):
         y = point(0, power * np.log(10))[1]
         marks.append(f'<line x1="{_EDGE}" x2="{_WIDTH - _EDGE}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d5dde1"/>')

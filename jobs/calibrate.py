@@ -1,6 +1,7 @@
 """Fit damage rates to recorded losses, and write the edition that they make.
 
-Rain and wind of years and storms are told against recorded losses; everything is fitted anew from the tables. The files of the
+Rain and wind of years and storms are told against recorded losses; everything is fitted anew from the tables. The
+files of the
 package are the default: they make the published edition 2026-kr, byte for byte. The report says what was fitted, how it
 does on years and storms that it has not seen, and what it cannot say.
 
@@ -41,7 +42,9 @@ def parser() -> _console.Parser:
         "--climate", default=STATIONS, metavar=f"{STATIONS}|DIR",
         help="stations.csv and daily_rain*.parquet (default stations: those of the package)",
     )  # fmt: skip
-    made.add_argument("--exposure", type=Path, metavar="FILE", help="municipalities (default those of 2013, census 2015)")
+    made.add_argument(
+        "--exposure", type=Path, metavar="FILE", help="municipalities (default those of 2013, census 2015)"
+    )
     made.add_argument("--tracks", type=Path, metavar="FILE", help="IBTrACS as Parquet (default that of the sample)")
     made.add_argument(
         "--base", default=DEFAULT_EDITION, metavar="NAME",

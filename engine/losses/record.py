@@ -1,6 +1,7 @@
 """Recorded losses, row by row, and the gate that refuses rows that cannot stand in one series.
 
-Korean loss tables mix what looks alike: counts of the first days with final ones, cost of recovery with loss, prices of the
+Korean loss tables mix what looks alike: counts of the first days with final ones, cost of recovery with loss, prices
+of the
 year with converted ones, all damage with insured houses, millions with thousands. `comparable` lets none of it through.
 """
 
@@ -51,7 +52,7 @@ class Loss(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """A row that the gate would refuse, used with its name and the reason; `prices` stands in for what is not stated."""
+    """A row used although the gate refuses it, by name, with the reason; `prices` stands in for what is not stated."""
 
     name: str
     year: int

@@ -1,6 +1,7 @@
 """Loss ratios: recorded loss over construction assets, both in prices of the same year.
 
-KRW of different years are never compared: prices rise, and so does what can be lost. The ratio is what a damage rate is.
+KRW of different years are never compared: prices rise, and so does what can be lost. The ratio is what a damage rate
+is.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Economy(NamedTuple):
         return float(np.exp(log)) * _TRILLION
 
     def nominal(self, loss: Loss) -> float:
-        """Million KRW in prices of the loss's own year: the yearbook's own factor where known, else the GDP deflator."""
+        """Million KRW of the loss's own year: by the yearbook's own factor where known, else by the GDP deflator."""
         if loss.prices == loss.year:
             return loss.value
         if loss.prices == 2015 and loss.year in self.to_2015:

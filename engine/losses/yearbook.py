@@ -1,8 +1,9 @@
 """Answers of the official yearbook of disasters by year (data.go.kr 15107318) as recorded losses.
 
-An answer holds a `head` with the result's code and a list `row`, a row a year, its causes by name in million KRW of the year.
-The sum of the causes is not the total: hail, storm surge and frost are in the total only. A row of the newest year has been
-seen in thousands; the gate compares each with the year before and with its causes.
+An answer holds a `head` with the result's code and a list `row`, a row a year, its causes by name in million KRW of
+the year.
+The sum of the causes is not the total: hail, storm surge and frost are in the total only. A row of the newest year has
+been seen in thousands; the gate compares each with the year before and with its causes.
 
 The regional table (15107316) publishes no description of its columns, so it is refused.
 """
@@ -52,7 +53,9 @@ def read(path: Path) -> list[Loss]:
 def _losses(place: str, row: Any) -> Iterator[Loss]:
     known = {_YEAR, _TOTAL, _NUMBER, *CAUSES}
     if not isinstance(row, dict) or not {_YEAR, _TOTAL} <= set(row) or (other := sorted(set(row) - known)):
-        said = f"unknown columns {', '.join(other)}" if isinstance(row, dict) and set(row) - known else "no year or total"
+        said = (
+            f"unknown columns {', '.join(other)}" if isinstance(row, dict) and set(row) - known else "no year or total"
+        )
         raise SchemaError(f"{place}: {said}: only the table by year ({ADDRESS}) can be read")
     year = int(_number(place, _YEAR, row[_YEAR]))
     for column, name in ((_TOTAL, record.TOTAL), *CAUSES.items()):

@@ -92,7 +92,9 @@ def load_edition(name: str | Path) -> Edition:
         folder = resources.files("engine.risks") / "editions"
         file = _File(f"{name}.toml", (folder / f"{name}.toml").read_text("utf-8"))
         bins = file.bins({})
-        return Edition(str(name), bins, file.cuts(), file.draws(bins, None, lambda beside: (folder / beside).read_bytes()))
+        return Edition(
+            str(name), bins, file.cuts(), file.draws(bins, None, lambda beside: (folder / beside).read_bytes())
+        )
     path = Path(name)
     if path.suffix != ".toml":
         raise SettingsError(f"{unknown('edition', str(name), EDITIONS)}; or give the path of a .toml file")
@@ -133,9 +135,7 @@ class _File(EditionText):
         except DefinitionError as err:
             raise self.fault(key, None, str(err)) from None
 
-    def draws(
-        self, bins: Mapping[str, Bins], base: RateDraws | None, load: Callable[[str], bytes]
-    ) -> RateDraws | None:
+    def draws(self, bins: Mapping[str, Bins], base: RateDraws | None, load: Callable[[str], bytes]) -> RateDraws | None:
         """Those of the text; else those of the base, but for risks whose losses the text moves."""
         if "draws" not in self.data:
             moved = {risk for risk in bins if (_MOVES_LOSSES | {"priced"}) & set(self.data.get(risk, ()))}

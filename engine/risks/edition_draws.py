@@ -4,7 +4,8 @@ They stand in a JSON file beside the edition, which names it with its SHA-256:
 
     draws = { file = "2026-kr.draws.json", sha256 = "..." }
 
-The file maps a risk to its draws, each with a rate a bin, before the edition's factor; draw n of every risk belongs together.
+The file maps a risk to its draws, each with a rate a bin, before the edition's factor; draw n of every risk belongs
+together.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def read(table: object, bins: Mapping[str, int], load: Callable[[str], bytes]) -
     table  : the key's value
     bins   : number of bins of each priced risk
     load   : bytes of a file beside the edition, by its name
-    raises : DefinitionError for a key of another form, a file of another checksum, and draws that do not fit the edition
+    raises : DefinitionError for a key of another form, a file of another checksum, and draws that do not fit
     """
     if not isinstance(table, dict) or set(table) != _KEYS or not all(isinstance(each, str) for each in table.values()):
         raise DefinitionError("it is not a table of file and sha256", "draws")

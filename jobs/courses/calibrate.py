@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 
 from engine.losses.fit import calibration, shipped
-from engine.losses.fit.calibration import Bar, Fitted
+from engine.losses.fit.calibration import Bar, Fitted, Skill
+from engine.losses.fit.skill import Draws
 from engine.risks import load_edition
 from jobs import _calibrated_edition, _calibration_report, _console
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _fit(
     args: argparse.Namespace,
-) -> tuple[Fitted, list[Bar], calibration.Draws, calibration.Skill]:
+) -> tuple[Fitted, list[Bar], Draws, Skill]:
     own = shipped.sources()
     stations = own.stations if args.climate == "stations" else Path(args.climate)
     sources = own._replace(
@@ -51,8 +52,8 @@ def summary(made: Fitted, bars: list[Bar]) -> list[str]:
     flood, typhoon = made.national
     years, storms = int((~made.data.storm).sum()), int((made.data.storm & made.used).sum())
     return [
-        f"Fitted to {years} yearly totals and {storms} typhoons, 1987-{calibration.LAST}. National mean AAL at level A: "
-        f"floods {100 * flood:.4f} %, typhoon {100 * typhoon:.4f} %.",
+        f"Fitted to {years} yearly totals and {storms} typhoons, 1987-{calibration.LAST}. National mean AAL at level "
+        f"A: floods {100 * flood:.4f} %, typhoon {100 * typhoon:.4f} %.",
         "Back-test:",
         *(f"  {'met   ' if bar.met else 'MISSED'} {bar.name} {bar.asked}: {bar.figure}" for bar in bars),
     ]

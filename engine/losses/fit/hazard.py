@@ -1,8 +1,9 @@
 """Hazard of the years and storms that are fitted, at stations and municipalities, with shares of what can be lost.
 
-It is measured as the engine measures it, so that a rate fitted here is a rate there: rain by the annual maximum of one and
-of five days, whatever brought it, and wind by the strongest storm of the year. So the rain of a storm is charged once, with
-other rain, and typhoon is charged for its wind.
+It is measured as the engine measures it, so that a rate fitted here is a rate there: rain by the annual maximum of one
+and
+of five days, whatever brought it, and wind by the strongest storm of the year. So the rain of a storm is charged once,
+with other rain, and typhoon is charged for its wind.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from engine.losses.fit import rain as rains
@@ -25,6 +27,8 @@ Ints = NDArray[np.int64]
 
 #: days of rain: of the urban and of the river flood, and of a storm beside them
 URBAN_DAYS, RIVER_DAYS, STORM_DAYS = 1, 5, 3
+#: storms up to this year say what rain a storm brings of which only the track is known
+LAST_SEEN = 2009
 
 
 class Sources(NamedTuple):
@@ -36,6 +40,14 @@ class Sources(NamedTuple):
     tracks: Path
 
 
+class Passing(NamedTuple):
+    """Rain (log return periods of 1 and 3 days, two (K, S)), shares of stations (K, S) and winds (K, M) of K storms."""
+
+    rain: tuple[Floats, Floats]
+    station: Floats
+    wind: Floats
+
+
 class Hazard(NamedTuple):
     """Y years, E storms, S stations, M municipalities.
 
@@ -43,11 +55,12 @@ class Hazard(NamedTuple):
     rain        : log return period of the annual maxima of 1 and of 5 days, two (Y, S)
     station     : share of what can be lost that is nearest to a station with rain in that year, (Y, S)
     wind        : strongest wind of the year, m/s (Y, M)
-    share       : of municipalities, (M,)
+    share       : of municipalities, (M,), and that of persons
     storms      : names of the storms, and their years
     storm_rain  : log return period of a storm's sums of 1 and of 3 days, two (E, S); NaN beyond the rain record
     storm_share : (E, S)
     storm_wind  : m/s (E, M)
+    others      : all storms that passed before the held-out ones, whatever they cost
     gev         : of 1-day and 5-day rain, two (S, 3)
     """
 
@@ -56,10 +69,12 @@ class Hazard(NamedTuple):
     station: Floats
     wind: Floats
     share: Floats
+    persons: Floats
     storms: tuple[Target, ...]
     storm_rain: tuple[Floats, Floats]
     storm_share: Floats
     storm_wind: Floats
+    others: Passing
     gev: tuple[Floats, Floats]
 
 
@@ -74,11 +89,20 @@ def measure(sources: Sources, targets: Sequence[Target]) -> Hazard:
     wind = np.full((len(years), len(places.code)), np.nan)
     stated = years >= storms.FIRST_WINDS
     wind[stated] = storms.annual_wind(places, fixes, years[stated])
-    of_storms = [
-        np.stack([_storm(rain, places, fixes, target, days, gev[days]) for target in targets])
-        for days in (URBAN_DAYS, STORM_DAYS)
-    ]
+    others = storms.passing(places, fixes, storms.FIRST_WINDS, LAST_SEEN)
     row = {year: at for at, year in enumerate(years.tolist())}
+
+    def rainy(sids: Sequence[str]) -> tuple[Floats, Floats]:
+        urban, river = (
+            np.stack([_storm(rain, places, fixes, sid, days, gev[days]) for sid in sids])
+            for days in (URBAN_DAYS, STORM_DAYS)
+        )
+        return urban, river
+
+    def windy(sids: Sequence[str]) -> Floats:
+        return np.stack([storms.storm_wind(places, fixes, sid) for sid in sids])
+
+    named, passed = [str(target.storm) for target in targets], [sid for sid, _ in others]
     return Hazard(
         years=years,
         rain=(
@@ -88,19 +112,21 @@ def measure(sources: Sources, targets: Sequence[Target]) -> Hazard:
         station=share,
         wind=wind,
         share=places.share,
+        persons=places.persons,
         storms=tuple(targets),
-        storm_rain=(of_storms[0], of_storms[1]),
+        storm_rain=rainy(named),
         storm_share=share[[row.get(target.year, -1) for target in targets]],
-        storm_wind=np.stack([storms.storm_wind(places, fixes, str(target.storm)) for target in targets]),
+        storm_wind=windy(named),
+        others=Passing(rainy(passed), share[[row[year] for _, year in others]], windy(passed)),
         gev=(gev[URBAN_DAYS], gev[RIVER_DAYS]),
     )
 
 
-def _storm(rain: Rain, places: Places, fixes: object, target: Target, days: int, gev: Floats) -> Floats:
-    found = storms.storm_rain(places, fixes, str(target.storm), rain, days)  # type: ignore[arg-type]
+def _storm(rain: Rain, places: Places, fixes: pl.DataFrame, sid: str, days: int, gev: Floats) -> Floats:
+    found = storms.storm_rain(places, fixes, sid, rain, days)
     if found is None:
         return np.full(len(rain.station), np.nan)
-    return rains.log_return_period(found[None], gev)[0]
+    return np.asarray(rains.log_return_period(found[None], gev)[0])
 
 
 def _shares(rain: Rain, places: Places, there: NDArray[np.bool_]) -> Floats:

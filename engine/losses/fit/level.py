@@ -66,16 +66,15 @@ def of_folder(folder: Path, places: Path) -> Level:
 
 
 def _paid(insured: pl.DataFrame, year: int) -> float:
-    """Claims per insured house, million KRW. Of 2020 houses are told apart from shops by their numbers."""
+    """Claims per insured house, million KRW. Where shops are in the claims, they are taken off by their numbers."""
     houses = _one(insured, ("insured_houses",), year, ("house", "all"), latest=2023)
     claims = _one(insured, ("claims_incurred", "claims_paid"), year, ("house",))
     if claims is None:
         shops = _one(insured, ("insured_shops",), year, ("shop_and_factory",))
         every = _one(insured, ("claims_incurred",), year, ("all",))
         greenhouses = _one(insured, ("claims_incurred",), year, ("greenhouse",))
-        if None in (houses, shops, every, greenhouses):
+        if every is None or greenhouses is None or shops is None or houses is None:
             raise SchemaError(f"insured_losses.csv does not tell the claims of houses of {year}")
-        assert every is not None and greenhouses is not None and houses is not None and shops is not None  # noqa: S101
         claims = (every - greenhouses) * houses / (houses + shops)
     if houses is None:
         raise SchemaError(f"insured_losses.csv does not tell the number of insured houses of {year}")
@@ -103,7 +102,7 @@ def _one(
 
 
 def _value(folder: Path, money: Economy, dwellings: float, year: int) -> float:
-    """Mean value of a dwelling without land, million KRW of the year: the balance sheet over the census, by the deflator."""
+    """Mean value of a dwelling without land, million KRW of the year: balance sheet over census, by the deflator."""
     exposure = pl.read_csv(folder / "exposure.csv", infer_schema_length=None)
     stated = exposure.filter(
         (pl.col("measure") == "construction_assets")

@@ -3,10 +3,11 @@
 Loss ratio of a year, or of a storm, with time since 2003 in one of two forms:
 
     ratio = k(year) (a sum over stations of share x h(T) + c sum over municipalities of share x f(wind)) x error
-    h(T) = max(log(T / T0), 0)^p of one-day and of five-day rain, half each;   f = Emanuel's (v - v0)^3 / (1 + (v - v0)^3)
+    h(T) = max(log(T / T0), 0)^p of one-day and of five-day rain, half each
+    f = Emanuel's u^3 / (1 + u^3) of u = (v - v0) / (half - v0)
 
-a, c and the time term are fitted in each form (T0, p, v0, time) of a grid, with log-normal errors of years and of storms;
-a form counts by its evidence (Laplace). Nothing is chosen outside of what is fitted, so a fold chooses its own forms.
+a, c and the time term are fitted in each form (T0, p, v0, time) of a grid, with log-normal errors of years and storms.
+A form counts by its evidence (Laplace). Nothing is chosen outside of what is fitted, so a fold chooses its own forms.
 """
 
 from __future__ import annotations
@@ -23,11 +24,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: forms: years below which rain does no damage; power; m/s below which wind does none; decline of loss with time
-THRESHOLDS, POWERS, WINDS, TIMES = (2.0, 3.0, 5.0, 8.0, 12.0, 20.0), (0.5, 1.0, 1.5, 2.0), (10.0, 15.0, 20.0), (
-    "step",
-    "line",
-)  # fmt: skip
-#: m/s at which half of the value is lost, 150 kt: Emanuel (2011), doi:10.1175/WCAS-D-11-00007.1; only the level moves it
+THRESHOLDS, POWERS = (2.0, 3.0, 5.0, 8.0, 12.0, 20.0), (0.5, 1.0, 1.5, 2.0)
+WINDS, TIMES = (10.0, 15.0, 20.0), ("step", "line")
+#: m/s at which half of what can be lost is lost, 150 kt: Emanuel (2011), doi:10.1175/WCAS-D-11-00007.1; not fitted
 HALF = 77.0
 #: of heavy rain's loss that is urban flood, the rest is river flood; assumed, for no record splits them
 URBAN_SHARE = 0.5
@@ -35,10 +34,12 @@ URBAN_SHARE = 0.5
 STEP, ORIGIN = 2003, 2000
 #: below it no loss is recorded
 FLOOR = 1e-7
-#: priors, mean and standard deviation: logs of a and c, time term (half of the log step, or log decline a decade), logs of
-#: the errors of years and storms. Wide but for the errors, that a few years alone cannot tell
+#: priors, mean and standard deviation: logs of a and c, time term (half of the log step, or log decline a decade),
+#: logs of the errors of years and storms. Wide but for the errors, that a few years alone cannot tell
 MEAN, SPREAD = np.array([np.log(1e-3), np.log(0.1), -1.2]), np.array([3.0, 3.0, 1.0])
 ERROR_MEAN, ERROR_SPREAD = np.array([np.log(0.8), np.log(1.3)]), np.array([0.4, 0.3])
+#: storms of similar wind
+ALIKE = 15
 _ROUNDS, _PLAIN, _CLOSE = 400, 40, 1e-9
 _LONGEST = 0.7  # of a step, so that it stays where the curvature holds
 
@@ -106,12 +107,7 @@ def decline(time: str, year: Floats) -> Floats:
 
 def rain_of(hazard: Hazard, form: Form) -> tuple[Floats, Floats]:
     """Feature of all years (Y,) and storms (E,); NaN for a storm beyond the rain record."""
-    both = []
-    for (urban, river), share in ((hazard.rain, hazard.station), (hazard.storm_rain, hazard.storm_share)):
-        parts = [(share * damage(each, form.threshold, form.power)).sum(axis=1) for each in (urban, river)]
-        whole = URBAN_SHARE * parts[0] + (1 - URBAN_SHARE) * parts[1]
-        both.append(np.where(np.isnan(urban).any(axis=1), np.nan, whole))
-    return both[0], both[1]
+    return _wet(hazard.rain, hazard.station, form), _wet(hazard.storm_rain, hazard.storm_share, form)
 
 
 def wind_of(hazard: Hazard, form: Form) -> tuple[Floats, Floats]:
@@ -120,19 +116,13 @@ def wind_of(hazard: Hazard, form: Form) -> tuple[Floats, Floats]:
 
 
 def data_of(hazard: Hazard, yearly: dict[int, float], grid: tuple[Form, ...] | None = None) -> Data:
-    """Features of the years of `yearly` (year -> ratio) and of the hazard's storms.
-
-    A storm beyond the rain record has the mean rain of the storms that are in it and before the held-out years.
-    """
+    """Features of the years of `yearly` (year -> ratio) and of the hazard's storms."""
     grid = grid or forms()
     row = np.searchsorted(hazard.years, list(yearly))
-    early = np.array([target.year < 2010 for target in hazard.storms])
     rain, wind = [], []
     for form in grid:
         (of_years, of_storms), (windy, stormy) = rain_of(hazard, form), wind_of(hazard, form)
-        known = ~np.isnan(of_storms)
-        of_storms = np.where(known, of_storms, of_storms[known & early].mean())
-        rain.append(np.concatenate([of_years[row], of_storms]))
+        rain.append(np.concatenate([of_years[row], _filled(hazard, form, of_storms, stormy)]))
         wind.append(np.concatenate([windy[row], stormy]))
     year = np.array([*yearly, *(target.year for target in hazard.storms)])
     ratio = np.array([*yearly.values(), *(target.ratio for target in hazard.storms)])
@@ -146,6 +136,27 @@ def data_of(hazard: Hazard, yearly: dict[int, float], grid: tuple[Form, ...] | N
         np.stack([decline(form.time, year) for form in grid]),
         grid,
     )
+
+
+def _filled(hazard: Hazard, form: Form, rain: Floats, wind: Floats) -> Floats:
+    """Rain of storms; of one beyond the rain record the mean of the storms of most similar wind, whatever they cost.
+
+    Storms with a recorded loss would not do: they are recorded because it rained.
+    """
+    others = hazard.others
+    wet = _wet(others.rain, others.station, form)
+    windy = np.log(wind_damage(others.wind, form.wind) @ hazard.share + FLOOR)
+    out = rain.copy()
+    for at in np.flatnonzero(np.isnan(rain)):
+        out[at] = wet[np.argsort(np.abs(windy - np.log(wind[at] + FLOOR)), kind="stable")[:ALIKE]].mean()
+    return out
+
+
+def _wet(rain: tuple[Floats, Floats], share: Floats, form: Form) -> Floats:
+    """Feature of rain; NaN where it is not known."""
+    urban, river = ((share * damage(each, form.threshold, form.power)).sum(axis=1) for each in rain)
+    whole = URBAN_SHARE * urban + (1 - URBAN_SHARE) * river
+    return np.asarray(np.where(np.isnan(rain[0]).any(axis=1), np.nan, whole))
 
 
 def fit(data: Data, weight: Floats) -> Fit:

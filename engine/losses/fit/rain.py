@@ -1,7 +1,7 @@
 """Rain of stations as local return periods: how rare a year's or a storm's largest sum is at its own station.
 
-Two hundred millimetres are a flood in Daegu and a summer in Namhae. A station's own annual maxima say how rare they are:
-a GEV by L-moments, whose shape is pooled over all stations, since 40 years do not tell it.
+Two hundred millimetres are a flood in Daegu and a summer in Namhae. A station's own annual maxima say how rare they
+are: a GEV by L-moments, whose shape is pooled over all stations, since 40 years do not tell it.
 """
 
 from __future__ import annotations

@@ -55,9 +55,9 @@ def flood_probabilities() -> Floats:
 
 
 def national(hazard: Hazard, rates: Rates) -> tuple[float, float]:
-    """Mean AAL of the country: of both floods together, and of typhoon, as the engine computes them (counted winds)."""
+    """Mean AAL where persons live, as the engine computes it: of both floods together, and of typhoon."""
     winds = hazard.wind[~np.isnan(hazard.wind).any(axis=1)]
-    typhoon = rates.typhoon[np.digitize(winds, WIND_EDGES)].mean(axis=0) @ hazard.share
+    typhoon = rates.typhoon[np.digitize(winds, WIND_EDGES)].mean(axis=0) @ hazard.persons
     return 2.0 * float(flood_probabilities() @ rates.flood), float(typhoon)
 
 

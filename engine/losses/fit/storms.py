@@ -28,13 +28,14 @@ _GRADE = 1  # wind needs none
 
 
 class Places(NamedTuple):
-    """Municipalities with their share of what can be lost, (M,)."""
+    """Municipalities, (M,): `share` of what level A records, by land, and of `persons`, by whom houses are shared."""
 
     code: NDArray[np.int64]
     latitude: Floats
     longitude: Floats
     coast_km: Floats
     share: Floats
+    persons: Floats
 
     @property
     def inland(self) -> Floats:
@@ -43,14 +44,18 @@ class Places(NamedTuple):
 
 
 def read_places(path: Path) -> Places:
-    """Municipalities; what can be lost is shared by persons."""
+    """Municipalities. Recorded loss is roads, rivers and fields, which go with land; houses go with persons.
+
+    raises : SchemaError for a missing column
+    """
     table = pl.read_csv(path)
-    needed = ("code", "latitude", "longitude", "coast_km", "persons")
+    needed = ("code", "latitude", "longitude", "coast_km", "area_km2", "persons")
     if lacking := [column for column in needed if column not in table.columns]:
         raise SchemaError(f"{path.name} lacks the columns {', '.join(lacking)}")
-    persons = table["persons"].to_numpy().astype(float)
-    columns = [table[column].to_numpy().astype(float) for column in needed[1:4]]
-    return Places(table["code"].to_numpy().astype(np.int64), *columns, persons / persons.sum())
+    lat, lon, coast, area, persons = (table[column].to_numpy().astype(float) for column in needed[1:])
+    return Places(
+        table["code"].to_numpy().astype(np.int64), lat, lon, coast, area / area.sum(), persons / persons.sum()
+    )
 
 
 def read_tracks(path: Path) -> pl.DataFrame:
@@ -115,8 +120,21 @@ def storm_rain(places: Places, fixes: pl.DataFrame, sid: str, rain: Rain, days: 
     at = np.flatnonzero((rain.days >= first) & (rain.days <= last + np.timedelta64(1, "D")))
     if last > rain.days[-1] or not at.size:
         return None
-    ends = at[min(days - 1, len(at) - 1) :]  # a sum that lies in the storm's own days
-    return largest(sums(rain.mm[: at[-1] + 1], days)[ends])
+    inside = min(days, len(at))  # a sum lies in the storm's own days
+    return largest(sums(rain.mm[at], inside)[inside - 1 :])
+
+
+def passing(places: Places, fixes: pl.DataFrame, first: int, last: int) -> list[tuple[str, int]]:
+    """Ids and years of all storms that came near in these years, whatever they cost."""
+    year = year_of(fixes["time"].to_numpy())
+    box = fixes.filter(
+        pl.Series((year >= first) & (year <= last))
+        & pl.col("lat").is_between(28, 44)
+        & pl.col("lon").is_between(120, 136)
+    )
+    found = box.filter(pl.Series(_nearest_km(places, box) < REACH))
+    first_fix = found.group_by("sid").agg(pl.col("time").min()).sort("sid")
+    return list(zip(first_fix["sid"].to_list(), year_of(first_fix["time"].to_numpy()).tolist(), strict=True))
 
 
 def _nearest_km(places: Places, fixes: pl.DataFrame) -> Floats:
