@@ -54,10 +54,10 @@ def page(made: Fitted, known: Skill, bars: list[Bar]) -> str:
     lines = [
         "# Back-test of edition 2026-kr",
         "",
-        "Written by `python -m benchmarks backtest`; [calibration.md](calibration.md) says what was fitted and to what.",
-        "A factor is exp of the root mean square of log errors: 2 means that a typical answer is twice or half of the",
-        "record. Every figure is told by a fit that has not seen the year, block or storm (nor the yearly total that",
-        "holds the storm).",
+        "Written by `python -m benchmarks backtest` from the files of the package; [calibration.md](calibration.md)",
+        "says what was fitted, to what, and what was chosen with which figure in sight. A factor is exp of the root",
+        "mean square of log errors: 2 means that a typical answer is twice or half of the record. Years, blocks and",
+        "storms are told by fits that have not seen them (a storm's also not the yearly total that holds it).",
         "",
         "| bar | asked | figure | |",
         "|---|---|---|---|",
@@ -86,8 +86,8 @@ def _error_line(made: Fitted, known: Skill) -> str:
     early = ~data.storm & (data.year <= calibration.BEFORE_YEARS)
     late = ~data.storm & (data.year > calibration.BEFORE_YEARS)
     return (
-        f"Factor of the years to {calibration.BEFORE_YEARS}: {skill.error_factor(known.years[early]):.2f}, of the later "
-        f"ones: {skill.error_factor(known.years[late]):.2f}."
+        f"Factor of the years to {calibration.BEFORE_YEARS}: {skill.error_factor(known.years[early]):.2f}, of the "
+        f"later ones: {skill.error_factor(known.years[late]):.2f}."
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from engine.losses.fit import calibration, model, rates
 from engine.losses.fit import rain as rains
 from engine.losses.fit.calibration import Fitted
+from engine.losses.fit.hazard import RIVER_DAYS, URBAN_DAYS
 from engine.losses.fit.level import BAND, FITTED
 from engine.losses.fit.rates import PERIODS, WIND_EDGES
 from engine.losses.fit.skill import Draws
@@ -48,7 +49,8 @@ def texts(name: str, base: Edition, made: Fitted, drawn: Draws, summary: Iterabl
     of_draws = rates.of_draws(made.data, drawn, calibration.LAST)
     draws = json.dumps(
         {
-            **{risk: [_rounded(each.flood) for each in of_draws] for risk in FLOODS},
+            "river_flood": [_rounded(each.river) for each in of_draws],
+            "urban_flood": [_rounded(each.urban) for each in of_draws],
             "typhoon": [_rounded(each.typhoon) for each in of_draws],
         },
         separators=(",", ":"),
@@ -57,8 +59,8 @@ def texts(name: str, base: Edition, made: Fitted, drawn: Draws, summary: Iterabl
     head = [
         f"# Edition {name}, by jobs.calibrate: flood and typhoon fitted to recorded losses of Korea.",
         "# docs/calibration.md says what a figure of it is and is not. Rates are of level A, all recorded loss over",
-        "# all construction assets; the factor makes their national mean that of level B, insured houses. The time term is",
-        f"# frozen in {calibration.LAST}.",
+        "# all construction assets; the factor makes their national mean that of level B, insured houses. The time",
+        f"# term is frozen in {calibration.LAST}.",
         *(f"# {line}" for line in summary),
         "",
         f'name = "{name}"',
@@ -84,7 +86,8 @@ def _table(risk: str, base: Bins, made: Fitted) -> list[str]:
 def _flood(risk: str, base: Bins, made: Fitted) -> list[str]:
     gev = made.hazard.gev[FLOODS[::-1].index(risk)]  # of 1-day rain for urban flood
     fallback = rains.amounts(gev, made.hazard.station[-1], PERIODS)
-    days = 5 if risk == "river_flood" else 1
+    river = risk == "river_flood"
+    days, share = (RIVER_DAYS, 1 - model.URBAN_SHARE) if river else (URBAN_DAYS, model.URBAN_SHARE)
     return [
         f"[{risk}]",
         f'intensity = "{base.intensity}"',
@@ -92,9 +95,9 @@ def _flood(risk: str, base: Bins, made: Fitted) -> list[str]:
         f"fallback = {[round(float(each), 1) for each in fallback]}",
         'estimator = "fitted"',
         "lower = 0.0",
-        *_fitted(made.rates.flood, made),
+        *_fitted(made.rates.river if river else made.rates.urban, made),
         f'source = "fitted to recorded losses 1987-{calibration.LAST}: local return periods of {days}-day rain, '
-        f'{model.URBAN_SHARE:.0%} of the loss of heavy rain (assumed)"',
+        f'{share:.0%} of the loss of heavy rain (assumed)"',
     ]
 
 

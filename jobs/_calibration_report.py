@@ -122,7 +122,7 @@ def _rates(made: Fitted, drawn: Draws) -> str:
     every = rates.of_draws(made.data, drawn, calibration.LAST)
     value, low, high = made.factor
     tables = []
-    for kind, edges, unit in (("flood", PERIODS, "years"), ("typhoon", WIND_EDGES, "m/s")):
+    for kind, edges, unit in (("urban", PERIODS, "years"), ("river", PERIODS, "years"), ("typhoon", WIND_EDGES, "m/s")):
         of_draws = np.stack([getattr(each, kind) for each in every])
         central = getattr(made.rates, kind)
         labels = [f"below {edges[0]:g}", *(f"from {edge:g}" for edge in edges)]

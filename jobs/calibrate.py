@@ -1,4 +1,4 @@
-"""Fit damage rates to recorded losses, and write the edition that they make.
+"""Fit damage rates to recorded losses, and write an edition.
 
 Rain and wind of years and storms are told against recorded losses; everything is fitted anew from the tables. The
 files of the
@@ -8,7 +8,7 @@ does on years and storms that it has not seen, and what it cannot say.
 examples:
     python -m jobs.calibrate --out 2026-kr.toml --report calibration.html
     python -m jobs.calibrate --losses claims/ --out own.toml
-    python -m jobs.calibrate --climate rain/ --exposure houses.csv --base 2025-11 --out own.toml
+    python -m jobs.calibrate --climate rain/ --exposure places.csv
 
 exit codes:
     0    written
@@ -16,7 +16,7 @@ exit codes:
     2    bad arguments
     130  interrupted, nothing was written
 
-settings: none
+settings: KERNEL_CACHE (python -m jobs.config shows it)
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def parser() -> _console.Parser:
         "--base", default=DEFAULT_EDITION, metavar="NAME",
         help=f"edition of what is not fitted: {', '.join(UNCALIBRATED)} (default {DEFAULT_EDITION})",
     )  # fmt: skip
-    made.add_argument("--out", type=Path, required=True, metavar="FILE", help="the edition; its draws go beside it")
+    made.add_argument(
+        "--out", type=Path, default=Path("calibrated.toml"), metavar="FILE",
+        help="the edition; its draws go beside it (default calibrated.toml)",
+    )  # fmt: skip
     made.add_argument("--report", type=Path, metavar="FILE", help="report as HTML (default none)")
     return made
 

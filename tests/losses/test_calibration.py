@@ -31,7 +31,7 @@ def rounded(values):
 
 def test_the_published_rates_and_factor_are_those_of_a_fit_to_the_files_of_the_package(made, edition):
     for risk, of_fit in (
-        ("river_flood", made.rates.flood), ("urban_flood", made.rates.flood), ("typhoon", made.rates.typhoon),
+        ("river_flood", made.rates.river), ("urban_flood", made.rates.urban), ("typhoon", made.rates.typhoon),
     ):  # fmt: skip
         bins = edition.bins[risk]
         assert bins.damage_rates == rounded(of_fit), risk
@@ -43,7 +43,7 @@ def test_the_published_rates_and_factor_are_those_of_a_fit_to_the_files_of_the_p
 def test_published_draws_begin_with_those_of_a_short_form(made, edition):
     drawn = rates.of_draws(made.data, skill.draw(made.data, made.used, 2), calibration.LAST)
     for number, each in enumerate(drawn):
-        assert edition.draws.rates["river_flood"][number] == rounded(each.flood)
+        assert edition.draws.rates["river_flood"][number] == rounded(each.river)
         assert edition.draws.rates["typhoon"][number] == rounded(each.typhoon)
     assert {risk: len(draws) for risk, draws in edition.draws.rates.items()} == {
         "river_flood": 100, "urban_flood": 100, "typhoon": 100,

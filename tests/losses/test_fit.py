@@ -1,4 +1,5 @@
 import datetime
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -96,13 +97,14 @@ def test_rates_of_bins_are_means_of_the_function_over_the_years_of_the_bin(form)
     found = rates._rates(form, theta, errors, 2015)
     level = np.exp(theta[2] * (2.0 if form.time == "step" else 1.5) + 0.6**2 / 2 + theta[0]) / 2
     edges = [1.0, *rates.PERIODS, 1e7]
-    for at, (first, last) in enumerate(zip(edges, edges[1:], strict=False)):
+    for at, (first, last) in enumerate(pairwise(edges)):
         # over the chance 1 / T of a rarer year, which is uniform
         mean = quad(
             lambda chance: float(model.damage(np.log([1 / chance]), form.threshold, form.power)[0]),
             1 / last, 1 / first, limit=200, points=[1 / form.threshold] if first < form.threshold < last else None,
         )[0] / (1 / first - 1 / last)  # fmt: skip
-        assert found.flood[at] == pytest.approx(level * mean, rel=1e-3, abs=1e-12)
+        assert found.urban[at] == pytest.approx(level * mean, rel=1e-3, abs=1e-12)
+        assert found.river[at] == pytest.approx(level * mean, rel=1e-3, abs=1e-12)
     assert rates.flood_probabilities() == pytest.approx([0.5, 0.3, 0.1, 0.05, 0.03, 0.01, 0.01])
     assert np.all(np.diff(found.typhoon) >= 0)
 
@@ -134,9 +136,9 @@ def test_annual_maxima_are_of_sums_that_end_in_the_year_and_of_years_that_are_co
 
 
 def test_rain_of_a_storm_is_of_its_own_days_and_the_day_after():
-    hours = datetime.datetime(2001, 8, 10)
+    hours = (datetime.datetime(2001, 8, 10) - datetime.datetime(1970, 1, 1)).total_seconds() / 3600
     fixes = pl.DataFrame(
-        {"sid": ["A", "A"], "time": [(hours - datetime.datetime(1970, 1, 1)).total_seconds() / 3600 + h for h in (0, 6)],
+        {"sid": ["A", "A"], "time": [hours, hours + 6],
          "lat": [36.0, 36.5], "lon": [127.0, 127.5], "wind": [30.0, None]},
     )  # fmt: skip
     one = np.ones(1)

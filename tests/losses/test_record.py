@@ -9,7 +9,7 @@ from engine.losses.fit import level, shipped
 from engine.losses.record import FINAL, PRELIMINARY, Allowed, Loss
 
 DATA = shipped.sources().losses
-TABLES = sorted(DATA.glob("*losses*.csv")) + [DATA / "heavy_rain_snow_events.csv", DATA / "loss_by_facility.csv"]
+TABLES = [*sorted(DATA.glob("*losses*.csv")), DATA / "heavy_rain_snow_events.csv", DATA / "loss_by_facility.csv"]
 
 
 def loss(year=2010, value=100.0, name="total", **other):
@@ -28,7 +28,10 @@ def test_rows_that_can_stand_in_one_series_come_back_as_they_were():
         (loss(2011, name="recovery_cost"), "row 2011: cost of recovery, about twice a loss, is no loss"),
         (loss(2011, status=PRELIMINARY), "row 2011: a preliminary count, 2 to 8 times too low: take the final one"),
         (loss(2011, prices=None), "row 2011: it does not say in prices of which year"),
-        (loss(2011, scope="insured houses"), "row 2011: its scope is 'insured houses', and that of table.csv, row 2010"),
+        (
+            loss(2011, scope="insured houses"),
+            "row 2011: its scope is 'insured houses', and that of table.csv, row 2010",
+        ),
         (loss(2010, prices=2015), "total 2010 stands in table.csv, row 2010 too: keep one of the two"),
     ],
 )
@@ -73,7 +76,9 @@ def test_sums_that_the_sources_print_are_the_sums_of_the_rows():
     rows = record.read(DATA / "national_losses.csv")
     nominal = [row for row in rows if row.name == "total" and row.years[0] == row.years[1] and row.prices == row.year]
     ten = sum(row.value for row in nominal if 2002 <= row.year <= 2011)
-    assert ten == next(row.value for row in rows if row.years == (2002, 2011) and row.prices == 2002 and row.name == "total")
+    assert ten == next(
+        row.value for row in rows if row.years == (2002, 2011) and row.prices == 2002 and row.name == "total"
+    )
     provinces = pl.read_csv(DATA / "province_losses.csv", infer_schema_length=None)
     september = provinces.filter(pl.col("event") == "rain 9-11 Sep 1990")["value_million_krw"].sum()
     assert september == next(
@@ -125,7 +130,11 @@ def test_an_answer_of_the_official_yearbook_is_read_by_the_names_of_its_columns(
         (GOOD, "30", "the service answered 30: said"),
         ("", "00", "holds no rows"),
         (f"{GOOD}, {GOOD}", "00", "total 2022 stands in answer.json, row 1 too"),
-        (f'{GOOD}, {{"wrttimeid": 2023, "tot": 958221000}}', "00", "row 2: 958,221,000 million KRW, but the year before"),
+        (
+            f'{GOOD}, {{"wrttimeid": 2023, "tot": 958221000}}',
+            "00",
+            "row 2: 958,221,000 million KRW, but the year before",
+        ),
         ('{"wrttimeid": 2022, "tot": 5, "regi": "Busan"}', "00", "unknown columns regi: only the table by year"),
         ('{"wrttimeid": 2022, "tot": "many"}', "00", "tot is 'many', and no number"),
     ],

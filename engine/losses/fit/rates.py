@@ -27,17 +27,17 @@ _STEPS = 50
 
 
 class Rates(NamedTuple):
-    """Shares of value lost in each bin, mildest first: flood of either kind (7,), typhoon (12,)."""
+    """Shares of value lost in each bin, mildest first: floods (7,), typhoon (12,)."""
 
-    flood: Floats
+    urban: Floats
+    river: Floats
     typhoon: Floats
 
 
 def of_fit(data: Data, found: Fit, year: int) -> Rates:
     """Mean over the forms."""
     every = [_rates(form, found.theta[at], found.errors[at], year) for at, form in enumerate(data.forms)]
-    flood, typhoon = (np.stack([getattr(each, part) for each in every]) for part in Rates._fields)
-    return Rates(found.weight @ flood, found.weight @ typhoon)
+    return Rates(*(found.weight @ np.stack([getattr(each, part) for each in every]) for part in Rates._fields))
 
 
 def of_draws(data: Data, drawn: Draws, year: int) -> list[Rates]:
@@ -58,16 +58,16 @@ def national(hazard: Hazard, rates: Rates) -> tuple[float, float]:
     """Mean AAL where persons live, as the engine computes it: of both floods together, and of typhoon."""
     winds = hazard.wind[~np.isnan(hazard.wind).any(axis=1)]
     typhoon = rates.typhoon[np.digitize(winds, WIND_EDGES)].mean(axis=0) @ hazard.persons
-    return 2.0 * float(flood_probabilities() @ rates.flood), float(typhoon)
+    return float(flood_probabilities() @ (rates.urban + rates.river)), float(typhoon)
 
 
 def _rates(form: Form, theta: Floats, errors: Floats, year: int) -> Rates:
     last = float(model.decline(form.time, np.array([float(year)]))[0])
     level = np.exp(theta[2] * last + np.exp(errors[0]) ** 2 / 2)
-    half = model.URBAN_SHARE  # river has the other half
-    flood = np.minimum(half * level * np.exp(theta[0]) * _mean_damage(form), 1.0)
-    typhoon = np.minimum(level * np.exp(theta[1]) * _mean_wind_damage(form), 1.0)
-    return Rates(np.maximum.accumulate(flood), np.maximum.accumulate(typhoon))
+    flood = level * np.exp(theta[0]) * _mean_damage(form)
+    typhoon = level * np.exp(theta[1]) * _mean_wind_damage(form)
+    of_bins = model.URBAN_SHARE * flood, (1 - model.URBAN_SHARE) * flood, typhoon
+    return Rates(*(np.minimum(np.maximum.accumulate(each), 1.0) for each in of_bins))
 
 
 def _mean_damage(form: Form) -> Floats:
