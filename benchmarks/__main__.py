@@ -1,7 +1,8 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|assess|portfolio|service|fuzz|hostile|kills|
-                                   backtest|all
+    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
+                        |portfolio|losses|service|fuzz|hostile|kills|backtest|all
+    python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
 
@@ -25,13 +26,16 @@ from benchmarks import (
     fuzz,
     harness,
     hostile,
+    identity,
     kernels,
     kills,
     load,
+    losses,
     memory,
     portfolio,
     read,
     service,
+    tune,
     yearly,
 )
 from benchmarks.harness import Options
@@ -50,39 +54,51 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "load": load.measure,
     "yearly": yearly.measure,
     "memory": memory.measure,
+    "identity": identity.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
+    "losses": losses.measure,
     "service": service.measure,
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
     "kills": kills.measure,
     "backtest": backtest.measure,
+    "tune": tune.measure,
 }
+#: tables that stand on another page than benchmarks/README.md
+PAGES = {"tune": Path(__file__).parents[1] / "docs/tuning.md"}
+#: those of `all`: advice for one machine is no measure of the engine
+ALL = tuple(name for name in BENCHMARKS if name != "tune")
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("benchmark", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--cells", type=int)
-    parser.add_argument("--sites", type=int, help="of `assess` and `portfolio`")
+    parser.add_argument("--sites", type=int, help="of `assess`, `portfolio` and `losses`")
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
     parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")
     parser.add_argument("--number", type=int, help="of `kills`, over both sinks")
     parser.add_argument("--seed", type=int, default=1, help="of `fuzz`, `hostile` and `kills`")
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="of `fuzz`: names of its table")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="of `tune`: your store, instead of a sample")
+    parser.add_argument(
+        "--warehouse", action="store_true", help="of `tune`: the warehouse of DW_*, instead of a sample"
+    )
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "climate-risk-benchmarks")
     parser.add_argument("--out", type=Path, help="folder for the table (.md) and the history (.jsonl)")
     parser.add_argument("--readme", action="store_true", help="put the table into benchmarks/README.md")
     args = parser.parse_args(argv)
     options = Options(cells=args.cells, sites=args.sites, years=args.years, rounds=args.rounds, scratch=args.scratch,
-                      files=args.files, number=args.number, seed=args.seed, only=tuple(args.only))  # fmt: skip
-    for name in BENCHMARKS if args.benchmark == "all" else [args.benchmark]:
+                      files=args.files, number=args.number, seed=args.seed, only=tuple(args.only),
+                      store=args.store, warehouse=args.warehouse)  # fmt: skip
+    for name in ALL if args.benchmark == "all" else [args.benchmark]:
         before = harness.machine()
         table = harness.write(BENCHMARKS[name](options), name, args.out, before=before)
         print(f"{name}\n\n{table}\n", flush=True)
         if args.readme:
-            harness.into_readme(table, name)
+            harness.into_readme(table, name, PAGES.get(name, harness.README))
     return 0
 
 

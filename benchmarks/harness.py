@@ -28,6 +28,7 @@ class Options:
     files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone; files and seed of
                         `hostile`, too, whose files are requests
     number, seed      : of `kills`: how many, and at which moments
+    store, warehouse  : of `tune`: the user's own, instead of a sample
     """
 
     cells: int | None
@@ -39,6 +40,8 @@ class Options:
     number: int | None = None
     seed: int = 1
     only: tuple[str, ...] = ()
+    store: Path | None = None
+    warehouse: bool = False
 
 
 def in_turn(

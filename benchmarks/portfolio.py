@@ -52,7 +52,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _databases(server))
         table = assess.sites(n, gaps=0.0)
         table.write_parquet(folder / "sites.parquet")
-        _publish(application, assess.cells_of(table))
+        publish(application, assess.cells_of(table))
         assessor = Assessor(
             warehouse=warehouse,
             application=application,
@@ -63,7 +63,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         again: list[float] = []
 
         def ours() -> float:
-            _empty(application)
+            empty(application)
             seconds = _run(assessor, folder)
             again.append(_run(assessor, folder))
             return seconds
@@ -72,7 +72,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         data = {name: _bytes(application, name) for name in TABLES}
 
         def rival() -> float:
-            _empty(application)
+            empty(application)
             started = time.perf_counter()
             for name, (columns, rows) in data.items():
                 command = sql.SQL("COPY {} ({}) FROM STDIN").format(
@@ -112,7 +112,7 @@ def _databases(server: EmbeddedServer) -> tuple[str, str]:
     return urls[0], urls[1]
 
 
-def _publish(connection: psycopg.Connection, cells: pl.DataFrame) -> None:
+def publish(connection: psycopg.Connection, cells: pl.DataFrame) -> None:
     """Hazard and AAL of the cells, as a yearly run leaves them."""
     keys = ["grid_id", "risk_type", "scenario_id", "time_period"]
     rows = cells.with_columns(score=pl.col("hazard_score").round(4), n_samples=pl.lit(80), method=pl.lit("kde"))
@@ -123,7 +123,7 @@ def _publish(connection: psycopg.Connection, cells: pl.DataFrame) -> None:
     connection.execute("ANALYZE modelops_hazard_scores, modelops_probability_scores")
 
 
-def _empty(connection: psycopg.Connection) -> None:
+def empty(connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, (*TABLES, "site_assets")))))
     connection.execute("CHECKPOINT")
 

@@ -40,7 +40,7 @@ def read_all(source: ClimateSource) -> int:
     missing = 0
     for block in blocks_of(source):
         panel = source.read(block, names, list(Scenario))
-        assert not panel.doubled
+        assert not panel.duplicates
         # of one small variable: the rival must not pay for our looking at everything
         missing += int(np.isnan(panel.arrays["wsdi", Scenario.SSP126]).sum())
     return missing

@@ -219,9 +219,11 @@ def try_out(image: Stage) -> None:
     volumes = json.loads(image.declared["VOLUME"])
     entrypoint, serve = json.loads(image.declared["ENTRYPOINT"]), json.loads(image.declared["CMD"])
     health = json.loads(image.declared["HEALTHCHECK"].partition("CMD")[2])
-    strays = [str(path) for name in (".env", ".git", "tests") for path in image.root.glob(f"opt/engine/**/{name}")]
-    if strays := [path for path in strays if "/site-packages/" not in path or path.endswith("site-packages/tests")]:
-        raise SystemExit(f"the image holds {', '.join(strays)}")
+    leftovers = [str(path) for name in (".env", ".git", "tests") for path in image.root.glob(f"opt/engine/**/{name}")]
+    if leftovers := [
+        path for path in leftovers if "/site-packages/" not in path or path.endswith("site-packages/tests")
+    ]:
+        raise SystemExit(f"the image holds {', '.join(leftovers)}")
     if image.user in ("0", "root"):
         raise SystemExit("the image runs as root")
     with mounted(image.root, writable=volumes):

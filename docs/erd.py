@@ -32,7 +32,7 @@ PLACES = {
         ["probability_results", "modelops_probability_scores", "site_assets", "modelops_vulnerability_cache"],
         ["hazard_results", "modelops_hazard_scores", "exposure_results", "modelops_aal_cache"],
         ["result_runs", "risk_types", "vulnerability_results", "aal_scaled_results"],
-        ["batch_jobs", "batch_job_logs"],
+        ["batch_jobs", "batch_job_logs", "modelops_year_losses", "result_sample_years", "modelops_ensemble_scores"],
     ],
 }
 #: what refers without a declared key: partitions that are swapped, tables that are reloaded, another database
@@ -51,6 +51,9 @@ BY_MEANING = {
         ("hazard_results", "risk_type", "risk_types"),
         ("modelops_probability_scores", "risk_type", "risk_types"),
         ("modelops_hazard_scores", "risk_type", "risk_types"),
+        ("modelops_year_losses", "run_id", "result_runs"),
+        ("modelops_year_losses", "risk_type", "risk_types"),
+        ("modelops_ensemble_scores", "risk_type", "risk_types"),
         ("exposure_results", "site_id", "site_assets"),
         ("vulnerability_results", "site_id", "site_assets"),
         ("aal_scaled_results", "site_id", "site_assets"),

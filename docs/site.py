@@ -1,7 +1,9 @@
-"""Hooks of the docs site: formulas become MathML, and the HTTP routes are listed from the application itself."""
+"""Hooks of the docs site: MathML of formulas; routes, editions, settings and commands listed from the code."""
 
 import html
+import importlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,33 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
+from engine.core import settings
 from engine.report.words import bin_ranges
 from engine.risks import RISKS, load_edition
 from engine.risks.edition import EDITIONS
+from jobs import __main__ as command_line
+from jobs import _derive, _download
 from jobs.serve import create_app
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
-_FILLED = {"<!-- routes -->": lambda: _routes(), "<!-- editions -->": lambda: _editions()}
+_FILLED = {
+    "<!-- routes -->": lambda: _routes(),
+    "<!-- editions -->": lambda: _editions(),
+    "<!-- settings -->": lambda: _settings(),
+    "<!-- jobs -->": lambda: _jobs(),
+}
 #: pages that lie outside docs/, where those who read the code expect them
 _OF_THE_TOP = {"benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md"}
+
+
+def on_config(config: Any) -> Any:
+    """Every note of docs/decisions is in the menu, in the order of their numbers."""
+    notes = sorted(Path(config["docs_dir"], "decisions").glob("[0-9]*.md"))
+    for group in config["nav"]:
+        for entry in next(iter(group.values())):
+            if isinstance(entry, dict) and "Decisions" in entry:
+                entry["Decisions"] += [f"decisions/{note.name}" for note in notes]
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -81,3 +101,33 @@ def _editions() -> str:
             title = risk.replace("_", " ") if name == EDITIONS[0] else ""
             rows.append(f"| {title} | {name} | {intensity.meaning} | {cuts} | {bins.source} |")
     return "\n".join(rows)
+
+
+def _settings() -> str:
+    """Every setting with its default, under the headings of `.env.example`."""
+    lines: list[str] = []
+    for name, field in settings.Settings.model_fields.items():
+        if name in settings.HEADINGS:
+            heading, _, more = settings.HEADINGS[name].partition(". ")
+            heading = re.sub(r" \(docs/.*\)", "", heading)
+            lines += ["", f"### {_plain(heading)}", "", _plain(more), ""]
+            lines += ["| setting | default | meaning |", "|---|---|---|"]
+        default = settings.as_text(field.default)
+        meaning = _plain(field.description or "")
+        lines.append(f"| `{name.upper()}` | {f'`{default}`' if default else 'not set'} | {meaning} |")
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text without markup, but for code between back ticks."""
+    return "`".join(
+        re.sub(r"([*_|<])", r"\\\1", part) if k % 2 == 0 else part for k, part in enumerate(text.split("`"))
+    )
+
+
+def _jobs() -> str:
+    """The help of every command, as a terminal of 80 columns shows it."""
+    parsers = {job: importlib.import_module(f"jobs.{job}").parser for job in command_line.JOBS}
+    parsers |= {"etl derive": _derive.parser, "etl download": _download.parser}
+    os.environ["COLUMNS"] = "80"
+    return "\n\n".join(f"## {job}\n\n```text\n{parsers[job]().format_help()}```" for job in parsers)

@@ -1,14 +1,20 @@
 """Physical climate risk for every cell of a grid: bin probabilities, average annual loss, hazard scores."""
 
+import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from engine.core.period import PERIODS
 from engine.core.scenario import Scenario
 
 if TYPE_CHECKING:
+    from engine import losses
     from engine.batch.pipeline import Result, run
 
-__all__ = ["PERIODS", "Result", "Scenario", "run"]
+if sys.platform == "win32":  # files are locked and users told apart in ways of POSIX
+    raise ImportError("Windows is not supported: install the engine in the Windows Subsystem for Linux (WSL)")
+
+__all__ = ["PERIODS", "Result", "Scenario", "losses", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +23,6 @@ def __getattr__(name: str) -> Any:
         from engine.batch import pipeline
 
         return getattr(pipeline, name)
+    if name == "losses":
+        return importlib.import_module("engine.losses")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ import sys
 from importlib import resources
 
 from engine.core.names import unknown
-from jobs import _console, _streams
+from jobs import _called, _console, _streams
 
 log = logging.getLogger("jobs")
 
@@ -44,10 +44,10 @@ def main(argv: list[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(listing())
         return _console.COMPLETE if _streams.fault() is None else _console.FAILED
-    job = words[0].replace("-", "_")
+    job = _called.module(words[0])
     if job not in JOBS:
         _console.start_logging()
-        log.error("refused: %s", _console.sentence(unknown("job", words[0], JOBS)))
+        log.error("refused: %s", _console.sentence(unknown("job", words[0], (*JOBS, *_called.ALIASES))))
         return _console.REFUSED
     code: int = importlib.import_module(f"jobs.{job}").main(words[1:])
     return code
@@ -55,15 +55,17 @@ def main(argv: list[str] | None = None) -> int:
 
 def listing() -> str:
     """The jobs, a line each, by use."""
-    lines = ["usage: python -m jobs JOB ARGUMENTS; python -m jobs JOB --help tells them"]
+    name = _called.as_called("python -m jobs")
+    lines = [f"usage: {name} JOB ARGUMENTS; {name} JOB --help tells them"]
     for use, jobs in GROUPS.items():
         lines += ["", f"{use}:"]
         lines += [f"  {job:<{_INDENT - 2}}{first_line(job)}" for job in jobs]
+    lines += ["", *(f"{alias} is another name of {job}" for alias, job in _called.ALIASES.items())]
     return "\n".join(lines)
 
 
 def first_line(job: str) -> str:
-    """What a job does, in a sentence. Read, not imported: one that cannot be imported must not hide the others."""
+    """Purpose of a job, in a sentence. Read, not imported: one that cannot be imported must not hide the others."""
     text = resources.files("jobs").joinpath(f"{job}.py").read_text("utf-8")
     return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 

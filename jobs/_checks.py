@@ -1,4 +1,4 @@
-"""What can be said of a batch's arguments before anything is started: no server, no sample, no folder."""
+"""Checks of a batch's arguments before anything is started: no server, no sample, no folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job prints: a bar on a terminal, plain lines elsewhere, one table and one last line; and its exit code."""
+"""Console of a job: a bar on a terminal, plain lines elsewhere, one table and one last line; and its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.core import logs, settings_files
 from engine.core.errors import EngineError, RunInterrupted, SettingsError
 from engine.core.names import unknown
-from jobs import _extras, _options, _streams
+from jobs import _called, _extras, _options, _streams
 from jobs._parser import REFUSED, Parser, sentence
 
 if TYPE_CHECKING:  # --help waits for nothing that it does not print
@@ -106,8 +106,8 @@ def _form() -> logs.Form:
 def _job() -> str | None:
     """`yearly` of `python -m jobs.yearly`; None in a program around the jobs."""
     name = Path(sys.argv[0]).stem
-    if name == "__main__" and len(sys.argv) > 1:  # python -m jobs yearly
-        name = sys.argv[1]
+    if name in ("__main__", _called.ENTRY_POINT) and len(sys.argv) > 1:  # python -m jobs yearly
+        name = _called.module(sys.argv[1])
     return name if name.isidentifier() else None
 
 
@@ -201,7 +201,7 @@ def resume_line(job: str, run_id: int, words: Sequence[str] = ()) -> str:
 
 
 def _left(err: RunInterrupted, job: str, words: Sequence[str]) -> str:
-    """What the interruption of a batch left."""
+    """State that the interruption of a batch left."""
     if err.switched:
         return f"run {err.run_id} is published"
     if err.switching:
@@ -230,7 +230,7 @@ def go_on() -> None:
 
 
 class CellProgress(Protocol):
-    """How far a batch is. Rate and remaining time count from the latest `announce`: not from before, not compiling."""
+    """Progress of a batch. Rate and remaining time count from the latest `announce`: not from before, not compiling."""
 
     def __call__(self, done: int, total: int) -> None:
         """So many cells are done."""
@@ -253,7 +253,7 @@ def cell_progress(what: str) -> Iterator[CellProgress]:
 
 @contextmanager
 def load_progress() -> Iterator[LoadProgress]:
-    """What loaders report: a bar on a terminal, elsewhere a line for every table that is loaded."""
+    """Progress of loaders: a bar on a terminal, elsewhere a line for every table that is loaded."""
     if logs.is_json() or not sys.stderr.isatty():
         yield load_lines()
         return
@@ -276,7 +276,7 @@ def load_lines() -> LoadProgress:
 
 
 class LoadProgress(Protocol):
-    """What is loaded, empty when a table is done or needs nothing; how many tables or files are done, of all."""
+    """Step of a load, empty when a table is done or needs nothing; how many tables or files are done, of all."""
 
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None: ...
 

@@ -14,7 +14,7 @@ exit codes:
     3    partial: a variable has no value
     130  interrupted, no file was written
 
-settings: KERNEL_CACHE (python -m jobs.config shows it)
+settings: COMPUTE_THREADS, KERNEL_CACHE (python -m jobs.config shows them)
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SCOPES = ("full", "observed")
 _COARSEST = 10
 
 
-def parser() -> _console.Parser:
+def parser() -> _console.Parser:  # long: one statement an option
     """The options of the command."""
     made = _console.Parser("etl derive", __doc__)
     made.add_argument(
@@ -75,6 +75,12 @@ def parser() -> _console.Parser:
         help="full, or observed: a record that may lack scenarios, years and variables"
         " (default what the files say; tables of stations are observed, other files full)",
     )  # fmt: skip
+    _of_variables(made)
+    return made
+
+
+def _of_variables(made: _console.Parser) -> None:
+    """Options on how daily values are read."""
     made.add_argument(
         "--unit",
         action="append",
@@ -107,7 +113,6 @@ def parser() -> _console.Parser:
         metavar="FILE",
         help="TOML with ranges of the quality gate for another region (default Korea's)",
     )
-    return made
 
 
 def course(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Which extra of the package is missing, from the package's own metadata."""
+"""Name the missing extra of the package, from the package's own metadata."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from engine.core.errors import needs
+from jobs import _called
 
 PACKAGE = "climate-risk-engine"
 _OF_AN_EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\"]")
@@ -51,7 +52,13 @@ def extras() -> dict[str, set[str]]:
 
 def sentence(extra: str, job: str) -> str:
     """What to do about it."""
-    return f"{f'jobs.{job}' if job else 'this'} {needs(extra)}"
+    return f"{_name(job)} {needs(extra)}"
+
+
+def _name(job: str) -> str:
+    if not job:
+        return "this"
+    return _called.command(job) if _called.by_entry_point() else f"jobs.{job}"
 
 
 def _plain(name: str) -> str:

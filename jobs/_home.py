@@ -50,16 +50,10 @@ def is_sample(home: Path, sample: str) -> bool:
     return (home / "sample" / sample / _STAMP).is_file()
 
 
-def held(home: Path, stack: ExitStack) -> str | None:
-    """Address of a warehouse that holds data already, its server started; None, and nothing is made, without one."""
-    if not is_made(home):
-        return None
-    server = stack.enter_context(EmbeddedServer(home))
-    if not server.has(WAREHOUSE):
-        return None
-    with closing(postgres.connect(server.url(WAREHOUSE))) as connection:
-        loaded = filling.published_scopes(connection)
-    return server.url(WAREHOUSE) if loaded else None
+def has_data(warehouse: str) -> bool:
+    """Whether anything was loaded into a warehouse."""
+    with closing(postgres.connect(warehouse)) as connection:
+        return bool(filling.published_scopes(connection))
 
 
 def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -> tuple[str, bool]:
@@ -89,7 +83,7 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -
 
 
 def would_make(home: Path, sample: str) -> list[str]:
-    """What a first run makes before it computes."""
+    """List what a first run makes before it computes."""
     scope = SAMPLES[sample][1]
     made = [] if is_made(home) else [f"an embedded PostgreSQL in {home / 'postgres'}"]
     made += (
@@ -122,13 +116,13 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
         return
     data = home / "sample" / sample
     started = time.perf_counter()
-    if (held := _version(data)) != VERSIONS[sample]:
-        done = "completing" if held else "writing"
+    if (found := _version(data)) != VERSIONS[sample]:
+        done = "completing" if found else "writing"
         log.info("%s the %s sample (%s) to %s", done, sample, scope, data)
         if scope == "observed":  # made of daily values
             kernels.warm_up(log.info, "derive")
         made = importlib.import_module(module)
-        (made.complete if held else made.build)(data)
+        (made.complete if found else made.build)(data)
         (data / _STAMP).write_text(VERSIONS[sample], "ascii")
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()

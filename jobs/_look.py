@@ -1,4 +1,4 @@
-"""How to look at results: commands that work as they are printed, in the folder where the job was started."""
+"""Commands to look at results, which work as they are printed, in the folder where the job was started."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.core import settings, settings_files
+from engine.core import settings_files, settings_shown
 from engine.core.settings import Settings
+from jobs import _called
 
 #: where `./run` was called, which goes to its own folder
 STARTED_IN = "CLIMATE_RISK_STARTED_IN"
@@ -19,7 +20,7 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (not to listen there)
 
 
 def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[str]:
-    """What to type for the map, the report and the tables of a batch whose results are on this machine.
+    """Commands for the map, the report and the tables of a batch whose results are on this machine.
 
     home : of the embedded server
     """
@@ -38,16 +39,20 @@ def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[st
 
 def python() -> str:
     """This Python, as it is called from the working directory."""
-    own, found = Path(sys.executable), shutil.which("python")
+    return _program(Path(sys.executable), "python")
+
+
+def _program(own: Path, name: str) -> str:
+    found, here = shutil.which(name), Path.cwd()
     if found and Path(found).absolute() == own.absolute():
-        return "python"
-    here = Path.cwd()
-    return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
+        return name
+    path = str(own.relative_to(here) if own.is_relative_to(here) else own)
+    return shlex.quote(path if "/" in path else f"./{path}")
 
 
 def resume(line: str) -> str:
     """A line `python -m jobs.JOB ... --resume ID` as it works where this process was started."""
-    return _there() + line.replace("python ", f"{python()} ", 1) if line.startswith("python ") else line
+    return _there() + _here(line) if line.startswith("python ") else line
 
 
 def _there() -> str:
@@ -57,12 +62,20 @@ def _there() -> str:
 
 def _command(variables: dict[str, str], job: str, *words: str) -> str:
     given = "".join(f"{name}={shlex.quote(value)} " for name, value in variables.items())
-    return f"{_there()}{given}{python()} -m jobs.{job} {shlex.join(words)}".rstrip()
+    return f"{_there()}{given}{_here(f'python -m jobs.{job}')} {shlex.join(words)}".rstrip()
+
+
+def _here(line: str) -> str:
+    """A line `python -m jobs.JOB ...` as it is called from the working directory."""
+    if not _called.by_entry_point():
+        return line.replace("python ", f"{python()} ", 1)
+    entry = _program(Path(sys.argv[0]).absolute(), _called.ENTRY_POINT)
+    return _called.as_called(line).replace(_called.ENTRY_POINT, entry, 1)
 
 
 def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
-    """What another process must be told to find the same settings and the same folder."""
-    origin = settings.origins()["engine_home"]
+    """Variables by which another process finds the same settings and the same folder."""
+    origin = settings_shown.origins()["engine_home"]
     if args.sample:
         # a file would win over the environment
         away = {settings_files.NAMED: os.devnull} if origin not in ("environment", "secret file", "default") else {}

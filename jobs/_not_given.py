@@ -1,4 +1,4 @@
-"""What a load was given no files for, and the risks that need it."""
+"""Sources for which a load was given no files, and the risks that need them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.core.variables import VARIABLES
 from engine.io import etl
-from engine.io.etl.loading import LoadReport
+from engine.io.etl.load_record import LoadReport
 
 
 def lines(reports: Sequence[LoadReport]) -> list[str]:
@@ -15,9 +15,9 @@ def lines(reports: Sequence[LoadReport]) -> list[str]:
     if not left:
         return []
     names = ", ".join(dict.fromkeys(report.table or report.loader for report in left))
-    gone = {table for report in left for table in (report.table, *etl.FILLS.get(report.loader, ()))}
+    not_loaded = {table for report in left for table in (report.table, *etl.FILLS.get(report.loader, ()))}
     said = [f"not given: {names} (docs/etl.md names the files)"]
-    if risks := _left_out(gone):
+    if risks := _left_out(not_loaded):
         said.append(f"left out, unless the warehouse has this from before: {', '.join(risks)}")
     return said
 
@@ -28,7 +28,7 @@ def nothing_done(reports: Sequence[LoadReport], chosen: Sequence[str]) -> bool:
     return not any(r.status in done and (r.files or r.loader in chosen) for r in reports)
 
 
-def _left_out(gone: set[str]) -> list[str]:
+def _left_out(not_loaded: set[str]) -> list[str]:
     from engine.risks import load_edition  # compiles nothing, but takes a second to import
     from engine.risks.editions import DEFAULT_EDITION
     from engine.risks.registry import RISKS
@@ -41,6 +41,6 @@ def _left_out(gone: set[str]) -> list[str]:
         needs = {*intensity.tables, *(VARIABLES[each].table for each in intensity.needs)}
         needs |= {table for part in risk.hazard.components for table in part.tables}
         reach = {"dist_coast_m"} & set(risk.hazard.attributes) if intensity.not_exposed else set()
-        if gone & (needs | reach):
+        if not_loaded & (needs | reach):
             found.append(name)
     return found

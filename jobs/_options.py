@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.core import settings_files
 from engine.core.errors import SettingsError
 from engine.core.names import nearest
+
+if TYPE_CHECKING:
+    from jobs._parser import Parser
 
 log = logging.getLogger("jobs")
 
@@ -23,8 +26,8 @@ _WITHOUT_SERVERS = ("config", "embedded", "warm_up", "calibrate", "etl derive", 
 _before: dict[str, str | None] = {}
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Give the parser of a job (`prog` ends in its name) `--env-file`, and `--servers` where the job falls back."""
+def add(parser: Parser) -> None:
+    """Give the parser of a job `--env-file`, and `--servers` where the job falls back."""
     release()
     parser.add_argument(
         "--env-file",
@@ -32,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings (default ENV_FILE, else .env here or in ENGINE_HOME)",
     )
-    if parser.prog.partition("jobs.")[2] not in _WITHOUT_SERVERS:
+    if parser.name not in _WITHOUT_SERVERS:
         parser.add_argument(
             "--servers", action=_Servers, nargs=0, help="refuse to fall back to the embedded server (EMBEDDED=false)"
         )
@@ -46,16 +49,19 @@ def say_settings() -> None:
     log.info("%s", settings_files.described())
     if (file := settings_files.find()) is None:
         return
-    from engine.core import settings  # takes a quarter of a second, and a file of settings will be read by it anyway
+    from engine.core import (  # takes a quarter of a second, and a file of settings will be read by it anyway
+        settings,
+        settings_shown,
+    )
 
-    for name in settings.strays():
+    for name in settings_shown.unknown_names():
         near = nearest(name, settings.Settings.model_fields)
         hint = f": did you mean {near.upper()}?" if near else ", and is not used"
         log.warning("%s in %s is no setting%s", name, file.name, hint)
 
 
 def release() -> None:
-    """What the options held, as it was before them."""
+    """Environment as it was before the options were put in."""
     for name, value in _before.items():
         if value is None:
             os.environ.pop(name, None)

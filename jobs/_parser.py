@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from engine.core.address import masked
 from engine.core.errors import SettingsError
 from engine.core.names import nearest, shortened, unknown
-from jobs import _options, _streams
+from jobs import _called, _options, _streams
 
 log = logging.getLogger("jobs")
 
@@ -39,15 +39,15 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, job: str, doc: str | None) -> None:
-        about, blocks = _parts(doc or "")
+        about, blocks = _parts(_called.as_called(doc or ""))
         super().__init__(
-            prog=f"python -m jobs.{job}",
+            prog=_called.command(job),
             description=about,
             epilog=blocks,
             formatter_class=_Layout,
             allow_abbrev=False,  # an option that comes later must not make a script ambiguous
         )
-        self.job, self.words = job.partition(" ")[0], list[str]()
+        self.name, self.job, self.words = job, job.partition(" ")[0], list[str]()
         self.register("action", None, _Once)
         self.register("action", "store", _Once)
         self.register("action", "store_true", _Flag)
@@ -109,7 +109,7 @@ def sentence(message: str) -> str:
     """A message in one line of a length that can be read, without passwords and control characters."""
     if len(message) > _LOOKED_AT and ("://" in message or "password" in message.lower()):
         message = message.partition("://")[0][:_WORD]  # a cut may leave a piece of a password
-    text = " ".join(shortened(word, _WORD) for word in masked(message).split())
+    text = " ".join(shortened(word, _WORD) for word in masked(_called.as_called(message)).split())
     return shortened("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text), _MESSAGE)
 
 
@@ -234,7 +234,7 @@ def _parts(doc: str) -> tuple[str, str]:
 
 
 def _fault(word: str, address: bool) -> str | None:
-    """Why no option can mean this. address: what is no text is refused elsewhere, with how to write one"""
+    """Fault of a word that no option can mean. address: what is no text is refused elsewhere, with how to write one"""
     if len(word) > _LONGEST:
         return f"is {len(word):,} characters long, at most {_LONGEST:,} are read"
     if address:

@@ -15,7 +15,7 @@ from engine.core.caveats import scope_note
 
 
 def print_plan(console: Console, plan: Plan, cells: int) -> None:
-    """What a run would do."""
+    """Print the plan of a run."""
     pairs = ", ".join(f"{pair.scenario.code} {pair.period}" for pair in plan.pairs)
     console.print(f"edition {plan.edition.name}, scope {plan.scope}, {cells:,} cells, years {plan.axis}")
     console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
@@ -27,7 +27,7 @@ def print_plan(console: Console, plan: Plan, cells: int) -> None:
 
 
 def print_first_plan(console: Console, request: Request, made: Sequence[str]) -> None:
-    """What a run would do that has nothing to read yet."""
+    """Print the plan of a run that has nothing to read yet."""
     console.print(f"nothing is there yet; a run would make {', '.join(made)}", markup=False)
     scenarios = ", ".join(scenario.code for scenario in request.scenarios)
     console.print(
@@ -65,6 +65,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(f"not computed: {name}, missing {', '.join(tables)}")
     for name, why in outcome.failed.items():
         console.print(f"not published: {name}, {why}")
+    if outcome.plan.probability and not outcome.plan.year_losses:
+        console.print("no losses of single years: YEAR_LOSSES=off")
     for warning in summary.warnings:
         console.print(f"warning: {warning}")
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in outcome.watch.seconds.items())

@@ -23,11 +23,12 @@ from engine.core.scenario import Scenario
 from engine.io import open_sink, open_source
 from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
-from engine.io.db.embedded import EmbeddedServer
+from engine.io.db.embedded import WAREHOUSE
 from engine.io.results.sink import JobType
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _report
+from jobs._addresses import Ends
 
 log = logging.getLogger("jobs")
 
@@ -37,35 +38,17 @@ SEOUL_BASELINE = Years(1981, 2010)
 SYNTHETIC = "synthetic sample: no servers are configured"
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """Where a run reads and writes, as told to open_source and open_sink; None: the embedded server in `home`.
-
-    sample : that `home` is filled from when it is empty
-    """
-
-    source: str | None
-    sink: str | None
-    runs: Path | str
-    home: Path
-    sample: str
-
-    @property
-    def fall_back(self) -> bool:
-        """True when a database is the embedded server's."""
-        return self.source is None or self.sink is None
-
-
 def run(job: JobType, args: argparse.Namespace) -> int:
     """Run a batch with the parsed arguments; returns the exit code."""
     config = settings.load()
-    ends = _ends(args, config)
+    ends = _addresses.batch_ends(config, source=args.source, sink=args.sink, sample=args.sample, run_dir=args.run_dir)
     _say_first(args, ends)
     request = _request(job, args, config)
     _checks.check(args, ends.runs)
     if args.dry_run:
         return _dry_run(request, ends, config)
     kernels.keep_compiled_in(config.kernel_cache)
+    _use_threads(config)
     with ExitStack() as stack:
         opened = _open(ends, config, stack)
         source = opened.source
@@ -87,6 +70,12 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         scope = outcome.plan.scope
         log.warning("%s", SYNTHETIC if scope == "synthetic" else f"no servers are configured: data of scope {scope}")
     return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+
+
+def _use_threads(config: settings.Settings) -> None:
+    threads = kernels.use_threads(config.compute_threads)
+    if config.compute_threads is not None and threads < config.compute_threads:
+        log.warning("COMPUTE_THREADS=%d: this process has %d cores and uses them", config.compute_threads, threads)
 
 
 #: options that belong to one start of a run, not to the run
@@ -114,7 +103,7 @@ def _without_secrets(name: str, text: str) -> str:
 
 
 def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
-    """What is asked for; refuses what no source could satisfy."""
+    """Request from the arguments; refuses what no source could satisfy."""
     edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
     scenarios = _list(args.scenarios)
     if scenarios == []:
@@ -126,6 +115,7 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
         baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
         cells=args.cells,
+        year_losses=config.year_losses,
         resume=args.resume,
         block_cells=config.block_cells,
         command=command_line(job, args),
@@ -147,26 +137,6 @@ def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[No
 
 def _list(text: str | None) -> list[str] | None:
     return None if text is None else [part for part in text.split(",") if part.strip()]
-
-
-def _ends(args: argparse.Namespace, config: settings.Settings) -> Ends:
-    """Source and sink from the arguments, else the settings, else an embedded server filled with the sample."""
-    if args.sample and args.source:
-        raise SettingsError("--sample brings its own data: leave --source out")
-    home = config.engine_home / args.sample if args.sample else config.engine_home
-    # the sample is a world of its own: configured servers are neither read nor written
-    source, sink = (_addresses.given(f"--{end}", getattr(args, end), or_folder=True) for end in ("source", "sink"))
-    source = source or (None if args.sample else config.warehouse_url)
-    sink = sink or (None if args.sample else config.application_url)
-    configured = not args.sample and (config.warehouse_url or config.application_url)
-    if configured and source is None:
-        raise SettingsError("results have a server (APP_*), the climate data have none: set DW_* or give --source")
-    if configured and sink is None:
-        raise SettingsError("the climate data have a server (DW_*), results have none: set APP_* or give --sink")
-    if source is None or sink is None:
-        _addresses.allow(config)
-    runs = home / "runs" if args.run_dir is None else args.run_dir
-    return Ends(source, sink, runs, home, args.sample or "korea")
 
 
 def _say_first(args: argparse.Namespace, ends: Ends) -> None:
@@ -196,18 +166,9 @@ class _Opened:
 
 
 def _open(ends: Ends, config: settings.Settings, stack: ExitStack) -> _Opened:
-    """What was named is opened first: nothing is started for a source that is not there."""
+    """Open a named source first, so that nothing is started for one that is not there."""
     named = _source(ends.source, config, stack) if ends.source is not None else None
-    warehouse, application = ends.source, ends.sink
-    if ends.fall_back:
-        server = stack.enter_context(EmbeddedServer(ends.home))
-        log.info("embedded PostgreSQL in %s", ends.home / "postgres")
-        own = _home.databases(server)
-        if warehouse is None:
-            _home.fill(own[0], ends.sample, ends.home)
-        warehouse, application = warehouse or own[0], application or own[1]
-    assert warehouse  # noqa: S101 (else it falls back)
-    assert application  # noqa: S101
+    warehouse, application = _addresses.started(ends, stack)
     is_local = ends.sink is None or is_folder(application) or not is_address(application)
     return _Opened(named or _source(warehouse, config, stack), warehouse, application, is_local)
 
@@ -220,8 +181,8 @@ def _dry_run(request: Request, ends: Ends, config: settings.Settings) -> int:
     """Say what a run would do; makes nothing. A server that is there already is started, to be asked."""
     out = _console.console()
     with ExitStack() as stack:
-        address = ends.source or _home.held(ends.home, stack)
-        if address is None:
+        address = ends.source or _addresses.if_made(ends.home, WAREHOUSE, stack)
+        if address is None or (ends.source is None and not _home.has_data(address)):
             _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample))
         else:
             source = _source(address, config, stack)

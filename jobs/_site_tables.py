@@ -80,7 +80,7 @@ def _print_notes(out: Console, notes: Mapping[str, str]) -> None:
 
 
 def _print_runs(out: Console, stated: Mapping[str, Any]) -> None:
-    """What the figures are of: each run whose rows they stand on."""
+    """Name each run whose rows the figures stand on."""
     for run in stated["runs"]:
         text = f"run {run['run_id']}, edition {run['edition']}, scope {run['scope']}"
         out.print(_titled(text, scope_note(run["scope"])))
@@ -111,7 +111,7 @@ def _table(title: str, *headings: str) -> Table:
 
 
 def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None) -> Table:
-    """What each risk may cost, and how high it is."""
+    """Table of the loss and the level of each risk."""
     title = _titled(_pair(pair, years), of)
     table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():

@@ -1,6 +1,6 @@
 """Assess a site or a portfolio: exposure, AAL and integrated risk.
 
-A portfolio is a table, a row an asset: a workbook, CSV, Parquet or NDJSON (docs/assessment.md, "Columns"). Columns are
+A portfolio is a table, a row an asset: a workbook, CSV, Parquet or NDJSON (docs/site-fields.md, "Columns"). Columns are
 known by many names, Korean ones too; all others are carried through. The folder of its results holds portfolio.xlsx
 and sites.csv for people, portfolio.json and Parquet files for programs. The results of jobs.yearly are needed. Without
 configuration the embedded databases in ENGINE_HOME are taken.

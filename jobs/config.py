@@ -41,10 +41,10 @@ def parser() -> _console.Parser:
 
 
 def _course(args: argparse.Namespace) -> int:
-    from engine.core import settings
+    from engine.core import settings_shown
 
     if args.example:
-        print(settings.example(), end="")
+        print(settings_shown.example(), end="")
         return _console.COMPLETE
     return _show()
 
@@ -52,11 +52,11 @@ def _course(args: argparse.Namespace) -> int:
 def _show() -> int:
     from rich.table import Table
 
-    from engine.core import settings, settings_files
+    from engine.core import settings, settings_files, settings_shown
     from engine.core.settings import Settings
     from engine.io.db import postgres
 
-    config, origins = settings.load(), settings.origins()
+    config, origins = settings.load(), settings_shown.origins()
     out = _console.console()
     table = Table(box=None, pad_edge=False)
     for heading in ("setting", "value", "from"):
@@ -77,10 +77,10 @@ def _show() -> int:
 
 
 def _shown(config: Settings, name: str) -> str:
-    from engine.core import settings
+    from engine.core import settings, settings_shown
 
     value = getattr(config, name)
-    return MASK if value is not None and settings.is_secret(name) else settings.as_text(value)
+    return MASK if value is not None and settings.is_secret(name) else settings_shown.as_text(value)
 
 
 if __name__ == "__main__":

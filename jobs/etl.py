@@ -96,8 +96,6 @@ def _course(args: argparse.Namespace) -> int:
     for name in args.loaders:
         if name in (DERIVE, DOWNLOAD):
             raise SettingsError(f"{name} comes first: python -m jobs.etl {name} ...")
-    if args.lattice and args.loaders and not {"all", "grid"} & set(args.loaders):
-        raise SettingsError("--from belongs to loader grid")
     args.sample_limit = _sample_limit(args.sample_limit)
     for text in args.unit:
         _console.assigned("--unit", text, (*VARIABLES, *_MORE_UNITS), "si=W/m2")

@@ -16,7 +16,7 @@ exit codes:
     130  interrupted; what was computed is kept for --resume
 
 settings: DW_*, APP_*, ENGINE_HOME, EDITION, BLOCK_CELLS, PARALLEL_WORKERS,
-KERNEL_CACHE (python -m jobs.config shows them)
+COMPUTE_THREADS, KERNEL_CACHE (python -m jobs.config shows them)
 """
 
 from __future__ import annotations

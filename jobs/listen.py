@@ -32,7 +32,7 @@ import sys
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from jobs import _console
+from jobs import _called, _console
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from engine.service.schedule import Task
@@ -41,11 +41,11 @@ log = logging.getLogger("jobs")
 
 #: tests put their own here
 COMMANDS: dict[Task, tuple[str, ...]] = {
-    "probability": (sys.executable, "-m", "jobs.probability"),
-    "hazard": (sys.executable, "-m", "jobs.hazard"),
-    "yearly": (sys.executable, "-m", "jobs.yearly"),
-    "clean": (sys.executable, "-m", "jobs.clean"),
-    "check": (sys.executable, "-m", "jobs.listen", "--check"),
+    "probability": _called.child("probability"),
+    "hazard": _called.child("hazard"),
+    "yearly": _called.child("yearly"),
+    "clean": _called.child("clean"),
+    "check": _called.child("listen", "--check"),
 }
 
 

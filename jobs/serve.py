@@ -27,7 +27,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from jobs import _console
+from jobs import _called, _console
 
 if TYPE_CHECKING:  # what is imported below takes a second, which help need not wait for
     from fastapi import FastAPI
@@ -43,7 +43,7 @@ def create_app(config: Settings | None = None) -> FastAPI:
     from engine.core import settings
     from engine.service.app import make_app
 
-    worker = (sys.executable, "-m", "jobs.work", "--parent", str(os.getpid()))
+    worker = _called.child("work", "--parent", str(os.getpid()))
     return make_app(config or settings.load(), _locate, worker)
 
 
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from engine.core import settings
+    from engine.core import setting_values, settings
     from engine.core.errors import EngineError, SettingsError
     from engine.service.server import make_server
     from jobs import _addresses
@@ -77,7 +77,7 @@ def _serve(args: argparse.Namespace) -> int:
     config = settings.load()
     if args.root_path is not None:
         try:
-            config = config.model_copy(update={"api_root_path": settings.require_path(args.root_path)})
+            config = config.model_copy(update={"api_root_path": setting_values.require_path(args.root_path)})
         except ValueError as err:
             raise SettingsError(f"--root-path: {err}") from None
     _addresses.check(config)

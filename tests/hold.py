@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from engine.batch import cluster
+from engine.batch import worker as of_a_run
 from engine.io.results.spool import RunFiles
 
 store, count = RunFiles.store_block, itertools.count(1)
@@ -25,5 +25,5 @@ def store_and_hold(self, number, *args):
 
 
 def dask_setup(worker):
-    cluster.IDLE = 1.0
+    of_a_run.IDLE = 1.0
     RunFiles.store_block = store_and_hold

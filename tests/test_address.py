@@ -1,5 +1,8 @@
 """Addresses of databases: every spelling that libpq takes is built or read right, every other refused by name alone."""
 
+import re
+from contextlib import ExitStack
+
 import pytest
 from psycopg import conninfo
 
@@ -207,3 +210,27 @@ def test_an_address_in_a_wrong_place_is_shown_without_its_password(caplog, capsy
 def test_a_message_without_an_address_is_left_as_it_is():
     said = f"--cluster tcp://h:8786: no scheduler answers; results are in me@h:5432/d, {address.EXPECTED}"
     assert address.masked(said) == said
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        ("app_url", "APP_* is set but DW_* is not: set DW_* (climate data server)"),
+        ("dw_url", "DW_* is set but APP_* is not: set APP_* (results server)"),
+    ],
+)
+def test_a_side_without_a_server_is_refused_in_the_same_words_by_every_job(side, words):
+    config = settings.Settings(**{side: "postgresql://u:p@host/name"})
+    with ExitStack() as stack:
+        for decide in (
+            _addresses.check,
+            lambda config: _addresses.addresses(config, stack),
+            lambda config: _addresses.made_before(config, stack, "nothing there"),
+        ):
+            with pytest.raises(SettingsError, match=f"^{re.escape(words)}$"):
+                decide(config)
+    option = {"app_url": "--source", "dw_url": "--sink"}[side]
+    ends = dict.fromkeys(("source", "sink", "sample", "run_dir"))
+    with pytest.raises(SettingsError, match=f"^{re.escape(words)} or give {option}$"):
+        _addresses.batch_ends(config, **ends)
+    assert _addresses.batch_ends(config, **ends | {option.strip("-"): "out"}).fall_back is False

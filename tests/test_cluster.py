@@ -18,15 +18,16 @@ import pytest
 from moto.server import ThreadedMotoServer
 from polars.testing import assert_frame_equal
 
-from engine.batch import cluster
+from engine.batch import cluster, worker
 from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.climate import snapshot
 from engine.io.db import migrate
+from engine.io.results.sink import WRITES
 from jobs import yearly
 from tests.warehouses import fill
 
-TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
+TABLES = (*WRITES["yearly"], "result_sample_years")
 BUCKET = "runs"
 ROOT = Path(__file__).parents[1]
 
@@ -195,7 +196,7 @@ def test_blocks_in_an_object_store_are_the_same(alone, store, scheduler, folder,
 
 
 def test_workers_of_another_version_are_refused_before_a_run_is_begun(store, scheduler, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(cluster, "version", lambda name: "0.0.1")
+    monkeypatch.setattr(worker, "version", lambda name: "0.0.1")
     assert yearly.main(["--source", store, "--sink", str(tmp_path / "out"), "--cluster", scheduler]) == 2
     assert "the driver has 0.0.1" in caplog.messages[-1]
     assert not list((tmp_path / "out" / ".runs").glob("*.json"))

@@ -37,12 +37,12 @@ ALLOWED = {
     "losses": {"core", "kernels"},
     "batch": READ,
     "assess.rules": {"core", "kernels"},
-    "assess.job": {"core", "io.db", "io.queue", "io.files", "io.results", "io.sites"} | ASSESS,
+    "assess.job": {"core", "losses", "io.db", "io.queue", "io.files", "io.results", "io.sites"} | ASSESS,
     "assess": ASSESS,
     "sample": ETL | {"io.climate", "io.etl.loaders", "io.etl.derive"},
-    "report": READ | {"batch", "maps", "io.etl"},
-    "service": READ | ASSESS | {"maps", "io.queue", "io.files", "io.sites"},
-    "": {"core", "batch"},
+    "report": READ | {"batch", "losses", "maps", "io.etl"},
+    "service": READ | ASSESS | {"losses", "maps", "io.queue", "io.files", "io.sites"},
+    "": {"core", "batch", "losses"},
 }
 #: runs the loaders and checks what they left: above them, though their machinery is below
 ABOVE_THE_LOADERS = {"engine/io/etl/__init__.py", "engine/io/etl/check.py"}

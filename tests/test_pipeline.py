@@ -155,10 +155,10 @@ def test_a_missing_scenario_column_is_named(warehouse):
     assert result.missing == {"extreme_heat": ("wsdi_data.ssp5",)}
 
 
-def test_doubled_rows_fail_the_risks_that_read_the_table(warehouse):
-    fill(warehouse, doubled={"wsdi_data": 2})
+def test_duplicate_rows_fail_the_risks_that_read_the_table(warehouse):
+    fill(warehouse, duplicates={"wsdi_data": 2})
     result = run_on(warehouse)
-    assert result.failed["extreme_heat"].startswith("wsdi_data: 2 doubled rows")
+    assert result.failed["extreme_heat"].startswith("wsdi_data: 2 duplicate rows")
     assert "extreme_heat" not in set(result.probability["risk_type"])
 
 
@@ -221,7 +221,7 @@ def change(url, *statements):
             "ALTER TABLE sea_level_data DROP CONSTRAINT sea_level_data_pkey;"
             "INSERT INTO sea_level_data SELECT * FROM sea_level_data WHERE year = 2030",
             "sea_level_rise",
-            "doubled rows",
+            "duplicate rows",
         ),
         (
             "ALTER TABLE api_wamis_water_usage ALTER total DROP NOT NULL;UPDATE api_wamis_water_usage SET total = NULL",

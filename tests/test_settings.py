@@ -1,6 +1,6 @@
 import pytest
 
-from engine.core import settings
+from engine.core import settings, settings_shown
 from engine.core.errors import SettingsError
 
 
@@ -49,7 +49,7 @@ def test_an_env_file_that_is_not_utf_8_is_refused_by_its_line_in_every_way_it_is
     (tmp_path / ".env").write_bytes(written)
     with pytest.raises(SettingsError, match=rf"^\.env, line {line}: it is not UTF-8; save the file as UTF-8$"):
         settings.load()
-    for read in (settings.origins, settings.strays):
+    for read in (settings_shown.origins, settings_shown.unknown_names):
         with pytest.raises(SettingsError, match=f"line {line}"):
             read()
 
@@ -57,8 +57,8 @@ def test_an_env_file_that_is_not_utf_8_is_refused_by_its_line_in_every_way_it_is
 def test_the_mark_that_editors_put_before_utf_8_is_no_part_of_the_first_name(tmp_path):
     (tmp_path / ".env").write_text("API_PORT=9000\n", encoding="utf-8-sig")
     assert settings.load().api_port == 9000
-    assert settings.origins()["api_port"] == ".env"
-    assert settings.strays() == []
+    assert settings_shown.origins()["api_port"] == ".env"
+    assert settings_shown.unknown_names() == []
 
 
 def test_a_secret_that_is_not_utf_8_is_refused_by_its_file(monkeypatch, tmp_path):
@@ -87,7 +87,7 @@ def test_a_mounted_secret_fills_what_neither_file_nor_process_says(monkeypatch, 
     (mounted / "api_key").write_text("from a file")
     monkeypatch.setenv("APP_HOST", "db")
     monkeypatch.setenv("API_KEY", "from the process")
-    config, origins = settings.load(), settings.origins()
+    config, origins = settings.load(), settings_shown.origins()
     assert config.application_url == "postgresql://skala_app_user:from%20a%20file@db:5432/skala_application"
     assert config.key("api_key") == "from the process"
     assert (origins["app_password"], origins["api_key"], origins["dw_host"]) == (

@@ -1,7 +1,8 @@
-"""A tenth risk as its author adds it, in a copy of the engine: a module, its line in the names, its figures."""
+"""A tenth risk as docs/add-a-risk.md adds it, in a copy of the engine: a module, its line in the names, its figures."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,41 +15,8 @@ from engine.risks import load_edition
 from tests.warehouses import fill
 
 ROOT = Path(engine.__file__).parents[1]
-MODULE = '''"""Landslide: rain of the wettest day on steep ground."""
-
-import numpy as np
-
-from engine.risks.definition import Component, HazardIndex, Intensity, Risk
-from engine.risks.reduce import between, period_mean
-
-
-def _rain(block, years):
-    return between(period_mean(block["rx1day"], block.axis, years), 50, 300)
-
-
-LANDSLIDE = Risk(
-    name="landslide",
-    intensities={
-        "rx1day": Intensity(
-            meaning="largest rain of one day in the year", unit="mm", needs=("rx1day",),
-            of=lambda block: block["rx1day"],
-            not_exposed=lambda block: block.attribute("slope_mean_deg") < 5,
-        ),
-    },
-    hazard=HazardIndex(components=(Component(name="rain", weight=1.0, needs=("rx1day",), of=_rain),)),
-    references=("a test",),
-)
-'''
-EDITION = """name = "house"
-base = "2025-11"
-
-[landslide]
-intensity = "rx1day"
-edges = [50, 80, 120, 200]
-lower = 0.0
-damage_rates = [0, 0.001, 0.002, 0.005, 0.01]
-source = "a test"
-"""
+PAGE = (ROOT / "docs" / "add-a-risk.md").read_text("utf-8")
+MODULE, EDITION = (re.search(rf"^```{kind}\n(.*?)^```$", PAGE, re.S | re.M)[1] for kind in ("python", "toml"))
 STEPS = """
 import json, sys
 from fastapi.testclient import TestClient

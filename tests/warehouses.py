@@ -53,7 +53,7 @@ def fill(
     scope: str = "full",
     without: Collection[str] = (),
     gaps: Mapping[str, int] | None = None,
-    doubled: Mapping[str, int] | None = None,
+    duplicates: Mapping[str, int] | None = None,
     all_nan: Collection[str] = (),
     keep_ocean: bool = False,
     shuffled: bool = False,
@@ -64,7 +64,7 @@ def fill(
 
     n_sea   : cells without climate, the last ones of the lattice
     without : `ta_data` (a table), `ta_data.ssp1` (a column), `ssp1` (a scenario in every table)
-    gaps    : table -> rows left out; doubled: table -> rows written twice, the second time with other values
+    gaps    : table -> rows left out; duplicates: table -> rows written twice, the second time with other values
     all_nan : `ta_data.ssp2`: a column of NaN (NULL when foreign)
     keep_ocean : rows of NaN for the cells without climate
     foreign : somebody else's warehouse: no partitions, nullable numeric columns, arbitrary ids, no grid_definition, no
@@ -110,7 +110,7 @@ def fill(
                 kept = np.ones(frame.height, bool)
                 kept[rng.choice(frame.height, n, replace=False)] = False
                 frame = frame.filter(kept)
-            if n := (doubled or {}).get(variable.table, 0):
+            if n := (duplicates or {}).get(variable.table, 0):
                 again = frame[rng.choice(frame.height, n, replace=False)]
                 frame = pl.concat([frame, again.with_columns(pl.col(_COLUMNS) + 1.0)])
             if shuffled or foreign:

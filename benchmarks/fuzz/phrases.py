@@ -1,4 +1,4 @@
-"""What people type and write, and how it goes wrong: arguments, files of settings, TOML of editions."""
+"""Wrong arguments, files of settings and TOML of editions, as people type and write them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ _SOUND = (*("1", "5", "23", "5433", "true", "false", "127.0.0.1", "name", "folde
 _SECRETS = ("PASSWORD", "URL", "DSN", "KEY")
 _RISKS = ("typhoon", "drought", "extreme_heat", "sea_level_rise", "flood")
 _HEAD = {"name": '"own"', "base": '"2025-11"'}
-_KEYS = ("edges", "damage_rates", "lower", "atom", "source", "intensity", "fallback", "of_baseline", "calibrated")
+_KEYS = (
+    *("edges", "damage_rates", "lower", "atom", "source", "intensity", "fallback", "of_baseline", "calibrated"),
+    *("estimator", "priced", "factor", "level", "fit"),
+)
 _VALUES = (
     *("1", "-1", "0.5", "1e308", "-1e400", "inf", "nan", "9" * 400, "9" * 5000, "0x" + "f" * 5000, "true", "[]"),
     *("[[]]", "[0, 1, 2]", "[3, 2, 1]", "[0.5, 0.4]", "[1e308, -1e308]", "['a']", "[true]", "{}", "{a = 1}"),
@@ -55,6 +58,12 @@ _VALUES = (
 )
 _SOUND_KEYS = (
     *("lower = 0", "lower = 0.0\natom = true", "source = '우리 자료 2026'", "calibrated = false", "atom = false"),
+    *("estimator = 'count'", "priced = false", "factor = {value = 1, low = 0.5, high = 2, source = 'own'}"),
+    *(
+        "edges = {quantiles = [0.5, 0.9], fit = 'gev'}",
+        "edges = {return_periods = [2, 10, 50]}",
+        "estimator = 'fitted'",
+    ),
     *("damage_rates = [0, 0.001, 0.01, 0.02, 0.05]", "edges = [1, 2, 3, 4]", "edges = [1.5]\ndamage_rates = [0, 0.1]"),
 )
 

@@ -27,7 +27,6 @@ STAGES = ("begin", "spool", "load", "switch", "end")
 RISKS = ("extreme_heat", "drought")
 PARTS = dict.fromkeys(WRITES["yearly"], RISKS)
 BLOCKS = [(1, 31), (31, 51), (51, 61)]
-STYLES = {risk: BinStyle((0.0, 0.3, 0.9), lower=0.0) for risk in RISKS}
 RECORD = RunRecord(
     job_type="yearly",
     scope="full",
@@ -40,6 +39,9 @@ RECORD = RunRecord(
 )
 _IDENTITY = {"job_type": "yearly", "scope": "full", "edition": "2025-11", "source_fingerprint": "a" * 64}
 _PAIRS = [(2, "full")] + [(s, p) for s in (1, 2, 3, 4) for p in ("short_term", "mid_term", "long_term")]
+STYLES = {
+    risk: BinStyle((0.0, 0.3, 0.9), lower=0.0, years=tuple((*pair, (2021,)) for pair in _PAIRS)) for risk in RISKS
+}
 #: a killed client's session lasts until its statement ends
 _PATIENCE = 20.0
 #: imported here, since what the server of forks has not imported every process of it would
@@ -165,7 +167,7 @@ def _begin(sink: Any, runs: Path, resume: int | None) -> RunDirectory:
 
 
 def frames(cells: tuple[int, int], generation: int) -> dict[str, pl.DataFrame]:
-    """Both frames of a block: every value is generation / 10 + grid_id / 10,000."""
+    """The frames of a block: every value is generation / 10 + grid_id / 10,000."""
     ids = pl.DataFrame({"grid_id": pl.Series(range(*cells), dtype=pl.Int32)})
     keys = (
         ids.with_columns(latitude=33 + pl.col("grid_id") / 100, longitude=pl.lit(126.5))
@@ -184,4 +186,9 @@ def frames(cells: tuple[int, int], generation: int) -> dict[str, pl.DataFrame]:
         n_samples=pl.lit(80, pl.Int16),
         method=pl.lit("kde"),
     )
-    return {"probability": probability, "hazard": keys.rename({"value": "hazard_score"})}
+    years = keys.group_by("grid_id", "risk_type", maintain_order=True).agg(losses=value)  # a year a pair
+    return {
+        "probability": probability,
+        "year_losses": years.with_columns(valid=pl.lit(None, pl.List(pl.Float32))),
+        "hazard": keys.rename({"value": "hazard_score"}),
+    }

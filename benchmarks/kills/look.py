@@ -1,4 +1,4 @@
-"""What is published, as a reader sees it: which generations, which bytes, and whether they ever mix."""
+"""Published results as a reader sees them: which generations, which bytes, and whether they ever mix."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SELECT md5(string_agg(t.text, '|' ORDER BY t.text)), count(*) FROM
 #: seconds between two reads: they must not take the processor from what is killed
 _PAUSE = 0.03
 #: rows of a whole run: 60 cells, two risks, one pair or twelve
-_ROWS = {"probability_results": 120, "hazard_results": 120}
+_ROWS = {"probability_results": 120, "hazard_results": 120, "modelops_year_losses": 120}
 _DETAIL_ROWS = 1440
 
 
@@ -64,14 +64,14 @@ def _of_database(url: str) -> dict[str, tuple[str, int]]:
 def _of_folder(folder: Path) -> dict[str, tuple[str, int]]:
     found = {}
     for name, table in TABLES.items():
-        frame = pl.read_parquet(folder / f"{name}.parquet", glob=False).drop("run_id", table.stamp, strict=False)
-        text = frame.sort(table.keys[0]).write_ndjson()
+        frame = pl.read_parquet(folder / f"{name}.parquet", glob=False).sort(table.keys[0])
+        text = frame.drop("run_id", table.stamp, strict=False).write_ndjson()
         found[name] = hashlib.sha256(text.encode()).hexdigest(), frame.height
     return found
 
 
 def generations(target: str) -> set[int]:
-    """Of all rows of the four tables, in one view of them."""
+    """Of all rows of the tables of figures, in one view of them."""
     if is_folder(target):
         return _in_folder(Path(target))
     with closing(psycopg.connect(target)) as connection:

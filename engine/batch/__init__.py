@@ -1,1 +1,1 @@
-"""A run: what it computes (`plan`), block by block (`block`, `pipeline`), from a source to a sink (`execute`)."""
+"""A run: its plan, its blocks, and the way from a source to a sink (docs/architecture.md names the modules)."""

@@ -45,9 +45,10 @@ def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult
     for name, risk in RISKS.items():
         try:
             if name in plan.probability:
-                frame = _probability(inputs, plan, risk, rows, notes)
+                frame, *years = _probability(inputs, plan, risk, rows, notes)
                 notes.known[name] = _count(frame.filter(pl.col("method") != "insufficient_data"), plan)
                 made["probability"].append(frame)
+                made["year_losses"] += years
             if name in plan.hazard:
                 frame = rows.hazard(name, [hazard_score(inputs, plan.hazard[name], risk, pair) for pair in plan.pairs])
                 notes.scored[name] = _count(frame, plan)
@@ -80,18 +81,31 @@ def _dropped(inputs: Inputs, plan: Plan, risk: str) -> dict[str, int]:
     return {part.name: int(np.isnan(part.of(block, pair.years)).sum()) for part in plan.hazard[risk] if part.per_cell}
 
 
-def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes: BlockNotes) -> pl.DataFrame:
+def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes: BlockNotes) -> list[pl.DataFrame]:
+    """Rows of a risk's probabilities and, where the plan keeps them, of its year losses."""
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
     edges = edges_of(inputs, plan.baseline, intensity, bins)
     if edges.fallbacks is not None:
         notes.fallback_edges[risk.name] = edges.fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
+    by_year = plan.year_losses and bins.has_loss
     found = [
-        estimate(samples_of(inputs, intensity, pair.scenario, pair.years), edges.inner, bins, monthly=intensity.monthly)
+        estimate(
+            samples_of(inputs, intensity, pair.scenario, pair.years),
+            edges.inner,
+            bins,
+            monthly=intensity.monthly,
+            by_year=by_year,
+        )
         for pair in plan.pairs
     ]
-    return rows.probability(risk.name, [probabilities for probabilities, _ in found], edges.inner, not_exposed)
+    probabilities = rows.probability(risk.name, [each for each, _ in found], edges.inner, not_exposed)
+    if not by_year:
+        return [probabilities]
+    if intensity.record is not None:
+        notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
+    return [probabilities, rows.year_losses(risk.name, [years for _, years in found if years], not_exposed)]
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ def check_cells(cells: pl.DataFrame, grid: GridDefinition | None) -> None:
 
 def check_tables(plan: Plan, tables: Mapping[str, pl.DataFrame], limits: Mapping[str, quality.Range]) -> dict[str, str]:
     """Risk -> what is wrong with a small table that it reads."""
-    faults = {name: SMALL_TABLES[name].fault(name, frame, limits) for name, frame in tables.items()}
+    faults = {name: SMALL_TABLES[name].fault(frame, limits) for name, frame in tables.items()}
     failed = {}
     for risk in plan.risks:
         if bad := [why for name in plan.tables_of(risk) if (why := faults.get(name))]:
@@ -83,10 +83,10 @@ def check_panel(
     where = f"in cells {panel.grid_id[0]}..{panel.grid_id[-1]}"
     for (name, scenario), array in panel.arrays.items():
         table = VARIABLES[name].table
-        if strays := panel.strays.get(table, 0):
-            faults[name] = f"{table}: {strays} rows outside the time axis {panel.axis} {where}"
-        if doubled := panel.doubled.get(table, 0):
-            faults[name] = f"{table}: {doubled} doubled rows {where}"
+        if off_axis := panel.off_axis.get(table, 0):
+            faults[name] = f"{table}: {off_axis} rows outside the time axis {panel.axis} {where}"
+        if duplicates := panel.duplicates.get(table, 0):
+            faults[name] = f"{table}: {duplicates} duplicate rows {where}"
         if name in limits:
             found = quality.outside(array, limits[name])
             if found.hard:

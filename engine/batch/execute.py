@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,11 +158,17 @@ def _publish(run: Run, sink: Sink, stage: _Stage) -> Outcome:
     rows = sink.publish(
         directory,
         _parts(final),
-        _styles(final),
+        _styles(final, notes.record_years),
         whole_grid=request.cells is None,
         replaces=request.is_whole,
         summary=summary.as_json()
-        | {"missing": missing, "failed": failed, "status": status, "stage_seconds": watch.rounded()},
+        | {
+            "missing": missing,
+            "failed": failed,
+            "status": status,
+            "year_losses": run.plan.year_losses,
+            "stage_seconds": watch.rounded(),
+        },
     )
     stage.switched = True
     watch.add("load", time.perf_counter() - started)
@@ -195,11 +201,16 @@ def _parts(plan: Plan) -> dict[str, list[str]]:
     return parts_of(plan.halves, {pair.period for pair in plan.pairs})
 
 
-def _styles(plan: Plan) -> dict[str, BinStyle]:
+def _styles(plan: Plan, record_years: Mapping[str, Sequence[int]]) -> dict[str, BinStyle]:
     def style(risk: str) -> BinStyle:
         bins = plan.edition.bins[risk]
-        rates = bins.rates or (None,) * (len(bins.edges) + 1)
-        return BinStyle(rates, bins.lower, plan.edition.intensity(risk).negated, bins.digits)
+        return BinStyle(
+            damage_rates=bins.rates or (None,) * (len(bins.edges) + 1),
+            lower=bins.lower,
+            negated=plan.edition.intensity(risk).negated,
+            digits=bins.digits,
+            years=plan.sample_years(record_years.get(risk)) if bins.has_loss else (),
+        )
 
     return {risk: style(risk) for risk in plan.probability}
 

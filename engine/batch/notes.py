@@ -21,6 +21,7 @@ class BlockNotes:
     facts          : risk -> what its figures stand on
     fallback_edges : risk -> cells whose baseline gave no quantiles
     unknown        : risk -> cell attribute -> cells that needed its "unknown" rule
+    record_years   : risk -> years of its record, where its samples are these whatever the period
     dropped        : risk -> component -> cells in which it was left out for want of an attribute
     checks         : message -> (cells where it is true, cells)
     """
@@ -34,6 +35,7 @@ class BlockNotes:
     facts: dict[str, str] = field(default_factory=dict)
     fallback_edges: dict[str, int] = field(default_factory=dict)
     unknown: Counts = field(default_factory=dict)
+    record_years: dict[str, list[int]] = field(default_factory=dict)
     dropped: Counts = field(default_factory=dict)
     checks: dict[str, tuple[int, int]] = field(default_factory=dict)
     read_seconds: float = 0.0
@@ -58,6 +60,7 @@ def total(notes: Iterable[BlockNotes]) -> BlockNotes:
         run.compute_seconds += note.compute_seconds
         for texts, more in ((run.faults, note.faults), (run.failed, note.failed), (run.facts, note.facts)):
             texts.update({name: text for name, text in more.items() if name not in texts})
+        run.record_years = note.record_years | run.record_years
         for cells, added in ((run.gaps, note.gaps), (run.fallback_edges, note.fallback_edges)):
             _add(cells, added)
         for counts, of_block in (

@@ -27,9 +27,11 @@ from engine.core import quality
 from engine.core.errors import EngineError, SettingsError
 from engine.core.panel import Panel
 from engine.core.period import PERIODS, Years
-from engine.core.rows import HAZARD, PROBABILITY
+from engine.core.rows import ROWS
 from engine.core.scenario import Scenario
 from engine.io.climate.source import ClimateSource
+from engine.io.results import sample_years
+from engine.io.results.year_losses import by_pair
 from engine.risks.edition import Edition, load_edition
 from engine.risks.editions import DEFAULT_EDITION
 from engine.risks.inputs import Reference
@@ -195,18 +197,23 @@ class Result:
     probability : grid_id, latitude, longitude, risk_type, scenario_id, time_period, aal, aal_se, bin_probs, edges,
                   n_samples, method
     hazard      : the same keys, hazard_score
+    year_losses : grid_id, risk_type, scenario_id, time_period, loss of each year and valid share of it, null where all
+                  are whole; empty unless asked for
+    sample_years : risk_type, scenario_id, time_period, and the years that those lists are of
     missing     : risk -> tables that it lacks
     failed      : risk -> what is wrong with its inputs
     """
 
     probability: pl.DataFrame
     hazard: pl.DataFrame
+    year_losses: pl.DataFrame
+    sample_years: pl.DataFrame
     missing: dict[str, tuple[str, ...]]
     failed: dict[str, str]
     summary: Summary
 
 
-def run(
+def run(  # many: the public face, on which each but the source is an option of its own
     source: ClimateSource,
     risks: Sequence[str] | None = None,
     scenarios: Sequence[Scenario | int | str] | None = None,
@@ -215,12 +222,14 @@ def run(
     *,
     cells: str | int | None = None,
     baseline: Years | None = None,
+    year_losses: bool = False,
     block_cells: int = BLOCK_CELLS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Probabilities, AAL and hazard scores in memory; None means the default of jobs.yearly.
 
     cells    : the first N active cells, or `lo:hi`
+    year_losses : keep the loss of each year of each cell: on a national grid they take ten times the other rows' memory
     progress : called with (cells done, cells in all) after each block
     raises   : SettingsError for an unknown name, EngineError when no risk can be computed
     """
@@ -231,6 +240,7 @@ def run(
         scenarios=tuple(Scenario.parse(scenario) for scenario in scenarios or list(Scenario)),
         periods=tuple(periods or PERIODS),
         baseline=baseline,
+        year_losses=year_losses,
     )
     plan = make_plan(source, request)
     chosen = active_cells(source, cells)
@@ -245,9 +255,20 @@ def run(
             progress(done, chosen.height)
     notes = total(block.notes for block in blocks)
     final, failed = settle(plan, notes)
-    probability, hazard = (
-        pl.concat(block.rows[half] for block in blocks).filter(pl.col("risk_type").is_in(final.halves[half]))
-        for half in (PROBABILITY, HAZARD)
+    probability, by_year, hazard = (
+        pl.concat(block.rows[kind] for block in blocks).filter(pl.col("risk_type").is_in(final.halves[row.half]))
+        for kind, row in ROWS.items()
     )
     summary = summarise(final, probability.lazy(), hazard.lazy(), notes)
-    return Result(probability, hazard, dict(plan.missing), failed, summary)
+    years = sample_years.frame(
+        0, {risk: final.sample_years(notes.record_years.get(risk)) for risk in final.probability}
+    )
+    return Result(
+        probability,
+        hazard,
+        by_pair(by_year, years),
+        years.drop("run_id"),
+        dict(plan.missing),
+        failed,
+        summary,
+    )

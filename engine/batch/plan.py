@@ -43,6 +43,7 @@ class Plan:
     probability, hazard : risks to compute; the hazard's components with their tables there
     missing   : risk -> tables (or `table.column`) that it lacks; such a risk is in neither of the above
     left_out  : periods that the axis does not hold in whole
+    year_losses : whether the losses of single years are kept
     variables : climate variables to read, `scenarios`: their columns, `tables`: small tables
     """
 
@@ -58,6 +59,7 @@ class Plan:
     variables: tuple[str, ...]
     scenarios: tuple[Scenario, ...]
     tables: tuple[str, ...]
+    year_losses: bool = False
 
     @property
     def risks(self) -> tuple[str, ...]:
@@ -121,9 +123,22 @@ class Plan:
             "axis": str(self.axis),
             "baseline": self.baseline_text,
             "pairs": [f"{int(pair.scenario)}:{pair.period}" for pair in self.pairs],
+            "year_losses": self.year_losses,
             "probability": list(self.probability),
             "hazard": {risk: [part.name for part in parts] for risk, parts in self.hazard.items()},
         }
+
+    def sample_years(self, record: Sequence[int] | None) -> tuple[tuple[int, str, tuple[int, ...]], ...]:
+        """(scenario_id, period, years) of year losses in the order of the pairs; empty where none are kept.
+
+        record : years of the record, of a risk whose samples are these whatever the period
+        """
+        if not self.year_losses:
+            return ()
+        return tuple(
+            (int(scenario), period, tuple(record if record is not None else range(years.first, years.last + 1)))
+            for scenario, period, years in self.pairs
+        )
 
     @property
     def checksum(self) -> str:
@@ -177,6 +192,7 @@ def make_plan(source: ClimateSource, request: Request) -> Plan:
         variables=_variables(probability, hazard, edition, absent),
         scenarios=columns,
         tables=tuple(sorted(small)),
+        year_losses=request.year_losses,
     )
 
 

@@ -19,6 +19,7 @@ class Request:
     """Options of a batch run. What is left out is as in jobs.yearly.
 
     cells             : the first N active cells, or `lo:hi` for lo <= grid_id < hi; None: all
+    year_losses       : store the loss of each year of each cell beside its AAL
     resume            : number of the run to go on with; None: a new one
     command, batch_id : see `RunRecord`
     """
@@ -30,6 +31,7 @@ class Request:
     periods: tuple[str, ...] = tuple(PERIODS)
     baseline: Years | None = None
     cells: str | None = None
+    year_losses: bool = True
     resume: int | None = None
     block_cells: int = BLOCK_CELLS
     command: str | None = None

@@ -13,7 +13,7 @@ from engine.batch.plan import Pair
 from engine.core.panel import Panel
 from engine.core.period import FULL
 from engine.core.rows import ROWS
-from engine.kernels import METHODS, BinProbabilities
+from engine.kernels import METHODS, BinProbabilities, YearLosses
 
 Floats = NDArray[np.float64]
 NOT_EXPOSED = METHODS.index("not_exposed")
@@ -80,6 +80,31 @@ class PairedRows:
             n_samples=pl.Series(n),
             method=self._methods.gather(pl.Series(method.astype(np.uint32))),
         ).select(ROWS["probability"].schema.names())
+
+    def year_losses(
+        self, risk: str, years: Sequence[YearLosses], not_exposed: NDArray[np.bool_] | None
+    ) -> pl.DataFrame:
+        """A row a cell, columns of `ROWS["year_losses"]`: the years of all pairs, one pair after the other.
+
+        years       : one a pair, in order
+        not_exposed : (cells,), overrules the estimate: no loss in any year
+        """
+        losses = np.hstack([each.loss for each in years], dtype=np.float32, casting="same_kind")
+        samples, group = np.hstack([each.samples for each in years]), years[0].group
+        if not_exposed is not None:
+            losses[not_exposed], samples[not_exposed] = 0.0, group
+        gaps = (samples != group).any(axis=1)
+        frame = pl.DataFrame(
+            {
+                "grid_id": self._keys["grid_id"][: self._cells],
+                "risk_type": [risk] * self._cells,
+                "losses": pl.Series(losses.ravel()).fill_nan(None).reshape(losses.shape).arr.to_list(),
+            }
+        )
+        if not gaps.any():
+            return frame.with_columns(valid=pl.lit(None, pl.List(pl.Float32)))
+        shares = pl.Series((samples / group).astype(np.float32)).arr.to_list()
+        return frame.with_columns(valid=pl.when(pl.Series(gaps)).then(shares))
 
     def hazard(self, risk: str, scores: Sequence[Floats]) -> pl.DataFrame:
         """Rows of one risk, columns of `ROWS["hazard"]`; a cell without a score has none."""

@@ -88,7 +88,7 @@ def masked(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """What a user gave, quoted, unless it could hold a password."""
+    """Quote the text that a user gave, unless it could hold a password."""
     return "the given text" if any(sign in text for sign in ("@", "=", "://")) else repr(text)
 
 
@@ -146,7 +146,7 @@ def _is_ipv6(host: str) -> bool:
 
 
 def _fault(text: str) -> str | None:
-    """What is wrong with an address, in words that hold nothing of it but the kind of server."""
+    """Fault of an address, in words that hold nothing of it but the kind of server."""
     if not text:
         return "is set but empty"
     kind = _KIND.match(text)
@@ -163,7 +163,7 @@ def _fault(text: str) -> str | None:
 
 
 def _read(text: str) -> dict[str, str] | None:
-    """What libpq reads in it, None when it refuses."""
+    """Parse an address as libpq does; None when it refuses."""
     from psycopg import ProgrammingError, conninfo  # as above
 
     try:
@@ -173,7 +173,7 @@ def _read(text: str) -> dict[str, str] | None:
 
 
 def _parts(text: str) -> dict[str, str] | None:
-    """What an address says; None when a piece of its password, not escaped, has become a port, host or name."""
+    """Parts of an address; None when a piece of its password, not escaped, has become a port, host or name."""
     found = _read(text)
     if found is None:
         return None

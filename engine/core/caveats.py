@@ -1,4 +1,4 @@
-"""What has to be said beside figures so that they are not read for something else."""
+"""Caveats that figures carry, so that they are not read for something else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCOPES = ("synthetic", "sample", "observed", "full")
 
 
 def weakest_scope(scopes: Iterable[str]) -> str:
-    """What figures of several inputs are of: anything but `full` wins, a word that is none of the scopes over all;
+    """Scope of figures from several inputs: anything but `full` wins, a word that is none of the scopes over all;
     `full` without any."""
 
     def strength(scope: str) -> tuple[int, str]:
@@ -33,7 +33,7 @@ def weakest_scope(scopes: Iterable[str]) -> str:
 
 
 def scope_note(scope: str | None) -> str | None:
-    """What figures of a scope carry wherever they show; None for `full`. scope: None where no run is recorded"""
+    """Note that figures of a scope carry; None for `full`. scope: None where no run is recorded"""
     if scope is None:
         return "input not known: no run is recorded"
     if scope == "synthetic":

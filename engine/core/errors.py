@@ -1,4 +1,4 @@
-"""What can go wrong, in the few kinds a caller treats differently."""
+"""Errors of the engine, in the few kinds that a caller treats differently."""
 
 
 def needs(extra: str) -> str:

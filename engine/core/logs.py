@@ -72,7 +72,7 @@ def _plain(value: object) -> object:
 
 
 class Line(NamedTuple):
-    """What a process printed. level: None where it is no line of a log; message: the line without time and level."""
+    """Line printed by a process. level: None where it is no line of a log; message: the line without time and level."""
 
     form: Form
     level: str | None

@@ -19,21 +19,21 @@ Float32 = NDArray[np.float32]
 class Panel:
     """One contiguous float32 array per (variable, scenario) for a block of active cells.
 
-    cells  : frame, ascending `grid_id` (gaps allowed), with `latitude`, `longitude`, `basin_code`, `slr_grid_id`
+    cells    : frame, ascending `grid_id` (gaps allowed), with `latitude`, `longitude`, `basin_code`, `slr_grid_id`
              and the columns of `grid_attributes`; null = unknown
-    axis   : years of every array
-    arrays : (variable, scenario) -> (cells, years) for yearly or (cells, years, 12) for monthly variables;
+    axis     : years of every array
+    arrays   : (variable, scenario) -> (cells, years) for yearly or (cells, years, 12) for monthly variables;
              NaN = missing
-    doubled: table -> rows that hit a slot already filled (either value could be wrong, so the risks that read
-             the table must not use it)
-    strays : table -> rows whose time is not on the axis
+    duplicates: table -> rows that hit a slot already filled (either value could be wrong, so the risks that read
+               the table must not use it)
+    off_axis : table -> rows whose time is not on the axis
     """
 
     cells: pl.DataFrame
     axis: Years
     arrays: Mapping[tuple[str, Scenario], Float32]
-    doubled: Mapping[str, int] = field(default_factory=dict)
-    strays: Mapping[str, int] = field(default_factory=dict)
+    duplicates: Mapping[str, int] = field(default_factory=dict)
+    off_axis: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.cells.height

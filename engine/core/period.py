@@ -42,7 +42,7 @@ class Years(NamedTuple):
         return self.first <= other.first and other.last <= self.last
 
     def columns_of(self, other: Years) -> slice:
-        """Where the years of `other` stand on an axis of this span."""
+        """Columns of the years of `other` on an axis of this span."""
         if not self.holds(other):
             raise ValueError(f"{other} is not inside {self}")
         return slice(other.first - self.first, other.last - self.first + 1)

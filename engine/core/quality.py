@@ -1,4 +1,4 @@
-"""What values are believable: ranges as data, and the words for what was found outside them."""
+"""Ranges of plausible values, and the findings for values outside them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Range:
 
 
 class Outside(NamedTuple):
-    """How many values lie outside, and the extremes; NaN is neither inside nor outside."""
+    """Number of values outside, and the extremes; NaN is neither inside nor outside."""
 
     hard: int
     usual: int

@@ -20,17 +20,23 @@ HALVES: Mapping[JobType, tuple[str, ...]] = {
     "hazard": (HAZARD,),
     "yearly": (PROBABILITY, HAZARD),
 }
-#: one row of a kind for each of these
+#: one row of most kinds for each of these
 KEY = ("grid_id", "risk_type", "scenario_id", "time_period")
 
 
 @dataclass(frozen=True, slots=True)
 class RowKind:
-    """Rows of one kind, as a block's frame holds them. half: that makes them; nullable: columns that may be null."""
+    """Rows of one kind, as a block's frame holds them.
+
+    half     : that makes them
+    nullable : columns that may be null
+    key      : columns of which no two rows have the same values
+    """
 
     half: str
     schema: pl.Schema
     nullable: frozenset[str] = frozenset()
+    key: tuple[str, ...] = KEY
 
 
 _KEYS = {
@@ -57,6 +63,20 @@ ROWS: Mapping[str, RowKind] = {
             }
         ),
         frozenset({"aal", "aal_se", "bin_probs", "edges"}),
+    ),
+    # a row a cell and risk: the years of one (scenario, period) pair of the plan after the other
+    "year_losses": RowKind(
+        PROBABILITY,
+        pl.Schema(
+            {
+                "grid_id": pl.Int32(),
+                "risk_type": pl.String(),
+                "losses": pl.List(pl.Float32()),
+                "valid": pl.List(pl.Float32()),
+            }
+        ),
+        frozenset({"valid"}),
+        ("grid_id", "risk_type"),
     ),
     "hazard": RowKind(HAZARD, pl.Schema({**_KEYS, "hazard_score": pl.Float32()})),
 }

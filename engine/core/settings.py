@@ -1,19 +1,14 @@
 """The only reader of the environment: when `load` is called, never on import.
 
 Keys in `.env` (which file that is: `settings_files`) win over the process environment, which wins over files of
-`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a stray variable of the
-login shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
+`SECRETS` or CREDENTIALS_DIRECTORY named like a setting (where containers and systemd put them): a variable of the login
+shell must not redirect a yearly run. Secrets are `SecretStr`: printing the settings shows stars.
 """
 
 from __future__ import annotations
 
 import calendar
-import ipaddress
 import os
-import re
-import zoneinfo
-from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -21,7 +16,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from engine.core import address, settings_files, webhook_address
+from engine.core import address, setting_values, settings_files, webhook_address
 from engine.core.errors import SettingsError
 
 #: `/run/secrets/dw_password` is DW_PASSWORD where nothing else says so
@@ -40,23 +35,6 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: written in one line, separated by commas
 Listed = Annotated[tuple[str, ...], NoDecode]
 Percentages = Annotated[tuple[float, ...], NoDecode]
-
-#: of a web address: plain segments, none of dots alone
-_PATH = r"(/(?!\.+(/|$))[\w.~-]+)*"
-_WEB_ADDRESS = rf"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{{1,5}})?{_PATH}/?"
-
-#: heading of the group that starts with this setting, in `.env.example` and in `jobs.config`
-HEADINGS = {
-    "dw_url": "Climate data (warehouse). No key of DW_*, APP_*, DATABASE_* at all: an embedded server in ENGINE_HOME",
-    "app_url": "Results and jobs (application database)",
-    "database_host": "Older names, used for the side that has no key of its own",
-    "engine_home": "Batch and loaders",
-    "kma_api_key": "Web services, asked by `jobs.etl download` only",
-    "notify_dsn": "Triggers and schedule",
-    "webhook_urls": "Webhooks (docs/webhooks.md)",
-    "api_host": "HTTP service",
-    "asset_value_cap_krw": "Site assessment",
-}
 
 
 class Settings(BaseSettings):
@@ -104,9 +82,16 @@ class Settings(BaseSettings):
     etl_workers: Count = Field(4, description="database connections of the loaders")
     block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
+    compute_threads: Count | None = Field(
+        None,
+        description="threads of the kernels in a process; not set: the cores that it may use. No result depends on it",
+    )
     kernel_cache: str | None = Field(
         None,
         description="folder of compiled kernels, or off; not set: ~/.cache/climate-risk-engine/kernels",
+    )
+    year_losses: bool = Field(
+        True, description="off: batches do not store the loss of each year, without which there are no loss curves"
     )
     edition: str | None = Field(None, description="methodology of batches, NAME or FILE; not set: that of --help")
     keep_runs: Count | None = Field(None, description="run directories that `jobs.clean` keeps; not set: all")
@@ -222,76 +207,19 @@ class Settings(BaseSettings):
     @classmethod
     def _no_is_no(cls, value: bool) -> bool:
         # a file of settings that is shared by machines must not loosen what this machine forbids
-        return value and not _forbidden_by_environment()
+        return value and not forbidden_by_environment()
 
-    @field_validator("api_cors_origins", "api_trusted_proxies", "aal_level_cuts_pct", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("api_cors_origins")
-    @classmethod
-    def _explicit(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            scheme, _, host = origin.partition("://")
-            if scheme not in ("http", "https") or not host or "*" in host or "/" in host:
-                raise ValueError(f"{origin} is not an origin such as https://maps.example.org")
-        return origins
-
-    @field_validator("api_trusted_proxies")
-    @classmethod
-    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
-        for each in proxies:
-            if each != "*":
-                try:
-                    ipaddress.ip_network(each)
-                except ValueError:
-                    raise ValueError(f"{each} is no address or network such as 10.0.0.0/8") from None
-        return proxies
-
-    @field_validator("api_public_url")
-    @classmethod
-    def _web_address(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(
-            rf"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{{1,5}})?{_PATH}/?", url, re.A
-        ):
-            raise ValueError(f"{url} is not an address such as https://risk.example.org/climate")
-        return url and url.rstrip("/")
-
-    @field_validator("api_root_path")
-    @classmethod
-    def _path(cls, path: str | None) -> str | None:
-        return None if path is None else require_path(path)
-
-    @field_validator("aal_level_cuts_pct")
-    @classmethod
-    def _four_ascend(cls, cuts: tuple[float, ...]) -> tuple[float, ...]:
-        if len(cuts) != 4 or not all(low < high for low, high in pairwise((0.0, *cuts, 100.0))):
-            raise ValueError("it needs four ascending percentages between 0 and 100")
-        return cuts
-
-    @field_validator("api_key", "notify_dsn")
-    @classmethod
-    def _not_empty(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and not secret.get_secret_value().strip():
-            raise ValueError("it is set but empty")
-        return secret
-
-    @field_validator("notify_channel")
-    @classmethod
-    def _fits_an_identifier(cls, channel: str) -> str:
-        if not 0 < len(channel.encode()) < 64:
-            raise ValueError("the name of a channel has 1 to 63 bytes")
-        return channel
-
-    @field_validator("schedule_timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name} is not a time zone such as Asia/Seoul") from None
-        return name
+    _split = field_validator("api_cors_origins", "api_trusted_proxies", "aal_level_cuts_pct", mode="before")(
+        setting_values.split
+    )
+    _origins = field_validator("api_cors_origins")(setting_values.origins)
+    _networks = field_validator("api_trusted_proxies")(setting_values.networks)
+    _web_address = field_validator("api_public_url")(setting_values.web_address)
+    _path = field_validator("api_root_path")(setting_values.path)
+    _four_ascend = field_validator("aal_level_cuts_pct")(setting_values.four_ascending)
+    _not_empty = field_validator("api_key", "notify_dsn")(setting_values.not_empty)
+    _channel = field_validator("notify_channel")(setting_values.channel)
+    _zone = field_validator("schedule_timezone")(setting_values.time_zone)
 
     @model_validator(mode="after")
     def _every_year(self) -> Settings:
@@ -372,21 +300,11 @@ class Settings(BaseSettings):
         return address.Parts(prefix=prefix.upper(), password=password.get_secret_value(), **parts).url()
 
 
-def require_path(text: str) -> str:
-    """A path prefix without a slash at its end.
-
-    raises : ValueError for anything but plain segments
-    """
-    if not re.fullmatch(_PATH + "/?", text, re.A):
-        raise ValueError(f"{text} is not a path such as /climate")
-    return text.rstrip("/")
-
-
 def load() -> Settings:
     """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
     env_file = settings_files.find()
     settings_files.names_in(env_file, frozenset(Settings.model_fields))
-    for path in _mounted():
+    for path in mounted():
         if path.name.lower() in Settings.model_fields:
             settings_files.require_text(path)
     for name, text in os.environ.items():
@@ -407,12 +325,10 @@ def log_format() -> Literal["text", "json"]:
     try:
         env_file = settings_files.find()
         written = dotenv_values(env_file, encoding=settings_files.ENCODING) if env_file else {}
-        mounted = {
-            path.name: path.read_text("utf-8").strip() for path in _mounted() if path.name.lower() == "log_format"
-        }
+        secret = {path.name: path.read_text("utf-8").strip() for path in mounted() if path.name.lower() == "log_format"}
     except (SettingsError, OSError, UnicodeError):
-        written, mounted = {}, {}
-    for values in (written, os.environ, mounted):
+        written, secret = {}, {}
+    for values in (written, os.environ, secret):
         for name, value in values.items():
             if name.lower() == "log_format":
                 return "json" if value == "json" else "text"
@@ -434,63 +350,17 @@ def _is_not_text(text: str) -> bool:
     return False
 
 
-def _mounted() -> list[Path]:
+def mounted() -> list[Path]:
+    """Files of `SECRETS` and CREDENTIALS_DIRECTORY."""
     return [path for folder in _secret_folders() for path in folder.iterdir() if path.is_file()]
 
 
-def _forbidden_by_environment() -> bool:
+def forbidden_by_environment() -> bool:
+    """Whether the environment says EMBEDDED=false."""
     return any(name.lower() == "embedded" and value.strip().lower() in _NO for name, value in os.environ.items())
-
-
-def origins() -> dict[str, str]:
-    """Where the value of every setting comes from, by its name in lower case: `environment`, `secret file`, `default`,
-    or the name of the file of settings."""
-    env_file = settings_files.find()
-    names = settings_files.names_in(env_file, frozenset(Settings.model_fields))
-    # the later ones win
-    places: tuple[tuple[str, Iterable[str]], ...] = (
-        ("secret file", [path.name for path in _mounted()]),
-        ("environment", os.environ),
-        (env_file.name if env_file else "", names),
-        ("environment", ["embedded"] if _forbidden_by_environment() else []),
-    )
-    found = dict.fromkeys(Settings.model_fields, "default")
-    for origin, written in places:
-        found |= {name.lower(): origin for name in written if name.lower() in found}
-    return found
-
-
-def strays() -> list[str]:
-    """Names in `.env` that are no setting, as they are written there: most often a slip of the pen."""
-    known = frozenset(Settings.model_fields)
-    return sorted(name for name in settings_files.names_in(settings_files.find(), known) if name.lower() not in known)
 
 
 def is_secret(name: str) -> bool:
     """True when the value of a setting must not be shown."""
     annotation = Settings.model_fields[name].annotation
     return SecretStr in (annotation, *get_args(annotation))
-
-
-def as_text(value: object) -> str:
-    """A value as it is written in `.env`; empty for an unset one."""
-    if isinstance(value, tuple):
-        return ",".join(map(as_text, value))
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    return "" if value is None else str(value)
-
-
-def example() -> str:
-    """The text of `.env.example`: every setting with its default, commented out."""
-    lines = [
-        "# Copy to .env and take the # away from what you set. Keys in .env win over the process environment.",
-        "# It is looked for in the working directory, then in ENGINE_HOME; ENV_FILE or --env-file names another one.",
-    ]
-    for name, field in Settings.model_fields.items():
-        if name in HEADINGS:
-            lines += ["", f"# --- {HEADINGS[name]}"]
-        if field.description:
-            lines.append(f"# {field.description}")
-        lines.append(f"# {name.upper()}={as_text(field.default)}")
-    return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Where settings stand: one file, found here and checked before it is read.
+"""File of settings: one, found here and checked before it is read.
 
 It is the one that `ENV_FILE` names, else `.env` in the working directory, else `.env` in ENGINE_HOME; never two. For
 this ENGINE_HOME is that of the environment alone, or `.engine`: a file cannot say where it is itself.

@@ -12,7 +12,7 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def fault(url: str, *, allow_http: bool) -> str | None:
-    """Why nothing is sent to an address, without the address; None when something is."""
+    """Fault of a webhook address, in words without the address; None for a good one."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -28,7 +28,7 @@ def fault(url: str, *, allow_http: bool) -> str | None:
 
 
 def digest(url: str) -> str:
-    """What a target is called in the database: SHA-256, in 64 hexadecimal digits."""
+    """Name of a target in the database: SHA-256, in 64 hexadecimal digits."""
     return hashlib.sha256(url.encode()).hexdigest()
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numba
 import numpy as np
 
+from engine.core import cores
 from engine.core.period import Years
 from engine.kernels import _cache, indices, placing, spei
 from engine.kernels._cache import choose as keep_compiled_in
@@ -18,12 +20,16 @@ from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.fits import fitted_quantiles
 from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
-from engine.kernels.typhoon import typhoon_cyclone_index, typhoon_exposure, typhoon_wind
+from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
+from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
 __all__ = [
+    "LEVEL_METHODS",
     "METHODS",
     "BinProbabilities",
+    "ReturnLevels",
+    "StormWind",
     "TyphoonTrack",
     "YearLosses",
     "annual_maximum",
@@ -41,13 +47,28 @@ __all__ = [
     "keep_compiled_in",
     "period_mean",
     "reference_evapotranspiration",
+    "return_levels",
     "typhoon_cyclone_index",
     "typhoon_exposure",
+    "typhoon_storm_wind",
     "typhoon_wind",
+    "use_threads",
     "warm_up",
     "years_with_radii",
     "years_with_winds",
 ]
+
+
+def use_threads(count: int | None) -> int:
+    """Have the parallel kernels that this very thread calls use so many threads; no result depends on it.
+
+    count   : None: the cores that this process may use
+    returns : how many they are, at most as many as numba has made (NUMBA_NUM_THREADS, else the cores)
+    """
+    made: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    threads = min(count or cores.available(), made)
+    numba.set_num_threads(threads)
+    return threads
 
 
 def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "fits", "derive"] = "batch") -> bool:

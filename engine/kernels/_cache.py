@@ -50,7 +50,7 @@ def folder() -> Path | None:
 
 
 def complete(group: str) -> bool:
-    """Whether an earlier process has compiled everything that `warm_up` calls of a group."""
+    """Check whether an earlier process has compiled everything that `warm_up` calls of a group."""
     here = folder()
     return here is not None and _store.complete(here, group)
 
@@ -78,7 +78,7 @@ def keep(compiled: Any) -> None:
 
 
 class _Entries:
-    """What numba asks before it compiles a function for a signature, and tells when it has."""
+    """Entries that numba asks for before it compiles a function for a signature, and adds afterwards."""
 
     cache_path = None
 
@@ -154,7 +154,7 @@ def _changes_code(name: str) -> bool:
 
 @cache
 def _numba_fits() -> bool:
-    """Whether numba has the inner parts that the cache stands on; they are not part of its public interface."""
+    """Check whether numba has the inner parts that the cache stands on; they are not part of its public interface."""
     try:
         from numba.core.compiler import CompileResult
         from numba.core.serialize import dumps

@@ -75,13 +75,13 @@ def prepare(folder: Path) -> bool:
 
 
 def _ours(state: os.stat_result) -> bool:
-    """Whether nobody but this user and root can change a file or folder: an entry is code that would run here."""
+    """Check whether nobody but this user and root can change a file or folder: an entry is code that would run here."""
     others = state.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not state.st_mode & stat.S_ISVTX
     return not others and state.st_uid in (0, os.geteuid())
 
 
 def complete(folder: Path, group: str) -> bool:
-    """Whether a process has filled the folder with the kernels of a group."""
+    """Check whether a process has filled the folder with the kernels of a group."""
     return (folder / f"complete-{group}").is_file()
 
 
@@ -136,7 +136,7 @@ def _taken(lock: int) -> bool:
 
 
 def read(path: Path) -> bytes | None:
-    """What a file holds; None when it is absent, cannot be read, or was damaged."""
+    """Content of a file; None when it is absent, cannot be read, or was damaged."""
     try:
         with path.open("rb") as file:
             if not _ours(os.fstat(file.fileno())):

@@ -1,4 +1,4 @@
-"""What callers hand to the public kernels, as plain arrays: missing is NaN, cells come first, time comes last.
+"""Plain arrays of the inputs of public kernels: missing is NaN, cells come first, time comes last.
 
 Every kind of array says in its own way what is missing (a mask, null, `pd.NA`, None), and `np.asarray` forgets a mask.
 Some kinds name their dimensions: those are put in order by name. A bare array is taken as it is. Kinds are told by what

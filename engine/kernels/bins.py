@@ -1,7 +1,8 @@
 """Bin probabilities of a hazard intensity, their average annual loss, its standard error and the losses of the years.
 
-C cells, n samples a cell in Y = n / group years, m bins with m - 1 inner edges. Which estimator a cell gets is decided here, by the number and
-the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted share `counts.fill_shares`.
+C cells, n samples a cell in Y = n / group years, m bins with m - 1 inner edges. Which estimator a cell gets is decided
+here, by the number and the spread of its samples; the smoothed mass is `kde.fill_mass`, the counted share
+`counts.fill_shares`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ BLOCK = 64  # cells that share one set of work arrays
 
 
 class _Estimator(NamedTuple):
-    """How a cell's samples become probabilities, as `bin_probabilities` is told; rates are (m,)."""
+    """Estimator of the probabilities of a cell, with the options of `bin_probabilities`; rates are (m,)."""
 
     lower: float  # NaN without a bound
     bound: int  # NO_BOUND, REFLECT or TRUNCATE
@@ -42,7 +43,7 @@ class _Estimator(NamedTuple):
 
 
 class _Estimates(NamedTuple):
-    """What is found of C cells, to be filled."""
+    """Estimates of C cells, to be filled."""
 
     p: Floats  # (C, m)
     loss: Floats  # (C, 2), AAL and its standard error
@@ -50,11 +51,11 @@ class _Estimates(NamedTuple):
     method: NDArray[np.uint8]  # (C,)
     bad: Ints  # (C, 2), samples that are infinite, samples below the bound
     by_year: Floats  # (C, Y) losses of the years; (C, 0): not asked for
-    share: Floats  # (C, Y) or (C, 0), share of a year's samples that is valid
+    samples: Ints  # (C, Y) or (C, 0), valid samples of each year
 
 
 class BinProbabilities(NamedTuple):
-    """What `bin_probabilities` knows of C cells and m bins; NaN where there were too few samples."""
+    """Results of `bin_probabilities` for C cells and m bins; NaN where there were too few samples."""
 
     p: Floats  # (C, m), each row sums to 1
     aal: Floats | None  # (C,), share of value a year; None without damage rates
@@ -67,15 +68,21 @@ class YearLosses(NamedTuple):
     """The loss of each year of C cells, Y years in the order of the samples."""
 
     loss: Floats  # (C, Y), share of value; NaN for a year without a valid sample, and where there is no AAL
-    valid: Floats  # (C, Y), share of the year's samples that is valid, 0..1
+    samples: Ints  # (C, Y), valid samples of each year, of `group`
+    group: int
+
+    @property
+    def valid(self) -> Floats:
+        """(C, Y), share of each year's samples that is valid, 0..1."""
+        return self.samples / self.group
 
     def completed(self, aal: Floats) -> Floats:
         """(C, Y): what is missing of a year counts as the average year, so that the plain mean of the years is the AAL.
 
         aal : (C,), of the same estimate
         """
-        average = np.asarray(aal)[:, None]
-        return np.where(self.valid > 0, self.valid * self.loss + (1 - self.valid) * average, average)
+        average, valid = np.asarray(aal)[:, None], self.valid
+        return np.where(valid > 0, valid * self.loss + (1 - valid) * average, average)
 
 
 class _Options(TypedDict, total=False):
@@ -84,6 +91,9 @@ class _Options(TypedDict, total=False):
     boundary: Literal["reflect", "truncate"]
     min_kde_samples: int
     group: int
+
+
+_DEFAULTS: _Options = {"lower": None, "atom": False, "boundary": "reflect", "min_kde_samples": 16, "group": 1}
 
 
 def bin_probabilities(
@@ -121,7 +131,14 @@ def bin_probabilities(
              1e150), below `lower`, or an option contradicts another; the message counts the offenders
     source : Silverman (1986), Density Estimation for Statistics and Data Analysis, ch. 2
     """
-    found = _found(x, edges, damage_rates, False, lower, atom, boundary, min_kde_samples, group)
+    options: _Options = {
+        "lower": lower,
+        "atom": atom,
+        "boundary": boundary,
+        "min_kde_samples": min_kde_samples,
+        "group": group,
+    }
+    found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
 
 
@@ -133,23 +150,18 @@ def bin_year_losses(
     x, edges, damage_rates, options : as there; the probabilities are the same, byte for byte
     raises : as there, and for boundary="truncate": a part in a quotient of means is an influence and no loss
     """
-    if options.get("boundary") == "truncate":
+    options = _DEFAULTS | options
+    if options["boundary"] == "truncate":
         raise ValueError('years have no losses of their own under boundary="truncate"; use "reflect"')
-    found = _found(x, edges, damage_rates, True, **options)
-    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.share)
+    found = _found(x, edges, damage_rates, by_year=True, options=options)
+    return _probabilities(found, has_loss=True), YearLosses(found.by_year, found.samples, options["group"])
 
 
 def _found(
-    x: ArrayLike,
-    edges: ArrayLike,
-    damage_rates: ArrayLike | None,
-    by_year: bool,
-    lower: float | None = None,
-    atom: bool = False,
-    boundary: Literal["reflect", "truncate"] = "reflect",
-    min_kde_samples: int = 16,
-    group: int = 1,
+    x: ArrayLike, edges: ArrayLike, damage_rates: ArrayLike | None, *, by_year: bool, options: _Options
 ) -> _Estimates:
+    lower, atom, boundary = options["lower"], options["atom"], options["boundary"]
+    min_kde_samples, group = options["min_kde_samples"], options["group"]
     x, edges = by_cell(x, "x"), numbers(edges, "edges").astype(np.float64, copy=False)
     _check(x, edges, lower, atom, boundary, min_kde_samples, group)
     if edges.ndim == 1:
@@ -219,7 +231,7 @@ def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, years: in
         np.empty(cells, np.uint8),
         np.empty((cells, 2), np.int32),
         np.empty((cells, years)),
-        np.empty((cells, years)),
+        np.empty((cells, years), np.int32),
     )
     step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
     for start in range(0, cells, step):
@@ -255,7 +267,7 @@ def _fill(x: Floats, edges: Floats, how: _Estimator, found: _Estimates) -> None:
 @helper
 def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int, found: _Estimates) -> None:
     lower, bound, atom, rates, min_kde_samples, group = how
-    p, loss, valid, method, bad, by_year, share = found
+    p, loss, valid, method, bad, by_year, samples = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
@@ -265,7 +277,7 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             method[c] = INSUFFICIENT
             for i in range(rates.size):
                 p[c, i] = math.nan
-            _fill_years(g, n, at, group, by_year[c], share[c])
+            _fill_years(g, n, at, group, by_year[c], samples[c])
             by_year[c] = math.nan
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
@@ -287,7 +299,7 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             fullest = max(fullest, p[c, i])
         if h > 0.0 or fullest < 1.0:
             loss[c, 1] = _standard_error(g, n, at, group, years)
-        _fill_years(g, n, at, group, by_year[c], share[c])
+        _fill_years(g, n, at, group, by_year[c], samples[c])
 
 
 @helper
@@ -321,19 +333,23 @@ def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Int
 
 
 @helper
-def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, share: Floats) -> None:
-    """Mean of the parts g (n,) of each year's samples -> loss (Y,), how many of them are there -> share (Y,)."""
-    if loss.size == 0:
+def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, samples: Ints) -> None:
+    """Mean of the parts g (n,) of each year's samples -> loss (Y,), how many of them there are -> samples (Y,)."""
+    # a sum of rounded shares may fall below zero by a unit in the last place of a rate: no year brings a gain
+    if group == 1:
+        for y in range(loss.size):
+            loss[y], samples[y] = math.nan, 0
+        for j in range(n if loss.size > 0 else 0):
+            loss[at[j]], samples[at[j]] = max(g[j], 0.0), 1
         return
     for y in range(loss.size):
-        loss[y], share[y] = 0.0, 0.0
-    for j in range(n):
-        loss[at[j] // group] += g[j]
-        share[at[j] // group] += 1.0
+        loss[y], samples[y] = 0.0, 0
+    for j in range(n if loss.size > 0 else 0):
+        y = at[j] // group
+        loss[y] += g[j]
+        samples[y] += 1
     for y in range(loss.size):
-        # a sum of rounded shares may fall below zero by a unit in the last place of a rate
-        loss[y] = max(loss[y] / share[y], 0.0) if share[y] > 0.0 else math.nan
-        share[y] /= group
+        loss[y] = max(loss[y] / samples[y], 0.0) if samples[y] > 0 else math.nan
 
 
 @helper

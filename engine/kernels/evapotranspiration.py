@@ -50,7 +50,7 @@ class _Day(NamedTuple):
 
 
 # nine arguments: the variables of the source, by their names
-def reference_evapotranspiration(
+def reference_evapotranspiration(  # many: the quantities of FAO-56, equation 6
     ta: ArrayLike,
     rhm: ArrayLike,
     ws: ArrayLike,

@@ -52,8 +52,7 @@ def fitted_probabilities(
     """
     found = bins.bin_probabilities(x, edges, lower=lower, atom=atom, damage_rates=damage_rates, group=group)
     rates = np.zeros(found.p.shape[1]) if damage_rates is None else damage_rates
-    nothing = np.empty((len(found.p), 0))
-    return _replaced(x, edges, rates, _How(fit, lower, atom, group), found, YearLosses(nothing, nothing))
+    return _replaced(x, edges, rates, _How(fit, lower, atom, group), found, np.empty((len(found.p), 0)))
 
 
 def fitted_year_losses(
@@ -70,7 +69,7 @@ def fitted_year_losses(
     the fitted distribution, so that the AAL is the mean of the completed years. Equal samples keep their order in time.
     """
     found, years = bins.bin_year_losses(x, edges, lower=lower, atom=atom, damage_rates=damage_rates, group=group)
-    return _replaced(x, edges, damage_rates, _How(fit, lower, atom, group), found, years), years
+    return _replaced(x, edges, damage_rates, _How(fit, lower, atom, group), found, years.loss), years
 
 
 class _How(NamedTuple):
@@ -88,9 +87,9 @@ class _Fitter(NamedTuple):
 
 
 def _replaced(
-    x: ArrayLike, edges: ArrayLike, rates: ArrayLike, how: _How, found: BinProbabilities, years: YearLosses
+    x: ArrayLike, edges: ArrayLike, rates: ArrayLike, how: _How, found: BinProbabilities, years: Floats
 ) -> BinProbabilities:
-    """Estimates with those of the fit where there is one; `years` is filled in place."""
+    """Estimates with those of the fit where there is one; `years` (C, Y) is filled in place, (C, 0): not asked for."""
     samples = fits.checked(x, how.fit, how.lower, how.atom)
     of_bins = numbers(rates, "damage_rates").astype(np.float64)
     inner = np.broadcast_to(numbers(edges, "edges").astype(np.float64), (len(samples), of_bins.size - 1))
@@ -117,7 +116,7 @@ def _fill(
     p: Floats,
     loss: Floats,
     method: NDArray[np.uint8],
-    years: YearLosses,
+    years: Floats,
 ) -> None:
     for c in prange(x.shape[0]):
         if method[c] == INSUFFICIENT:
@@ -132,8 +131,8 @@ def _fill(
             loss[c, 1] = _jackknife_of_samples(above, at, edges[c], how, rates, loss[c, 0])
         else:
             loss[c, 1] = _jackknife_of_years(x[c], edges[c], how, rates, loss[c, 0])
-        if years.loss.shape[1] > 0:
-            _fill_years(x[c], p[c], rates, how.group, years.loss[c])
+        if years.shape[1] > 0:
+            _fill_years(x[c], p[c], rates, how.group, years[c])
 
 
 @helper

@@ -244,7 +244,7 @@ def _quantile_8(sample: Floats, share: float) -> float:
 
 @helper
 def _enough(x: Float32, limit: Floats, with_limit: bool, months: Ints) -> bool:
-    """Whether the gaps of a year are within ETCCDI's. x: every day; months: (13,) where the year's months begin."""
+    """Check whether gaps of a year are within ETCCDI's. x: every day; months: (13,) where the year's months begin."""
     absent = 0
     for m in range(12):
         of_month = 0

@@ -1,4 +1,4 @@
-"""What the mean climate of a month can be anywhere on earth: outside lies another unit, a missing code, or no number.
+"""Limits of the mean climate of a month on earth: outside lies another unit, a missing code, or no number.
 
 Wider than the records, and than the quality gate of any region: what a loader has let through is not refused here.
 Records: WMO Archive of Weather and Climate Extremes, wmo.asu.edu (air -89.2 to 56.7 degC; 9,300 mm of rain in a

@@ -224,9 +224,9 @@ def gev_shape(t3: float) -> float:
         else:
             high = k
         step = error / _slope(k)
-        k -= step
-        if abs(step) <= 1e-9 * (1.0 + abs(k)):  # the next would be of the order of its square
+        if abs(step) <= 2e-16 * (1.0 + abs(k)):
             break
+        k -= step
     return k
 
 

@@ -51,7 +51,7 @@ _copy = _caller(types.intp, (types.intp, types.intp, types.intp))
 
 
 class Slots(NamedTuple):
-    """Where rows belong: S slots = cells x steps."""
+    """Slots of rows: S = cells x steps."""
 
     cells: Int32  # (C,) ascending grid_ids
     first: int  # least time key
@@ -78,17 +78,17 @@ def place_rows(
     """
     next_message, release, copy = functions
     cells, first, step_of_time, steps = slots
-    strays, doubled, rows, row, start = 0, 0, 0, 0, 19
+    off_axis, duplicates, rows, row, start = 0, 0, 0, 0, 19
     while True:
         size = _next_message(next_message, connection, message.ctypes.data, np.intc(0))
         if size <= 0:
-            return size, rows, strays, doubled
+            return size, rows, off_axis, duplicates
         fits = size <= data.size
         if fits:
             _copy(copy, data.ctypes.data, message[0], size)
         _release(release, message[0])
         if not fits:
-            return MALFORMED, rows, strays, doubled
+            return MALFORMED, rows, off_axis, duplicates
         # the first message begins with the header: 11 bytes of signature, flags, length of an extension
         at = start + _integer(data, 15) if start else 0
         start = 0
@@ -98,11 +98,11 @@ def place_rows(
             if count == 0xFFFF:  # the trailer
                 break
             if count != out.shape[0] + 2 or at + 4 * count > size:
-                return MALFORMED, rows, strays, doubled
+                return MALFORMED, rows, off_axis, duplicates
             grid_id, at = _field(data, at, _NO_KEY)
             time, at = _field(data, at, _NO_KEY)
             if at < 0:
-                return MALFORMED, rows, strays, doubled
+                return MALFORMED, rows, off_axis, duplicates
             if cells[row] != grid_id:  # rows of one cell usually follow each other
                 row = _find(cells, grid_id)
             key = time - first
@@ -110,15 +110,15 @@ def place_rows(
             slot = row * steps + step
             wanted = cells[row] == grid_id
             if wanted and step < 0:
-                strays += 1
+                off_axis += 1
             elif wanted:
-                doubled += filled[slot]
+                duplicates += filled[slot]
                 filled[slot] = True
                 rows += 1
             for v in range(out.shape[0]):
                 bits, at = _field(data, at, _NAN)
                 if at < 0:
-                    return MALFORMED, rows, strays, doubled
+                    return MALFORMED, rows, off_axis, duplicates
                 if wanted and step >= 0:
                     out[v, slot] = bits
 

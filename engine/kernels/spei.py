@@ -6,7 +6,7 @@ a standard normal quantile.
 
 Sources: Vicente-Serrano, Begueria and Lopez-Moreno (2010), doi:10.1175/2009JCLI2909.1; Begueria et al. (2014),
 doi:10.1002/joc.3887 (unbiased moments); Hosking and Wallis (1997), Regional Frequency Analysis, appendix A.7 (the
-generalised logistic, of which the three-parameter log-logistic is another spelling); Wichura (1988), AS 241 (quantile).
+generalised logistic, of which the three-parameter log-logistic is another spelling).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell
+from engine.kernels.normal import normal_quantile
 
 Floats = NDArray[np.float64]
 
@@ -132,47 +133,5 @@ def _standard_normal(x: float, xi: float, alpha: float, k: float) -> float:
         y = -math.log(inside) / k
     # the smaller tail keeps its digits; 1 - F would lose them
     tail = 1.0 / (1.0 + math.exp(abs(y)))
-    z = -_normal_quantile(tail) if tail > 0.0 else math.inf
+    z = -normal_quantile(tail) if tail > 0.0 else math.inf
     return math.copysign(min(z, LIMIT), y)
-
-
-@helper
-def _normal_quantile(p: float) -> float:
-    """Quantile of the standard normal for 0 < p <= 0.5, to 16 digits (Wichura 1988, PPND16)."""
-    q = p - 0.5
-    if q >= -0.425:
-        r = 0.180625 - q * q
-        upper = 2.5090809287301226727e3
-        for a in (3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
-                  1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2,
-                  3.3871328727963666080e0):  # fmt: skip
-            upper = upper * r + a
-        lower = 5.2264952788528545610e3
-        for b in (2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
-                  5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0):  # fmt: skip
-            lower = lower * r + b
-        return q * upper / lower
-    r = math.sqrt(-math.log(p))
-    if r <= 5.0:
-        r -= 1.6
-        upper = 7.74545014278341407640e-4
-        for a in (2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
-                  3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0,
-                  1.42343711074968357734e0):  # fmt: skip
-            upper = upper * r + a
-        lower = 1.05075007164441684324e-9
-        for b in (5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
-                  6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0):  # fmt: skip
-            lower = lower * r + b
-    else:
-        r -= 5.0
-        upper = 2.01033439929228813265e-7
-        for a in (2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
-                  2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0,
-                  6.65790464350110377720e0):  # fmt: skip
-            upper = upper * r + a
-        lower = 2.04426310338993978564e-15
-        for b in (1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
-                  1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0):  # fmt: skip
-            lower = lower * r + b
-    return -upper / lower

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.core.sphere import unit_vectors
 from engine.kernels.arrays import by_cell, numbers, whole_numbers
 from engine.kernels.typhoon_sweep import (
     EARTH_RADIUS,
@@ -39,11 +40,21 @@ CLASS_WEIGHTS = (0.0, 1.0, 3.0, 7.0)  # of cell classes 0..3
 class _Points(NamedTuple):
     """15-minute points in the order of their years: unit vectors (K, 3), wind m/s, 30-kt radius km."""
 
+    storm: Ints
     year: Ints
     place: Floats
     lat: Floats
     vmax: Floats
     gale: Floats
+
+
+class StormWind(NamedTuple):
+    """Highest wind of S storms at C cells."""
+
+    wind: Floats  # (C, S) m/s, 0 where a storm does not reach
+    storm: NDArray[Any]  # (S,), as the track tells storms apart
+    year: Ints  # (S,), of the storm's first fix
+    began: Floats  # (S,), hours since 1970-01-01 00 UTC of its first fix
 
 
 def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: ArrayLike) -> Floats:
@@ -64,16 +75,45 @@ def typhoon_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: Arr
     """
     lat, lon, wanted = _cells(lat, lon, years)
     track = checked(track)
-    gale = _mean_gale_radius(track)
-    points = _with_wind(_interpolate(track, gale, lat, lon, wanted, FAR))
+    points = _with_wind(_interpolate(track, _mean_gale_radius(track), lat, lon, wanted, FAR))
+    return _highest_wind(lat, lon, points, points.year, wanted)
+
+
+def typhoon_storm_wind(lat: ArrayLike, lon: ArrayLike, track: TyphoonTrack, years: ArrayLike) -> StormWind:
+    """Highest 10-min wind over open sea of each storm: `typhoon_wind` by storm instead of year.
+
+    lat, lon : (C,) degrees
+    track    : see `TyphoonTrack`
+    years    : (Y,) years that the track covers; a storm counts with its points in these years
+    returns  : of the S storms that bring any of the cells a wind, in the order of their first fix
+    raises   : as `typhoon_wind`
+    """
+    names = np.unique(np.asarray(track.storm))
+    lat, lon, wanted = _cells(lat, lon, years)
+    track = checked(track)
+    points = _with_wind(_interpolate(track, _mean_gale_radius(track), lat, lon, wanted, FAR))
+    order = np.argsort(points.storm, kind="stable")
+    columns: Any = [column[order] for column in points]
+    points = _Points(*columns)
+    first_fix = np.searchsorted(track.storm, np.unique(points.storm))
+    storms = np.unique(points.storm)[np.argsort(track.time[first_fix], kind="stable")]
+    wind = _highest_wind(lat, lon, points, points.storm, storms)
+    blows = (wind > 0.0).any(axis=0)
+    storms, wind = storms[blows], wind[:, blows]
+    began = track.time[np.searchsorted(track.storm, storms)]
+    return StormWind(wind, names[storms], year_of(began), began)
+
+
+def _highest_wind(lat: Floats, lon: Floats, points: _Points, group: Ints, wanted: Ints) -> Floats:
+    """(C, G) m/s, over the points of each group; group (K,) ascending, as the points stand."""
     rm = 46.4 * np.exp(-0.0155 * points.vmax + 0.0169 * np.abs(points.lat))
     decay = np.full(len(rm), 0.5)
     solved = (points.gale > rm) & (points.vmax > GALE_WIND)
     decay[solved] = np.log(points.vmax[solved] / GALE_WIND) / np.log(points.gale[solved] / rm[solved])
     reach = np.where(np.isnan(points.gale), FAR_WITHOUT_RADIUS, np.minimum(2.0 * points.gale, FAR))
-    first, last = _slices(points.year, wanted)
+    first, last = _slices(group, wanted)
     order = _side_by_side(lat, lon)
-    cells, found = _unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
+    cells, found = unit_vectors(lat[order], lon[order]), np.empty((len(lat), len(wanted)))
     fill_wind(cells, WindPoints(points.place, points.vmax, rm, decay, reach, _chord2(reach), first, last), found)
     out = np.empty_like(found)
     out[order] = found
@@ -153,7 +193,7 @@ def typhoon_cyclone_index(
     rain_part = weights[1] * np.clip(falls / 500.0, 0.0, 1.0) if weights[1] else np.zeros(falls.shape)
     first, last = _slices(points.year, wanted)
     order = _side_by_side(lat, lon)
-    cells, found = _unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
+    cells, found = unit_vectors(lat[order], lon[order]), np.empty(falls.shape)
     near = float(_chord2(np.array([INDEX_REACH]))[0])
     of_years = IndexPoints(points.place, np.maximum(points.vmax, 0.0) / 50.0, first, last)
     fill_index(cells, of_years, weights[0], factor[order], rain_part[order], INDEX_REACH, near, found)
@@ -208,8 +248,9 @@ def _interpolate(track: TyphoonTrack, gale: Floats, lat: Floats, lon: Floats, ye
 
     north = between(track.lat, track.lat[to] - track.lat)
     return _Points(
+        np.asarray(track.storm[fix]),
         year,
-        _unit_vectors(north, between(track.lon, turn)),
+        unit_vectors(north, between(track.lon, turn)),
         north,
         between(track.vmax, track.vmax[to] - track.vmax),
         between(gale, gale[to] - gale),
@@ -239,12 +280,6 @@ def _near(south: Floats, north: Floats, west: Floats, east: Floats, lat: Floats,
 
 def _slices(year: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     return np.searchsorted(year, wanted, "left"), np.searchsorted(year, wanted, "right")
-
-
-def _unit_vectors(lat: Floats, lon: Floats) -> Floats:
-    """(n, 3): the straight line between two of them gives the great-circle distance without a cosine per pair."""
-    north, east = np.radians(lat), np.radians(lon)
-    return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
 
 
 def _side_by_side(lat: Floats, lon: Floats) -> Ints:

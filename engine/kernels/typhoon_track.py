@@ -101,8 +101,8 @@ def checked(track: TyphoonTrack) -> TyphoonTrack:
     ordered = take(whole, np.lexsort((whole.time, whole.storm)))
     if lost := int((~np.isfinite(ordered.lat + ordered.lon + ordered.time)).sum()):
         raise ValueError(f"{lost} of {len(ordered.time)} fixes lack a place or a time")
-    if doubled := int(((np.diff(ordered.storm) == 0) & (np.diff(ordered.time) == 0)).sum()):
-        raise ValueError(f"{doubled} fixes repeat the time of another fix of their storm")
+    if duplicates := int(((np.diff(ordered.storm) == 0) & (np.diff(ordered.time) == 0)).sum()):
+        raise ValueError(f"{duplicates} fixes repeat the time of another fix of their storm")
     return ordered
 
 

@@ -131,7 +131,7 @@ def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None) -> Fram
 
 
 def _holds(lattice: GridDefinition, cells: pl.DataFrame) -> bool:
-    """Whether every cell has the number that the lattice gives its place: another warehouse's does not count."""
+    """Check whether every cell has the number that the lattice gives its place: another warehouse's does not count."""
     latitude, longitude = (cells[name].to_numpy() for name in ("latitude", "longitude"))
     return np.array_equal(lattice.locate(latitude, longitude), cells["grid_id"].to_numpy())
 

@@ -1,4 +1,4 @@
-"""Which province and municipality each cell lies in, and the lines to draw over a map."""
+"""Province and municipality of each cell, and the lines to draw over a map."""
 
 from __future__ import annotations
 

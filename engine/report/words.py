@@ -1,4 +1,4 @@
-"""How figures are written in the report."""
+"""Format figures of the report."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine.core.panel import Panel
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.sphere import EARTH_RADIUS_M
 from engine.kernels import annual_surplus, reference_evapotranspiration
 from engine.risks.inputs import Floats, Reference, per_run
 from engine.risks.reduce import period_mean
@@ -26,7 +27,6 @@ PROJECTIONS = {
     Scenario.SSP370: ("bau",),
     Scenario.SSP585: ("pes",),
 }
-EARTH_RADIUS_M = 6_371_008.8
 _CHUNK = 4_096
 
 

@@ -25,6 +25,7 @@ class Intensity:
     needs       : climate variables it reads; `tables`: small tables it reads
     scale       : samples are the years of the track record whatever the period, times this (cells,) factor of the
                   scenario and period; None: samples are the years of the climate axis
+    record      : years of that record, in the order of the columns of `of`; given together with `scale`
     not_exposed : cells that the hazard cannot reach; their result is "no loss", not "no data"
     negated     : x is minus the published index; bins are written in the index itself
     """
@@ -36,6 +37,7 @@ class Intensity:
     tables: tuple[str, ...] = ()
     monthly: bool = False
     scale: OfPeriod | None = None
+    record: Callable[[Reference], NDArray[np.int64]] | None = None
     not_exposed: Mask | None = None
     negated: bool = False
 

@@ -69,7 +69,7 @@ class Edition:
         return {name: {key: getattr(bins, key) for key in RISKS[name].figures} for name, bins in self.bins.items()}
 
     def intensity(self, risk: str) -> Intensity:
-        """How this edition measures the risk."""
+        """Intensity by which this edition measures the risk."""
         return RISKS[risk].intensities[self.bins[risk].intensity]
 
 

@@ -96,7 +96,7 @@ class EditionText:
         return self.data[key]
 
     def fault(self, key: str, risk: str | None, problem: str) -> DefinitionError:
-        """What is wrong with a key, or with a table when `risk` is None."""
+        """Fault of a key, or of a table when `risk` is None."""
         where = f"[{shown_text(risk)}] {shown_text(key)}" if risk else shown_text(key)
         return self._broken(self._line(key, risk), f"{where}: {problem}")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.core.errors import DefinitionError
 from engine.core.names import nearest
+from engine.kernels.fits import FAMILIES
 from engine.risks.bins import Bins, Factor
 from engine.risks.edition_file import invisible, shown
 from engine.risks.registry import RISKS
@@ -120,6 +121,8 @@ def _check_edges(table: Mapping[str, object]) -> None:
     _check_list("edges", table[written[0]])
     if "fit" in table:
         _check_single("edges", table["fit"], (str,))
+        if table["fit"] not in FAMILIES:
+            raise DefinitionError(f"fit {shown(table['fit'])} is none of {', '.join(FAMILIES)}", "edges")
     if table.get("of_baseline", True) is not True:
         raise DefinitionError(f"{written[0]} are of the baseline: of_baseline can only be true", "edges")
     if written == [_RETURN_PERIODS]:

@@ -1,4 +1,4 @@
-"""What a risk computes on: a block of cells under one scenario, and the small tables of the whole run."""
+"""Inputs of a risk: a block of cells under one scenario, and the small tables of the whole run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """Typhoon: the strongest wind of each year of the track record, scaled by the cell's warming; or hours in storms."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from engine.core.period import Years
@@ -10,6 +13,7 @@ from engine.kernels import (
     annual_mean,
     typhoon_cyclone_index,
     typhoon_exposure,
+    typhoon_storm_wind,
     typhoon_wind,
     years_with_radii,
     years_with_winds,
@@ -41,6 +45,11 @@ def track_years(reference: Reference) -> Ints:
     return years_with_winds(track_of(reference), reference.covered_years)
 
 
+def _radii_years(reference: Reference) -> Ints:
+    """Those of them that give the radii of storms."""
+    return years_with_radii(track_of(reference), track_years(reference))
+
+
 @per_block
 def annual_temperature(block: Block) -> Floats:
     """(cells, years), degC."""
@@ -70,15 +79,43 @@ def _coordinates(inputs: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float6
 def _wind(inputs: Inputs) -> Floats:
     reference = inputs.reference
     at_sea = typhoon_wind(*_coordinates(inputs), track_of(reference), track_years(reference))
-    distance = inputs.panel.attribute("dist_coast_m")
-    inland = np.clip(np.where(np.isnan(distance), 0.0, distance) / INLAND_M, 0.0, 1.0)
-    return at_sea * (1 - (1 - INLAND_FACTOR) * inland)[:, None]
+    return at_sea * over_land(inputs.panel.attribute("dist_coast_m"))[:, None]
+
+
+def over_land(distance_m: Floats) -> Floats:
+    """Factor on the wind over open sea, (cells,), by distance to the coast, m; 1 where that is unknown (NaN)."""
+    inland = np.clip(np.where(np.isnan(distance_m), 0.0, distance_m) / INLAND_M, 0.0, 1.0)
+    return np.asarray(1 - (1 - INLAND_FACTOR) * inland)
+
+
+def storm_wind(
+    besttrack: pl.DataFrame, lat: Floats, lon: Floats, dist_coast_m: Floats, years: Sequence[int]
+) -> tuple[NDArray[np.float64], pl.DataFrame]:
+    """Highest wind of each storm of the record at some cells, as recorded: what `engine.losses.storm_losses` takes.
+
+    besttrack    : rows of `api_typhoon_besttrack`
+    lat, lon     : (C,) degrees; dist_coast_m: (C,) m, NaN = unknown
+    years        : that the record covers; those without winds are left out
+    returns      : (C, S) m/s, and a row a storm: `storm_id`, `name`, `year` and `began` (hours since 1970-01-01 UTC) of
+                   its first fix
+    raises       : SchemaError, ValueError as `typhoon_track` and `typhoon_storm_wind`
+    """
+    track = typhoon_track(besttrack)
+    found = typhoon_storm_wind(lat, lon, track, years_with_winds(track, np.asarray(years, np.int64)))
+    # the track numbers storms by their sorted ids
+    told = besttrack.group_by(storm_id=pl.col("tcid").cast(pl.String)).agg(
+        name=pl.col("typhoon_name").drop_nulls().last()
+    )
+    storms = told.sort("storm_id").with_row_index("storm", offset=1).with_columns(pl.col("storm").cast(pl.Int64))
+    order = pl.DataFrame({"storm": found.storm, "year": found.year, "began": found.began})
+    rows = order.join(storms, on="storm", how="left", maintain_order="left")
+    return found.wind * over_land(dist_coast_m)[:, None], rows.select("storm_id", "name", "year", "began")
 
 
 @per_panel
 def _exposure(inputs: Inputs) -> Floats:
     track = track_of(inputs.reference)
-    return typhoon_exposure(*_coordinates(inputs), track, years_with_radii(track, track_years(inputs.reference)))
+    return typhoon_exposure(*_coordinates(inputs), track, _radii_years(inputs.reference))
 
 
 Indices = dict[tuple[Scenario, Years], NDArray[np.float64]]
@@ -126,6 +163,7 @@ TYPHOON = Risk(
             tables=TABLES,
             of=lambda block: _wind(block.inputs),
             scale=warming_factor,
+            record=track_years,
         ),
         "exposure": Intensity(
             meaning="time of the year inside gale and storm radii, weighted",
@@ -133,6 +171,7 @@ TYPHOON = Risk(
             tables=TABLES,
             of=lambda block: _exposure(block.inputs),
             scale=_as_recorded,
+            record=_radii_years,
         ),
     },
     hazard=HazardIndex(

@@ -26,7 +26,7 @@ _REFERENCE = (36.0, 127.5)
 
 @dataclass(frozen=True, slots=True)
 class Texture:
-    """How one variable's anomalies are spread over space and time.
+    """Texture of the anomalies of one variable in space and time.
 
     country, regional, local, fine : shares of the variance, sum 1
     lag1 : correlation of successive steps

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.scenario import Scenario
+from engine.core.sphere import unit_vectors
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.sample import climate, elevation, land, people, register, sea_level, terrain, water
@@ -162,10 +163,5 @@ def _coast_km(land: NDArray[np.bool_], lat: Floats, lon: Floats, latitude: Float
     shore[:, 1:] |= land[:, :-1]
     shore[:, :-1] |= land[:, 1:]
     rows, columns = np.nonzero(shore & ~land)
-    chord, _ = cKDTree(_unit(lat[rows], lon[columns])).query(_unit(latitude, longitude))
+    chord, _ = cKDTree(unit_vectors(lat[rows], lon[columns])).query(unit_vectors(latitude, longitude))
     return np.asarray(2 * EARTH_KM * np.arcsin(chord / 2), float)
-
-
-def _unit(latitude: Floats, longitude: Floats) -> Floats:
-    phi, theta = np.radians(latitude), np.radians(longitude)
-    return np.stack([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)], axis=1)

@@ -29,6 +29,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.core import sphere
 from engine.core.errors import SettingsError
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.panel import Float32, Panel
@@ -37,7 +38,7 @@ from engine.core.scenario import Scenario
 from engine.core.variables import Variable, variable
 from engine.io.climate import snapshot
 from engine.io.climate.active_cells import active_cells
-from engine.io.etl import nearest, places
+from engine.io.etl import places
 from engine.io.etl.loaders import aqueduct, basins, besttrack, besttrack_readers, wamis_answers
 from engine.io.files import source_files
 from engine.sample import climate, fields, korea, sea_level, water
@@ -211,7 +212,7 @@ def _places(
     rows, columns = grid.indices(every)
     latitude, longitude = grid.latitudes[rows], grid.longitudes[columns]
     ocean = points.filter(pl.col("is_ocean"))
-    where, _ = nearest.nearest(latitude, longitude, ocean["latitude"].to_numpy(), ocean["longitude"].to_numpy())
+    where, _ = sphere.nearest(latitude, longitude, ocean["latitude"].to_numpy(), ocean["longitude"].to_numpy())
     active, basin = np.zeros(grid.n_cells, np.bool_), np.zeros(grid.n_cells, np.int16)
     active[ids - 1], basin[ids - 1] = True, codes
     frame = pl.DataFrame(

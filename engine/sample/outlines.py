@@ -1,4 +1,4 @@
-"""Which municipality of 2013 holds a point: real outlines, with the codes of Statistics Korea."""
+"""Municipality of 2013 that holds a point: real outlines, with the codes of Statistics Korea."""
 
 from __future__ import annotations
 

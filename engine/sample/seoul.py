@@ -20,6 +20,7 @@ from engine.core.scenario import Scenario
 from engine.io.etl import layout
 from engine.io.etl.derive import derive
 from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.derive.station_tables import TableOptions
 from engine.kernels.indices import STANDARD, DayAxis
 
@@ -70,7 +71,10 @@ def build(out_dir: Path) -> None:
         "institution": "Korea Meteorological Administration",
         "source": "surface synoptic observations, KOGL type 1; radiation from sunshine hours, FAO-56 eq. 35",
     }
-    derive.derive([RECORD], out_dir, base=BASE, scenario=SCENARIO, grid=SEOUL_GRID, attributes=attributes, tables=TABLE)
+    request = Request(
+        files=[RECORD], base=BASE, scenario=SCENARIO, grid=SEOUL_GRID, attributes=attributes, tables=TABLE
+    )
+    derive.derive(request, out_dir)
     _write_sea_level(out_dir)
     for folder, pattern in (("map", "*.geojson"), ("typhoon", "*")):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)

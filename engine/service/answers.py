@@ -1,4 +1,4 @@
-"""What is true of every answer, whatever route gives it: HEAD and OPTIONS, and one form of refusals."""
+"""Common part of every answer of any route: HEAD and OPTIONS, and one form of refusals."""
 
 from __future__ import annotations
 

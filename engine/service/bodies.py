@@ -74,7 +74,7 @@ def _unholdable(value: object, loc: Sequence[str | int], depth: int) -> list[dic
 
 
 def location(request: Mapping[str, Any], field: str) -> tuple[list[str | int], object]:
-    """Where a field of a site stands in the request, or should stand, and its value there."""
+    """Location of a field of a site in the request, and its value there."""
     building = request.get("building_info")
     building = building if isinstance(building, dict) else {}
     place, asset = building.get("location"), request.get("asset_info")

@@ -1,4 +1,4 @@
-"""Batch runs as child processes: a run that crashes, leaks or is killed takes nothing with it but itself."""
+"""Batch runs as child processes, so that a crash does not affect the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the endpoints share: settings, addresses, the connection pool, the lattice, metrics. Made at start-up."""
+"""Context of the endpoints: settings, addresses, the connection pool, the lattice, metrics. Made at start-up."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def read_states(context: Context, ids: list[UUID]) -> dict[UUID, State]:
 
 @router.websocket(SOCKETS + "{request_id}")
 async def follow(socket: WebSocket, request_id: str) -> None:
-    """What has been passed and the state at once, then every change, then the end. Leaving does not stop the job."""
+    """Follow a job: passed milestones and state at once, then every change, then the end. Leaving does not stop it."""
     context: Context = socket.app.state.context
     key, subprotocol = auth.of_socket(socket)
     await socket.accept(subprotocol=subprotocol)
@@ -120,7 +120,7 @@ async def _follow(socket: WebSocket, hub: Hub, context: Context, request_id: str
 
 
 async def _until_gone(socket: WebSocket) -> None:
-    """What clients say is of no interest, but that they leave is."""
+    """Wait until the client leaves; its messages are ignored."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
             await socket.receive()

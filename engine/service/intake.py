@@ -1,4 +1,4 @@
-"""Where requests for assessments become jobs: those that arrive while others are being checked are checked together.
+"""Intake of assessments: requests become jobs, and those that arrive during a check are checked together.
 
 Checking one request takes as long as checking a hundred, so a burst is one check and one INSERT instead of a queue.
 """

@@ -1,4 +1,6 @@
-"""The listener: notifications, queued rows and the schedule become runs; it outlives the database and its own errors.
+"""The listener: notifications, queued rows and the schedule become runs.
+
+It reconnects after database failures and survives errors.
 
 Three threads. One waits for notifications and reconnects; one, the dispatcher, takes what they and the scheduler ask
 for and starts child processes, so that nothing long ever happens where notifications arrive; the caller's waits.

@@ -1,4 +1,4 @@
-"""What the map is told: place, layers, legends, lines."""
+"""Models of the map's answers: place, layers, legends, lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the map may show: the layers that results are published for, with the years of the run that made them."""
+"""Layers of the map: those that results are published for, with the years of the run that made them."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Metrics:
 
     def read(self, connection: psycopg.Connection) -> None:
         """What the database knows of jobs, runs and webhooks."""
-        jobs = job_states.counts(connection)
+        jobs = job_states.backlog(connection)
         _set(self.jobs, [(each.job_type, each.status, each.jobs) for each in jobs])
         _set(self.jobs_lost, [(each.job_type, each.lost) for each in jobs if each.status == "failed"])
         self.oldest_queued.set(max((each.waited for each in jobs), default=0.0))

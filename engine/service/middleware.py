@@ -1,4 +1,5 @@
-"""Around every request: its id, the size of its body, the time it takes, one log line, and an answer come what may."""
+"""Around every request: its id, the size of its body, the time it takes, one log line, and a JSON error for any
+unhandled exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What followers of a job are told: every milestone once and in order, however fast the job and however late they come.
+"""Milestones for followers of a job: each once and in order, however fast the job and however late they come.
 
 The row of a job holds the progress of the moment. What it has passed follows from that, so nobody has to have seen it.
 """
@@ -34,14 +34,14 @@ def step_of(status: str, step: str | None) -> str | None:
 
 
 class Follower:
-    """What one follower has been told so far."""
+    """Follower of a job, with the milestones sent so far."""
 
     def __init__(self) -> None:
         self._told = -1
         self.ended = False
 
     def messages(self, state: State) -> list[Message]:
-        """What is to be told now, oldest first: nothing twice, and nothing after the end."""
+        """Messages to send now, oldest first: nothing twice, and nothing after the end."""
         if self.ended:
             return []
         found = [_running(percent, step) for percent, step in self._passed(state)]

@@ -1,4 +1,4 @@
-"""What the service answers when it cannot do what was asked, always `{"detail": ...}`, never a stack trace."""
+"""Error answers of the service, always `{"detail": ...}`, never a stack trace."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Problem(BaseModel):
 
 
 class Fault(BaseModel):
-    """Where a request is wrong, why, and what was sent."""
+    """Fault of a request: its place, the reason, and the value that was sent."""
 
     loc: list[str | int]
     msg: str

@@ -1,4 +1,4 @@
-"""What the service is called from outside: scheme, host and path, as settings and trusted proxies say.
+"""Public address of the service: scheme, host and path, from settings and trusted proxies.
 
 A `Host` that somebody made up must not come back in an address that others follow. So the name is, in this order: that
 of API_PUBLIC_URL; X-Forwarded-Host of a trusted proxy; `Host`, if it names this machine; else the address that the

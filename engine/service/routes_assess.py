@@ -44,7 +44,7 @@ def _intake(request: Request) -> Intake:
 
 
 def socket_url(request: Request, batch_id: UUID) -> str:
-    """Where the progress of a job can be followed."""
+    """Address of the WebSocket with the progress of a job."""
     return f"{proxy.base_url(request).replace('http', 'ws', 1)}/api/v1/risk-assessment/ws/{batch_id}"
 
 
@@ -114,7 +114,7 @@ def retry(context: Shared, request: Request, request_id: UUID) -> models.Accepte
 
 @router.get("/api/v1/risk-assessment/status/{request_id}", responses={404: {"model": Problem}})
 def read_status(context: Shared, request_id: UUID) -> models.JobStatus:
-    """How far an assessment is."""
+    """Progress of an assessment."""
     with context.database() as connection:
         state = job_states.read(connection, request_id)
     if state is None:

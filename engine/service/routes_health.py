@@ -1,4 +1,4 @@
-"""Whether the process, the database and the results are there; figures for Prometheus."""
+"""Health of the process, the database and the results; figures for Prometheus."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from engine.assess.job import assessor, portfolio_file
+from engine.assess.job import portfolio_check, portfolio_file
 from engine.assess.rules.columns import stated
 from engine.assess.rules.offered import RISKS
 from engine.core import names
@@ -110,7 +110,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
         plain = packed.unpacked(upload, upload.parent, SUFFIXES, limits.bytes)
         portfolio_file.require_rows(plain, limits, portfolio_file.asked_of(parameters))
         parameters["sites"] = str(plain)
-        rows, valid = assessor.check_portfolio(parameters, limits)
+        rows, valid = portfolio_check.check_portfolio(parameters, limits)
     except EngineError as err:
         words = re.sub(
             re.escape(str(upload.parent)) + r"/[\w.]+", "portfolio", str(err)

@@ -1,4 +1,4 @@
-"""When the batches and the cache cleaner run, in the schedule's own time zone, and whether a firing was missed."""
+"""Schedule of the batches and the cache cleaner, in its own time zone; missed firings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def last_firing(trigger: CronTrigger, now: datetime, within: timedelta) -> datet
 
 
 def grace(config: Settings) -> timedelta:
-    """How late a firing may still run."""
+    """Grace of a firing: how late it may still run."""
     return timedelta(hours=config.misfire_grace_hours)
 
 
@@ -54,7 +54,7 @@ _SHORTEST_GRACE = timedelta(minutes=1)
 
 
 def faults(config: Settings) -> list[tuple[bool, str]]:
-    """What is odd about the schedule itself: (a run would never start, in words)."""
+    """Faults of the schedule itself: (a run would never start, in words)."""
     if not config.scheduled_runs:
         return []
     never = [

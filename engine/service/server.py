@@ -91,7 +91,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _visited(host: str) -> str:
-    """What a browser on this machine is told for the host that a server listens on."""
+    """Host for a browser on this machine, from the host that a server listens on."""
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 (compared, not listened on)
         return "localhost"
     return f"[{host}]" if ":" in host else host

@@ -130,7 +130,7 @@ class Worker:
             self._record(job, lambda where: batch_jobs.fail(where, job.batch_id, why, trace))
 
     def _record(self, job: Job, how: Callable[[psycopg.Connection], object]) -> None:
-        """What became of a job is on record, over a new connection: the old one may be what failed."""
+        """Record the outcome of a job over a new connection: the old one may be what failed."""
         pause = 0.5
         while True:
             try:

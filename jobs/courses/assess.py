@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from engine.assess.job.assessor import Assessor, check_portfolio, site_faults
+from engine.assess.job.assessor import Assessor, site_faults
+from engine.assess.job.portfolio_check import check_portfolio
 from engine.assess.rules import columns
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD
 from engine.core import settings
@@ -22,7 +23,7 @@ from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
 from engine.io.results import published_layers
 from engine.io.sites import site_results
-from jobs import _addresses, _console, _home, _site_tables
+from jobs import _addresses, _console, _site_tables
 
 log = logging.getLogger("jobs")
 
@@ -127,12 +128,7 @@ def _read_json(path: Path) -> Any:
 def _urls(stack: ExitStack) -> tuple[str, str]:
     """Warehouse and application database from the settings, else the embedded ones."""
     config = settings.load()
-    warehouse, application = config.warehouse_url, config.application_url
-    if warehouse is not None and application is not None:
-        return warehouse, application
-    if warehouse is not None or application is not None:
-        raise SettingsError("one of the two databases is configured, the other is not: set both DW_* and APP_*")
     absent = (
         f"there are no results to assess sites on in {config.engine_home}: run jobs.yearly first, or set DW_* and APP_*"
     )
-    return _home.databases(stack.enter_context(_addresses.existing(config, absent)))
+    return _addresses.made_before(config, stack, absent)

@@ -13,7 +13,6 @@ from engine.core import settings
 from engine.core.quality import ERROR, WARNING, load_ranges
 from engine.core.variables import variable
 from engine.io.db import postgres
-from engine.io.db.embedded import WAREHOUSE
 from engine.io.etl import check
 from jobs import _addresses, _console
 from jobs._parser import listed
@@ -28,9 +27,7 @@ def run(args: argparse.Namespace) -> int:
     names = tuple(variable(word).name for word in listed(args.variables)) or None
     config = settings.load()
     with ExitStack() as stack:
-        url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
-        if url is None:
-            url = stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
+        url = _addresses.warehouse_of(config, "--warehouse", args.warehouse, stack)
         done = [*check.check(url, ranges, _say, variables=names)]
         with closing(postgres.connect(url)) as connection:
             findings = [finding for one in done for finding in one.findings] + check.unfinished(connection)

@@ -10,7 +10,7 @@ from engine.io.db import postgres
 from engine.io.queue import batch_jobs, webhook_outbox
 from engine.io.results import old_runs
 from engine.io.sites import old_portfolios, site_results
-from jobs import _addresses, _console, _home
+from jobs import _addresses, _console
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,11 +19,9 @@ def run(args: argparse.Namespace) -> int:
     portfolios: list[str] = []
     with ExitStack() as stack:
         config = settings.load()
-        url = _addresses.given("--sink", args.sink) or config.application_url
+        url = _addresses.results_of(config, "--sink", args.sink, stack)
         keep, runs = args.keep_runs or config.keep_runs, args.run_dir or config.engine_home / "runs"
         days = args.keep_portfolio_days or config.keep_portfolio_days
-        if url is None:
-            _, url = _home.databases(stack.enter_context(_addresses.embedded(config)))
         with closing(postgres.connect(url)) as connection:
             deleted = site_results.clean_caches(connection)
             if webhook_outbox.is_there(connection):

@@ -14,6 +14,7 @@ from engine.core.scenario import Scenario
 from engine.io.etl.derive import place_cells, station_tables
 from engine.io.etl.derive.daily import UNITS
 from engine.io.etl.derive.derive import derive
+from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.derive.station_tables import TableOptions
 from engine.io.etl.loaders.grid import read_lattice
 from jobs import _console
@@ -24,12 +25,13 @@ log = logging.getLogger("jobs")
 def run(args: argparse.Namespace) -> int:
     """Derive, and tell what came of it."""
     started = time.perf_counter()
-    kernels.keep_compiled_in(settings.load().kernel_cache)
+    config = settings.load()
+    kernels.keep_compiled_in(config.kernel_cache)
+    kernels.use_threads(config.compute_threads)
     with _console.cell_progress("derive") as progress:
         kernels.warm_up(progress.announce, "derive")
-        derived = derive(
-            args.daily,
-            args.out,
+        request = Request(
+            files=args.daily,
             base=parse_years(args.base),
             scenario=Scenario.parse(args.scenario) if args.scenario else None,
             base_files=args.base_files,
@@ -45,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
             ),
             dry_spells_cross_years=args.dry_spells_cross_years,
             ranges=load_ranges(args.gate) if args.gate else None,
-            progress=progress,
         )
+        derived = derive(request, args.out, progress=progress)
     for finding in derived.findings:
         log.warning("%s", finding.message)
     reasons: dict[str, list[str]] = {}

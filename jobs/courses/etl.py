@@ -17,8 +17,8 @@ from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES, variable
 from engine.io import etl
 from engine.io.db import migrate, postgres
-from engine.io.db.embedded import WAREHOUSE
-from engine.io.etl.loading import LoadOptions, LoadReport
+from engine.io.etl.load_record import LoadReport
+from engine.io.etl.loading import LoadOptions
 from jobs import _addresses, _console, _home, _not_given
 from jobs._parser import listed
 
@@ -36,21 +36,25 @@ def run(args: argparse.Namespace) -> int:
     config = settings.load()
     chosen = args.loaders or [etl.ALL]
     options = _options(args, config)
+    etl.chosen_loaders(chosen, options)  # refuses what does not go together before a server is started
     if options.scenarios and DEFAULT_SCENARIO not in options.scenarios:
-        log.warning("without %s, whose years set the baseline, no yearly run will come of these", DEFAULT_SCENARIO.code)
+        log.warning(
+            "%s is not loaded: jobs.yearly needs it for the baseline and will refuse this warehouse",
+            DEFAULT_SCENARIO.code,
+        )
     laid: list[LoadReport] = []
     with ExitStack() as stack:
-        url = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
         if options.dry_run:
-            url = target = url or _addresses.held(config, WAREHOUSE, stack)
+            url = target = _addresses.warehouse_if_made(config, "--warehouse", args.warehouse, stack)
             lattice = bool({etl.ALL, _LATTICE} & set(chosen))
             url, empty = _home.rehearsal(url, config.engine_home, stack, lattice=lattice)
             if empty and lattice:
                 # what is placed in cells can be tried only where there are some
+                own = LoadOptions(data=options.data, force=options.force, lattice=options.lattice)
                 with _console.load_progress() as progress:
-                    laid = etl.run_loaders(url, [_LATTICE], replace(options, dry_run=False), progress)
+                    laid = etl.run_loaders(url, [_LATTICE], own, progress)
         else:
-            url = target = url or stack.enter_context(_addresses.embedded(config)).create(WAREHOUSE)
+            url = target = _addresses.warehouse_of(config, "--warehouse", args.warehouse, stack)
             with closing(postgres.connect(url)) as connection:
                 migrate.apply(connection, "warehouse")
         with _console.load_progress() as progress:

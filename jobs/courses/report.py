@@ -25,7 +25,7 @@ from engine.report import maps, page, places
 from engine.report.page import Earlier, Input, Warehouse
 from engine.risks import EDITIONS, load_edition
 from engine.risks.edition import Edition
-from jobs import _addresses, _console, _home
+from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
 
@@ -86,18 +86,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
-    """Where results and climate data are; None for what cannot be named."""
-    sink = args.sink or config.application_url
-    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
-    if sink or (args.run is not None and args.run_dir):
-        return sink, warehouse
+    """Addresses of results and climate data; None for what cannot be named."""
+    if args.sink is None and config.application_url is None and args.run is not None and args.run_dir:
+        return None, _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
     absent = "no results: give --sink, set APP_*, or run jobs.yearly, which makes an embedded database"
-    embedded = _home.databases(stack.enter_context(_addresses.existing(config, absent)))
-    return embedded[1], warehouse or embedded[0]
+    return _addresses.to_look_at(config, args.sink, args.warehouse, stack, absent, migrated=True)
 
 
 def _published(sink: str, stack: ExitStack) -> Results:
-    """What is published there."""
+    """Published results of a sink."""
     if folder := _addresses.folder_of(sink):
         return DirectoryResults(folder)
     connection = stack.enter_context(closing(postgres.connect(sink)))

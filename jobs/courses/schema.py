@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 
 from engine.core import settings
 from engine.io.db import migrate, postgres
-from engine.io.db.embedded import APPLICATION, WAREHOUSE
 from engine.io.results import risk_partitions
 from jobs import _addresses, _console
 
@@ -20,7 +19,7 @@ def run(warehouse: str | None, application: str | None, *, roles: bool) -> int:
     application = _addresses.given("--application", application)
     with ExitStack() as stack:
         if warehouse is None and application is None:
-            warehouse, application = _configured(stack)
+            warehouse, application = _addresses.to_set_up(settings.load(), stack)
         for family, url in (("warehouse", warehouse), ("results", application)):
             if url is None:
                 log.warning("%s schema: no database is configured", family)
@@ -35,11 +34,3 @@ def run(warehouse: str | None, application: str | None, *, roles: bool) -> int:
             if roles:
                 log.info("%s rights granted to climate_etl, climate_batch, climate_api, climate_reader", family)
     return _console.COMPLETE
-
-
-def _configured(stack: ExitStack) -> tuple[str | None, str | None]:
-    config = settings.load()
-    if config.warehouse_url is not None or config.application_url is not None:
-        return config.warehouse_url, config.application_url
-    server = stack.enter_context(_addresses.embedded(config))
-    return server.create(WAREHOUSE), server.create(APPLICATION)

@@ -10,7 +10,6 @@ from pathlib import Path
 from engine.core import settings
 from engine.io import open_source
 from engine.io.climate import snapshot
-from engine.io.db.embedded import WAREHOUSE
 from jobs import _addresses, _console
 
 log = logging.getLogger("jobs")
@@ -19,9 +18,10 @@ log = logging.getLogger("jobs")
 def run(address: str | None, out: Path) -> int:
     """Write, report."""
     started = time.perf_counter()
-    address = _addresses.given("--source", address, or_folder=True)
+    absent = "no warehouse: give --source, set DW_*, or run jobs.yearly, which makes an embedded one"
     with ExitStack() as stack:
-        source = stack.enter_context(closing(open_source(address or _warehouse(stack))))
+        address = _addresses.source_of(settings.load(), address, stack, absent)
+        source = stack.enter_context(closing(open_source(address)))
         done = snapshot.write(source, out)
     seconds = time.perf_counter() - started
     log.info(
@@ -33,11 +33,3 @@ def run(address: str | None, out: Path) -> int:
         seconds,
     )
     return _console.COMPLETE
-
-
-def _warehouse(stack: ExitStack) -> str:
-    config = settings.load()
-    if config.warehouse_url is not None:
-        return config.warehouse_url
-    absent = "no warehouse: give --source, set DW_*, or run jobs.yearly, which makes an embedded one"
-    return stack.enter_context(_addresses.existing(config, absent)).url(WAREHOUSE)

@@ -19,7 +19,6 @@ from engine.core.errors import SettingsError
 from engine.core.names import RISK_NAMES
 from engine.core.settings import Settings
 from engine.io.db import postgres
-from engine.io.db.embedded import APPLICATION, WAREHOUSE
 from engine.io.results import batch_state, status
 from engine.io.results.published_figures import AAL, HAZARD
 from jobs import _addresses, _console, _look
@@ -34,29 +33,24 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         sink, warehouse = _ends(args, config, stack)
         if args.batch_id is not None:
-            told = _job(sink, args.batch_id)
-            print(json.dumps(told, indent=1, default=str, ensure_ascii=False) if args.json else _lines(told))
+            found = _job(sink, args.batch_id)
+            print(json.dumps(found, indent=1, default=str, ensure_ascii=False) if args.json else _lines(found))
             return _console.COMPLETE
         runs = Path(args.run_dir) if args.run_dir else config.engine_home / "runs"
-        told = {"sink": _sink(sink), "runs": status.of_runs(runs)}
+        found = {"sink": _sink(sink), "runs": status.of_runs(runs)}
         if warehouse is not None:
             with closing(postgres.connect(warehouse)) as connection:
-                told["warehouse"] = {"where": postgres.describe(warehouse), **status.of_warehouse(connection)}
+                found["warehouse"] = {"where": postgres.describe(warehouse), **status.of_warehouse(connection)}
     if args.json:
-        print(json.dumps(told, indent=1, default=str, ensure_ascii=False))
+        print(json.dumps(found, indent=1, default=str, ensure_ascii=False))
     else:
-        _show(_console.console(), told)
+        _show(_console.console(), found)
     return _console.COMPLETE
 
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str, str | None]:
-    sink = args.sink or config.application_url
-    warehouse = _addresses.given("--warehouse", args.warehouse) or config.warehouse_url
-    if sink is not None:
-        return sink, warehouse
     absent = "nothing to show: give --sink, set APP_*, or run jobs.yearly, which makes a database"
-    server = stack.enter_context(_addresses.existing(config, absent))
-    return server.url(APPLICATION), warehouse or server.url(WAREHOUSE)
+    return _addresses.to_look_at(config, args.sink, args.warehouse, stack, absent, migrated=False)
 
 
 def _sink(sink: str) -> dict[str, Any]:
@@ -82,8 +76,8 @@ def _lines(job: dict[str, Any]) -> str:
     return "\n".join(f"{name}: {value}" for name, value in job.items() if value is not None)
 
 
-def _show(out: Console, told: dict[str, Any]) -> None:
-    sink, runs = told["sink"], told["runs"]
+def _show(out: Console, found: dict[str, Any]) -> None:
+    sink, runs = found["sink"], found["runs"]
     out.print(f"results: {sink['where']}, {decimal(sink['bytes'])}")
     _show_batches(out, sink["batches"], runs)
     log = _table("run", "job", "status", "started (UTC)", "ended", "cells", "done", "failed", "error")
@@ -102,8 +96,8 @@ def _show(out: Console, told: dict[str, Any]) -> None:
         out.print(f"result tables: {rows:,} rows, {decimal(size)}")
     for job, counts in sink["jobs"].items():
         out.print(f"jobs {job}: {', '.join(f'{count} {state}' for state, count in counts.items())}")
-    if "warehouse" in told:
-        _show_warehouse(out, told["warehouse"])
+    if "warehouse" in found:
+        _show_warehouse(out, found["warehouse"])
     size = decimal(sum(run["bytes"] for run in runs["runs"]))
     out.print(
         f"run directories: {len(runs['runs'])} in {runs['where']}, {size}; {decimal(runs['disk_free_bytes'])} free"
@@ -126,8 +120,8 @@ def _show_batches(out: Console, batches: dict[str, Any], runs: dict[str, Any]) -
     known = {row["run_id"] for name in ("going", "unfinished") for row in batches[name]}
     for row in batches["unfinished"]:
         why = f" ({_first(row['error'], 80)})" if row["error"] else ""
-        gone = "" if row["run_id"] in here else f" (its directory is not in {runs['where']})"
-        number = f"run {row['run_id']}{gone}, {row['status']}{why}"
+        elsewhere = "" if row["run_id"] in here else f" (its directory is not in {runs['where']})"
+        number = f"run {row['run_id']}{elsewhere}, {row['status']}{why}"
         _say(out, f"unfinished: {row['job_type']}, {number}; continue with: {_look.resume(row['resume'])}")
     for run in runs["runs"]:
         if run["missing_blocks"] and run["run_id"] not in known:
@@ -163,7 +157,7 @@ def _progress(row: dict[str, Any]) -> str:
 
 def _show_published(out: Console, published: list[dict[str, Any]]) -> None:
     """A row for each run that has published rows."""
-    held = _table("published run", "edition", "baseline", "scope", "age, days", "probability of", "hazard of", "cells")
+    runs = _table("published run", "edition", "baseline", "scope", "age, days", "probability of", "hazard of", "cells")
     for run in sorted({row["run_id"] for row in published}, reverse=True):
         mine = [row for row in published if row["run_id"] == run]
         stated = [mine[0][name] for name in ("edition", "baseline", "scope", "age_days")]
@@ -172,8 +166,8 @@ def _show_published(out: Console, published: list[dict[str, Any]]) -> None:
             f"all {len(RISK_NAMES)} risks" if len(each) == len(RISK_NAMES) else ", ".join(each) or None
             for each in risks
         ]
-        held.add_row(*_texts(run, *stated, *shown, max(row["rows"] for row in mine)))
-    _print(out, held, "nothing is published")
+        runs.add_row(*_texts(run, *stated, *shown, max(row["rows"] for row in mine)))
+    _print(out, runs, "nothing is published")
 
 
 def _show_warehouse(out: Console, warehouse: dict[str, Any]) -> None:

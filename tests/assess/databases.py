@@ -114,7 +114,7 @@ def assessor(warehouse, results, **settings):
     with postgres.connect(warehouse) as one, postgres.connect(results) as other:
         config = AssessConfig(grid=site_inputs.grid_definition(one), **settings)
         yield Assessor(
-            warehouse=one, application=other, config=config, limits=Limits(10**6, 1000), batch_size=7, today=TODAY
+            warehouse=one, application=other, config=config, limits=Limits(10**6, 1000), chunk_size=7, today=TODAY
         )
 
 

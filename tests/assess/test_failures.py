@@ -186,7 +186,7 @@ def test_imputed_buildings_are_flagged_and_the_quality_counts_them():
 
 
 def test_frames_that_cannot_be_joined_are_refused():
-    with pytest.raises(SchemaError, match="hazard_score frame: 9 doubled keys"):
+    with pytest.raises(SchemaError, match="hazard_score frame: 9 duplicate keys"):
         assess_sites(site(), pl.concat([figures(scenarios=(2,))] * 2))
     with pytest.raises(SchemaError, match="aal frame: no column time_period, aal"):
         assess_sites(site(), None, figures().drop("time_period", "aal"))

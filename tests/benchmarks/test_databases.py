@@ -34,7 +34,15 @@ def small(tmp_path, server, monkeypatch, capsys):
 
 def test_every_benchmark_runs_and_writes_its_rows(small):
     read = 2 * len(rivals.here())
-    for name, most in (("etl", 4), ("read", read), ("load", 4), ("yearly", 1), ("memory", 2), ("portfolio", 1)):
+    for name, most in (
+        ("etl", 4),
+        ("read", read),
+        ("load", 4),
+        ("yearly", 1),
+        ("memory", 2),
+        ("identity", 1),
+        ("portfolio", 1),
+    ):
         assert (
             main([name, "--cells", "2", "--sites", "30", "--rounds", "1", "--scratch", str(small), "--out", str(small)])
             == 0

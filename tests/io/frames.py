@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from engine.core.rows import ROWS
 from engine.io.results.result_tables import BinStyle
 from engine.io.results.sink import WRITES, RunRecord
 from engine.io.results.spool import RunDirectory
 
 RISKS = ("extreme_heat", "drought")
 PAIRS = [(2, "full")] + [(s, p) for s in (1, 2, 3, 4) for p in ("short_term", "mid_term", "long_term")]
+YEARS = {"full": tuple(range(2021, 2031)), "short_term": (2021, 2022, 2023, 2024, 2025)}
+YEARS |= {"mid_term": (2026, 2027), "long_term": (2028, 2029, 2030)}
+SAMPLES = tuple((scenario, period, YEARS[period]) for scenario, period in PAIRS)
 STYLES = {
-    "extreme_heat": BinStyle((0.001, 0.003, 0.01), lower=0.0),
-    "drought": BinStyle((0.0, 0.005, 0.02, 0.07), negated=True),
+    "extreme_heat": BinStyle((0.001, 0.003, 0.01), lower=0.0, years=SAMPLES),
+    "drought": BinStyle((0.0, 0.005, 0.02, 0.07), negated=True, years=SAMPLES),
 }
 YEARLY = dict.fromkeys(WRITES["yearly"], RISKS)
 IDENTITY = {
@@ -35,8 +39,8 @@ RECORD = RunRecord(
 )
 
 
-def block(cells, seed=0, risks=RISKS, pairs=PAIRS):
-    """Both frames of a block; about one row in ten has no result, one in eight no score."""
+def block(cells, seed=0, risks=RISKS, pairs=PAIRS, years=True):
+    """The frames of a block; about one row in ten has no result, one in eight no score."""
     ids = np.asarray(cells)
     rng = np.random.default_rng([seed, int(ids[0])])
     probability, hazard = [], []
@@ -71,7 +75,26 @@ def block(cells, seed=0, risks=RISKS, pairs=PAIRS):
             score = pl.Series(rng.integers(0, 40, len(ids)) / 39, dtype=pl.Float32)  # with ties
             scored = pl.DataFrame(keys).with_columns(hazard_score=score)
             hazard.append(scored.filter(pl.Series(rng.random(len(ids)) > 0.125)))
-    return {"probability": pl.concat(probability), "hazard": pl.concat(hazard)}
+    made = {"probability": pl.concat(probability), "hazard": pl.concat(hazard)}
+    return made | ({"year_losses": pl.concat(years_of(ids, risk, pairs, rng) for risk in risks)} if years else {})
+
+
+def years_of(ids, risk, pairs, rng):
+    """Year losses of one risk; in one cell of five some years have fewer samples, and one has none."""
+    n = sum(len(YEARS[period]) for _, period in pairs)
+    losses, valid = rng.random((len(ids), n)).astype(np.float32), np.ones((len(ids), n), np.float32)
+    gaps = np.arange(len(ids)) % 5 == 2
+    valid[gaps, 1], valid[gaps, 3] = 0.25, 0.0
+    losses[valid == 0] = np.nan
+    return pl.DataFrame(
+        {
+            "grid_id": pl.Series(ids, dtype=pl.Int32),
+            "risk_type": [risk] * len(ids),
+            "losses": pl.Series([[None if np.isnan(each) else each for each in row] for row in losses.tolist()]),
+            "valid": pl.Series([row if gap else None for row, gap in zip(valid.tolist(), gaps, strict=True)]),
+        },
+        schema=ROWS["year_losses"].schema,
+    )
 
 
 BLOCKS = [(1, 751), (751, 1400), (1400, 2001)]

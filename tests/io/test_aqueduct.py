@@ -3,8 +3,9 @@ import pytest
 import xlsxwriter
 
 from engine.core.errors import SchemaError
+from engine.io.etl.load_record import GateError
 from engine.io.etl.loaders import aqueduct
-from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.etl.loading import LoadOptions
 from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import quiet
 
@@ -123,7 +124,7 @@ def test_a_workbook_of_another_shape_is_refused_in_words(warehouse, tmp_path, sh
     with pytest.raises(SchemaError, match="1 values of score are not numbers"):
         load(warehouse, tmp_path)
     write(tmp_path, sheets | {"province_future": (FUTURE, [*future_rows(), next(future_rows())])})
-    with pytest.raises(SchemaError, match="1 doubled rows"):
+    with pytest.raises(SchemaError, match="1 duplicate rows"):
         load(warehouse, tmp_path)
     path.write_text("<html>")
     with pytest.raises(SchemaError, match="xlsx is an error page, not data: <html>"):

@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.errors import SchemaError
 from engine.core.quality import load_ranges
-from engine.io.etl import loading
+from engine.io.etl import load_record, loading
 from engine.io.etl.loaders import besttrack
 from engine.io.etl.loaders import besttrack_readers as readers
 from engine.io.files import source_files
@@ -206,7 +206,7 @@ def test_a_refused_file_leaves_the_table_as_it_was(warehouse, tmp_path):
     load(warehouse, data(tmp_path, track=kma(*KMA_LINES)))
     before = rows(warehouse, "SELECT * FROM api_typhoon_besttrack ORDER BY obs_datetime")
     far = [line.replace(" 950 ", " 650 ") for line in KMA_LINES]
-    with pytest.raises(loading.GateError, match=r"1 of 5 values of central_pressure are outside 870..1015 hPa"):
+    with pytest.raises(load_record.GateError, match=r"1 of 5 values of central_pressure are outside 870..1015 hPa"):
         load(warehouse, data(tmp_path, track=kma(*far)))
     with pytest.raises(SchemaError, match=r"1 of 6 records are unreadable, the first in line 9 of track.txt: 3 fields"):
         load(warehouse, data(tmp_path, track=kma(*KMA_LINES, "TD 2213 2022")))

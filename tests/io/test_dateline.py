@@ -30,6 +30,7 @@ from engine.io.climate import catalog
 from engine.io.etl import lattice, layout, places, run_loaders
 from engine.io.etl.derive import derive, place_cells
 from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.loaders import grid, landcover
 from engine.io.etl.loaders.sheets import Sheets
 from engine.io.etl.loading import LoadOptions
@@ -58,7 +59,7 @@ def turned(path: Path, longitudes: list[float]) -> Path:
 
 def result_of(url: str, source: Path, out: Path) -> engine.Result:
     """Daily file -> derived files -> warehouse -> run."""
-    derive.derive([source], out, base=YEARS, scenario=Scenario.SSP245, scope="observed")
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245, scope="observed"), out)
     wanted = LoadOptions(data=out, variables=("ta", "rn", "ws", "rhm", "wsdi", "rx5day", "ta_yearly"))
     reports = run_loaders(url, ["grid", "monthly_grid", "yearly_grid"], wanted, quiet)
     assert {report.status for report in reports} == {"published"}
@@ -95,7 +96,7 @@ def test_derived_files_ascend_across_the_date_line_however_the_days_count_it(lon
     axis = DayAxis.of(YEARS, "standard")
     rain = {"pr": weather(axis, ACROSS.n_cells)["pr"]}
     source = turned(write(tmp_path / "in.nc", axis, rain, ACROSS), longitudes)
-    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245), tmp_path)
     path = layout.gridded_path(tmp_path, VARIABLES["rx1day"], Scenario.SSP245, YEARS)
     with xr.open_dataset(path, engine="h5netcdf") as data:
         assert data["longitude"].to_numpy().tolist() == [178.0, 179.0, 180.0, 181.0]

@@ -8,8 +8,9 @@ import pytest
 
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
+from engine.io.etl.load_record import GateError
 from engine.io.etl.loaders import dem, grid, terrain, xyz
-from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.etl.loading import LoadOptions
 from tests.io.lattices import quiet
 
 #: some 10 km around Daejeon

@@ -16,6 +16,7 @@ from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.io.etl.derive import daily, derive
+from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.loaders.grid import read_lattice
 from engine.io.netcdf import timeaxis
 from engine.kernels import indices, spei
@@ -67,7 +68,7 @@ def read(out: Path, name: str, scenario: Scenario = Scenario.SSP245, grid: GridD
 
 def test_a_real_model_file_in_kelvin_and_flux_on_a_noleap_calendar(tmp_path: Path) -> None:
     base = Years(1986, 2005)
-    derive.derive([CELL], tmp_path, base=base, scenario=Scenario.SSP585, grid=CELL_GRID)
+    derive.derive(Request(files=[CELL], base=base, scenario=Scenario.SSP585, grid=CELL_GRID), tmp_path)
     with xr.open_dataset(CELL, engine="h5netcdf", decode_times=False) as data:
         celsius = (data["tasmax"].to_numpy() + np.float32(-273.15)).reshape(1, -1)
         rain = (data["pr"].to_numpy() * np.float32(86_400)).reshape(1, -1)
@@ -83,7 +84,9 @@ def test_a_real_model_file_in_kelvin_and_flux_on_a_noleap_calendar(tmp_path: Pat
 def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # Halifax 44.5 N 63.4 W, Montreal 45.5 N 73.4 W; Iqaluit, Saskatoon and Victoria lie elsewhere
     grid = GridDefinition(44.0, -74.0, 3, 12, 1.0, 1990, 1993)
-    derived = derive.derive([CITIES], tmp_path, base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed")
+    derived = derive.derive(
+        Request(files=[CITIES], base=grid.axis, scenario=Scenario.SSP245, grid=grid, scope="observed"), tmp_path
+    )
     assert "3 of 5 places lie outside the lattice and are left out" in caplog.text
     cells = {"Halifax": 11 + 12 * 1, "Montreal": 1 + 12 * 2}
     for variable, daily_name, to_stored in (
@@ -119,7 +122,7 @@ def test_a_real_list_of_places_fills_the_cells_that_hold_them(tmp_path: Path, ca
 )
 def test_a_list_of_places_without_cells_for_them_is_refused(grid, error, message, tmp_path: Path) -> None:
     with pytest.raises(error, match=message):
-        derive.derive([CITIES], tmp_path, base=Years(1990, 1993), scenario=Scenario.SSP245, grid=grid)
+        derive.derive(Request(files=[CITIES], base=Years(1990, 1993), scenario=Scenario.SSP245, grid=grid), tmp_path)
 
 
 @pytest.mark.parametrize("calendar", indices.CALENDARS)
@@ -128,7 +131,7 @@ def test_every_variable_is_derived_and_equals_its_kernel(calendar: str, tmp_path
     days = weather(axis, GRID.n_cells)
     source = write(tmp_path / "in.nc", axis, days)
     # memory for one latitude row at a time
-    paths = derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, memory=1).files
+    paths = derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245), tmp_path, memory=1).files
     assert len(paths) == len(set(paths)) == len([*tmp_path.rglob("*gridraw*.nc")]) == 22
     cold = indices.percentile_of_days(days["tasmin"], axis, YEARS, 10)
     for name, values in (indices.cold_indices(days["tasmin"], axis, cold)).items():
@@ -150,7 +153,9 @@ def test_every_variable_is_derived_and_equals_its_kernel(calendar: str, tmp_path
 def test_the_marks_of_a_derived_file_name_input_and_base(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "standard")
     source = write(tmp_path / "in.nc", axis, {"tasmax": weather(axis, GRID.n_cells)["tasmax"]})
-    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP126, attributes={"institution": "a station"})
+    derive.derive(
+        Request(files=[source], base=YEARS, scenario=Scenario.SSP126, attributes={"institution": "a station"}), tmp_path
+    )
     path = layout.gridded_path(tmp_path, VARIABLES["wsdi"], Scenario.SSP126, YEARS)
     with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as data:
         assert data["WSDI"].attrs["cell_methods"] == "derived from daily tasmax"
@@ -161,7 +166,9 @@ def test_the_marks_of_a_derived_file_name_input_and_base(tmp_path: Path) -> None
 def test_years_split_over_files_in_any_order_of_days_and_latitudes_give_the_same_numbers(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "standard")
     days = {"pr": weather(axis, GRID.n_cells)["pr"]}
-    derive.derive([write(tmp_path / "whole.nc", axis, days)], tmp_path / "a", base=YEARS, scenario=Scenario.SSP245)
+    derive.derive(
+        Request(files=[write(tmp_path / "whole.nc", axis, days)], base=YEARS, scenario=Scenario.SSP245), tmp_path / "a"
+    )
     parts = []
     for years in (Years(2007, 2012), Years(2001, 2006)):
         part = DayAxis.of(years, "standard")
@@ -177,7 +184,7 @@ def test_years_split_over_files_in_any_order_of_days_and_latitudes_give_the_same
             cube = file.create_variable("RN", ("lon", "lat", "time"), data=values[::-1].transpose(1, 0, 2))
             cube.attrs["units"] = "kg m-2 day-1"
         parts.append(path)
-    derive.derive(parts, tmp_path / "b", base=YEARS)
+    derive.derive(Request(files=parts, base=YEARS), tmp_path / "b")
     for name in ("rn", "rx5day", "cdd", "sdii"):
         np.testing.assert_array_equal(read(tmp_path / "a", name), read(tmp_path / "b", name), err_msg=name)
 
@@ -190,7 +197,7 @@ def test_all_scenarios_share_the_limits_and_the_calibration_of_the_base_files(tm
         warm = {name: values + warmer if name.startswith("tas") else values for name, values in days.items()}
         write(tmp_path / f"tas_{code}.nc", axis, warm)
     files = [tmp_path / "tas_ssp126.nc", tmp_path / "tas_ssp585.nc"]
-    derive.derive(files, tmp_path, base=YEARS, base_files=[tmp_path / "historical.nc"])
+    derive.derive(Request(files=files, base=YEARS, base_files=[tmp_path / "historical.nc"]), tmp_path)
     land = slice(0, -1)
     mild, hot = (read(tmp_path, "tx90p", each)[land].mean() for each in (Scenario.SSP126, Scenario.SSP585))
     assert 33 < mild < 39 < hot
@@ -198,13 +205,13 @@ def test_all_scenarios_share_the_limits_and_the_calibration_of_the_base_files(tm
     assert abs(wet.mean()) < 0.05
     assert (dry < wet).all()
     with pytest.raises(SettingsError, match=r"base years 2001-2012: give base files, or the files of SSP2-4\.5"):
-        derive.derive(files, tmp_path, base=YEARS)
+        derive.derive(Request(files=files, base=YEARS), tmp_path)
 
 
 def test_the_twelve_month_sum_reaches_into_the_year_before_the_base(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "noleap")
     source = write(tmp_path / "in.nc", axis, weather(axis, GRID.n_cells))
-    derive.derive([source], tmp_path, base=Years(2002, 2011), scenario=Scenario.SSP245)
+    derive.derive(Request(files=[source], base=Years(2002, 2011), scenario=Scenario.SSP245), tmp_path)
     # ten calibration values for a January only if the sum of January 2002 exists
     assert np.isfinite(read(tmp_path, "spei12")[0, 11:]).all()
 
@@ -217,9 +224,9 @@ def test_some_years_have_the_values_that_they_have_among_all(crossing: bool, tmp
     days["pr"][:, 365 * 8 - 20 : 365 * 8 + 20] = 0.0  # over New Year 2009, the first that is not
     source = write(tmp_path / "in.nc", axis, days)
     options = {"base": YEARS, "scenario": Scenario.SSP245, "dry_spells_cross_years": crossing}
-    paths = derive.derive([source], tmp_path / "all", **options).files
+    paths = derive.derive(Request(files=[source], **options), tmp_path / "all").files
     some = GridDefinition(36.0, 127.0, 5, 3, 0.25, 2006, 2008)
-    derive.derive([source], tmp_path / "some", years=some.axis, **options)
+    derive.derive(Request(files=[source], years=some.axis, **options), tmp_path / "some")
     assert len(paths) == 22
     for name in VARIABLES:
         steps = VARIABLES[name].steps
@@ -231,7 +238,7 @@ def test_some_years_have_the_values_that_they_have_among_all(crossing: bool, tmp
 def test_without_earlier_months_the_first_sums_are_missing(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "noleap")
     source = write(tmp_path / "in.nc", axis, weather(axis, GRID.n_cells))
-    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245), tmp_path)
     assert np.isnan(read(tmp_path, "spei12")[:, :11]).all()
 
 
@@ -239,9 +246,9 @@ def test_extremes_that_the_base_files_lack_are_used_nowhere(tmp_path: Path) -> N
     axis = DayAxis.of(YEARS, "noleap")
     days = weather(axis, GRID.n_cells)
     source = write(tmp_path / "in.nc", axis, {name: days[name] for name in ("tas", "pr", "hurs", "sfcWind", "rsds")})
-    derive.derive([source], tmp_path / "a", base=YEARS, scenario=Scenario.SSP245)
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245), tmp_path / "a")
     whole = write(tmp_path / "whole.nc", axis, days)
-    derive.derive([source], tmp_path / "b", base=YEARS, scenario=Scenario.SSP245, base_files=[whole])
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245, base_files=[whole]), tmp_path / "b")
     np.testing.assert_array_equal(read(tmp_path / "a", "spei12"), read(tmp_path / "b", "spei12"))
 
 
@@ -250,11 +257,11 @@ def test_the_lattice_is_left_for_its_loader_but_not_over_another(
 ) -> None:
     axis = DayAxis.of(YEARS, "noleap")
     source = write(tmp_path / "in.nc", axis, {"tas": weather(axis, GRID.n_cells)["tas"]})
-    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245), tmp_path)
     assert read_lattice(tmp_path / "grid.toml") == GRID
-    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245)
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245), tmp_path)
     assert not caplog.text
-    derive.derive([source], tmp_path, base=YEARS, scenario=Scenario.SSP245, years=Years(2003, 2004))
+    derive.derive(Request(files=[source], base=YEARS, scenario=Scenario.SSP245, years=Years(2003, 2004)), tmp_path)
     assert "grid.toml is another lattice or other years than these files have" in caplog.text
     assert read_lattice(tmp_path / "grid.toml") == GRID
 
@@ -273,7 +280,7 @@ def test_what_cannot_be_derived_is_refused(change: dict, error: type[Exception],
     source = write(tmp_path / "in.nc", axis, {"tasmax": weather(axis, GRID.n_cells)["tasmax"]})
     arguments = {"files": [source], "base": YEARS, "scenario": Scenario.SSP245, **change}
     with pytest.raises(error, match=message):
-        derive.derive(arguments.pop("files"), tmp_path, **arguments)
+        derive.derive(Request(files=arguments.pop("files"), **arguments), tmp_path)
     assert not [*tmp_path.rglob("*gridraw*")]
 
 
@@ -294,7 +301,7 @@ def test_an_unreadable_file_is_named(unit: str, dimensions: tuple[str, ...], mes
         cube = file.create_variable("tasmax", dimensions, data=np.zeros([sizes[each] for each in dimensions]))
         cube.attrs["units"] = unit
     with pytest.raises(SchemaError, match=f"odd.nc: {message}"):
-        derive.derive([tmp_path / "odd.nc"], tmp_path, base=Years(2000, 2000), scenario=Scenario.SSP245)
+        derive.derive(Request(files=[tmp_path / "odd.nc"], base=Years(2000, 2000), scenario=Scenario.SSP245), tmp_path)
 
 
 def test_a_day_that_comes_twice_is_refused_with_a_count(tmp_path: Path) -> None:
@@ -302,7 +309,7 @@ def test_a_day_that_comes_twice_is_refused_with_a_count(tmp_path: Path) -> None:
     days = {"tasmax": weather(axis, GRID.n_cells)["tasmax"]}
     twice = [write(tmp_path / name, axis, days) for name in ("one.nc", "two.nc")]
     with pytest.raises(SchemaError, match=r"one\.nc, two\.nc: 4380 days of tasmax come twice"):
-        derive.derive(twice, tmp_path, base=YEARS, scenario=Scenario.SSP245)
+        derive.derive(Request(files=twice, base=YEARS, scenario=Scenario.SSP245), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.io.etl.derive import daily, derive, derive_job
+from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.derive.station_tables import PLAIN
 from engine.kernels.indices import DayAxis
 from jobs import etl
@@ -29,8 +30,9 @@ DAYS = {name: values.clip(*((8, 95) if name == "hurs" else (None, None))) for na
 
 def run(folder: Path, days: dict[str, np.ndarray], grid: GridDefinition = GRID, **options: object) -> derive.Derived:
     source = write(folder / "in.nc", AXIS, days, grid)
-    base = {"base": GRID.axis, "scenario": Scenario.SSP245}
-    return derive.derive([source], folder / "out", **base | options)  # type: ignore[arg-type]
+    how = {name: options.pop(name) for name in ("progress", "memory") if name in options}
+    request = Request(files=[source], **{"base": GRID.axis, "scenario": Scenario.SSP245} | options)  # type: ignore[arg-type]
+    return derive.derive(request, folder / "out", **how)  # type: ignore[arg-type]
 
 
 def one(name: str, change) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -13,7 +14,7 @@ from engine.core.errors import SchemaError
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
-from engine.io.etl import lattice, layout, run_loaders
+from engine.io.etl import lattice, layout, loading, run_loaders
 from engine.io.etl.loaders import grid
 from engine.io.etl.loading import LoadOptions
 from tests.io import provider
@@ -121,6 +122,30 @@ def test_an_unused_lattice_is_replaced_with_everything_keyed_by_it(warehouse, tm
         optional = [variable.table for variable in VARIABLES.values() if variable.optional]
         row = connection.execute("SELECT count(*) FROM pg_class WHERE relname = ANY(%s)", (optional,)).fetchone()
         assert row == (0,)
+
+
+def test_a_forced_load_puts_every_cell_right_and_keeps_what_others_joined(warehouse, tmp_path):
+    layout.write_grid(tmp_path / "grid.toml", GRID)
+    load(warehouse, tmp_path)
+    asked = "SELECT * FROM location_grid ORDER BY grid_id"
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        connection.execute("UPDATE location_grid SET basin_code = 7 WHERE grid_id = 9")
+        before = connection.execute(asked).fetchall()
+        connection.execute("DELETE FROM location_grid WHERE grid_id = 5")
+        connection.execute("UPDATE location_grid SET latitude = latitude + 0.01, lat_idx = 3 WHERE grid_id = 9")
+        connection.execute("INSERT INTO location_grid (grid_id, lat_idx, lon_idx, latitude, longitude)"
+                           " VALUES (999, 99, 0, 10, 100)")  # fmt: skip
+        (report,) = load(warehouse, tmp_path, force=True)
+        assert (report.status, report.findings) == ("published", ())
+        assert connection.execute(asked).fetchall() == before
+
+
+def test_no_statement_asks_for_what_is_not_in_a_list_of_unknown_length():
+    # PostgreSQL goes through such a list for every row once it is too long to be hashed (the national lattice was:
+    # minutes), and one NULL in it makes the answer empty; NOT EXISTS is a join
+    files = sorted((Path(loading.__file__).parents[2]).rglob("*.py"))
+    assert len(files) > 100
+    assert [path.name for path in files if "NOT IN (SELECT" in path.read_text("utf-8")] == []
 
 
 def test_ranges_of_cells_come_back_as_they_were():

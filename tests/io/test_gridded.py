@@ -21,7 +21,8 @@ from engine.core.errors import SettingsError
 from engine.core.scenario import Scenario
 from engine.io.db import copy_binary
 from engine.io.etl import run_loaders, staging
-from engine.io.etl.loading import LoadOptions, LoadReport
+from engine.io.etl.load_record import LoadReport
+from engine.io.etl.loading import LoadOptions
 from tests.io import provider
 from tests.io.provider import GRID, MONTHLY, YEARLY
 

@@ -8,8 +8,9 @@ import rasterio
 from affine import Affine
 
 from engine.core.errors import SchemaError
+from engine.io.etl.load_record import GateError
 from engine.io.etl.loaders import landcover
-from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.etl.loading import LoadOptions
 from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import quiet
 from tests.io.test_dem import GRID, TO_DEGREES, laid  # noqa: F401  (a fixture)

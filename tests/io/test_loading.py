@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+from pathlib import Path
+
 import psycopg
 import pytest
 
 from engine.core.errors import BusyError, EngineError, SchemaError, SettingsError
 from engine.core.quality import Finding
-from engine.io.etl import loading
-from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.etl import LOADERS, chosen_loaders, loader, loading, names
+from engine.io.etl.load_record import GateError, LoadInputs, recorded
+from engine.io.etl.loading import FLAGS, LoadOptions
 from engine.io.files import source_files
 from engine.io.files.source_files import SourceFile
 
@@ -28,9 +33,14 @@ def source(tmp_path):
     return path
 
 
-def load(connection, source, *, stations=("a",), findings=(), **options):
-    given = {"loader": "test", "version": "1", "table": TABLE, "scope": "full", "files": [source], **options}
-    with loading.recorded(connection, **given) as record:
+def inputs(source, **changes):
+    return LoadInputs(
+        **{"loader": "test", "version": "1", "table": TABLE, "scope": "full", "files": [source], **changes}
+    )
+
+
+def load(connection, source, *, stations=("a",), findings=(), force=False, dry_run=False, **changes):
+    with recorded(connection, inputs(source, **changes), force=force, dry_run=dry_run) as record:
         if not record.up_to_date:
             with record.transaction():
                 connection.execute(f"DELETE FROM {TABLE}")
@@ -48,7 +58,7 @@ def loads(connection):
 def test_the_same_inputs_are_up_to_date_and_any_difference_is_not(connection, source):
     assert load(connection, source).status == "published"
     assert load(connection, source).status == "up to date"
-    for change in ({"version": "2"}, {"scope": "synthetic"}, {"overrides": {"unit": "K"}}, {"force": True}):
+    for change in ({"version": "2"}, {"scope": "synthetic"}, {"flags": {"unit": "K"}}, {"force": True}):
         assert load(connection, source, **change).status == "published"
     source.write_text("{ }")
     assert load(connection, source).status == "published"
@@ -82,8 +92,7 @@ def test_a_dry_run_leaves_no_trace(connection, source):
 
 
 def test_two_loads_of_one_table_exclude_each_other(connection, warehouse, source):
-    given = {"loader": "test", "version": "1", "table": TABLE, "scope": "full", "files": [source]}
-    with psycopg.connect(warehouse, autocommit=True) as other, loading.recorded(other, **given) as record:
+    with psycopg.connect(warehouse, autocommit=True) as other, recorded(other, inputs(source)) as record:
         with pytest.raises(BusyError, match=f"another load of {TABLE} is going"):
             load(connection, source)
         with record.transaction():
@@ -132,6 +141,46 @@ def test_rejected_records_are_written_and_too_many_stop(tmp_path):
         SchemaError, match=r"t: 2 of 1000 records are unreadable, the first in line 7 of a\.txt: no wind"
     ):
         source_files.reject(tmp_path, "t", [("a.txt", 7, "no wind"), ("a.txt", 9, "x")], 1000)
+
+
+def test_an_option_is_taken_by_one_of_the_chosen_loaders_or_refused(tmp_path):
+    options = LoadOptions(data=tmp_path, crs="EPSG:5186", keep_ocean=True)
+    assert options.given() == ("keep_ocean", "crs")
+    assert list(chosen_loaders(["dem", "monthly_grid"], options)) == ["monthly_grid", "dem"]
+    assert list(chosen_loaders(["all"], options)) == names()
+    with pytest.raises(SettingsError, match=r"^--keep-ocean is an option of monthly_grid, .*, not of grid, dem: leave"):
+        chosen_loaders(["grid", "dem"], options)
+
+
+def options_read(module):
+    """Fields of `LoadOptions` that the source of a module reads."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    owners = [each for each in ast.walk(tree) if isinstance(each, ast.Attribute)]
+    return {each.attr for each in owners if ast.unparse(each.value).rsplit(".")[-1] == "options"}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_loader_declares_the_options_that_it_reads_and_no_other(name):
+    module = importlib.import_module(f"engine.io.etl.loaders.{LOADERS[name][0]}")
+    assert loader(name).name == name
+    assert options_read(module) & FLAGS.keys() == loader(name).takes
+
+
+def test_the_tables_done_before_a_refusal_go_with_it(connection, tmp_path):
+    @loading.loader("test", version="1")
+    def load_two(task):
+        with task.table(TABLE, []) as record, record.transaction():
+            record.rows = 3
+        task.absent("second", "not there")
+        with task.table("third", []):
+            raise SchemaError("x.csv: no column")
+
+    with pytest.raises(SchemaError) as refused:
+        load_two(connection, LoadOptions(data=tmp_path), lambda what, done=0, total=0: None)
+    assert [(report.table, report.status, report.rows) for report in refused.value.done] == [
+        (TABLE, "published", 3),
+        ("second", "absent", 0),
+    ]
 
 
 def test_a_sample_limit_is_a_positive_number(tmp_path):

@@ -24,7 +24,7 @@ HAZARD = dict.fromkeys(WRITES["hazard"], ("drought",))
 
 #: by which a directory changes
 STEPS = ("replace", "link", "symlink", "mkdir", "unlink", "rmdir")
-NAMES = [f"{name}.parquet" for name in TABLES]
+NAMES = [f"{name}.parquet" for name in (*TABLES, "result_sample_years")]
 
 
 class Killed(BaseException):
@@ -57,7 +57,7 @@ def through(folder):
     found = {}
     for name, table in TABLES.items():
         frame = pl.read_parquet(folder / f"{name}.parquet", glob=False)
-        found[name] = frame.drop("run_id", table.stamp, strict=False).sort(table.keys[0])
+        found[name] = frame.sort(table.keys[0]).drop("run_id", table.stamp, strict=False)
     return found
 
 

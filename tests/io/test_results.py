@@ -130,3 +130,10 @@ def test_a_block_without_a_scored_cell_gives_no_rows(tmp_path, risk):
     run.commit(run.store_block(1, frames.block(frames.CELLS[1])))
     for table in result_tables.TABLES.values():
         assert [frame.height > 0 for frame in read_rows(run, table, risk, frames.STYLES, ranked=False)] == [False, True]
+
+
+def test_a_risk_that_is_not_priced_has_bins_without_a_damage_rate():
+    style = BinStyle((None, None), lower=0.0)
+    [text] = bin_data(pl.Series([[3.0]]), pl.Series([[0.75, 0.25]], dtype=pl.List(pl.Float32)), style)
+    assert [each["base_damage_rate"] for each in json.loads(text)] == [None, None]
+    assert [each["probability"] for each in json.loads(text)] == [0.75, 0.25]

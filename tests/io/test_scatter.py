@@ -36,18 +36,18 @@ def placed(connection, query):
 
 
 def naive(found):
-    """slot -> last row; strays and doubled rows."""
-    slots, strays, doubled = {}, 0, 0
+    """slot -> last row; rows off the time axis; duplicate rows."""
+    slots, off_axis, duplicates = {}, 0, 0
     for number, (cell, day, *_) in enumerate(found):
         if cell not in CELLS:
             continue
         if day is None or day.day != 1 or not AXIS.first <= day.year <= AXIS.last:
-            strays += 1
+            off_axis += 1
             continue
         slot = CELLS.index(cell) * 24 + (day.year - AXIS.first) * 12 + day.month - 1
-        doubled += slot in slots
+        duplicates += slot in slots
         slots[slot] = number
-    return slots, strays, doubled
+    return slots, off_axis, duplicates
 
 
 @settings(max_examples=60)
@@ -57,8 +57,8 @@ def test_every_row_finds_its_slot_or_is_counted(connection, found):
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO found (grid_id, day, a, b) VALUES (%s, %s, %s, %s)", found)
     counts, filled, out = placed(connection, "SELECT grid_id, day, a, b FROM found ORDER BY place")
-    slots, strays, doubled = naive(found)
-    assert counts == (len(slots) + doubled, strays, doubled)
+    slots, off_axis, duplicates = naive(found)
+    assert counts == (len(slots) + duplicates, off_axis, duplicates)
     assert set(np.flatnonzero(filled)) == set(slots)
     expected = np.full_like(out, np.nan)
     for slot, number in slots.items():

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.core.grid import GridDefinition
 from engine.core.scenario import Scenario
-from engine.io.etl import layout, nearest, run_loaders
+from engine.io.etl import layout, run_loaders
 from engine.io.etl.loading import LoadOptions
 from tests.io.provider import GRID, rewrite
 
@@ -152,16 +150,3 @@ def test_a_missing_scenario_and_values_out_of_range_are_refused(warehouse, tmp_p
     report = load(warehouse, tmp_path / "high", "sea_level")["sea_level_data"]
     assert "values of ssp1 outside -50..200" in report.message
     assert ask(warehouse, "SELECT count(*) FROM sea_level_grid") == [(0,)]
-
-
-@given(seed=st.integers(0, 2**32 - 1))
-def test_nearest_agrees_with_the_haversine_formula(seed):
-    rng = np.random.default_rng(seed)
-    lat, lon = rng.uniform(33, 39, 20), rng.uniform(124, 132, 20)
-    point_lat, point_lon = rng.uniform(33, 42, 7), rng.uniform(124, 132, 7)
-    index, kilometres = nearest.nearest(lat, lon, point_lat, point_lon)
-    naive = np.array(
-        [[haversine(a, b) for b in zip(point_lat, point_lon, strict=True)] for a in zip(lat, lon, strict=True)]
-    )
-    np.testing.assert_array_equal(index, naive.argmin(axis=1))
-    np.testing.assert_allclose(kilometres, naive.min(axis=1), rtol=1e-9)

@@ -68,9 +68,9 @@ def test_a_store_of_other_data_is_refused(warehouse, tmp_path, complete):
         snapshot.write(source, tmp_path)
 
 
-def test_a_doubled_row_is_not_written(warehouse, tmp_path):
-    warehouses.fill(warehouse, axis=SHORT, variables=FEW, doubled={"rx1day_data": 1})
-    with closing(open_source(warehouse)) as source, pytest.raises(SchemaError, match="rx1day_data: 1 doubled rows"):
+def test_a_duplicate_row_is_not_written(warehouse, tmp_path):
+    warehouses.fill(warehouse, axis=SHORT, variables=FEW, duplicates={"rx1day_data": 1})
+    with closing(open_source(warehouse)) as source, pytest.raises(SchemaError, match="rx1day_data: 1 duplicate rows"):
         snapshot.write(source, tmp_path)
 
 

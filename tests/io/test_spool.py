@@ -146,8 +146,8 @@ def test_an_incomplete_run_is_not_published(tmp_path):
         (pl.lit(None, pl.Int32).alias("grid_id"), "null grid_id"),
         (pl.lit(1.5).alias("aal"), "aal outside 0..1"),
         (pl.lit("kde").alias("method"), "method and AAL disagree"),
-        (pl.lit(7).alias("grid_id"), "doubled rows"),
-        (pl.lit(None, pl.List(pl.Float32)).alias("bin_probs"), "AAL and bins are not null together"),
+        (pl.lit(7).alias("grid_id"), "duplicate rows"),
+        (pl.lit(None, pl.List(pl.Float32)).alias("bin_probs"), "method and bins disagree"),
     ],
 )
 def test_a_block_that_breaks_the_contract_is_refused_with_counts(change, message):

@@ -21,6 +21,7 @@ from engine.io.etl import layout
 from engine.io.etl.derive import derive, place_cells, station_tables
 from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive import Derived
+from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.derive.station_tables import TableOptions
 from engine.io.files import table_text
 
@@ -80,7 +81,7 @@ def moved(frame: pl.DataFrame, latitude: float, longitude: float) -> pl.DataFram
 
 def run(files: list[Path], out: Path, **options: object) -> Derived:
     tables = TableOptions(blank_rain_is_dry=True, **options.pop("tables", {}))  # type: ignore[arg-type]
-    return derive.derive(files, out, base=YEARS, scenario=Scenario.SSP245, tables=tables, **options)  # type: ignore[arg-type]
+    return derive.derive(Request(files=files, base=YEARS, scenario=Scenario.SSP245, tables=tables, **options), out)  # type: ignore[arg-type]
 
 
 def values(out: Path, name: str) -> dict[tuple[float, float], np.ndarray]:
@@ -304,7 +305,7 @@ def test_radiation_comes_from_sunshine_only_where_a_station_has_none_of_its_own(
 
 def test_blank_rain_is_missing_unless_the_provider_says_it_is_dry(tmp_path: Path) -> None:
     placed(short()).write_csv(tmp_path / "t.csv")
-    derived = derive.derive([tmp_path / "t.csv"], tmp_path / "a", base=YEARS, scenario=Scenario.SSP245)
+    derived = derive.derive(Request(files=[tmp_path / "t.csv"], base=YEARS, scenario=Scenario.SSP245), tmp_path / "a")
     assert "if blank means a day without rain, --blank-rain-is-dry says so" in derived.missing["rn of SSP2-4.5"]
     # in NetCDF a day on which the station reports something else was dry; the others stay missing
     data = cf_list()

@@ -5,8 +5,9 @@ import psycopg
 import pytest
 
 from engine.core.errors import SchemaError
+from engine.io.etl.load_record import GateError
 from engine.io.etl.loaders import wamis
-from engine.io.etl.loading import GateError, LoadOptions
+from engine.io.etl.loading import LoadOptions
 from engine.io.files.source_files import MissingInputError
 from tests.io.lattices import quiet
 

@@ -53,7 +53,7 @@ def test_a_panel_holds_the_values_of_the_tables(warehouse, opened):
     for key, expected in filled.arrays.items():
         assert panel.arrays[key].tobytes() == expected.tobytes(), key
         assert panel.arrays[key].shape == expected.shape
-    assert not panel.doubled
+    assert not panel.duplicates
 
 
 def test_rows_in_any_order_give_the_same_bytes(warehouse, opened):
@@ -86,6 +86,16 @@ def test_a_cell_of_a_foreign_warehouse_gets_its_nearest_ocean_point(new_database
     west = cells["longitude"] < 127.45
     assert cells.filter(west)["slr_grid_id"].unique().to_list() == [1]
     assert 3 not in cells["slr_grid_id"]  # masked: it holds no level
+
+
+def test_columns_that_only_one_risk_reads_or_that_nobody_reads_may_be_absent(new_database, opened):
+    url = new_database("")
+    warehouses.fill(url, axis=SHORT, foreign=True)
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE api_typhoon_besttrack DROP COLUMN hour, DROP COLUMN obs_datetime")
+    source = opened(url)
+    assert "obs_datetime" not in source.tables["api_typhoon_besttrack"]  # the plan says that typhoon lacks it
+    assert source.table("api_typhoon_besttrack")["tcid"].is_sorted()
 
 
 def test_ids_that_follow_a_lattice_reveal_it(warehouse, opened):
@@ -124,9 +134,9 @@ def test_a_missing_row_is_missing_in_every_scenario_and_nowhere_else(warehouse, 
         np.testing.assert_array_equal(array[~lost], expected[~lost])
 
 
-def test_doubled_rows_are_counted_by_table(warehouse, opened):
-    warehouses.fill(warehouse, axis=SHORT, doubled={"wsdi_data": 3, "rn_data": 5})
-    assert whole(opened(warehouse), ("ta", "rn", "wsdi")).doubled == {"wsdi_data": 3, "rn_data": 5}
+def test_duplicate_rows_are_counted_by_table(warehouse, opened):
+    warehouses.fill(warehouse, axis=SHORT, duplicates={"wsdi_data": 3, "rn_data": 5})
+    assert whole(opened(warehouse), ("ta", "rn", "wsdi")).duplicates == {"wsdi_data": 3, "rn_data": 5}
 
 
 def test_null_and_nan_are_missing_alike(warehouse, new_database, opened):
@@ -176,7 +186,7 @@ def test_a_row_off_the_axis_is_counted_and_used_nowhere(warehouse, opened, table
         connection.execute(f"INSERT INTO {table} VALUES {row}")
     source = opened(warehouse)
     panel = source.read(source.cells(), [name], list(Scenario))
-    assert panel.strays == {table: 1}
+    assert panel.off_axis == {table: 1}
     for key, array in clean.arrays.items():
         np.testing.assert_array_equal(panel.arrays[key], array)
 

@@ -567,3 +567,33 @@ def test_the_cleaner_says_what_it_has_deleted(both, capsys):
         said == "job=clean modelops_vulnerability_cache=0 modelops_aal_cache=9 webhook_deliveries=0 webhook_targets=0"
         " lost_jobs=1 run_directories=0 portfolios=0"
     )
+
+
+def test_a_risk_that_its_edition_does_not_price_is_ok_without_a_loss_and_never_cached(both, tmp_path, capsys):
+    _, results = both
+    with psycopg.connect(results) as connection:
+        connection.execute(
+            "UPDATE result_runs SET summary = jsonb_build_object("
+            "'aal_level_cuts_pct', '[1e-6, 2e-6, 3e-6, 4e-6]'::jsonb,"
+            ' \'risks\', \'[{"risk": "drought", "priced": false}, {"risk": "typhoon"}]\'::jsonb)'
+        )
+        for table in ("probability_results", "modelops_probability_scores"):
+            connection.execute(
+                f"UPDATE {table} SET aal = NULL, aal_se = NULL, method = 'not_priced' WHERE risk_type = 'drought'"
+            )
+    (tmp_path / "asset.json").write_text(json.dumps(ASSET))
+    (tmp_path / "building.json").write_text(json.dumps(BUILDING))
+    site = [*PLACE, "--building", "building.json", "--asset", "asset.json", "--risks", "drought,typhoon"]
+    for _ in range(2):  # the second time the priced risk is taken from the cache
+        assert assess.main([*site, "--json"]) == 0
+        pair = json.loads(capsys.readouterr().out)["scenarios"][0]["aal"]
+        drought, typhoon = pair["risks"]["drought"], pair["risks"]["typhoon"]
+        assert (drought["status"], drought["reason"], drought["final_aal"]) == ("ok", "not_priced", None)
+        assert (pair["risks_without_loss"], pair["total_expected_loss"]) == (["drought"], typhoon["expected_loss"])
+        assert typhoon["risk_level"] == "critical"  # by the cuts of the edition
+    assert assess.main(site) == 0
+    assert "not priced" in capsys.readouterr().out
+    assert rows(results, "SELECT DISTINCT risk_type FROM modelops_aal_cache") == [("typhoon",)]
+    assert rows(results, "SELECT DISTINCT status, reason FROM aal_scaled_results WHERE risk_type = 'drought'") == [
+        ("ok", "not_priced")
+    ]

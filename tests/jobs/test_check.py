@@ -47,7 +47,7 @@ def test_one_changed_value_is_found_by_its_band_and_named_by_its_column(loaded, 
     assert "rx1day_data" not in printed
 
 
-def test_a_lost_row_a_doubled_row_and_an_impossible_value_are_errors(loaded, capsys):
+def test_a_lost_row_a_duplicate_row_and_an_impossible_value_are_errors(loaded, capsys):
     change(loaded, "DELETE FROM rn_data WHERE grid_id = 30 AND observation_date = '2050-07-01'")
     change(loaded, "INSERT INTO rx1day_data SELECT * FROM rx1day_data WHERE grid_id = 30 AND year = 2050")
     change(loaded, "UPDATE rx5day_data SET ssp5 = 5000 WHERE grid_id = 30 AND year = 2050")
@@ -56,7 +56,7 @@ def test_a_lost_row_a_doubled_row_and_an_impossible_value_are_errors(loaded, cap
     printed = capsys.readouterr().out
     assert "E rn_data: 49919 rows, 49920 were published" in printed
     assert "1 of 52 cells have gaps in ssp1 (grid_id 30)" in printed
-    assert "E rx1day_data: 1 rows are there twice" in printed
+    assert "E rx1day_data: 1 duplicate rows" in printed
     assert "E rx5day_data: 1 values of ssp5 outside 0..2000" in printed
     assert "E location_grid: 1 cells do not lie where grid_definition puts them" in printed
 

@@ -221,7 +221,12 @@ def test_tables_done_before_one_is_refused_stand_in_the_summary(warehouse, tmp_p
         (["--unit", "xy=m"], "unknown variable 'xy'"),
         (["--unit", "rn=furlong"], "--unit rn=furlong: not one of mm/month, mm/day, kg m-2 s-1"),
         (["--gate", "none.toml"], "--gate none.toml does not exist"),
-        (["sea_level", "--from", "grid.toml"], "--from belongs to loader grid"),
+        (
+            ["sea_level", "--from", __file__],
+            "--from is an option of grid, not of sea_level: leave it out, or name such",
+        ),
+        (["population", "wamis", "--refresh"], "--refresh is an option of basins, not of population, wamis: leave it"),
+        (["monthly_grid", "--crs", "EPSG:5186"], "--crs is an option of admin, dem, landcover, map_layers, basins, b"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_sentence(warehouse, tmp_path, caplog, words, message):

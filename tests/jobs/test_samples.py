@@ -6,17 +6,30 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import psycopg
 import pytest
 
+from benchmarks import identity
+from engine.core.names import RISK_NAMES
+from engine.core.period import PERIODS
 from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.results.year_losses import read_year_losses
 from engine.sample import korea
 from jobs import _home, assess, yearly
+
+AAL = {
+    "grid_id": pl.Int32,
+    "risk_type": pl.String,
+    "scenario_id": pl.Int16,
+    "time_period": pl.String,
+    "aal": pl.Float32,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +129,14 @@ def test_without_configuration_nine_risks_of_korea_come_out(home, tmp_path, caps
             "SELECT risk_type, count(*), count(aal), avg(aal) FROM probability_results GROUP BY 1"
         ).fetchall()
         levels = connection.execute("SELECT count(DISTINCT hazard_level) FROM hazard_results").fetchone()[0]
+        by_year = read_year_losses(connection, range(1, 200_000), RISK_NAMES, (1, 2, 3, 4), PERIODS)
+        loss = pl.concat(
+            pl.DataFrame(connection.execute(query).fetchall(), schema=AAL, orient="row")
+            for query in (
+                "SELECT grid_id, risk_type, 2, 'full', aal FROM probability_results",
+                "SELECT grid_id, risk_type, scenario_id, time_period, aal FROM modelops_probability_scores",
+            )
+        )
         before = connection.execute("SELECT source_fingerprint FROM result_runs").fetchone()[0]
         # a second start loads nothing again: a run killed before could be resumed
         _home.fill(server.url(WAREHOUSE), "korea", home)
@@ -123,6 +144,8 @@ def test_without_configuration_nine_risks_of_korea_come_out(home, tmp_path, caps
             assert source.fingerprint == before
         assert upgraded(server.url(WAREHOUSE), home) == ["api_buildings", "grid_attributes", "location_admin"]
     assert first_assessments(tmp_path, capsys) == []
+    found = identity.compare(loss, by_year)
+    assert (found.rows, found.broken, by_year.height) == (994 * 9 * 13, 0, 994 * 9 * 13)
     assert (scope, baseline) == ("synthetic", "2021-2050 SSP2-4.5")
     assert {risk: (count, known) for risk, count, known, _ in rows} == {risk: (994, 994) for risk, *_ in rows}
     assert len(rows) == 9
@@ -136,6 +159,10 @@ def test_the_observed_record_of_seoul_gives_the_known_figures(home, capsys):
     assert "not computed: water_stress, missing" in said
     assert "observed 1907-2015" in said
     frame = pl.read_parquet("out/probability_results.parquet")
+    full = frame.with_columns(scenario_id=pl.lit(2, pl.Int16), time_period=pl.lit("full"))
+    by_year = read_year_losses(Path("out"), frame["grid_id"].unique(), RISK_NAMES, (1, 2, 3, 4), PERIODS)
+    found = identity.compare(full, by_year)
+    assert (found.rows, found.broken, by_year.height) == (8, 0, 8)
     aal = dict(frame.select("risk_type", "aal").iter_rows())
     assert set(aal) == {
         "extreme_heat", "extreme_cold", "drought", "river_flood",

@@ -99,7 +99,7 @@ def test_an_embedded_server_that_is_killed_under_it_is_started_again_and_stopped
 def test_one_side_without_the_other_is_refused(monkeypatch, results, caplog):
     monkeypatch.setenv("APP_URL", results)
     assert serve.main([]) == 2
-    assert "the climate data have none: set DW_*" in caplog.messages[-1]
+    assert "APP_* is set but DW_* is not: set DW_*" in caplog.messages[-1]
 
 
 def test_a_port_that_is_taken_is_a_failure(monkeypatch, warehouse, results, caplog):

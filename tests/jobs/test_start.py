@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from engine.core import settings, settings_files
+from engine.core import settings, settings_files, settings_shown
 from engine.core.address import EXPECTED
 from engine.core.errors import SettingsError
 from engine.io.db.embedded import EmbeddedServer
@@ -63,7 +63,7 @@ def test_one_file_of_settings_is_taken_here_else_in_engine_home_else_the_named_o
         settings.load()
     (here / "my.env").write_text("API_PORT=3\n")
     assert settings.load().api_port == 3
-    assert settings.origins()["api_port"] == "my.env"
+    assert settings_shown.origins()["api_port"] == "my.env"
     monkeypatch.setenv("ENV_FILE", os.devnull)
     assert settings.load().api_port == settings.Settings.model_fields["api_port"].default
     monkeypatch.setenv("ENV_FILE", str(home))
@@ -142,7 +142,7 @@ def test_what_this_machine_forbids_a_shared_file_does_not_allow(here, monkeypatc
     assert settings.load().embedded
     monkeypatch.setenv("EMBEDDED", "off")
     assert not settings.load().embedded
-    assert settings.origins()["embedded"] == "environment"
+    assert settings_shown.origins()["embedded"] == "environment"
 
 
 @pytest.mark.parametrize(

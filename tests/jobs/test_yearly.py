@@ -15,11 +15,13 @@ from polars.testing import assert_frame_equal
 
 from engine.core.address import without_password
 from engine.core.settings import Settings
+from engine.io.results.sink import WRITES
+from engine.io.results.year_losses import read_sample_years, read_year_losses
 from jobs import clean, hazard, probability, yearly
 from tests.warehouses import fill
 
 VOLATILE = ["run_id", "calculated_at", "computed_at"]
-TABLES = ("probability_results", "hazard_results", "modelops_probability_scores", "modelops_hazard_scores")
+TABLES = WRITES["yearly"]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def count(url, table):
 
 
 def rows(url, table):
-    key = "grid_id, risk_type" + (", scenario_id, time_period" if table.startswith("modelops") else "")
+    key = "grid_id, risk_type" + (", scenario_id, time_period" if table.endswith("scores") else "")
     frame = pl.read_database_uri(f"SELECT * FROM {table} ORDER BY {key}", url, engine="adbc")
     return frame.drop([name for name in [*VOLATILE, "hazard_id"] if name in frame.columns])
 
@@ -65,6 +67,7 @@ def test_a_run_fills_every_table_and_a_second_one_gives_the_same(filled, results
         "hazard_results": 17 * 9,
         "modelops_probability_scores": 17 * 9 * 12,
         "modelops_hazard_scores": 17 * 9 * 12,
+        "modelops_year_losses": 17 * 9,
     }
     assert first["modelops_hazard_scores"]["percentile"].null_count() == 0
     # drought is minus the index, and its bins are written in the index
@@ -91,6 +94,43 @@ def test_files_hold_what_the_tables_hold(filled, results, tmp_path):
     assert (run["edition"], run["scope"], run["baseline"]) == ("2025-11", "full", "2021-2050 SSP2-4.5")
     for table in TABLES:
         assert pl.read_parquet(tmp_path / "out" / f"{table}.parquet").height == count(results, table)
+
+
+def test_year_losses_are_of_the_years_of_their_window_or_of_the_track_record(filled, results, tmp_path):
+    arguments = ["--source", filled, "--cells", "3", "--risks", "typhoon,wildfire"]
+    assert yearly.main([*arguments, "--sink", results]) == 0
+    assert yearly.main([*arguments, "--sink", str(tmp_path / "out")]) == 0
+    asked = (range(100_000), ["typhoon", "wildfire"], [2], ["full", "mid_term"])
+    with psycopg.connect(results) as connection:
+        found, told = read_year_losses(connection, *asked), read_sample_years(connection, asked[1])
+    key = ["risk_type", "scenario_id", "time_period", "grid_id"]
+    assert_frame_equal(found.sort(key), read_year_losses(tmp_path / "out", *asked).sort(key))
+    assert found.height == 3 * 2 * 2
+    years = {(risk, period): listed for risk, scenario, period, _, listed in told.iter_rows() if scenario == 2}
+    assert years["wildfire", "mid_term"] == list(range(2041, 2061))
+    assert years["typhoon", "mid_term"] == years["typhoon", "full"]  # those of the tracks
+    assert years["typhoon", "full"][0] == 2003
+    for risk, _, period, losses in found.drop("grid_id", "valid").iter_rows():
+        assert len(losses) == len(years[risk, period])
+
+
+def test_without_year_losses_the_rest_of_a_run_is_the_same_and_this_is_said(filled, tmp_path, monkeypatch, capsys):
+    arguments = ["--source", filled, "--run-dir", "runs", "--sink"]
+    assert yearly.main([*arguments, str(tmp_path / "on")]) == 0
+    assert "YEAR_LOSSES" not in capsys.readouterr().out
+    monkeypatch.setenv("YEAR_LOSSES", "off")
+    assert yearly.main([*arguments, str(tmp_path / "off")]) == 0
+    assert "no losses of single years: YEAR_LOSSES=off" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "off" / "run.json").read_text())["summary"]
+    assert summary["year_losses"] is False
+    for table in TABLES:
+        with_years, without = (pl.read_parquet(tmp_path / out / f"{table}.parquet") for out in ("on", "off"))
+        if table == "modelops_year_losses":
+            assert with_years.height == 17 * 9
+            assert without.is_empty()
+        else:
+            assert_frame_equal(*(frame.drop(VOLATILE, strict=False) for frame in (with_years, without)))
+    assert yearly.main([*arguments, str(tmp_path / "on"), "--cells", "3"]) == 2  # of some cells, among all the others
 
 
 def test_probability_and_hazard_write_their_own_tables(filled, results):
@@ -127,7 +167,7 @@ def test_part_of_the_cells_in_another_edition_is_not_mixed_in(filled, results, t
     arguments = ["--source", filled, "--sink", sink, "--risks", "drought"]
     assert yearly.main(arguments) == 0
     assert yearly.main([*arguments, "--cells", "5", "--edition", "2025-12"]) == 2
-    assert "drought is published by run 1 with edition 2025-11" in caplog.messages[-1]
+    assert "into the results of run 1 (edition 2025-11, " in caplog.messages[-1]
 
 
 def test_the_cleaner_keeps_the_newest_run_directories_and_every_run_that_may_go_on(filled, results, tmp_path, capsys):
@@ -192,7 +232,7 @@ def test_a_source_that_is_not_there_is_refused_without_its_password(results, cap
 def test_one_side_configured_without_the_other_is_refused(monkeypatch, caplog, filled):
     monkeypatch.setenv("DW_URL", filled)
     assert yearly.main([]) == 2
-    assert "set APP_* or give --sink" in caplog.messages[-1]
+    assert "set APP_* (results server) or give --sink" in caplog.messages[-1]
 
 
 def test_a_second_run_is_refused_while_one_is_going(filled, results, caplog):
@@ -249,3 +289,73 @@ def test_a_run_killed_in_the_middle_leaves_the_tables_and_is_resumed(filled, res
     for table in TABLES:
         assert_frame_equal(rows(results, table), before[table])
     assert [entry[1] for entry in log_of(results)][-1] == "completed"
+
+
+HOUSE = """name = "house"
+base = "2025-11"
+aal_level_cuts_pct = [0.0001, 0.001, 0.01, 0.1]
+
+[urban_flood]
+edges = {return_periods = [2, 5, 10, 20, 50, 100], fit = "gev"}
+fallback = [50, 80, 120, 150, 200, 300]
+estimator = "fitted"
+damage_rates = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04]
+factor = {value = 0.5, low = 0.1, high = 2.5, source = "claims"}
+calibrated = true
+level = "insured_houses"
+source = "a test"
+
+[river_flood]
+edges = {quantiles = [0.8, 0.9], fit = "gamma"}
+fallback = [100, 200]
+estimator = "count"
+damage_rates = [0, 0.01, 0.02]
+source = "a test"
+
+[extreme_heat]
+priced = false
+"""
+HOUSE_RISKS = "urban_flood,river_flood,extreme_heat"
+
+
+def test_an_edition_of_every_key_runs_from_source_to_both_sinks(filled, results, tmp_path, capsys):
+    (tmp_path / "house.toml").write_text(HOUSE)
+    arguments = ["--source", filled, "--risks", HOUSE_RISKS, "--edition", "house.toml", "--baseline", "2021-2040"]
+    assert yearly.main([*arguments, "--sink", results]) == 0
+    assert "status=completed edition=house" in capsys.readouterr().out
+    assert yearly.main([*arguments, "--sink", str(tmp_path / "out")]) == 0
+    scores = rows(results, "modelops_probability_scores")
+    assert_frame_equal(
+        pl.read_parquet(tmp_path / "out" / "modelops_probability_scores.parquet").select("grid_id", "aal", "method"),
+        scores.select("grid_id", "aal", "method"), check_row_order=False, check_dtypes=False,
+    )  # fmt: skip
+    # short term under SSP2-4.5 is the baseline: its fitted probabilities are those of the return periods
+    baseline = scores.filter(
+        (pl.col("risk_type") == "urban_flood") & (pl.col("scenario_id") == 2) & (pl.col("time_period") == "short_term")
+    )
+    assert set(baseline["method"]) == {"fitted"}
+    for shares, aal in baseline.select("bin_probs", "aal").iter_rows():
+        assert shares == pytest.approx([0.5, 0.3, 0.1, 0.05, 0.03, 0.01, 0.01], rel=1e-6)
+        assert aal == pytest.approx(0.5 * (0.0003 + 0.0002 + 0.00025 + 0.0003 + 0.0002 + 0.0004), rel=1e-6)
+    full = rows(results, "probability_results")
+    counted = full.filter(pl.col("risk_type") == "river_flood")
+    assert set(counted["method"]) == {"count"}
+    unpriced = full.filter(pl.col("risk_type") == "extreme_heat")
+    assert (set(unpriced["method"]), unpriced["aal"].null_count()) == ({"not_priced"}, 17)
+    bins = json.loads(unpriced["bin_data"][0])
+    assert {each["base_damage_rate"] for each in bins} == {None}
+    assert sum(each["probability"] for each in bins) == pytest.approx(1, abs=2e-4)
+    fitted = [json.loads(text) for text in full.filter(pl.col("risk_type") == "urban_flood")["bin_data"]]
+    assert [each["base_damage_rate"] for each in fitted[0]] == pytest.approx(
+        [0, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02]
+    )
+    assert any(round(each["probability"], 4) != each["probability"] for row in fitted for each in row)  # eight digits
+    with psycopg.connect(results) as connection:
+        [(told,)] = connection.execute("SELECT summary FROM result_runs").fetchall()
+        of_years = connection.execute("SELECT DISTINCT risk_type FROM modelops_year_losses ORDER BY 1").fetchall()
+    assert of_years == [("river_flood",), ("urban_flood",)]
+    risks = {row["risk"]: row for row in told["risks"]}
+    assert told["aal_level_cuts_pct"] == [0.0001, 0.001, 0.01, 0.1]
+    assert (risks["urban_flood"]["level"], risks["urban_flood"]["factor"]["value"]) == ("insured_houses", 0.5)
+    heat = risks["extreme_heat"]
+    assert (heat["priced"], heat["done"], heat["null"], heat["mean_aal"]) == (False, 17, 0, None)

@@ -1,4 +1,4 @@
-"""The loss of each year: the parts of its samples in the AAL, which the plain mean of the completed years gives back."""
+"""Losses of single years: the parts of their samples in the AAL, which the mean of the completed years gives back."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.stats import genextreme
 
+from engine.core.errors import SchemaError
 from engine.losses.fit import model, rain, rates, skill, storms
 from engine.losses.fit.model import Data, Form
 
@@ -147,8 +148,26 @@ def test_rain_of_a_storm_is_of_its_own_days_and_the_day_after():
     mm = np.zeros((len(days), 1))
     mm[8:12, 0] = [500.0, 40.0, 60.0, 500.0]  # 9 to 12 August
     made = rain.Rain(mm, days, (1,), one, one)
-    assert storms.storm_rain(places, fixes, "A", made, 1) == [60.0]
-    assert storms.storm_rain(places, fixes, "A", made, 3) == [100.0]
-    assert storms.storm_rain(places, fixes, "A", made._replace(mm=mm[:5], days=days[:5]), 1) is None
+    assert storms.storm_rain(places, fixes, made, 1) == [60.0]
+    assert storms.storm_rain(places, fixes, made, 3) == [100.0]
+    assert storms.storm_rain(places, fixes, made._replace(mm=mm[:5], days=days[:5]), 1) is None
     assert storms.passing(places, fixes, 2001, 2001) == [("A", 2001)]
     assert places.inland == pytest.approx(0.8)
+
+
+def test_winds_of_storms_are_their_own_whatever_other_storms_are_asked_for_beside_them():
+    hours = np.arange(0.0, 48.0, 6.0)
+    of_storms = []
+    for sid, wind, start in (("A", 30.0, 250_000.0), ("B", 40.0, 250_010.0), ("C", None, 400_000.0)):
+        path = {"lat": 33.0 + hours / 8, "lon": 127.0 + hours / 40, "wind": [wind] * len(hours)}
+        of_storms.append(pl.DataFrame({"sid": [sid] * len(hours), "time": hours + start, **path}, strict=False))
+    fixes = pl.concat(of_storms, how="vertical_relaxed")
+    two = np.ones(2)
+    places = storms.Places(np.array([1, 2]), np.array([36.0, 37.0]), 128.0 * two, 50 * two, two / 2, two / 2)
+    together = storms.storm_winds(places, fixes, ["B", "C", "A"])
+    for at, sid in enumerate("BCA"):
+        assert storms.storm_winds(places, fixes, [sid])[0] == pytest.approx(together[at], rel=1e-12)
+    assert (together[0] > together[2]).all()
+    assert not together[1].any()
+    with pytest.raises(SchemaError, match="the tracks hold no storm Z"):
+        storms.storm_winds(places, fixes, ["Z"])

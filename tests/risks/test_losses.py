@@ -305,3 +305,9 @@ def test_water_stress_follows_the_runoff_of_the_year_between_a_tenth_and_three_t
                      tables=water_tables(flow_m3s=flow, scores=constant))  # fmt: skip
     assert_losses(result, ([0.08] * 10, "count"), ([0.08] * 6 + [0.03] * 4, "count"), ([0.15] * 10, "count"))
     assert result.hazard["hazard_score"].to_list() == pytest.approx([0.63, 0.6 * 0.63 + 0.4 * 0.21, 1.0], rel=1e-5)
+
+
+def test_a_risk_whose_samples_are_a_record_says_its_years_and_no_other_does():
+    for risk in RISKS.values():
+        for intensity in risk.intensities.values():
+            assert (intensity.scale is None) == (intensity.record is None), risk.name

@@ -96,7 +96,7 @@ def test_a_warehouse_of_either_layout_reads_back_the_same(jeju, new_database, la
         assert jeju.tables[name] <= warehouse.tables[name], name
     names = ["ta", "spei12", "rain80"]
     stored, computed = (each.read(cells, names, list(Scenario)) for each in (warehouse, jeju))
-    assert not stored.doubled
+    assert not stored.duplicates
     for key, array in computed.arrays.items():
         np.testing.assert_array_equal(stored.arrays[key], array)
     warehouse.close()

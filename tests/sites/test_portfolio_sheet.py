@@ -265,14 +265,15 @@ def test_the_examples_of_the_docs_hold_the_same_sites(tmp_path):
 
 
 def test_the_docs_list_every_name_of_a_column_and_every_column_of_the_outputs():
-    text = (EXAMPLES.parent / "assessment.md").read_text("utf-8")
-    fields = text.partition("## Columns")[2].partition("\nValues:")[0]
+    inputs = (EXAMPLES.parent / "site-fields.md").read_text("utf-8")
+    fields = inputs.partition("## Columns")[2].partition("\n## ")[0]
     lines = {line.split("`")[1]: line for line in fields.splitlines() if line.startswith("| `")}
     for field, others in ALIASES.items():
         for other in others:
             assert re.search(rf"[|,] {re.escape(other)}(,| \|)", lines[field]), (field, other)
     for field, others in WEAK.items():
-        assert all(f"{other}*" in lines[field] for other in others), field
+        assert all(f"{other}†" in lines[field] for other in others), field
+    text = (EXAMPLES.parent / "assessment.md").read_text("utf-8")
     cells = {
         cell.strip() for line in text.splitlines() if line.startswith("| ") for cell in line.split("|")[1].split(",")
     }

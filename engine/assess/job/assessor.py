@@ -20,16 +20,17 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import psycopg
 
-from engine.assess.job import portfolio_file, portfolio_output
+from engine.assess.job import portfolio_check, portfolio_file, portfolio_output
 from engine.assess.job.enrichment import enrich
 from engine.assess.job.portfolio_file import PortfolioFile
-from engine.assess.job.stages import Progress, Stage, StoredStages
+from engine.assess.job.progress import Progress
+from engine.assess.job.stages import Keep, SiteChunk, StoredStages
 from engine.assess.rules import assessment, portfolio, records, report
 from engine.assess.rules.assessment import AssessmentResult
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.prepare import Prepared, placed, prepare_checked
 from engine.assess.rules.sheets import Context
-from engine.assess.rules.validation import IDENTITY, Checked, check
+from engine.assess.rules.validation import Checked, check
 from engine.assess.rules.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
 from engine.core.errors import EngineError, SettingsError
 from engine.core.period import MIN_SAMPLES, window
@@ -49,7 +50,7 @@ _SEOUL = ZoneInfo("Asia/Seoul")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a job came to.
+    """Outcome of a job.
 
     status  : `success` or `partial`
     results : as stored with the job
@@ -72,7 +73,7 @@ class Assessor:
     """The two databases and the settings of assessments. One job at a time; not for several threads.
 
     limits      : of what a packed portfolio holds
-    batch_size  : sites of a portfolio that are computed and stored together
+    chunk_size  : sites of a portfolio that are computed and stored together (BATCH_SIZE)
     connections : further ones over which a portfolio is stored
     today : the day on which buildings' ages are reckoned; None: today in Seoul
     """
@@ -81,7 +82,7 @@ class Assessor:
     application: psycopg.Connection
     config: AssessConfig
     limits: Limits
-    batch_size: int = 1000
+    chunk_size: int = 1000
     connections: int = 2
     today: date | None = field(default=None)
 
@@ -102,7 +103,7 @@ class Assessor:
             application=application,
             config=config,
             limits=Limits(settings.portfolio_max_bytes, settings.portfolio_max_rows),
-            batch_size=settings.batch_size,
+            chunk_size=settings.batch_size,
             connections=settings.parallel_workers,
         )
 
@@ -145,8 +146,8 @@ class Assessor:
         stages = StoredStages.fetch(self.application, prepared, self.config)
         if stages.hazards.is_empty():
             raise EngineError(NO_HAZARD)
-        [part] = self._run(stages, [prepared], progress)
-        result = stages.integrate(part)
+        [chunk] = self._run(stages, [prepared], progress)
+        result = stages.integrate(chunk)
         done, failed = _items(result.totals, prepared)
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
@@ -160,8 +161,8 @@ class Assessor:
         started = time.perf_counter()
         path, out = Path(job.input_params["sites"]), Path(job.input_params["out"])
         sites = portfolio_file.read(path, job.input_params, self.limits, self.today)
-        checked = _checked(path, sites)
-        notes = _notes(path, sites, checked)
+        checked = portfolio_check.checked_rows(path, sites)
+        notes = portfolio_check.notes_on(path, sites, checked)
         rows = len(sites.rows)
         with (
             job_logs.logged(self.application, job.batch_id, PORTFOLIO, rows) as record,
@@ -175,45 +176,30 @@ class Assessor:
             prepared, context = self.prepare(checked)
             progress = Progress.of(self.application, job.batch_id, prepared, throttled=True)
             stages = StoredStages.fetch(self.application, prepared, self.config, writers, keep)
-            totals, losses, failures = [], [], []
-            chunks = [*assessment.chunks(prepared, self.batch_size), prepared.remainder()]
-            for part in self._run(stages, chunks, progress):
-                result = stages.integrate(part)
-                keep("risk", result.risk)
-                totals.append(result.totals)
-                losses.append(portfolio.loss_by_risk(result.aal))
-                failures.append(result.failures)
-            everything = portfolio.with_shares(pl.concat(totals))
+            totals, losses, faults = self._in_chunks(stages, prepared, progress, keep)
+            everything = portfolio.with_shares(totals)
             everything = everything.join(context, on="site_uuid", how="left", maintain_order="left")
-            faults = pl.concat(failures).sort("row", maintain_order=True)
             keep("totals", everything)
             keep("failures", faults)
             done, failed = _items(everything, prepared)
             invalid = checked.failures["row"].n_unique()
             counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
             stated = stages.runs.statement()
-            summary = stated | portfolio.summary(sites.name, everything, portfolio.added(losses), counts)
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
-            summary |= {"notes": notes, "risk_notes": risk_notes}
             years = _years(everything, self.config)
-            for pair in summary["results"]:
-                pair["years"] = years.get(pair["time_period"])
-                for site in pair["worst_sites"]:
-                    site["carried"] = sites.told(site["row"])
-            summary |= {
-                "name_column": sites.name_column(),
-                "rows_numbered": sites.numbered,
-                "columns": [each.told() for each in sites.chosen],
-            }
+            summary = stated | portfolio.summary(sites.name, everything, losses, counts)
+            summary |= {"notes": notes, "risk_notes": risk_notes}
+            summary |= _of_file(sites, summary["results"], years)
             files.close(summary, stated)
-            told = Context(years, summary["scope_note"])
+            sheet_context = Context(years, summary["scope_note"])
             workbook = bool(job.input_params.get("workbook", True))
-            portfolio_output.write(files, sites, (everything, faults), summary, told, workbook=workbook)
+            portfolio_output.write(files, sites, (everything, faults), summary, sheet_context, workbook=workbook)
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             if not done:
+                most = portfolio_check.most_frequent(faults)
                 raise EngineError(
-                    f"no site could be assessed: {_most(faults)}; all reasons are in sites.csv and failures.parquet"
+                    f"no site could be assessed: {most}; all reasons are in sites.csv and failures.parquet"
                 )
             record(rows - bad, bad)
         empty = pl.DataFrame()
@@ -223,23 +209,37 @@ class Assessor:
             "location": str(out),
             "rows": rows,
             "invalid_rows": invalid,
-            "invalid_sites": _listed(sites, checked.failures),
+            "invalid_sites": portfolio_check.invalid_sites(sites, checked.failures),
             "columns_not_read": sites.unread,
             "files": files.written,
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
 
+    def _in_chunks(
+        self, stages: StoredStages, prepared: Prepared, progress: Progress, keep: Keep
+    ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """(totals, losses by risk, failures by row) of all sites."""
+        totals, losses, failures = [], [], []
+        chunks = [*assessment.chunks(prepared, self.chunk_size), prepared.remainder()]
+        for chunk in self._run(stages, chunks, progress):
+            result = stages.integrate(chunk)
+            keep("risk", result.risk)
+            totals.append(result.totals)
+            losses.append(portfolio.loss_by_risk(result.aal))
+            failures.append(result.failures)
+        return pl.concat(totals), portfolio.added(losses), pl.concat(failures).sort("row", maintain_order=True)
+
     def _with_short_records(self, notes: Mapping[str, str], failures: pl.DataFrame, cells: pl.Series) -> dict[str, str]:
         """What is to be said of risks, and of those without an AAL how many values they have."""
         lacking = failures.filter(pl.col("reason") == PROBABILITY_NOT_FOUND)["risk_type"].cast(pl.String).unique()
-        held = cells.drop_nulls().unique()
-        told = published_cells.short_records(self.application, held.filter(held > 0).to_list(), lacking.to_list())
+        known = cells.drop_nulls().unique()
+        values = published_cells.short_records(self.application, known.filter(known > 0).to_list(), lacking.to_list())
         short = {
             risk: f"Not computed where the record is short: {n} of the {MIN_SAMPLES} values that it needs"
             if n < MIN_SAMPLES
             else f"Not computed where the record is short: more than a fifth of it is missing, {n} values are there"
-            for risk, n in told.items()
+            for risk, n in values.items()
         }
         return {risk: ". ".join(filter(None, (notes.get(risk), short.get(risk)))) for risk in {**notes, **short}}
 
@@ -251,24 +251,24 @@ class Assessor:
         enriched = enrich(checked, self.warehouse, self.config, today=today)
         return prepare_checked(enriched.checked, self.config), enriched.context
 
-    def _run(self, stages: StoredStages, chunks: Sequence[Prepared], progress: Progress) -> list[Stage]:
-        """E of every part, then V, then AAL: each stored before the next begins."""
+    def _run(self, stages: StoredStages, chunks: Sequence[Prepared], progress: Progress) -> list[SiteChunk]:
+        """E of every chunk, then V, then AAL: each stored before the next begins."""
         progress.step("Fetching H and P(H)", 10)
-        parts = [stages.part(chunk) for chunk in chunks]
+        started = [stages.chunk(each) for each in chunks]
         with progress.band(10, 50, "Calculating E for {risk}") as tell:
-            for part in parts:
-                stages.expose(part, tell)
+            for chunk in started:
+                stages.expose(chunk, tell)
             stages.written()
         with progress.band(50, 80, "Calculating V for {risk}") as tell:
-            for part in parts:
-                stages.make_vulnerable(part, tell)
+            for chunk in started:
+                stages.make_vulnerable(chunk, tell)
             stages.written()
         with progress.band(80, 95, "Calculating AAL for {risk}") as tell:
-            for part in parts:
-                stages.scale(part, tell)
+            for chunk in started:
+                stages.scale(chunk, tell)
             stages.written()
         progress.step("Calculating integrated risk", 95)
-        return parts
+        return started
 
     def _end(
         self,
@@ -303,48 +303,21 @@ def site_faults(request: Mapping[str, Any]) -> pl.DataFrame:
     return check(records.from_requests([request])).failures.select("field", "reason")
 
 
-def check_portfolio(parameters: Mapping[str, Any], limits: Limits, *, write_faults: bool = False) -> tuple[int, int]:
-    """Rows of a portfolio and how many of them are valid, before a job is made of it.
-
-    write_faults : of a file without a valid row, write what is wrong with each to the folder of the results
-    raises       : SettingsError for a file that is none, or without a valid row
-    """
-    path = Path(parameters["sites"])
-    sites = portfolio_file.read(path, parameters, limits)
-    try:
-        return len(sites.rows), _checked(path, sites).valid.height
-    except SettingsError as err:
-        if not write_faults or not len(sites.rows):
-            raise
-        with FrameFiles(Path(parameters["out"])) as files:
-            portfolio_output.write_faults(files, sites, _check(sites).failures)
-            files.publish()
-        raise SettingsError(f"{err}; all faults are in {Path(parameters['out']) / 'portfolio.xlsx'}") from None
-
-
-def _check(sites: PortfolioFile) -> Checked:
-    return check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
-
-
-def _checked(path: Path, sites: PortfolioFile) -> Checked:
-    checked = _check(sites)
-    if checked.valid.is_empty():
-        told = checked.failures.select("row", "reason").rows()
-        first = "first: row {}: {}".format(*told[0]) if told else "no rows"
-        raise SettingsError("; ".join([f"{path}: none of {len(sites.rows)} rows is valid; {first}", *sites.notes]))
-    return checked
-
-
-def _notes(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
-    """What is true of the file as a whole, logged and put into the results."""
-    notes = [*sites.notes]
-    if checked.repeated:
-        notes.append(f"{checked.repeated:,} rows have a site_id that an earlier row has: each is an asset of its own")
-    if sites.unread:
-        notes.append(f"columns that are no field and are carried through: {', '.join(sites.unread)}")
-    for note in notes:
-        log.warning("%s: %s", path.name, note)
-    return notes
+def _of_file(sites: PortfolioFile, results: Sequence[dict[str, Any]], years: Mapping[str, str]) -> dict[str, Any]:
+    """Columns of the file for a portfolio's summary; its results with their years and what the file carries."""
+    return {
+        "results": [
+            pair
+            | {
+                "years": years.get(pair["time_period"]),
+                "worst_sites": [site | {"carried": sites.carried_text(site["row"])} for site in pair["worst_sites"]],
+            }
+            for pair in results
+        ],
+        "name_column": sites.name_column(),
+        "rows_numbered": sites.numbered,
+        "columns": [each.as_json() for each in sites.chosen],
+    }
 
 
 def _years(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
@@ -363,22 +336,3 @@ def _items(totals: pl.DataFrame, prepared: Prepared) -> tuple[int, int]:
     total = sum(int(prepared.sites[name].sum()) for name in prepared.sites.columns if name.startswith("wants_"))
     done = int(by_site["ok"].sum())
     return done, total - done
-
-
-def _most(faults: pl.DataFrame) -> str:
-    """The reason that is given most often, and for how many rows."""
-    counts = faults.group_by("reason", maintain_order=True).agg(rows=pl.col("row").n_unique())
-    reason, rows = counts.sort("rows", descending=True, maintain_order=True).row(0)
-    return f"{reason} ({rows:,} rows)"
-
-
-def _listed(sites: PortfolioFile, failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
-    """Invalid rows with their messages, the column of the file and what stands there; the whole list is in the failures
-    file."""
-    listed = failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()
-    values = sites.stated([each["row"] for each in listed], [each["field"] for each in listed])
-    headings = sites.headings()
-    return [
-        each | {"column": headings.get(each["field"]), "value": value and value[:200].replace("\0", "")}
-        for each, value in zip(listed, values, strict=True)
-    ]

@@ -1,4 +1,4 @@
-"""What a request leaves open about its sites, filled from the warehouse in bulk: a few queries, whatever their
+"""Enrichment of sites: open fields are filled from the warehouse in bulk, in a few queries, whatever their
 number."""
 
 from __future__ import annotations

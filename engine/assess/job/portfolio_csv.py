@@ -37,8 +37,8 @@ def read(path: Path, asked: Request | None = None) -> Table:
     if sign == "," or separator != "," or text.lead or text.encoding != "UTF-8":
         notes.append(f"read as {said}")
     notes += columns.notes_on(chosen)
-    if lines := int((held := portfolio_table.comments(frame)).sum()):
-        frame = frame.with_columns(pl.when(~held).then(pl.first()))
+    if lines := int((is_comment := portfolio_table.comments(frame)).sum()):
+        frame = frame.with_columns(pl.when(~is_comment).then(pl.first()))
         notes.append(f"comment lines (#) among the rows: {lines:,}, counted as rows without any value")
     # where a comma parts the fields, it parts no decimals; nor where it stands in a whole number
     lone = frozenset(NUMBERS) if sign == "." or (sign is None and separator == ",") else _WHOLE

@@ -84,15 +84,15 @@ class PortfolioFile:
         place = np.searchsorted(self.rows.to_numpy(), rows.to_numpy())
         return self.carried.drop("row")[place]
 
-    def told(self, row: int) -> dict[str, str | None]:
+    def carried_text(self, row: int) -> dict[str, str | None]:
         """The carried columns of one row as text that JSON and a database can hold; without lists and records."""
         place = self.rows.search_sorted(row)
-        told = {}
+        values = {}
         for column in self.carried.drop("row"):
             if not column.dtype.is_nested() and column.dtype != pl.Binary:
                 value = column[place]
-                told[column.name] = None if value is None else str(value).replace("\0", "")
-        return told
+                values[column.name] = None if value is None else str(value).replace("\0", "")
+        return values
 
     def name_column(self) -> str | None:
         """The carried column that names the sites; None without one."""
@@ -119,7 +119,7 @@ class PortfolioFile:
 
 
 def asked_of(parameters: Mapping[str, Any]) -> Request:
-    """What a job's parameters say of its file."""
+    """Options for the file, from a job's parameters."""
     return Request(parameters.get("sheet"), parameters.get("columns") or {})
 
 
@@ -140,18 +140,18 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
         parts = _fields(plain, asked, limits, today)
     sites, table, notes = parts.sites, parts.table, list(parts.notes)
     other = table.of_others()
-    held = _held(sites, other)
-    if empty := table.total - int(held.sum()):
+    filled = _filled(sites, other)
+    if empty := table.total - int(filled.sum()):
         notes.append(f"{empty:,} rows without any value are no sites and left out")
-    portfolio_places.require_places(path, sites.filter(held), table.rows.filter(held), table.chosen)
+    portfolio_places.require_places(path, sites.filter(filled), table.rows.filter(filled), table.chosen)
     names = [each.name for each in table.chosen if each.field is None]
     return PortfolioFile(
         name=str(parameters.get("name") or Path(packed.plain_name(path)).stem),
-        sites=_with_common(sites.filter(held), parameters),
-        rows=table.rows.filter(held),
+        sites=_with_common(sites.filter(filled), parameters),
+        rows=table.rows.filter(filled),
         numbered=table.header,
-        carried=pl.DataFrame([table.rows, *other.rename(_free_names(other.columns))]).filter(held),
-        given=table.as_given().filter(held),
+        carried=pl.DataFrame([table.rows, *other.rename(_free_names(other.columns))]).filter(filled),
+        given=table.as_given().filter(filled),
         chosen=table.chosen,
         open=parts.open,
         unread=[
@@ -211,11 +211,11 @@ def _fields(path: Path, asked: Request, limits: Limits, today: date) -> _Parts:
     if COMPLETED in fields.columns:
         sites = ages(sites, fields[COMPLETED], today)
         notes.append(f"building_age is reckoned from the year of completion to {today}")
-    held = [name for name in BUILDING_NAMES if name in sites.columns]
-    open_fields = frozenset(BUILDING_NAMES) - set(held) if held else frozenset()
+    named = [name for name in BUILDING_NAMES if name in sites.columns]
+    open_fields = frozenset(BUILDING_NAMES) - set(named) if named else frozenset()
     if open_fields:
-        lacks = ", ".join(name for name in BUILDING_NAMES if name in open_fields)
-        notes.append(f"no column states {lacks}: assumed, and named in imputed_fields")
+        missing = ", ".join(name for name in BUILDING_NAMES if name in open_fields)
+        notes.append(f"no column states {missing}: assumed, and named in imputed_fields")
     return _Parts(sites, table, notes, open_fields)
 
 
@@ -268,13 +268,13 @@ def _of_parquet(path: Path, asked: Request) -> Table:
     )
 
 
-def _held(sites: pl.DataFrame, other: pl.DataFrame) -> pl.Series:
+def _filled(sites: pl.DataFrame, other: pl.DataFrame) -> pl.Series:
     """Rows that hold any value; spreadsheets end in rows of nothing but commas."""
-    held = sites["invalid_types"].list.len() > 0
+    filled = sites["invalid_types"].list.len() > 0
     for column in (*sites.drop("invalid_types"), *other):
         text = column.dtype == pl.String
-        held |= (column.str.strip_chars() != "").fill_null(False) if text else column.is_not_null()
-    return held
+        filled |= (column.str.strip_chars() != "").fill_null(False) if text else column.is_not_null()
+    return filled
 
 
 def _with_common(sites: pl.DataFrame, parameters: Mapping[str, Any]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What a portfolio leaves for people: `portfolio.xlsx` and `sites.csv`, made of the frames that were written."""
+"""Outputs of a portfolio for people: `portfolio.xlsx` and `sites.csv`, made of the frames that were written."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _write_sites(book: WorkbookFile, table: pl.DataFrame, headings: list[Heading
 
 def _write_columns(book: WorkbookFile, sites: PortfolioFile) -> None:
     writer = book.sheet("columns", [Heading(each, each, "number" if each == "factor" else "text") for each in _FIELDS])
-    writer.append(pl.DataFrame([each.told() for each in sites.chosen], schema_overrides={"field": pl.String}))
+    writer.append(pl.DataFrame([each.as_json() for each in sites.chosen], schema_overrides={"field": pl.String}))
     writer.close()
 
 
@@ -230,10 +230,10 @@ def _summary(
     ]
     if rows > MOST_LOSSES:
         facts.append(("losses", f"{rows:,} lines: they stand in losses.csv, a sheet of this size opens slowly"))
-    told = pl.DataFrame(facts, schema={"what": pl.String, "value": pl.String}, orient="row")
+    listed = pl.DataFrame(facts, schema={"what": pl.String, "value": pl.String}, orient="row")
     sums = sheets.by_risk(summary["results"], context)
     blocks = [
-        ([Heading("what", "what"), Heading("value", "value")], told),
+        ([Heading("what", "what"), Heading("value", "value")], listed),
         ([Heading(*each) for each in sheets.BY_RISK], sums),
     ]
     worst = sheets.worst(summary["results"], sites.name_column(), context)

@@ -1,4 +1,4 @@
-"""Whether the coordinates of a file as a whole can be places."""
+"""Check of a file's coordinates as a whole: can they be places?"""
 
 from __future__ import annotations
 

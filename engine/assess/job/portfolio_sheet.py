@@ -32,7 +32,7 @@ def read(path: Path, asked: Request, limits: Limits) -> Table:
     sheet, header = _chosen(path, book, hidden, asked)
     names = _names(sheet.cells, header)
     cells = sheet.cells[header + 1 :]
-    if cells.height > limits.rows and _held(cells).sum() > limits.rows:
+    if cells.height > limits.rows and _filled(cells).sum() > limits.rows:
         raise LimitError(f"{path}: a portfolio has at most {limits.rows:,} rows (PORTFOLIO_MAX_ROWS); send it in parts")
     frame, names = portfolio_table.without_empty(cells, names)
     chosen = portfolio_table.chosen(names, f"{path}, sheet {sheet.name!r}", asked)
@@ -46,21 +46,21 @@ def read(path: Path, asked: Request, limits: Limits) -> Table:
     rows = pl.Series("row", range(header + 2, header + 2 + frame.height), pl.UInt32)
     notes = _notes(sheet, header, book.names, hidden, asked)
     notes += columns.notes_on(chosen)
-    held = _held(frame)
+    filled = _filled(frame)
     if errors := [each for each in sheet.errors if each[0] > header]:
-        told = ", ".join(f"{sheet.address(row, column)} {what}" for row, column, what in errors[:_NAMED])
+        named = ", ".join(f"{sheet.address(row, column)} {what}" for row, column, what in errors[:_NAMED])
         more = f" and {len(errors) - _NAMED:,} more" if len(errors) > _NAMED else ""
-        notes.append(f"cells whose formula has failed: {told}{more}")
+        notes.append(f"cells whose formula has failed: {named}{more}")
     return Table(
-        frame=frame.filter(held),
+        frame=frame.filter(filled),
         chosen=chosen,
-        rows=rows.filter(held),
-        total=int(held.arg_true()[-1]) + 1 if held.any() else 0,  # blank rows below are none
+        rows=rows.filter(filled),
+        total=int(filled.arg_true()[-1]) + 1 if filled.any() else 0,  # blank rows below are none
         header=HEADER,
         comma=comma,
         lone=frozenset(NUMBERS) - comma,
         notes=notes,
-        raw=raw.filter(held),
+        raw=raw.filter(filled),
     )
 
 
@@ -79,11 +79,11 @@ def _chosen(path: Path, book: Workbook, hidden: list[str], asked: Request) -> tu
     first = book.read(shown[0])
     if _header(first, asked) is not None or len(shown) == 1:
         return _with_header(path, first, asked)
-    held = [(sheet, at) for sheet in map(book.read, shown[1:]) if (at := _header(sheet, asked)) is not None]
-    if len(held) == 1:
-        return held[0]
-    if held:
-        names = ", ".join(sheet.name for sheet, _ in held)
+    with_header = [(sheet, at) for sheet in map(book.read, shown[1:]) if (at := _header(sheet, asked)) is not None]
+    if len(with_header) == 1:
+        return with_header[0]
+    if with_header:
+        names = ", ".join(sheet.name for sheet, _ in with_header)
         raise SettingsError(f"{path}: sheets {names} all have coordinates: say which with --sheet")
     return _with_header(path, first, asked)
 
@@ -121,7 +121,7 @@ def _names(cells: pl.DataFrame, header: int) -> list[str]:
     ]
 
 
-def _held(cells: pl.DataFrame) -> pl.Series:
+def _filled(cells: pl.DataFrame) -> pl.Series:
     if not cells.width:
         return pl.Series([False] * cells.height, dtype=pl.Boolean)
     return cells.select(

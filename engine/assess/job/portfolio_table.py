@@ -22,7 +22,7 @@ _UNIT = r"[^\d\s.,+eE-]"
 
 
 class Request(NamedTuple):
-    """What the caller says of a file: the sheet of a workbook, and fields whose column he names."""
+    """Options of the caller for a file: sheet of a workbook, and columns named for fields."""
 
     sheet: str | None = None
     columns: Mapping[str, str] = {}
@@ -70,7 +70,7 @@ class Table:
 
 
 def chosen(names: Sequence[str], table: object, asked: Request) -> list[Column]:
-    """What the columns of a table are.
+    """Choose the field of each column of a table.
 
     raises : SettingsError when one may be a field that no column is, or a coordinate is lacking
     """

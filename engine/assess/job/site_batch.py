@@ -23,7 +23,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from engine.assess.job.assessor import Assessor
-from engine.assess.job.stages import StoredStages, Tell
+from engine.assess.job.progress import Tell
+from engine.assess.job.stages import StoredStages
 from engine.assess.rules import records, report
 from engine.assess.rules.assessment import AssessmentResult, Report
 from engine.assess.rules.offered import RISKS
@@ -141,24 +142,24 @@ def _with_hazard(
         sites.select(site=pl.int_range(pl.len(), dtype=pl.UInt32), risk_type=pl.lit(risk), asked=wants(risk))
         for risk in RISKS
     ).filter("asked")
-    held = found.join(asked, on=["site", "risk_type"], how="semi")["site"].unique()
-    has = pl.int_range(sites.height, dtype=pl.UInt32, eager=True).is_in(held.implode())
+    cached = found.join(asked, on=["site", "risk_type"], how="semi")["site"].unique()
+    has = pl.int_range(sites.height, dtype=pl.UInt32, eager=True).is_in(cached.implode())
     for row in sites.filter(~has)["row"]:
         _fail(connection, groups[row], NO_HAZARD)
     return prepared.only(has)
 
 
 def _staged(stages: StoredStages, prepared: Prepared, progress: Progress) -> AssessmentResult:
-    part = stages.part(prepared)
+    chunk = stages.chunk(prepared)
     progress.step("Fetching H and P(H)", 10)
     with progress.band(10, 50, "Calculating E for {risk}") as tell:
-        stages.expose(part, tell)
+        stages.expose(chunk, tell)
     with progress.band(50, 80, "Calculating V for {risk}") as tell:
-        stages.make_vulnerable(part, tell)
+        stages.make_vulnerable(chunk, tell)
     with progress.band(80, 95, "Calculating AAL for {risk}") as tell:
-        stages.scale(part, tell)
+        stages.scale(chunk, tell)
     progress.step("Calculating integrated risk", 95)
-    return stages.integrate(part)
+    return stages.integrate(chunk)
 
 
 @dataclass(slots=True)

@@ -1,19 +1,17 @@
-"""The stages of an assessment job: computed part by part, stored as they end, cached, with progress reported."""
+"""The stages of an assessment job: computed chunk by chunk, stored as they end, and cached."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID
 
 import polars as pl
 import psycopg
 
+from engine.assess.job.progress import Tell
 from engine.assess.rules import assessment, hashes
 from engine.assess.rules.assessment import AssessmentResult, Report
 from engine.assess.rules.config import AssessConfig
@@ -25,7 +23,6 @@ from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STAT
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
 from engine.io.db.writers import Write, Writers
-from engine.io.queue import batch_jobs
 from engine.io.results import published_cells, published_runs
 from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.results.published_runs import RunsOfRows
@@ -41,69 +38,13 @@ _KEPT = {
     "vulnerability": ("vulnerability_score", *_STATE),
     "aal": ("final_aal", "expected_loss", "calibrated", *_STATE),
 }
-#: takes the rows of a stage for a part of the sites: name of the frame, rows
+#: takes the rows of a stage for a chunk of the sites: name of the frame, rows
 Keep = Callable[[str, pl.DataFrame], None]
-Tell = Callable[[Prepared], Report]
 
 
 @dataclass(slots=True)
-class Progress:
-    """Tells the job's row how far it is.
-
-    items     : sites x risks
-    throttled : at most one report a second or a percent; the ends of stages are always told
-    """
-
-    connection: psycopg.Connection
-    batch_id: UUID
-    items: int
-    throttled: bool
-    _told_at: float = 0.0
-    _told: int = 0
-
-    @classmethod
-    def of(cls, connection: psycopg.Connection, batch_id: UUID, prepared: Prepared, *, throttled: bool) -> Progress:
-        """Of a job over these sites; the job must be running."""
-        items = sum(int(prepared.sites[wants(risk)].sum()) for risk in RISKS)
-        progress = cls(connection, batch_id, items, throttled)
-        progress._tell(0, "Fetching H and P(H)", 0)
-        return progress
-
-    def step(self, text: str, percent: int) -> None:
-        """A stage without items is done."""
-        self._tell(percent, text, 0)
-
-    @contextmanager
-    def band(self, start: int, end: int, text: str) -> Iterator[Tell]:
-        """A stage from `start` to `end` percent: told risk by risk, its end when the stage has been stored."""
-        done, last = 0, text
-
-        def tell(prepared: Prepared) -> Report:
-            def report(risk: str) -> None:
-                nonlocal done, last
-                items = int(prepared.sites[wants(risk)].sum())
-                done, last = done + items, text.format(risk=risk)
-                if items and done < self.items:
-                    self._maybe(start + (end - start) * done // self.items, last, done)
-
-            return report
-
-        yield tell
-        self._tell(end, last, self.items)
-
-    def _maybe(self, percent: int, text: str, done: int) -> None:
-        due = time.monotonic() - self._told_at >= 1 or percent > self._told
-        if due or not self.throttled:
-            self._tell(percent, text, done)
-
-    def _tell(self, percent: int, text: str, done: int) -> None:
-        batch_jobs.advance(self.connection, self.batch_id, percent, text, completed=done, total=self.items)
-        self._told, self._told_at = percent, time.monotonic()
-
-
-@dataclass(slots=True)
-class Stage:
-    """A part of the sites on its way: what each stage has left for the next."""
+class SiteChunk:
+    """One chunk of sites with the intermediate results of the stages run so far."""
 
     prepared: Prepared
     hashes: pl.DataFrame
@@ -119,9 +60,9 @@ class StoredStages:
     runs    : those that made the hazard and AAL of the cells; by cell, unless `keep` takes the rows
     notes   : risk -> what its AAL must not be read for
     read_at : when the AAL of the cells was about to be read
-    writers : write what a stage leaves while the next part is computed; None: a stage ends when it is stored
-    keep    : takes the rows of each stage, of which a part then holds no more than later stages read (a portfolio may
-              have a million sites); None: the parts hold everything
+    writers : write what a stage leaves while the next chunk is computed; None: a stage ends when it is stored
+    keep    : takes the rows of each stage, of which a chunk then holds no more than later stages read (a portfolio may
+              have a million sites); None: the chunks hold everything
     failed  : risk and reason -> sites whose exposure failed, until a warning has said so
     """
 
@@ -156,13 +97,13 @@ class StoredStages:
             prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
         )
         read_at = site_results.now(connection)
-        told = published_runs.published_risks(connection)
-        held = {risk: told[risk] for risk in risks if risk in told}
+        published = published_runs.published_risks(connection)
+        of_risks = {risk: published[risk] for risk in risks if risk in published}
         config = replace(
             config,
-            calibrated=frozenset(risk for risk, of in held.items() if of.calibrated),
-            not_priced=frozenset(risk for risk, of in held.items() if not of.priced),
-            edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in held.items() if of.level_cuts_pct),
+            calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
+            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
         )
         known = _complete(
             site_results.cached_aal(connection, own), prepared, per_request=True, without=config.not_priced
@@ -178,73 +119,73 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
-            notes={risk: own_past(risk) for risk in risks if risk in told and told[risk].of_past},
+            notes={risk: own_past(risk) for risk in risks if risk in published and published[risk].of_past},
             writers=writers,
             keep=keep,
         )
 
-    def part(self, prepared: Prepared) -> Stage:
-        """The start of some of the sites."""
+    def chunk(self, prepared: Prepared) -> SiteChunk:
+        """Some of the sites, before the first stage."""
         own = prepared.sites.select("site_uuid").join(self.hashes, on="site_uuid", how="left", maintain_order="left")
-        return Stage(prepared, own)
+        return SiteChunk(prepared, own)
 
-    def expose(self, part: Stage, tell: Tell) -> None:
+    def expose(self, chunk: SiteChunk, tell: Tell) -> None:
         """E: computed and stored."""
-        part.exposed = assessment.run_exposure(part.prepared, self.config, tell(part.prepared))
-        rows = assessment.by_site(part.prepared, part.exposed)
+        chunk.exposed = assessment.run_exposure(chunk.prepared, self.config, tell(chunk.prepared))
+        rows = assessment.by_site(chunk.prepared, chunk.exposed)
         for risk, reason, sites in _failed(rows):
             self.failed[risk, reason] += sites
-        self._write(lambda connection: site_results.store_exposure(connection, part.prepared.sites, rows))
-        part.exposed = self._slim("exposure", part.exposed, rows)
+        self._write(lambda connection: site_results.store_exposure(connection, chunk.prepared.sites, rows))
+        chunk.exposed = self._slim("exposure", chunk.exposed, rows)
 
-    def make_vulnerable(self, part: Stage, tell: Tell) -> None:
+    def make_vulnerable(self, chunk: SiteChunk, tell: Tell) -> None:
         """V: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
-        report = tell(part.prepared)
-        cached = site_results.cached_vulnerability(self.connection, part.hashes.select("site_uuid", "building_hash"))
-        cached = _complete(cached, part.prepared, per_request=False)
-        held = part.prepared.sites["site_uuid"].is_in(cached["site_uuid"].unique().implode())
-        missed = part.prepared.only(~held) if held.any() else part.prepared
+        report = tell(chunk.prepared)
+        cached = site_results.cached_vulnerability(self.connection, chunk.hashes.select("site_uuid", "building_hash"))
+        cached = _complete(cached, chunk.prepared, per_request=False)
+        is_cached = chunk.prepared.sites["site_uuid"].is_in(cached["site_uuid"].unique().implode())
+        missed = chunk.prepared.only(~is_cached) if is_cached.any() else chunk.prepared
         fresh = assessment.run_vulnerability(missed, report)
-        part.vulnerable = fresh
-        if held.any():
-            kept = part.prepared.only(held)
+        chunk.vulnerable = fresh
+        if is_cached.any():
+            kept = chunk.prepared.only(is_cached)
             known = {risk: _known_vulnerability(kept, cached, risk) for risk in RISKS}
-            part.vulnerable = _merged(held, known, fresh)
+            chunk.vulnerable = _merged(is_cached, known, fresh)
             _tell_all(tell(kept))  # sites from the cache are done, too
-        rows = assessment.by_site(part.prepared, part.vulnerable)
-        new = (assessment.by_site(missed, fresh) if held.any() else rows).filter(pl.col("status") == "ok")
-        new = new.join(part.hashes, on="site_uuid").rename(
+        rows = assessment.by_site(chunk.prepared, chunk.vulnerable)
+        new = (assessment.by_site(missed, fresh) if is_cached.any() else rows).filter(pl.col("status") == "ok")
+        new = new.join(chunk.hashes, on="site_uuid").rename(
             {"vulnerability_score": "score", "vulnerability_level": "level"}
         )
         self._write(lambda connection: site_results.store_vulnerability(connection, rows, new))
-        part.vulnerable = self._slim("vulnerability", part.vulnerable, rows)
+        chunk.vulnerable = self._slim("vulnerability", chunk.vulnerable, rows)
 
-    def scale(self, part: Stage, tell: Tell) -> None:
+    def scale(self, chunk: SiteChunk, tell: Tell) -> None:
         """AAL: taken from the cache for sites that it holds whole, computed for the others; stored, cached."""
-        assert part.vulnerable is not None  # noqa: S101 (the stages run in order)
-        held = part.prepared.sites["site_uuid"].is_in(self.known_aal["site_uuid"].unique().implode())
-        missed, vulnerable = part.prepared, part.vulnerable
-        if held.any():
-            missed = part.prepared.only(~held)
-            vulnerable = {risk: frame.filter(~held) for risk, frame in vulnerable.items()}
+        assert chunk.vulnerable is not None  # noqa: S101 (the stages run in order)
+        is_cached = chunk.prepared.sites["site_uuid"].is_in(self.known_aal["site_uuid"].unique().implode())
+        missed, vulnerable = chunk.prepared, chunk.vulnerable
+        if is_cached.any():
+            missed = chunk.prepared.only(~is_cached)
+            vulnerable = {risk: frame.filter(~is_cached) for risk, frame in vulnerable.items()}
         base = assessment.by_request(missed, self.probabilities, "aal")
         fresh = assessment.run_scaling(missed, vulnerable, base, self.config, tell(missed))
-        part.scaled = fresh
-        if held.any():
-            kept = part.prepared.only(held)
+        chunk.scaled = fresh
+        if is_cached.any():
+            kept = chunk.prepared.only(is_cached)
             known = {
-                risk: _known_aal(kept, self.known_aal, part.vulnerable[risk].filter(held), risk, self.config)
+                risk: _known_aal(kept, self.known_aal, chunk.vulnerable[risk].filter(is_cached), risk, self.config)
                 for risk in RISKS
             }
-            part.scaled = _merged(held.gather(part.prepared.requests["site"]), known, fresh)
+            chunk.scaled = _merged(is_cached.gather(chunk.prepared.requests["site"]), known, fresh)
             _tell_all(tell(kept))
-        rows = assessment.by_pair(part.prepared, part.scaled)
-        new = assessment.by_pair(missed, fresh) if held.any() else rows
+        rows = assessment.by_pair(chunk.prepared, chunk.scaled)
+        new = assessment.by_pair(missed, fresh) if is_cached.any() else rows
         new = new.filter((pl.col("status") == "ok") & ~pl.col("is_default") & pl.col("reason").is_null())
-        new = new.join(part.hashes, on="site_uuid")
-        stored = self._with_runs(part.prepared, rows)
+        new = new.join(chunk.hashes, on="site_uuid")
+        stored = self._with_runs(chunk.prepared, rows)
         self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
-        part.scaled = self._slim("aal", part.scaled, rows)
+        chunk.scaled = self._slim("aal", chunk.scaled, rows)
 
     def _with_runs(self, prepared: Prepared, rows: pl.DataFrame) -> pl.DataFrame:
         """AAL with the run of its base. What is still good in the cache is of the same: none was published since."""
@@ -254,7 +195,7 @@ class StoredStages:
         return rows.with_columns(run_id=self.runs.of_loss(cells["grid_id"], rows["risk_type"]))
 
     def written(self) -> None:
-        """Until all that the stages have left so far is stored; warns of what has failed."""
+        """Wait until all pending writes are stored; log failures."""
         if self.writers is not None:
             self.writers.wait()
         for (risk, reason), sites in self.failed.items():
@@ -274,12 +215,12 @@ class StoredStages:
         else:
             self.writers.submit(write)
 
-    def integrate(self, part: Stage) -> AssessmentResult:
-        """Integrated risk, and all frames of the part."""
-        assert part.exposed is not None and part.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
-        hazard = assessment.by_request(part.prepared, self.hazards, "hazard_score")
-        risk = assessment.run_integration(part.prepared, part.exposed, part.vulnerable, hazard)
-        return assessment.collect(part.prepared, Stages(part.exposed, part.vulnerable, part.scaled, risk))
+    def integrate(self, chunk: SiteChunk) -> AssessmentResult:
+        """Integrated risk, and all frames of the chunk."""
+        assert chunk.exposed is not None and chunk.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
+        hazard = assessment.by_request(chunk.prepared, self.hazards, "hazard_score")
+        risk = assessment.run_integration(chunk.prepared, chunk.exposed, chunk.vulnerable, hazard)
+        return assessment.collect(chunk.prepared, Stages(chunk.exposed, chunk.vulnerable, chunk.scaled, risk))
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:
@@ -317,8 +258,8 @@ def _complete(
         keys += ["scenario_id", "time_period"]
         cached = cached.with_columns(pl.col("time_period").cast(PERIOD))
     cached = cached.with_columns(pl.col("risk_type").cast(RISK)).join(asked, on=keys, how="semi")
-    counts = asked.group_by("site_uuid").len("wanted").join(cached.group_by("site_uuid").len("held"), on="site_uuid")
-    whole = counts.filter(pl.col("held") == pl.col("wanted"))
+    counts = asked.group_by("site_uuid").len("wanted").join(cached.group_by("site_uuid").len("found"), on="site_uuid")
+    whole = counts.filter(pl.col("found") == pl.col("wanted"))
     return cached.join(whole, on="site_uuid", how="semi")
 
 
@@ -359,11 +300,11 @@ def _known_aal(
     )
 
 
-def _merged(held: pl.Series, known: Frames, fresh: Frames) -> Frames:
+def _merged(is_cached: pl.Series, known: Frames, fresh: Frames) -> Frames:
     """Rows of two frames a risk in one: those of `known` where `held`, in order, those of `fresh` elsewhere."""
     place = pl.select(
-        pl.when(held)
-        .then(held.cum_sum().cast(pl.Int64) - 1)
-        .otherwise((~held).cum_sum().cast(pl.Int64) - 1 + int(held.sum()))
+        pl.when(is_cached)
+        .then(is_cached.cum_sum().cast(pl.Int64) - 1)
+        .otherwise((~is_cached).cum_sum().cast(pl.Int64) - 1 + int(is_cached.sum()))
     ).to_series()
     return {risk: pl.concat([known[risk], fresh[risk]])[place] for risk in RISKS}

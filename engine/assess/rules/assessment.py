@@ -160,8 +160,8 @@ def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.Data
     where = (place[held], values["pair"].to_numpy()[held], values["risk"].to_numpy()[held])
     filled = np.zeros(block.shape, np.bool_)
     filled[where] = True
-    if doubled := len(held) - int(filled.sum()):
-        raise SchemaError(f"{column} frame: {doubled} doubled keys (cell, risk, scenario, period)")
+    if duplicates := len(held) - int(filled.sum()):
+        raise SchemaError(f"{column} frame: {duplicates} duplicate keys (cell, risk, scenario, period)")
     block[where] = values["value"].fill_null(np.nan).to_numpy()[held]
     requests = prepared.requests.join(pairs, on=["scenario_id", "time_period"], how="left", maintain_order="left")
     found = block[cell_of_site[requests["site"].to_numpy()], requests["pair"].to_numpy()]

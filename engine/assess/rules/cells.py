@@ -1,4 +1,4 @@
-"""Which cell of the lattice speaks for a place: its own, or the nearest that has results."""
+"""Cell of a place: its own, or the nearest one with results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.core.grid import GridDefinition
+from engine.core.sphere import EARTH_RADIUS_M, SAME_M, great_circle
 
 Floats = NDArray[np.float64]
 Cells = NDArray[np.int32]
 #: (k,) distinct cells -> (k,) which of them have results
 HasResults = Callable[[Cells], NDArray[np.bool_]]
-EARTH_RADIUS_M = 6_371_008.8
 #: places at a time, and columns of cells that are looked at to either side at most (close to a pole a cell is narrow)
 _PART, _ASIDE = 50_000, 40
 
@@ -55,8 +55,8 @@ def choose(latitude: ArrayLike, longitude: ArrayLike, grid: GridDefinition, has_
 
 
 def _nearest(lat: Floats, lon: Floats, grid: GridDefinition, has_results: HasResults) -> Cells:
-    """Cell with results that is nearest to each place, 0 for none within reach; of cells equally far to the decimetre
-    the lowest number."""
+    """Cell with results that is nearest to each place, 0 for none within reach; of cells equally far, to within
+    `SAME_M`, the lowest number."""
     parts = [slice(start, start + _PART) for start in range(0, len(lat), _PART)]
     around = [_around(lat[part], lon[part], grid) for part in parts]
     if not around:
@@ -64,18 +64,11 @@ def _nearest(lat: Floats, lon: Floats, grid: GridDefinition, has_results: HasRes
     known = _with_results(np.concatenate([cells[cells > 0] for cells, _ in around]), has_results)
     found = []
     for cells, metres in around:
-        order = np.where(np.isin(cells, known), np.round(metres, 1), np.inf)
+        order = np.where(np.isin(cells, known), metres, np.inf)
         least = order.min(axis=1, keepdims=True)
-        lowest = np.where(order == least, cells, np.iinfo(np.int32).max).min(axis=1)
+        lowest = np.where(order <= least + SAME_M, cells, np.iinfo(np.int32).max).min(axis=1)
         found.append(np.where(np.isfinite(least[:, 0]), lowest, 0))
     return np.concatenate(found).astype(np.int32)
-
-
-def great_circle(lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats) -> Floats:
-    """Metres between points in degrees, on the sphere of the mean radius."""
-    p1, p2 = np.radians(lat1), np.radians(lat2)
-    half = np.sin((p2 - p1) / 2) ** 2 + np.cos(p1) * np.cos(p2) * np.sin(np.radians(lon2 - lon1) / 2) ** 2
-    return np.asarray(2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(half, 1.0))))
 
 
 def _with_results(cells: Cells, has_results: HasResults) -> Cells:

@@ -1,4 +1,4 @@
-"""Which column of somebody's table is which field, and why."""
+"""Match the columns of a caller's table to fields, each with its reason."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Column:
     why: str
     factor: int | Decimal = 1
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """For JSON and for a sheet: column, field, why, factor."""
         return (
             {"column": self.name}
@@ -85,7 +85,7 @@ def known_fields() -> list[str]:
 
 
 def choose(names: Sequence[str], table: object, given: Mapping[str, str] | None = None) -> list[Column]:
-    """What each column is, in the order of the table.
+    """Field of each column, in the order of the table.
 
     A column with the name of a field is that field; else one that differs from it in capitals, blanks, signs between
     words and a unit in brackets alone, or has one of its other names (`column_names`).
@@ -173,7 +173,7 @@ def unit_of(field: str) -> str:
 
 
 def _match(name: str) -> _Match | None:
-    """What a name means by itself; `rank` 0 for a field's own name, the least certain last."""
+    """Field that a name means by itself; `rank` 0 for a field's own name, the least certain last."""
     if name in BY_NAME:
         return _Match(name, "its name", 0)
     for whole, unit in _readings(name):
@@ -305,15 +305,15 @@ def _times(column: Column) -> str:
 
 def absent(chosen: Iterable[Column], required: tuple[str, ...] = REQUIRED) -> list[str]:
     """Required fields that no column is."""
-    held = {each.field for each in chosen}
-    return [name for name in required if name not in held]
+    found = {each.field for each in chosen}
+    return [name for name in required if name not in found]
 
 
 def has_coordinates(names: Sequence[str], given: Mapping[str, str] | None = None) -> bool:
     """Whether a row of names is a header: both coordinates are among them."""
-    held = {match.field for name in names if (match := _match(name)) is not None}
+    fields = {match.field for name in names if (match := _match(name)) is not None}
     own = {field for field, column in (given or {}).items() if _key(column) in {_key(name) for name in names}}
-    return set(REQUIRED) <= held | own
+    return set(REQUIRED) <= fields | own
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
@@ -323,12 +323,12 @@ def listed(names: Sequence[str], most: int = 20) -> str:
 
 def lacking(table: object, names: Sequence[str], chosen: Iterable[Column], read_as: str = "") -> SettingsError:
     """The refusal of a table without coordinates, with what may be meant."""
-    lacks = absent(chosen)
-    near = {name: field for name in names if (field := nearest(name)) in lacks}
+    missing = absent(chosen)
+    near = {name: field for name in names if (field := nearest(name)) in missing}
     hint = "".join(f"; is {name!r} the {field}?" for name, field in near.items())
     if near:
         one = {field: name for name, field in reversed(near.items())}
-        hint += f" Then add --columns '{','.join(f'{field}={one[field]}' for field in lacks if field in one)}'"
+        hint += f" Then add --columns '{','.join(f'{field}={one[field]}' for field in missing if field in one)}'"
     elif places := [name for name in names if any(word in name.casefold() for word in _ADDRESSES)]:
         hint = f"; an address ({places[0]!r}) is not looked up: the table needs coordinates in degrees (WGS84)"
-    return SettingsError(f"{table}: no column {', '.join(lacks)}{read_as}, its columns are: {listed(names)}{hint}")
+    return SettingsError(f"{table}: no column {', '.join(missing)}{read_as}, its columns are: {listed(names)}{hint}")

@@ -1,4 +1,4 @@
-"""What can be set about an assessment. Figures of the rules themselves are not settings; they stand with the rules."""
+"""Settings of an assessment. Figures of the rules themselves are not settings; they stand with the rules."""
 
 from __future__ import annotations
 

@@ -284,7 +284,7 @@ def _names(parts: Sequence[pl.Expr]) -> pl.Expr:
 
 
 def diagnostics(sites: pl.DataFrame) -> pl.DataFrame:
-    """What is reported of a site beside its scores and enters none: `in_flood_zone_proxy`, `coastal_exposure`,
+    """Diagnostics of a site that enter no score: `in_flood_zone_proxy`, `coastal_exposure`,
     `drainage_capacity` (good, standard, poor). Null where the inputs are."""
     sealed, age = pl.col("imperviousness_ratio"), pl.col("building_age")
     of_sealing = (

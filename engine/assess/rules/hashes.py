@@ -1,4 +1,4 @@
-"""What a cached result was computed from: SHA-256 of canonical JSON (RFC 8785: sorted keys, no blanks, nulls dropped,
+"""Hashes of the inputs of a cached result: SHA-256 of canonical JSON (RFC 8785: sorted keys, no blanks, nulls dropped,
 text in NFC and trimmed, whole floats written as integers)."""
 
 from __future__ import annotations

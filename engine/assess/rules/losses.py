@@ -1,4 +1,4 @@
-"""What the risks of a site cost together, and what that sum must say of itself."""
+"""Sum of the losses of a site over its risks, with the notes that the sum carries."""
 
 from __future__ import annotations
 

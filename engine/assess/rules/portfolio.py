@@ -1,4 +1,4 @@
-"""What the sites of a portfolio come to: expected loss per risk, scenario and period, shares, the worst sites."""
+"""Totals of a portfolio: expected loss per risk, scenario and period, shares, the worst sites."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _levels(group: pl.DataFrame) -> dict[str, int]:
 
 
 def _note(totals: pl.DataFrame, name: str) -> str | None:
-    """What any of the sums must say, the whole must say, too."""
+    """Note of the whole: the notes of its sums."""
     notes = totals[name].drop_nulls()
     return None if notes.is_empty() else str(notes[0])
 

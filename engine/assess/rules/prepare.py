@@ -131,9 +131,11 @@ def _fill(valid: pl.DataFrame) -> pl.DataFrame:
     area = BY_NAME["floor_area"]
     # an area that a known building does not state stays unknown: its terms are skipped
     lacks_area = pl.col("floor_area").is_null() & (pl.col("building_source") == DEFAULT)
-    lacks = {field.name: pl.col(field.name).is_null() for field in BUILDING} | {area.name: lacks_area}
-    names = pl.concat_list(pl.when(missing).then(pl.lit(name)) for name, missing in lacks.items()).list.drop_nulls()
-    imputed = pl.sum_horizontal(lacks[name].cast(pl.UInt8) for name in BUILDING_NAMES)
+    not_stated = {field.name: pl.col(field.name).is_null() for field in BUILDING} | {area.name: lacks_area}
+    names = pl.concat_list(
+        pl.when(missing).then(pl.lit(name)) for name, missing in not_stated.items()
+    ).list.drop_nulls()
+    imputed = pl.sum_horizontal(not_stated[name].cast(pl.UInt8) for name in BUILDING_NAMES)
     return valid.with_columns(
         *(pl.col(field.name).fill_null(pl.lit(field.default)) for field in BUILDING),
         stated_area=pl.col("floor_area"),

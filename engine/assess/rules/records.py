@@ -137,13 +137,13 @@ def _column(values: Sequence[Any]) -> pl.Series:
     """Values of JSON as one column: of one kind as they are, of several as text."""
     kinds = {type(value) for value in values} - {type(None)}
     large = any(isinstance(value, int) and abs(value) >= 2**63 for value in values)
-    for held, dtype in (
+    for allowed, dtype in (
         ({bool}, pl.Boolean()),
         ({str}, pl.String()),
         ({int}, pl.Int64()),
         ({int, float}, pl.Float64()),
     ):
-        if kinds <= held and not large:
+        if kinds <= allowed and not large:
             return pl.Series(values, dtype=dtype)
     texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
     return pl.Series(texts, dtype=pl.String)

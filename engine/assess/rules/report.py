@@ -117,13 +117,13 @@ def _pair(result: AssessmentResult, row: dict[str, Any]) -> dict[str, Any]:
         "scenario": Scenario(row["scenario_id"]).api_key,
         "time_period": row["time_period"],
         "integrated_risk": _older(_chosen(row, _TOTALS))
-        | {"risk_breakdown": {risk: _older(told) for risk, told in _by_risk(mine(result.risk), _BREAKDOWN).items()}},
+        | {"risk_breakdown": {risk: _older(row) for risk, row in _by_risk(mine(result.risk), _BREAKDOWN).items()}},
         "aal": _chosen(row, _LOSS) | {"risks": _by_risk(mine(result.aal), _AAL)},
     }
 
 
-def _older(told: dict[str, Any]) -> dict[str, Any]:
-    return told | {"risk_level": levels.older(told["risk_level"])}
+def _older(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"risk_level": levels.older(fields["risk_level"])}
 
 
 def _by_risk(frame: pl.DataFrame, names: tuple[str, ...]) -> dict[str, Any]:

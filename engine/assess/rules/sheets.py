@@ -32,7 +32,7 @@ class Shown(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What every table must say beside its figures.
+    """Notes that every table must carry beside its figures.
 
     years      : period -> its years, as `2041-2060`
     scope_note : what the figures are of, unless of the whole
@@ -148,9 +148,9 @@ def invalid_sites(rows: pl.Series, failures: pl.DataFrame) -> tuple[pl.DataFrame
 
 def _wrong(failures: pl.DataFrame) -> pl.DataFrame:
     """`row`, `why` in words: each reason of a row once, a risk's with its name; ids of rows that were not assessed."""
-    told = _in_words(failures)
+    worded = _in_words(failures)
     named = pl.when(pl.col("risk").is_not_null()).then(pl.format("{}: {}", "risk", "what")).otherwise("what")
-    return told.group_by("row", maintain_order=True).agg(
+    return worded.group_by("row", maintain_order=True).agg(
         why=named.unique(maintain_order=True).head(12).str.join("; "),
         wrong_id=pl.col("site_id").first(),
         wrong_uuid=pl.col("site_uuid").first(),
@@ -230,8 +230,8 @@ def faults(failures: pl.DataFrame, headings: Mapping[str, str], values: Iterable
     headings : field -> column of the file
     values   : what the file has in the field of each fault
     """
-    told = _in_words(failures).with_columns(value=pl.Series(list(values), dtype=pl.String))
-    return told.with_columns(
+    worded = _in_words(failures).with_columns(value=pl.Series(list(values), dtype=pl.String))
+    return worded.with_columns(
         column=pl.col("field").replace_strict(dict(headings), default=None, return_dtype=pl.String)
     ).select("row", *(each.name for each in FAULTS))
 

@@ -60,7 +60,7 @@ Check = tuple[str, pl.Expr, pl.Expr]  # field, condition of a fault, its words
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check has found.
+    """Result of a check.
 
     valid    : rows without a fault, with `row`, `site_uuid` and every field in its type
     failures : a row per fault, table order
@@ -151,12 +151,12 @@ def _cast(field: Field, kind: pl.DataType | None) -> tuple[pl.Expr, pl.Expr]:
     if field.kind == "number" and kind.is_numeric():
         return column.cast(pl.Float64), read_wrong
     if field.kind == "integer" and kind.is_integer():
-        held = column.cast(pl.Int64, strict=False)  # not above 2^63
-        return held, read_wrong | (column.is_not_null() & held.is_null())
+        number = column.cast(pl.Int64, strict=False)  # not above 2^63
+        return number, read_wrong | (column.is_not_null() & number.is_null())
     if field.kind == "integer" and kind.is_numeric():
         whole = (column.cast(pl.Float64) % 1 == 0).fill_null(False)  # False for NaN and infinity, too
-        held = pl.when(whole).then(column.cast(pl.Int64, strict=False))
-        return held, read_wrong | (column.is_not_null() & held.is_null())
+        number = pl.when(whole).then(column.cast(pl.Int64, strict=False))
+        return number, read_wrong | (column.is_not_null() & number.is_null())
     if field.kind == "names" and inner in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         return column.cast(target), read_wrong
     if field.kind == "ids" and inner is not None and (inner.is_integer() or inner == pl.Null):

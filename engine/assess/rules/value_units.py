@@ -95,7 +95,7 @@ def plain(text: str) -> str:
 
 
 def in_heading(field: str, text: str) -> int | Decimal | None:
-    """How much one of a unit that stands in a heading is in the unit of the field.
+    """Factor from the unit in a heading to the unit of the field.
 
     returns : 1 for a remark that names no unit, None for what is neither
     """

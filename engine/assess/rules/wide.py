@@ -16,7 +16,7 @@ Frames = Mapping[str, pl.DataFrame]
 
 
 def wanted(prepared: Prepared) -> pl.DataFrame:
-    """Whether each request asks for each risk."""
+    """Check whether each request asks for each risk."""
     return prepared.sites.select(pl.col(wants(risk)).alias(risk) for risk in RISKS)[prepared.requests["site"]]
 
 

@@ -51,8 +51,8 @@ def risk(name: str) -> str:
 def reason(code: str) -> str:
     """A reason of a result that could not be computed; what is in words already stays."""
     if code.startswith(_MISSING):
-        lacks = code.removeprefix(_MISSING)
-        told = _LAYERS.get(lacks)
-        stated = f"the site states no {field(lacks)}"
-        return f"not computed: {told}, and {stated}" if told else f"not computed: {stated}"
+        missing = code.removeprefix(_MISSING)
+        layer = _LAYERS.get(missing)
+        stated = f"the site states no {field(missing)}"
+        return f"not computed: {layer}, and {stated}" if layer else f"not computed: {stated}"
     return _REASONS.get(code, code)

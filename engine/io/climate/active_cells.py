@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.core import sphere
 from engine.core.errors import SchemaError
 from engine.io.climate import schema
 
@@ -24,19 +25,19 @@ def active_cells(location: pl.DataFrame, attributes: pl.DataFrame | None) -> pl.
 
     location   : `location_grid`, with `has_climate`
     attributes : `grid_attributes`, or None
-    raises     : SchemaError for doubled cells or cells without coordinates
+    raises     : SchemaError for duplicate cells or cells without coordinates
     """
     active = _columns(location.filter(pl.col("has_climate")), _PLACES).sort("grid_id")
-    if doubled := active.height - active["grid_id"].n_unique():
-        raise SchemaError(f"location_grid: {doubled} doubled grid_id")
+    if duplicates := active.height - active["grid_id"].n_unique():
+        raise SchemaError(f"location_grid: {duplicates} duplicate grid_id")
     places = pl.all_horizontal(pl.col("latitude").is_between(-90, 90), pl.col("longitude").is_between(-180, 180))
     if lost := active.height - active.filter(places).height:
         raise SchemaError(f"location_grid: {lost} cells without a latitude and longitude")
     if attributes is None:
         return active.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.ATTRIBUTES.items())
     described = _columns(attributes, {"grid_id": pl.Int32} | schema.ATTRIBUTES)
-    if doubled := described.height - described["grid_id"].n_unique():
-        raise SchemaError(f"grid_attributes: {doubled} doubled grid_id")
+    if duplicates := described.height - described["grid_id"].n_unique():
+        raise SchemaError(f"grid_attributes: {duplicates} duplicate grid_id")
     return active.join(described, on="grid_id", how="left", maintain_order="left")
 
 
@@ -49,22 +50,12 @@ def _columns(frame: pl.DataFrame, wanted: dict[str, type[pl.DataType]]) -> pl.Da
 
 
 def nearest(latitude: Floats, longitude: Floats, points: pl.DataFrame) -> NDArray[np.int32]:
-    """`grid_id` of the nearest point by great circle.
+    """`grid_id` of the nearest point by great circle, chosen as the loaders choose it (`sphere.nearest`).
 
-    latitude, longitude : (cells,) degrees; points: frame of `grid_id`, `latitude`, `longitude`, not empty
+    latitude, longitude : (cells,) degrees
+    points              : frame of `grid_id`, `latitude`, `longitude`, at least one with a place
     returns             : (cells,); of equally near points the one with the lowest id
     """
-    here, there = _unit_vectors(latitude, longitude), points.sort("grid_id")
-    chosen = np.zeros(len(latitude), np.int32)
-    best = np.full(len(latitude), -np.inf)
-    for grid_id, *place in there.select("grid_id", "latitude", "longitude").iter_rows():
-        cosine = here @ _unit_vectors(np.array(place[:1]), np.array(place[1:]))[0]
-        nearer = cosine > best
-        chosen[nearer], best[nearer] = grid_id, cosine[nearer]
-    return chosen
-
-
-def _unit_vectors(latitude: Floats, longitude: Floats) -> Floats:
-    """(n, 3) points of the unit sphere; the largest dot product is the shortest great circle."""
-    lat, lon = np.radians(latitude.astype(float)), np.radians(longitude.astype(float))
-    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    placed = points.filter(pl.col("latitude").is_finite() & pl.col("longitude").is_finite()).sort("grid_id")
+    found, _ = sphere.nearest(latitude, longitude, placed["latitude"].to_numpy(), placed["longitude"].to_numpy())
+    return placed["grid_id"].cast(pl.Int32).to_numpy()[found]

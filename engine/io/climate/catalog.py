@@ -1,4 +1,4 @@
-"""What a warehouse holds: tables, columns, lattice, years, and where the data come from."""
+"""Catalog of a warehouse: tables, columns, lattice, years, and the origin of the data."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Load:
 
     @property
     def findings(self) -> tuple[Mapping[str, Any], ...]:
-        """What the gate found, as `quality.Finding.as_json`."""
+        """Findings of the gate, as `quality.Finding.as_json`."""
         return tuple(self.report.get("findings", ()))
 
 

@@ -1,4 +1,4 @@
-"""How far a warehouse is filled: schema, lattice, published loads. Imports little: jobs ask this first of all."""
+"""State of a warehouse: schema, lattice, published loads. Imports little: jobs ask this first of all."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from engine.io.db.copy_binary import EPOCH_DAYS
 from engine.kernels import placing
 
 Int32 = NDArray[np.int32]
-_EPOCH = np.datetime64("1970-01-01", "D") + EPOCH_DAYS
+_EPOCH = np.datetime64("1970-01-01", "D") + np.timedelta64(EPOCH_DAYS, "D")
 _MESSAGE = 4096  # bytes; a row of two keys and four values has 50
 
 
@@ -30,8 +30,8 @@ class Placed(NamedTuple):
     """What happened to the rows of a read: used, off the time axis, and hitting a slot that was filled already."""
 
     rows: int
-    strays: int
-    doubled: int
+    off_axis: int
+    duplicates: int
 
 
 def calendar(axis: Years, steps: int) -> tuple[int, Int32]:
@@ -42,7 +42,7 @@ def calendar(axis: Years, steps: int) -> tuple[int, Int32]:
     """
     if steps == 1:
         return axis.first, np.arange(axis.n, dtype=np.int32)
-    months = np.arange(axis.n * steps) + np.datetime64(f"{axis.first:04d}-01", "M")
+    months = np.datetime64(f"{axis.first:04d}-01", "M") + np.arange(axis.n * steps).astype("timedelta64[M]")
     days = (months.astype("datetime64[D]") - _EPOCH).astype(np.int32)
     step_of_day = np.full(days[-1] - days[0] + 1, -1, np.int32)
     step_of_day[days - days[0]] = np.arange(len(days), dtype=np.int32)

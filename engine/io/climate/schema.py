@@ -12,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from engine.core.keys import KEYS
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES, Variable
 
@@ -56,15 +57,16 @@ ATTRIBUTES: dict[str, type[pl.DataType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a table must be: `key` columns have to exist, the others only have to be of their kind when they do."""
+    """What a table must be: `required` columns have to exist, the others only have to be of their kind when they do."""
 
     name: str
     key: tuple[str, ...]
+    required: tuple[str, ...]
     columns: Mapping[str, Kind]
 
     def problems(self, found: Mapping[str, Kind]) -> list[str]:
         """What does not fit in the columns found (name -> kind), in words; empty when all fits."""
-        missing = [f"no column {column}" for column in self.key if column not in found]
+        missing = [f"no column {column}" for column in self.required if column not in found]
         wrong = [
             f"{column} is of another kind than {kind}"
             for column, kind in self.columns.items()
@@ -82,7 +84,8 @@ def climate_table(variable: Variable) -> Table:
     time: Kind = "date" if variable.monthly else "integer"
     values: dict[str, Kind] = dict.fromkeys(SCENARIO_COLUMNS, "number")
     columns: dict[str, Kind] = {"grid_id": "integer", variable.time_column: time} | values
-    return Table(variable.table, ("grid_id", variable.time_column), columns)
+    key = ("grid_id", variable.time_column)
+    return Table(variable.table, key, key, columns)
 
 
 def _attribute_kind(kind: type[pl.DataType]) -> Kind:
@@ -96,70 +99,44 @@ def _kinds(kind: Kind, *names: str) -> dict[str, Kind]:
 _FIX_NUMBERS = ("longitude", "latitude", "max_wind_speed", "central_pressure")
 _RADII = ("gale_long", "gale_short", "gale_dir_deg", "storm_long", "storm_short", "storm_dir_deg")
 
+_COLUMNS: Mapping[str, Mapping[str, Kind]] = {
+    "grid_definition": _kinds("number", "lat0", "lon0", "step")
+    | _kinds("integer", "n_lat", "n_lon", "first_year", "last_year"),
+    "location_grid": _kinds("integer", "grid_id", "basin_code", "slr_grid_id")
+    | _kinds("number", "latitude", "longitude")
+    | _kinds("boolean", "has_climate"),
+    "grid_attributes": _kinds("integer", "grid_id")
+    | {name: _attribute_kind(kind) for name, kind in ATTRIBUTES.items()},
+    "sea_level_grid": _kinds("integer", "grid_id")
+    | _kinds("number", "latitude", "longitude")
+    | _kinds("boolean", "is_ocean"),
+    "sea_level_data": _kinds("integer", "grid_id", "year") | _kinds("number", *SCENARIO_COLUMNS),
+    "api_typhoon_besttrack": _kinds("text", "tcid", "grade", "gale_dir", "storm_dir")
+    | _kinds("integer", "year", "month", "day", "hour")
+    | _kinds("moment", "obs_datetime")
+    | _kinds("number", *_FIX_NUMBERS, *_RADII),
+    "water_basin": _kinds("integer", "basin_code") | _kinds("text", "outlet_obs_code"),
+    "water_basin_province": _kinds("integer", "basin_code") | _kinds("text", "gid_1") | _kinds("number", "area_weight"),
+    "api_wamis_water_usage": _kinds("integer", "basin_code", "year")
+    | _kinds("text", "admin_code")
+    | _kinds("number", "total"),
+    "api_wamis_stations": _kinds("text", "obs_code") | _kinds("integer", "basin_code"),
+    "api_wamis_flow": _kinds("text", "obs_code") | _kinds("date", "obs_date") | _kinds("number", "flow_m3s"),
+    "water_stress_rankings": _kinds("text", "gid_0", "gid_1", "scenario", "indicator_name", "weight")
+    | _kinds("integer", "year")
+    | _kinds("number", "score"),
+}
+#: table -> columns without which the whole warehouse is refused, where these are not the columns of its key: places
+#: are needed to tell points apart, and for the rest a risk that lacks its input says so itself
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "location_grid": ("grid_id", "latitude", "longitude"),
+    "sea_level_grid": ("grid_id", "latitude", "longitude"),
+    "api_typhoon_besttrack": ("tcid",),
+    "api_wamis_water_usage": ("basin_code", "year"),
+}
 #: every table beside the climate tables, in the order in which a store lists them
 REFERENCE: dict[str, Table] = {
-    table.name: table
-    for table in (
-        Table(
-            "grid_definition",
-            ("lat0", "lon0", "n_lat", "n_lon", "step", "first_year", "last_year"),
-            _kinds("number", "lat0", "lon0", "step") | _kinds("integer", "n_lat", "n_lon", "first_year", "last_year"),
-        ),
-        Table(
-            "location_grid",
-            ("grid_id", "latitude", "longitude"),
-            _kinds("integer", "grid_id", "basin_code", "slr_grid_id")
-            | _kinds("number", "latitude", "longitude")
-            | _kinds("boolean", "has_climate"),
-        ),
-        Table(
-            "grid_attributes",
-            ("grid_id",),
-            _kinds("integer", "grid_id") | {name: _attribute_kind(kind) for name, kind in ATTRIBUTES.items()},
-        ),
-        Table(
-            "sea_level_grid",
-            ("grid_id", "latitude", "longitude"),
-            _kinds("integer", "grid_id") | _kinds("number", "latitude", "longitude") | _kinds("boolean", "is_ocean"),
-        ),
-        Table(
-            "sea_level_data",
-            ("grid_id", "year"),
-            _kinds("integer", "grid_id", "year") | _kinds("number", *SCENARIO_COLUMNS),
-        ),
-        Table(
-            "api_typhoon_besttrack",
-            ("tcid", "year", "month", "day", "hour"),
-            _kinds("text", "tcid", "grade", "gale_dir", "storm_dir")
-            | _kinds("integer", "year", "month", "day", "hour")
-            | _kinds("moment", "obs_datetime")
-            | _kinds("number", *_FIX_NUMBERS, *_RADII),
-        ),
-        Table("water_basin", ("basin_code",), _kinds("integer", "basin_code") | _kinds("text", "outlet_obs_code")),
-        Table(
-            "water_basin_province",
-            ("basin_code", "gid_1"),
-            _kinds("integer", "basin_code") | _kinds("text", "gid_1") | _kinds("number", "area_weight"),
-        ),
-        Table(
-            "api_wamis_water_usage",
-            ("basin_code", "year"),
-            _kinds("integer", "basin_code", "year") | _kinds("text", "admin_code") | _kinds("number", "total"),
-        ),
-        Table("api_wamis_stations", ("obs_code",), _kinds("text", "obs_code") | _kinds("integer", "basin_code")),
-        Table(
-            "api_wamis_flow",
-            ("obs_code", "obs_date"),
-            _kinds("text", "obs_code") | _kinds("date", "obs_date") | _kinds("number", "flow_m3s"),
-        ),
-        Table(
-            "water_stress_rankings",
-            ("gid_0", "gid_1", "year", "scenario", "indicator_name", "weight"),
-            _kinds("text", "gid_0", "gid_1", "scenario", "indicator_name", "weight")
-            | _kinds("integer", "year")
-            | _kinds("number", "score"),
-        ),
-    )
+    name: Table(name, key, _REQUIRED.get(name, key), _COLUMNS[name]) for name, key in KEYS.items()
 }
 
 #: every table a source may offer: name -> contract

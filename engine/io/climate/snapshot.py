@@ -35,8 +35,8 @@ def write(source: ClimateSource, folder: Path) -> dict[str, int]:
 
     source  : what to copy; folder: made when absent
     returns : files and bytes of the store, and how many `bands` were written now
-    raises  : SourceError when the data have changed since the store was begun; SchemaError for doubled or stray rows;
-              BusyError when another process writes it; SinkError when the disk fails
+    raises  : SourceError when the data have changed since the store was begun; SchemaError for duplicate rows
+              and rows off the time axis; BusyError when another process writes it; SinkError when the disk fails
     """
     with _failures(folder), _alone(folder):
         manifest = _begin(source, folder)
@@ -112,10 +112,13 @@ def _write_band(source: ClimateSource, folder: Path, band: Band, cells: pl.DataF
             part = cells[start : start + ROW_GROUP]
             panel = source.read(part, [v.name for v in held], list(Scenario))
             # a store has no place for them: the block they came in is forgotten
-            for kind, found in (("doubled", panel.doubled), ("stray", panel.strays)):
+            for fault, found in (
+                ("duplicate rows", panel.duplicates),
+                (f"rows outside the time axis {panel.axis}", panel.off_axis),
+            ):
                 for table, rows in found.items():
                     where = f"in cells {part['grid_id'][0]}..{part['grid_id'][-1]}"
-                    raise SchemaError(f"{table}: {rows} {kind} rows {where}")
+                    raise SchemaError(f"{table}: {rows} {fault} {where}")
             for pair, writer in writers.items():
                 _write_group(writer, panel, pair)
     return {name: _entry(folder / name, cells.height) for name in names.values()}

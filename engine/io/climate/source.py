@@ -1,4 +1,4 @@
-"""What every climate source offers: whole cells, whole axis, straight into arrays."""
+"""Protocol of climate sources: whole cells, whole axis, straight into arrays."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class WarehouseSource:
         columns = [_selected(column, kind) for column, kind in self._types[name].items()]
         with _driver_failures(f"reading {name}"):
             frame = self._query(f"SELECT {', '.join(columns)} FROM {name}")
-        return frame.sort(schema.REFERENCE[name].key)
+        return frame.sort(column for column in schema.REFERENCE[name].key if column in frame.columns)
 
     def _query(self, command: str) -> pl.DataFrame:
         assert self._arrow is not None  # noqa: S101  (opened with the source)
@@ -219,9 +219,9 @@ class WarehouseSource:
         found = [(each, held, *result) for (each, held), result in zip(wanted, results, strict=True)]
         arrays = {(each.name, scenario): array for each, held, blocks, _ in found
                   for scenario, array in zip(held, blocks, strict=True)}  # fmt: skip
-        doubled = {each.table: placed.doubled for each, _, _, placed in found if placed.doubled}
-        strays = {each.table: placed.strays for each, _, _, placed in found if placed.strays}
-        return Panel(cells=cells, axis=self._axis, arrays=arrays, doubled=doubled, strays=strays)
+        duplicates = {each.table: placed.duplicates for each, _, _, placed in found if placed.duplicates}
+        off_axis = {each.table: placed.off_axis for each, _, _, placed in found if placed.off_axis}
+        return Panel(cells=cells, axis=self._axis, arrays=arrays, duplicates=duplicates, off_axis=off_axis)
 
     def _variable(
         self, ids: scatter.Int32, each: Variable, scenarios: Sequence[Scenario]
@@ -274,7 +274,7 @@ def _import(snapshot: str) -> str:
 
 
 def _selected(column: str, kind: str) -> str:
-    """How a column of a small table is asked for."""
+    """SQL expression that selects a column of a small table."""
     name = '"' + column.replace('"', '""') + '"'
     if kind == "numeric":
         return f"{name}::float8 AS {name}"

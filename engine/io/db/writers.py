@@ -43,7 +43,7 @@ class Writers:
         self._pending.append(self._threads.submit(self._run, write))
 
     def wait(self) -> None:
-        """Until all is written.
+        """Wait until all is written.
 
         raises : what the first write that failed has raised
         """

@@ -1,9 +1,8 @@
-"""The loaders, listed by hand in the order in which they depend on each other, and the one way to run them."""
+"""List of the loaders, in the order in which they depend on each other, and the one way to run them."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -14,30 +13,31 @@ from engine.core.errors import EngineError, SettingsError
 from engine.core.names import unknown
 from engine.core.quality import load_ranges
 from engine.io.db import pooler, postgres
-from engine.io.etl import loading
-from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, LoadReport, Progress, Status
+from engine.io.etl import load_record
+from engine.io.etl.load_record import LoadReport, Status
+from engine.io.etl.loading import FLAGS, OBSERVED, Loader, LoadOptions, Progress
 from engine.io.files.source_files import MissingInputError
 from engine.io.netcdf import units
 
-#: name -> module of `loaders`, and the object in it when the module holds several loaders
-_WHERE: dict[str, tuple[str, str | None]] = {
-    "grid": ("grid", None),
-    "sea_level": ("sea_level", None),
+#: name -> module of `loaders` and the loader in it
+LOADERS: Mapping[str, tuple[str, str]] = {
+    "grid": ("grid", "load"),
+    "sea_level": ("sea_level", "load"),
     "monthly_grid": ("gridded", "MONTHLY"),
     "yearly_grid": ("gridded", "YEARLY"),
     "optional_grid": ("gridded", "OPTIONAL"),
     # from here on cells are described, so it must be known which have climate: else the next load describes others
-    "admin": ("admin", None),
-    "population": ("population", None),
-    "sgg261_daily": ("sgg261", None),
-    "dem": ("dem", None),
-    "landcover": ("landcover", None),
-    "map_layers": ("map_layers", None),
-    "besttrack": ("besttrack", None),
-    "wamis": ("wamis", None),
-    "aqueduct": ("aqueduct", None),
-    "basins": ("basins", None),
-    "buildings": ("buildings", None),
+    "admin": ("admin", "load"),
+    "population": ("population", "load"),
+    "sgg261_daily": ("sgg261", "load"),
+    "dem": ("dem", "load"),
+    "landcover": ("landcover", "load"),
+    "map_layers": ("map_layers", "load"),
+    "besttrack": ("besttrack", "load"),
+    "wamis": ("wamis", "load"),
+    "aqueduct": ("aqueduct", "load"),
+    "basins": ("basins", "load"),
+    "buildings": ("buildings", "load"),
 }
 ALL = "all"
 #: loader -> what risks cannot be computed without, tables or a column of `grid_attributes`; climate tables apart
@@ -53,16 +53,33 @@ FILLS: Mapping[str, tuple[str, ...]] = {
 
 def names() -> list[str]:
     """Loaders in dependency order. Imports none of them."""
-    return [name for name, (module, _) in _WHERE.items() if importlib.util.find_spec(f"{__name__}.loaders.{module}")]
+    return list(LOADERS)
 
 
 def loader(name: str) -> Loader:
     """A loader by name; refuses an unknown one."""
-    if name not in names():
-        raise SettingsError(unknown("loader", name, [*names(), ALL]))
-    module, attribute = _WHERE[name]
-    imported = importlib.import_module(f"{__name__}.loaders.{module}")
-    return cast(Loader, getattr(imported, attribute) if attribute else imported)
+    if name not in LOADERS:
+        raise SettingsError(unknown("loader", name, [*LOADERS, ALL]))
+    module, attribute = LOADERS[name]
+    return cast(Loader, getattr(importlib.import_module(f"{__name__}.loaders.{module}"), attribute))
+
+
+def chosen_loaders(chosen: Sequence[str], options: LoadOptions) -> dict[str, Loader]:
+    """Loaders by name, in dependency order.
+
+    chosen : names, or `all`
+    raises : SettingsError for an unknown name, or an option that none of them takes
+    """
+    wanted = list(LOADERS) if ALL in chosen else chosen
+    found = {name: loader(name) for name in wanted}
+    for option in options.given():
+        if not any(option in each.takes for each in found.values()):
+            takers = [name for name in LOADERS if option in loader(name).takes]
+            raise SettingsError(
+                f"{FLAGS[option]} is an option of {', '.join(takers)}, not of {', '.join(found)}: leave it out, or name"
+                " such a loader, too"
+            )
+    return {name: found[name] for name in LOADERS if name in found}
 
 
 def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress: Progress) -> list[LoadReport]:
@@ -70,10 +87,10 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
 
     url    : the warehouse, with its schema applied
     chosen : names, or `all`; one that is named fails where none of its files is there, one of `all` is `not given`
-    raises : SettingsError before any table was touched; SourceError when the database cannot be reached
+    raises : SettingsError, also for an option that no chosen loader takes, before any table was touched; SourceError
+             when the database cannot be reached
     """
-    wanted = names() if ALL in chosen else list(chosen)
-    modules = {name: loader(name) for name in wanted}
+    loaders = chosen_loaders(chosen, options)
     load_ranges(options.gate)
     units.check_overrides(options.units)
     if options.crs is not None:
@@ -83,8 +100,8 @@ def run_loaders(url: str, chosen: Sequence[str], options: LoadOptions, progress:
     reports: list[LoadReport] = []
     with postgres.connect(url) as connection:
         pooler.require_session(connection, "a load", "DW_* (or --warehouse)")
-        for name in (name for name in _WHERE if name in modules):
-            found = _run(name, modules[name], connection, options, progress)
+        for name, each in loaders.items():
+            found = _run(each, connection, options, progress)
             # a record of one station offers what it offers
             reports += _asked_for(found) if name in chosen and options.scope != OBSERVED else found
     return reports
@@ -97,23 +114,21 @@ def _asked_for(reports: list[LoadReport]) -> list[LoadReport]:
     return [replace(report, status=failed) if report.status == "not given" or bare else report for report in reports]
 
 
-def _run(
-    name: str, module: Loader, connection: psycopg.Connection, options: LoadOptions, progress: Progress
-) -> list[LoadReport]:
+def _run(loader: Loader, connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
     try:
-        with postgres.failures(f"running loader {name}", EngineError):
-            return module.load(connection, options, progress)
+        with postgres.failures(f"running loader {loader.name}", EngineError):
+            return loader(connection, options, progress)
     except SettingsError:
         raise
     except MissingInputError as err:
         missing: Status = "failed" if err.in_part else "absent" if options.scope == OBSERVED else "not given"
-        return [*_done(err), LoadReport(loader=name, table="", status=missing, message=str(err))]
+        return [*_done(err), LoadReport(loader=loader.name, table="", status=missing, message=str(err))]
     except EngineError as err:
         if connection.closed or connection.broken:
             raise
-        return [*_done(err), loading.failed(name, err)]
+        return [*_done(err), load_record.failed(loader.name, err)]
 
 
 def _done(err: EngineError) -> list[LoadReport]:
-    """What the loader had finished before."""
+    """Reports of the tables that the loader had finished before."""
     return [report for report in err.done if isinstance(report, LoadReport)]

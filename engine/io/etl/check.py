@@ -128,8 +128,8 @@ def _climate(
         return rows, compared, [*findings, Finding(ERROR, table, message)]
     definition, order, cells = places
     panel = source.read(source.cells(), [variable.name], list(Scenario))
-    if doubled := panel.doubled.get(table, 0):
-        findings.append(Finding(ERROR, table, f"{doubled} rows are there twice", doubled))
+    if duplicates := panel.duplicates.get(table, 0):
+        findings.append(Finding(ERROR, table, f"{duplicates} duplicate rows", duplicates))
     columns = {
         scenario: np.ascontiguousarray(array.reshape(len(cells), -1)[order])
         for (_, scenario), array in panel.arrays.items()

@@ -16,7 +16,7 @@ from engine.io.etl.gate import share_findings
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What must hold between a value `n` of the staged table and `o` of the other, in words and in SQL."""
+    """Rule between a value `n` of the staged table and `o` of the other, in words and in SQL."""
 
     other: str
     words: str

@@ -106,7 +106,7 @@ def climate_findings(
 
 
 def figures(staged: Staged) -> dict[str, Any]:
-    """What a later check compares: per scenario column count of missing, min, max and sum of the stored values."""
+    """Figures for a later check: per scenario column count of missing, min, max and sum of the stored values."""
     found = {}
     for scenario, values in staged.columns.items():
         valid = values[~np.isnan(values)]
@@ -132,7 +132,7 @@ def mask_findings(table: str, cells: Ints, reference: Ints, reference_table: str
 
 
 def is_national(grid: GridDefinition | None) -> bool:
-    """Whether cells and regions can be counted against those of South Korea."""
+    """Check whether cells and regions can be counted against those of South Korea."""
     return grid is not None and (grid.n_lat, grid.n_lon, grid.step) == (KOREA.n_lat, KOREA.n_lon, KOREA.step)
 
 

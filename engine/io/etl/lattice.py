@@ -1,4 +1,4 @@
-"""What the loaders share about cells: the lattice in the warehouse, sets of cells as ranges, which cells are active."""
+"""Cells of the lattice in the warehouse, as the loaders share them: ranges of cells, and active ones."""
 
 from __future__ import annotations
 

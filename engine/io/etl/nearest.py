@@ -1,4 +1,4 @@
-"""Which sea-level point stands for which cell: the nearest ocean point on the sphere."""
+"""Nearest ocean point of every cell: `location_grid.slr_grid_id`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from engine.core import sphere
 from engine.io.db import copy_binary
 
 Floats = NDArray[np.float64]
-
-_EARTH_KM = 6371.0088
 
 
 def assign(connection: psycopg.Connection) -> dict[str, Any]:
@@ -32,15 +31,16 @@ def assign(connection: psycopg.Connection) -> dict[str, Any]:
         return {}
     held = np.array([(row[0], row[3] or 0) for row in cells], np.int64)
     if points:
-        where, kilometres = nearest(*_degrees(cells), *_degrees(points))
+        where, metres = sphere.nearest(*_degrees(cells), *_degrees(points))
         chosen = np.array([point[0] for point in points], np.int64)[where]
     else:
-        chosen, kilometres = np.zeros(len(cells), np.int64), np.empty(0)
+        chosen, metres = np.zeros(len(cells), np.int64), np.empty(0)
     changed = chosen != held[:, 1]
     if changed.any():
         _update(connection, held[changed, 0], chosen[changed])
     if not points:
         return {}
+    kilometres = metres / 1000
     active = np.array([row[4] for row in cells], bool)
     return {
         "cells": len(cells),
@@ -48,23 +48,6 @@ def assign(connection: psycopg.Connection) -> dict[str, Any]:
         "max_km": round(float(kilometres.max()), 3),
         "max_active_km": round(float(kilometres[active].max()), 3) if active.any() else None,
     }
-
-
-def nearest(lat: Floats, lon: Floats, point_lat: Floats, point_lon: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """Index of the nearest point of every place, and its great-circle distance in km; degrees, (n,) and (m,)."""
-    places, points = _unit_vectors(lat, lon), _unit_vectors(point_lat, point_lon)
-    index = np.empty(len(places), np.int64)
-    for start in range(0, len(places), 1 << 16):
-        part = slice(start, start + (1 << 16))
-        index[part] = np.argmax(places[part] @ points.T, axis=1)
-    # the chord keeps its digits at short distances, where the cosine has none left
-    chord = np.linalg.norm(places - points[index], axis=1)
-    return index, 2 * _EARTH_KM * np.arcsin(np.clip(chord / 2, 0, 1))
-
-
-def _unit_vectors(lat: Floats, lon: Floats) -> Floats:
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
 def _degrees(rows: list[tuple[Any, ...]]) -> tuple[Floats, Floats]:

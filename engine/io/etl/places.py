@@ -1,4 +1,4 @@
-"""What the loaders of places share: the cells to describe, vector layers read to EPSG:4326, and staged columns."""
+"""Places, as their loaders share them: cells to describe, vector layers read to EPSG:4326, and staged columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pyproj.transformer import TransformerGroup
 
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.grid import TURN
-from engine.io.files import vectors
+from engine.io.files import source_files, vectors
 from engine.io.files.reading import reading
 from engine.io.files.source_files import SourceFile
 from engine.io.files.vectors import Geometries
@@ -45,7 +45,7 @@ class Cells:
     longitude: NDArray[np.float64]
 
     def as_source(self) -> SourceFile:
-        """What a result for these cells depends on, so that other cells make it out of date."""
+        """Source entry of these cells, so that other cells make a result out of date."""
         digest = hashlib.sha256(self.grid_id.tobytes() + self.latitude.tobytes() + self.longitude.tobytes())
         return SourceFile("location_grid", len(self.grid_id), digest.hexdigest(), is_file=False)
 
@@ -77,6 +77,11 @@ class Layer:
         """The first of these properties that the feature has, whatever its case; None without one."""
         lower = {key.lower(): value for key, value in self.properties[feature].items()}
         return next((lower[name] for name in names if lower.get(name) not in (None, "")), None)
+
+
+def layer_files(data: Path, *names: str) -> list[Path]:
+    """Files of map layers below a directory whose names begin with one of these."""
+    return source_files.find(data, *(f"{name}*{suffix}" for name in names for suffix in VECTOR_SUFFIXES))
 
 
 def read_layer(path: Path, crs: str | None = None) -> Layer:

@@ -1,4 +1,4 @@
-"""Which file holds which variable and scenario: by the words of its name and of its folders, in any order and case."""
+"""Files by variable and scenario, from the words of a name and its folders, in any order and case."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def sea_level(data: Path) -> dict[Scenario, Path]:
 
 
 def expected_name(variable: Variable, scenario: Scenario) -> str:
-    """What a missing file would be called."""
+    """Name that a missing file would have."""
     step = _step(variable)
     code = scenario.provider_code
     return f"{code}/{step}/{code}_{variable.element}_gridraw_{step}_*.nc"

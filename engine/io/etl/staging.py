@@ -18,7 +18,7 @@ from engine.core.grid import GridDefinition
 from engine.core.scenario import Scenario
 from engine.core.variables import Variable
 from engine.io.db import copy_binary
-from engine.io.etl import lattice, loading
+from engine.io.etl import lattice, load_record
 from engine.io.etl.gate import Staged
 
 #: rows of one buffer of a COPY
@@ -49,7 +49,7 @@ def stage(connections: Sequence[psycopg.Connection], staged: Staged) -> tuple[in
 
     returns : rows written; band -> SHA-256 of its binary COPY stream (`copy_binary.digest` of the partition)
     """
-    loading.drop_tables(connections[0], rf"^{staged.variable.table}_p[0-9]{{2}}_rejected$")
+    load_record.drop_tables(connections[0], rf"^{staged.variable.table}_p[0-9]{{2}}_rejected$")
     ensure_table(connections[0], staged.variable)
     free: SimpleQueue[psycopg.Connection] = SimpleQueue()
     for connection in connections:
@@ -84,7 +84,7 @@ def stage(connections: Sequence[psycopg.Connection], staged: Staged) -> tuple[in
 
 @contextmanager
 def transaction(connection: psycopg.Connection) -> Iterator[psycopg.Cursor]:
-    """Where a partition is staged: losing what is only staged costs nothing, the switch commits safely."""
+    """Transaction of staging: losing staged rows costs nothing, the switch commits safely."""
     # readers ask for ranges of grid_id only: a coarse histogram serves, and 16 partitions are analysed in no time
     connection.execute("SET default_statistics_target = 10")
     with connection.transaction(), connection.cursor() as cursor:
@@ -134,12 +134,12 @@ def switch(connection: psycopg.Connection, variable: Variable, grid: GridDefinit
 
 def drop_old(connection: psycopg.Connection, variable: Variable) -> None:
     """Drop what `switch` took out."""
-    loading.drop_tables(connection, rf"^{variable.table}_p[0-9]{{2}}_old$")
+    load_record.drop_tables(connection, rf"^{variable.table}_p[0-9]{{2}}_old$")
 
 
 def drop_new(connection: psycopg.Connection, variable: Variable) -> None:
     """Drop what was staged and will not be switched in."""
-    loading.drop_tables(connection, rf"^{variable.table}_p[0-9]{{2}}_new$")
+    load_record.drop_tables(connection, rf"^{variable.table}_p[0-9]{{2}}_new$")
 
 
 def set_aside(connection: psycopg.Connection, variable: Variable, grid: GridDefinition) -> None:

@@ -31,7 +31,7 @@ class Content:
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file is by its first bytes; refuses an empty one and a provider's error page."""
+    """Kind of a file by its first bytes; refuses an empty one and a provider's error page."""
     with reading(path), path.open("rb") as stream:
         head = stream.read(_SHOWN)
     if not head:

@@ -57,7 +57,7 @@ class Text:
     headers: dict[str, list[str]]
 
     def said(self, separator: str) -> str:
-        """How it is read, in words."""
+        """Describe in words how the text is read."""
         where = f", its header in line {self.lead + 1}" if self.lead else ""
         return f"text in {self.encoding}, separated by {_IN_WORDS.get(separator, repr(separator))}{where}"
 
@@ -77,7 +77,7 @@ def marked(head: bytes) -> str | None:
 
 
 def is_lead(line: str) -> bool:
-    """Whether a line above a header is none: blank, a comment, `sep=`, or nothing but separators."""
+    """Check whether a line above a header is none: blank, a comment, `sep=`, or nothing but separators."""
     return line.startswith("#") or bool(_SEP_LINE.fullmatch(line)) or not line.strip(SEPARATORS + '" \t\r\n\ufeff')
 
 

@@ -28,7 +28,7 @@ _FAULTS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotI
 
 
 class Limits(NamedTuple):
-    """How much of a portfolio is read from a packed file: bytes that come out, rows that hold anything."""
+    """Limits of a packed portfolio: bytes that come out, rows that hold anything."""
 
     bytes: int
     rows: int
@@ -120,7 +120,7 @@ def _is_tar(path: Path) -> bool:
 
 
 class _Source(Protocol):
-    """What is read from, whatever the packing."""
+    """Source of bytes, whatever the packing."""
 
     def read(self, size: int, /) -> bytes: ...
 

@@ -144,7 +144,7 @@ def toml_of(path: Path) -> dict[str, Any]:
 
 
 def cut_short(text: str) -> bool:
-    """Whether a text of lines ends within a number: no line end, and fewer decimals than the last field before it."""
+    """Check whether a text ends within a number: no line end, and fewer decimals than the last field before it."""
     lines = text[-4096:].rsplit("\n", 2)
     if len(lines) < 2 or not lines[-1].strip():
         return False

@@ -1,4 +1,4 @@
-"""Whether a shapefile is whole: what its parts say of themselves and of each other.
+"""Check that a shapefile is whole: its parts against their own headers and against each other.
 
 GDAL reads a shapefile that was cut in copying as far as it goes, and gives features without geometry for the rest.
 Layout: ESRI (1998), ESRI Shapefile Technical Description; the attributes: dBase III.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -85,6 +85,11 @@ def parts(path: Path) -> list[Path]:
     """A file with those beside it that belong to it: attributes and CRS of a shapefile, mask and place of a raster."""
     names = {f"{path.stem}{ending}".lower() for ending in _BESIDE.get(path.suffix.lower(), ())}
     return [path, *sorted(other for other in path.parent.iterdir() if other.name.lower() in names)]
+
+
+def all_parts(paths: Iterable[Path]) -> list[Path]:
+    """`parts` of each of several files."""
+    return [part for path in paths for part in parts(path)]
 
 
 def one_file(data: Path, what: str, *patterns: str, in_part: bool = False) -> Path:

@@ -32,7 +32,7 @@ _AGAIN = re.compile(r"_duplicated_\d+$")
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table: by its name, by what a zip holds, or by its beginning."""
+    """Check whether a file is a table: by its name, by what a zip holds, or by its beginning."""
     name = path.name.lower()
     if name.removesuffix(".gz").endswith((*SUFFIXES, *_WORKBOOK)):
         return True

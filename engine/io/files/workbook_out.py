@@ -148,7 +148,7 @@ class SheetWriter:
 
     @property
     def sheets(self) -> int:
-        """How many sheets the table takes by now."""
+        """Number of sheets that the table takes by now."""
         return self._sheets
 
     def append(self, frame: pl.DataFrame) -> None:

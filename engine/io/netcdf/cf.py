@@ -1,4 +1,4 @@
-"""Which variables of a NetCDF file are latitude, longitude and time, by the CF conventions and by the usual names.
+"""Latitude, longitude and time of a NetCDF file, found by the CF conventions and by the usual names.
 
 One reading for all: loaders and `derive` get a variable with its three axes, coordinates in degrees (longitudes in
 -180..180) and time stamps in the middle of their bounds, or a refusal that names what the file really is.
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 class _Kind(NamedTuple):
-    """How a coordinate is known; `weak` names and the axis letter count only where the values can be degrees."""
+    """Marks of a coordinate; `weak` names and the axis letter count only where the values can be degrees."""
 
     name: str
     units: re.Pattern[str]
@@ -206,7 +206,7 @@ def months(time: xr.Variable, file: str) -> NDArray[np.int64]:
 
 
 def spacing(time: xr.Variable, file: str) -> str:
-    """What the steps of the time of a `Cube` are called; see `timeaxis.spacing`."""
+    """Name of the time step of a `Cube`; see `timeaxis.spacing`."""
     return timeaxis.spacing(timeaxis.in_days(time.to_numpy(), time.attrs["units"], file))
 
 
@@ -335,12 +335,12 @@ def _squeezed(variable: xr.Variable, dimensions: list[str]) -> xr.Variable:
 
 
 def _slack(ends: Floats) -> Floats:
-    """What a stamp may lie outside its bounds by rounding."""
+    """Tolerance of a stamp outside its bounds, from rounding."""
     return np.asarray(1e-6 * np.maximum(np.ptp(ends, axis=1), 1e-3))
 
 
 def _no_lattice(data: xr.Dataset, variable: xr.Variable, what: str) -> SchemaError:
-    """Why a variable has no straight latitudes and longitudes, by the name of its grid."""
+    """Reason that a variable has no straight latitudes and longitudes, by the name of its grid."""
     mapping = data.variables.get(text(variable.attrs, "grid_mapping").partition(":")[0])
     projection = "" if mapping is None else text(mapping.attrs, "grid_mapping_name")
     along = [one for _, one in _coordinates(data, variable.dims)]

@@ -15,7 +15,7 @@ MEAN, MAXIMUM, MINIMUM = "mean", "maximum", "minimum"
 
 
 class _Known(NamedTuple):
-    """What marks a variable: names (lower case), standard names, and what its `cell_methods` must not contradict."""
+    """Marks of a variable: names (lower case), standard names, and what its `cell_methods` must not contradict."""
 
     names: tuple[str, ...]
     standard_names: tuple[str, ...]
@@ -130,7 +130,7 @@ def is_mean(variable: xr.Variable) -> bool:
 
 
 def _method(variable: xr.Variable) -> str:
-    """What `cell_methods` say of time: mean (also sum and point), maximum, minimum, "" for nothing."""
+    """Method over time in `cell_methods`: mean (also sum and point), maximum, minimum, "" for nothing."""
     words = set(_TIME_METHOD.findall(cf.text(variable.attrs, "cell_methods").lower()))
     extremes = [word for word in (MAXIMUM, MINIMUM) if word in words]
     return extremes[0] if extremes else MEAN if words else ""

@@ -1,4 +1,4 @@
-"""What must be known of an HDF5 file before it is read: that it opens, and that its compression can be undone."""
+"""Checks of an HDF5 file before it is read: that it opens, and that its compression can be undone."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _coordinates(variable: xr.Variable) -> set[str]:
 
 
 def _kind(data: xr.Dataset, name: str) -> str:
-    """What a coordinate tells of the level, "" for nothing: by its standard name, else its unit, else its name."""
+    """Level of a coordinate, "" for none: by its standard name, else its unit, else its name."""
     variable = data.variables[name]
     standard, unit = cf.text(variable.attrs, "standard_name").lower(), cf.text(variable.attrs, "units")
     if re.fullmatch(r"atmosphere_\w+_coordinate", standard):

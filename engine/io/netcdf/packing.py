@@ -75,7 +75,7 @@ def numbers(variable: xr.Variable, name: str) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How one variable is stored.
+    """Packing of one stored variable.
 
     kind   : type of the stored values, after `_Unsigned`; `wrapped` when that changed their sign
     fills  : values that mean missing, as the attributes have them

@@ -64,7 +64,9 @@ def months(numbers: NDArray[np.float64], units: str, calendar: str, name: str) -
     days, calendar = _days(numbers, since, units, calendar, name)
     if calendar in _FIXED:
         return _fixed_months(days, since.date, _FIXED[calendar])
-    return np.asarray((_date(since.date) + days).astype("datetime64[M]").astype(np.int64) + 1970 * 12)
+    return np.asarray(
+        (_date(since.date) + days.astype("timedelta64[D]")).astype("datetime64[M]").astype(np.int64) + 1970 * 12
+    )
 
 
 def days_since(numbers: NDArray[np.float64], units: str, calendar: str, name: str, first_year: int) -> Ints:

@@ -83,7 +83,7 @@ _SOLAR_READINGS = {
 
 
 def conversion(variable: Variable, attribute: str, override: str | None, name: str) -> Conversion:
-    """How to store what a file holds, for every variable but `si`.
+    """Conversion from the unit of a file to the stored one, for every variable but `si`.
 
     attribute : the unit attribute, "" when the file has none: then the stored unit is assumed and the note says so
     override  : `--unit` of the caller, which wins
@@ -117,7 +117,7 @@ def highest(factor: float) -> float:
 
 
 def daily_conversion(name: str, stored: str, attribute: str | None, override: str | None, file: str) -> Conversion:
-    """How to compute with what a daily file holds.
+    """Conversion from the unit of a daily file to the unit of the computation.
 
     name, stored : of the variable, and the unit it is computed in
     attribute    : the unit attribute, None when the file has none
@@ -140,7 +140,7 @@ def daily_conversion(name: str, stored: str, attribute: str | None, override: st
 def solar_conversion(
     attribute: str, override: str | None, mean: Floats, latitude: float, days: Floats, limits: Range, name: str
 ) -> Conversion:
-    """How to store solar radiation: the attribute when physics allows it, else the one reading that it allows.
+    """Conversion of solar radiation: the attribute when physics allows it, else the one reading that it allows.
 
     mean     : (12,) mean of the values of each calendar month over the domain, as found
     latitude : mean of the cells, degrees
@@ -245,7 +245,7 @@ def _energy(text: str) -> Conversion | None:
 
 
 def _declared(attribute: str) -> list[Conversion]:
-    """What the unit attribute of solar radiation may mean: an energy without a time is that of a day or of a month."""
+    """Readings of the unit of solar radiation: an energy without a time is that of a day or of a month."""
     stated, energy = _reading(attribute, "MJ/m2/day"), _energy(attribute)
     if stated is not None:
         return [stated]

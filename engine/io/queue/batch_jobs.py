@@ -64,7 +64,7 @@ def _json(value: object) -> str:
 
 
 def worker(process: int | None = None) -> str:
-    """Who works in a process of this host, in this one by default: host and process number."""
+    """Worker name of a process of this host, by default this one: host and process number."""
     return f"{socket.gethostname()}:{process or os.getpid()}"
 
 

@@ -36,7 +36,15 @@ class Short(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Jobs of a type and status. lost : whose worker was; waited : seconds that the longest queued one has waited."""
+    """Jobs of a type and status."""
+
+    job_type: str
+    status: str
+    jobs: int
+
+
+class Backlog(NamedTuple):
+    """The same with `lost`: those whose worker was, and `waited`: seconds that the longest queued one has."""
 
     job_type: str
     status: str
@@ -79,12 +87,19 @@ def ended(connection: psycopg.Connection, ids: Sequence[UUID]) -> set[UUID]:
 
 
 def counts(connection: psycopg.Connection) -> list[Count]:
-    """How many jobs there are of each type and status, in their order."""
+    """How many jobs there are of each type and status, in their order; for every role that may see jobs at all."""
     with connection.cursor(row_factory=class_row(Count)) as cursor:
+        return cursor.execute(
+            "SELECT job_type, status, count(*) AS jobs FROM batch_jobs GROUP BY 1, 2 ORDER BY 1, 2"
+        ).fetchall()
+
+
+def backlog(connection: psycopg.Connection) -> list[Backlog]:
+    """`counts` with what only roles that work on jobs may read."""
+    with connection.cursor(row_factory=class_row(Backlog)) as cursor:
         return cursor.execute(
             "SELECT job_type, status, count(*) AS jobs,"
             " count(*) FILTER (WHERE starts_with(error_message, 'Worker lost')) AS lost,"
             " coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'queued')), 0)::float"
-            " AS waited"
-            " FROM batch_jobs GROUP BY 1, 2 ORDER BY 1, 2"
+            " AS waited FROM batch_jobs GROUP BY 1, 2"
         ).fetchall()

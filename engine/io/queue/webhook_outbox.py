@@ -145,7 +145,7 @@ def next_due(connection: psycopg.Connection, urls: Sequence[str]) -> float | Non
 
 
 def backlog(connection: psycopg.Connection) -> Backlog:
-    """What waits, over all targets."""
+    """Backlog of waiting events, over all targets."""
     with postgres.failures("counting events", SinkError), connection.cursor(row_factory=class_row(Backlog)) as cursor:
         found = cursor.execute(
             f"SELECT count(*) FILTER (WHERE {_WAITING}) AS waiting,"

@@ -54,7 +54,7 @@ class Lost:
 
 
 def resume_line(command: str | None, job_type: str, run_id: int) -> str:
-    """What goes on with a run. command: how it was started, None when that is not known."""
+    """Command that resumes a run. command: how it was started, None when that is not known."""
     return f"{command or f'python -m jobs.{job_type}'} --resume {run_id}"
 
 

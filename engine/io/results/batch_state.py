@@ -1,4 +1,4 @@
-"""How batches stand: going, waiting, lost, unfinished; and what the listener's dry run of the schedule found.
+"""State of batches: running, waiting, lost, unfinished; and the findings of the listener's dry run.
 
 Read without changing anything, by any role: columns that the role may not read, or that an older schema does not have,
 are null. That a run is alive is seen by its locks, which its session holds and nobody can leave behind.
@@ -184,7 +184,7 @@ def _unfinished(cursor: psycopg.Cursor[Row], going: Collection[int | None]) -> l
 
 
 def _commands(cursor: psycopg.Cursor[Row], columns: Collection[str]) -> dict[int, str]:
-    """How each run was started, where this role may know."""
+    """Commands that started the runs, where this role may read them."""
     if not {"run_id", "input_params"} <= set(columns):
         return {}
     rows = cursor.execute(

@@ -1,4 +1,4 @@
-"""Where run directories live: a local folder, or anything that fsspec reaches (`s3://bucket/runs`).
+"""Folder of run directories: local, or anything that fsspec reaches (`s3://bucket/runs`).
 
 Any number of processes may write at once, even the same name: a file appears whole or not at all.
 """

@@ -20,8 +20,8 @@ from psycopg import errors, sql
 from engine.core.errors import SettingsError, SinkError
 from engine.io.db import postgres
 from engine.io.db.copy_in import copy_rows
-from engine.io.results import result_tables
-from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, Parts, ResultTable, partition
+from engine.io.results import result_tables, sample_years, year_losses
+from engine.io.results.result_tables import MADE_BY, TABLES, YEAR_LOSSES, BinStyle, Parts, ResultTable, partition
 from engine.io.results.spool import Cells, RunDirectory
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,8 @@ def replace(
     try:
         rows = _build_all(url, run, parts, styles, ranked=ranked, connections=connections, loaded=loaded)
         with postgres.failures(f"switching run {run.run_id} in", SinkError):
+            with connection.transaction():  # rows that nobody looks for before the run is published
+                sample_years.insert(connection, run.run_id, _years_of(run, parts, styles))
             _switch_with_patience(connection, parts, run.run_id, summary)
     except BaseException:
         if not connection.closed and not connection.broken:
@@ -157,7 +159,7 @@ def build_partition(
                 "INCLUDING CONSTRAINTS INCLUDING STORAGE)"
             ).format(fresh, sql.Identifier(table.name))
         )
-        rows = copy_rows(connection, name, table.columns, frames, freeze=True)
+        rows = copy_rows(connection, name, table.columns, _as_held(table, frames), freeze=True)
         add_keys(connection, table, risk, name)
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
     return rows
@@ -276,6 +278,9 @@ def upsert(
     counts = {}
     with postgres.failures(f"loading run {run.run_id}", SinkError), connection.transaction():
         _refuse_mixture(connection, run.run_id, parts)
+        mine, risks = _years_of(run, parts, styles), parts.get(YEAR_LOSSES.name, ())
+        sample_years.refuse_mixture(sample_years.published(connection, risks), mine, risks)
+        sample_years.insert(connection, run.run_id, mine)
         for done, (name, risks) in enumerate(parts.items()):
             loaded(done, len(parts))
             counts[name] = _upsert_table(connection, run, TABLES[name], risks, styles, ranked=ranked)
@@ -315,10 +320,13 @@ def _upsert_table(
         sql.SQL("CREATE TEMP TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DROP").format(incoming, target)
     )
     frames = (frame for risk in risks for frame in result_tables.read_rows(run, table, risk, styles, ranked=ranked))
-    rows = copy_rows(connection, f"incoming_{table.name}", table.columns, frames, freeze=False)
+    rows = copy_rows(connection, f"incoming_{table.name}", table.columns, _as_held(table, frames), freeze=False)
     connection.execute(sql.SQL("ANALYZE {}").format(incoming))
-    for cells in run.blocks:
-        _delete_vanished(connection, table, risks, cells)
+    if table is YEAR_LOSSES:
+        _delete_replaced(connection, run, _years_of(run, {table.name: risks}, styles), risks)
+    else:
+        for cells in run.blocks:
+            _delete_vanished(connection, table, risks, cells)
     columns = [*table.columns, table.stamp]
     key = table.keys[0]
     connection.execute(
@@ -335,6 +343,29 @@ def _upsert_table(
         )
     )
     return rows
+
+
+def _delete_replaced(
+    connection: psycopg.Connection, run: RunDirectory, mine: pl.DataFrame, risks: Sequence[str]
+) -> None:
+    """A cell may have year losses of several runs; those go of which the new run has every scenario and period."""
+    published = sample_years.published(connection, risks)
+    for risk in risks:
+        runs = sample_years.replaced(published, mine, risk)
+        for cells in run.blocks:
+            connection.execute(
+                "DELETE FROM modelops_year_losses"
+                " WHERE risk_type = %s AND run_id = ANY(%s) AND grid_id >= %s AND grid_id < %s",
+                (risk, runs, *cells),
+            )
+
+
+def _years_of(run: RunDirectory, parts: Parts, styles: Mapping[str, BinStyle]) -> pl.DataFrame:
+    return sample_years.of_run(run.run_id, styles, parts.get(YEAR_LOSSES.name, ()))
+
+
+def _as_held(table: ResultTable, frames: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
+    return map(year_losses.packed, frames) if table is YEAR_LOSSES else frames
 
 
 def _delete_vanished(connection: psycopg.Connection, table: ResultTable, risks: Sequence[str], cells: Cells) -> None:

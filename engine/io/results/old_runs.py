@@ -1,4 +1,4 @@
-"""Run directories that nobody needs any more: those of published runs, but for the newest few."""
+"""Delete the run directories of published runs, except the newest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a batch is, for whoever looks at the database from outside: percent, one step in words, cells and their rate.
+"""Progress of a batch, as stored in the database: percent, one step in words, cells and their rate.
 
 Telling must never cost the run anything: `ProgressWriter.tell` keeps a value and returns; a thread with a connection of
 its own writes the latest one at most once a second, and at least once a minute, which is the run's sign of life.

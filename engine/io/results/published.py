@@ -20,7 +20,7 @@ from engine.core.errors import SettingsError, SourceError
 from engine.core.rows import ROWS
 from engine.io.results import result_folder, spool
 from engine.io.results.published_figures import AAL, FIGURES, HAZARD
-from engine.io.results.result_tables import PROBABILITY
+from engine.io.results.result_tables import MADE_BY, PROBABILITY
 from engine.io.results.result_tables import TABLES as RESULT_TABLES
 from engine.io.results.spool import RunDirectory
 
@@ -183,7 +183,8 @@ class RunDirectoryResults:
     @cached_property
     def _frames(self) -> dict[str, pl.LazyFrame]:
         found = {}
-        for name, kind in ROWS.items():
+        for name in MADE_BY:  # runs of an older version hold no other kinds
+            kind = ROWS[name]
             wanted = self._directory.identity[kind.half]
             blocks = [self._directory.scan(name, number) for number in self._directory.notes] if wanted else []
             found[name] = pl.concat(blocks) if blocks else pl.LazyFrame(schema=kind.schema)

@@ -1,4 +1,4 @@
-"""What is published for cells, in a few index look-ups each: whether there is anything, and every figure of it."""
+"""Published results of cells, in a few index look-ups each: whether there are any, and every figure of them."""
 
 from __future__ import annotations
 

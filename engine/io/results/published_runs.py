@@ -19,8 +19,8 @@ from engine.io.results.published import Run
 from engine.io.results.published_figures import AAL, FIGURES, Figure
 
 _COLUMNS: LiteralString = (
-    "run_id, job_type, scope, edition, edition_checksum, source_fingerprint, baseline, summary, started_at,"
-    " published_at"
+    "run_id, job_type, scope, edition, edition_checksum, edition_checksums, source_fingerprint, baseline, summary,"
+    " started_at, published_at"
 )
 # tables of the whole axis name the run of each row; windows of years are of the run of the same cell and risk
 _ROWS: LiteralString = (

@@ -1,4 +1,4 @@
-"""How a directory of results lies on disk, so that one rename publishes a run and a reader has the files of one run.
+"""Layout of a directory of results, so that one rename publishes a run and a reader has the files of one run.
 
     DIR/.runs/ID/                    the files of a published run: NAME.parquet, run.json; never changed afterwards
     DIR/.runs/ID.json                row and log of every run
@@ -152,7 +152,7 @@ def switch(folder: Path, run: Path) -> bool:
 
 
 def _mend(folder: Path) -> None:
-    """What is still plain beside a pointer becomes links: a takeover was killed, or the disk knew no links before."""
+    """Replace plain files beside a pointer by links: a takeover was killed, or the disk knew no links before."""
     if (present := current(folder)) == folder:
         return
     if not (folder / CURRENT).is_symlink():

@@ -1,4 +1,4 @@
-"""The four result tables: their columns, and how rows are made from the frames of computed blocks."""
+"""The result tables of a run: their columns, and how rows are made from the frames of computed blocks."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ _DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class BinStyle:
-    """How one risk's bins are written in `bin_data`.
+    """How one risk's bins are written in `bin_data`, and which years its year losses are of.
 
     damage_rates : one a bin, mildest first; None for a risk that is not priced
     lower        : lower bound of the intensity, the first range starts there; None: at -inf
     negated      : the intensity is the negative of a known index (drought: -SPEI), ranges are written in the index
     digits       : of a probability; 4 or more
+    years        : (scenario_id, period, sample years) in the order in which rows of year losses hold them; empty where
+                   the run has none
     """
 
     damage_rates: tuple[float | None, ...]
     lower: float | None = None
     negated: bool = False
     digits: int = _DIGITS
+    years: tuple[tuple[int, str, tuple[int, ...]], ...] = ()
 
 
 def mixture(risk: str, run_id: int, edition: str, baseline: str, new_edition: str, new_baseline: str) -> str:
-    """Why a part of the grid cannot be put among published rows."""
+    """Reason why a partial run must not be merged into published rows."""
     return (
-        f"{risk} is published by run {run_id} with edition {edition} and baseline {baseline}: part of the grid with "
-        f"edition {new_edition} and baseline {new_baseline} cannot be put among it: "
-        "run the whole grid, or use another sink"
+        f"{risk}: cannot merge a partial run (edition {new_edition}, baseline {new_baseline}) into the results of run "
+        f"{run_id} (edition {edition}, baseline {baseline}): run the whole grid, or use another sink"
     )
 
 
@@ -73,6 +75,8 @@ class ResultTable:
     @property
     def pairs(self) -> pl.Expr:
         """Which spooled rows belong to this table."""
+        if self.spooled == "year_losses":
+            return pl.lit(True)
         if self.detail:
             return pl.col("time_period").is_in(WINDOWS)
         return (pl.col("time_period") == FULL) & (pl.col("scenario_id") == int(DEFAULT_SCENARIO))
@@ -145,8 +149,17 @@ HAZARD_SCORES = ResultTable(
     _DETAIL_KEYS,
     _LAYER,
 )
+#: `sample_years` says of which years a run's rows are; the server holds the lists as bytes
+YEAR_LOSSES = ResultTable(
+    "modelops_year_losses",
+    "year_losses",
+    False,
+    pl.Schema({**ROWS["year_losses"].schema, "run_id": pl.Int32()}),
+    "computed_at",
+    (("grid_id", "risk_type", "run_id"),),
+)
 #: the largest first: two connections then finish at about the same time
-TABLES = {table.name: table for table in (PROBABILITY_SCORES, PROBABILITY, HAZARD_SCORES, HAZARD)}
+TABLES = {table.name: table for table in (PROBABILITY_SCORES, YEAR_LOSSES, PROBABILITY, HAZARD_SCORES, HAZARD)}
 #: what is spooled -> the table that names the run of every row made from it
 MADE_BY = {table.spooled: table.name for table in (PROBABILITY, HAZARD)}
 
@@ -163,7 +176,11 @@ def parts_of(risks: Mapping[str, Collection[str]], periods: Collection[str]) -> 
     periods : names of the run's periods
     """
     has_rows = {True: any(period != FULL for period in periods), False: FULL in periods}
-    found = {name: list(risks[ROWS[table.spooled].half]) for name, table in TABLES.items() if has_rows[table.detail]}
+    found = {
+        name: list(risks[ROWS[table.spooled].half])
+        for name, table in TABLES.items()
+        if has_rows[table.detail] or (table is YEAR_LOSSES and periods)
+    }
     return {name: listed for name, listed in found.items() if listed}
 
 
@@ -196,6 +213,8 @@ def read_rows(
 
 
 def _inputs(table: ResultTable) -> list[str]:
+    if table is YEAR_LOSSES:
+        return ["grid_id", "losses", "valid"]
     spooled = {
         "probability": ["aal", "aal_se", "bin_probs", "edges", "n_samples", "method"],
         "hazard": ["hazard_score"],
@@ -222,7 +241,7 @@ def to_rows(
             score=pl.col("hazard_score").cast(pl.Float64).round(4, mode="half_to_even"),
             percentile=percentile.round(2, mode="half_to_even"),
         )
-    if not table.detail:
+    if "latitude" in table.columns:
         rows = rows.with_columns(pl.col("latitude", "longitude").round(6, mode="half_to_even"))
     return rows.select(pl.col(name).cast(kind) for name, kind in table.columns.items())
 

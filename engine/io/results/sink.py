@@ -1,4 +1,4 @@
-"""Where results go, and the life of a run there: lock, number, log, publication.
+"""Sink of results, and the life of a run there: lock, number, log, publication.
 
 with sink.guard("yearly"):                      # refused at once while another such run is going
     run_id = sink.begin(record, runs_root)
@@ -43,7 +43,7 @@ def overlapping(job: JobType) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run says about itself: its row in `result_runs`, and how many active cells it has to do.
+    """Record of a run: its row in `result_runs`, and how many active cells it has to do.
 
     edition_checksums : risk -> checksum of its own figures
     command           : how the run was started, without --resume; kept for whoever goes on with it
@@ -141,7 +141,7 @@ class Ending(Protocol):
 
 @contextmanager
 def ended(sink: Ending) -> Iterator[None]:
-    """Whatever happens inside, the run does not stay `running`."""
+    """End the record of a run, whatever happens inside: it does not stay `running`."""
     try:
         yield
     except BaseException as err:
@@ -157,7 +157,7 @@ def ended(sink: Ending) -> Iterator[None]:
 
 
 def scope_refusal(where: str, scope: str, published_full: int | None) -> str | None:
-    """Why a run of this scope may not publish, given the number of a published run of scope `full`."""
+    """Refusal of a run of this scope, given the number of a published run of scope `full`."""
     if published_full is None or scope == "full":
         return None
     return (

@@ -1,7 +1,7 @@
 """Results into a directory of Parquet files, for a machine without a database.
 
-DIR/{probability_results,hazard_results,modelops_probability_scores,modelops_hazard_scores}.parquet and DIR/run.json are
-what is published: links to the files of one run (`result_folder`). DIR/.runs holds the runs, their records and locks.
+DIR/NAME.parquet of each result table, DIR/result_sample_years.parquet and DIR/run.json are what is published: links to
+the files of one run (`result_folder`). DIR/.runs holds the runs, their records and locks.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.core.errors import BusyError, SettingsError, SinkError
-from engine.io.results import result_folder, result_tables, spool
+from engine.io.results import result_folder, result_tables, sample_years, spool
 from engine.io.results.progress import Advance
-from engine.io.results.result_tables import MADE_BY, TABLES, BinStyle, Parts, ResultTable
+from engine.io.results.result_tables import MADE_BY, TABLES, YEAR_LOSSES, BinStyle, Parts, ResultTable
 from engine.io.results.run_method import same_figures
 from engine.io.results.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
 from engine.io.results.spool import RunDirectory
@@ -32,6 +32,16 @@ log = logging.getLogger(__name__)
 _STAMP = pl.Datetime("us", "UTC")
 #: of a run, in the metadata of every file that it wrote
 _SIGNED = ("run_id", "edition", "edition_checksum", "baseline", "scope", "source_fingerprint")
+
+
+_NAMES = (*TABLES, sample_years.TABLE)
+
+
+class _Years(NamedTuple):
+    """Sample years, columns of `sample_years.STORED`."""
+
+    theirs: pl.DataFrame
+    mine: pl.DataFrame
 
 
 class DirectorySink:
@@ -160,6 +170,7 @@ class DirectorySink:
     ) -> dict[str, int]:
         """See `Sink.publish`."""
         run.require_complete()
+        years = self._years(run.run_id, parts, styles, replaces=replaces)
         if not replaces:
             self._refuse_mixture(run.run_id, parts)
         stamp, row = datetime.now(UTC), self._entries()[run.run_id]["run"]
@@ -167,13 +178,15 @@ class DirectorySink:
             rows = {}
             for name, risks in parts.items():
                 table = TABLES[name]
-                kept = self._kept(table, run, risks, replaces=replaces)
+                kept = self._kept(table, run, risks, years, replaces=replaces)
                 made = (
                     frame
                     for risk in risks
                     for frame in result_tables.read_rows(run, table, risk, styles, ranked=whole_grid)
                 )
                 rows[name] = _write_parquet(fresh / f"{name}.parquet", table, kept, made, stamp, row)
+            if YEAR_LOSSES.name in parts:
+                _write_years(fresh / f"{sample_years.TABLE}.parquet", pl.concat(years), row)
             published = {**row, "summary": dict(summary), "published_at": _now()}
             result_folder.write_json(fresh, result_folder.RECORD, published)
             with self._alone():
@@ -205,10 +218,10 @@ class DirectorySink:
 
     def _switch(self, fresh: Path) -> Path:
         """Carry over the tables that this run does not write, as they are now, and publish; returns what was before."""
-        result_folder.adopt(self._directory, [f"{name}.parquet" for name in TABLES])
+        result_folder.adopt(self._directory, [f"{name}.parquet" for name in _NAMES])
         present = result_folder.current(self._directory)
         self._settle(present)
-        for name in TABLES:
+        for name in _NAMES:
             theirs, ours = present / f"{name}.parquet", fresh / f"{name}.parquet"
             if theirs.is_file() and not ours.exists():
                 result_folder.second_name(theirs, ours)
@@ -256,6 +269,7 @@ class DirectorySink:
         table: ResultTable,
         run: RunDirectory,
         risks: Sequence[str],
+        years: _Years,
         *,
         replaces: bool,
     ) -> Iterator[pl.DataFrame]:
@@ -268,6 +282,11 @@ class DirectorySink:
             gone &= pl.any_horizontal(
                 [pl.col("grid_id").is_between(lo, hi, closed="left") for lo, hi in run.blocks] or [pl.lit(False)]
             )
+            if table is YEAR_LOSSES:
+                gone &= pl.any_horizontal(
+                    (pl.col("risk_type") == risk) & pl.col("run_id").is_in(sample_years.replaced(*years, risk))
+                    for risk in risks
+                )
             if table.detail:
                 pairs = pl.struct("scenario_id", "time_period")
                 computed = pl.concat(
@@ -278,6 +297,18 @@ class DirectorySink:
         with pq.ParquetFile(path) as present:
             for batch in present.iter_batches():
                 yield pl.DataFrame(pa.Table.from_batches([batch])).filter(~gone)
+
+    def _years(self, run_id: int, parts: Parts, styles: Mapping[str, BinStyle], *, replaces: bool) -> _Years:
+        """Sample years of the published rows that stay, and of the run; refuses a mixture."""
+        risks = parts.get(YEAR_LOSSES.name, ())
+        theirs, mine = (
+            sample_years.stored(result_folder.current(self._directory)),
+            sample_years.of_run(run_id, styles, risks),
+        )
+        if replaces:
+            return _Years(theirs.filter(~pl.col("risk_type").is_in(list(risks))), mine)
+        sample_years.refuse_mixture(theirs, mine, risks)
+        return _Years(theirs, mine)
 
     def tell(self, advance: Advance) -> None:
         """See `Sink.tell`; a directory has no queue of jobs in which anybody would look."""
@@ -315,6 +346,12 @@ class DirectorySink:
     def _record(self, run_id: int, entry: Mapping[str, object]) -> None:
         """The caller is `_alone`."""
         result_folder.write_json(self._runs, f"{run_id}.json", entry)
+
+
+def _write_years(path: Path, rows: pl.DataFrame, run: Mapping[str, Any]) -> None:
+    table = _arrow(rows)
+    pq.write_table(table.replace_schema_metadata({name: str(run[name]) for name in _SIGNED}), path, compression="zstd")
+    result_folder.sync(path)
 
 
 def _write_parquet(

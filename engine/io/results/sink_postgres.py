@@ -21,7 +21,7 @@ from engine.io.results.spool import RunDirectory
 
 log = logging.getLogger(__name__)
 
-_NEEDED = ("result_runs", "batch_job_logs", *WRITES["yearly"])
+_NEEDED = ("result_runs", "batch_job_logs", "result_sample_years", *WRITES["yearly"])
 #: made by the latest migrations that a run cannot do without
 _COLUMNS = (("result_runs", "edition_checksums"), ("batch_jobs", "run_id"))
 
@@ -35,8 +35,10 @@ SELECT format('role %%s does not own table %%s', current_user, tree.relid::regcl
   JOIN pg_class c ON c.oid = tree.relid WHERE NOT pg_has_role(c.relowner, 'USAGE')
 UNION ALL
 SELECT format('role %%s may not %%s table %%s', current_user, lower(privilege), name)
-  FROM unnest(ARRAY['result_runs', 'batch_job_logs', 'batch_jobs']) AS t(name),
-       unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p(privilege)
+  FROM (SELECT name, privilege FROM unnest(ARRAY['result_runs', 'batch_job_logs', 'batch_jobs']) AS t(name),
+               unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p(privilege)
+        UNION ALL
+        SELECT 'result_sample_years', privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS p(privilege)) AS w
  WHERE NOT has_table_privilege(name, privilege)
 UNION ALL
 SELECT format('role %%s may not number runs', current_user)
@@ -271,7 +273,7 @@ class PostgresSink:
         return int(number)
 
     def refusal(self, job_type: JobType, scope: str) -> str | None:
-        """Why a run of this scope may not publish here; None when it may."""
+        """Refusal of a run of this scope to publish here; None when it may."""
         row = self._connection.execute(
             "SELECT max(run_id) FROM result_runs "
             "WHERE published_at IS NOT NULL AND scope = 'full' AND job_type = ANY(%s)",

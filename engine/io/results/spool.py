@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from engine.core.errors import SchemaError, SettingsError, SinkError
-from engine.core.rows import KEY, ROWS
+from engine.core.rows import ROWS
 from engine.io.results.folder import open_folder
 
 Cells = tuple[int, int]  # a range of grid_id, half open
@@ -32,7 +32,7 @@ _CELL_ROWS = 20_000
 def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A block's frame with the columns and types of `ROWS[name]`, checked before it costs anything to refuse.
 
-    raises : SchemaError for a missing column, NaN or null where a value must be, doubled keys, a value outside 0..1
+    raises : SchemaError for a missing column, NaN or null where a value must be, duplicate keys, a value outside 0..1
     """
     schema = ROWS[name].schema
     if missing := [column for column in schema if column not in frame.columns]:
@@ -47,7 +47,7 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         **{f"NaN {column}": frame[column].is_nan() for column, kind in schema.items() if kind.is_float()},
         **{f"{column} outside 0..1": ~frame[column].is_between(0, 1) for column in ratios},
         # counted within the few risks, scenarios and periods: a fifth of the time that whole keys take
-        "doubled rows": frame.group_by(KEY[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
+        "duplicate rows": frame.group_by(ROWS[name].key[1:]).agg(pl.len() - pl.col("grid_id").n_unique())["len"],
     }
     if name == "probability":
         unknown = frame["method"] == "insufficient_data"
@@ -57,6 +57,14 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         ].is_null()
         faults["NaN in bin_probs"] = frame["bin_probs"].list.eval(pl.element().is_nan()).list.any()
         faults["negative aal_se"] = frame["aal_se"] < 0
+    if name == "year_losses":
+        losses, valid = frame["losses"], frame["valid"]
+        faults["rows with another number of losses than of shares"] = (losses.list.len() != valid.list.len()).fill_null(
+            False
+        )
+        for each in (losses, valid):
+            faults[f"rows with {each.name} outside 0..1"] = (each.list.min() < 0) | (each.list.max() > 1)
+            faults[f"NaN in {each.name}"] = each.explode().is_nan()
     if found := [f"{count} {fault}" for fault, rows in faults.items() if (count := int(rows.sum() or 0))]:
         raise SchemaError(f"{name} frame of {frame.height} rows: {'; '.join(found)}")
     return frame
@@ -69,7 +77,7 @@ def run_ids(root: Path | str) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """What storing a block leaves behind, for the driver to commit. files : table -> (rows, bytes)."""
+    """Record of a stored block, for the driver to commit. files : table -> (rows, bytes)."""
 
     number: int
     files: Mapping[str, tuple[int, int]]
@@ -196,7 +204,7 @@ class RunDirectory(RunFiles):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What was decided before the first block: source, edition, scope, baseline, pairs, risks, engine version."""
+        """Decisions before the first block: source, edition, scope, baseline, pairs, risks, engine version."""
         return dict(self._manifest["identity"])
 
     def commit(self, block: StoredBlock) -> None:
@@ -227,7 +235,7 @@ class RunDirectory(RunFiles):
 
     @property
     def notes(self) -> dict[int, dict[str, Any]]:
-        """What was noted with each committed block, in order."""
+        """Notes of each committed block, in order."""
         done = self._manifest["done"]
         return {number: done[str(number)]["notes"] for number in sorted(map(int, done))}
 

@@ -1,4 +1,4 @@
-"""How things stand: runs, what is published and how old it is, rows and bytes. Plain values, ready for JSON."""
+"""Status of the engine: runs, published results and their age, rows and bytes. Plain values, ready for JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engine.io.queue import job_states
 from engine.io.results import batch_state, published_runs, result_folder, spool
 from engine.io.results.published import Run
 from engine.io.results.published_figures import AAL, HAZARD
-from engine.io.results.result_tables import TABLES
+from engine.io.results.result_tables import MADE_BY, TABLES
 
 Row = dict[str, Any]
 #: of the log
@@ -66,9 +66,8 @@ def of_database(connection: psycopg.Connection) -> Row:
         log = cursor.execute(_LOG.encode(), (NEWEST,)).fetchall()
         held = [
             row
-            for table in TABLES.values()
-            if not table.detail
-            for row in cursor.execute(_ROWS_BY_RUN.format(table=table.name).encode()).fetchall()
+            for table in MADE_BY.values()
+            for row in cursor.execute(_ROWS_BY_RUN.format(table=table).encode()).fetchall()
         ]
         tables = cursor.execute(_TABLES.encode(), (list(TABLES),)).fetchall()
         counts = job_states.counts(connection)
@@ -96,7 +95,7 @@ def of_directory(folder: Path) -> Row:
         if path.is_file():
             rows = pq.read_metadata(path).num_rows
             tables.append({"table": table.name, "rows": rows, "bytes": path.stat().st_size})
-            if not table.detail:
+            if table.name in MADE_BY.values():
                 counted = pl.scan_parquet(path, glob=False).group_by("risk_type", "run_id").agg(rows=pl.len())
                 held += [{"table": table.name, **row} for row in counted.collect(engine="streaming").to_dicts()]
     return {

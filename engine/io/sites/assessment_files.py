@@ -43,7 +43,7 @@ def check_suffix(path: Path) -> None:
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file that is not packed is: Parquet or a workbook by its first bytes, else by its name, else by its first
+    """Kind of a file that is not packed: Parquet or a workbook by its first bytes, else by its name, else by its first
     sign."""
     if path.is_dir():
         return "parquet"
@@ -197,7 +197,7 @@ class FrameFiles:
             raise SinkError(f"{self._folder} cannot be written: {err}") from err
 
     def beside(self, name: str) -> Path:
-        """Where one of `EXTRA` is to be written."""
+        """Path of one of `EXTRA`."""
         self._extra.append(name)
         return self._part(name)
 

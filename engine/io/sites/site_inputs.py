@@ -1,4 +1,4 @@
-"""What the warehouse knows about places that are not cell centres: the cell's attributes and climate, the nearest
+"""Inputs of sites from the warehouse, for places that are not cell centres: the cell's attributes and climate, nearest
 building, distances to coast and river, flood zones. PostGIS is not used: one way, with or without it."""
 
 from __future__ import annotations

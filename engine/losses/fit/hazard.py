@@ -93,14 +93,9 @@ def measure(sources: Sources, targets: Sequence[Target]) -> Hazard:
     row = {year: at for at, year in enumerate(years.tolist())}
 
     def rainy(sids: Sequence[str]) -> tuple[Floats, Floats]:
-        urban, river = (
-            np.stack([_storm(rain, places, fixes, sid, days, gev[days]) for sid in sids])
-            for days in (URBAN_DAYS, STORM_DAYS)
-        )
+        own = [fixes.filter(pl.col("sid") == sid) for sid in sids]
+        urban, river = (_storms(rain, places, own, days, gev[days]) for days in (URBAN_DAYS, STORM_DAYS))
         return urban, river
-
-    def windy(sids: Sequence[str]) -> Floats:
-        return np.stack([storms.storm_wind(places, fixes, sid) for sid in sids])
 
     named, passed = [str(target.storm) for target in targets], [sid for sid, _ in others]
     return Hazard(
@@ -116,17 +111,20 @@ def measure(sources: Sources, targets: Sequence[Target]) -> Hazard:
         storms=tuple(targets),
         storm_rain=rainy(named),
         storm_share=share[[row.get(target.year, -1) for target in targets]],
-        storm_wind=windy(named),
-        others=Passing(rainy(passed), share[[row[year] for _, year in others]], windy(passed)),
+        storm_wind=storms.storm_winds(places, fixes, named),
+        others=Passing(
+            rainy(passed), share[[row[year] for _, year in others]], storms.storm_winds(places, fixes, passed)
+        ),
         gev=(gev[URBAN_DAYS], gev[RIVER_DAYS]),
     )
 
 
-def _storm(rain: Rain, places: Places, fixes: pl.DataFrame, sid: str, days: int, gev: Floats) -> Floats:
-    found = storms.storm_rain(places, fixes, sid, rain, days)
-    if found is None:
-        return np.full(len(rain.station), np.nan)
-    return np.asarray(rains.log_return_period(found[None], gev)[0])
+def _storms(rain: Rain, places: Places, own: Sequence[pl.DataFrame], days: int, gev: Floats) -> Floats:
+    """Log return periods of the rain of storms, (E, S); NaN beyond the rain record."""
+    found = [storms.storm_rain(places, fixes, rain, days) for fixes in own]
+    unknown = np.array([each is None for each in found])
+    amounts = np.stack([np.zeros(len(rain.station)) if each is None else each for each in found])
+    return np.where(unknown[:, None], np.nan, rains.log_return_period(amounts, gev))
 
 
 def _shares(rain: Rain, places: Places, there: NDArray[np.bool_]) -> Floats:

@@ -63,10 +63,10 @@ def storm_ranks(sources: Sources, data: Data, found: Fit) -> Ranks:
         sid = str(tracks.filter(pl.col("name") == name)["ibtracs_sid"][0])
         logs = []
         for days in (URBAN_DAYS, STORM_DAYS):
-            amount = storms.storm_rain(places, fixes, sid, rain, days)
+            amount = storms.storm_rain(places, fixes.filter(pl.col("sid") == sid), rain, days)
             gev = rains.pooled_gev(rains.annual_maxima(rain, years, days))
             logs.append(rains.log_return_period(np.atleast_2d(np.asarray(amount, float)), gev)[0][nearest])
-        wind = storms.storm_wind(places, fixes, sid)
+        wind = storms.storm_winds(places, fixes, [sid])[0]
         pairs.append(_pair(sources.losses, name, places, _expected(data, found, (logs[0], logs[1]), wind)))
     return _ranks(pairs)
 

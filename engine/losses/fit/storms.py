@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ FIRST_WINDS = 1977
 #: as the typhoon risk: wind over land is reduced within 10 km of the coast
 INLAND, INLAND_KM = 0.8, 10.0
 _GRADE = 1  # wind needs none
+_FIRST_OF_ALL, _YEAR_HOURS = 30.25, 365.25 * 24  # storms that are moved begin in spring, and last weeks
 
 
 class Places(NamedTuple):
@@ -95,25 +97,29 @@ def annual_wind(places: Places, fixes: pl.DataFrame, years: NDArray[np.int64]) -
     return np.asarray((wind * places.inland[:, None]).T)
 
 
-def storm_wind(places: Places, fixes: pl.DataFrame, sid: str) -> Floats:
-    """Strongest wind of one storm, m/s (M,); 0 where its fixes state none.
+def storm_winds(places: Places, fixes: pl.DataFrame, sids: Sequence[str]) -> Floats:
+    """Strongest wind of each storm, m/s (E, M); 0 where its fixes state none.
 
-    raises : SchemaError when the tracks do not hold the storm
+    raises : SchemaError when the tracks do not hold a storm
     """
-    own = fixes.filter(pl.col("sid") == sid)
-    if not own.height:
-        raise SchemaError(f"the tracks hold no storm {sid}: take tracks of its year, or leave it out by name")
-    if own["wind"].is_null().all():
-        return np.zeros(len(places.code))
-    years = np.unique(year_of(own["time"].to_numpy()))
-    wind = typhoon_wind(places.latitude, places.longitude, track_of(own), years).max(axis=1)
-    return np.asarray(wind * places.inland)
+    if lacking := sorted(set(sids) - set(fixes["sid"].unique())):
+        raise SchemaError(f"the tracks hold no storm {lacking[0]}: take tracks of its year, or leave it out by name")
+    order = {sid: at for at, sid in enumerate(sids)}
+    own = fixes.filter(pl.col("sid").is_in(sids)).with_columns(at=pl.col("sid").replace_strict(order))
+    # the wind model gives the strongest wind of a year: each storm moves into a year of its own
+    begin = (_FIRST_OF_ALL + pl.col("at")) * _YEAR_HOURS
+    own = own.with_columns(time=pl.col("time") - pl.col("time").min().over("sid") + begin)
+    years = year_of(np.asarray((_FIRST_OF_ALL + np.arange(len(sids))) * _YEAR_HOURS, np.float64))
+    wind = typhoon_wind(places.latitude, places.longitude, track_of(own), years)
+    return np.asarray((wind * places.inland[:, None]).T)
 
 
-def storm_rain(places: Places, fixes: pl.DataFrame, sid: str, rain: Rain, days: int) -> Floats | None:
-    """Largest sum of so many days while a storm is near and on the day after, mm (S,); None beyond the rain record."""
-    own = fixes.filter(pl.col("sid") == sid)
-    times = own["time"].to_numpy()[_nearest_km(places, own) < REACH]
+def storm_rain(places: Places, fixes: pl.DataFrame, rain: Rain, days: int) -> Floats | None:
+    """Largest sum of so many days while a storm is near and on the day after, mm (S,); None beyond the rain record.
+
+    fixes : of the storm
+    """
+    times = fixes["time"].to_numpy()[_nearest_km(places, fixes) < REACH]
     if not times.size:
         return np.zeros(rain.mm.shape[1])
     first, last = (np.datetime64(int(hour), "h").astype("datetime64[D]") for hour in (times.min(), times.max()))

@@ -22,7 +22,7 @@ _ELSEWHERE = "set DW_* and APP_* to a server of your own"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How the server's programs are run.
+    """Account that runs the programs of the server.
 
     prefix : command that is put before theirs
     uid, gid : owner of its files, as this process sees them
@@ -116,7 +116,7 @@ def _as_user(uid: int, gid: int) -> tuple[str, ...]:
 
 
 def _obstacle(prefix: tuple[str, ...], programs: Programs, home: Path) -> str | None:
-    """Why the programs cannot be run that way, or not reach the folder; None when all is well."""
+    """Obstacle to running the programs that way, or to reaching the folder; None without one."""
     look = ("/bin/sh", "-c", '"$0" --version && cd "$1"', programs.path("postgres"), str(home))
     try:
         done = subprocess.run(  # noqa: S603 (our own command)

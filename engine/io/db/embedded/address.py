@@ -1,4 +1,4 @@
-"""Where clients find the server: its own data folder, by way of a short private one when the path does not fit."""
+"""Socket folder of the server: its data folder, reached through a short private one when the path does not fit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def forget(data: Path) -> None:
 
 
 def _fits(folder: Path) -> bool:
-    """Whether libpq takes the path as it is: short, one host (a comma parts two), and text."""
+    """Check whether libpq takes the path as it is: short, one host (a comma parts two), and text."""
     name = os.fsencode(folder)
     try:
         name.decode("utf-8")

@@ -62,7 +62,7 @@ def find(data: Path) -> Postmaster | None:
 
 
 def answers(folder: Path) -> bool:
-    """Whether somebody takes connections there: also a server in another container, whose process is not seen here."""
+    """Check whether a server answers there: also one in another container, whose process is not seen here."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
@@ -183,7 +183,7 @@ def _pid(lines: list[str]) -> int | None:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Whether the process is a server of this data folder."""
+    """Check whether the process is a server of this data folder."""
     try:
         process = psutil.Process(pid)
         words = process.cmdline()

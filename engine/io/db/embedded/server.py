@@ -48,7 +48,7 @@ class EmbeddedServer:
         return address.url(self._socket, database, self._passwords)
 
     def has(self, database: str) -> bool:
-        """Whether a database is there."""
+        """Check whether a database is there."""
         with closing(postgres.connect(self.url("postgres"))) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
         return found is not None

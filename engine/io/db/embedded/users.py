@@ -1,4 +1,4 @@
-"""Who uses a server: locks that the kernel lets go of when their process ends, however it ends."""
+"""Users of a server: locks that the kernel releases when their process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Users:
 
     @property
     def have_joined(self) -> bool:
-        """Whether this use is counted."""
+        """Check whether this use is counted."""
         return self._use is not None
 
     @contextmanager

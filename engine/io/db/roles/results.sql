@@ -1,4 +1,4 @@
--- Rights in the application database, after roles.sql. A run swaps partitions, so climate_batch owns the four result
+-- Rights in the application database, after roles.sql. A run swaps partitions, so climate_batch owns the result
 -- tables; the partitions of the next run are readable through the default privileges of climate_batch.
 DO $$
 DECLARE
@@ -14,7 +14,7 @@ BEGIN
   FOR found IN
     SELECT tree.relid::regclass::text AS name, c.relowner <> 'climate_batch'::regrole AS foreign_owned
     FROM unnest(ARRAY['probability_results', 'hazard_results', 'modelops_probability_scores',
-                      'modelops_hazard_scores']) AS parent(name),
+                      'modelops_hazard_scores', 'modelops_year_losses', 'modelops_ensemble_scores']) AS parent(name),
          pg_partition_tree(parent.name::regclass) AS tree JOIN pg_class c ON c.oid = tree.relid
   LOOP
     IF found.foreign_owned THEN
@@ -22,8 +22,9 @@ BEGIN
     END IF;
     EXECUTE format('GRANT SELECT ON %s TO climate_api, climate_reader', found.name);
   END LOOP;
-  GRANT SELECT ON risk_types, result_runs, batch_job_logs, probability_results_v
+  GRANT SELECT ON risk_types, scenario_names, result_runs, result_sample_years, batch_job_logs, probability_results_v
     TO climate_batch, climate_api, climate_reader;
+  GRANT INSERT, DELETE ON result_sample_years TO climate_batch;
   GRANT INSERT, UPDATE ON result_runs TO climate_batch;
   EXECUTE format('GRANT USAGE ON SEQUENCE %s TO climate_batch', pg_get_serial_sequence('result_runs', 'run_id'));
   -- the listener takes queued runs and writes their ends; the cleaner empties the caches

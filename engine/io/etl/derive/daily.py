@@ -107,8 +107,8 @@ class DailyRecord:
         covered = Years(min(span.first for span in spans), max(span.last for span in spans))
         axis = DayAxis.of(covered, calendar)
         for name, group in pieces.items():
-            if doubled := _doubled(group, axis):
-                raise SchemaError(f"{files}: {doubled} days of {name} come twice")
+            if duplicates := _duplicates(group, axis):
+                raise SchemaError(f"{files}: {duplicates} days of {name} come twice")
             days = np.concatenate([piece.days(axis) for piece in group])
             if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
                 raise SchemaError(f"{files}: {found} data of {name}, expected daily")
@@ -249,18 +249,18 @@ def _known_calendar(piece: _Piece) -> str:
     return _CALENDARS[calendar]
 
 
-def _doubled(group: Sequence[_Piece], axis: DayAxis) -> int:
+def _duplicates(group: Sequence[_Piece], axis: DayAxis) -> int:
     """Days that the pieces of one variable hold twice at the same place; files of different stations share days."""
     days = [piece.days(axis) for piece in group]
-    doubled = sum(len(each) - len(np.unique(each)) for each in days)
+    duplicates = sum(len(each) - len(np.unique(each)) for each in days)
     places = [
         {*zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=False)} if piece.is_list else set()
         for piece in group
     ]
     for (one, here), (other, there) in combinations(enumerate(places), 2):
         if not (group[one].is_list and group[other].is_list and here.isdisjoint(there)):
-            doubled += len(np.intersect1d(days[one], days[other]))
-    return doubled
+            duplicates += len(np.intersect1d(days[one], days[other]))
+    return duplicates
 
 
 def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:

@@ -10,20 +10,20 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
-from engine.core.period import Years
-from engine.core.quality import Finding, Range, load_ranges
+from engine.core.quality import Finding
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
-from engine.io.etl.derive import derive_band, derive_job, place_cells
+from engine.io.etl.derive import derive_band, derive_job
 from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive_band import BALANCE, EXTREMES, YIELDS, Job
 from engine.io.etl.derive.derive_gate import OutputGate
-from engine.io.etl.derive.station_tables import PLAIN, TableOptions
+from engine.io.etl.derive.derive_job import Request
+from engine.io.etl.layout import GriddedFile
 from engine.kernels import spei
 from engine.kernels.indices import MONTH_GAP, YEAR_GAP
 
@@ -37,102 +37,64 @@ _COPIES = 4
 _RAINY = 0.9
 
 Progress = Callable[[int, int], None]
+#: scenario and variable
+_Key: TypeAlias = tuple[Scenario, str]
 
 
 class Derived(NamedTuple):
-    """What came of it: files, warnings, and for each variable that has no value at all the reason."""
+    """Result of `derive`: files, warnings, and for each variable that has no value at all the reason."""
 
     files: list[Path]
     findings: list[Finding]
     missing: dict[str, str]
 
 
-def derive(
-    files: Sequence[Path],
-    out: Path,
-    *,
-    base: Years,
-    scenario: Scenario | None = None,
-    base_files: Sequence[Path] = (),
-    years: Years | None = None,
-    grid: GridDefinition | None = None,
-    step: float = place_cells.STEP,
-    attributes: Mapping[str, str] | None = None,
-    scope: str | None = None,
-    units: Mapping[str, str] | None = None,
-    tables: TableOptions = PLAIN,
-    dry_spells_cross_years: bool = False,
-    ranges: Mapping[str, Range] | None = None,
-    progress: Progress | None = None,
-    memory: int = MEMORY,
-) -> Derived:
+def derive(request: Request, out: Path, *, progress: Progress | None = None, memory: int = MEMORY) -> Derived:
     """Derive every monthly and yearly variable that daily files allow.
 
-    files      : daily NetCDF files or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs, sfcWind,
-                 rsds (or the provider's element names); a scenario's years may be split over files
-    out        : root of the layout, `SSP245/monthly/...`; grid.toml is written there unless it is there
-    base       : years of the calendar-day percentiles and of the SPEI calibration, one for all scenarios
-    scenario   : of all files; None = each file name or folder carries its code, such as `ssp245`
-    base_files : daily files of the base years; left out, they are SSP2-4.5's, or the only scenario's
-    years      : of the output; None = all years of the files. Sums reach into the year before where the files have it
-    grid       : the lattice (its years do not matter); None = that of the first file. Of places in a list each becomes
-                 the cell that holds it; places outside are left out with a warning; two in one cell are refused
-    step       : degrees of the lattice that is made for places in a list when `grid` is None
-    attributes : further global attributes of every file written
-    scope      : `full` or `observed`, of all files; None = as they say, else full
-    units      : daily variable -> unit that overrides the files'
-    tables     : what tables of stations do not say themselves
-    dry_spells_cross_years : CDD: spells go on over New Year, and belong to the year they begin in
-    ranges     : of the gate, those of the region; None = the built-in ones, which are Korea's
-    progress   : told (cells done, of all)
-    raises     : SettingsError for a missing scenario code or base years that no file holds; SchemaError for a file that
-                 is not daily values, values that cannot be, or no value in anything derived. Then nothing is written
-
-    Memory is bounded by `memory`, not by the files: latitude bands are read, computed and written in turn.
+    out      : root of the layout, `SSP245/monthly/...`; grid.toml is written there unless it is there
+    progress : told (cells done, of all)
+    memory   : bytes; latitude bands are read, computed and written in turn, so it does not follow the files' size
+    raises   : SettingsError for a missing scenario code or base years that no file holds; SchemaError for a file that
+               is not daily values, values that cannot be, or no value in anything derived. Then nothing is written
     """
-    own = ranges is not None
-    ranges = ranges or load_ranges()
-    asked = derive_job.Request(
-        files=files,
-        base=base,
-        scenario=scenario,
-        base_files=base_files,
-        years=years,
-        grid=grid,
-        step=step,
-        units=units,
-        tables=tables,
-        dry_spells_cross_years=dry_spells_cross_years,
-        ranges=ranges,
-    )
     with _folders(out), ExitStack() as stack:
-        job = derive_job.opened(stack, asked)
-        extra = {"base_period": str(base), **(attributes or {})}
-        gate = OutputGate(job.grid, ranges, own)
-        written: dict[tuple[Scenario, str], layout.GriddedFile] = {}
-        paths: dict[tuple[Scenario, str], Path] = {}
-        for each, record in job.records.items():
-            for name, method in _variables_of(record, job):
-                paths[each, name] = layout.gridded_path(out, VARIABLES[name], each, job.years)
-                opened = layout.create_gridded(
-                    paths[each, name],
-                    job.grid,
-                    VARIABLES[name],
-                    each,
-                    scope=scope or record.scope,
-                    attributes=extra,
-                    cell_methods=method,
-                )
-                written[each, name] = stack.enter_context(opened)
+        job = derive_job.opened(stack, request)
+        gate = OutputGate(job.grid, request.limits, request.ranges is not None)
+        paths = {
+            (each, name): layout.gridded_path(out, VARIABLES[name], each, job.years)
+            for each, record in job.records.items()
+            for name, _ in _variables_of(record, job)
+        }
+        written = _created(stack, request, job, paths)
         log.info("deriving %d variables of %d scenarios on %d x %d cells, %s", len({name for _, name in paths}),
                  len(job.records), job.grid.n_lat, job.grid.n_lon, job.years)  # fmt: skip
         _fill(job, written, gate, progress, memory)
-        findings, missing = _concluded(job, gate, bool(base_files))
+        findings, missing = _concluded(job, gate, bool(request.base_files))
     for each, name in gate.empty():
         paths.pop((each, name)).unlink()
     _remove_empty(out)
     _write_lattice(out, job.grid)
     return Derived(list(paths.values()), findings, missing)
+
+
+def _created(stack: ExitStack, request: Request, job: Job, paths: Mapping[_Key, Path]) -> dict[_Key, GriddedFile]:
+    """The files to be filled, open for the life of `stack`."""
+    attributes = {"base_period": str(request.base), **request.attributes}
+    written = {}
+    for each, record in job.records.items():
+        for name, method in _variables_of(record, job):
+            opened = layout.create_gridded(
+                paths[each, name],
+                job.grid,
+                VARIABLES[name],
+                each,
+                scope=request.scope or record.scope,
+                attributes=attributes,
+                cell_methods=method,
+            )
+            written[each, name] = stack.enter_context(opened)
+    return written
 
 
 def _variables_of(record: DailyRecord, job: Job) -> Iterator[tuple[str, str]]:
@@ -154,7 +116,7 @@ def _bands(job: Job, memory: int) -> Iterator[slice]:
 
 def _fill(
     job: Job,
-    written: Mapping[tuple[Scenario, str], layout.GriddedFile],
+    written: Mapping[_Key, GriddedFile],
     gate: OutputGate,
     progress: Progress | None,
     memory: int,

@@ -1,4 +1,4 @@
-"""What `derive` computes of one latitude band: base years first, then every scenario's monthly and yearly values."""
+"""Computation of one latitude band in `derive`: base years first, then every scenario's monthly and yearly values."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LIMITS = {"tasmax": 90.0, "tasmin": 10.0}
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What does not change from band to band. `years` are kept; `records` may reach further back.
+    """Inputs common to all bands. `years` are kept; `records` may reach further back.
 
     blank_rain_is_dry : a day on which a place reports something else, but no rain, was dry, in years in which the place
                         reports some rain
@@ -63,7 +63,7 @@ class Job:
 
     @property
     def extremes(self) -> bool:
-        """Whether evapotranspiration can use daily extremes everywhere; a mixture would not be comparable."""
+        """Check whether evapotranspiration can use daily extremes everywhere; a mixture would not be comparable."""
         every = (*self.records.values(), self.reference)
         return all(set(EXTREMES) <= record.pieces.keys() for record in every)
 

@@ -44,7 +44,7 @@ _LARGEST = {"tas": (0, 45), "tasmax": (5, 55), "tasmin": (-5, 42), "pr": (10, 10
 
 @dataclass(slots=True)
 class InputGate:
-    """What was read of one record: its ranges at once, its largest values when all of it was seen."""
+    """Gate of the input of one record: its ranges at once, its largest values when all of it was seen."""
 
     record: DailyRecord
     ranges: Mapping[str, Range]
@@ -172,7 +172,7 @@ class _Written:
 
 @dataclass(slots=True)
 class OutputGate:
-    """What is about to be kept, by scenario and variable."""
+    """Gate of the output, by scenario and variable."""
 
     grid: GridDefinition
     ranges: Mapping[str, Range]
@@ -192,7 +192,7 @@ class OutputGate:
             said.lowest, said.highest = min(said.lowest, found.lowest), max(said.highest, found.highest)
 
     def empty(self) -> list[tuple[Scenario, str]]:
-        """What has no value at all."""
+        """Variables without any value."""
         return [key for key, said in self.seen.items() if not said.filled]
 
     def close(self) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What `derive` is asked, opened: records of scenarios and base years that fit together, and their lattice."""
+"""Request to `derive`, and its files opened: scenarios and base years that fit together, and their lattice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,34 +15,58 @@ import numpy as np
 from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
-from engine.core.quality import Range
+from engine.core.quality import Range, load_ranges
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.etl.derive import daily_files, place_cells
 from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive_band import BALANCE, LIMITS, Job
 from engine.io.etl.derive.derive_gate import InputGate
-from engine.io.etl.derive.station_tables import TableOptions
+from engine.io.etl.derive.station_tables import PLAIN, TableOptions
 
 log = logging.getLogger(__name__)
 
 _CODE = re.compile(r"ssp[-_]?(126|245|370|585)(?!\d)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """See `derive.derive`."""
+    """What to derive of which files.
+
+    files      : daily NetCDF files or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs, sfcWind,
+                 rsds (or the provider's element names); a scenario's years may be split over files
+    base       : years of the calendar-day percentiles and of the SPEI calibration, one for all scenarios
+    scenario   : of all files; None = each file name or folder carries its code, such as `ssp245`
+    base_files : daily files of the base years; left out, they are SSP2-4.5's, or the only scenario's
+    years      : of the output; None = all years of the files. Sums reach into the year before where the files have it
+    grid       : the lattice (its years do not matter); None = that of the first file. Of places in a list each becomes
+                 the cell that holds it; places outside are left out with a warning; two in one cell are refused
+    step       : degrees of the lattice that is made for places in a list when `grid` is None
+    attributes : further global attributes of every file written
+    scope      : `full` or `observed`, of all files; None = as they say, else full
+    units      : daily variable -> unit that overrides the files'
+    tables     : what tables of stations do not say themselves
+    dry_spells_cross_years : CDD: spells go on over New Year, and belong to the year they begin in
+    ranges     : of the gate, those of the region; None = the built-in ones, which are Korea's
+    """
 
     files: Sequence[Path]
     base: Years
-    scenario: Scenario | None
-    base_files: Sequence[Path]
-    years: Years | None
-    grid: GridDefinition | None
-    step: float
-    units: Mapping[str, str] | None
-    tables: TableOptions
-    dry_spells_cross_years: bool
-    ranges: Mapping[str, Range]
+    scenario: Scenario | None = None
+    base_files: Sequence[Path] = ()
+    years: Years | None = None
+    grid: GridDefinition | None = None
+    step: float = place_cells.STEP
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    scope: str | None = None
+    units: Mapping[str, str] | None = None
+    tables: TableOptions = PLAIN
+    dry_spells_cross_years: bool = False
+    ranges: Mapping[str, Range] | None = None
+
+    @cached_property
+    def limits(self) -> Mapping[str, Range]:
+        """Ranges of the gate."""
+        return load_ranges() if self.ranges is None else self.ranges
 
 
 def opened(stack: ExitStack, asked: Request) -> Job:
@@ -76,9 +101,9 @@ def opened(stack: ExitStack, asked: Request) -> Job:
         log.warning("%s", sentence)
     job = Job(
         records,
-        {each: InputGate(record, asked.ranges) for each, record in records.items()},
+        {each: InputGate(record, asked.limits) for each, record in records.items()},
         reference,
-        InputGate(reference, asked.ranges),
+        InputGate(reference, asked.limits),
         asked.base,
         kept,
         lattice,

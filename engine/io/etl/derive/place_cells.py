@@ -19,7 +19,7 @@ _MOST = 500_000
 
 
 def is_list(record: DailyRecord) -> bool:
-    """Whether the record is of places without a lattice."""
+    """Check whether the record is of places without a lattice."""
     return all(piece.is_list for pieces in record.pieces.values() for piece in pieces)
 
 

@@ -136,11 +136,11 @@ def _scattered(
     day = timeaxis.days_since(numbers[known], units, calendar, file, first)
     steps, column = np.unique(day, return_inverse=True)
     position = station[known] * len(steps) + column
-    if doubled := len(position) - len(np.unique(position)):
+    if duplicates := len(position) - len(np.unique(position)):
         found = timeaxis.spacing(timeaxis.in_days(numbers[known][station[known] == station[known][0]], units, file))
         if timeaxis.is_shorter_than_a_day(found):
             raise SchemaError(f"{file}: {found} data, expected daily")
-        raise SchemaError(f"{file}: {doubled} days of a station come twice")
+        raise SchemaError(f"{file}: {duplicates} days of a station come twice")
     series = {}
     for key, variable in data.variables.items():
         if variable.dims != time.dims or variable.dtype.kind not in "iuf" or cf.text(variable.attrs, "units") == units:

@@ -58,7 +58,7 @@ _MISSING = pl.lit(np.nan, pl.Float32)
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """What tables of stations do not say themselves.
+    """Options of station tables, for facts that the tables do not state.
 
     columns  : one of `NAMES` -> header of its column
     stations : table with station_id, latitude and longitude, for files without coordinates
@@ -104,7 +104,7 @@ def read(
     dates = pl.Series(pl.date_range(first, last, interval="1d", eager=True))  # type: ignore[arg-type]
     station = rows[ID].replace_strict(stations, np.arange(len(stations)), return_dtype=pl.Int64).to_numpy()
     day = (rows[DATE] - first).dt.total_days().to_numpy()
-    _refuse_doubled(stations, dates, station, day, len(dates), name)
+    _refuse_duplicates(stations, dates, station, day, len(dates), name)
     series = {}
     for column in (column for column in rows.columns if column in UNITS):
         block = np.full((len(stations), len(dates)), np.nan, np.float32)
@@ -114,16 +114,7 @@ def read(
     if "pr" in series and options.blank_rain_is_dry:
         blank = np.zeros(series["pr"].shape, bool)
         blank[station, day] = rows["pr"].is_null().to_numpy()
-        year = dates.dt.year().to_numpy()
-        starts = np.flatnonzero(np.r_[True, year[1:] != year[:-1], True])
-        dry, unmeasured = station_values.dry(blank, series, starts)
-        series["pr"][dry] = 0.0
-        if unmeasured.any():
-            said.append(
-                f"{name}: {int(unmeasured.sum())} of {len(stations)} stations have years without any value of rain"
-                f" ({_some(stations.filter(pl.Series(unmeasured)).to_list())}): rain that is blank there is missing,"
-                " not dry"
-            )
+        said += _blank_is_dry(series, blank, dates, stations, name)
     said += _radiation(series, latitude, dates.dt.ordinal_day().cast(pl.Int64).to_numpy(), name)
     data = {
         column: (("station", "time"), block, {"units": UNITS[column]})
@@ -144,6 +135,22 @@ def read(
         },
         attrs={"scope": "observed", "featureType": "timeSeries"},
     ), said
+
+
+def _blank_is_dry(
+    series: Mapping[str, Float32], blank: NDArray[np.bool_], dates: pl.Series, stations: pl.Series, name: str
+) -> list[str]:
+    """Put 0 where blank rain means a dry day, in place; what has to be told."""
+    year = dates.dt.year().to_numpy()
+    starts = np.flatnonzero(np.r_[True, year[1:] != year[:-1], True])
+    dry, unmeasured = station_values.dry(blank, series, starts)
+    series["pr"][dry] = 0.0
+    if not unmeasured.any():
+        return []
+    return [
+        f"{name}: {int(unmeasured.sum())} of {len(stations)} stations have years without any value of rain"
+        f" ({_some(stations.filter(pl.Series(unmeasured)).to_list())}): rain that is blank there is missing, not dry"
+    ]
 
 
 def _frame(path: Path, options: TableOptions, overrides: Mapping[str, str]) -> tuple[pl.DataFrame, bool]:
@@ -289,7 +296,7 @@ def _station_list(table: pl.DataFrame, name: str) -> pl.DataFrame:
     ).drop_nulls()
 
 
-def _refuse_doubled(stations: pl.Series, dates: pl.Series, station: Ints, day: Ints, days: int, name: str) -> None:
+def _refuse_duplicates(stations: pl.Series, dates: pl.Series, station: Ints, day: Ints, days: int, name: str) -> None:
     unique, counts = np.unique(station * days + day, return_counts=True)
     again = counts > 1
     if not again.any():

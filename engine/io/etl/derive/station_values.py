@@ -53,7 +53,7 @@ def _hours(unit: str | None, path: Path) -> tuple[float, float]:
 
 
 def dry(blank: Bools, series: Mapping[str, Float32], year_starts: Ints) -> tuple[Bools, Bools]:
-    """Which blank days were dry: those with another value, in a year in which the place has some value of rain.
+    """Blank days that were dry: those with another value, in a year in which the place has some value of rain.
 
     A gauge that is out of order, or was never there, leaves blanks, too: a year of them says nothing about rain.
 

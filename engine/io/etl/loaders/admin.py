@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,15 @@ from numpy.typing import NDArray
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding, load_ranges
 from engine.io.etl import gate, lattice, loading, regions
-from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Layer, cells_to_describe, holder_or_nearest, read_layer, stage
+from engine.io.etl.load_record import Record
+from engine.io.etl.loading import Task
+from engine.io.etl.places import Cells, Layer, cells_to_describe, holder_or_nearest, layer_files, read_layer, stage
 from engine.io.files import source_files
 from engine.io.files.reading import reading
 from engine.io.files.source_files import SourceFile
 from engine.io.files.vectors import Geometries
 
-NAME, VERSION, TABLE = "admin", "1", "location_admin"
+NAME, TABLE = "admin", "location_admin"
 LAYERS = ("n3a_g0110000", "emd", "towns", "municipalities", "provinces", "admin")
 PROVINCE, MUNICIPALITY, TOWN = 1, 2, 3
 #: digits that codes of a level have in common
@@ -48,59 +49,52 @@ class Region:
     outline: shapely.MultiPolygon
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(
+    NAME,
+    version="1",
+    takes=(
+        "crs",
+        "gate",
+    ),
+)
+def load(task: Task) -> None:
     """Fill `location_admin` and `location_grid.admin_id`, the finest region that holds a cell or is within 2 km.
 
     raises : SchemaError for a feature without a code, a code that is none, or an unknown statistical code
     """
-    paths = source_files.find(options.data, *(f"{layer}*{suffix}" for layer in LAYERS for suffix in VECTOR_SUFFIXES))
+    paths = layer_files(task.options.data, *LAYERS)
     if not paths:
-        message = f"no layer {', '.join(f'{layer}*' for layer in LAYERS)} below {options.data}"
-        return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
-    sources = [SourceFile.of(part) for path in paths for part in source_files.parts(path)]
-    recorded = partial(
-        loading.recorded,
-        connection,
-        loader=NAME,
-        version=VERSION,
-        scope=options.scope_of(None),
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides={"crs": options.crs} if options.crs else {},
-    )
-    cells = cells_to_describe(connection)
-    found: list[Region] = []
-    with loading.summary() as reports:
-        with recorded(table=TABLE, files=sources) as record:
-            if not record.up_to_date:
-                progress(TABLE)
-                layers = [read_layer(path, options.crs) for path in paths]
-                found = hierarchy(*_read(paths, layers))
-                record.source_crs = ", ".join(sorted({layer.crs for layer in layers}))
-                with record.transaction():
-                    record.rows = _write(connection, found)
-                    levels = [region.level for region in found]
-                    record.gate_report = {"levels": {str(level): levels.count(level) for level in sorted(set(levels))}}
-                    record.findings += _findings(found)
-                    if gate.is_national(lattice.definition(connection)) and record.scope == "full" and TOWN in levels:
-                        count = np.asarray([levels.count(TOWN)], np.float32)
-                        limits = load_ranges(options.gate)["korea_towns"]
-                        record.findings += gate.limit_findings(TABLE, count, limits, "number of towns")
-            reports.append(record.report())
-        with recorded(table="location_grid", files=[*sources, cells.as_source()]) as record:
-            if not record.up_to_date:
-                progress("region of every cell")
-                with record.transaction():
-                    record.rows = record.cells = 0 if options.dry_run else _join(connection, cells)
-                    if lost := len(cells.grid_id) - record.rows:
-                        message = (
-                            f"{lost} of {len(cells.grid_id)} cells lie in no region and farther than 2 km from one"
-                        )
-                        record.findings.append(Finding(WARNING, "location_grid", message, lost))
-            reports.append(record.report())
-    return reports
+        message = f"no layer {', '.join(f'{layer}*' for layer in LAYERS)} below {task.options.data}"
+        return task.absent(TABLE, message)
+    sources = [SourceFile.of(part) for part in source_files.all_parts(paths)]
+    cells = cells_to_describe(task.connection)
+    with task.table(TABLE, sources) as record:
+        if not record.up_to_date:
+            task.progress(TABLE)
+            _load_regions(task, record, paths)
+    with task.table("location_grid", [*sources, cells.as_source()]) as record:
+        if not record.up_to_date:
+            task.progress("region of every cell")
+            with record.transaction():
+                record.rows = record.cells = 0 if task.options.dry_run else _join(task.connection, cells)
+                if lost := len(cells.grid_id) - record.rows:
+                    message = f"{lost} of {len(cells.grid_id)} cells lie in no region and farther than 2 km from one"
+                    record.findings.append(Finding(WARNING, "location_grid", message, lost))
+
+
+def _load_regions(task: Task, record: Record, paths: Sequence[Path]) -> None:
+    layers = [read_layer(path, task.options.crs) for path in paths]
+    found = hierarchy(*_read(paths, layers))
+    record.source_crs = ", ".join(sorted({layer.crs for layer in layers}))
+    with record.transaction():
+        record.rows = _write(task.connection, found)
+        levels = [region.level for region in found]
+        record.gate_report = {"levels": {str(level): levels.count(level) for level in sorted(set(levels))}}
+        record.findings += _findings(found)
+        if gate.is_national(lattice.definition(task.connection)) and record.scope == "full" and TOWN in levels:
+            count = np.asarray([levels.count(TOWN)], np.float32)
+            limits = load_ranges(task.options.gate)["korea_towns"]
+            record.findings += gate.limit_findings(TABLE, count, limits, "number of towns")
 
 
 def _read(paths: Sequence[Path], layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, list[shapely.Geometry]]]:
@@ -223,7 +217,9 @@ def _write(connection: psycopg.Connection, found: Sequence[Region]) -> int:
         f"INSERT INTO {TABLE} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM new_admin"
         f" ON CONFLICT (admin_code) DO UPDATE SET {updates}".encode()
     )
-    gone = f"SELECT admin_id FROM {TABLE} WHERE admin_code NOT IN (SELECT admin_code FROM new_admin)"
+    gone = (
+        f"SELECT admin_id FROM {TABLE} a WHERE NOT EXISTS (SELECT FROM new_admin n WHERE n.admin_code = a.admin_code)"
+    )
     connection.execute(f"UPDATE location_grid SET admin_id = NULL WHERE admin_id IN ({gone})".encode())
     connection.execute(f"DELETE FROM {TABLE} WHERE admin_id IN ({gone})".encode())
     return len(found)

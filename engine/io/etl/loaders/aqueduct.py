@@ -9,16 +9,17 @@ from pathlib import Path
 
 import fastexcel
 import polars as pl
-import psycopg
 
 from engine.core.errors import SchemaError
+from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, load_ranges
 from engine.io.etl import loading
+from engine.io.etl.loading import Task
 from engine.io.etl.places import copy_frame
 from engine.io.files import containers, source_files
 from engine.io.files.reading import reading
 
-NAME, VERSION, TABLE = "aqueduct", "1", "water_stress_rankings"
+NAME, TABLE = "aqueduct", "water_stress_rankings"
 PATTERN = "Aqueduct40_rankings*.xlsx"
 ATTRIBUTION = "WRI Aqueduct 4.0 (Kuzma et al. 2023, doi:10.46830/writn.23.00061), accessed as a workbook, CC BY 4.0"
 INDICATOR, BASELINE_YEAR, BASELINE = "bws", 2019, "baseline"
@@ -32,40 +33,30 @@ _TEXT = ("gid_0", "gid_1", "name_0", "name_1", "indicator_name", "weight", "labe
 _NUMBERS = {"score": pl.Float64, "score_ranked": pl.Int32, "cat": pl.Int16}
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="1", takes=("gate",))
+def load(task: Task) -> None:
     """Replace `water_stress_rankings` by the workbook's rows of baseline water stress, every country.
 
     raises : MissingInputError without a workbook; SchemaError for a workbook without the sheets, columns or codes
     """
-    path = source_files.one_file(options.data, NAME, PATTERN)
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope_of(None),
-        files=[path],
-        force=options.force,
-        dry_run=options.dry_run,
-    ) as record:
-        if not record.up_to_date:
-            progress(path.name)
-            frame = read(path)
-            limits = load_ranges(options.gate)["aqueduct_score"]
-            outside = frame.filter(~pl.col("score").is_between(limits.low, limits.high)).height
-            if outside:
-                message = f"{outside} scores outside {limits.low:g}..{limits.high:g}"
-                record.findings.append(Finding(ERROR, TABLE, message, outside))
-            record.refuse_errors()
-            record.findings += _gaps_of_korea(frame)
-            with record.transaction():
-                connection.execute(f"DELETE FROM {TABLE}")
-                copy_frame(connection, TABLE, frame)
-                record.rows, record.fill_value = frame.height, _MISSING
-                record.gate_report = {"attribution": ATTRIBUTION, "without_score": frame["score"].null_count()}
-        return [record.report()]
+    path = source_files.one_file(task.options.data, NAME, PATTERN)
+    with task.table(TABLE, [path]) as record:
+        if record.up_to_date:
+            return
+        task.progress(path.name)
+        frame = read(path)
+        limits = load_ranges(task.options.gate)["aqueduct_score"]
+        outside = frame.filter(~pl.col("score").is_between(limits.low, limits.high)).height
+        if outside:
+            message = f"{outside} scores outside {limits.low:g}..{limits.high:g}"
+            record.findings.append(Finding(ERROR, TABLE, message, outside))
+        record.refuse_errors()
+        record.findings += _gaps_of_korea(frame)
+        with record.transaction():
+            task.connection.execute(f"DELETE FROM {TABLE}")
+            copy_frame(task.connection, TABLE, frame)
+            record.rows, record.fill_value = frame.height, _MISSING
+            record.gate_report = {"attribution": ATTRIBUTION, "without_score": frame["score"].null_count()}
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -78,9 +69,8 @@ def read(path: Path) -> pl.DataFrame:
         workbook = fastexcel.read_excel(path)
     frames = [_sheet(path, workbook, "province_baseline"), _sheet(path, workbook, "province_future")]
     frame = pl.concat(frames)
-    key = ("gid_0", "gid_1", "year", "scenario", "indicator_name", "weight")
-    if doubled := frame.height - frame.select(key).n_unique():
-        raise SchemaError(f"{path.name}: {doubled} doubled rows of the same province, year, scenario and weight")
+    if duplicates := frame.height - frame.select(KEYS[TABLE]).n_unique():
+        raise SchemaError(f"{path.name}: {duplicates} duplicate rows of the same province, year, scenario and weight")
     return frame
 
 

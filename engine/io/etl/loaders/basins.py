@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -18,23 +17,25 @@ from scipy.spatial import cKDTree
 
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding, Range, load_ranges
+from engine.core.sphere import unit_vectors
 from engine.io.etl import loading
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.loaders.wamis_answers import BASINS
+from engine.io.etl.loading import Task
 from engine.io.etl.places import (
-    VECTOR_SUFFIXES,
     Cells,
     Layer,
     cells_to_describe,
     holder,
     holder_or_nearest,
+    layer_files,
     read_layer,
     stage,
 )
 from engine.io.files import source_files
 from engine.io.files.source_files import MissingInputError, SourceFile
 
-NAME, VERSION = "basins", "1"
+NAME = "basins"
 #: these have an outlet gauge; the rivers of Jeju have no large one
 _GAUGED = 5
 OUTLET_YEARS, OUTLET_COMPLETE_YEARS, OUTLET_COMPLETE_SHARE = (1991, 2020), 20, 0.75
@@ -53,17 +54,24 @@ class Gauges:
     longitude: NDArray[np.float64]
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(
+    NAME,
+    version="1",
+    takes=(
+        "crs",
+        "gate",
+        "refresh",
+    ),
+)
+def load(task: Task) -> None:
     """Fill `water_basin`, `location_grid.basin_code` and `water_basin_province` from the gauges and their flow, the
     cells, and the map layers `basins*` (optional) and `provinces*`.
 
     raises : MissingInputError without provinces, or without both gauges and basin polygons; SchemaError for a basin or
              a province without a known code or name
     """
-    provinces = source_files.find(options.data, *(f"provinces*{suffix}" for suffix in VECTOR_SUFFIXES))
-    polygons = source_files.find(options.data, *(f"basins*{suffix}" for suffix in VECTOR_SUFFIXES))
+    options, connection = task.options, task.connection
+    provinces, polygons = layer_files(options.data, "provinces"), layer_files(options.data, "basins")
     gauges = _gauges(connection)
     absent = [] if provinces else [f"no file provinces*.geojson below {options.data}"]
     if not (polygons or gauges.code):
@@ -72,63 +80,68 @@ def load(
         raise MissingInputError(f"{NAME}: {' and '.join(absent)}")
     cells = cells_to_describe(connection)
     outlets = outlet_gauges(connection)
-    basin_layers = [read_layer(path, options.crs) for path in polygons]
-    names = BASINS | _names_of(basin_layers) if basin_layers else BASINS
+    layers = [read_layer(path, options.crs) for path in polygons]
+    names = BASINS | _names_of(layers) if layers else BASINS
     if strange := sorted(set(gauges.basin.tolist()) - set(names)):
         raise SchemaError(f"gauges belong to basins without a name: {strange}; known are {sorted(names)}")
+    _load_basins(task, names, outlets)
     known = SourceFile.of_value(
         "api_wamis_stations", [gauges.code, *(c.tolist() for c in (gauges.basin, gauges.latitude))]
     )
-    recorded = partial(
-        loading.recorded,
-        connection,
-        loader=NAME,
-        version=VERSION,
-        scope=options.scope_of(None),
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides={"crs": options.crs} if options.crs else {},
-    )
-    with loading.summary() as reports:
-        inputs: list[Path | SourceFile] = [SourceFile.of_value("outlets", outlets), SourceFile.of_value("names", names)]
-        with recorded(table="water_basin", files=inputs) as record:
-            if not record.up_to_date:
-                progress("water basins")
-                with record.transaction():
-                    record.findings += _write_basins(connection, names, outlets, options)
-                    if names == BASINS:
-                        record.findings += _volume_findings(connection, load_ranges(options.gate)["outlet_volume"])
-                    record.rows, record.gate_report = len(names), {"chosen_outlets": outlets}
-            reports.append(record.report())
-        inputs = [known, cells.as_source(), *(part for path in polygons for part in source_files.parts(path))]
-        codes = basin_of_polygons(cells, basin_layers) if basin_layers else basin_of_gauges(cells, gauges)
-        with recorded(table="location_grid", files=inputs) as record:
-            if not record.up_to_date:
-                progress("basin of every cell")
-                with record.transaction():
-                    _write_codes(connection, cells, codes)
-                    record.rows = record.cells = int((codes > 0).sum())
-                    record.gate_report = {
-                        "cells": {names[int(b)]: int((codes == b).sum()) for b in np.unique(codes[codes > 0])}
-                    }
-                    if outside := int((codes == 0).sum()):
-                        message = f"{outside} cells outside every basin: no water stress there"
-                        record.findings.append(Finding(WARNING, "location_grid", message, outside))
-            reports.append(record.report())
-        held = {gid for (gid,) in connection.execute("SELECT DISTINCT gid_1 FROM water_stress_rankings").fetchall()}
-        inputs += [SourceFile.of_value("water_stress_rankings", sorted(held))]
-        inputs += [part for path in provinces for part in source_files.parts(path)]
-        with recorded(table="water_basin_province", files=inputs) as record:
-            if not record.up_to_date:
-                progress("basins by province")
-                shares = province_shares(cells, codes, [read_layer(path, options.crs) for path in provinces])
-                with record.transaction():
-                    record.rows = shares.height
-                    record.findings += _unknown_to_rankings(held, shares)
-                    if not options.dry_run:  # the basins that the rows would point at were rolled back
-                        _write_shares(connection, shares)
-            reports.append(record.report())
-    return reports
+    inputs: list[Path | SourceFile] = [known, cells.as_source(), *source_files.all_parts(polygons)]
+    codes = basin_of_polygons(cells, layers) if layers else basin_of_gauges(cells, gauges)
+    _load_codes(task, inputs, cells, codes, names)
+    _load_shares(task, inputs, cells, codes, provinces)
+
+
+def _load_basins(task: Task, names: Mapping[int, str], outlets: Mapping[int, str]) -> None:
+    inputs = [SourceFile.of_value("outlets", outlets), SourceFile.of_value("names", names)]
+    with task.table("water_basin", inputs) as record:
+        if record.up_to_date:
+            return
+        task.progress("water basins")
+        with record.transaction():
+            record.findings += _write_basins(task.connection, names, outlets, task.options)
+            if names == BASINS:
+                limits = load_ranges(task.options.gate)["outlet_volume"]
+                record.findings += _volume_findings(task.connection, limits)
+            record.rows, record.gate_report = len(names), {"chosen_outlets": outlets}
+
+
+def _load_codes(
+    task: Task, inputs: Sequence[Path | SourceFile], cells: Cells, codes: Codes, names: Mapping[int, str]
+) -> None:
+    with task.table("location_grid", inputs) as record:
+        if record.up_to_date:
+            return
+        task.progress("basin of every cell")
+        with record.transaction():
+            _write_codes(task.connection, cells, codes)
+            record.rows = record.cells = int((codes > 0).sum())
+            record.gate_report = {
+                "cells": {names[int(b)]: int((codes == b).sum()) for b in np.unique(codes[codes > 0])}
+            }
+            if outside := int((codes == 0).sum()):
+                message = f"{outside} cells outside every basin: no water stress there"
+                record.findings.append(Finding(WARNING, "location_grid", message, outside))
+
+
+def _load_shares(
+    task: Task, inputs: Sequence[Path | SourceFile], cells: Cells, codes: Codes, provinces: Sequence[Path]
+) -> None:
+    rows = task.connection.execute("SELECT DISTINCT gid_1 FROM water_stress_rankings").fetchall()
+    held = {gid for (gid,) in rows}
+    ranked = SourceFile.of_value("water_stress_rankings", sorted(held))
+    with task.table("water_basin_province", [*inputs, ranked, *source_files.all_parts(provinces)]) as record:
+        if record.up_to_date:
+            return
+        task.progress("basins by province")
+        shares = province_shares(cells, codes, [read_layer(path, task.options.crs) for path in provinces])
+        with record.transaction():
+            record.rows = shares.height
+            record.findings += _unknown_to_rankings(held, shares)
+            if not record.dry_run:  # the basins that the rows would point at were rolled back
+                _write_shares(task.connection, shares)
 
 
 def _gauges(connection: psycopg.Connection) -> Gauges:
@@ -171,19 +184,13 @@ def outlet_gauges(connection: psycopg.Connection) -> dict[int, str]:
 def basin_of_gauges(cells: Cells, gauges: Gauges) -> Codes:
     """(C,) basin of each cell: of most of its three nearest gauges (great circle), of the nearest if all differ."""
     neighbours = min(_NEIGHBOURS, len(gauges.code))
-    tree = cKDTree(_on_sphere(gauges.latitude, gauges.longitude))
-    _, nearest = tree.query(_on_sphere(cells.latitude, cells.longitude), neighbours)
+    tree = cKDTree(unit_vectors(gauges.latitude, gauges.longitude))
+    _, nearest = tree.query(unit_vectors(cells.latitude, cells.longitude), neighbours)
     near: Codes = gauges.basin[np.asarray(nearest).reshape(len(cells.grid_id), neighbours)]
     # of three, a majority against the nearest one exists only where the other two agree
     outvoted = near[:, 1] == near[:, 2] if neighbours == _NEIGHBOURS else np.zeros(len(near), bool)
     codes: Codes = np.where(outvoted, near[:, min(1, neighbours - 1)], near[:, 0])
     return codes
-
-
-def _on_sphere(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors: chords order like great circles, also across the date line."""
-    phi, lam = np.radians(latitude), np.radians(longitude)
-    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
 def basin_of_polygons(cells: Cells, layers: list[Layer]) -> Codes:
@@ -292,7 +299,7 @@ def _write_basins(
 
 
 def _volume_findings(connection: psycopg.Connection, limits: Range) -> list[Finding]:
-    """What flows off in a mean year, against the water balance of the country: a wrong unit or a wrong gauge shows."""
+    """Findings on the mean annual outflow, against the water balance of the country: a wrong unit or gauge shows."""
     row = connection.execute(
         """SELECT count(*), sum(flow) FROM (
              SELECT avg(f.flow_m3s) AS flow FROM water_basin b JOIN api_wamis_flow f ON f.obs_code = b.outlet_obs_code

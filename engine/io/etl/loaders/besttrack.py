@@ -21,14 +21,16 @@ import psycopg
 from psycopg import sql
 
 from engine.core.errors import SchemaError
+from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.io.etl import loading
 from engine.io.etl.loaders import besttrack_readers as readers
 from engine.io.etl.loaders.besttrack_record import FASTEST_KM_H, GRADE_WINDS, SOURCES, BestTrack, Source
+from engine.io.etl.loading import Task
 from engine.io.files import source_files
 from engine.kernels.typhoon_track import WINDS_SHARE
 
-NAME, VERSION, TABLE = "besttrack", "2", "api_typhoon_besttrack"
+NAME, TABLE = "besttrack", "api_typhoon_besttrack"
 PATTERNS = ("typhoon/*.txt", "typhoon/*.csv", "typhoon/*.parquet")
 
 FIRST_YEAR = 1977  # before it the sources state no winds
@@ -47,7 +49,7 @@ _TABLE_LIMITS = {"max_wind_speed": (0.0, 110.0), "central_pressure": (850.0, 103
 
 
 class Merged(NamedTuple):
-    """What goes into the table.
+    """Merged best tracks, as stored in the table.
 
     fixes    : as `BestTrack.fixes`
     sources  : year -> where it comes from
@@ -63,28 +65,25 @@ class Merged(NamedTuple):
     left_out: dict[str, int]
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="2", takes=("gate",))
+def load(task: Task) -> None:
     """Read every best track below the data directory and bring its years up to date.
 
     raises : MissingInputError without a file; SchemaError for files that contradict each other, an unreadable file or
              more than 0.1 % unreadable records; GateError for values that cannot be
     """
-    found = source_files.find(options.data, *PATTERNS)
+    options, connection = task.options, task.connection
+    found = task.find(*PATTERNS)
     if not found:
         raise source_files.MissingInputError(f"{NAME}: no file {' or '.join(PATTERNS)} below {options.data}")
     ranges = load_ranges(options.gate)
-    overrides = {"gate": options.gate.read_text("utf-8")} if options.gate else {}
-    with loading.recorded(
-        connection, loader=NAME, version=VERSION, table=TABLE, scope=options.scope, files=found,
-        force=options.force, dry_run=options.dry_run, overrides=overrides,
-    ) as record:  # fmt: skip
+    flags = {"gate": options.gate.read_text("utf-8")} if options.gate else {}
+    with task.table(TABLE, found, scope=options.scope, flags=flags) as record:
         if record.up_to_date:
-            return [record.report()]
+            return
         tracks = []
         for number, path in enumerate(found, 1):
-            progress(path.name, number, len(found))
+            task.progress(path.name, number, len(found))
             track = readers.read(path)
             if track is None:
                 message = f"{path.name} is none of the best tracks known (KMA, JMA, IBTrACS) and was left out"
@@ -115,7 +114,6 @@ def load(
             record.gate_report |= {"covered_years": covered, "sources": sources, "left_out": merged.left_out}
             record.gate_report |= {"uncovered_years": uncovered}
         record.message = f"{len(covered)} covered years"
-    return [record.report()]
 
 
 def merge(tracks: Sequence[BestTrack]) -> Merged:
@@ -155,7 +153,7 @@ def merge(tracks: Sequence[BestTrack]) -> Merged:
 
 
 def check(fixes: pl.DataFrame, ranges: Mapping[str, Range]) -> list[Finding]:
-    """What the gate says about the fixes to be stored."""
+    """Findings of the gate on the fixes to be stored."""
     findings = []
     for column in ("longitude", "latitude"):
         low, high = ranges[f"typhoon_{column}"].low, ranges[f"typhoon_{column}"].high
@@ -230,11 +228,11 @@ def _lacks(fixes: pl.DataFrame) -> dict[int, str]:
 
 def _without_repeats(source: Source, fixes: pl.DataFrame) -> pl.DataFrame:
     single = fixes.unique(maintain_order=True)
-    doubled = single.filter(pl.struct("tcid", "obs_datetime").is_duplicated())
-    if doubled.height:
-        storm, time = doubled.row(0)[:2]
+    duplicates = single.filter(pl.struct(KEYS[TABLE]).is_duplicated())
+    if duplicates.height:
+        storm, time = duplicates.row(0)[:2]
         raise SchemaError(
-            f"{NAME}: {doubled.height} rows of {source} contradict each other, first storm {storm} at"
+            f"{NAME}: {duplicates.height} rows of {source} contradict each other, first storm {storm} at"
             f" {time:%Y-%m-%d %H} UTC: keep the newer file only"
         )
     return single

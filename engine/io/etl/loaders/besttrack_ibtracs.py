@@ -146,7 +146,7 @@ def _year_last() -> pl.Expr:
 
 
 def _day_first(path: Path, dates: pl.DataFrame) -> bool:
-    """Whether dates with the year at their end begin with the day: one beyond the 12th tells it, dots mean it."""
+    """Check whether dates with the year at their end begin with the day: one beyond the 12th shows it, dots mean it."""
     if dates.is_empty():
         return False
     over = [bool((dates[column].cast(pl.Int32) > 12).any()) for column in ("a", "b")]

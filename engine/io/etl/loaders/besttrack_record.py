@@ -1,4 +1,4 @@
-"""What the readers of best tracks share: the columns of a fix, units, grades, and one file's worth of fixes."""
+"""Record of a best track, as its readers share it: columns of a fix, units, grades, and the fixes of one file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SCHEMA = pl.Schema(COLUMNS | {"season": pl.Int32})
 
 @dataclass(frozen=True, slots=True)
 class BestTrack:
-    """What one file holds.
+    """Best track of one file.
 
     fixes    : `COLUMNS` and `season`, the year that numbers the storm
     records  : lines or rows read, good and bad

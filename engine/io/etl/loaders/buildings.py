@@ -20,10 +20,11 @@ from engine.core.quality import WARNING, Finding
 from engine.io.etl import lattice, loading
 from engine.io.etl.loaders import register_answers
 from engine.io.etl.loaders.register_answers import Area, Register
-from engine.io.etl.places import VECTOR_SUFFIXES, read_layer
+from engine.io.etl.loading import Task
+from engine.io.etl.places import layer_files, read_layer
 from engine.io.files import source_files
 
-NAME, VERSION, TABLE = "buildings", "1", "api_buildings"
+NAME, TABLE = "buildings", "api_buildings"
 PATTERN = "buildings/*.json"
 LOT, BY_ADDRESS = "lot", "address"
 #: register field -> column, of numbers of which 0 means that nobody entered one
@@ -38,33 +39,22 @@ _TEXTS = {
 Point = tuple[float, float]
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="1", takes=("crs",))
+def load(task: Task) -> None:
     """Bring the areas that are saved as a whole up to date: rows by building, those gone from an area deleted.
 
     An area of which pages are missing is left out with a warning. A sample limit keeps so many lots.
     raises : SchemaError for an answer that reports a failure, or more than 0.1 % unreadable items
     """
-    paths = source_files.find(options.data, PATTERN)
+    options = task.options
+    paths = task.find(PATTERN)
     if not paths:
-        message = f"no saved answers {PATTERN} below {options.data}"
-        return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
-    lot_files = source_files.find(options.data, *(f"lots*{suffix}" for suffix in VECTOR_SUFFIXES))
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope_of(None),
-        files=[*paths, *(part for path in lot_files for part in source_files.parts(path))],
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides={"crs": options.crs} if options.crs else {},
-    ) as record:
+        return task.absent(TABLE, f"no saved answers {PATTERN} below {options.data}")
+    lot_files = layer_files(options.data, "lots")
+    with task.table(TABLE, [*paths, *source_files.all_parts(lot_files)]) as record:
         if record.up_to_date:
-            return [record.report()]
-        progress(TABLE)
+            return
+        task.progress(TABLE)
         register = register_answers.read(paths)
         areas = {code: area for code, area in register.areas.items() if area.whole}
         rows, bad = _rows(areas)
@@ -79,10 +69,9 @@ def load(
             "placed": {method: sum(row["geocode_method"] == method for row in rows) for method in (LOT, BY_ADDRESS)},
         }
         with record.transaction():
-            _write(connection, rows, sorted(areas))
+            _write(task.connection, rows, sorted(areas))
             record.rows = len(rows)
         record.message = f"{len(areas)} areas"
-    return [record.report()]
 
 
 def _rows(areas: Mapping[str, Area]) -> tuple[list[dict[str, Any]], list[tuple[str, int, str]]]:

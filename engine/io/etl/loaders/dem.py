@@ -13,7 +13,6 @@ from dataclasses import asdict
 
 import numpy as np
 import polars as pl
-import psycopg
 import pyproj
 from numpy.typing import NDArray
 
@@ -23,10 +22,11 @@ from engine.core.quality import WARNING, Finding, load_ranges
 from engine.io.etl import attributes, lattice, loading
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.loaders import terrain, xyz
+from engine.io.etl.loading import Task
 from engine.io.etl.places import cells_to_describe, known_crs, to_degrees
 from engine.io.files import source_files
 
-NAME, VERSION, TABLE = "dem", "1", attributes.TABLE
+NAME, TABLE = "dem", attributes.TABLE
 PATTERNS = (*(f"dem/*{suffix}" for suffix in (*xyz.SUFFIXES, ".zip")), "*dem*ascii*.zip")
 #: of the provider's 90 m model, which states it nowhere: points of five districts lie where the districts are
 CRS = "EPSG:5186"
@@ -72,40 +72,37 @@ class Elevations:
         )
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(
+    NAME,
+    version="1",
+    takes=(
+        "crs",
+        "gate",
+    ),
+)
+def load(task: Task) -> None:
     """Fill elevation, slope and wetness index of `grid_attributes` from every text of points below the directory.
 
     Slope and wetness come only from points at most `terrain.MAX_SPACING_M` apart; wetness needs the extra `geo`.
     raises : SchemaError for a file twice, no point on the lattice (another CRS), or more than 0.1 %
              unreadable lines; GateError for elevations that cannot be
     """
-    found = source_files.find(options.data, *PATTERNS)
+    options = task.options
+    found = task.find(*PATTERNS)
     if not found:
-        message = f"no file {' or '.join(PATTERNS)} below {options.data}"
-        return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
-    grid = lattice.required_definition(connection, NAME)
-    cells = cells_to_describe(connection)
+        return task.absent(TABLE, f"no file {' or '.join(PATTERNS)} below {options.data}")
+    grid = lattice.required_definition(task.connection, NAME)
+    cells = cells_to_describe(task.connection)
     ranges = load_ranges(options.gate)
     crs = known_crs(options.crs or CRS, NAME)
     sources = [source_files.SourceFile.of(path) for path in found]
     _refuse_repeats(sources)
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope_of(None),
-        files=[*sources, cells.as_source(), source_files.SourceFile.of_value("grid_definition", asdict(grid))],
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides={"crs": options.crs} if options.crs else {},
-    ) as record:
+    definition = source_files.SourceFile.of_value("grid_definition", asdict(grid))
+    with task.table(TABLE, [*sources, cells.as_source(), definition]) as record:
         if record.up_to_date:
-            return [record.report()]
+            return
         points = [text for path in found for text in xyz.of_file(path)]
-        elevations, outlines, doubts = _read(points, grid, crs, progress)
+        elevations, outlines, doubts = _read(points, grid, crs, task.progress)
         total = sum(text.count for text in points)
         bad = [(text.name, line, reason) for text in points for line, reason in text.bad]
         record.rejected = source_files.reject(options.data, "dem", bad, total + len(bad), dry_run=record.dry_run)
@@ -123,13 +120,12 @@ def load(
             "points_per_cell": {"min": frame["points"].min(), "max": frame["points"].max()},
             "mean_m": frame["elevation_mean_m"].mean(),
         }
-        steep, finding = terrain.of_cells(points, outlines, crs, grid, progress)
+        steep, finding = terrain.of_cells(points, outlines, crs, grid, task.progress)
         record.findings += [finding] if finding else []
         frame = frame.drop("points").join(steep, on="grid_id", how="left")
         with record.transaction():
-            record.rows = attributes.write(connection, frame)
+            record.rows = attributes.write(task.connection, frame)
         record.message = f"{total:,} points"
-    return [record.report()]
 
 
 def _read(

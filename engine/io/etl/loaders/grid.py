@@ -20,12 +20,12 @@ from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.db import copy_binary
 from engine.io.etl import lattice, loading, nearest, staging
-from engine.io.etl.loading import LoadOptions, LoadReport, Progress
+from engine.io.etl.loading import LoadOptions, Task
 from engine.io.files import source_files
 from engine.io.files.reading import toml_of
 from engine.io.netcdf import cf, lattice_files, regular, timeaxis
 
-NAME, VERSION, TABLE = "grid", "1", "location_grid"
+NAME, TABLE = "grid", "location_grid"
 LATTICE_FILE = "grid.toml"
 _MOST = 32_767  # an index is a smallint
 
@@ -39,26 +39,19 @@ _TYPES = {
 }
 
 
-def load(connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
+@loading.loader(NAME, version="1", takes=("lattice",))
+def load(task: Task) -> None:
     """Write the lattice and every cell, and make the climate tables.
 
     raises : SchemaError for another lattice while climate tables hold rows
     """
+    options, connection = task.options, task.connection
     there = lattice.definition(connection)
     grid, path = planned(connection, options)
     inputs = [source_files.SourceFile.of_value("grid_definition", asdict(grid))]
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope,
-        files=[*([path] if path else []), *inputs],
-        force=options.force,
-        dry_run=options.dry_run,
-    ) as record:
+    with task.table(TABLE, [*([path] if path else []), *inputs], scope=options.scope) as record:
         if not record.up_to_date:
-            progress(f"{TABLE}: {grid.n_lat} x {grid.n_lon} cells, {grid.axis}")
+            task.progress(f"{TABLE}: {grid.n_lat} x {grid.n_lon} cells, {grid.axis}")
             with record.transaction():
                 if grid != there:
                     _refuse_rows(connection, there)
@@ -74,7 +67,6 @@ def load(connection: psycopg.Connection, options: LoadOptions, progress: Progres
                 record.findings += check(connection, grid)
             if not options.dry_run:
                 connection.execute("ANALYZE location_grid")
-    return [record.report()]
 
 
 def planned(connection: psycopg.Connection, options: LoadOptions) -> tuple[GridDefinition, Path | None]:
@@ -180,14 +172,23 @@ def _repair(connection: psycopg.Connection, grid: GridDefinition) -> None:
     connection.execute("CREATE TEMP TABLE lattice_cells (LIKE location_grid) ON COMMIT DROP")
     with connection.cursor() as cursor:
         copy_binary.copy_rows(cursor, "lattice_cells", list(_TYPES), _cells(grid))
-    connection.execute("DELETE FROM location_grid WHERE grid_id NOT IN (SELECT grid_id FROM lattice_cells)")
+    # joins, each of one pass: NOT IN looks through the whole lattice for every cell, ON CONFLICT locks every row
+    connection.execute("ANALYZE lattice_cells")
     connection.execute(
-        """INSERT INTO location_grid AS g (grid_id, lat_idx, lon_idx, latitude, longitude)
-           SELECT grid_id, lat_idx, lon_idx, latitude, longitude FROM lattice_cells
-           ON CONFLICT (grid_id) DO UPDATE SET lat_idx = excluded.lat_idx, lon_idx = excluded.lon_idx,
-             latitude = excluded.latitude, longitude = excluded.longitude
-           WHERE (g.lat_idx, g.lon_idx, g.latitude, g.longitude)
-             IS DISTINCT FROM (excluded.lat_idx, excluded.lon_idx, excluded.latitude, excluded.longitude)"""
+        """DELETE FROM location_grid g
+           WHERE NOT EXISTS (SELECT FROM lattice_cells c WHERE c.grid_id = g.grid_id)"""
+    )
+    connection.execute(
+        """UPDATE location_grid g
+           SET lat_idx = c.lat_idx, lon_idx = c.lon_idx, latitude = c.latitude, longitude = c.longitude
+           FROM lattice_cells c WHERE c.grid_id = g.grid_id
+             AND (g.lat_idx, g.lon_idx, g.latitude, g.longitude)
+               IS DISTINCT FROM (c.lat_idx, c.lon_idx, c.latitude, c.longitude)"""
+    )
+    connection.execute(
+        """INSERT INTO location_grid (grid_id, lat_idx, lon_idx, latitude, longitude)
+           SELECT grid_id, lat_idx, lon_idx, latitude, longitude FROM lattice_cells c
+           WHERE NOT EXISTS (SELECT FROM location_grid g WHERE g.grid_id = c.grid_id)"""
     )
 
 

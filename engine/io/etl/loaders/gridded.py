@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES, Variable
 from engine.io.etl import cross, gate, lattice, loading, sources, staging
 from engine.io.etl.gate import Staged
+from engine.io.etl.load_record import GateError, LoadReport, Record
 from engine.io.etl.loaders import grid as lattice_loader
-from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
+from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, Task
 from engine.io.files.source_files import MissingInputError, SourceFile
 from engine.io.netcdf import lattice_files, timeaxis, units
 
@@ -43,7 +45,7 @@ _SPARE = ("sdii", "ta_yearly")
 
 @dataclass(slots=True)
 class _Reading:
-    """What the files of one variable said, beside the values."""
+    """Metadata of the files of one variable."""
 
     scope: str = ""
     units: dict[str, str] = field(default_factory=dict)
@@ -53,50 +55,49 @@ class _Reading:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class GriddedLoader:
-    """A loader of several climate variables of one kind."""
+def _load(names: Sequence[str], task: Task) -> None:
+    """Load every chosen variable of `names`; a failure stops its own table only.
 
-    NAME: str
-    names: tuple[str, ...]
-    VERSION: str = "1"
-
-    def load(self, connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
-        """Load every chosen variable; a failure stops its own table only.
-
-        raises : SettingsError, before any table was touched, for options that do not fit the data
-        """
-        if options.dry_run:
-            grid = lattice_loader.planned(connection, options)[0]
-        else:
-            grid = lattice.required_definition(connection, self.NAME)
-        found = sources.gridded(options.data)
-        ranges = load_ranges(options.gate)
-        chosen = [VARIABLES[name] for name in self.names if options.variables is None or name in options.variables]
-        job = _Job(self, options, grid, ranges, found, progress, len(chosen))
-        return job.run(connection, chosen)
+    raises : SettingsError, before any table was touched, for options that do not fit the data
+    """
+    options, connection = task.options, task.connection
+    if options.dry_run:
+        grid = lattice_loader.planned(connection, options)[0]
+    else:
+        grid = lattice.required_definition(connection, task.loader.name)
+    chosen = [VARIABLES[name] for name in names if options.variables is None or name in options.variables]
+    job = _Job(task, grid, load_ranges(options.gate), sources.gridded(options.data), len(chosen))
+    task.reports.extend(job.run(chosen))
 
 
-MONTHLY = GriddedLoader("monthly_grid", ("ta", "rn", "ws", "rhm", "si", "spei12"))
-YEARLY = GriddedLoader("yearly_grid", ("wsdi", "csdi", "rx1day", "rx5day", "cdd", "rain80", "sdii", "ta_yearly"))
-OPTIONAL = GriddedLoader("optional_grid", tuple(name for name, variable in VARIABLES.items() if variable.optional))
+def _loader(name: str, *names: str) -> Loader:
+    takes = ("variables", "scenarios", "keep_ocean", "units", "gate")
+    return loading.loader(name, version="1", takes=takes)(partial(_load, names))
+
+
+MONTHLY = _loader("monthly_grid", "ta", "rn", "ws", "rhm", "si", "spei12")
+YEARLY = _loader("yearly_grid", "wsdi", "csdi", "rx1day", "rx5day", "cdd", "rain80", "sdii", "ta_yearly")
+OPTIONAL = _loader("optional_grid", *(name for name, variable in VARIABLES.items() if variable.optional))
 
 
 @dataclass
 class _Job:
-    loader: GriddedLoader
-    options: LoadOptions
+    task: Task
     grid: GridDefinition
     ranges: Mapping[str, Range]
     found: Mapping[tuple[str, Scenario], Path]
-    progress: Progress
     total: int
     done: int = 0
 
-    def run(self, connection: psycopg.Connection, chosen: Sequence[Variable]) -> list[LoadReport]:
+    @property
+    def options(self) -> LoadOptions:
+        return self.task.options
+
+    def run(self, chosen: Sequence[Variable]) -> list[LoadReport]:
         """The first variable by itself, the others side by side, each on a connection of its own."""
         if not chosen:
             return []
+        connection = self.task.connection
         idle = [another(connection) for _ in range(self.options.workers)]
         everyone = list(idle)
         pending: dict[str, Future[LoadReport]] = {}
@@ -137,7 +138,7 @@ class _Job:
         paths = {s: path for (name, s), path in self.found.items() if name == variable.name}
         if self.options.scenarios is not None:
             paths = {scenario: path for scenario, path in paths.items() if scenario in self.options.scenarios}
-        blank = LoadReport(loader=self.loader.NAME, table=variable.table, status="absent", files=len(paths))
+        blank = LoadReport(loader=self.task.loader.name, table=variable.table, status="absent", files=len(paths))
         try:
             if not paths:
                 expected = sources.expected_name(variable, Scenario.SSP126)
@@ -154,7 +155,7 @@ class _Job:
             return replace(blank, status="failed", message=str(err), seconds=seconds, findings=_found(err))
         finally:
             self.done += 1
-            self.progress("", self.done, self.total)
+            self.task.progress("", self.done, self.total)
 
     def _load(
         self, connections: Sequence[psycopg.Connection], variable: Variable, paths: Mapping[Scenario, Path]
@@ -163,27 +164,17 @@ class _Job:
         options, connection = self.options, connections[0]
         self._refuse_missing_files(variable, paths)
         reference = _reference(connection, variable)
-        overrides = {"unit": options.units[variable.name]} if variable.name in options.units else {}
-        overrides |= {"keep-ocean": "yes"} if options.keep_ocean else {}
+        flags = {"unit": options.units[variable.name]} if variable.name in options.units else {}
+        flags |= {"keep-ocean": "yes"} if options.keep_ocean else {}
         with ThreadPoolExecutor(_READERS) as pool:
             inputs = list(pool.map(lambda scenario: SourceFile.of(paths[scenario], scenario), sorted(paths)))
         inputs.append(SourceFile.of_value("grid_definition", asdict(self.grid)))
         if options.sample_limit and reference:
             inputs.append(SourceFile.of_value("land mask", reference[1]["land"]))
-        with loading.recorded(
-            connection,
-            loader=self.loader.NAME,
-            version=self.loader.VERSION,
-            table=variable.table,
-            scope=options.scope_of(None),
-            files=inputs,
-            force=options.force,
-            dry_run=options.dry_run,
-            overrides=overrides,
-            scope_in_files=True,
-        ) as record:
+        own = replace(self.task, connection=connection)
+        with own.recorded(variable.table, inputs, flags=flags, scope_in_files=True) as record:
             if not record.up_to_date:
-                self.progress(variable.table, self.done, self.total)
+                self.task.progress(variable.table, self.done, self.total)
                 with contextlib.ExitStack() as stack:
                     scratch = stack.enter_context(_scratch()) if options.keep_ocean else None
                     staged = self._read(variable, paths, reference, record, scratch)
@@ -241,7 +232,7 @@ class _Job:
         record.scope, record.cells, record.steps = scope, len(kept), self.grid.axis.n * variable.steps
         record.source_unit = ", ".join(dict.fromkeys(said.units.values()))
         record.stored_unit, record.cell_method = variable.unit, said.cell_method or None
-        record.fill_value, record.source_crs = said.fill_value, self.options.crs or "EPSG:4326"
+        record.fill_value, record.source_crs = said.fill_value, "EPSG:4326"
         record.gate_report = {
             "land": lattice.as_ranges(land + 1),
             "cells": lattice.as_ranges((land if scratch is not None else kept) + 1),
@@ -309,7 +300,7 @@ class _Job:
             with record.transaction():
                 staging.switch(connection, variable, self.grid)
                 lattice.activate(connection, variable.table, lattice.from_ranges(record.gate_report["cells"]))
-        except loading.GateError:
+        except GateError:
             staging.set_aside(connection, variable, self.grid)
             raise
         staging.drop_old(connection, variable)
@@ -370,7 +361,7 @@ def elevation_of(connection: psycopg.Connection, staged: Staged) -> NDArray[np.f
 
 
 def _found(err: EngineError) -> tuple[Finding, ...]:
-    return err.findings if isinstance(err, loading.GateError) else ()
+    return err.findings if isinstance(err, GateError) else ()
 
 
 @contextlib.contextmanager

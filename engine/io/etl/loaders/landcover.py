@@ -22,18 +22,20 @@ from scipy.ndimage import distance_transform_edt
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import WARNING, Finding, Range, load_ranges
+from engine.core.sphere import EARTH_RADIUS_M
 from engine.io.etl import attributes, lattice, loading
 from engine.io.etl.gate import limit_findings
 from engine.io.etl.loaders.lccs import CLASSES
 from engine.io.etl.loaders.map_layers import LAYERS as MAP_LAYERS
 from engine.io.etl.loaders.map_layers import NAME as MAP_LOADER
 from engine.io.etl.loaders.sheets import NETCDF, Sheets, is_netcdf
+from engine.io.etl.loading import Task
 from engine.io.etl.places import Cells, cells_to_describe
 from engine.io.files import source_files
 from engine.io.files.reading import toml_of
 from engine.io.files.source_files import SourceFile
 
-NAME, VERSION, TABLE = "landcover", "2", attributes.TABLE
+NAME, TABLE = "landcover", attributes.TABLE
 PATTERNS = ("landcover/*.tif", "landcover/*.tiff", *(f"landcover/*{ending}" for ending in NETCDF))
 LEGENDS = ("landcover/legend*.toml",)
 #: built-up land stands for sealed ground: courts, gardens and verges in it are not sealed
@@ -45,19 +47,25 @@ _LEGEND_DIGITS = 10
 Floats = NDArray[np.float64]
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(
+    NAME,
+    version="2",
+    takes=(
+        "crs",
+        "gate",
+    ),
+)
+def load(task: Task) -> None:
     """Fill `landcover_mode`, `impervious_ratio`, `forest_ratio` and `dist_forest_m` of `grid_attributes`.
 
     Where sheets overlap the first by name counts. Distances to forest are left to a map layer of forest when one is
     loaded. raises : SchemaError for a sheet without CRS or legend, or a class that the legend does not name; GateError
     for a legend under which the land does not look like the country; SchemaError for GeoTIFF without the extra `geo`
     """
-    found = source_files.find(options.data, *PATTERNS)
+    options, connection = task.options, task.connection
+    found = task.find(*PATTERNS)
     if not found:
-        message = f"no file {' or '.join(PATTERNS)} below {options.data}"
-        return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
+        return task.absent(TABLE, f"no file {' or '.join(PATTERNS)} below {options.data}")
     guessed = not all(map(is_netcdf, found))
     what = f"{NAME}: a legend is needed"
     legend_file = source_files.one_file(options.data, what, *LEGENDS, in_part=True) if guessed else None
@@ -65,30 +73,20 @@ def load(
     grid = lattice.required_definition(connection, NAME)
     cells = cells_to_describe(connection)
     forest_layer = _has_forest_layer(connection)
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope_of(None),
-        files=[
-            *(part for path in found for part in source_files.parts(path)),
-            *([legend_file] if legend_file else []),
-            cells.as_source(),
-            SourceFile.of_value("grid_definition", asdict(grid)),
-            SourceFile.of_value("forest layer", forest_layer),
-        ],
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides={"crs": options.crs} if options.crs else {},
-        scope_in_files=True,
-    ) as record:
+    inputs: list[Path | SourceFile] = [
+        *source_files.all_parts(found),
+        *([legend_file] if legend_file else []),
+        cells.as_source(),
+        SourceFile.of_value("grid_definition", asdict(grid)),
+        SourceFile.of_value("forest layer", forest_layer),
+    ]
+    with task.table(TABLE, inputs, scope_in_files=True) as record:
         if record.up_to_date:
-            return [record.report()]
+            return
         with ExitStack() as stack:
             sheets = Sheets(stack, found, legend, grid, options.crs)
             record.scope = options.scope_of(next((one.scope for one in sheets.maps if one.scope), None))
-            counts, forest = _count(sheets, grid, progress)
+            counts, forest = _count(sheets, grid, task.progress)
             record.source_crs = ", ".join(sorted({sheet.crs.to_string() for sheet in sheets.sheets}))
         frame = _shares(counts, cells, with_water=guessed)
         record.findings += _without_pixels(frame, cells)
@@ -103,7 +101,6 @@ def load(
         }
         with record.transaction():
             record.rows = attributes.write(connection, frame)
-    return [record.report()]
 
 
 def read_legend(path: Path) -> dict[int, int]:
@@ -119,7 +116,7 @@ def read_legend(path: Path) -> dict[int, int]:
 
 
 class Forest:
-    """Where there is forest, on a raster in degrees that covers the lattice.
+    """Forest on a raster in degrees that covers the lattice.
 
     pixel : degrees of the largest pixel; a node is not smaller, or nodes between the pixels of a wood would be bare
     """
@@ -147,7 +144,7 @@ class Forest:
             return pl.DataFrame(
                 {"grid_id": cells.grid_id, "dist_forest_m": None}, schema_overrides={"dist_forest_m": pl.Float64}
             )
-        metres = np.radians(self.step) * 6_371_008.8
+        metres = np.radians(self.step) * EARTH_RADIUS_M
         middle = np.cos(np.radians(self.grid.latitudes.mean()))
         far = distance_transform_edt(~self.held, sampling=(metres, metres * middle))
         rows, columns = self.grid.indices(cells.grid_id)
@@ -217,7 +214,7 @@ def _without_pixels(frame: pl.DataFrame, cells: Cells) -> list[Finding]:
 
 
 def _has_forest_layer(connection: psycopg.Connection) -> bool:
-    """Whether a map layer of forest is loaded, whose distances go before those of a raster."""
+    """Check whether a map layer of forest is loaded, whose distances go before those of a raster."""
     row = connection.execute(
         "SELECT gate_report -> 'features' -> %s FROM etl_load WHERE loader = %s AND table_name = 'map_feature'"
         " AND status = 'published'",

@@ -151,9 +151,9 @@ class LccsMap:
         codes = np.where(missing, 0, values).astype(np.int64)
         known = (codes >= 0) & (codes < len(self._class_of))
         classes = self._class_of[np.where(known, codes, 0)]
-        if (stray := (classes < 0) & ~missing).any():
+        if (odd := (classes < 0) & ~missing).any():
             raise SchemaError(
-                f"{self.what} holds {int(codes[stray][0])} in {int(stray.sum())} pixels, which is no code of the LCCS"
+                f"{self.what} holds {int(codes[odd][0])} in {int(odd.sum())} pixels, which is no code of the LCCS"
             )
         return np.where(missing, np.int8(-1), classes)
 
@@ -174,7 +174,7 @@ def _refuse_other_codes(variable: xr.Variable, what: str) -> None:
 
 
 def _when(data: xr.Dataset) -> str:
-    """What the file says about its year; "" when nothing."""
+    """Year that the file states; "" without one."""
     time = data.variables.get("time")
     stated = cf.text(data.attrs, "time_coverage_start")
     if stated or time is None or time.size != 1:

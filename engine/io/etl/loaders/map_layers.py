@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ from engine.core.errors import SchemaError
 from engine.core.grid import from_the_west
 from engine.core.quality import WARNING, Finding
 from engine.io.etl import attributes, loading
-from engine.io.etl.places import VECTOR_SUFFIXES, Cells, Layer, cells_to_describe, read_layer
+from engine.io.etl.loading import Task
+from engine.io.etl.places import Cells, Layer, cells_to_describe, layer_files, read_layer
 from engine.io.files import source_files
-from engine.io.files.source_files import MissingInputError
+from engine.io.files.source_files import MissingInputError, SourceFile
 from engine.io.files.vectors import Geometries
 
-NAME, VERSION = "map_layers", "1"
+NAME = "map_layers"
 LAYERS = ("coastline", "river", "forest", "flood_zone")
 #: GeoJSON lines are straight in degrees; pieces this short are straight in the plane, too, to half a metre
 _PIECE_DEGREES = 0.05
@@ -35,73 +36,49 @@ _TO_PLANE = pyproj.enums.TransformDirection.INVERSE
 Floats = NDArray[np.float64]
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="1", takes=("crs",))
+def load(task: Task) -> None:
     """Fill `map_feature` and the distances of `grid_attributes`. The set of files is the state: a layer whose files
     are gone is removed, and its distances become NULL.
 
     Every layer may come in several files, which add up. Without a coastline the risks of the coast cannot run, so
     its absence is a MissingInputError.
     """
-    paths = {
-        layer: source_files.find(options.data, *(f"{layer}*{suffix}" for suffix in VECTOR_SUFFIXES)) for layer in LAYERS
-    }
+    data = task.options.data
+    paths = {layer: layer_files(data, layer) for layer in LAYERS}
     if not paths["coastline"]:
-        raise MissingInputError(f"{NAME}: no file coastline*.geojson (or .gpkg, .shp) below {options.data}")
-    cells = cells_to_describe(connection)
+        raise MissingInputError(f"{NAME}: no file coastline*.geojson (or .gpkg, .shp) below {data}")
+    cells = cells_to_describe(task.connection)
     # which file is which layer is part of what was loaded: a renamed file is another input
-    roles = source_files.SourceFile.of_value(
-        "layers", {layer: [path.name for path in paths[layer]] for layer in LAYERS}
-    )
-    read_files = [path for layer in LAYERS for path in paths[layer]]
-    sources: list[Path | source_files.SourceFile] = [
+    roles = SourceFile.of_value("layers", {layer: [path.name for path in paths[layer]] for layer in LAYERS})
+    sources: list[Path | SourceFile] = [
         roles,
-        *(part for path in read_files for part in source_files.parts(path)),
+        *source_files.all_parts(path for layer in LAYERS for path in paths[layer]),
     ]
-    overrides = {"crs": options.crs} if options.crs else {}
-    recorded = partial(
-        loading.recorded,
-        connection,
-        loader=NAME,
-        version=VERSION,
-        scope=options.scope_of(None),
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides=overrides,
-    )
-    read: dict[str, list[Layer]] = {}
 
+    @cache
     def layers() -> dict[str, list[Layer]]:
-        if not read:
-            read.update({layer: [read_layer(path, options.crs) for path in paths[layer]] for layer in LAYERS})
-        return read
+        return {layer: [read_layer(path, task.options.crs) for path in paths[layer]] for layer in LAYERS}
 
-    with loading.summary() as reports:
-        with recorded(table="map_feature", files=sources) as record:
-            if not record.up_to_date:
-                progress("map features")
-                with record.transaction():
-                    record.rows = _write_features(connection, layers())
-                    record.source_crs = ", ".join(sorted({layer.crs for found in layers().values() for layer in found}))
-                    record.gate_report = {
-                        "features": {name: sum(len(x.properties) for x in v) for name, v in read.items()}
-                    }
-            reports.append(record.report())
-        with recorded(table="grid_attributes", files=[*sources, cells.as_source()]) as record:
-            if not record.up_to_date:
-                progress("distances to coast and rivers")
-                frame = distances(cells, layers())
-                with record.transaction():
-                    record.rows = record.cells = attributes.write(connection, frame)
-                    record.gate_report = {
-                        "greatest_m": {c: frame[c].max() for c in frame.columns if c.startswith("dist")}
-                    }
-                    if not paths["river"]:
-                        message = "no layer river*: dist_river_m and river_grade stay NULL"
-                        record.findings.append(Finding(WARNING, "grid_attributes", message, frame.height))
-            reports.append(record.report())
-    return reports
+    with task.table("map_feature", sources) as record:
+        if not record.up_to_date:
+            task.progress("map features")
+            with record.transaction():
+                record.rows = _write_features(task.connection, layers())
+                record.source_crs = ", ".join(sorted({layer.crs for found in layers().values() for layer in found}))
+                record.gate_report = {
+                    "features": {name: sum(len(x.properties) for x in v) for name, v in layers().items()}
+                }
+    with task.table("grid_attributes", [*sources, cells.as_source()]) as record:
+        if not record.up_to_date:
+            task.progress("distances to coast and rivers")
+            frame = distances(cells, layers())
+            with record.transaction():
+                record.rows = record.cells = attributes.write(task.connection, frame)
+                record.gate_report = {"greatest_m": {c: frame[c].max() for c in frame.columns if c.startswith("dist")}}
+                if not paths["river"]:
+                    message = "no layer river*: dist_river_m and river_grade stay NULL"
+                    record.findings.append(Finding(WARNING, "grid_attributes", message, frame.height))
 
 
 @dataclass(frozen=True, slots=True)

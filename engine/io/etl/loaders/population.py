@@ -20,11 +20,12 @@ import psycopg
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding
 from engine.io.etl import loading, regions
+from engine.io.etl.loading import Task
 from engine.io.etl.places import stage
 from engine.io.files import source_files
 from engine.io.files.reading import cut_short, json_of, reading, text_of
 
-NAME, VERSION, TABLE = "population", "1", "location_admin"
+NAME, TABLE = "population", "location_admin"
 PROJECTIONS = ("population*projection*.csv", "population/*projection*.csv")
 COUNTS = ("population/*.csv", "population/*.json")
 YEARS = tuple(range(2020, 2051, 5))
@@ -46,36 +47,25 @@ class Counts:
     unknown: tuple[str, ...]
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="1")
+def load(task: Task) -> None:
     """Fill the population columns of `location_admin`; regions that the sources do not name have NULL.
 
     raises : SchemaError before `admin` was loaded, for an unknown province, a number that is none, the wrong unit, or
              a region counted twice
     """
-    projections, counts = source_files.find(options.data, *PROJECTIONS), source_files.find(options.data, *COUNTS)
+    projections, counts = task.find(*PROJECTIONS), task.find(*COUNTS)
     counts = [path for path in counts if path not in projections]
     if not (projections or counts):
-        message = f"no file {' or '.join((*PROJECTIONS, *COUNTS))} below {options.data}"
-        return [loading.LoadReport(loader=NAME, table=TABLE, status="absent", message=message)]
-    codes = [code for (code,) in connection.execute(f"SELECT admin_code FROM {TABLE} ORDER BY 1").fetchall()]
-    if not codes and not options.dry_run:
+        return task.absent(TABLE, f"no file {' or '.join((*PROJECTIONS, *COUNTS))} below {task.options.data}")
+    codes = [code for (code,) in task.connection.execute(f"SELECT admin_code FROM {TABLE} ORDER BY 1").fetchall()]
+    if not codes and not task.options.dry_run:
         raise SchemaError(f"{NAME}: {TABLE} is empty, load `admin` first")
     known = source_files.SourceFile.of_value(TABLE, codes)
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope_of(None),
-        files=[*projections, *counts, known],
-        force=options.force,
-        dry_run=options.dry_run,
-    ) as record:
+    with task.table(TABLE, [*projections, *counts, known]) as record:
         if record.up_to_date:
-            return [record.report()]
-        progress("population")
+            return
+        task.progress("population")
         projected = _projected(projections)
         counted = read_counts(counts)
         frame = _frame(codes, projected, counted)
@@ -87,8 +77,7 @@ def load(
             "counted_provinces_sum": sum(n for code, n in counted.persons.items() if len(code) == 2),
         }
         with record.transaction():
-            record.rows = _write(connection, frame)
-    return [record.report()]
+            record.rows = _write(task.connection, frame)
 
 
 def _projected(paths: Sequence[Path]) -> dict[str, tuple[int, ...]]:

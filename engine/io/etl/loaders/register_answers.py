@@ -26,7 +26,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Area:
-    """What is saved of one area: items by page, how many the register has, when it was asked last."""
+    """Saved answers of one area: items by page, how many the register has, when it was asked last."""
 
     total: int
     pages: dict[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Register:
 
 
 def page_of(body: Any, where: str) -> tuple[int, list[Mapping[str, Any]]]:
-    """How many items the register has, and those of this page: none, a single object, or a list.
+    """Number of items of the register, and those of this page: none, a single object, or a list.
 
     raises : SchemaError when the answer reports a failure, which the provider does with HTTP 200
     """

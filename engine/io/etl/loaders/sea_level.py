@@ -15,14 +15,15 @@ from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.core.scenario import Scenario
 from engine.io.db import copy_binary
 from engine.io.etl import gate, loading, nearest, sources
-from engine.io.etl.loading import OBSERVED, LoadOptions, LoadReport, Progress, Record
+from engine.io.etl.load_record import Record
+from engine.io.etl.loading import OBSERVED, LoadOptions, Task
 from engine.io.files.source_files import MissingInputError, SourceFile
 from engine.io.netcdf import cf, lattice_files, packing, units
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-NAME, VERSION, TABLE, POINTS = "sea_level", "1", "sea_level_data", "sea_level_grid"
+NAME, TABLE, POINTS = "sea_level", "sea_level_data", "sea_level_grid"
 #: annual means smaller than this everywhere are metres
 _METRES = 3.0
 _CM_PER_METRE = 100.0
@@ -41,11 +42,21 @@ class SeaLevel:
     note: str
 
 
-def load(connection: psycopg.Connection, options: LoadOptions, progress: Progress) -> list[LoadReport]:
+@loading.loader(
+    NAME,
+    version="1",
+    takes=(
+        "scenarios",
+        "units",
+        "gate",
+    ),
+)
+def load(task: Task) -> None:
     """Replace points and values in one transaction and give every cell its nearest ocean point.
 
     raises : MissingInputError naming every missing file; SchemaError when the files do not belong together
     """
+    options = task.options
     paths = sources.sea_level(options.data)
     wanted = options.scenarios or tuple(Scenario)
     paths = {scenario: path for scenario, path in sorted(paths.items()) if scenario in wanted}
@@ -53,24 +64,14 @@ def load(connection: psycopg.Connection, options: LoadOptions, progress: Progres
         raise MissingInputError(f"{TABLE}: no files such as ssp2_4_5_slr_annual_mean_*.nc below {options.data}")
     ranges = load_ranges(options.gate)
     unit = options.units.get(NAME)
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=TABLE,
-        scope=options.scope,
-        files=[SourceFile.of(path, scenario) for scenario, path in paths.items()],
-        force=options.force,
-        dry_run=options.dry_run,
-        overrides={"unit": unit} if unit else {},
-        scope_in_files=True,
-    ) as record:
+    files = [SourceFile.of(path, scenario) for scenario, path in paths.items()]
+    flags = {"unit": unit} if unit else {}
+    with task.table(TABLE, files, scope=options.scope, flags=flags, scope_in_files=True) as record:
         if not record.up_to_date:
-            progress(TABLE)
+            task.progress(TABLE)
             read = {scenario: read_sea_level(path, unit) for scenario, path in paths.items()}
             _refuse_differences(read, paths, wanted)
-            _load(connection, read, ranges, record, options)
-    return [record.report()]
+            _load(task.connection, read, ranges, record, options)
 
 
 def read_sea_level(path: Path, unit: str | None = None) -> SeaLevel:
@@ -181,7 +182,7 @@ def findings_of(
     scope: str,
     ranges: Mapping[str, Range],
 ) -> list[Finding]:
-    """What the gate says: series (points, years) in cm a scenario, `ocean` of (points,)."""
+    """Findings of the gate: series (points, years) in cm a scenario, `ocean` of (points,)."""
     if not ocean.any():
         return [Finding(ERROR, TABLE, "no point has a value in any scenario")]
     findings: list[Finding] = []

@@ -20,15 +20,16 @@ from psycopg import sql
 from engine.core.errors import EngineError, SchemaError
 from engine.core.quality import WARNING, Finding, Range, load_ranges
 from engine.core.scenario import Scenario
-from engine.io.etl import loading
+from engine.io.etl import load_record, loading
 from engine.io.etl.gate import limit_findings
+from engine.io.etl.loading import Task
 from engine.io.etl.places import copy_frame
 from engine.io.etl.sources import words
 from engine.io.files import containers, source_files
 from engine.io.files.reading import cut_short, decoded, reading, text_of
 from engine.io.files.source_files import MissingInputError, SourceFile
 
-NAME, VERSION, PLACES = "sgg261_daily", "1", "location_sgg261"
+NAME, PLACES = "sgg261_daily", "location_sgg261"
 ELEMENTS = ("ta", "tamax", "tamin", "rn", "rhm", "ws", "si")
 _PATTERNS = ("*sgg261*.asc", "*sgg261*.txt", "*sgg261*.csv", "*sgg261*.tar.gz")
 _FILL_BELOW, _FILL_ABOVE = -900.0, 1e6
@@ -51,27 +52,23 @@ def table_of(element: str) -> str:
     return f"{element}_daily_sgg261"
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="1", takes=("gate",))
+def load(task: Task) -> None:
     """Replace `<element>_daily_sgg261` of every element that is there in all four scenarios, and `location_sgg261`."""
-    found = _sources(options.data)
-    ranges = load_ranges(options.gate)
-    reports = []
+    found = _sources(task.options.data)
+    ranges = load_ranges(task.options.gate)
     for element in ELEMENTS:
         table = table_of(element)
         paths = {scenario: path for (name, scenario), path in found.items() if name == element}
-        blank = loading.LoadReport(loader=NAME, table=table, status="absent", files=len(paths))
         if not paths:
-            reports.append(replace(blank, message=f"no file *sgg261*{element.upper()}*.asc below {options.data}"))
+            task.absent(table, f"no file *sgg261*{element.upper()}*.asc below {task.options.data}")
             continue
         try:
-            reports.append(_load(connection, element, paths, options, ranges, progress))
+            _load(task, element, paths, ranges)
         except EngineError as err:
-            if connection.closed or connection.broken:
+            if task.connection.closed or task.connection.broken:
                 raise
-            reports.append(replace(loading.failed(NAME, err), table=table, files=len(paths)))
-    return reports
+            task.reports.append(replace(load_record.failed(NAME, err), table=table, files=len(paths)))
 
 
 def _sources(data: Path) -> dict[tuple[str, Scenario], Path]:
@@ -89,30 +86,15 @@ def _sources(data: Path) -> dict[tuple[str, Scenario], Path]:
     return found
 
 
-def _load(
-    connection: psycopg.Connection,
-    element: str,
-    paths: Mapping[Scenario, Path],
-    options: loading.LoadOptions,
-    ranges: Mapping[str, Range],
-    progress: loading.Progress,
-) -> loading.LoadReport:
-    table = table_of(element)
+def _load(task: Task, element: str, paths: Mapping[Scenario, Path], ranges: Mapping[str, Range]) -> None:
+    options, connection, table = task.options, task.connection, table_of(element)
     if absent := [scenario.provider_code for scenario in Scenario if scenario not in paths]:
         raise MissingInputError(f"{table}: no file for {', '.join(absent)}", in_part=True)
-    with loading.recorded(
-        connection,
-        loader=NAME,
-        version=VERSION,
-        table=table,
-        scope=options.scope_of(None),
-        files=[SourceFile.of(path, scenario) for scenario, path in sorted(paths.items())],
-        force=options.force,
-        dry_run=options.dry_run,
-    ) as record:
+    files = [SourceFile.of(path, scenario) for scenario, path in sorted(paths.items())]
+    with task.table(table, files) as record:
         if record.up_to_date:
-            return record.report()
-        progress(table)
+            return
+        task.progress(table)
         series = {scenario: read(path) for scenario, path in sorted(paths.items())}
         first = next(iter(series.values()))
         for scenario, one in series.items():
@@ -129,7 +111,6 @@ def _load(
         with record.transaction():
             if not options.dry_run:
                 _switch(connection, table, first)
-    return record.report()
 
 
 def read(path: Path) -> Regional:

@@ -88,10 +88,10 @@ class Sheet:
             classes[values == value] = index
         classes[masked] = NO_CLASS
         # a file that names no value for "nothing" means 0
-        stray = (classes == NO_CLASS) & ~masked & ((values != 0) | (self.source.nodata is not None))
-        if stray.any():
-            value = int(values[stray][0])
-            raise SchemaError(f"{self.path.name}: value {value} in {int(stray.sum())} pixels is not in the legend")
+        unknown = (classes == NO_CLASS) & ~masked & ((values != 0) | (self.source.nodata is not None))
+        if unknown.any():
+            value = int(values[unknown][0])
+            raise SchemaError(f"{self.path.name}: value {value} in {int(unknown.sum())} pixels is not in the legend")
         return classes
 
     def covers(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:

@@ -16,62 +16,52 @@ import polars as pl
 import psycopg
 
 from engine.core.errors import SchemaError
+from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, load_ranges, outside
 from engine.io.etl import loading
 from engine.io.etl.gate import limit_findings
+from engine.io.etl.load_record import Record
 from engine.io.etl.loaders import wamis_answers
 from engine.io.etl.loaders.wamis_answers import BASINS, FLOW, GAUGE, GAUGES, USAGE, Answer, Saved
+from engine.io.etl.loading import Task
 from engine.io.etl.places import stage
 from engine.io.files import source_files
 from engine.io.files.source_files import MissingInputError
 
-NAME, VERSION = "wamis", "1"
+NAME = "wamis"
 PATTERN = "water/*.json"
 _MISSING = ("", "-")
 #: of years and numbers of basins
 _WHOLE_DIGITS = 4
 
 
-def load(
-    connection: psycopg.Connection, options: loading.LoadOptions, progress: loading.Progress
-) -> list[loading.LoadReport]:
+@loading.loader(NAME, version="1", takes=("gate",))
+def load(task: Task) -> None:
     """Fill `api_wamis_stations`, `api_wamis_water_usage` and `api_wamis_flow`; the tables are small enough that a
     sample limit leaves them whole.
 
     raises : MissingInputError without saved answers; SchemaError for an answer that reports a failure, an item without
-             its fields, doubled items, flow of an unknown gauge, and too many unreadable records
+             its fields, duplicate items, flow of an unknown gauge, and too many unreadable records
     """
-    paths = source_files.find(options.data, PATTERN)
+    options = task.options
+    paths = task.find(PATTERN)
     if not paths:
         raise MissingInputError(f"{NAME}: no saved answers {PATTERN} below {options.data}")
     saved = wamis_answers.read(paths)
-    steps: tuple[tuple[str, str, Callable[[psycopg.Connection, loading.Record, Saved], int]], ...] = (
+    steps: tuple[tuple[str, str, Callable[[psycopg.Connection, Record, Saved], int]], ...] = (
         ("api_wamis_stations", GAUGES, _write_gauges),
         ("api_wamis_water_usage", USAGE, partial(_write_usage, options)),
         ("api_wamis_flow", FLOW, partial(_write_flow, options)),
     )
-    with loading.summary() as reports:
-        for table, call, write in steps:
-            if not saved.of(call):
-                message = f"no saved answer of {call}"
-                reports.append(loading.LoadReport(loader=NAME, table=table, status="absent", message=message))
-                continue
-            with loading.recorded(
-                connection,
-                loader=NAME,
-                version=VERSION,
-                table=table,
-                scope=options.scope_of(saved.scope),
-                files=paths,
-                force=options.force,
-                dry_run=options.dry_run,
-            ) as record:
-                if not record.up_to_date:
-                    progress(table)
-                    with record.transaction():
-                        record.rows = write(connection, record, saved)
-                reports.append(record.report())
-    return reports
+    for table, call, write in steps:
+        if not saved.of(call):
+            task.absent(table, f"no saved answer of {call}")
+            continue
+        with task.table(table, paths, scope=options.scope_of(saved.scope)) as record:
+            if not record.up_to_date:
+                task.progress(table)
+                with record.transaction():
+                    record.rows = write(task.connection, record, saved)
 
 
 def degrees(text: str) -> float:
@@ -103,7 +93,7 @@ def _whole_or_none(value: Any, what: str) -> int | None:
     return None if value is None or str(value).strip() in _MISSING else _whole(value, what)
 
 
-def _write_gauges(connection: psycopg.Connection, record: loading.Record, saved: Saved) -> int:
+def _write_gauges(connection: psycopg.Connection, record: Record, saved: Saved) -> int:
     details = {answer.param("obscd"): answer.items[0] for answer in saved.of(GAUGE) if answer.items}
     rows: dict[str, tuple[Any, ...]] = {}
     unplaced = 0
@@ -162,9 +152,7 @@ def _write_gauges(connection: psycopg.Connection, record: loading.Record, saved:
 _USAGE_FIELDS = {"domestic": "wssum", "industrial": "indsum", "agricultural": "afsum", "total": "total"}
 
 
-def _write_usage(
-    options: loading.LoadOptions, connection: psycopg.Connection, record: loading.Record, saved: Saved
-) -> int:
+def _write_usage(options: loading.LoadOptions, connection: psycopg.Connection, record: Record, saved: Saved) -> int:
     """Thousand m3 a year. A call names a basin, and perhaps an administrative code and a year."""
     rows: dict[tuple[int, str, int], list[Any]] = {}
     asked: list[tuple[int, str, int | None]] = []
@@ -232,9 +220,7 @@ def _amount(text: str, what: str) -> float | None:
 _FLOW_TYPES: dict[str, LiteralString] = {"obs_code": "varchar(20)", "obs_date": "date", "flow_m3s": "float8"}
 
 
-def _write_flow(
-    options: loading.LoadOptions, connection: psycopg.Connection, record: loading.Record, saved: Saved
-) -> int:
+def _write_flow(options: loading.LoadOptions, connection: psycopg.Connection, record: Record, saved: Saved) -> int:
     """m3/s. A missing day has no row; a year asked for again loses the days it no longer holds."""
     answers = saved.of(FLOW)
     asked = [
@@ -251,8 +237,8 @@ def _write_flow(
     record.rejected = source_files.reject(
         options.data, record.table, bad, frame.height + len(bad), dry_run=record.dry_run
     )
-    if doubled := frame.height - frame.select("obs_code", "obs_date").n_unique():
-        raise SchemaError(f"{doubled} days of flow are given twice")
+    if duplicates := frame.height - frame.select(KEYS["api_wamis_flow"]).n_unique():
+        raise SchemaError(f"{duplicates} days of flow are given twice")
     limits = load_ranges(options.gate)["flow"]
     found = outside(frame["flow_m3s"].to_numpy().astype(np.float32), limits)
     if found.hard:

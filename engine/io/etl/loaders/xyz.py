@@ -100,7 +100,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def of_file(path: Path) -> list[Points]:
-    """What a file holds: itself, or the texts of a zip; refuses an error page and an archive without a text."""
+    """Texts of a file: itself, or the members of a zip; refuses an error page and an archive without a text."""
     kind = containers.kind_of(path)
     if kind == "zip":
         with reading(path, ZIP_FAULTS), zipfile.ZipFile(path) as archive:

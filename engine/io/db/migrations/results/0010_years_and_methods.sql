@@ -89,7 +89,7 @@ INSERT INTO scenario_names VALUES
   (3, 'SSP3-7.0', 'regional rivalry, high emissions'), (4, 'SSP5-8.5', 'fossil-fuelled development, very high emissions');
 
 -- A row a cell and risk: the losses of its years under one scenario and period after the other, in the order and with
--- the years of `result_sample_years` (docs/decisions/0001-year-losses.md says why not a row for each).
+-- the years of `result_sample_years` (docs/decisions/0009-year-losses.md says why not a row for each).
 CREATE TABLE result_sample_years (
   run_id      integer     NOT NULL REFERENCES result_runs,
   risk_type   varchar(50) NOT NULL REFERENCES risk_types,

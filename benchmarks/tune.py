@@ -1,0 +1,282 @@
+"""Settings that suit this machine and your data: each knob swept by itself over a short sample, the rest as it is.
+
+    python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--rounds N]
+
+Blocks, threads and connections are swept over the first N cells of your store, or of the warehouse that DW_* names;
+without either, over a sample of the country that is made for it. Nothing is written there: results go to a
+database of the scratch folder, loaders and assessments have files and databases of their own in it. Every trial is a
+process of its own, and all trials of a knob must give the same results to the byte. A table a knob, and at the end
+lines for `.env`: a setting stays as it is unless another is faster by more than the noise.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks import assess, portfolio, scratch
+from benchmarks import etl as loading
+from benchmarks.harness import Options
+from engine.batch.pipeline import active_cells
+from engine.core import cores, settings
+from engine.core.errors import SettingsError
+from engine.core.grid import KOREA
+from engine.io import etl, open_source
+from engine.io.db import migrate, postgres
+from engine.io.db.embedded import EmbeddedServer
+from engine.io.etl import layout
+from engine.io.etl.loading import LoadOptions
+from engine.io.results import risk_partitions
+
+#: cells of a run, and of a load; sites of the portfolios, and how many portfolios
+CELLS, LOADED, SITES, PORTFOLIOS = 8_000, 2_000, 8_000, 8
+#: values that are tried besides today's; of COMPUTE_THREADS 1, 2, 4, ... and all cores
+TRIED: dict[str, tuple[int, ...]] = {
+    "ETL_WORKERS": (1, 2, 4, 8),
+    "PARALLEL_WORKERS": (1, 2, 4, 8),
+    "BLOCK_CELLS": (1_000, 2_000, 4_000, 14_270),
+    "ASSESS_WORKERS": (1, 2, 8),
+    "BATCH_SIZE": (250, 4_000, 16_000),
+}
+#: share of the fastest that is no better than its neighbours: what two equal runs differ by
+NOISE = 0.05
+
+Trial = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knob:
+    """A setting and what of it is tried.
+
+    now    : its value today
+    unit   : what a trial does many of
+    trials : value -> what `tune_trial` is asked; among them the value of today
+    """
+
+    name: str
+    unit: str
+    now: int
+    trials: dict[int, Trial]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where trials read and write. source: the only one that may be the user's own; cells: those of it that are run."""
+
+    source: str
+    cells: int
+    results: str
+    loaded: str
+    files: Path
+    country: str
+    assessed: str
+    portfolios: Path
+    runs: Path
+
+
+def measure(options: Options) -> list[dict[str, Any]]:
+    """One row a value of a knob; prints the lines for `.env`.
+
+    raises : AssertionError when a knob changes a result
+    """
+    config = settings.load()
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    rows = []
+    advice = {}
+    with _places(options, config) as places:
+        for knob in knobs(places, config):
+            print(f"{knob.name}: {', '.join(map(str, knob.trials))}", file=sys.stderr, flush=True)
+            found = sweep(knob, options.rounds)
+            advice[knob.name] = recommended(found, knob.now)
+            rows += [_row(knob, value, trial, advice[knob.name]) for value, trial in found.items()]
+    print("\n".join(["# for .env", *(f"{name}={value}" for name, value in advice.items())]) + "\n", flush=True)
+    return rows
+
+
+def knobs(places: Places, config: settings.Settings) -> Iterator[Knob]:
+    """What is swept, in the order of the way of the data."""
+    have = cores.available()
+    threads = min(config.compute_threads or have, have)
+    one: Trial = {
+        "kind": "run",
+        "source": places.source,
+        "sink": None,
+        "runs": str(places.runs),
+        "cells": places.cells,
+        "block_cells": config.block_cells,
+        "threads": threads,
+        "connections": config.parallel_workers,
+    }
+    load = {"kind": "load", "warehouse": places.loaded, "data": str(places.files)}
+    work = {"kind": "portfolios", "warehouse": places.country, "application": places.assessed}
+    work |= {"folder": str(places.portfolios)}
+    several, whole = work | {"batch_size": config.batch_size}, work | {"workers": 1}
+    blocks = [n for n in TRIED["BLOCK_CELLS"] if n < 2 * places.cells]
+
+    def knob(name: str, unit: str, now: int, each: Callable[[int], Trial], tried: Iterable[int] | None = None) -> Knob:
+        values = sorted({now, *(TRIED[name] if tried is None else tried)})
+        return Knob(name=name, unit=unit, now=now, trials={value: each(value) for value in values})
+
+    yield knob("ETL_WORKERS", "cells", config.etl_workers, lambda n: load | {"workers": n})
+    yield knob(
+        "PARALLEL_WORKERS", "cells", config.parallel_workers,
+        lambda n: one | {"connections": n, "sink": places.results},
+    )  # fmt: skip
+    yield knob("BLOCK_CELLS", "cells", config.block_cells, lambda n: one | {"block_cells": n}, blocks)
+    yield knob("COMPUTE_THREADS", "cells", threads, lambda n: one | {"threads": n}, _up_to(have))
+    yield knob("ASSESS_WORKERS", "sites", config.assess_workers, lambda n: several | {"workers": n})
+    yield knob("BATCH_SIZE", "sites", config.batch_size, lambda n: whole | {"batch_size": n})
+
+
+def sweep(knob: Knob, rounds: int) -> dict[int, dict[str, Any]]:
+    """The fastest trial of each value; they take turns, so that a busy minute hits them all."""
+    found: dict[int, dict[str, Any]] = {}
+    for _ in range(rounds):
+        for value, trial in knob.trials.items():
+            done = apart(trial)
+            if value not in found or done["seconds"] < found[value]["seconds"]:
+                found[value] = done
+            same = {done["checksum"], *(each["checksum"] for each in found.values())}
+            assert len(same) == 1, f"{knob.name}={value} changes the results"
+    return found
+
+
+def recommended(found: dict[int, dict[str, Any]], now: int) -> int:
+    """Today's value unless another is faster by more than the noise; of the fastest that with the least memory."""
+    best = max(_rate(trial) for trial in found.values())
+    good = [value for value, trial in found.items() if _rate(trial) >= (1 - NOISE) * best]
+    return now if now in good else min(good, key=lambda value: (found[value]["gib"], value))
+
+
+def apart(trial: Trial) -> dict[str, Any]:
+    """What `tune_trial` prints of it, from a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.tune_trial"]
+    done = subprocess.run(command, input=json.dumps(trial), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"a trial failed: {done.stderr.strip()[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _rate(trial: dict[str, Any]) -> float:
+    return float(trial["done"] / trial["seconds"])
+
+
+def _row(knob: Knob, value: int, trial: dict[str, Any], advised: int) -> dict[str, Any]:
+    return {
+        "setting": knob.name,
+        "value": f"{value}{' (now)' if value == knob.now else ''}{' <-' if value == advised else ''}",
+        "of": f"{trial['done']:,} {knob.unit}",
+        "a second": _rate(trial),
+        "seconds": trial["seconds"],
+        "peak, GiB": trial["gib"],
+        "stages, s (reading overlaps)": ", ".join(f"{name} {taken:.1f}" for name, taken in trial["stages"].items()),
+        "checksum": trial["checksum"][:8],
+    }
+
+
+def _up_to(most: int) -> list[int]:
+    """1, 2, 4, ... and the most."""
+    return sorted({1 << n for n in range(most.bit_length())} | {most})
+
+
+@contextmanager
+def _places(options: Options, config: settings.Settings) -> Iterator[Places]:
+    if options.store is not None and options.warehouse:
+        raise SettingsError("--store or --warehouse, not both")
+    with ExitStack() as stack:
+        server = stack.enter_context(scratch.server(options.scratch))
+        source = _source(options, config, server)
+        with closing(open_source(source, connections=1)) as opened:
+            cells = active_cells(opened, str(options.cells or CELLS)).height
+        loaded, files = _loaded(options, server)
+        yield Places(
+            source=source,
+            cells=cells,
+            results=_results(server, "tune_results"),
+            loaded=loaded,
+            files=files,
+            country=_country(server),
+            assessed=_results(server, "tune_assessed"),
+            portfolios=_portfolios(options, server),
+            runs=options.scratch / "runs-tune",
+        )
+
+
+def _source(options: Options, config: settings.Settings, server: EmbeddedServer) -> str:
+    """Address of what runs read: the user's own, else a warehouse of the sample."""
+    if options.store is not None:
+        return str(options.store)
+    if options.warehouse:
+        if config.warehouse_url is None:
+            raise SettingsError("--warehouse: no warehouse is configured, set DW_*")
+        return config.warehouse_url
+    cells = options.cells or CELLS
+    with closing(open_source(scratch.store(options.scratch, cells))) as made:
+        return scratch.warehouse(server, made, "ours", cells)
+
+
+def _warehouse(server: EmbeddedServer, name: str) -> str:
+    """A database with the tables of a warehouse, empty."""
+    url = server.create(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        migrate.apply(connection, "warehouse")
+    return url
+
+
+def _country(server: EmbeddedServer) -> str:
+    """A warehouse that holds the lattice of the country alone: the sites of the portfolios state everything."""
+    url = _warehouse(server, "tune_country")
+    with psycopg.connect(url) as connection:
+        lattice = (KOREA.lat0, KOREA.lon0, KOREA.n_lat, KOREA.n_lon, KOREA.step, KOREA.first_year, KOREA.last_year)
+        connection.execute("INSERT INTO grid_definition VALUES (true, %s, %s, %s, %s, %s, %s, %s)", lattice)
+    return url
+
+
+def _results(server: EmbeddedServer, name: str) -> str:
+    """An empty database with the tables of results."""
+    url = server.create(name)
+    with closing(postgres.connect(url)) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        migrate.apply(connection, "results")
+        risk_partitions.add_missing(connection)
+    return url
+
+
+def _loaded(options: Options, server: EmbeddedServer) -> tuple[str, Path]:
+    """A warehouse with nothing but a lattice, and files of one variable for it."""
+    grid = loading.grid_of(min(options.cells or LOADED, LOADED))
+    files = options.scratch / f"netcdf={grid.n_lat}x{grid.n_lon}"
+    if not files.is_dir():
+        part = files.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        loading.write_files(part, grid)
+        part.replace(files)
+    url = _warehouse(server, "tune_loaded")
+    layout.write_grid(files / "grid.toml", grid)
+    etl.run_loaders(url, ["grid"], LoadOptions(data=files), lambda *_: None)
+    return url, files / loading.LAYOUTS[0]
+
+
+def _portfolios(options: Options, server: EmbeddedServer) -> Path:
+    """Files of sites all over the country that state everything, and what a run has published of their cells."""
+    sites = options.sites or SITES
+    folder = options.scratch / f"tune-portfolios={sites}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    table = assess.sites(sites, gaps=0.0)
+    for number, part in enumerate(table.iter_slices(-(-sites // PORTFOLIOS))):
+        part.write_parquet(folder / f"portfolio-{number}.parquet")
+    with closing(postgres.connect(server.url("tune_assessed"))) as connection:
+        portfolio.publish(connection, assess.cells_of(table))
+    return folder

@@ -1,0 +1,86 @@
+"""Checks of a portfolio as a whole: its valid rows, notes on the file, and the invalid rows as they are answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.assess.job import portfolio_file, portfolio_output
+from engine.assess.job.portfolio_file import PortfolioFile
+from engine.assess.rules.validation import IDENTITY, Checked, check
+from engine.core.errors import SettingsError
+from engine.io.files.packed import Limits
+from engine.io.sites.assessment_files import FrameFiles
+
+log = logging.getLogger(__name__)
+
+
+def check_portfolio(parameters: Mapping[str, Any], limits: Limits, *, write_faults: bool = False) -> tuple[int, int]:
+    """Rows of a portfolio and how many of them are valid, before a job is made of it.
+
+    write_faults : of a file without a valid row, write what is wrong with each to the folder of the results
+    raises       : SettingsError for a file that is none, or without a valid row
+    """
+    path = Path(parameters["sites"])
+    sites = portfolio_file.read(path, parameters, limits)
+    try:
+        return len(sites.rows), checked_rows(path, sites).valid.height
+    except SettingsError as err:
+        if not write_faults or not len(sites.rows):
+            raise
+        with FrameFiles(Path(parameters["out"])) as files:
+            portfolio_output.write_faults(files, sites, _check(sites).failures)
+            files.publish()
+        raise SettingsError(f"{err}; all faults are in {Path(parameters['out']) / 'portfolio.xlsx'}") from None
+
+
+def _check(sites: PortfolioFile) -> Checked:
+    return check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
+
+
+def checked_rows(path: Path, sites: PortfolioFile) -> Checked:
+    """The rows of a portfolio, checked.
+
+    raises : SettingsError when none is valid
+    """
+    checked = _check(sites)
+    if checked.valid.is_empty():
+        faults = checked.failures.select("row", "reason").rows()
+        first = "first: row {}: {}".format(*faults[0]) if faults else "no rows"
+        raise SettingsError("; ".join([f"{path}: none of {len(sites.rows)} rows is valid; {first}", *sites.notes]))
+    return checked
+
+
+def notes_on(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
+    """Notes on the file as a whole, logged and put into the results."""
+    notes = [*sites.notes]
+    if checked.repeated:
+        notes.append(f"{checked.repeated:,} rows have a site_id that an earlier row has: each is an asset of its own")
+    if sites.unread:
+        notes.append(f"columns that are no field and are carried through: {', '.join(sites.unread)}")
+    for note in notes:
+        log.warning("%s: %s", path.name, note)
+    return notes
+
+
+def most_frequent(faults: pl.DataFrame) -> str:
+    """The reason that is given most often, and for how many rows."""
+    counts = faults.group_by("reason", maintain_order=True).agg(rows=pl.col("row").n_unique())
+    reason, rows = counts.sort("rows", descending=True, maintain_order=True).row(0)
+    return f"{reason} ({rows:,} rows)"
+
+
+def invalid_sites(sites: PortfolioFile, failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:
+    """Invalid rows with their messages, the column of the file and what stands there; the whole list is in the failures
+    file."""
+    listed = failures.head(most).select(*IDENTITY, "field", "reason").to_dicts()
+    values = sites.stated([each["row"] for each in listed], [each["field"] for each in listed])
+    headings = sites.headings()
+    return [
+        each | {"column": headings.get(each["field"]), "value": value and value[:200].replace("\0", "")}
+        for each, value in zip(listed, values, strict=True)
+    ]
