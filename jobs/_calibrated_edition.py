@@ -96,7 +96,7 @@ def _flood(risk: str, base: Bins, made: Fitted) -> list[str]:
         'estimator = "fitted"',
         "lower = 0.0",
         *_fitted(made.rates.river if river else made.rates.urban, made),
-        f'source = "fitted to recorded losses 1987-{calibration.LAST}: local return periods of {days}-day rain, '
+        f'source = "{_stands_on(made)}: local return periods of {days}-day rain, '
         f'{share:.0%} of the loss of heavy rain (assumed)"',
     ]
 
@@ -110,10 +110,14 @@ def _typhoon(base: Bins, made: Fitted) -> list[str]:
         "atom = true",
         'estimator = "count"',
         *_fitted(made.rates.typhoon, made),
-        f'source = "fitted to recorded losses 1987-{calibration.LAST}: wind of best tracks, form of Emanuel (2011); '
+        f'source = "{_stands_on(made)}: wind of best tracks, form of Emanuel (2011); '
         'the rain of a storm is charged as flood"',
         f"warming_per_degree = {base.warming_per_degree}",
     ]
+
+
+def _stands_on(made: Fitted) -> str:
+    return f"fitted to recorded losses {made.data.year.min()}-{calibration.LAST}"
 
 
 def _fitted(values: Iterable[float], made: Fitted) -> list[str]:

@@ -53,7 +53,7 @@ def render(name: str, made: Fitted, known: Skill, drawn: Draws, bars: Sequence[B
         _parameters(made, drawn),
         "<h2>Damage rates</h2>",
         _rates(made, drawn),
-        "<h2>What it cannot say</h2>",
+        "<h2>Limits</h2>",
         "<ul>" + "".join(f"<li>{escape(each)}</li>" for each in CANNOT) + "</ul>",
     ]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>Calibration of {escape(name)}</title>"

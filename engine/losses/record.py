@@ -60,12 +60,25 @@ class Allowed(NamedTuple):
     prices: int | None = None
 
 
+def table(path: Path) -> pl.DataFrame:
+    """A table of a folder of losses.
+
+    raises : SchemaError when it is not there or is no table
+    """
+    try:
+        return pl.read_csv(path, infer_schema_length=None)
+    except (OSError, pl.exceptions.PolarsError) as err:
+        raise SchemaError(
+            f"{path} cannot be read: {str(err).partition(chr(10))[0]}; docs/calibration.md names the tables"
+        ) from None
+
+
 def read(path: Path) -> list[Loss]:
     """Rows of a table of losses, of years or of events.
 
     raises : SchemaError for a missing column, a value that is no number, or a row without an address
     """
-    frame = pl.read_csv(path, infer_schema_length=None)
+    frame = table(path)
     if lacking := [column for column in _NEEDS if column not in frame.columns]:
         raise SchemaError(f"{path.name} lacks the columns {', '.join(lacking)}: take the tables of docs/calibration.md")
     found = []

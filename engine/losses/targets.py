@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.core.errors import SchemaError
-from engine.losses import record
+from engine.losses import record, yearbook
 from engine.losses.record import Allowed, Loss
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ class Target(NamedTuple):
 
 def economy(folder: Path) -> Economy:
     """Assets and prices of a folder of tables; of a year stated twice the later statement."""
-    exposure = pl.read_csv(folder / "exposure.csv", infer_schema_length=None)
+    exposure = record.table(folder / "exposure.csv")
     rows = (
         exposure.filter(
             (pl.col("measure") == "construction_assets")
@@ -90,7 +90,7 @@ def economy(folder: Path) -> Economy:
         .sort("year", "source_date")
         .unique("year", keep="last", maintain_order=True)
     )
-    prices = pl.read_csv(folder / "deflators.csv", infer_schema_length=None)
+    prices = record.table(folder / "deflators.csv")
     stated = prices.filter(pl.col("gdp_deflator_2020_100").is_not_null())
     implied = prices.filter(pl.col("yearbook_implied_index_to_2015").is_not_null())
     return Economy(
@@ -103,7 +103,7 @@ def economy(folder: Path) -> Economy:
 
 def yearly(folder: Path, first: int, last: int) -> list[Target]:
     """Rain and typhoon together, a year: the total less what is neither."""
-    money, rows = economy(folder), record.read(folder / "national_losses.csv")
+    money, rows = economy(folder), national(folder)
     single = [row for row in rows if row.years[0] == row.years[1] and first <= row.year <= last]
     snow = [row._replace(name="heavy_snow") for row in _events(folder) if row.name in _SNOW]
     other = [row for row in single if row.name in NOT_WEATHER_OF_WATER and row.preferred]
@@ -120,10 +120,20 @@ def yearly(folder: Path, first: int, last: int) -> list[Target]:
     return sorted(found, key=lambda target: target.year)
 
 
+def national(folder: Path) -> list[Loss]:
+    """Losses of the country by year; answers of the official yearbook (`yearbook*.json`) stand before other sources."""
+    rows = record.read(folder / "national_losses.csv")
+    for path in sorted(folder.glob("yearbook*.json")):
+        official = yearbook.read(path)
+        known = {(row.name, row.years) for row in official}
+        rows = [row for row in rows if (row.name, row.years) not in known] + official
+    return rows
+
+
 def storms(folder: Path) -> list[Target]:
     """National losses of typhoons whose tracks are known."""
     money = economy(folder)
-    tracks = pl.read_csv(folder / "typhoon_event_losses.csv", infer_schema_length=None)
+    tracks = record.table(folder / "typhoon_event_losses.csv")
     ids = dict(zip(tracks["name"].to_list(), tracks["ibtracs_sid"].to_list(), strict=True))
     national = {
         f"typhoon_event_losses.csv, row {number}"

@@ -52,8 +52,8 @@ def summary(made: Fitted, bars: list[Bar]) -> list[str]:
     flood, typhoon = made.national
     years, storms = int((~made.data.storm).sum()), int((made.data.storm & made.used).sum())
     return [
-        f"Fitted to {years} yearly totals and {storms} typhoons, 1987-{calibration.LAST}. National mean AAL at level "
-        f"A: floods {100 * flood:.4f} %, typhoon {100 * typhoon:.4f} %.",
+        f"Fitted to {years} yearly totals and {storms} typhoons, {made.data.year.min()}-{calibration.LAST}.",
+        f"National mean AAL at level A: floods {100 * flood:.4f} %, typhoon {100 * typhoon:.4f} %.",
         "Back-test:",
         *(f"  {'met   ' if bar.met else 'MISSED'} {bar.name} {bar.asked}: {bar.figure}" for bar in bars),
     ]

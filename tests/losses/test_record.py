@@ -149,3 +149,17 @@ def test_a_table_without_prices_or_addresses_is_refused_by_the_name_of_what_it_l
     path.write_text("year_from,cause,value_million_krw,status\n2020,total,5,final\n")
     with pytest.raises(SchemaError, match=r"claims.csv lacks the columns price_basis, scope, source_id, source_url"):
         record.read(path)
+
+
+def test_an_official_answer_in_the_folder_stands_before_other_sources_of_its_year(tmp_path):
+    for path in DATA.glob("*.csv"):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "yearbook-2011.json").write_text(answer(tmp_path, '{"wrttimeid": 2011, "tot": 794000}').read_text())
+    before, now = ({each.year: each.ratio for each in targets.yearly(at, 1976, 2015)} for at in (DATA, tmp_path))
+    assert now[2011] == pytest.approx(before[2011] * 794_000 / 794_200)
+    assert {year for year in now if now[year] != before[year]} == {2011}
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SchemaError, match=r"exposure.csv cannot be read: .*docs/calibration.md names the tables"):
+        targets.economy(tmp_path)

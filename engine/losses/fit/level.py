@@ -55,8 +55,8 @@ def of_folder(folder: Path, places: Path) -> Level:
     raises : SchemaError when a figure that is needed is not there
     """
     money = targets.economy(folder)
-    insured = pl.read_csv(folder / "insured_losses.csv", infer_schema_length=None)
-    dwellings = float(pl.read_csv(places)["dwellings"].sum())
+    insured = record.table(folder / "insured_losses.csv")
+    dwellings = float(record.table(places)["dwellings"].sum())
 
     def house(year: int) -> House:
         return House(year, _paid(insured, year) / _value(folder, money, dwellings, year))
@@ -103,7 +103,7 @@ def _one(
 
 def _value(folder: Path, money: Economy, dwellings: float, year: int) -> float:
     """Mean value of a dwelling without land, million KRW of the year: balance sheet over census, by the deflator."""
-    exposure = pl.read_csv(folder / "exposure.csv", infer_schema_length=None)
+    exposure = record.table(folder / "exposure.csv")
     stated = exposure.filter(
         (pl.col("measure") == "construction_assets")
         & (pl.col("class") == "residential_buildings")

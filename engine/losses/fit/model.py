@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.errors import EngineError
 from engine.losses.fit.hazard import Hazard
 
 Floats = NDArray[np.float64]
@@ -163,7 +164,7 @@ def fit(data: Data, weight: Floats) -> Fit:
     """Most probable parameters of every form, and how much a form counts.
 
     weight  : (N,), 0 for what is held out
-    raises  : ArithmeticError when a form does not settle
+    raises  : EngineError when a form does not settle
     """
     count = len(data.forms)
     theta, errors = np.tile(MEAN, (count, 1)), np.tile(ERROR_MEAN, (count, 1))
@@ -178,7 +179,9 @@ def fit(data: Data, weight: Floats) -> Fit:
         if max(float(np.abs(step).max()), moved) < _CLOSE:
             break
     else:
-        raise ArithmeticError(f"a form did not settle in {_ROUNDS} rounds")
+        raise EngineError(
+            f"the fit of a form did not settle in {_ROUNDS} rounds: look for a year or storm far off the rest"
+        )
     residual, slope = _residual(data, theta)
     return Fit(theta, errors, _evidence(data, theta, errors, (residual, slope), weight), residual)
 

@@ -57,7 +57,7 @@ def storm_ranks(sources: Sources, data: Data, found: Fit) -> Ranks:
     rain, places = rains.read(sources.stations), storms.read_places(sources.places)
     fixes, nearest = storms.read_tracks(sources.tracks), _nearest(rain, places)
     years = np.unique(rain.year)
-    tracks = pl.read_csv(sources.losses / "typhoon_event_losses.csv", infer_schema_length=None)
+    tracks = record.table(sources.losses / "typhoon_event_losses.csv")
     pairs = []
     for name in STORM_EVENTS:
         sid = str(tracks.filter(pl.col("name") == name)["ibtracs_sid"][0])
@@ -85,7 +85,7 @@ def _expected(data: Data, found: Fit, rain: tuple[Floats, Floats], wind: Floats 
 
 def _pair(folder: Path, event: str, places: storms.Places, ratio: Floats) -> tuple[Floats, Floats]:
     """Recorded and modelled loss of the provinces of an event."""
-    table = pl.read_csv(folder / "province_losses.csv", infer_schema_length=None)
+    table = record.table(folder / "province_losses.csv")
     rows = table.filter((pl.col("event") == event) & (pl.col("status") == record.FINAL))
     provinces = places.code // 1000
     modelled = [(places.share * ratio)[provinces == CODES[name]].sum() for name in rows["province"]]
@@ -94,6 +94,8 @@ def _pair(folder: Path, event: str, places: storms.Places, ratio: Floats) -> tup
 
 def _ranks(pairs: list[tuple[Floats, Floats]]) -> Ranks:
     """Correlation of ranks that are centred within each event."""
+    if not any(len(pair[0]) for pair in pairs):
+        return Ranks(float("nan"), 0)
     centred = [[rankdata(each) - (len(each) + 1) / 2 for each in pair] for pair in pairs]
     recorded, modelled = (np.concatenate([pair[side] for pair in centred]) for side in (0, 1))
     return Ranks(float((recorded * modelled).sum() / np.sqrt((recorded**2).sum() * (modelled**2).sum())), len(recorded))

@@ -1,4 +1,4 @@
-"""What the model tells of years and storms it has not seen, and how wide its answers are."""
+"""Errors on years and storms that a fit has not seen, sums of what is held out, and draws of the parameters."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.core.errors import SchemaError
 from engine.kernels.typhoon import typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, year_of
+from engine.losses import record
 from engine.losses.fit.rain import Rain, largest, sums
 
 Floats = NDArray[np.float64]
@@ -50,7 +51,7 @@ def read_places(path: Path) -> Places:
 
     raises : SchemaError for a missing column
     """
-    table = pl.read_csv(path)
+    table = record.table(path)
     needed = ("code", "latitude", "longitude", "coast_km", "area_km2", "persons")
     if lacking := [column for column in needed if column not in table.columns]:
         raise SchemaError(f"{path.name} lacks the columns {', '.join(lacking)}")
