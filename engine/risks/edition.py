@@ -61,7 +61,11 @@ class Edition:
     @property
     def checksums(self) -> dict[str, str]:
         """Risk -> SHA-256 over its own figures, 64 hex digits."""
-        return {risk: _digest(_set_keys(bins)) for risk, bins in self.bins.items()}
+        drawn = self.draws.rates if self.draws else {}
+        return {
+            risk: _digest(_set_keys(bins) | ({"draws": drawn[risk]} if risk in drawn else {}))
+            for risk, bins in self.bins.items()
+        }
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:

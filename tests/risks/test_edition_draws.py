@@ -25,6 +25,7 @@ def test_draws_stand_beside_the_edition_and_are_part_of_its_checksum(tmp_path):
     assert edition.checksum != load_edition("2025-11").checksum
     other = load_edition(write(tmp_path, {"typhoon": RATES + RATES}))
     assert other.checksum != edition.checksum
+    assert {risk for risk in edition.checksums if edition.checksums[risk] != other.checksums[risk]} == {"typhoon"}
 
 
 @pytest.mark.parametrize(
