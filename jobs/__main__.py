@@ -27,7 +27,7 @@ log = logging.getLogger("jobs")
 
 #: use -> the jobs for it
 GROUPS = {
-    "run": ("yearly", "probability", "hazard", "assess"),
+    "run": ("yearly", "probability", "hazard", "assess", "calibrate"),
     "load": ("schema", "etl", "check", "snapshot"),
     "look": ("status", "report", "config", "embedded"),
     "serve": ("serve", "work", "listen", "trigger"),

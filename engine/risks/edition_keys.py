@@ -19,7 +19,7 @@ from engine.risks.edition_file import invisible, shown
 from engine.risks.registry import RISKS
 
 #: outside of the risks' tables
-TOP = ("name", "base", "aal_level_cuts_pct")
+TOP = ("name", "base", "aal_level_cuts_pct", "draws")
 #: takes a base edition's bound away: TOML has no null
 NO_BOUND = "none"
 _LISTS = {"edges", "damage_rates", "fallback"}
