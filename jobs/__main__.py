@@ -60,11 +60,12 @@ def main(argv: list[str] | None = None) -> int:
 def listing() -> str:
     """The jobs, a line each, by use."""
     name = _called.as_called("python -m jobs")
-    lines = [f"usage: {name} JOB ARGUMENTS; {name} JOB --help lists them; {name} --version"]
+    lines = [f"usage: {name} JOB ARGUMENTS; {name} JOB --help lists them"]
     for use, jobs in GROUPS.items():
         lines += ["", f"{use}:"]
         lines += [f"  {job:<{_INDENT - 2}}{first_line(job)}" for job in jobs]
     lines += ["", *(f"{alias} is another name of {job}" for alias, job in _called.ALIASES.items())]
+    lines.append(f"{name} --version prints the version")
     return "\n".join(lines)
 
 
