@@ -1,7 +1,7 @@
 """Run a benchmark, or all of them.
 
     python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
-                        |portfolio|losses|service|fuzz|hostile|kills|all
+                        |portfolio|losses|service|fuzz|hostile|kills|backtest|all
     python -m benchmarks rivals [--cells N] [--rounds N] [--only RACE ...]
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--only SETTING ...]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks import (
     assess,
+    backtest,
     etl,
     fuzz,
     harness,
@@ -63,6 +64,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
     "kills": kills.measure,
+    "backtest": backtest.measure,
     "rivals": rivals.measure,
     "tune": tune.measure,
 }
