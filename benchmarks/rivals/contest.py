@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import time
 from collections.abc import Callable, Mapping
@@ -66,8 +67,8 @@ def row(raced: Raced, ours: Took, rival: Took, *, by: str = "processor") -> dict
         "size": raced.size,
         "ours, s": ours.wall,
         "rival, s": rival.wall,
-        "ours, processor s": ours.processor,
-        "rival, processor s": rival.processor,
+        "ours, processor s": "" if math.isnan(ours.processor) else ours.processor,
+        "rival, processor s": "" if math.isnan(rival.processor) else rival.processor,
         "ratio": ratio,
         "of": by,
         "target": "" if raced.at_least is None else harness.verdict(ratio, at_least=raced.at_least),

@@ -198,7 +198,7 @@ def contest(held: Days, options: Options) -> list[dict[str, Any]]:
 def _row_of_cdo(size: str, answers: dict[str, Indices], took: dict[str, Took]) -> dict[str, Any]:
     said, _ = compared(answers["ours"], answers["CDO"])
     remark = (
-        "reads and writes NetCDF; a percentile of its own for 29 February, where ETCCDI stretches 365 days over 366; "
-        "spells that cross New Year belong to one year"
+        "reads and writes NetCDF; its percentiles of calendar days differ, for a reason not found yet, and so do days "
+        "and spells beyond them; five days belong to the year of their middle, spells that cross New Year to one year"
     )
     return row(Raced(RACE, "CDO", size, said, remark, TARGET["CDO"]), took["ours"], took["CDO"])
