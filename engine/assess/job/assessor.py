@@ -216,11 +216,7 @@ class Assessor:
             portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
-            if not done:
-                most = portfolio_check.most_frequent(faults)
-                raise EngineError(
-                    f"no site could be assessed: {most}; all reasons are in sites.csv and failures.parquet"
-                )
+            portfolio_check.require_results(done, faults)
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)
