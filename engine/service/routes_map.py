@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from importlib import resources
 from typing import Any, Literal
@@ -33,30 +31,8 @@ from engine.service.problems import Problem
 router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
 Quantity = Literal["aal", "hazard"]
-_PICTURES = 300  # 234 layers of an edition, about 50 kB each
+PICTURES = 300  # 234 layers of an edition, about 50 kB each
 _FIGURES: dict[Quantity, Figure] = {"aal": AAL, "hazard": HAZARD}
-
-
-class Pictures:
-    """The newest pictures asked for, by layer and run."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[object, ...]) -> bytes | None:
-        """A picture painted before."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def put(self, key: tuple[object, ...], data: bytes) -> None:
-        """Keep a picture, forget the one that nobody asked for longest."""
-        with self._lock:
-            self._held[key] = data
-            while len(self._held) > _PICTURES:
-                self._held.popitem(last=False)
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})

@@ -17,7 +17,7 @@ from engine.core.period import Years
 from engine.io.results import published_cells
 from engine.maps import picture
 from engine.service import cell_answers, map_run
-from engine.service.routes_map import Pictures
+from engine.service.kept import Kept
 from tests.assess.databases import fill_results
 from tests.service.conftest import LAND, SEA, running
 
@@ -268,7 +268,7 @@ def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(bro
     monkeypatch.setattr(service[1].state.context, "_grid", across)
     told = client.get("/api/v1/map").json()
     assert (told["west"], told["east"]) == (179.75, 180.25)
-    service[1].state.pictures = Pictures()
+    service[1].state.pictures = Kept(9)
     assert client.get(LAYER).content == before  # the same columns in the same order
 
     view = browser.new_page(viewport={"width": 1300, "height": 900})
