@@ -1,6 +1,10 @@
-"""Models of what is rare: return levels of a cell."""
+"""Models of what is rare: return levels of a cell, curves of a portfolio."""
 
 from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -43,3 +47,66 @@ class ReturnLevels(Spoken, Made):
     same_climate: bool | None = Field(
         description="whether the warehouse is as the run read it that made the cell's results; null: not read"
     )
+
+
+class CurvePoint(BaseModel):
+    """Loss of a portfolio that a year reaches or exceeds once in so many years."""
+
+    scenario_id: int | None = Field(description="null where the curve is of storms (oep): those of the record, today")
+    time_period: Period | None
+    risk_type: str = Field(description="a risk, or all", examples=["all"])
+    kind: Literal["aep", "oep"] = Field(description="loss of the year as a whole, or of its largest storm")
+    return_period: float = Field(examples=[100.0])
+    loss: float = Field(description="KRW")
+    loss_low: float | None = Field(description="90 % interval; null where empirical")
+    loss_high: float | None
+    basis: Literal["empirical", "extrapolated"]
+    value: float | None = Field(description="of the sites in it, KRW")
+    loss_percent: float | None = Field(description="of that value", examples=[3.2])
+    calibrated: bool | None
+    loss_note: str | None
+
+
+class Contribution(BaseModel):
+    """What a risk or a site adds to the mean year and to the mean of the worst years, KRW a year."""
+
+    scenario_id: int
+    time_period: Period
+    by: Literal["risk", "site"]
+    risk_type: str
+    row: int | None = Field(description="of a site's line in the table that was sent")
+    site_id: str | None
+    mean: float
+    tvar_99: float
+    loss_note: str | None
+
+
+class Storm(BaseModel):
+    """A storm of the record, and what it would cost the portfolio today."""
+
+    storm_id: str
+    name: str | None
+    date: date
+    wind_max: float = Field(description="m/s, the highest at any site")
+    loss: float = Field(description="KRW")
+    loss_note: str | None
+
+
+class Tail(BaseModel):
+    """Rare years of one scenario and period, as in the portfolio's summary: sentence, metrics, diversification."""
+
+    scenario: str = Field(examples=["ssp2_4.5"])
+    time_period: Period
+    year_losses: dict[str, Any] | None
+
+
+class Curve(BaseModel):
+    """Curves of a portfolio, and where its bad years come from. With a note there is nothing else."""
+
+    request_id: UUID
+    note: str | None = Field(description="why there are no curves, such as YEAR_LOSSES=off")
+    storms_note: str | None = Field(description="why there are no storms")
+    tails: list[Tail]
+    curve: list[CurvePoint]
+    contributions: list[Contribution] = Field(description="every risk, and the 50 sites that add most to bad years")
+    storms: list[Storm] = Field(description="the ten of the largest loss")

@@ -64,6 +64,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
+            "damage_rates": map_run.damage_rates_of(runs),
+            "year_losses_note": map_run.year_losses_note(run),
             "loss_note": LOSS_NOTE,
             "levels": [
                 dict(zip(("lower", "printed", "hazard", "older"), each, strict=True))
@@ -164,7 +166,9 @@ def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[Ba
 _FILES = {
     "app.js": "text/javascript",
     "charts.js": "text/javascript",
+    "dom.js": "text/javascript",
     "map.js": "text/javascript",
+    "rare.js": "text/javascript",
     "style.css": "text/css",
 }
 

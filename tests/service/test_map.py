@@ -103,6 +103,27 @@ def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
     assert [each["printed"] for each in told["levels"]] == ["minimal", "low", "moderate", "high", "critical"]
 
 
+def test_the_map_tells_what_damage_rates_stand_on_and_whether_years_were_kept(client):
+    told = client.get("/api/v1/map").json()
+    plain = {"priced": True, "calibrated": False, "level": None, "factor": None}
+    assert told["damage_rates"] == dict.fromkeys(told["risks"], plain)
+    assert told["year_losses_note"] is None
+    factor = {"value": 0.5, "low": 0.2, "high": 0.9, "source": "claims"}
+    newer = {"risk": "typhoon", "priced": True, "calibrated": True, "level": "insured_houses", "factor": factor}
+    runs = [
+        {"run_id": 2, "summary": {"risks": [newer], "year_losses": False}},
+        {"run_id": 1, "summary": {"risks": [{"risk": "drought"}, {"risk": "typhoon", "priced": False}]}},
+    ]
+    assert map_run.damage_rates_of(runs) == {
+        "drought": plain,
+        "typhoon": {name: newer[name] for name in plain},
+    }
+    assert [map_run.year_losses_note(run) for run in runs] == [
+        "run 2 has no year losses: YEAR_LOSSES was off",
+        "run 1 has no year losses: it is of a release that kept none",
+    ]
+
+
 def test_layers_are_looked_for_where_they_are(results):
     fill_results(results)
     with psycopg.connect(results) as connection:
@@ -405,3 +426,24 @@ def test_with_a_key_the_page_asks_for_it_and_uses_it_everywhere(browser):
             view.click("#site button")
             expect(view.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
             view.close()
+
+
+def test_a_cell_shows_the_steps_of_its_losses_and_what_comes_once_in_100_years(page, client):
+    place = {"lat": LAND[0], "lon": LAND[1]}
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    rows = page.locator("#figures table.levels tbody tr")
+    expect(rows).to_have_count(4)
+    told = client.get("/api/v1/cell/return-levels", params=place | {"risk_type": "river_flood"}).json()
+    last = told["levels"][-1]
+    cells = [f"{last[name]:.0f}" for name in ("level", "low", "high")]
+    assert rows.last.all_inner_texts() == [f"100 years\t{cells[0]}\t{cells[1]} to {cells[2]}"]
+    assert page.locator("#figures table.levels thead th").all_inner_texts() == ["Once in", "mm", "90 % interval"]
+    bins = client.get("/api/v1/probability", params=place | {"risk_type": "river_flood"}).json()["loss_steps"]
+    steps = page.locator("#figures svg:has(path.steps)")
+    expect(steps.locator("circle.dot")).to_have_count(len(bins) - 1)
+    assert "0.1 % or more:" in steps.locator("> title").text_content()
+    page.select_option("#risk", "sea_level_rise")
+    expect(page.locator("#figures")).to_contain_text("No return levels: it rises from year to year")
