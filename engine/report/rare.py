@@ -34,11 +34,13 @@ class ProvinceLevels(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskLevels:
-    """One risk. reason: why there are no levels at all; lower_is_worse: an index that falls as the hazard grows."""
+    """One risk. reason: why there are no levels at all; lower_is_worse: an index that falls as the hazard grows;
+    monthly: of the worst month of each year."""
 
     meaning: str
     unit: str
     lower_is_worse: bool
+    monthly: bool
     rows: list[ProvinceLevels]
     reason: str | None = None
 
@@ -76,12 +78,15 @@ def by_province(
                 rows = _provinces(source, edition, risk, median_cells(figures[risk], places), baseline)
             except INPUT_FAULTS as err:
                 reason = f"its inputs cannot be used: {err}"
+        if len(reasons := {row.reason for row in rows}) == 1:
+            reason = reasons.pop()  # one for all, or None
         risks[risk] = RiskLevels(
             meaning=intensity.meaning,
             unit=edition.bins[risk].intensity.replace("minus_", "").upper()
             if intensity.unit == "1"
             else intensity.unit,
             lower_is_worse=intensity.negated,
+            monthly=intensity.monthly,
             rows=rows,
             reason=reason,
         )
@@ -111,7 +116,8 @@ def _provinces(
     found = recurrence.levels_of(panel, reference, edition, risk, (DEFAULT_SCENARIO, source.axis))
     at = {cell: row for row, cell in enumerate(cells["grid_id"].to_list())}
     rows = []
-    for province, cell in chosen.iter_rows():
+    for name, cell in chosen.iter_rows():
+        province = name.split(" (")[0]  # in English alone where it can be: tables stand side by side
         if cell not in at:
             rows.append(ProvinceLevels(province, cell, None, None, None, "the warehouse has no climate in its cell"))
             continue

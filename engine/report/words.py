@@ -40,7 +40,7 @@ def level(value: float | None) -> str:
     """A level of an intensity, three significant digits."""
     if value is None:
         return "–"
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
     return text.replace("-", "−")
 
 

@@ -24,6 +24,7 @@ from engine.service import (
     routes_admin,
     routes_assess,
     routes_climate,
+    routes_curve,
     routes_health,
     routes_history,
     routes_levels,
@@ -144,6 +145,7 @@ def _add_routes(app: FastAPI) -> None:
         routes_levels,
         routes_assess,
         routes_portfolio,
+        routes_curve,
         routes_runs,
         routes_map,
     ):

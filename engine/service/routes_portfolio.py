@@ -39,7 +39,9 @@ _FILES = {
     "csv": ("sites.csv", "text/csv; charset=utf-8"),
     "xlsx": ("portfolio.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
 }
-Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"]
+Frame = Literal[
+    "totals", "exposure", "vulnerability", "aal", "risk", "failures", "year_losses", "curve", "contributions", "storms"
+]
 
 
 @router.post(

@@ -312,6 +312,33 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
     assert client.get(where, params={"frame": "../../sites"}).status_code == 422
 
 
+def test_a_portfolio_has_a_curve_with_its_tails_contributions_and_storms(client):
+    lines = [f"{LAND[0]},{LAND[1] + 0.0001 * i},{10**9 * (i + 1)}" for i in range(60)]
+    body = "\n".join(["latitude,longitude,total_asset_value", *lines]).encode()
+    asked = {"risk_types": ["river_flood", "typhoon"]}
+    made = client.post(PORTFOLIO, content=body, params=asked, headers={"Content-Type": "text/csv"}).json()
+    path = f"{PORTFOLIO}/{made['request_id']}/curve"
+    finished(client, made["request_id"])
+    told = client.get(path).json()
+    assert told["note"] is None
+    whole = [each for each in told["curve"] if each["risk_type"] == "all"]
+    assert [each["return_period"] for each in whole][:4] == [2, 5, 10, 20]
+    losses = [each["loss"] for each in whole]
+    assert losses == sorted(losses)
+    sites = [each for each in told["contributions"] if each["by"] == "site"]
+    assert len(sites) == 50
+    assert [each["tvar_99"] for each in sites] == sorted((each["tvar_99"] for each in sites), reverse=True)
+    assert {each["risk_type"] for each in told["contributions"] if each["by"] == "risk"} == set(asked["risk_types"])
+    [tail] = told["tails"]
+    assert tail["year_losses"]["sentence"].startswith("1 in ")
+    assert len(told["storms"]) <= 10
+    assert {each["kind"] for each in told["curve"]} == {"aep", "oep"} if told["storms"] else {"aep"}
+    table = client.get(path, params={"format": "csv"})
+    assert table.headers["Content-Type"].startswith("text/csv")
+    assert len(table.text.splitlines()) == len(told["curve"]) + 1
+    assert client.get(path.replace(made["request_id"], "00000000-0000-0000-0000-000000000000")).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("content", "content_type", "status", "says"),
     [

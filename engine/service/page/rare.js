@@ -23,7 +23,8 @@ export function returnLevels(box, told, unit) {
     return;
   }
   const table = made(box, "table", undefined, { class: "levels" });
-  made(table, "caption", `${capital(told.meaning)}, ${told.lower_is_worse ? "at or below" : "at or above"}`);
+  const month = told.sample === "year" ? "" : `, ${told.lower_is_worse ? "lowest" : "highest"} month of the year`;
+  made(table, "caption", told.lower_is_worse ? `${unit}${month}: at or below` : `${capital(told.meaning)}${month}: at or above`);
   const head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
   for (const name of ["Once in", unit || "level", "90 % interval"]) made(head, "th", name, { scope: "col" });
   for (const each of told.levels) {
