@@ -341,7 +341,14 @@ def test_an_assessment_runs_to_the_end(page):
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
     told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
-    expect(page.locator("#outcome .loss")).to_contain_text(re.compile(told))
+    expect(page.locator("#outcome .loss").first).to_contain_text(re.compile(told))
+    sentence = r"^1 in 20 years: [0-9.]+ % of value \(index loss, not calibrated on losses\)\.$"
+    expect(page.locator("#outcome .loss").nth(1)).to_have_text(re.compile(sentence))
+    curve = page.locator("#outcome .curve svg")
+    assert re.match(
+        r"Loss by return period. 1 in 2 years: [0-9.]+ %; 1 in 5 years", curve.locator("> title").text_content()
+    )
+    expect(curve.locator("circle.dot")).to_have_count(4)
     headings = page.locator("#outcome thead th").all_inner_texts()
     assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
     words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
@@ -447,3 +454,22 @@ def test_a_cell_shows_the_steps_of_its_losses_and_what_comes_once_in_100_years(p
     assert "0.1 % or more:" in steps.locator("> title").text_content()
     page.select_option("#risk", "sea_level_rise")
     expect(page.locator("#figures")).to_contain_text("No return levels: it rises from year to year")
+
+
+def test_a_curve_that_goes_on_beyond_the_years_is_dashed_and_what_is_none_says_why(page):
+    """Drawn by the page's own module from figures of a site with 80 years, and from none."""
+    page.evaluate("""async () => {
+      const { siteCurve } = await import(new URL("page/rare.js", document.baseURI).href);
+      const point = (return_period, loss_percent, ends = [null, null]) => ({ return_period, loss_percent,
+        loss_percent_low: ends[0], loss_percent_high: ends[1], basis: ends[0] === null ? "empirical" : "extrapolated" });
+      const curve = [point(2, 1), point(50, 3), point(100, 3.2, [2.5, 4.1]), point(500, 4, [2.9, 6])];
+      const box = document.getElementById("outcome");
+      siteCurve(box, { sentence: "1 in 100 years: 3.2 % of value (90 %: 2.5 to 4.1)", loss_note: null, years: 80, curve });
+      siteCurve(box, null, "YEAR_LOSSES was off in run 7.");
+    }""")
+    outcome = page.locator("#outcome")
+    expect(outcome).to_contain_text("1 in 100 years: 3.2 % of value (90 %: 2.5 to 4.1).")
+    expect(outcome.locator("path.beyond, path.area")).to_have_count(2)
+    expect(outcome).to_contain_text("Dashed: extrapolated, with its 90 % interval.")
+    expect(outcome).to_contain_text("No curve of losses: YEAR_LOSSES was off in run 7.")
+    assert "1 in 500 years: 4 % (2.9 % to 6 %)" in outcome.locator("svg > title").text_content()

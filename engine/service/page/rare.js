@@ -44,7 +44,7 @@ export function returnLevels(box, told, unit) {
 // told: year_losses of a scenario of an assessment, why: the note where there are none
 export function siteCurve(box, told, why) {
   if (!told) {
-    if (why) made(box, "p", `No curve of losses: ${why.charAt(0).toLowerCase()}${why.slice(1).replace(/\.$/, "")}.`, { class: "note" });
+    if (why) made(box, "p", `No curve of losses: ${why.replace(/\.$/, "")}.`, { class: "note" });
     return;
   }
   made(box, "p", `${told.sentence}${told.loss_note ? ` (${told.loss_note})` : ""}.`, { class: "loss" });
