@@ -88,7 +88,8 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     assert told["loss_percent"] == pytest.approx(100 * point["loss"] / pair["total_asset_value"])
     assert told["sentence"] == f"1 in 20 years: {told['loss_percent']:.3g} % of value"
     assert f"{told['sentence']} ({NOTE}" in said
-    assert "row 3, B at 35.12, 127.13" in said and "1 in 20 years" in said.split("row 3, B at")[1].splitlines()[0]
+    assert "row 3, B at 35.12, 127.13" in said
+    assert "1 in 20 years" in said.split("row 3, B at")[1].splitlines()[0]
     steps = curve.filter(pl.col("kind") == "aep").group_by(keys, maintain_order=True).agg("loss")
     assert all(np.all(np.diff(losses) >= 0) for losses in steps["loss"].to_list())
     assert set(curve["loss_note"]) == {NOTE}
@@ -105,7 +106,8 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
 
     # storms: the curve of the largest of each year is typhoon's alone
     storms = frame(tmp_path, "storms")
-    assert storms["loss"].is_sorted(descending=True) and storms["wind_max"].max() > 17
+    assert storms["loss"].is_sorted(descending=True)
+    assert storms["wind_max"].max() > 17
     oep = curve.filter(kind="oep")
     assert set(oep.select("risk_type", "scenario_id").rows()) == {("typhoon", None)}
     assert [each["storm_id"] for each in summary["storms"]["largest"]] == storms["storm_id"].head(10).to_list()
@@ -166,7 +168,8 @@ def test_without_year_losses_a_sentence_stands_where_they_would_be(published, tm
     summary = portfolio(tmp_path)
     said = capsys.readouterr().out
     note = summary["year_losses_note"]
-    assert "YEAR_LOSSES=off" in note and note in said
+    assert "YEAR_LOSSES=off" in note
+    assert note in said
     assert [pair["year_losses"] for pair in summary["results"]] == [None]
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert not [
@@ -176,7 +179,9 @@ def test_without_year_losses_a_sentence_stands_where_they_would_be(published, tm
     assert "loss curve" not in book.sheet_names
     assert note in str(book.load_sheet("summary", header_row=None).to_polars().rows())
     read = read_losses(tmp_path / "out")
-    assert read.note == note and read.curve.is_empty() and read.curve.schema == loss_files.CURVE
+    assert read.note == note
+    assert read.curve.is_empty()
+    assert read.curve.schema == loss_files.CURVE
     assert assess.main(["--lat", "35.12", "--lon", "127.13"]) == 3
     assert note in capsys.readouterr().out
 

@@ -13,10 +13,10 @@ from engine import losses
 from engine.assess.job.loss_years import Pair
 from engine.core.caveats import LOSS_NOTE
 from engine.core.grid import GridDefinition
-from engine.io.results import published_runs
+from engine.io.results import published_bins, published_runs
+from engine.io.results.published_bins import CellBins
 from engine.io.results.year_losses import read_sample_years
 from engine.io.sites import site_inputs, storm_inputs
-from engine.io.sites.storm_inputs import CellBins
 from engine.losses.curve import CURVE
 from engine.losses.storms import STORMS
 from engine.risks.typhoon import storm_wind
@@ -73,7 +73,7 @@ def of_portfolio(
     if fixes is None or listed.is_empty():
         return _none(NO_TRACKS)
     years = sorted({year for each in listed["years"].to_list() for year in each})
-    bins = storm_inputs.typhoon_bins(application, sites["grid_id"].unique())
+    bins = published_bins.bins_of_cells(application, _TYPHOON, sites["grid_id"].unique())
     held = sites.filter(
         pl.col("grid_id").is_in(np.concatenate([np.empty(0, np.int64), *(each.cells for each in bins)]))
     )
