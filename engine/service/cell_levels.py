@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
@@ -29,7 +30,9 @@ from engine.service.kept import Kept
 
 log = logging.getLogger(__name__)
 AWAY = "the climate data cannot be read now"
+BUSY = "levels of too many cells are asked for at once: ask again"
 _DIGITS = 7  # of the samples, which are float32
+_PATIENCE = 10.0  # seconds for the cells before
 _MOST_REFERENCES, _MOST_ANSWERS = 50, 1000
 
 
@@ -87,10 +90,11 @@ class CellLevels:
             return told | {"reason": AWAY}
 
     def _levels(self, context: Context, asked: Asked, edition: Edition, run: Run) -> dict[str, Any]:
-        with context.climate() as connection, self._lock:
+        with self._turn(), context.climate() as connection:
             with postgres.failures("reading the loads", SourceError):
-                loads, tables = catalog.published(connection), catalog.present(connection)
-                state = catalog.fingerprint(connection, loads, tables)
+                loads = catalog.published(connection)
+                # in a warehouse that our loaders filled the loads say it all
+                state = catalog.fingerprint(connection, loads, {} if loads else catalog.present(connection))
             key = (state, context.warehouse, run["run_id"], run["published_at"], asked)
             if (kept := self._kept.get(key)) is not None:
                 return kept
@@ -117,6 +121,16 @@ class CellLevels:
             ]
         self._kept.put(key, told)
         return told
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        # threads that wait here are missing for other requests
+        if not self._lock.acquire(timeout=_PATIENCE):
+            raise NoLevelsError(BUSY)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _reference(
         self, context: Context, asked: Asked, edition: Edition, run: Run, state: tuple[str, bool]

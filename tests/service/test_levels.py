@@ -1,6 +1,7 @@
 """Loss steps and return levels of a cell, against the same figures worked out from other answers."""
 
 import numpy as np
+import psycopg
 import pytest
 
 from engine.kernels import return_levels
@@ -88,3 +89,21 @@ def test_the_same_levels_are_not_sent_again(client):
     tag = client.get("/api/v1/cell/return-levels", params=asked).headers["ETag"]
     again = client.get("/api/v1/cell/return-levels", params=asked, headers={"If-None-Match": tag})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_cell_that_has_to_wait_too_long_says_so(client, service, monkeypatch):
+    monkeypatch.setattr(cell_levels, "_PATIENCE", 0.05)
+    with service[1].state.levels._lock:
+        assert levels(client, risk_type="wildfire", time_period="mid_term")["reason"] == cell_levels.BUSY
+    assert levels(client, risk_type="wildfire", time_period="mid_term")["levels"]
+
+
+def test_an_edition_whose_file_is_not_here_has_no_levels_and_says_so(client, databases):
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        connection.execute("UPDATE result_runs SET edition = 'house-2026'")
+        try:
+            told = levels(client, risk_type="river_flood")
+        finally:
+            connection.execute("UPDATE result_runs SET edition = '2025-11'")
+    assert told["reason"] == "the edition house-2026 is not a published one, and its file is not here"
+    assert (told["levels"], told["unit"]) == (None, None)

@@ -461,10 +461,12 @@ def test_a_curve_that_goes_on_beyond_the_years_is_dashed_and_what_is_none_says_w
     page.evaluate("""async () => {
       const { siteCurve } = await import(new URL("page/rare.js", document.baseURI).href);
       const point = (return_period, loss_percent, ends = [null, null]) => ({ return_period, loss_percent,
-        loss_percent_low: ends[0], loss_percent_high: ends[1], basis: ends[0] === null ? "empirical" : "extrapolated" });
+        loss_percent_low: ends[0], loss_percent_high: ends[1],
+        basis: ends[0] === null ? "empirical" : "extrapolated" });
       const curve = [point(2, 1), point(50, 3), point(100, 3.2, [2.5, 4.1]), point(500, 4, [2.9, 6])];
       const box = document.getElementById("outcome");
-      siteCurve(box, { sentence: "1 in 100 years: 3.2 % of value (90 %: 2.5 to 4.1)", loss_note: null, years: 80, curve });
+      const sentence = "1 in 100 years: 3.2 % of value (90 %: 2.5 to 4.1)";
+      siteCurve(box, { sentence, loss_note: null, years: 80, curve });
       siteCurve(box, null, "YEAR_LOSSES was off in run 7.");
     }""")
     outcome = page.locator("#outcome")
