@@ -302,7 +302,9 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
     assert lines.headers["content-type"].startswith("text/csv")
     assert lines.content.decode("utf-8-sig").count("A-1") == 1
     book = client.get(where, params={"format": "xlsx"})
-    assert fastexcel.read_excel(book.content).sheet_names == ["summary", "sites", "losses", "faults", "columns"]
+    assert fastexcel.read_excel(book.content).sheet_names == [
+        *("summary", "sites", "losses", "loss curve", "contributions", "faults", "columns"),
+    ]
     failures = pl.read_parquet(io.BytesIO(client.get(where, params={"frame": "failures"}).content))
     assert "Invalid latitude" in failures["reason"].to_list()
     assert client.get(where, params={"format": "json"}).json()

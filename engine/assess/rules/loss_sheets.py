@@ -53,7 +53,7 @@ STORMS: tuple[Shown, ...] = (
 
 def curve(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     """A line a point of a curve. frame: of `curve.parquet`"""
-    return _named(frame, context).select("kind", *(each.name for each in CURVE if each.name != "kind"))
+    return _named(frame, context).select(each.name for each in CURVE)
 
 
 def contributions(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
