@@ -94,7 +94,7 @@ class Map(BaseModel):
     notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
     uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
     not_priced: list[str] = Field(description="risks without damage rates in their edition: no AAL, probabilities only")
-    damage_rates: dict[str, MapRates] = Field(description="by risk, as the newest run that describes it says")
+    damage_rates: dict[str, MapRates] = Field(description="by risk, as the run says whose rows are published")
     year_losses_note: str | None = Field(description="why there are no curves of losses; null: the run kept years")
     loss_note: str = Field(description="what a loss of such a risk carries")
     levels: list[MapLevel]

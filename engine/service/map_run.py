@@ -66,16 +66,6 @@ def absent_risks(layers: Mapping[str, Layers], summary: Mapping[str, Any] | None
     return {risk: reasons.get(risk, "the run did not compute it") for risk in RISK_NAMES if risk not in layers}
 
 
-def damage_rates_of(runs: list[Run]) -> dict[str, dict[str, Any]]:
-    """Risk -> whether it is priced and calibrated, on which losses, and the factor; of the newest run that says so."""
-    found: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        for told in (run["summary"] or {}).get("risks") or ():
-            stated = {"priced": True, "calibrated": False, "level": None, "factor": None}
-            found.setdefault(told["risk"], stated | {name: told[name] for name in stated if name in told})
-    return {risk: found[risk] for risk in RISK_NAMES if risk in found}
-
-
 def year_losses_note(run: Run) -> str | None:
     """Why no curves of losses can be made of a run; None where it kept the losses of its years."""
     kept = (run["summary"] or {}).get("year_losses")

@@ -64,7 +64,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
-            "damage_rates": map_run.damage_rates_of(runs),
+            "damage_rates": {risk: told[risk].damage_rates() for risk in layers if risk in told},
             "year_losses_note": map_run.year_losses_note(run),
             "loss_note": LOSS_NOTE,
             "levels": [

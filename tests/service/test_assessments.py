@@ -69,6 +69,8 @@ def test_an_assessment_runs_to_its_end_and_its_results_are_stored(client):
     assert (state["status"], state["progress"]) == ("completed", 100)
     older = client.get(f"/api/batch/{accepted['request_id']}/status").json()
     assert older["results"]["integrated_risk"]["total_risk_score"] > 0
+    rates = {"priced": True, "calibrated": False, "level": None, "factor": None}
+    assert older["results"]["damage_rates"] == dict.fromkeys(older["results"]["risk_types"], rates)
     assert older["completed_at"].endswith("Z")
     stored = client.get(f"/api/v1/risk-assessment/results/{LAND[0]}/{LAND[1]}").json()
     assert len(stored["exposure"]) == len(stored["vulnerability"]) == len(stored["aal_scaled"]) == 9

@@ -11,10 +11,11 @@ import numpy as np
 import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from psycopg.types.json import Jsonb
 
 from engine.assess.rules.offered import RISKS
 from engine.core.period import Years
-from engine.io.results import published_cells
+from engine.io.results import published_cells, published_runs
 from engine.maps import picture
 from engine.service import cell_answers, map_run
 from engine.service.kept import Kept
@@ -108,20 +109,23 @@ def test_the_map_tells_what_damage_rates_stand_on_and_whether_years_were_kept(cl
     plain = {"priced": True, "calibrated": False, "level": None, "factor": None}
     assert told["damage_rates"] == dict.fromkeys(told["risks"], plain)
     assert told["year_losses_note"] is None
-    factor = {"value": 0.5, "low": 0.2, "high": 0.9, "source": "claims"}
-    newer = {"risk": "typhoon", "priced": True, "calibrated": True, "level": "insured_houses", "factor": factor}
-    runs = [
-        {"run_id": 2, "summary": {"risks": [newer], "year_losses": False}},
-        {"run_id": 1, "summary": {"risks": [{"risk": "drought"}, {"risk": "typhoon", "priced": False}]}},
-    ]
-    assert map_run.damage_rates_of(runs) == {
-        "drought": plain,
-        "typhoon": {name: newer[name] for name in plain},
-    }
+    runs = [{"run_id": 2, "summary": {"year_losses": False}}, {"run_id": 1, "summary": {}}]
     assert [map_run.year_losses_note(run) for run in runs] == [
         "run 2 has no year losses: YEAR_LOSSES was off",
         "run 1 has no year losses: it is of a release that kept none",
     ]
+
+
+def test_a_calibrated_risk_tells_the_losses_it_is_calibrated_on_and_its_factor(results):
+    fill_results(results)
+    factor = {"value": 0.5, "low": 0.2, "high": 0.9, "source": "claims"}
+    rates = {"priced": True, "calibrated": True, "level": "insured_houses", "factor": factor}
+    none = {"priced": False, "calibrated": False, "level": None, "factor": None}
+    summary = {"risks": [{"risk": "typhoon", **rates}, {"risk": "drought", **none}]}
+    with psycopg.connect(results) as connection:
+        connection.execute("UPDATE result_runs SET summary = %s", (Jsonb(summary),))
+        told = published_runs.published_risks(connection)
+    assert {risk: of.damage_rates() for risk, of in told.items()} == {"typhoon": rates, "drought": none}
 
 
 def test_layers_are_looked_for_where_they_are(results):
