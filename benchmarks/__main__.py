@@ -1,7 +1,7 @@
 """Run a benchmark, or all of them.
 
     python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
-                        |portfolio|losses|service|fuzz|hostile|kills|all
+                        |portfolio|losses|service|fuzz|hostile|kills|backtest|all
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks import (
     assess,
+    backtest,
     etl,
     fuzz,
     harness,
@@ -61,6 +62,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
     "kills": kills.measure,
+    "backtest": backtest.measure,
     "tune": tune.measure,
 }
 #: tables that stand on another page than benchmarks/README.md
