@@ -164,7 +164,7 @@ class Assessor:
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
         notes = self._with_short_records(stages.notes, result.failures, prepared.sites["grid_id"])
-        results = report.site_report(result, notes)
+        results = report.site_report(result, notes, stages.rates)
         results |= stages.runs.statement(prepared.sites["grid_id"][0], results["risk_types"])
         own = site_losses.of_sites(self.databases, result)
         results = own.stated(prepared.sites["row"][0], results)
