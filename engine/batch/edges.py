@@ -1,4 +1,4 @@
-"""Bin edges of a block's cells: fixed, or quantiles of each cell's own baseline; and the samples they are cut from."""
+"""Bin edges of a block's cells: fixed, or quantiles of each cell's own baseline."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.period import Years
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO
 from engine.kernels import baseline_quantiles, fitted_quantiles, warm_up
 from engine.kernels.lmoments import FITTED
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity
 from engine.risks.inputs import Inputs
+from engine.risks.samples import samples_of
 
 #: a baseline with fewer values (for an atom: values above it) gives no sample quantiles
 MIN_BASELINE_VALUES = 10
@@ -38,15 +39,6 @@ def edges_of(inputs: Inputs, baseline: Years, intensity: Intensity, bins: Bins) 
     quantiles, known = _sample_quantiles(x, bins) if bins.fit is None else _fitted_quantiles(x, bins, bins.fit)
     inner = np.where(known[:, None], quantiles, np.asarray(bins.fallback, np.float64))
     return Edges(inner, int((~known).sum()))
-
-
-def samples_of(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:
-    """(cells, samples) of a scenario and window: its years or months, or the years of the track record."""
-    block = inputs.under(scenario)
-    x = intensity.of(block)
-    if intensity.scale is not None:
-        return x * intensity.scale(block, years)[:, None]
-    return x[:, inputs.panel.axis.columns_of(years)].reshape(len(x), -1)
 
 
 def _sample_quantiles(x: NDArray[np.floating[Any]], bins: Bins) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -164,7 +164,7 @@ class Assessor:
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
         notes = self._with_short_records(stages.notes, result.failures, prepared.sites["grid_id"])
-        results = report.site_report(result, notes)
+        results = report.site_report(result, notes, stages.rates)
         results |= stages.runs.statement(prepared.sites["grid_id"][0], results["risk_types"])
         own = site_losses.of_sites(self.databases, result)
         results = own.stated(prepared.sites["row"][0], results)
@@ -216,11 +216,7 @@ class Assessor:
             portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
-            if not done:
-                most = portfolio_check.most_frequent(faults)
-                raise EngineError(
-                    f"no site could be assessed: {most}; all reasons are in sites.csv and failures.parquet"
-                )
+            portfolio_check.require_results(done, faults)
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)

@@ -253,7 +253,7 @@ def _end(
         if not done:
             _fail(connection, group, "every risk failed: " + "; ".join(sorted(set(mine.failures["reason"]))))
             continue
-        results = report.site_report(mine, stages.notes)
+        results = report.site_report(mine, stages.notes, stages.rates)
         results |= stages.runs.statement(results["grid_id"], results["risk_types"]) | {
             "region": regions[uuid],
             "duration_seconds": seconds,
