@@ -38,6 +38,7 @@ from jobs import _console
 from jobs._parser import number, read_by
 
 _KINDS = ".xlsx (.xlsm, .xls, .ods), .csv (.tsv, .txt), .parquet, .ndjson (.jsonl), also as .gz, .zst, .zip"
+_WHICH = ("portfolio", "sites")
 
 
 def _period(name: str) -> str:
@@ -46,6 +47,14 @@ def _period(name: str) -> str:
     if name not in PERIODS:
         raise SettingsError(unknown("period", name, PERIODS))
     return name
+
+
+def _year_losses(which: str) -> str:
+    from engine.core.errors import SettingsError
+
+    if which not in _WHICH:
+        raise SettingsError(unknown("kind of year losses", which, _WHICH))
+    return which
 
 
 def parser() -> _console.Parser:
@@ -72,7 +81,8 @@ def parser() -> _console.Parser:
     many.add_argument("--no-workbook", action="store_true", help="leave portfolio.xlsx out; sites.csv is written")
     many.add_argument(
         "--year-losses",
-        choices=("portfolio", "sites"),
+        type=read_by(_year_losses),
+        metavar="WHICH",
         help="sites: site_year_losses.parquet, too, the loss of each site in each year by each risk (default:"
         " portfolio, the sums over the sites)",
     )

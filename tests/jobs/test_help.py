@@ -203,7 +203,18 @@ def test_an_option_is_given_once(name, caplog):
 
 
 def _value(action):
-    for value in ("1", "ta", "typhoon", "seoul", "1991-2020", "full", "http://h", "1168010100", str(UUID(int=1))):
+    for value in (
+        "1",
+        "ta",
+        "typhoon",
+        "seoul",
+        "1991-2020",
+        "full",
+        "http://h",
+        "1168010100",
+        "sites",
+        str(UUID(int=1)),
+    ):
         with contextlib.suppress(ValueError, argparse.ArgumentTypeError):
             if action.type is None or action.type(value) is not None:
                 return value

@@ -96,6 +96,22 @@ def upgraded(warehouse, home):
         return [table for (table,) in connection.execute(query, before)]
 
 
+def means_are_expected_losses(folder):
+    """The plain mean of a portfolio's years is its expected loss, of every risk, scenario and period."""
+    key = ["scenario_id", "time_period", "risk_type"]
+    years, aal = (pl.read_parquet(folder / f"{name}.parquet") for name in ("year_losses", "aal"))
+    mean = years.group_by(key).agg(pl.col("loss").mean())
+    expected = (
+        aal.filter(pl.col("expected_loss").is_not_null())
+        .group_by(key)
+        .agg(pl.col("expected_loss").sum(), sites=pl.len())
+    )
+    both = expected.join(mean, on=key, validate="1:1")
+    assert both.height == expected.height == 5 * 9
+    off = (both["loss"] - both["expected_loss"]).abs()
+    assert (off <= 1e-6 * both["expected_loss"] + 0.5 * both["sites"]).all(), both  # won are rounded, a site
+
+
 def first_assessments(folder, capsys):
     """Failures of a hundred places on land, after the README's first assessment has ended complete."""
     capsys.readouterr()
@@ -109,8 +125,12 @@ def first_assessments(folder, capsys):
     chosen = random.integers(0, len(ids), 100)
     latitude = land.latitude[chosen] + random.uniform(-0.05, 0.05, 100)
     longitude = land.longitude[chosen] + random.uniform(-0.05, 0.05, 100)
-    pl.DataFrame({"latitude": latitude, "longitude": longitude}).write_csv(folder / "sites.csv")
-    assert assess.main(["--sites", str(folder / "sites.csv"), "--out", str(folder / "assessed")]) == 0
+    value = random.lognormal(24.0, 1.0, 100).astype(np.int64)
+    places = {"latitude": latitude, "longitude": longitude, "total_asset_value": value}
+    pl.DataFrame(places).write_csv(folder / "sites.csv")
+    asked = ["--scenarios", "1,2,3,4", "--period", "mid_term,full"]
+    assert assess.main(["--sites", str(folder / "sites.csv"), "--out", str(folder / "assessed"), *asked]) == 0
+    means_are_expected_losses(folder / "assessed")
     return pl.read_parquet(folder / "assessed" / "failures.parquet").rows()
 
 
