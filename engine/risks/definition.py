@@ -28,6 +28,7 @@ class Intensity:
     record      : years of that record, in the order of the columns of `of`; given together with `scale`
     not_exposed : cells that the hazard cannot reach; their result is "no loss", not "no data"
     negated     : x is minus the published index; bins are written in the index itself
+    span        : years next to each other that depend on each other
     """
 
     meaning: str
@@ -40,6 +41,7 @@ class Intensity:
     record: Callable[[Reference], NDArray[np.int64]] | None = None
     not_exposed: Mask | None = None
     negated: bool = False
+    span: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
