@@ -1,8 +1,8 @@
 """Climates whose average annual loss is known: how to draw years of them, and the distribution of a value.
 
-Shapes and sizes are like those of Seoul and Busan. Drought is the sum of twelve months of independent normal numbers, so
-that months and neighbouring years depend on each other as those of an accumulated index do; wildfire has a season and
-good and bad years.
+Shapes and sizes are like those of Seoul and Busan. Drought is the sum of twelve months of independent normal numbers,
+so that months and neighbouring years depend on each other as those of an accumulated index do; wildfire has a season
+and good and bad years.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
             samples_of(inputs, intensity, pair.scenario, pair.years),
             edges.inner,
             bins,
-            monthly=intensity.monthly,
+            intensity,
+            baseline=edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years),
             by_year=by_year,
         )
         for pair in plan.pairs

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.kernels import baseline_quantiles, fitted_quantiles, warm_up
+from engine.kernels.bins import Baseline
 from engine.kernels.lmoments import FITTED
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity
@@ -33,6 +34,17 @@ class Edges(NamedTuple):
     inner: NDArray[np.float64]
     fallbacks: int | None
     without: NDArray[np.float64] | None = None
+
+    def of_samples(self, intensity: Intensity, baseline: Years, scenario: Scenario, years: Years) -> Baseline | None:
+        """Edges without each year of the baseline, and which year of a scenario's and window's samples that is."""
+        if self.without is None:
+            return None
+        length = self.without.shape[1]
+        if intensity.scale is not None:  # the years of the track record, whatever the window
+            return Baseline(self.without, np.arange(length, dtype=np.int32))
+        at = np.arange(length) + (baseline.first - years.first)
+        same = (scenario == DEFAULT_SCENARIO) & (at >= 0) & (at < years.n)
+        return Baseline(self.without, np.where(same, at, -1).astype(np.int32))
 
 
 def edges_of(inputs: Inputs, baseline: Years, intensity: Intensity, bins: Bins) -> Edges:
@@ -63,17 +75,6 @@ def quantile_edges(
             moved, _ = fitted_quantiles(rest, bins.edges, fit=bins.fit, lower=bins.lower, atom=bins.atom, least=(3, 3))
         without[:, year] = np.where(known[:, None] & ~np.isnan(moved), moved, inner)
     return inner, without, known
-
-
-def shared_years(
-    intensity: Intensity, edges: Edges, baseline: Years, scenario: Scenario, years: Years
-) -> NDArray[np.int32]:
-    """Which year of the samples of a scenario and window each year of the baseline is, -1 for none."""
-    if intensity.scale is not None:  # the years of the track record, whatever the window
-        return np.arange(0 if edges.without is None else edges.without.shape[1], dtype=np.int32)
-    at = np.arange(baseline.n) + (baseline.first - years.first)
-    same = (scenario == DEFAULT_SCENARIO) & (at >= 0) & (at < years.n)
-    return np.where(same, at, -1).astype(np.int32)
 
 
 def samples_of(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.batch.edges import MONTHS
 from engine.kernels import (
     BinProbabilities,
     YearLosses,
@@ -15,7 +16,6 @@ from engine.kernels import (
     fitted_probabilities,
     fitted_year_losses,
 )
-from engine.batch.edges import MONTHS
 from engine.kernels.bins import Baseline
 from engine.risks.bins import COUNT, FITTED, Bins
 from engine.risks.definition import Intensity

@@ -58,15 +58,23 @@ class PairedRows:
         priced = all(estimate.aal is not None for estimate in estimates)  # damage rates were given
         aal = np.concatenate([cast("Floats", each.aal) for each in estimates]) if priced else np.full(len(p), np.nan)
         error = np.concatenate([cast("Floats", each.aal_se) for each in estimates]) if priced else aal.copy()
+        ends = [np.full(len(p), np.nan) for _ in range(2)]
+        if priced:
+            ends = [
+                np.concatenate([cast("Floats", getattr(each, end)) for each in estimates])
+                for end in ("aal_low", "aal_high")
+            ]
         if not_exposed is not None:
             without_loss = np.tile(not_exposed, len(estimates))
             p[without_loss] = np.eye(1, p.shape[1])
             n[without_loss] = 0
             method[without_loss] = NOT_EXPOSED
-            aal[without_loss] = error[without_loss] = 0.0
+            for figure in (aal, error, *ends):
+                figure[without_loss] = 0.0
         if not priced:  # cells out of the hazard's reach included: a sum must not take some of a risk's cells only
             method[method != INSUFFICIENT] = NOT_PRICED
-            aal[:] = error[:] = np.nan
+            for figure in (aal, error, *ends):
+                figure[:] = np.nan
         known = pl.Series(method != INSUFFICIENT)
         # bins are labelled in the full period's record only, so only there the edges travel along
         labelled = np.repeat([pair.period == FULL for pair in self._pairs], self._cells)
@@ -75,6 +83,8 @@ class PairedRows:
             risk_type=pl.lit(risk),
             aal=pl.Series(aal.astype(np.float32)).fill_nan(None),
             aal_se=pl.Series(error.astype(np.float32)).fill_nan(None),
+            aal_low=pl.Series(ends[0].astype(np.float32)).fill_nan(None),
+            aal_high=pl.Series(ends[1].astype(np.float32)).fill_nan(None),
             bin_probs=pl.when(known).then(pl.Series(p.astype(np.float32)).arr.to_list()),
             edges=pl.when(known & pl.Series(labelled)).then(pl.Series(bounds).arr.to_list()),
             n_samples=pl.Series(n),

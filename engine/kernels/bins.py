@@ -205,7 +205,7 @@ def _found(
         int(group),
         int(options["span"]),
     )
-    baseline = _checked_baseline(options["baseline"], edges, x.shape[1] // group)
+    baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
     found = _estimates(x, edges, how, baseline, x.shape[1] // group if by_year else 0)
     _refuse(found, edges, lower)
     return found
@@ -254,7 +254,12 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
-def _checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Baseline:
+def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Baseline:
+    """A baseline as the loops take it, with no years for None.
+
+    edges  : (C, m - 1); years: of the samples
+    raises : ValueError when shapes disagree or a shared year is none of the samples'
+    """
     if baseline is None:
         return Baseline(np.empty((len(edges), 0, edges.shape[1])), np.empty(0, np.int32))
     without, shared = np.asarray(baseline.without, np.float64), np.asarray(baseline.shared, np.int32)
@@ -267,9 +272,7 @@ def _checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> B
     return Baseline(without, shared)
 
 
-def _estimates(
-    x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, years: int
-) -> _Estimates:
+def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, years: int) -> _Estimates:
     """Estimates of every cell, a slab of cells at a time; years: 0 where their losses are not asked for."""
     cells, n = x.shape
     found = _Estimates(
@@ -373,7 +376,7 @@ def _fill_interval(
     bandwidth: tuple[float, float],
     loss: Floats,
 ) -> None:
-    """Ends of the interval -> loss[2:]; bandwidth: h and h dA/dh, zeros where samples are counted; g (n,) is changed."""
+    """Ends of the interval -> loss[2:]; bandwidth: h and h dA/dh, zeros where samples are counted; g is changed."""
     h, slope = bandwidth
     rates = how.rates
     least, most, years = np.min(rates), np.max(rates), shared.size
@@ -388,7 +391,7 @@ def _fill_interval(
     columns = at.size
     variance, degrees = intervals.variance(g, n, at, columns // how.group, blocks)
     low, high = intervals.ends(loss[0], variance, degrees, least, most)
-    if how.atom and not math.isnan(low):
+    if how.atom and years == 0 and not math.isnan(low):
         second = intervals.envelope(
             smoothed.x, smoothed.n, n, at, columns // how.group, edges, how.lower, rates, blocks
         )
@@ -408,7 +411,7 @@ def _fill_shifts(
     g: Floats,
     shifts: Floats,
 ) -> None:
-    """Change of the loss with each year left out of the edges -> shifts (Y0,), linear between the farthest on each side."""
+    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest."""
     rates, lower = how.rates, how.lower
     shifts[:] = 0.0
     for k in range(edges.size):

@@ -20,7 +20,8 @@ baseline and samples share years, both leave at once.
 
 Where samples at the bound mean "no event", few are left above it, and the farther the damaging bins are beyond them,
 the more a kernel's tail decides. There the interval is the envelope of this one and of a second: of the loss by a
-generalised extreme value distribution (L-moments) of the samples above the atom.
+generalised extreme value distribution (L-moments) of the samples above the atom. Edges that are quantiles lie among the
+samples, and have none.
 
 Sources: Efron and Stein (1981), doi:10.1214/aos/1176345462 (jackknife); Kuensch (1989), doi:10.1214/aos/1176347265
 (blocks); Hosking (1990), doi:10.1111/j.2517-6161.1990.tb01775.x. Coverage: docs/methodology.md.
@@ -136,7 +137,7 @@ def ends(loss: float, variance_of: float, degrees: float, least: float, most: fl
     odds, factor = u / (1.0 - u), math.exp(min(reach, 700.0))
     low, high = odds / factor, odds * factor
     high = least + width * (high / (1.0 + high) if high < 1e300 else 1.0)
-    return least + width * (low / (1.0 + low)), high
+    return least + width * (low / (1.0 + low)), min(high, most)
 
 
 @helper
@@ -157,16 +158,13 @@ def envelope(
         return math.nan, math.nan
     slopes = np.empty(3)
     for k in range(3):
-        step = math.sqrt((above - 1.0) / above * np.sum(changes[:, k] ** 2))
-        kept = moments[k]
+        kept, step = moments[k], math.sqrt((above - 1.0) / above * np.sum(changes[:, k] ** 2))
+        if not step > 0.0:
+            return math.nan, math.nan
+        # over a standard error and not at the point: the loss is far from linear where no sample is in a damaging bin
         moments[k] = kept + step
-        up = _fitted_loss(moments, edges, lower, rates)
-        moments[k] = kept - step
-        down = _fitted_loss(moments, edges, lower, rates)
+        slopes[k] = (_fitted_loss(moments, edges, lower, rates) - loss) / step
         moments[k] = kept
-        slopes[k] = (up - down) / (2.0 * step) if step > 0.0 else 0.0
-        if math.isnan(slopes[k]):
-            slopes[k] = (up - loss) / step if math.isnan(down) else (loss - down) / step
         if math.isnan(slopes[k]):
             return math.nan, math.nan
     g = np.empty(n)
