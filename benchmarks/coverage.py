@@ -69,8 +69,10 @@ def cover(truth: Truth, bins: Bins, draws: int, years: int, random: np.random.Ge
     exact = rates[-1] + (truth.below(right) * (rates[:-1] - rates[1:])).sum()
     intensity = RISKS[truth.risk].intensities[bins.intensity]
     found, _ = estimate(x, edges, bins, intensity, baseline=baseline)
-    assert found.aal is not None and found.aal_se is not None
-    assert found.aal_low is not None and found.aal_high is not None
+    assert found.aal is not None
+    assert found.aal_se is not None
+    assert found.aal_low is not None
+    assert found.aal_high is not None
     low, high = found.aal_low, found.aal_high
     told = ~np.isnan(low)
     below, above = (high < exact)[told].mean(), (low > exact)[told].mean()
@@ -80,5 +82,5 @@ def cover(truth: Truth, bins: Bins, draws: int, years: int, random: np.random.Ge
         "below %": 100 * below,
         "above %": 100 * above,
         "none %": 100 * (1 - told.mean()),
-        "1.645 SE, cover %": 100 * (np.abs(found.aal - exact) <= Z95 * found.aal_se).mean(),
+        "1.645 SE %": 100 * (np.abs(found.aal - exact) <= Z95 * found.aal_se).mean(),
     }

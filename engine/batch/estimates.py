@@ -29,6 +29,7 @@ def estimate(
     *,
     baseline: Baseline | None = None,
     by_year: bool = False,
+    moves: bool = False,
 ) -> tuple[BinProbabilities, YearLosses | None]:
     """Bin probabilities of one scenario and window, and the losses of its years where they are asked for.
 
@@ -41,6 +42,7 @@ def estimate(
         "group": MONTHS if intensity.monthly else 1,
         "span": intensity.span,
         "baseline": baseline,
+        "moves": moves,
     }
     if bins.estimator == FITTED:
         how["fit"] = bins.fit

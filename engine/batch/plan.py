@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.batch.request import Request
 from engine.core.errors import SettingsError, SourceError
-from engine.core.period import FULL, NORMAL, Years, baseline_years, window
+from engine.core.period import FIRST_WINDOW, FULL, NORMAL, Years, baseline_years, window
 from engine.core.rows import HALVES, HAZARD, PROBABILITY
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
@@ -65,6 +65,16 @@ class Plan:
     def risks(self) -> tuple[str, ...]:
         """Every risk of which something is computed, canonical order."""
         return tuple(name for name in RISKS if name in self.probability or name in self.hazard)
+
+    @property
+    def changes(self) -> tuple[tuple[Pair, Pair], ...]:
+        """Pairs of which the second is compared with the first: later windows with the short term of their scenario."""
+        first = {pair.scenario: pair for pair in self.pairs if pair.period == FIRST_WINDOW}
+        return tuple(
+            (first[pair.scenario], pair)
+            for pair in self.pairs
+            if pair.scenario in first and pair.period not in (FULL, FIRST_WINDOW)
+        )
 
     @property
     def halves(self) -> dict[str, tuple[str, ...]]:

@@ -53,6 +53,7 @@ class _Estimates(NamedTuple):
     bad: Ints  # (C, 2), samples that are infinite, samples below the bound
     by_year: Floats  # (C, Y) losses of the years; (C, 0): not asked for
     samples: Ints  # (C, Y) or (C, 0), valid samples of each year
+    moves: Floats  # (C, Y + Y0) or (C, 0), change of the AAL without each year of the samples, and of the baseline
 
 
 class BinProbabilities(NamedTuple):
@@ -65,6 +66,7 @@ class BinProbabilities(NamedTuple):
     method: NDArray[np.uint8]  # (C,), index into METHODS
     aal_low: Floats | None = None  # (C,), lower end of its 90 % interval; NaN where it cannot be told
     aal_high: Floats | None = None  # (C,), upper end
+    moves: Floats | None = None  # (C, Y + Y0), change of the AAL without each year: of the samples, of the baseline
 
 
 class Baseline(NamedTuple):
@@ -103,6 +105,7 @@ class _Options(TypedDict, total=False):
     group: int
     span: int
     baseline: Baseline | None
+    moves: bool
 
 
 _DEFAULTS: _Options = {
@@ -113,6 +116,7 @@ _DEFAULTS: _Options = {
     "group": 1,
     "span": 1,
     "baseline": None,
+    "moves": False,
 }
 
 
@@ -128,6 +132,7 @@ def bin_probabilities(
     group: int = 1,
     span: int = 1,
     baseline: Baseline | None = None,
+    moves: bool = False,
 ) -> BinProbabilities:
     """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
 
@@ -143,6 +148,7 @@ def bin_probabilities(
     group        : samples of one year side by side in x; 12 for a monthly risk, whose months are not independent
     span         : years next to each other that depend on each other: the interval leaves so many out at a time
     baseline     : of edges that were estimated: the interval then holds their error as well
+    moves        : give the changes of the AAL without each year, too, in first order; 0 for a year without a sample
 
     A cell with fewer than 10 valid samples, or more than a fifth of its n missing, is `insufficient_data`. Samples that
     are too few to smooth, or all equal (closer than 1e-150), are counted; the rest is a Gaussian KDE with Scott's
@@ -163,6 +169,7 @@ def bin_probabilities(
         "group": group,
         "span": span,
         "baseline": baseline,
+        "moves": moves,
     }
     found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
@@ -206,14 +213,17 @@ def _found(
         int(options["span"]),
     )
     baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
-    found = _estimates(x, edges, how, baseline, x.shape[1] // group if by_year else 0)
+    years = x.shape[1] // group
+    widths = (years if by_year else 0, years + baseline.shared.size if options["moves"] else 0)
+    found = _estimates(x, edges, how, baseline, widths)
     _refuse(found, edges, lower)
     return found
 
 
 def _probabilities(found: _Estimates, *, has_loss: bool) -> BinProbabilities:
     aal, aal_se, low, high = (column.copy() for column in found.loss.T) if has_loss else (None,) * 4
-    return BinProbabilities(found.p, aal, aal_se, found.valid, found.method, low, high)
+    moves = found.moves if found.moves.shape[1] else None
+    return BinProbabilities(found.p, aal, aal_se, found.valid, found.method, low, high, moves)
 
 
 def _check(
@@ -272,8 +282,10 @@ def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Ba
     return Baseline(without, shared)
 
 
-def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, years: int) -> _Estimates:
-    """Estimates of every cell, a slab of cells at a time; years: 0 where their losses are not asked for."""
+def _estimates(
+    x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, widths: tuple[int, int]
+) -> _Estimates:
+    """Estimates of every cell, a slab of cells at a time; widths of `by_year` and `moves`, 0 where not asked for."""
     cells, n = x.shape
     found = _Estimates(
         np.empty((cells, how.rates.size)),
@@ -281,8 +293,9 @@ def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline:
         np.empty(cells, np.int32),
         np.empty(cells, np.uint8),
         np.empty((cells, 2), np.int32),
-        np.empty((cells, years)),
-        np.empty((cells, years), np.int32),
+        np.empty((cells, widths[0])),
+        np.empty((cells, widths[0]), np.int32),
+        np.zeros((cells, widths[1])),
     )
     step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
     for start in range(0, cells, step):
@@ -323,7 +336,7 @@ def _fill_block(
     x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimator, first: int, last: int, found: _Estimates
 ) -> None:
     lower, bound, atom, rates, min_kde_samples, group, _ = how
-    p, loss, valid, method, bad, by_year, samples = found
+    p, loss, valid, method, bad, by_year, samples, moves = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
@@ -360,7 +373,7 @@ def _fill_block(
             loss[c, 1] = _standard_error(g, n, at, group, years)
         _fill_years(g, n, at, group, by_year[c], samples[c])
         if h > 0.0 or fullest < 1.0:
-            _fill_interval(smoothed, n, at, g, edges[c], without[c], shared, how, (h, slope), loss[c])
+            _fill_interval(smoothed, n, at, g, edges[c], without[c], shared, how, (h, slope), loss[c], moves[c])
 
 
 @helper
@@ -375,6 +388,7 @@ def _fill_interval(
     how: _Estimator,
     bandwidth: tuple[float, float],
     loss: Floats,
+    moves: Floats,
 ) -> None:
     """Ends of the interval -> loss[2:]; bandwidth: h and h dA/dh, zeros where samples are counted; g is changed."""
     h, slope = bandwidth
@@ -387,6 +401,8 @@ def _fill_interval(
         _fill_shifts(smoothed, n, edges, without, how, h, g, shifts)
     if h > 0.0:
         intervals.add_bandwidth(smoothed.x, smoothed.n, n, slope, g)
+    if moves.size > 0:
+        intervals.fill_moves(g, n, at, how.group, shifts, moves)
     blocks = intervals.Blocks(how.group, how.span, shifts, shared)
     columns = at.size
     variance, degrees = intervals.variance(g, n, at, columns // how.group, blocks)

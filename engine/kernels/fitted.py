@@ -43,6 +43,7 @@ def fitted_probabilities(
     group: int = 1,
     span: int = 1,
     baseline: Baseline | None = None,
+    moves: bool = False,
 ) -> BinProbabilities:
     """As `bin_probabilities`, from the distribution `fit` of each cell; method `fitted`.
 
@@ -54,7 +55,7 @@ def fitted_probabilities(
 
     raises : ValueError as there, and as `fits.fitted_quantiles`
     """
-    how = _How(fit, lower, atom, group, span, baseline)
+    how = _How(fit, lower, atom, group, span, baseline, moves)
     found = bins.bin_probabilities(x, edges, damage_rates=damage_rates, **how.options())
     rates = np.zeros(found.p.shape[1]) if damage_rates is None else damage_rates
     return _replaced(x, edges, rates, how, found, np.empty((len(found.p), 0)))
@@ -71,11 +72,12 @@ def fitted_year_losses(
     group: int = 1,
     span: int = 1,
     baseline: Baseline | None = None,
+    moves: bool = False,
 ) -> tuple[BinProbabilities, YearLosses]:
     """`fitted_probabilities`, and the loss of each year: of the sample of rank k the mean rate over the k-th n-th of
     the fitted distribution, so that the AAL is the mean of the completed years. Equal samples keep their order in time.
     """
-    how = _How(fit, lower, atom, group, span, baseline)
+    how = _How(fit, lower, atom, group, span, baseline, moves)
     found, years = bins.bin_year_losses(x, edges, damage_rates=damage_rates, **how.options())
     return _replaced(x, edges, damage_rates, how, found, years.loss), years
 
@@ -87,6 +89,7 @@ class _How(NamedTuple):
     group: int
     span: int
     baseline: Baseline | None
+    moves: bool
 
     def options(self) -> dict[str, Any]:
         options = self._asdict()
@@ -129,6 +132,7 @@ def _replaced(
         loss,
         found.method,
         years,
+        np.empty((len(samples), 0)) if found.moves is None else found.moves,
     )
     if found.aal is None or found.aal_se is None:
         return found
@@ -153,6 +157,7 @@ def _fill(
     loss: Floats,
     method: NDArray[np.uint8],
     years: Floats,
+    moves: Floats,
 ) -> None:
     for c in prange(x.shape[0]):
         if method[c] == INSUFFICIENT:
@@ -169,7 +174,7 @@ def _fill(
             pseudo = _in_time(x[c], how, pseudo)
         else:
             loss[c, 1] = _jackknife_of_years(x[c], edges[c], how, rates, loss[c, 0], pseudo)
-        _fill_interval(curve, edges[c], without[c], shared, how, rates, pseudo, loss[c])
+        _fill_interval(curve, edges[c], without[c], shared, how, rates, pseudo, loss[c], moves[c])
         if years.shape[1] > 0:
             _fill_years(x[c], p[c], rates, how.group, years[c])
 
@@ -239,8 +244,10 @@ def _fill_interval(
     rates: Floats,
     pseudo: Floats,
     loss: Floats,
+    moves: Floats,
 ) -> None:
     """Ends of the interval -> loss[2:]; pseudo: (Y,) pseudo-values of the years, NaN where there is none."""
+    moves[:] = 0.0  # those of the estimate that the fit replaces
     if math.isnan(loss[1]):
         return
     there = np.flatnonzero(~np.isnan(pseudo))
@@ -249,8 +256,10 @@ def _fill_interval(
         here = fits.cdf(curve, edges[k])
         for y in range(shared.size):
             shifts[y] += (rates[k] - rates[k + 1]) * (fits.cdf(curve, without[y, k]) - here)
-    blocks = intervals.Blocks(1, how.span, shifts, shared)
-    variance, degrees = intervals.variance(pseudo[there], there.size, there.astype(np.int32), pseudo.size, blocks)
+    blocks, at = intervals.Blocks(1, how.span, shifts, shared), there.astype(np.int32)
+    if moves.size > 0:
+        intervals.fill_moves(pseudo[there], at.size, at, 1, shifts, moves)
+    variance, degrees = intervals.variance(pseudo[there], at.size, at, pseudo.size, blocks)
     low, high = intervals.ends(loss[0], variance, degrees, np.min(rates), np.max(rates))
     loss[2], loss[3] = min(low, loss[0]), max(high, loss[0])
 

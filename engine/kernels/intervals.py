@@ -105,6 +105,22 @@ def variance(g: Floats, n: int, at: Ints, years: int, blocks: Blocks) -> tuple[f
 
 
 @helper
+def fill_moves(g: Floats, n: int, at: Ints, group: int, shifts: Floats, moves: Floats) -> None:
+    """Change of the mean of g (n,) without each year, then of the edges without each of the baseline -> (Y + Y0,)."""
+    years, mean = moves.size - shifts.size, 0.0
+    number = np.zeros(years)
+    for j in range(n):
+        mean += g[j]
+        number[at[j] // group] += 1.0
+    mean /= n
+    for j in range(n):
+        y = at[j] // group
+        moves[y] += (g[j] - mean) / (number[y] - n)
+    for y in range(shifts.size):
+        moves[years + y] = shifts[y]
+
+
+@helper
 def _add_shifts(shifts: Floats, shared: Ints, span: int, part: Floats, degrees: float) -> tuple[float, float]:
     """Add shifts of shared years to the parts of their blocks; returns the variance by the others, and the degrees."""
     there, total = 0, 0.0

@@ -10,10 +10,11 @@ import pytest
 import engine
 from engine.batch.estimates import estimate
 from engine.core.errors import DefinitionError
-from engine.risks import edition_keys, load_edition
+from engine.risks import RISKS, edition_keys, load_edition
 from engine.risks.bins import Bins, Factor
 from engine.risks.edition import _File
 
+RX5DAY = RISKS["river_flood"].intensities["rx5day"]
 HEAD = 'name = "own"\nbase = "2025-11"\n'
 FLOOD = """[river_flood]
 edges = {return_periods = [2, 5, 10, 20, 50, 100], fit = "gev"}
