@@ -91,10 +91,10 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         notes.fallback_edges[risk.name] = edges.fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
     by_year = plan.year_losses and bins.has_loss
-    compared = {pair for early, late in plan.changes for pair in (early, late)} if bins.has_loss else set()
+    compared = {pair for early_and_late in plan.changes for pair in early_and_late} if bins.has_loss else set()
     windows: dict[Pair, Window] = {}
     years = []
-    for pair in plan.pairs:
+    for pair in dict.fromkeys((*plan.pairs, *sorted(compared))):
         baseline = edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years)
         figures, of_years = estimate(
             samples_of(inputs, intensity, pair.scenario, pair.years),
@@ -102,7 +102,7 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
             bins,
             intensity,
             baseline=baseline,
-            by_year=by_year,
+            by_year=by_year and pair in plan.pairs,
             moves=pair in compared,
         )
         windows[pair] = Window(figures, baseline)
