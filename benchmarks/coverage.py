@@ -1,4 +1,4 @@
-"""How often the 90 % interval of the AAL holds the truth: climates of known AAL, thousands of draws of each.
+"""Coverage of the 90 % interval of the AAL: climates of known AAL, thousands of draws of each.
 
 An edition's edges that are quantiles are drawn as well: of 30 other years of the same climate, once as sample quantiles
 (what both published editions take) and once of a fitted distribution. The truth is then the loss at the quantiles of
