@@ -1,8 +1,9 @@
 """Run a benchmark, or all of them.
 
     python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
-                        |portfolio|losses|coverage|service|fuzz|hostile|kills|all
-    python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N]
+                        |portfolio|losses|coverage|service|fuzz|hostile|kills|backtest|all
+    python -m benchmarks rivals [--cells N] [--rounds N] [--only RACE ...]
+    python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--only SETTING ...]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
                          [--scratch DIR] [--out DIR] [--readme]
 
@@ -21,6 +22,7 @@ from typing import Any
 
 from benchmarks import (
     assess,
+    backtest,
     coverage,
     etl,
     fuzz,
@@ -34,6 +36,7 @@ from benchmarks import (
     memory,
     portfolio,
     read,
+    rivals,
     service,
     tune,
     yearly,
@@ -63,13 +66,15 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
     "kills": kills.measure,
+    "backtest": backtest.measure,
+    "rivals": rivals.measure,
     "tune": tune.measure,
 }
 _DOCS = Path(__file__).parents[1] / "docs"
 #: tables that stand on another page than benchmarks/README.md
 PAGES = {"tune": _DOCS / "tuning.md", "coverage": _DOCS / "methodology.md"}
-#: those of `all`: advice for one machine is no measure of the engine
-ALL = tuple(name for name in BENCHMARKS if name != "tune")
+#: those of `all`: advice for one machine is no measure of the engine, and rivals are installed when one asks for them
+ALL = tuple(name for name in BENCHMARKS if name not in ("rivals", "tune"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")
     parser.add_argument("--number", type=int, help="of `kills`, over both sinks")
     parser.add_argument("--seed", type=int, default=1, help="of `fuzz`, `hostile`, `kills` and `coverage`")
-    parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="of `fuzz`: names of its table")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="of `fuzz`, `rivals`, `tune`")
     parser.add_argument("--store", type=Path, metavar="DIR", help="of `tune`: your store, instead of a sample")
     parser.add_argument(
         "--warehouse", action="store_true", help="of `tune`: the warehouse of DW_*, instead of a sample"

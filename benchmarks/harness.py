@@ -28,6 +28,7 @@ class Options:
     files, seed, only : of `fuzz`: how many files go wrong, in which way, and of which cases alone; files and seed of
                         `hostile`, too, whose files are requests
     number, seed      : of `kills`: how many, and at which moments
+    only also names races of `rivals` and settings of `tune`
     store, warehouse  : of `tune`: the user's own, instead of a sample
     """
 

@@ -7,6 +7,7 @@ period of the store is compared, as stored (float32).
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -61,7 +62,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
     cells = options.cells or CELLS
     edition = load_edition("2025-11")
     kernels.warm_up()
-    with open_source(scratch.store(options.scratch, cells)) as source:
+    with closing(open_source(scratch.store(options.scratch, cells))) as source:
         plan = make_plan(source, Request(edition=edition, risks=tuple(RISKS)))
         chosen = active_cells(source, cells)
         ranges = ranges_of(chosen)

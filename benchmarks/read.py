@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks import harness, rivals, scratch
+from benchmarks import harness, readers, scratch
 from benchmarks.harness import Options
 from engine.batch.request import BLOCK_CELLS
 from engine.core.scenario import Scenario
@@ -77,7 +77,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
                     source.cells().height * source.axis.n * BY_TABLE[t].steps for t in source.tables if t in BY_TABLE
                 )
                 seconds = _contest(source, url, options.rounds)
-            for number, rival in enumerate(rivals.here()):
+            for number, rival in enumerate(readers.here()):
                 ratio = seconds[rival.name] / seconds["ours"]
                 rows.append(
                     {
@@ -98,7 +98,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
 
 def _contest(source: ClimateSource, url: str, rounds: int) -> dict[str, float]:
     """Best seconds of ours and of each rival, by name."""
-    clients = {rival.name: [rival(url) for _ in range(CONNECTIONS)] for rival in rivals.here()}
+    clients = {rival.name: [rival(url) for _ in range(CONNECTIONS)] for rival in readers.here()}
     contest: dict[str, Callable[[], Any]] = {"ours": partial(read_all, source)}
     contest |= {name: partial(discard_all, source, held) for name, held in clients.items()}
     seconds, answers = harness.in_turn(contest, rounds)

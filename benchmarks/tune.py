@@ -1,6 +1,6 @@
 """Settings that suit this machine and your data: each knob swept by itself over a short sample, the rest as it is.
 
-    python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--rounds N]
+    python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--rounds N] [--only SETTING ...]
 
 Blocks, threads and connections are swept over the first N cells of your store, or of the warehouse that DW_* names;
 without either, over a sample of the country that is made for it. Nothing is written there: results go to a
@@ -15,9 +15,10 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,32 +69,60 @@ class Knob:
     trials: dict[int, Trial]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where trials read and write. source: the only one that may be the user's own; cells: those of it that are run."""
+    """Where trials read and write, each made when a setting that is swept needs it."""
 
-    source: str
-    cells: int
-    results: str
-    loaded: str
-    files: Path
-    country: str
-    assessed: str
-    portfolios: Path
-    runs: Path
+    def __init__(self, options: Options, config: settings.Settings, server: EmbeddedServer) -> None:
+        if options.store is not None and options.warehouse:
+            raise SettingsError("--store or --warehouse, not both")
+        self._options, self._config, self._server = options, config, server
+        self.runs = options.scratch / "runs-tune"
+
+    @cached_property
+    def source(self) -> str:
+        """Address of what runs read: the user's own, else a warehouse of the sample."""
+        return _source(self._options, self._config, self._server)
+
+    @cached_property
+    def cells(self) -> int:
+        """Cells of the source that are run."""
+        with closing(open_source(self.source, connections=1)) as opened:
+            return active_cells(opened, str(self._options.cells or CELLS)).height
+
+    @cached_property
+    def results(self) -> str:
+        return _results(self._server, "tune_results")
+
+    @cached_property
+    def loaded(self) -> tuple[str, Path]:
+        """A warehouse with nothing but a lattice, and files of one variable for it."""
+        return _loaded(self._options, self._server)
+
+    @cached_property
+    def country(self) -> str:
+        return _country(self._server)
+
+    @cached_property
+    def assessed(self) -> tuple[str, Path]:
+        """A database with what a run has published, and portfolios of sites in its cells."""
+        url = _results(self._server, "tune_assessed")
+        return url, _portfolios(self._options, self._server)
 
 
 def measure(options: Options) -> list[dict[str, Any]]:
     """One row a value of a knob; prints the lines for `.env`.
 
-    raises : AssertionError when a knob changes a result
+    raises : SettingsError when `only` names another; AssertionError when a knob changes a result
     """
+    swept = [*TRIED, "COMPUTE_THREADS"]
+    if unknown := sorted(set(options.only) - set(swept)):
+        raise SettingsError(f"--only: tune has no setting {', '.join(unknown)}; it has {', '.join(swept)}")
     config = settings.load()
     options.scratch.mkdir(parents=True, exist_ok=True)
     rows = []
     advice = {}
-    with _places(options, config) as places:
-        for knob in knobs(places, config):
+    with scratch.server(options.scratch) as server:
+        for knob in knobs(Places(options, config, server), config, options.only or swept):
             print(f"{knob.name}: {', '.join(map(str, knob.trials))}", file=sys.stderr, flush=True)
             found = sweep(knob, options.rounds)
             advice[knob.name] = recommended(found, knob.now)
@@ -102,39 +131,52 @@ def measure(options: Options) -> list[dict[str, Any]]:
     return rows
 
 
-def knobs(places: Places, config: settings.Settings) -> Iterator[Knob]:
-    """What is swept, in the order of the way of the data."""
+def knobs(places: Places, config: settings.Settings, wanted: Collection[str]) -> Iterator[Knob]:
+    """What is swept of the settings that are wanted, in the order of the way of the data."""
     have = cores.available()
     threads = min(config.compute_threads or have, have)
-    one: Trial = {
-        "kind": "run",
-        "source": places.source,
-        "sink": None,
-        "runs": str(places.runs),
-        "cells": places.cells,
-        "block_cells": config.block_cells,
-        "threads": threads,
-        "connections": config.parallel_workers,
-    }
-    load = {"kind": "load", "warehouse": places.loaded, "data": str(places.files)}
-    work = {"kind": "portfolios", "warehouse": places.country, "application": places.assessed}
-    work |= {"folder": str(places.portfolios)}
-    several, whole = work | {"batch_size": config.batch_size}, work | {"workers": 1}
-    blocks = [n for n in TRIED["BLOCK_CELLS"] if n < 2 * places.cells]
+
+    def run(**other: Any) -> Trial:
+        return {
+            "kind": "run",
+            "source": places.source,
+            "sink": None,
+            "runs": str(places.runs),
+            "cells": places.cells,
+            "block_cells": config.block_cells,
+            "threads": threads,
+            "connections": config.parallel_workers,
+        } | other
+
+    def load(workers: int) -> Trial:
+        warehouse, files = places.loaded
+        return {"kind": "load", "warehouse": warehouse, "data": str(files), "workers": workers}
+
+    def work(workers: int, batch_size: int) -> Trial:
+        application, folder = places.assessed
+        addresses = {"warehouse": places.country, "application": application, "folder": str(folder)}
+        return {"kind": "portfolios", "workers": workers, "batch_size": batch_size} | addresses
+
+    def blocks() -> list[int]:
+        return [n for n in TRIED["BLOCK_CELLS"] if n < 2 * places.cells]
 
     def knob(name: str, unit: str, now: int, each: Callable[[int], Trial], tried: Iterable[int] | None = None) -> Knob:
         values = sorted({now, *(TRIED[name] if tried is None else tried)})
         return Knob(name=name, unit=unit, now=now, trials={value: each(value) for value in values})
 
-    yield knob("ETL_WORKERS", "cells", config.etl_workers, lambda n: load | {"workers": n})
-    yield knob(
-        "PARALLEL_WORKERS", "cells", config.parallel_workers,
-        lambda n: one | {"connections": n, "sink": places.results},
-    )  # fmt: skip
-    yield knob("BLOCK_CELLS", "cells", config.block_cells, lambda n: one | {"block_cells": n}, blocks)
-    yield knob("COMPUTE_THREADS", "cells", threads, lambda n: one | {"threads": n}, _up_to(have))
-    yield knob("ASSESS_WORKERS", "sites", config.assess_workers, lambda n: several | {"workers": n})
-    yield knob("BATCH_SIZE", "sites", config.batch_size, lambda n: whole | {"batch_size": n})
+    made: dict[str, Callable[[str], Knob]] = {
+        "ETL_WORKERS": lambda name: knob(name, "cells", config.etl_workers, load),
+        "PARALLEL_WORKERS": lambda name: knob(
+            name, "cells", config.parallel_workers, lambda n: run(connections=n, sink=places.results)
+        ),
+        "BLOCK_CELLS": lambda name: knob(name, "cells", config.block_cells, lambda n: run(block_cells=n), blocks()),
+        "COMPUTE_THREADS": lambda name: knob(name, "cells", threads, lambda n: run(threads=n), _up_to(have)),
+        "ASSESS_WORKERS": lambda name: knob(name, "sites", config.assess_workers, lambda n: work(n, config.batch_size)),
+        "BATCH_SIZE": lambda name: knob(name, "sites", config.batch_size, lambda n: work(1, n)),
+    }
+    for name, make in made.items():
+        if name in wanted:
+            yield make(name)
 
 
 def sweep(knob: Knob, rounds: int) -> dict[int, dict[str, Any]]:
@@ -189,31 +231,7 @@ def _up_to(most: int) -> list[int]:
     return sorted({1 << n for n in range(most.bit_length())} | {most})
 
 
-@contextmanager
-def _places(options: Options, config: settings.Settings) -> Iterator[Places]:
-    if options.store is not None and options.warehouse:
-        raise SettingsError("--store or --warehouse, not both")
-    with ExitStack() as stack:
-        server = stack.enter_context(scratch.server(options.scratch))
-        source = _source(options, config, server)
-        with closing(open_source(source, connections=1)) as opened:
-            cells = active_cells(opened, str(options.cells or CELLS)).height
-        loaded, files = _loaded(options, server)
-        yield Places(
-            source=source,
-            cells=cells,
-            results=_results(server, "tune_results"),
-            loaded=loaded,
-            files=files,
-            country=_country(server),
-            assessed=_results(server, "tune_assessed"),
-            portfolios=_portfolios(options, server),
-            runs=options.scratch / "runs-tune",
-        )
-
-
 def _source(options: Options, config: settings.Settings, server: EmbeddedServer) -> str:
-    """Address of what runs read: the user's own, else a warehouse of the sample."""
     if options.store is not None:
         return str(options.store)
     if options.warehouse:
@@ -254,7 +272,6 @@ def _results(server: EmbeddedServer, name: str) -> str:
 
 
 def _loaded(options: Options, server: EmbeddedServer) -> tuple[str, Path]:
-    """A warehouse with nothing but a lattice, and files of one variable for it."""
     grid = loading.grid_of(min(options.cells or LOADED, LOADED))
     files = options.scratch / f"netcdf={grid.n_lat}x{grid.n_lon}"
     if not files.is_dir():

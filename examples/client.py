@@ -79,6 +79,8 @@ async def published(caller: Caller, lat: float, lon: float) -> None:
     window = {"risk_type": "coastal_flood", "scenario_id": 4, "time_period": "long_term"}
     await caller.call("GET", "/api/v1/hazard", params=place | window)
     await caller.call("GET", "/api/v1/cell", params=place)
+    rare = (await caller.call("GET", "/api/v1/cell/return-levels", params=place | {"risk_type": "river_flood"})).json()
+    print(rare["reason"] or {f"1 in {each['return_period']:g} years": each["level"] for each in rare["levels"]})
     series = (await caller.call("GET", "/api/v1/climate", params=place | {"variables": "ta,rx1day"})).json()
     print({name: (len(values), series["units"][name]) for name, values in series["variables"].items()})
     newest = (await caller.call("GET", "/api/v1/runs", params={"limit": 1})).json()["runs"][0]
@@ -129,6 +131,8 @@ async def portfolio(caller: Caller, lat: float, lon: float) -> None:
             table = await caller.call("GET", caller.at(results["location"]), params={"frame": frame})
             print(pl.read_parquet(io.BytesIO(table.content)).shape)
         await caller.call("GET", caller.at(results["location"]), params={"format": "json"})
+        curve = (await caller.call("GET", f"{path}/{made['request_id']}/curve")).json()
+        print(curve["note"] or [tail["year_losses"]["sentence"] for tail in curve["tails"] if tail["year_losses"]])
     await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})
 
 

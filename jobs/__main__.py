@@ -19,6 +19,7 @@ import importlib
 import logging
 import sys
 from importlib import resources
+from importlib.metadata import version
 
 from engine.core.names import unknown
 from jobs import _called, _console, _streams
@@ -27,7 +28,7 @@ log = logging.getLogger("jobs")
 
 #: use -> the jobs for it
 GROUPS = {
-    "run": ("yearly", "probability", "hazard", "assess"),
+    "run": ("yearly", "probability", "hazard", "assess", "calibrate"),
     "load": ("schema", "etl", "check", "snapshot"),
     "look": ("status", "report", "config", "embedded"),
     "serve": ("serve", "work", "listen", "trigger"),
@@ -44,6 +45,9 @@ def main(argv: list[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(listing())
         return _console.COMPLETE if _streams.fault() is None else _console.FAILED
+    if words[0] in ("-V", "--version"):
+        print(f"{_called.ENTRY_POINT}-engine {version('climate-risk-engine')}")
+        return _console.COMPLETE if _streams.fault() is None else _console.FAILED
     job = _called.module(words[0])
     if job not in JOBS:
         _console.start_logging()
@@ -56,11 +60,12 @@ def main(argv: list[str] | None = None) -> int:
 def listing() -> str:
     """The jobs, a line each, by use."""
     name = _called.as_called("python -m jobs")
-    lines = [f"usage: {name} JOB ARGUMENTS; {name} JOB --help tells them"]
+    lines = [f"usage: {name} JOB ARGUMENTS; {name} JOB --help lists them"]
     for use, jobs in GROUPS.items():
         lines += ["", f"{use}:"]
         lines += [f"  {job:<{_INDENT - 2}}{first_line(job)}" for job in jobs]
     lines += ["", *(f"{alias} is another name of {job}" for alias, job in _called.ALIASES.items())]
+    lines.append(f"{name} --version prints the version")
     return "\n".join(lines)
 
 

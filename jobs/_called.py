@@ -13,7 +13,7 @@ from pathlib import Path
 ENTRY_POINT = "climate-risk"
 #: other names of jobs
 ALIASES = {"run": "yearly"}
-_MODULE = re.compile(r"\bpython -m jobs\b(?:\.(\w+))?")
+_MODULE = re.compile(r"\bpython -m jobs\b(?:\.(\w+))?|(?<![\w./-])jobs\.(?!py\b)([a-z]\w*)")
 
 
 def by_entry_point() -> bool:
@@ -27,10 +27,10 @@ def command(job: str) -> str:
 
 
 def as_called(text: str) -> str:
-    """A text whose commands `python -m jobs.JOB` are written the way this process was called."""
+    """A text whose commands `python -m jobs.JOB` and `jobs.JOB` are written the way this process was called."""
     if not by_entry_point():
         return text
-    return _MODULE.sub(lambda found: " ".join(filter(None, (ENTRY_POINT, found[1]))), text)
+    return _MODULE.sub(lambda found: " ".join(filter(None, (ENTRY_POINT, found[1] or found[2]))), text)
 
 
 def module(word: str) -> str:

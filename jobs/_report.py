@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,8 @@ from engine.batch.plan import Plan
 from engine.batch.request import Request
 from engine.batch.summary import RiskSummary
 from engine.core.caveats import scope_note
+from engine.risks.bins import KDE, Bins
+from engine.risks.edition import Edition
 
 
 def print_plan(console: Console, plan: Plan, cells: int) -> None:
@@ -20,6 +22,7 @@ def print_plan(console: Console, plan: Plan, cells: int) -> None:
     console.print(f"edition {plan.edition.name}, scope {plan.scope}, {cells:,} cells, years {plan.axis}")
     console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
     console.print(f"probability: {', '.join(plan.probability) or 'none'}")
+    _print_bins(console, plan.edition, plan.probability)
     for risk, parts in plan.hazard.items():
         console.print(f"hazard {risk}: {', '.join(part.name for part in parts)}")
     for risk, tables in plan.missing.items():
@@ -33,7 +36,32 @@ def print_first_plan(console: Console, request: Request, made: Sequence[str]) ->
     console.print(
         f"edition {request.edition.name}; scenarios {scenarios}; risks {', '.join(request.risks)}", markup=False
     )
+    _print_bins(console, request.edition, request.risks)
     console.print("dry run: nothing was made")
+
+
+def _print_bins(console: Console, edition: Edition, risks: Iterable[str]) -> None:
+    for risk in risks:
+        console.print(f"bins {risk}: {bins_in_words(edition.bins[risk], edition.intensity(risk).unit)}", markup=False)
+
+
+def bins_in_words(bins: Bins, unit: str) -> str:
+    """Edges, estimator and damage rates of a risk in one line: `rx1day at 50, 80 mm; kde; damage 0, 0.1, 0.3 %`."""
+    edges = ", ".join(f"{edge:g}" for edge in bins.edges)
+    shown = "" if unit == "1" else f" {unit}"
+    at = (
+        f"quantiles {edges} of the baseline ({bins.fit or 'sample quantiles'})"
+        if bins.of_baseline
+        else f"{edges}{shown}"
+    )
+    parts = [f"{bins.intensity} at {at}", bins.estimator or KDE]
+    rates = bins.rates
+    if rates is None:
+        return "; ".join([*parts, "not priced: no AAL"])
+    times = f" (factor {bins.factor.value:g} included)" if bins.factor else ""
+    parts.append(f"damage {', '.join(f'{100 * rate:.4g}' for rate in rates)} %{times}")
+    parts.append(f"calibrated{f' on {bins.level}' if bins.level else ''}" if bins.calibrated else "not calibrated")
+    return "; ".join(parts)
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
@@ -54,6 +82,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     for risk in summary.risks:
         if risk.stands_on:
             console.print(f"{risk.risk}: {risk.stands_on}")
+        if not risk.priced:
+            console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:
             console.print(
                 f"{risk.risk}: fixed edges in {risk.fallback_edges:,} cells, their baseline gives no quantiles"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.assess.job.assessor import Outcome
-from engine.assess.rules import words
+from engine.assess.rules import loss_sheets, words
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import NOT_PRICED
 from engine.core.caveats import scope_note
@@ -57,12 +57,18 @@ def print_site(out: Console, outcome: Outcome) -> None:
         out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"])))
         total, aal = pair["integrated_risk"], pair["aal"]
         out.print(_loss(aal, results["scope_note"]) or "no expected loss: it needs an asset value")
+        if pair["year_losses"]:
+            out.print(loss_sheets.sentence(pair["year_losses"]))
+            for lacking in loss_sheets.lacking(pair["year_losses"]):
+                out.print(lacking)
         out.print(
             f"risk index {_figure(total['mean_risk_index'], '.2f')} ({printed(total['risk_level'])}), mean of"
             f" {_scored(pair)} risks; value-weighted score {_figure(total['total_risk_score'], '.2f')}: the asset"
             f" counts {100 * value:.3g} % of the reference value"
         )
         out.print(_parts_table(pair))
+    if results["year_losses_note"]:
+        out.print(results["year_losses_note"])
     out.print(_LEGEND)
     _print_notes(out, results["notes"])
     _print_failed(out, outcome.result.failures)
@@ -170,8 +176,11 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
         out.print(note)
     _print_runs(out, summary)
     _print_notes(out, summary["risk_notes"])
+    if summary["year_losses_note"]:
+        out.print(summary["year_losses_note"])
     for pair in summary["results"]:
         _print_pair(out, pair, summary["scope_note"], summary["name_column"])
+    _print_storms(out, summary)
     failures = outcome.result.failures
     faults = failures.filter(pl.col("risk_type").is_null())
     found = {(each["row"], each["field"]): each for each in results["invalid_sites"]}
@@ -207,6 +216,10 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         share = _figure(pair["expected_loss_ratio"] and 100 * pair["expected_loss_ratio"], ".3g")
         value = _figure(pair["total_asset_value"], ",d")
         out.print(f"{loss}: {share} % of the {value} KRW of the {pair['sites_in_total']:,} sites in it")
+    if years := pair["year_losses"]:
+        out.print(loss_sheets.sentence(years))
+        for lacking in loss_sheets.lacking(years):
+            out.print(lacking)
     if pair["sites_left_out"]:
         value = _figure(pair["asset_value_left_out"], ",d")
         out.print(f"left out: {pair['sites_left_out']:,} sites with {value} KRW of assets")
@@ -221,10 +234,36 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         if site["total_expected_loss"] is not None:
             note = f", {site['loss_note']}" if site["loss_note"] else ""
             loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note})"
+        if site["year_loss"]:
+            loss = f"{loss}, {site['year_loss']}"
         out.print(
             f"{place:>3}. row {site['row']}{', ' + names if names else ''} at {site['latitude']}, {site['longitude']}:"
             f" {loss}, risk index {_figure(site['mean_risk_index'], '.1f')} ({site['risk_level']})"
         )
+
+
+def _print_storms(out: Console, summary: Mapping[str, Any]) -> None:
+    """The storms of the record that would cost most today."""
+    if summary["storms_note"]:
+        out.print(summary["storms_note"])
+    if summary["storms"] is None:
+        return
+    storms = summary["storms"]
+    table = Table(
+        title=f"storms of {storms['years']} years of tracks, loss today", padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for heading in ("storm", "began", "wind m/s", "KRW", "% of value", "calibrated"):
+        table.add_column(heading, justify="left" if heading == "storm" else "right", no_wrap=True)
+    for each in storms["largest"]:
+        table.add_row(
+            each["name"] or each["storm_id"],
+            each["date"],
+            _figure(each["wind_max"], ".1f"),
+            _figure(each["loss"], ",.0f"),
+            _figure(100 * each["loss"] / storms["value"], ".3g"),
+            "no, index" if each["loss_note"] else "yes",
+        )
+    out.print(table)
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -2,7 +2,8 @@
 
 A portfolio is a table, a row an asset: a workbook, CSV, Parquet or NDJSON (docs/site-fields.md, "Columns"). Columns are
 known by many names, Korean ones too; all others are carried through. The folder of its results holds portfolio.xlsx
-and sites.csv for people, portfolio.json and Parquet files for programs. The results of jobs.yearly are needed. Without
+and sites.csv for people, portfolio.json, Parquet and CSV files for programs: what is lost in each year, once in 100
+years, by which sites, in which storm (docs/year-losses.md). The results of jobs.yearly are needed. Without
 configuration the embedded databases in ENGINE_HOME are taken.
 
 examples:
@@ -69,6 +70,12 @@ def parser() -> _console.Parser:
         help="which column is which field, FIELD=- for a field that none is (default: by their names)",
     )
     many.add_argument("--no-workbook", action="store_true", help="leave portfolio.xlsx out; sites.csv is written")
+    many.add_argument(
+        "--year-losses",
+        choices=("portfolio", "sites"),
+        help="sites: site_year_losses.parquet, too, the loss of each site in each year by each risk (default:"
+        " portfolio, the sums over the sites)",
+    )
     both = made.add_argument_group("what is assessed")
     both.add_argument(
         "--risks", type=read_by(risk, every=True), metavar="a,b", help=f"of {', '.join(RISK_NAMES)} (default: all)"

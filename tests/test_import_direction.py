@@ -37,7 +37,7 @@ ALLOWED = {
     "io": {"core", "io.climate", "io.results"},
     "batch": READ,
     "assess.rules": {"core", "kernels"},
-    "assess.job": {"core", "losses", "io.db", "io.queue", "io.files", "io.results", "io.sites"} | ASSESS,
+    "assess.job": {"core", "losses", "risks", "io.db", "io.queue", "io.files", "io.results", "io.sites"} | ASSESS,
     "assess": ASSESS,
     "sample": ETL | {"io.climate", "io.etl.loaders", "io.etl.derive"},
     "report": READ | {"batch", "losses", "maps", "io.etl"},

@@ -88,7 +88,18 @@ def test_the_lock_of_a_run_is_part_of_the_other_with_the_same_pins():
     assert not tools & set(here(pins("requirements.lock")))
 
 
-@pytest.mark.parametrize("lock", HELD)
+def test_the_lock_of_the_rivals_satisfies_their_group_with_the_versions_of_the_engine():
+    held = here(pins("benchmarks/rivals.lock"))
+    for asked in (Requirement(text) for text in wanted([], ["rivals"])):
+        (exact,) = held[canonicalize_name(asked.name)].specifier
+        assert asked.specifier.contains(exact.version), f"{asked}, not {exact.version}"
+    engine = here(pins("requirements-dev.lock"))
+    assert {name: str(held[name]) for name in held.keys() & engine} == {
+        name: str(engine[name]) for name in held.keys() & engine
+    }
+
+
+@pytest.mark.parametrize("lock", [*HELD, "benchmarks/rivals.lock"])
 def test_every_package_of_a_lock_has_hashes_and_no_address(lock):
     text = (ROOT / lock).read_text()
     entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]

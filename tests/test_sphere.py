@@ -29,8 +29,9 @@ def test_nearest_agrees_with_the_haversine_formula_also_across_the_date_line(see
     naive = np.array(
         [[haversine(a, b) for b in zip(point_lat, point_lon, strict=True)] for a in zip(lat, lon, strict=True)]
     )
-    np.testing.assert_array_equal(index, naive.argmin(axis=1))
-    np.testing.assert_allclose(metres, naive.min(axis=1), rtol=1e-9)
+    found = naive[np.arange(20), index]
+    assert (found <= naive.min(axis=1) + 1.001 * sphere.SAME_M).all()
+    np.testing.assert_allclose(metres, found, rtol=1e-9)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])

@@ -16,7 +16,7 @@ from tests.warehouses import fill
 
 ROOT = Path(engine.__file__).parents[1]
 PAGE = (ROOT / "docs" / "add-a-risk.md").read_text("utf-8")
-MODULE, EDITION = (re.search(rf"^```{kind}\n(.*?)^```$", PAGE, re.S | re.M)[1] for kind in ("python", "toml"))
+MODULE, EDITION, TESTS = re.findall(r"^```(?:python|toml)\n(.*?)^```$", PAGE, re.S | re.M)
 STEPS = """
 import json, sys
 from fastapi.testclient import TestClient
@@ -26,7 +26,11 @@ from jobs.serve import create_app
 
 warehouse, results, edition = sys.argv[1:]
 run = ["--source", warehouse, "--sink", results, "--risks", "landslide,drought"]
-told = {"published": load_edition("2025-11").checksum}
+told = {"published": load_edition("2025-11").checksum, "tests": 0}
+exec(compile(open("test_landslide.py").read(), "docs/add-a-risk.md", "exec"), space := {})
+for name in [name for name in space if name.startswith("test_")]:
+    space[name]()
+    told["tests"] += 1
 told["not held"] = yearly.main(run)
 told["not in the schema"] = yearly.main([*run, "--edition", edition])
 told["schema"] = schema.main(["--application", results])
@@ -52,13 +56,15 @@ def extended(tmp_path):
         for path in (ROOT / "engine" / folder).iterdir():
             if path.name not in (*changed, "__pycache__"):
                 (house / "engine" / folder / path.name).symlink_to(path)
-    (house / "jobs").symlink_to(ROOT / "jobs")
+    for folder in ("jobs", "tests"):
+        (house / folder).symlink_to(ROOT / folder)
     names = (ROOT / "engine" / "core" / "names.py").read_text("utf-8")
     line = '    "water_stress",\n)'
     assert line in names
     (house / "engine" / "core" / "names.py").write_text(names.replace(line, '    "water_stress",\n    "landslide",\n)'))
     (house / "engine" / "risks" / "landslide.py").write_text(MODULE)
     (house / "house.toml").write_text(EDITION)
+    (house / "test_landslide.py").write_text(TESTS)
     return house
 
 
@@ -75,8 +81,10 @@ def test_a_tenth_risk_is_a_module_a_line_and_figures_and_runs_from_source_to_pag
     told = json.loads(child.stdout.splitlines()[-1])
     # a risk that an edition does not hold moves nothing of it
     assert told["published"] == load_edition("2025-11").checksum
+    assert told["tests"] == 2
     assert (told["not held"], told["not in the schema"], told["schema"]) == (2, 1, 0), child.stderr
     assert "the edition has no figures for landslide" in child.stderr
+    assert "an edition of your own adds [landslide]" in child.stderr
     assert "no partition hazard_results_landslide" in child.stderr
     assert "add it with python -m jobs.schema" in child.stderr
     assert "results schema in" in child.stderr

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.batch.changes import Window, change
-from engine.batch.edges import edges_of, samples_of
+from engine.batch.edges import edges_of
 from engine.batch.estimates import estimate
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
@@ -20,6 +20,7 @@ from engine.core.rows import ROWS
 from engine.risks.definition import Component, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
+from engine.risks.samples import samples_of
 
 #: what kernels and frames raise when they refuse an input
 INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)

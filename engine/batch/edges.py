@@ -1,4 +1,4 @@
-"""Bin edges of a block's cells: fixed, or quantiles of each cell's own baseline; and the samples they are cut from."""
+"""Bin edges of a block's cells: fixed, or quantiles of each cell's own baseline."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.period import Years
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO
 from engine.kernels import baseline_quantiles, fitted_quantiles, warm_up
 from engine.kernels.bins import Baseline
 from engine.kernels.lmoments import FITTED
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity
 from engine.risks.inputs import Inputs
+from engine.risks.samples import samples_of
 
 #: a monthly risk has this many columns a year
 MONTHS = 12
@@ -75,15 +76,6 @@ def quantile_edges(
             moved, _ = fitted_quantiles(rest, bins.edges, fit=bins.fit, lower=bins.lower, atom=bins.atom, least=(3, 3))
         without[:, year] = np.where(known[:, None] & ~np.isnan(moved), moved, inner)
     return inner, without, known
-
-
-def samples_of(inputs: Inputs, intensity: Intensity, scenario: Scenario, years: Years) -> NDArray[np.floating[Any]]:
-    """(cells, samples) of a scenario and window: its years or months, or the years of the track record."""
-    block = inputs.under(scenario)
-    x = intensity.of(block)
-    if intensity.scale is not None:
-        return x * intensity.scale(block, years)[:, None]
-    return x[:, inputs.panel.axis.columns_of(years)].reshape(len(x), -1)
 
 
 def _sample_quantiles(x: NDArray[np.floating[Any]], bins: Bins) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

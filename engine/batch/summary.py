@@ -29,6 +29,7 @@ class RiskSummary:
     stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
     calibrated              : whether the edition calls the damage rates calibrated on losses
     priced                  : whether the edition gives the risk damage rates: without them there is no AAL
+    intensity               : name of the intensity that the edition bins
     level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
     """
 
@@ -48,6 +49,7 @@ class RiskSummary:
     stands_on: str | None = None
     calibrated: bool = False
     priced: bool = True
+    intensity: str | None = None
     level: str | None = None
     factor: Factor | None = None
 
@@ -150,6 +152,7 @@ def _risk(
         stands_on=notes.facts.get(name),
         calibrated=bool(bins and bins.calibrated),
         priced=bins is None or bins.has_loss,
+        intensity=bins.intensity if bins else None,
         level=bins.level if bins else None,
         factor=bins.factor if bins else None,
     )

@@ -9,6 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.core import attributes
+from engine.core.errors import DefinitionError
+from engine.core.names import unknown
 from engine.core.period import Years
 from engine.core.scenario import Scenario
 
@@ -44,8 +47,13 @@ class Panel:
         return self.cells["grid_id"].to_numpy()
 
     def attribute(self, name: str) -> NDArray[np.float64]:
-        """(cells,) a cell attribute; NaN where unknown."""
+        """(cells,) a cell attribute; NaN where unknown.
+
+        raises : DefinitionError for a name that no warehouse has: all of its cells would be unknown, without a word
+        """
         if name not in self.cells.columns:
+            if name not in attributes.KNOWN:
+                raise DefinitionError(unknown("cell attribute", name, attributes.KNOWN), name)
             return np.full(len(self), np.nan)
         column = self.cells[name]
         values = column.cast(pl.Float64).fill_null(np.nan).to_numpy()

@@ -208,38 +208,67 @@ def _fill_percentiles(x: Float32, starts: Ints, share: float, out: Floats) -> No
     years, days = len(starts) - 1, out.shape[1]
     half = PERCENTILE_WINDOW // 2
     for c in prange(x.shape[0]):
-        sample = np.empty(years * PERCENTILE_WINDOW)
-        for day in range(days):
+        # the values of one calendar day, sorted once: each takes part in the windows of five days
+        columns, counts = np.empty((days + 2 * half, years)), np.zeros(days + 2 * half, np.int64)
+        for column in range(days + 2 * half):
             n = 0
             for y in range(years):
                 # the window runs over the days of the base period, so it stops at its two ends
-                middle = starts[y] + day
-                for t in range(max(middle - half, starts[0]), min(middle + half + 1, starts[years])):
-                    if not math.isnan(x[c, t]):
-                        sample[n] = x[c, t]
-                        n += 1
-            out[c, day] = _quantile_8(sample[:n], share)
+                t = starts[y] + column - half
+                if starts[0] <= t < starts[years] and not math.isnan(x[c, t]):
+                    columns[column, n] = x[c, t]
+                    n += 1
+            counts[column] = n
+            columns[column, :n].sort()
+        for day in range(days):
+            window = slice(day, day + PERCENTILE_WINDOW)
+            out[c, day] = _quantile_8(columns[window], counts[window], share)
 
 
 @helper
-def _quantile_8(sample: Floats, share: float) -> float:
-    """Median-unbiased quantile; sorts its argument. Both branches round as numpy's linear interpolation does."""
-    n = len(sample)
+def _quantile_8(columns: Floats, counts: Ints, share: float) -> float:
+    """Median-unbiased quantile of sorted columns. Both branches round as numpy's linear interpolation does."""
+    n = counts.sum()
     if n == 0:
         return math.nan
-    sample.sort()
     third = 1.0 / 3.0
     position = n * share + (third + share * (1.0 - third - third)) - 1.0
-    if position >= n - 1:
-        return float(sample[n - 1])
-    if position < 0.0:
-        return float(sample[0])
-    below = int(position)
+    below = min(max(int(position), 0), n - 1)
+    low, high = _neighbours(columns, counts, below)
+    if position >= n - 1 or position < 0.0:
+        return low
     weight = position - below
-    step = sample[below + 1] - sample[below]
+    step = high - low
     if weight >= 0.5:
-        return float(sample[below + 1] - step * (1.0 - weight))
-    return float(sample[below] + step * weight)
+        return float(high - step * (1.0 - weight))
+    return float(low + step * weight)
+
+
+@helper
+def _neighbours(columns: Floats, counts: Ints, below: int) -> tuple[float, float]:
+    """The values at two ranks, `below` and the next, of all columns together: merged from the nearer end."""
+    n = counts.sum()
+    low, high = math.nan, math.nan
+    taken = np.zeros(len(counts), np.int64)
+    if 2 * below < n:
+        for _ in range(min(below + 2, n)):
+            best = -1
+            for k in range(len(counts)):
+                if taken[k] < counts[k] and (best < 0 or columns[k, taken[k]] < columns[best, taken[best]]):
+                    best = k
+            low, high = high, columns[best, taken[best]]
+            taken[best] += 1
+        return (high, high) if n == 1 else (low, high)
+    for _ in range(n - below):
+        best = -1
+        for k in range(len(counts)):
+            if taken[k] < counts[k] and (
+                best < 0 or columns[k, counts[k] - 1 - taken[k]] > columns[best, counts[best] - 1 - taken[best]]
+            ):
+                best = k
+        low, high = columns[best, counts[best] - 1 - taken[best]], low
+        taken[best] += 1
+    return low, high
 
 
 @helper

@@ -4,12 +4,22 @@ Pure functions: arrays and frames in, frames out. docs/year-losses.md says what 
 """
 
 from engine.losses.curve import RETURN_PERIODS, curve_of, exceedance_curve, loss_steps, rarest
-from engine.losses.factors import site_factors
+from engine.losses.factors import site_factors, sites_by_risk
 from engine.losses.ord import event_loss_table, period_loss_table
-from engine.losses.sites import site_levels, site_year_losses
+from engine.losses.sites import levels_of_sites, sets_of_sites, site_levels, site_year_losses
 from engine.losses.storms import damage_rate, site_storm_losses, storm_losses, storm_years
-from engine.losses.table import CellYears, Sets, cell_years, completed, sets_of, year_losses
-from engine.losses.tails import contributions, diversification, largest, metrics_of, tail_metrics, tail_weights, tvar
+from engine.losses.table import CellYears, Sets, cell_years, completed, portfolio_years, sets_of, year_losses
+from engine.losses.tails import (
+    contributions,
+    contributions_of,
+    diversification,
+    largest,
+    metrics_of,
+    tail_metrics,
+    tail_weights,
+    tvar,
+)
+from engine.losses.words import headline, once_in
 
 __all__ = [
     "RETURN_PERIODS",
@@ -18,21 +28,28 @@ __all__ = [
     "cell_years",
     "completed",
     "contributions",
+    "contributions_of",
     "curve_of",
     "damage_rate",
     "diversification",
     "event_loss_table",
     "exceedance_curve",
+    "headline",
     "largest",
+    "levels_of_sites",
     "loss_steps",
     "metrics_of",
+    "once_in",
     "period_loss_table",
+    "portfolio_years",
     "rarest",
     "sets_of",
+    "sets_of_sites",
     "site_factors",
     "site_levels",
     "site_storm_losses",
     "site_year_losses",
+    "sites_by_risk",
     "storm_losses",
     "storm_years",
     "tail_metrics",

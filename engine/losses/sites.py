@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.losses.curve import levels_of, plotted, rarest
-from engine.losses.factors import place_of, sites_by_risk
-from engine.losses.table import PAIR, TYPHOON, YEARS, CellYears, cell_years
+from engine.losses.factors import SitesOfRisk, place_of, sites_by_risk
+from engine.losses.table import PAIR, TYPHOON, YEARS, CellYears, Sets, cell_years
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,6 +39,8 @@ class SiteYears(NamedTuple):
     model: Floats  # (S, n)
     track: Floats  # (S, m)
     years: int  # of the shorter set that there is
+    has_model: bool
+    has_track: bool
 
 
 def site_year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -48,9 +50,13 @@ def site_year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.
     returns : frames of SITE_YEARS; summed over the sites they are the rows of `year_losses`
     raises  : ValueError as `year_losses`
     """
-    placed = sites_by_risk(sites)
-    for cells in cell_years(table, sample_years):
-        own = placed.get(cells.risk_type)
+    yield from site_years_of(cell_years(table, sample_years), sites_by_risk(sites))
+
+
+def site_years_of(cells_of_risks: Iterable[CellYears], by_risk: Mapping[str, SitesOfRisk]) -> Iterator[pl.DataFrame]:
+    """`site_year_losses` of cells that are completed already. by_risk: of `sites_by_risk`"""
+    for cells in cells_of_risks:
+        own = by_risk.get(cells.risk_type)
         if own is None:
             continue
         place, there = place_of(cells.cells, own.grid_id)
@@ -86,37 +92,56 @@ def site_levels(
     """
     if not period >= 2.0:
         raise ValueError(f"a return period is a number of years, 2 or more, got {period}")
-    parts = [SITE_LEVELS.to_frame()]
-    for pair, cells in _by_pair(table, sample_years):
-        for chunk in chunks(cells, sites):
-            told = min(period, rarest(chunk.years))
-            sums = (chunk.model[:, :, None] + chunk.track[:, None, :]).reshape(len(chunk.rows), -1)
-            sums.sort(axis=1)
-            seen = plotted(sums, min(told, chunk.years + 1.0))
-            if extrapolated := told > chunk.years + 1.0:  # a rarer year does not lose less
-                beyond = levels_of(sums, np.array([told]), ordered=True)[:, 0]
-                seen = np.where(np.isnan(beyond), np.nan, np.maximum(beyond, seen))
-            columns = {
-                "row": chunk.rows,
-                "scenario_id": pair[0],
-                "time_period": pair[1],
-                "return_period": told,
-                "loss": seen,
-                "basis": "extrapolated" if extrapolated else "empirical",
-                "tvar_99": _worst_mean(sums, min(level, 1.0 - 1.0 / chunk.years)),
-            }
-            frame = pl.DataFrame(columns, schema=SITE_LEVELS)
-            parts.append(frame.with_columns(pl.col("loss").fill_nan(None)))
-    return pl.concat(parts).sort(*PAIR, "row", maintain_order=True)
-
-
-def chunks(cells: Sequence[CellYears], sites: pl.DataFrame) -> Iterator[SiteYears]:
-    """Losses of some thousand sites at a time, over all risks of one scenario and period.
-
-    cells : of one scenario and period, a risk each
-    sites : as in `year_losses`; a risk that a site has no factor for counts for nothing
-    """
     by_risk = sites_by_risk(sites)
+    parts = [levels_of_sites(cells, by_risk, period=period, level=level) for cells in _by_pair(table, sample_years)]
+    return pl.concat([SITE_LEVELS.to_frame(), *parts]).sort(*PAIR, "row", maintain_order=True)
+
+
+def levels_of_sites(
+    cells: Sequence[CellYears], by_risk: Mapping[str, SitesOfRisk], *, period: float = 100.0, level: float = 0.99
+) -> pl.DataFrame:
+    """`site_levels` of one scenario and period whose cells are completed already.
+
+    cells : of `cell_years`; by_risk: of `sites_by_risk`
+    """
+    parts = [SITE_LEVELS.to_frame()]
+    for chunk in chunks(cells, by_risk):
+        told = min(period, rarest(chunk.years))
+        sums = (chunk.model[:, :, None] + chunk.track[:, None, :]).reshape(len(chunk.rows), -1)
+        sums.sort(axis=1)
+        seen = plotted(sums, min(told, chunk.years + 1.0))
+        if extrapolated := told > chunk.years + 1.0:  # a rarer year does not lose less
+            beyond = levels_of(sums, np.array([told]), ordered=True)[:, 0]
+            seen = np.where(np.isnan(beyond), np.nan, np.maximum(beyond, seen))
+        columns = {
+            "row": chunk.rows,
+            "scenario_id": cells[0].scenario_id,
+            "time_period": cells[0].time_period,
+            "return_period": told,
+            "loss": seen,
+            "basis": "extrapolated" if extrapolated else "empirical",
+            "tvar_99": _worst_mean(sums, min(level, 1.0 - 1.0 / chunk.years)),
+        }
+        parts.append(pl.DataFrame(columns, schema=SITE_LEVELS).with_columns(pl.col("loss").fill_nan(None)))
+    return pl.concat(parts)
+
+
+def sets_of_sites(cells: Sequence[CellYears], by_risk: Mapping[str, SitesOfRisk]) -> Iterator[tuple[int, Sets]]:
+    """Row of each site and its years over all risks, of one scenario and period: what `curve_of` takes.
+
+    cells : of `cell_years`; by_risk: of `sites_by_risk`
+    """
+    for chunk in chunks(cells, by_risk):
+        for at, row in enumerate(chunk.rows.tolist()):
+            yield row, Sets(chunk.model[at] if chunk.has_model else None, chunk.track[at] if chunk.has_track else None)
+
+
+def chunks(cells: Sequence[CellYears], by_risk: Mapping[str, SitesOfRisk]) -> Iterator[SiteYears]:
+    """Losses of some hundred sites at a time, over all risks of one scenario and period.
+
+    cells   : of one scenario and period, a risk each
+    by_risk : of `sites_by_risk`; a risk that a site has no factor for counts for nothing
+    """
     known = [each for each in cells if each.risk_type in by_risk]
     climate = [each for each in known if each.risk_type != TYPHOON]
     tracks = [each for each in known if each.risk_type == TYPHOON]
@@ -144,12 +169,12 @@ def chunks(cells: Sequence[CellYears], sites: pl.DataFrame) -> Iterator[SiteYear
                 whole = np.repeat(loss.mean(axis=1, keepdims=True), model_years.size, axis=1)
                 whole[:, np.searchsorted(model_years, each.years)] = loss
                 model[at] += whole
-        yield SiteYears(part, model, track, min(lengths))
+        yield SiteYears(part, model, track, min(lengths), has_model=model_years.size > 0, has_track=bool(tracks))
 
 
-def _by_pair(table: pl.DataFrame, sample_years: pl.DataFrame) -> Iterator[tuple[tuple[int, str], list[CellYears]]]:
-    for (scenario, period), rows in table.group_by(*PAIR, maintain_order=True):
-        yield (int(scenario), str(period)), list(cell_years(rows, sample_years))
+def _by_pair(table: pl.DataFrame, sample_years: pl.DataFrame) -> Iterator[list[CellYears]]:
+    for _, rows in table.group_by(*PAIR, maintain_order=True):
+        yield list(cell_years(rows, sample_years))
 
 
 def _worst_mean(ordered: Floats, level: float) -> Floats:

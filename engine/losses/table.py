@@ -7,7 +7,7 @@ share cells: a portfolio's year is one product of the cells' factors and their l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from engine.core.names import RISK_NAMES
-from engine.losses.factors import cell_weights, place_of, require, sites_by_risk
+from engine.losses.factors import SitesOfRisk, cell_weights, place_of, require, sites_by_risk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -113,6 +113,8 @@ def completed(loss: ArrayLike, valid: ArrayLike | None = None) -> Floats:
     there = share.sum(axis=1)
     if empty := int((there == 0.0).sum()):
         raise ValueError(f"{empty} of {len(loss)} cells have no valid year: leave them out")
+    if (share == 1.0).all():
+        return loss
     known = np.where(missing, 0.0, loss)
     aal = (share * known).sum(axis=1) / there
     return np.asarray(share * known + (1.0 - share) * aal[:, None])
@@ -140,8 +142,10 @@ def cell_years(table: pl.DataFrame, sample_years: pl.DataFrame) -> Iterator[Cell
             raise ValueError(f"{repeated} cells of {risk}, scenario {scenario}, {period} stand in the table twice")
         loss = _matrix(ordered["loss"], years.size, key)
         known = ordered["valid"].is_not_null().to_numpy()
-        valid = np.where(np.isnan(loss), 0.0, 1.0)
-        valid[known] = _matrix(ordered["valid"].filter(pl.Series(known)), years.size, key)
+        valid: Floats = np.broadcast_to(1.0, loss.shape)  # the usual case: no year of any cell lacks a sample
+        if known.any() or np.isnan(loss).any():
+            valid = np.where(np.isnan(loss), 0.0, 1.0)
+            valid[known] = _matrix(ordered["valid"].filter(pl.Series(known)), years.size, key)
         yield CellYears(
             scenario_id=scenario, time_period=period, risk_type=risk, cells=cells, years=years,
             loss=completed(loss, valid), valid=valid,
@@ -160,19 +164,27 @@ def year_losses(table: pl.DataFrame, sample_years: pl.DataFrame, sites: pl.DataF
               share of valid samples, weighted by the factors (for `all`, by expected loss)
     raises  : as `cell_years`; ValueError for a factor that is negative, or a site and risk twice
     """
-    by_risk = sites_by_risk(sites)
+    return portfolio_years(cell_years(table, sample_years), sites_by_risk(sites))
+
+
+def portfolio_years(cells: Iterable[CellYears], by_risk: Mapping[str, SitesOfRisk]) -> pl.DataFrame:
+    """`year_losses` of cells that are completed already.
+
+    cells   : of `cell_years`; by_risk: of `sites_by_risk`
+    returns : columns of YEARS
+    """
     parts = [YEARS.to_frame()]
     sums: dict[tuple[int, str], dict[str, tuple[Ints, Floats, Floats]]] = {}
-    for cells in cell_years(table, sample_years):
-        of_risk = by_risk.get(cells.risk_type)
-        if of_risk is None or not place_of(cells.cells, of_risk.grid_id)[1].any():
+    for each in cells:
+        of_risk = by_risk.get(each.risk_type)
+        if of_risk is None or not place_of(each.cells, of_risk.grid_id)[1].any():
             continue
-        weight = cell_weights(cells.cells, of_risk)
+        weight = cell_weights(each.cells, of_risk)
         # einsum: a product by BLAS may add in another order with another number of threads
-        total, loss = float(weight.sum()), np.einsum("c,cy->y", weight, cells.loss)
-        valid = np.einsum("c,cy->y", weight, cells.valid) / total if total > 0.0 else cells.valid.mean(axis=0)
-        parts.append(_frame(cells, loss, valid))
-        sums.setdefault((cells.scenario_id, cells.time_period), {})[cells.risk_type] = (cells.years, loss, valid)
+        total, loss = float(weight.sum()), np.einsum("c,cy->y", weight, each.loss)
+        valid = np.einsum("c,cy->y", weight, each.valid) / total if total > 0.0 else each.valid.mean(axis=0)
+        parts.append(_frame(each, loss, valid))
+        sums.setdefault((each.scenario_id, each.time_period), {})[each.risk_type] = (each.years, loss, valid)
     for (scenario, period), risks in sums.items():
         parts.append(_all(scenario, period, risks))
     order = {name: place for place, name in enumerate((*RISK_NAMES, ALL))}

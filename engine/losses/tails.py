@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels.return_levels import SEED
 from engine.losses.curve import curve_of
-from engine.losses.factors import place_of, sites_by_risk
+from engine.losses.factors import SitesOfRisk, place_of, sites_by_risk
 from engine.losses.table import (
     ALL,
     PAIR,
@@ -28,8 +28,8 @@ from engine.losses.table import (
     CellYears,
     Sets,
     cell_years,
+    portfolio_years,
     sets_of,
-    year_losses,
 )
 
 Floats = NDArray[np.float64]
@@ -69,29 +69,42 @@ class TailWeights(NamedTuple):
     level: float  # that the weights are of
 
 
-def tail_metrics(years: pl.DataFrame, value: float, *, seed: int = SEED) -> pl.DataFrame:
+def tail_metrics(
+    years: pl.DataFrame, value: float, *, seed: int = SEED, curves: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Figures of every distribution of a portfolio: by scenario, period and risk, and for all risks.
 
     years   : of `year_losses`
     value   : of the portfolio, the unit of the losses
+    curves  : `exceedance_curve` of the same years and seed at 20, 100 and 200 years, from which VaR is then taken
+              instead of being fitted once more
     returns : scenario, period, risk_type and the columns of `metrics_of`
     raises  : ValueError as `metrics_of`
     """
     parts = [pl.Schema({**{name: YEARS[name] for name in (*PAIR, "risk_type")}, **METRICS}).to_frame()]
     for key, sets in sets_of(years):
         named = {name: pl.lit(each, YEARS[name]) for name, each in zip((*PAIR, "risk_type"), key, strict=True)}
-        found = metrics_of(sets.model, sets.track, value=value, seed=seed)
+        curve = None
+        if curves is not None:
+            curve = curves.filter(*(pl.col(name) == each for name, each in zip((*PAIR, "risk_type"), key, strict=True)))
+        found = metrics_of(sets.model, sets.track, value=value, seed=seed, curve=curve)
         parts.append(found.select(**named, **{name: pl.col(name) for name in METRICS}))
     return pl.concat(parts)
 
 
 def metrics_of(
-    model: ArrayLike | None = None, track: ArrayLike | None = None, *, value: float, seed: int = SEED
+    model: ArrayLike | None = None,
+    track: ArrayLike | None = None,
+    *,
+    value: float,
+    seed: int = SEED,
+    curve: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Figures of one loss, given by model years, by track years, or as the sum of both.
 
     model, track : (n,), (m,) losses of equally likely years, 0 or more
     value   : what can be lost, same unit, above 0
+    curve   : `curve_of` the same years at 20, 100 and 200 years; None: it is made
     returns : columns of METRICS: `mean`, `sd` and `cv` (over the years as the whole distribution), `quiet_years` (share
               that loses less than 1e-6 of value); `var` at 95, 99 and 99.5 %, the loss of the return period
               1 / (1 - level) on the curve, null where so few years say nothing; `tvar` at the same levels, or at
@@ -111,10 +124,13 @@ def metrics_of(
     ]
     # rounded: 1 / (1 - 0.95) is 19.999999999999982, and no return period
     periods = {level: round(1.0 / (1.0 - level), 9) for level in LEVELS}
-    curve = {row[0]: row for row in curve_of(*sets, periods=list(periods.values()), seed=seed).iter_rows()}
+    if curve is None:
+        curve = curve_of(*sets, periods=list(periods.values()), seed=seed)
+    points = {
+        period: (loss, basis) for period, loss, basis in curve.select("return_period", "loss", "basis").iter_rows()
+    }
     for level, period in periods.items():
-        point = curve.get(period)
-        rows.append(("var", level, None if point is None else point[1], None if point is None else point[4]))
+        rows.append(("var", level, *points.get(period, (None, None))))
     for level in LEVELS:
         weights = tail_weights(sets.model, sets.track, level=level)
         rows.append(("tvar", weights.level, _mean(sets, weights), "empirical"))
@@ -175,26 +191,35 @@ def contributions(
               Each kind adds up to mean and TVaR of all risks of its scenario and period
     raises  : ValueError as `year_losses`
     """
-    placed = sites_by_risk(sites)
-    years = year_losses(table, sample_years, sites)
+    placed, cells = sites_by_risk(sites), list(cell_years(table, sample_years))
+    return contributions_of(cells, portfolio_years(cells, placed), placed, level=level)
+
+
+def contributions_of(
+    cells: Sequence[CellYears], years: pl.DataFrame, placed: Mapping[str, SitesOfRisk], *, level: float = 0.99
+) -> pl.DataFrame:
+    """`contributions` of cells that are completed already.
+
+    cells : of `cell_years`; years: their `portfolio_years`; placed: of `sites_by_risk`
+    """
     weights = {key[:2]: tail_weights(*sets, level=level) for key, sets in sets_of(years) if key[2] == ALL}
     model_years = _model_years(years)
-    rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in placed.values())]))
+    rows = np.unique(np.concatenate([np.empty(0, np.int64), *(own.rows for own in placed.values())]))
     by_site: dict[tuple[int, str], Floats] = {}
     by_risk: dict[tuple[int, str], list[tuple[str, float, float]]] = {}
-    for cells in cell_years(table, sample_years):
-        pair = (cells.scenario_id, cells.time_period)
-        if cells.risk_type not in placed or pair not in weights:
+    for each in cells:
+        pair = (each.scenario_id, each.time_period)
+        if each.risk_type not in placed or pair not in weights:
             continue
-        of_cells = np.stack([cells.aal(), _in_tail(cells, weights[pair], model_years.get(pair, _NO_YEARS))], axis=1)
-        own = placed[cells.risk_type]
-        place, there = place_of(cells.cells, own.grid_id)
+        of_cells = np.stack([each.aal(), _in_tail(each, weights[pair], model_years.get(pair, _NO_YEARS))], axis=1)
+        own = placed[each.risk_type]
+        place, there = place_of(each.cells, own.grid_id)
         if not there.any():
             continue
         share = own.factor[there, None] * of_cells[place[there]]
         total = by_site.setdefault(pair, np.zeros((rows.size, 2)))
         total[np.searchsorted(rows, own.rows[there])] += share
-        by_risk.setdefault(pair, []).append((cells.risk_type, *share.sum(axis=0).tolist()))
+        by_risk.setdefault(pair, []).append((each.risk_type, *share.sum(axis=0).tolist()))
     parts = [CONTRIBUTIONS.to_frame()]
     for pair, of_sites in by_site.items():
         parts += [_of_risks(pair, by_risk[pair]), _of_sites(pair, rows, of_sites)]

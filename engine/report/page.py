@@ -17,11 +17,13 @@ from engine.core import levels
 from engine.core.caveats import own_past
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
+from engine.losses import loss_steps
 from engine.maps.picture import SCALES
 from engine.report import change, charts, maps
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
-from engine.report.words import bin_ranges, count, percent, ratio, score
+from engine.report.rare import Rare
+from engine.report.words import bin_ranges, count, level, percent, ratio, score
 from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
 
@@ -61,6 +63,7 @@ class Input:
     figures  : of every risk that has rows
     frame    : None when the cells are too few for a map; then `places` is None, too
     edition  : figures of the run's methodology; None when they are not at hand
+    rare     : return levels by province, or why there are none
     """
 
     results: Results
@@ -70,6 +73,7 @@ class Input:
     edition: Edition | None
     earlier: Earlier | None
     warehouse: Warehouse | None
+    rare: Rare
 
 
 def read_figures(results: Results) -> dict[str, RiskFigures]:
@@ -88,7 +92,7 @@ def render(told: Input) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score}
+    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score, "level": level}
     frame, places = told.frame, told.places
     style = (resources.files("engine.report") / "style.css").read_text("utf-8")
     risks = [_risk(told, each) for each in told.figures.values()]
@@ -115,6 +119,8 @@ def render(told: Input) -> str:
         unchanged=not incomparable and change.unchanged([risk["change"] for risk in risks if risk["change"]]),
         warehouse=told.warehouse,
         edition=told.edition,
+        rare=told.rare,
+        year_losses=(told.results.run["summary"] or {}).get("year_losses"),
         runs=told.results.runs,
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),
         common=SCALES["aal"],
@@ -135,6 +141,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         if bins and fixed
         else bins
     )
+    rates = (bins.rates or (None,) * (len(bins.edges) + 1)) if bins else ()
     aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
     return {
         "name": figures.risk,
@@ -144,8 +151,9 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "maps": _maps(told.frame, figures),
         "charts": charts.risk_charts(aal, error, figures.losses, figures.scores),
         "bins": bins,
-        "rates": (bins.rates or (None,) * (len(bins.edges) + 1)) if bins else (),
+        "rates": rates,
         "intensity": intensity,
+        "reached": _reached(figures, rates),
         "fixed": fixed,
         "own_past": None if fixed or not of_past else own_past(figures.risk),
         "ranges": bin_ranges(cuts, intensity) if cuts and intensity else [],
@@ -156,6 +164,14 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "towns": figures.towns(told.places).to_dicts() if told.places else [],
         "change": _change(told, figures),
     }
+
+
+def _reached(figures: RiskFigures, rates: Sequence[float | None]) -> list[float]:
+    """Mean probability of each bin's damage rate or more; empty where the risk is not priced or has no bins."""
+    known = [rate for rate in rates if rate is not None]
+    if len(known) != len(figures.mean_bins) or not known:
+        return []
+    return [float(share) for share in loss_steps([figures.mean_bins], known)[0]]
 
 
 def _arrays(rows: pl.DataFrame, *names: str) -> list[np.ndarray[Any, np.dtype[np.float32]]]:

@@ -36,6 +36,14 @@ def count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
+def level(value: float | None) -> str:
+    """A level of an intensity, three significant digits."""
+    if value is None:
+        return "–"
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+    return text.replace("-", "−")
+
+
 def bin_ranges(bins: Bins, intensity: Intensity) -> list[str]:
     """The bins in words, mildest first: quantiles of the cell's baseline, or limits in the unit of the intensity."""
     if bins.of_baseline:

@@ -142,7 +142,9 @@ class Bins:
             if outside := [edge for edge in self.edges if not 0 < edge < 1]:
                 yield "edges", f"{outside[0]} is not a quantile level between 0 and 1"
             if len(self.fallback) != len(self.edges):
-                yield "fallback", f"{len(self.fallback)} fallback edges for {len(self.edges)} quantiles"
+                found = f"{len(self.fallback)} fallback edges for {len(self.edges)} quantiles"
+                here = "" if self.fallback else ": give as many fixed edges, for cells whose baseline gives none"
+                yield "fallback", found + here
         elif self.fallback:
             yield "fallback", "only quantile edges (of_baseline = true) have a fallback"
 

@@ -28,6 +28,8 @@ class Intensity:
     record      : years of that record, in the order of the columns of `of`; given together with `scale`
     not_exposed : cells that the hazard cannot reach; their result is "no loss", not "no data"
     negated     : x is minus the published index; bins are written in the index itself
+    upper       : most that it can be by its definition; None: no such bound
+    steady      : rises from year to year, so that no year stands for another: it has no return levels
     span        : years next to each other that depend on each other
     """
 
@@ -41,6 +43,8 @@ class Intensity:
     record: Callable[[Reference], NDArray[np.int64]] | None = None
     not_exposed: Mask | None = None
     negated: bool = False
+    upper: float | None = None
+    steady: bool = False
     span: int = 1
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -23,9 +23,10 @@ from typing import Any
 
 from engine.core.errors import DefinitionError, SettingsError
 from engine.core.names import nearest, unknown
-from engine.risks import edition_file, edition_keys
+from engine.risks import edition_draws, edition_file, edition_keys
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity
+from engine.risks.edition_draws import RateDraws
 from engine.risks.edition_file import EditionText, shown
 from engine.risks.editions import EDITIONS
 from engine.risks.registry import RISKS
@@ -42,22 +43,29 @@ class Edition:
     `checksums[risk]` when one of that risk does.
 
     aal_level_cuts_pct : lower ends of the AAL levels low to critical, per cent; None: those of the setting
+    draws              : how uncertain fitted damage rates are; None: the edition does not say
     """
 
     name: str
     bins: Mapping[str, Bins]
     aal_level_cuts_pct: tuple[float, ...] | None = None
+    draws: RateDraws | None = None
 
     @property
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
         cuts = {} if self.aal_level_cuts_pct is None else {"aal_level_cuts_pct": self.aal_level_cuts_pct}
-        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()} | cuts)
+        drawn = {} if self.draws is None else {"draws": [self.draws.sha256, *self.draws.rates]}
+        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()} | cuts | drawn)
 
     @property
     def checksums(self) -> dict[str, str]:
         """Risk -> SHA-256 over its own figures, 64 hex digits."""
-        return {risk: _digest(_set_keys(bins)) for risk, bins in self.bins.items()}
+        drawn = self.draws.rates if self.draws else {}
+        return {
+            risk: _digest(_set_keys(bins) | ({"draws": drawn[risk]} if risk in drawn else {}))
+            for risk, bins in self.bins.items()
+        }
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:
@@ -85,9 +93,12 @@ def load_edition(name: str | Path) -> Edition:
     raises : DefinitionError naming file and line when the file contradicts itself
     """
     if str(name) in EDITIONS:
-        text = (resources.files("engine.risks") / "editions" / f"{name}.toml").read_text("utf-8")
-        file = _File(f"{name}.toml", text)
-        return Edition(str(name), file.bins({}), file.cuts())
+        folder = resources.files("engine.risks") / "editions"
+        file = _File(f"{name}.toml", (folder / f"{name}.toml").read_text("utf-8"))
+        bins = file.bins({})
+        return Edition(
+            str(name), bins, file.cuts(), file.draws(bins, None, lambda beside: (folder / beside).read_bytes())
+        )
     path = Path(name)
     if path.suffix != ".toml":
         raise SettingsError(f"{unknown('edition', str(name), EDITIONS)}; or give the path of a .toml file")
@@ -96,7 +107,9 @@ def load_edition(name: str | Path) -> Edition:
     if base not in EDITIONS:
         raise file.fault("base", None, f"names {shown(base)}, which is none of {', '.join(EDITIONS)}")
     stands_on = load_edition(str(base))
-    return Edition(file.title(), file.bins(stands_on.bins), file.cuts() or stands_on.aal_level_cuts_pct)
+    bins = file.bins(stands_on.bins)
+    drawn = file.draws(bins, stands_on.draws, lambda beside: (path.parent / beside).read_bytes())
+    return Edition(file.title(), bins, file.cuts() or stands_on.aal_level_cuts_pct, drawn)
 
 
 class _File(EditionText):
@@ -125,6 +138,17 @@ class _File(EditionText):
             return edition_keys.level_cuts(self.data[key])
         except DefinitionError as err:
             raise self.fault(key, None, str(err)) from None
+
+    def draws(self, bins: Mapping[str, Bins], base: RateDraws | None, load: Callable[[str], bytes]) -> RateDraws | None:
+        """Those of the text; else those of the base, but for risks whose losses the text moves."""
+        if "draws" not in self.data:
+            moved = {risk for risk in bins if (_MOVES_LOSSES | {"priced"}) & set(self.data.get(risk, ()))}
+            return base and base.without(moved)
+        priced = {risk: len(each.damage_rates) for risk, each in bins.items() if each.has_loss}
+        try:
+            return edition_draws.read(self.data["draws"], priced, load)
+        except DefinitionError as err:
+            raise self.fault("draws", None, str(err)) from None
 
     def bins(self, base: Mapping[str, Bins]) -> dict[str, Bins]:
         """Risk -> its figures, in canonical order: those of the text over those of the base."""

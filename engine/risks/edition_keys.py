@@ -19,7 +19,7 @@ from engine.risks.edition_file import invisible, shown
 from engine.risks.registry import RISKS
 
 #: outside of the risks' tables
-TOP = ("name", "base", "aal_level_cuts_pct")
+TOP = ("name", "base", "aal_level_cuts_pct", "draws")
 #: takes a base edition's bound away: TOML has no null
 NO_BOUND = "none"
 _LISTS = {"edges", "damage_rates", "fallback"}
@@ -151,9 +151,13 @@ def _check_list(key: str, value: object) -> None:
         _check_size(key, item)
 
 
+#: last of the types that a key takes -> what the message calls it
+_IN_WORDS: dict[type, str] = {bool: "true or false", float: "a number", str: "a text in quotes"}
+
+
 def _check_single(key: str, value: object, kinds: tuple[type, ...]) -> None:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise DefinitionError(f"{shown(value)} is not a {kinds[-1].__name__}", key)
+        raise DefinitionError(f"{shown(value)} is not {_IN_WORDS[kinds[-1]]}", key)
     if isinstance(value, str):
         check_words(key, value)
     elif isinstance(value, int | float):

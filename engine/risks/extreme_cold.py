@@ -18,6 +18,7 @@ EXTREME_COLD = Risk(
         "csdi": Intensity(
             meaning="days of the year inside a cold spell (CSDI)",
             unit="days/year",
+            upper=366.0,
             needs=("csdi",),
             of=lambda block: block["csdi"],
         )

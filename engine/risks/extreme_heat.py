@@ -18,6 +18,7 @@ EXTREME_HEAT = Risk(
         "wsdi": Intensity(
             meaning="days of the year inside a warm spell (WSDI)",
             unit="days/year",
+            upper=366.0,
             needs=("wsdi",),
             of=lambda block: block["wsdi"],
         )

@@ -34,7 +34,10 @@ def parse_risks(names: Iterable[str] | None, held: Container[str] | None = None)
         names = names.split(",")
     wanted = {risk(name) for name in names}
     if absent := sorted(wanted - set(here)):
-        raise SettingsError(f"the edition has no figures for {', '.join(absent)}; it has: {', '.join(here)}")
+        raise SettingsError(
+            f"the edition has no figures for {', '.join(absent)}; it has: {', '.join(here)};"
+            f" an edition of your own adds [{absent[0]}], see docs/add-a-risk.md"
+        )
     if not wanted:
         raise SettingsError("no risk was named")
     return tuple(name for name in here if name in wanted)

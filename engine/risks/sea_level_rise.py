@@ -96,6 +96,7 @@ SEA_LEVEL_RISE = Risk(
             unit="cm",
             tables=TABLES,
             of=rise,
+            steady=True,
             not_exposed=out_of_reach_or_high,
         ),
         "inundation_m": Intensity(
@@ -103,6 +104,7 @@ SEA_LEVEL_RISE = Risk(
             unit="m",
             tables=TABLES,
             of=inundation_depth,
+            steady=True,
             not_exposed=out_of_reach,
         ),
     },

@@ -24,8 +24,10 @@ from engine.service import (
     routes_admin,
     routes_assess,
     routes_climate,
+    routes_curve,
     routes_health,
     routes_history,
+    routes_levels,
     routes_map,
     routes_portfolio,
     routes_results,
@@ -33,7 +35,9 @@ from engine.service import (
     webhooks,
 )
 from engine.service.answers import Uniform
+from engine.service.cell_levels import CellLevels
 from engine.service.context import Context
+from engine.service.kept import Kept
 from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
 from engine.service.site_schema import site_schema
@@ -77,7 +81,8 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             )
             app.state.context, app.state.hub = context, hub.Hub(context)
             app.state.intake = intake.Intake(context)
-            app.state.pictures, app.state.borders, app.state.layers = routes_map.Pictures(), None, None
+            app.state.pictures, app.state.borders, app.state.layers = Kept(routes_map.PICTURES), None, None
+            app.state.levels = CellLevels()
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
             stack.enter_context(webhooks.delivering(config, application))
@@ -137,8 +142,10 @@ def _add_routes(app: FastAPI) -> None:
         routes_results,
         routes_climate,
         routes_history,
+        routes_levels,
         routes_assess,
         routes_portfolio,
+        routes_curve,
         routes_runs,
         routes_map,
     ):

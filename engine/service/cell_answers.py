@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import psycopg
 
 from engine.assess.rules.cells import choose
@@ -13,8 +15,11 @@ from engine.core.names import RISK_NAMES
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.results import published_cells
+from engine.io.results.published_cells import CellLoss
+from engine.losses import loss_steps
 
 Row = dict[str, Any]
+_DIGITS = 8  # of a probability in the finest bins
 
 
 def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, longitude: float) -> Row | None:
@@ -33,6 +38,21 @@ def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, lo
     }
 
 
+def loss(found: CellLoss) -> Row:
+    """Bin probabilities and AAL as they are answered, with the steps of the losses."""
+    return found._asdict() | {"loss_steps": steps_of(found.bin_data)}
+
+
+def steps_of(bins: Sequence[Row] | None) -> list[Row] | None:
+    """Probability of each damage rate or more, once each; None without bins or where the risk is not priced."""
+    if not bins or any(each["base_damage_rate"] is None for each in bins):
+        return None
+    rates = [each["base_damage_rate"] for each in bins]
+    reached = loss_steps([[each["probability"] for each in bins]], rates)[0]
+    steps = dict(zip(rates, np.maximum(reached, 0.0).round(_DIGITS).tolist(), strict=True))
+    return [{"damage_rate": rate, "probability": share} for rate, share in steps.items()]
+
+
 def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     """All results of a cell, None for a cell without any."""
     asked = connection, cell, RISK_NAMES, int(DEFAULT_SCENARIO), FULL
@@ -46,7 +66,7 @@ def everything(connection: psycopg.Connection, cell: int) -> Row | None:
         return None
     found = {
         risk: {
-            "probability": losses[risk]._asdict() if risk in losses else None,
+            "probability": loss(losses[risk]) if risk in losses else None,
             "hazard": hazards[risk]._asdict() if risk in hazards else None,
             "windows": windows.get(risk, []),
         }

@@ -53,6 +53,24 @@ class MapLevel(BaseModel):
     older: str = Field(examples=["medium"])
 
 
+class MapFactor(BaseModel):
+    """Factor on all damage rates of a risk, with its 90 % band."""
+
+    value: float
+    low: float
+    high: float
+    source: str
+
+
+class MapRates(BaseModel):
+    """Whether the edition prices a risk, and what its damage rates stand on."""
+
+    priced: bool
+    calibrated: bool
+    level: str | None = Field(description="recorded losses that they are calibrated on", examples=["insured_houses"])
+    factor: MapFactor | None
+
+
 class Map(BaseModel):
     """Place, layers and legends of the map. west to north: outer edges of the picture, degrees; west is
     less than east, which lies beyond 180 where the lattice crosses the date line.
@@ -76,6 +94,8 @@ class Map(BaseModel):
     notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
     uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
     not_priced: list[str] = Field(description="risks without damage rates in their edition: no AAL, probabilities only")
+    damage_rates: dict[str, MapRates] = Field(description="by risk, as the run says whose rows are published")
+    year_losses_note: str | None = Field(description="why there are no curves of losses; null: the run kept years")
     loss_note: str = Field(description="what a loss of such a risk carries")
     levels: list[MapLevel]
     scenarios: list[MapScenario]

@@ -64,3 +64,12 @@ def absent_risks(layers: Mapping[str, Layers], summary: Mapping[str, Any] | None
     missing, failed = told.get("missing") or {}, told.get("failed") or {}
     reasons = {risk: f"the warehouse lacks {', '.join(tables)}" for risk, tables in missing.items()} | failed
     return {risk: reasons.get(risk, "the run did not compute it") for risk in RISK_NAMES if risk not in layers}
+
+
+def year_losses_note(run: Run) -> str | None:
+    """Why no curves of losses can be made of a run; None where it kept the losses of its years."""
+    kept = (run["summary"] or {}).get("year_losses")
+    if kept:
+        return None
+    why = "YEAR_LOSSES was off" if kept is False else "it is of a release that kept none"
+    return f"run {run['run_id']} has no year losses: {why}"

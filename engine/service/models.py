@@ -74,6 +74,13 @@ class Bin(BaseModel):
     base_damage_rate: float | None = Field(examples=[0.001])
 
 
+class LossStep(BaseModel):
+    """Probability that the loss of a sample reaches a damage rate, share of value."""
+
+    damage_rate: float = Field(examples=[0.01])
+    probability: float = Field(ge=0, le=1, examples=[0.05])
+
+
 class Spoken(BaseModel):
     """The cell that speaks for a place: it holds it, or is the nearest with results, up to a cell's diagonal away."""
 
@@ -114,6 +121,7 @@ class CellProbability(BaseModel):
     aal_low: float | None = Field(None, description="lower end of its 90 % interval; null where it cannot be told")
     aal_high: float | None = Field(None, description="upper end")
     bin_data: list[Bin] | None
+    loss_steps: list[LossStep] | None = Field(description="of bin_data; null without bins or damage rates")
     n_samples: int
     method: str = Field(examples=["kde"])
     calculated_at: Stamp

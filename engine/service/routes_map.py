@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from importlib import resources
 from typing import Any, Literal
@@ -33,30 +31,8 @@ from engine.service.problems import Problem
 router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
 Quantity = Literal["aal", "hazard"]
-_PICTURES = 300  # 234 layers of an edition, about 50 kB each
+PICTURES = 300  # 234 layers of an edition, about 50 kB each
 _FIGURES: dict[Quantity, Figure] = {"aal": AAL, "hazard": HAZARD}
-
-
-class Pictures:
-    """The newest pictures asked for, by layer and run."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[object, ...]) -> bytes | None:
-        """A picture painted before."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def put(self, key: tuple[object, ...], data: bytes) -> None:
-        """Keep a picture, forget the one that nobody asked for longest."""
-        with self._lock:
-            self._held[key] = data
-            while len(self._held) > _PICTURES:
-                self._held.popitem(last=False)
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
@@ -88,6 +64,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
+            "damage_rates": {risk: told[risk].damage_rates() for risk in layers if risk in told},
+            "year_losses_note": map_run.year_losses_note(run),
             "loss_note": LOSS_NOTE,
             "levels": [
                 dict(zip(("lower", "printed", "hazard", "older"), each, strict=True))
@@ -188,7 +166,9 @@ def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[Ba
 _FILES = {
     "app.js": "text/javascript",
     "charts.js": "text/javascript",
+    "dom.js": "text/javascript",
     "map.js": "text/javascript",
+    "rare.js": "text/javascript",
     "style.css": "text/css",
 }
 

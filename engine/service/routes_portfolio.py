@@ -39,7 +39,9 @@ _FILES = {
     "csv": ("sites.csv", "text/csv; charset=utf-8"),
     "xlsx": ("portfolio.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
 }
-Frame = Literal["totals", "exposure", "vulnerability", "aal", "risk", "failures"]
+Frame = Literal[
+    "totals", "exposure", "vulnerability", "aal", "risk", "failures", "year_losses", "curve", "contributions", "storms"
+]
 
 
 @router.post(
@@ -160,15 +162,21 @@ def read_portfolio(
     ] = "totals",
 ) -> File:
     """A table of a finished portfolio as Parquet, its summary as JSON, its sites as CSV, or all of it as a workbook."""
+    name, kind = _FILES.get(format, (f"{frame}.parquet", "application/vnd.apache.parquet"))
+    path = result_file(context, request_id, name)
+    return File(path, media_type=kind, filename=name)
+
+
+def result_file(context: Context, request_id: UUID, name: str) -> Path:
+    """A file of a finished portfolio, or 404, 409."""
     job = find(context, request_id)
     if job.job_type != batch_jobs.PORTFOLIO:
         raise HTTPException(404, "Request ID not found")
     if job.status not in ("completed", "failed"):
         raise HTTPException(409, f"The portfolio is {job.status}")
-    name, kind = _FILES.get(format, (f"{frame}.parquet", "application/vnd.apache.parquet"))
     path = Path(job.input_params["out"]) / name
     if not path.is_file():
         if job.status == "failed":  # where every site failed there are tables, which say why
             raise HTTPException(409, f"The portfolio is failed: {job.error_message}")
         raise HTTPException(404, f"{name} is not kept any more")
-    return File(path, media_type=kind, filename=name)
+    return path

@@ -57,7 +57,7 @@ def read_probability(
         made = published_runs.read(connection, [cell["grid_id"]], [risk], [AAL])
     if risk not in found:
         raise HTTPException(404, "No probability results for the requested location")
-    return models.Probability(**found[risk]._asdict() | cell | made.statement())
+    return models.Probability(**cell_answers.loss(found[risk]) | cell | made.statement())
 
 
 @router.get("/api/v1/hazard")

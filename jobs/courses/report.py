@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -15,14 +16,18 @@ from engine.core import settings
 from engine.core.errors import EngineError, SettingsError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.settings import Settings
+from engine.io import open_source
 from engine.io.climate import catalog, filling
 from engine.io.db import postgres
 from engine.io.results import published
-from engine.io.results.published import DirectoryResults, Results, RunDirectoryResults
+from engine.io.results.published import DirectoryResults, Results, Run, RunDirectoryResults
 from engine.io.results.published_database import DatabaseResults
 from engine.io.sites import site_inputs
-from engine.report import maps, page, places
+from engine.report import maps, page, places, rare
+from engine.report.figures import RiskFigures
 from engine.report.page import Earlier, Input, Warehouse
+from engine.report.places import Places
+from engine.report.rare import Rare
 from engine.risks import EDITIONS, load_edition
 from engine.risks.edition import Edition
 from jobs import _addresses, _console
@@ -51,13 +56,14 @@ def run(args: argparse.Namespace) -> int:
         if frame is not None:
             regions = places.of_warehouse(climate, frame.step) if climate else None
             regions = regions or places.shipped(cells, frame.step)
+        edition = _edition(results, args.edition)
         text = page.render(
             Input(
                 results=results,
                 figures=figures,
                 frame=frame,
                 places=regions,
-                edition=_edition(results, args.edition),
+                edition=edition,
                 earlier=_earlier(args.against, results, newest, runs),
                 warehouse=None
                 if climate is None or warehouse is None
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
                     loads=catalog.published(climate),
                     unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
                 ),
+                rare=_rare(warehouse, edition, results.run, figures, regions),
             )
         )
     out = args.out or Path(f"report-{results.run['run_id']}.html")
@@ -137,6 +144,28 @@ def _edition(results: Results, file: str | None) -> Edition | None:
     if file is not None:
         raise SettingsError(f"--edition {file}: its figures are not those of run {results.run['run_id']}")
     return None
+
+
+def _rare(
+    warehouse: str | None,
+    edition: Edition | None,
+    run: Run,
+    figures: Mapping[str, RiskFigures],
+    regions: Places | None,
+) -> Rare:
+    """Return levels by province from the warehouse; the report goes without them where it cannot be read whole."""
+    if warehouse is None:
+        return rare.nothing("no warehouse was at hand when this report was made")
+    if edition is None:
+        return rare.nothing(f"the figures of the edition {run['edition']} are not at hand")
+    if regions is None:
+        return rare.nothing("the cells are too few for provinces, or lie on no common lattice")
+    try:
+        with closing(open_source(warehouse)) as source:
+            return rare.by_province(source, edition, run, figures, regions)
+    except EngineError as err:
+        log.warning("no return levels: %s", err)
+        return rare.nothing(f"the warehouse cannot be read: {err}")
 
 
 def _lattice(climate: psycopg.Connection) -> GridDefinition | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from benchmarks import harness, rehearsal, rivals, scratch, yearly
+from benchmarks import harness, readers, rehearsal, scratch, yearly
 from benchmarks.__main__ import main
 from engine.risks import load_edition
 
@@ -33,7 +33,7 @@ def small(tmp_path, server, monkeypatch, capsys):
 
 
 def test_every_benchmark_runs_and_writes_its_rows(small):
-    read = 2 * len(rivals.here())
+    read = 2 * len(readers.here())
     for name, most in (
         ("etl", 4),
         ("read", read),

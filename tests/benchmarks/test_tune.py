@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import scratch, tune, tune_trial
 from benchmarks.__main__ import main
 from benchmarks.tune import Knob
+from engine.core import settings
+from engine.core.errors import SettingsError
+from engine.io.climate import snapshot
+from engine.sample.national import NationalClimate
+from tests.sample.test_national import JEJU
 
 
 def trial(rate, gib=1.0, checksum="a"):
@@ -32,7 +39,16 @@ def test_a_knob_that_changes_a_result_ends_the_sweep(monkeypatch):
         tune.sweep(Knob(name="BLOCK_CELLS", unit="cells", now=2, trials={1: {}, 2: {}}), rounds=2)
 
 
-def test_two_values_of_every_knob_over_a_store_give_a_table_and_lines_for_env(tmp_path, server, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Three cells of Jeju: the country's take twenty seconds to make."""
+    folder = tmp_path_factory.mktemp("store")
+    with closing(NationalClimate(3, grid=JEJU)) as source:
+        snapshot.write(source, folder)
+    return folder
+
+
+def test_two_values_of_a_knob_over_a_store_give_a_table_and_lines_for_env(tmp_path, store, server, monkeypatch, capsys):
     @contextmanager
     def running(_):
         yield server
@@ -46,19 +62,39 @@ def test_two_values_of_every_knob_over_a_store_give_a_table_and_lines_for_env(tm
     monkeypatch.setattr(scratch, "server", running)
     monkeypatch.setattr(tune, "apart", apart)  # what it compiles is compiled already
     monkeypatch.setattr(tune, "print", lambda *words, **_: said.append(words[0]), raising=False)
-    monkeypatch.setattr(tune, "TRIED", {**dict.fromkeys(tune.TRIED, (1,)), "BATCH_SIZE": (7,)})
+    monkeypatch.setattr(tune, "TRIED", {**tune.TRIED, "BLOCK_CELLS": (1,), "BATCH_SIZE": (7,)})
     monkeypatch.setattr(tune, "PORTFOLIOS", 2)
     monkeypatch.setenv("BLOCK_CELLS", "3")
-    store = scratch.store(tmp_path, 3)
-    asked = ["--store", str(store), "--cells", "3", "--sites", "30", "--rounds", "1", "--scratch", str(tmp_path)]
-    assert main(["tune", *asked, "--out", str(tmp_path)]) == 0
+    asked = ["--store", str(store), "--cells", "3", "--sites", "20", "--rounds", "1", "--scratch", str(tmp_path)]
+    knobs = ["BLOCK_CELLS", "BATCH_SIZE"]
+    assert main(["tune", *asked, "--out", str(tmp_path), "--only", *knobs]) == 0
     rows = [json.loads(line) for line in (tmp_path / "tune.jsonl").read_text().splitlines()]
-    knobs = [*tune.TRIED, "COMPUTE_THREADS"]
     assert {row["setting"] for row in rows} == set(knobs)
     for name in knobs:
         mine = [row for row in rows if row["setting"] == name]
+        assert len(mine) == 2
         assert len({row["checksum"] for row in mine}) == 1
         assert sum("(now)" in row["value"] for row in mine) == sum("<-" in row["value"] for row in mine) == 1
     advice = said[-1].splitlines()
     assert advice[0] == "# for .env"
     assert {line.partition("=")[0] for line in advice[1:] if line} == set(knobs)
+
+
+def test_a_setting_that_tune_does_not_know_is_refused_by_name(tmp_path):
+    with pytest.raises(SettingsError, match=r"no setting BLOCKS; it has ETL_WORKERS, .*, COMPUTE_THREADS"):
+        main(["tune", "--only", "BLOCKS", "--scratch", str(tmp_path)])
+
+
+def test_every_setting_that_tune_sweeps_is_made_when_it_is_wanted(monkeypatch):
+    """Each by itself, over places that are only names."""
+    places = SimpleNamespace(
+        source="s", cells=8_000, results="r", loaded=("w", "f"), country="c", assessed=("a", "p"), runs="runs"
+    )
+    config = settings.Settings(_env_file=None)
+    for name in (*tune.TRIED, "COMPUTE_THREADS"):
+        (knob,) = tune.knobs(places, config, [name])
+        parameters = inspect.signature(tune_trial.KINDS[next(iter(knob.trials.values()))["kind"]]).parameters
+        assert knob.name == name
+        assert knob.now in knob.trials
+        assert all(trial.keys() - {"kind"} == set(parameters) for trial in knob.trials.values())
+        assert len({json.dumps(trial) for trial in knob.trials.values()}) == len(knob.trials)

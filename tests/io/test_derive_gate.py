@@ -17,6 +17,7 @@ from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.io.etl.derive import daily, derive, derive_job
+from engine.io.etl.derive.derive_gate import OutputGate
 from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.derive.station_tables import PLAIN
 from engine.kernels.indices import DayAxis
@@ -241,3 +242,10 @@ def test_bad_arguments_are_refused_before_anything_is_made(
     assert etl.main(["derive", *words, "--out", "out", "--scenario", "ssp245", "--base", "2001-2002"]) == 2
     assert message in caplog.text
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plain_number_has_no_unit_in_a_warning() -> None:
+    gate = OutputGate(GRID, load_ranges(), own_ranges=False)
+    gate.look(Scenario.SSP245, "spei12", np.full((1, 24), -3.9, np.float32), np.ones(1, bool))
+    [finding] = gate.close()
+    assert finding.message.endswith("24 values outside the usual -3.5..3.5, found -3.9 to -3.9")

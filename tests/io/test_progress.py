@@ -140,7 +140,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(results, tmp_path):
     assert percents == sorted(percents)
     steps = [step for _, _, step in seen]
     assert steps[0] == progress.FIRST_STEP
-    assert any(re.match(r"Loading tables: \d of 8 parts done", step) for step in steps)
+    assert any(re.match(r"Loading tables: \d of 10 parts done", step) for step in steps)
 
 
 def test_a_run_beats_while_it_has_nothing_new_to_tell(results, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from engine.core.attributes import ATTRIBUTES
 from engine.core.keys import KEYS
 from engine.core.variables import VARIABLES
 from engine.io.climate import schema
@@ -22,7 +23,7 @@ def test_every_name_the_engine_reads_is_made_by_the_migration(warehouse):
     for name, table in schema.TABLES.items():
         assert set(table.columns) <= set(made[name]), name
     assert schema.problems(made) == []
-    assert set(schema.ATTRIBUTES) == set(made["grid_attributes"]) - {"grid_id"}
+    assert set(ATTRIBUTES) == set(made["grid_attributes"]) - {"grid_id"}
 
 
 def test_keys_are_the_primary_keys_of_the_migration(warehouse):

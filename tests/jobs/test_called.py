@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from argparse import Namespace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,19 @@ def test_run_is_the_yearly_job_by_either_name(capsys):
     assert "run is another name of yearly" in capsys.readouterr().out
 
 
+def test_the_version_is_that_of_the_package(capsys):
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"climate-risk-engine {version('climate-risk-engine')}\n"
+
+
 def test_refusals_and_lines_to_type_name_the_command_as_it_was_called(entry, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert command.main(["yearly", "--rissks", "drought"]) == 2
     assert caplog.messages[-1].endswith("; see climate-risk yearly --help")
+    for text in ("run jobs.yearly, which makes a database", "(jobs.etl)", "see jobs/etl.py, engine.jobs.x and jobs.py"):
+        assert _console.sentence(text) == text.replace(" jobs.yearly", " climate-risk yearly").replace(
+            "(jobs.etl", "(climate-risk etl"
+        )
     assert _console.sentence("it lacks x: apply the schema with python -m jobs.schema") == (
         "it lacks x: apply the schema with climate-risk schema"
     )

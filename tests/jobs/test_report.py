@@ -141,3 +141,11 @@ def test_nothing_is_asked_from_elsewhere_and_paper_holds_all_columns(home, datab
 def test_what_is_not_there_is_refused_by_name(home, files, caplog, arguments, said):
     assert report.main(arguments) == 2
     assert said in caplog.messages[-1]
+
+
+def test_return_levels_are_told_or_why_they_are_not(home, database):
+    text = text_of(home, "--sink", database)
+    assert "No return levels: no warehouse was at hand when this report was made." in text
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE result_runs SET summary = summary || '{\"year_losses\": false}'")
+    assert "The run kept no year losses (YEAR_LOSSES=off)" in text_of(home, "--sink", database)

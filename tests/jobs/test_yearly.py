@@ -17,7 +17,9 @@ from engine.core.address import without_password
 from engine.core.settings import Settings
 from engine.io.results.sink import WRITES
 from engine.io.results.year_losses import read_sample_years, read_year_losses
+from engine.risks import load_edition
 from jobs import clean, hazard, probability, yearly
+from jobs._report import bins_in_words
 from tests.warehouses import fill
 
 VOLATILE = ["run_id", "calculated_at", "computed_at"]
@@ -195,8 +197,27 @@ def test_the_edition_of_the_settings_is_the_default_and_an_argument_wins(filled,
 
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(filled, results, capsys):
     assert yearly.main(["--source", filled, "--sink", results, "--dry-run"]) == 0
-    assert "17 cells" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "17 cells" in said
+    assert (
+        "\nbins urban_flood: rx1day at 50, 80, 120, 200 mm; kde; damage 0, 0.1, 0.3, 1, 3 %; not calibrated\n" in said
+    )
     assert count(results, "result_runs") == 0
+
+
+def test_bins_are_said_in_a_line_with_what_an_edition_changes(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        'name = "own"\nbase = "2025-11"\n[urban_flood]\nedges = {return_periods = [2, 10], fit = "gev"}\n'
+        'fallback = [50, 80]\nestimator = "fitted"\ndamage_rates = [0, 0.001, 0.002]\nsource = "own"\n'
+        'factor = {value = 0.5, low = 0.1, high = 1, source = "own"}\ncalibrated = true\nlevel = "insured_houses"\n'
+        "[extreme_heat]\npriced = false\n"
+    )
+    bins = load_edition(tmp_path / "own.toml").bins
+    assert bins_in_words(bins["urban_flood"], "mm") == (
+        "rx1day at quantiles 0.5, 0.9 of the baseline (gev); fitted; damage 0, 0.05, 0.1 % (factor 0.5 included);"
+        " calibrated on insured_houses"
+    )
+    assert bins_in_words(bins["extreme_heat"], "days/year").endswith("(sample quantiles); kde; not priced: no AAL")
 
 
 @pytest.mark.parametrize(

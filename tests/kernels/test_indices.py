@@ -123,6 +123,24 @@ def test_the_calendar_day_percentiles_of_seoul_equal_xclims_to_the_last_bit(reco
     np.testing.assert_array_equal(indices.percentile_of_days(days["warm"], axis, BASE, 90)[0], wanted)
 
 
+@pytest.mark.parametrize("percent", [0, 1, 10, 50, 90, 99, 100])
+def test_percentiles_of_few_values_are_those_of_the_whole_window_sorted(percent: int) -> None:
+    axis, base = DayAxis.of(Years(2000, 2003), indices.NOLEAP), Years(2001, 2002)
+    rng = np.random.default_rng(4)
+    x = rng.normal(10, 8, (3, axis.n)).round(1).astype(np.float32)
+    x[1, rng.random(axis.n) < 0.5] = np.nan
+    x[2, rng.random(axis.n) < 0.95] = np.nan  # windows of one value, and of none
+    found = indices.percentile_of_days(x, axis, base, percent)
+    of_base = x[:, 365:1095].astype(np.float64)
+    for cell, day in np.ndindex(found.shape):
+        middle = np.array([day, day + 365])
+        window = (middle[:, None] + np.arange(-2, 3)).ravel()
+        values = of_base[cell, window[(window >= 0) & (window < 730)]]
+        values = values[~np.isnan(values)]
+        wanted = np.quantile(values, percent / 100, method="median_unbiased") if values.size else np.nan
+        np.testing.assert_equal(found[cell, day], wanted)
+
+
 @pytest.mark.parametrize("kind", ["warm", "cold", "rain"])
 @pytest.mark.parametrize("calendar", indices.CALENDARS)
 def test_every_calendar_with_missing_days_gives_xclims_numbers(kind: str, calendar: str) -> None:

@@ -69,6 +69,8 @@ def test_an_assessment_runs_to_its_end_and_its_results_are_stored(client):
     assert (state["status"], state["progress"]) == ("completed", 100)
     older = client.get(f"/api/batch/{accepted['request_id']}/status").json()
     assert older["results"]["integrated_risk"]["total_risk_score"] > 0
+    rates = {"priced": True, "calibrated": False, "level": None, "factor": None}
+    assert older["results"]["damage_rates"] == dict.fromkeys(older["results"]["risk_types"], rates)
     assert older["completed_at"].endswith("Z")
     stored = client.get(f"/api/v1/risk-assessment/results/{LAND[0]}/{LAND[1]}").json()
     assert len(stored["exposure"]) == len(stored["vulnerability"]) == len(stored["aal_scaled"]) == 9
@@ -302,7 +304,9 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
     assert lines.headers["content-type"].startswith("text/csv")
     assert lines.content.decode("utf-8-sig").count("A-1") == 1
     book = client.get(where, params={"format": "xlsx"})
-    assert fastexcel.read_excel(book.content).sheet_names == ["summary", "sites", "losses", "faults", "columns"]
+    assert fastexcel.read_excel(book.content).sheet_names == [
+        *("summary", "sites", "losses", "loss curve", "contributions", "faults", "columns"),
+    ]
     failures = pl.read_parquet(io.BytesIO(client.get(where, params={"frame": "failures"}).content))
     assert "Invalid latitude" in failures["reason"].to_list()
     assert client.get(where, params={"format": "json"}).json()
@@ -310,6 +314,33 @@ def test_a_portfolio_of_any_format_comes_back_as_tables(client, kind, content_ty
     assert older.json()["results"]["location"] == where
     assert os.environ["ENGINE_HOME"] not in older.text
     assert client.get(where, params={"frame": "../../sites"}).status_code == 422
+
+
+def test_a_portfolio_has_a_curve_with_its_tails_contributions_and_storms(client):
+    lines = [f"{LAND[0]},{LAND[1] + 0.0001 * i},{10**9 * (i + 1)}" for i in range(60)]
+    body = "\n".join(["latitude,longitude,total_asset_value", *lines]).encode()
+    asked = {"risk_types": ["river_flood", "typhoon"]}
+    made = client.post(PORTFOLIO, content=body, params=asked, headers={"Content-Type": "text/csv"}).json()
+    path = f"{PORTFOLIO}/{made['request_id']}/curve"
+    finished(client, made["request_id"])
+    told = client.get(path).json()
+    assert told["note"] is None
+    whole = [each for each in told["curve"] if each["risk_type"] == "all"]
+    assert [each["return_period"] for each in whole][:4] == [2, 5, 10, 20]
+    losses = [each["loss"] for each in whole]
+    assert losses == sorted(losses)
+    sites = [each for each in told["contributions"] if each["by"] == "site"]
+    assert len(sites) == 50
+    assert [each["tvar_99"] for each in sites] == sorted((each["tvar_99"] for each in sites), reverse=True)
+    assert {each["risk_type"] for each in told["contributions"] if each["by"] == "risk"} == set(asked["risk_types"])
+    [tail] = told["tails"]
+    assert tail["year_losses"]["sentence"].startswith("1 in ")
+    assert len(told["storms"]) <= 10
+    assert {each["kind"] for each in told["curve"]} == {"aep", "oep"} if told["storms"] else {"aep"}
+    table = client.get(path, params={"format": "csv"})
+    assert table.headers["Content-Type"].startswith("text/csv")
+    assert len(table.text.splitlines()) == len(told["curve"]) + 1
+    assert client.get(path.replace(made["request_id"], "00000000-0000-0000-0000-000000000000")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import numpy as np
 import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from psycopg.types.json import Jsonb
 
 from engine.assess.rules.offered import RISKS
 from engine.core.period import Years
-from engine.io.results import published_cells
+from engine.io.results import published_cells, published_runs
 from engine.maps import picture
 from engine.service import cell_answers, map_run
-from engine.service.routes_map import Pictures
+from engine.service.kept import Kept
 from tests.assess.databases import fill_results
 from tests.service.conftest import LAND, SEA, running
 
@@ -101,6 +102,30 @@ def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
     }
     assert told["uncalibrated"] == told["risks"]
     assert [each["printed"] for each in told["levels"]] == ["minimal", "low", "moderate", "high", "critical"]
+
+
+def test_the_map_tells_what_damage_rates_stand_on_and_whether_years_were_kept(client):
+    told = client.get("/api/v1/map").json()
+    plain = {"priced": True, "calibrated": False, "level": None, "factor": None}
+    assert told["damage_rates"] == dict.fromkeys(told["risks"], plain)
+    assert told["year_losses_note"] is None
+    runs = [{"run_id": 2, "summary": {"year_losses": False}}, {"run_id": 1, "summary": {}}]
+    assert [map_run.year_losses_note(run) for run in runs] == [
+        "run 2 has no year losses: YEAR_LOSSES was off",
+        "run 1 has no year losses: it is of a release that kept none",
+    ]
+
+
+def test_a_calibrated_risk_tells_the_losses_it_is_calibrated_on_and_its_factor(results):
+    fill_results(results)
+    factor = {"value": 0.5, "low": 0.2, "high": 0.9, "source": "claims"}
+    rates = {"priced": True, "calibrated": True, "level": "insured_houses", "factor": factor}
+    none = {"priced": False, "calibrated": False, "level": None, "factor": None}
+    summary = {"risks": [{"risk": "typhoon", **rates}, {"risk": "drought", **none}]}
+    with psycopg.connect(results) as connection:
+        connection.execute("UPDATE result_runs SET summary = %s", (Jsonb(summary),))
+        told = published_runs.published_risks(connection)
+    assert {risk: of.damage_rates() for risk, of in told.items()} == {"typhoon": rates, "drought": none}
 
 
 def test_layers_are_looked_for_where_they_are(results):
@@ -268,7 +293,7 @@ def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(bro
     monkeypatch.setattr(service[1].state.context, "_grid", across)
     told = client.get("/api/v1/map").json()
     assert (told["west"], told["east"]) == (179.75, 180.25)
-    service[1].state.pictures = Pictures()
+    service[1].state.pictures = Kept(9)
     assert client.get(LAYER).content == before  # the same columns in the same order
 
     view = browser.new_page(viewport={"width": 1300, "height": 900})
@@ -320,7 +345,14 @@ def test_an_assessment_runs_to_the_end(page):
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
     told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
-    expect(page.locator("#outcome .loss")).to_contain_text(re.compile(told))
+    expect(page.locator("#outcome .loss").first).to_contain_text(re.compile(told))
+    sentence = r"^1 in 20 years: [0-9.]+ % of value \(index loss, not calibrated on losses\)\.$"
+    expect(page.locator("#outcome .loss").nth(1)).to_have_text(re.compile(sentence))
+    curve = page.locator("#outcome .curve svg")
+    assert re.match(
+        r"Loss by return period. 1 in 2 years: [0-9.]+ %; 1 in 5 years", curve.locator("> title").text_content()
+    )
+    expect(curve.locator("circle.dot")).to_have_count(4)
     headings = page.locator("#outcome thead th").all_inner_texts()
     assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
     words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
@@ -405,3 +437,45 @@ def test_with_a_key_the_page_asks_for_it_and_uses_it_everywhere(browser):
             view.click("#site button")
             expect(view.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
             view.close()
+
+
+def test_a_cell_shows_the_steps_of_its_losses_and_what_comes_once_in_100_years(page, client):
+    place = {"lat": LAND[0], "lon": LAND[1]}
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    rows = page.locator("#figures table.levels tbody tr")
+    expect(rows).to_have_count(4)
+    told = client.get("/api/v1/cell/return-levels", params=place | {"risk_type": "river_flood"}).json()
+    last = told["levels"][-1]
+    cells = [f"{last[name]:.0f}" for name in ("level", "low", "high")]
+    assert rows.last.all_inner_texts() == [f"100 years\t{cells[0]}\t{cells[1]} to {cells[2]}"]
+    assert page.locator("#figures table.levels thead th").all_inner_texts() == ["Once in", "mm", "90 % interval"]
+    bins = client.get("/api/v1/probability", params=place | {"risk_type": "river_flood"}).json()["loss_steps"]
+    steps = page.locator("#figures svg:has(path.steps)")
+    expect(steps.locator("circle.dot")).to_have_count(len(bins) - 1)
+    assert "0.1 % or more:" in steps.locator("> title").text_content()
+    page.select_option("#risk", "sea_level_rise")
+    expect(page.locator("#figures")).to_contain_text("No return levels: it rises from year to year")
+
+
+def test_a_curve_that_goes_on_beyond_the_years_is_dashed_and_what_is_none_says_why(page):
+    """Drawn by the page's own module from figures of a site with 80 years, and from none."""
+    page.evaluate("""async () => {
+      const { siteCurve } = await import(new URL("page/rare.js", document.baseURI).href);
+      const point = (return_period, loss_percent, ends = [null, null]) => ({ return_period, loss_percent,
+        loss_percent_low: ends[0], loss_percent_high: ends[1],
+        basis: ends[0] === null ? "empirical" : "extrapolated" });
+      const curve = [point(2, 1), point(50, 3), point(100, 3.2, [2.5, 4.1]), point(500, 4, [2.9, 6])];
+      const box = document.getElementById("outcome");
+      const sentence = "1 in 100 years: 3.2 % of value (90 %: 2.5 to 4.1)";
+      siteCurve(box, { sentence, loss_note: null, years: 80, curve });
+      siteCurve(box, null, "YEAR_LOSSES was off in run 7.");
+    }""")
+    outcome = page.locator("#outcome")
+    expect(outcome).to_contain_text("1 in 100 years: 3.2 % of value (90 %: 2.5 to 4.1).")
+    expect(outcome.locator("path.beyond, path.area")).to_have_count(2)
+    expect(outcome).to_contain_text("Dashed: extrapolated, with its 90 % interval.")
+    expect(outcome).to_contain_text("No curve of losses: YEAR_LOSSES was off in run 7.")
+    assert "1 in 500 years: 4 % (2.9 % to 6 %)" in outcome.locator("svg > title").text_content()

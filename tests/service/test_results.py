@@ -178,6 +178,7 @@ def test_health_tells_process_database_and_readiness_apart(client):
         "hazard_results": 153,
         "modelops_probability_scores": 1836,
         "modelops_hazard_scores": 1836,
+        "modelops_year_losses": 153,
     }
     assert ready.json()["spatial_layers"] == []
     for path in ("/api/health", "/api/health/db"):

@@ -20,9 +20,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import psycopg
 
-from engine.assess.job import portfolio_check, portfolio_file, portfolio_output
+from engine.assess.job import portfolio_check, portfolio_file, portfolio_losses, portfolio_output, site_losses
 from engine.assess.job.enrichment import enrich
 from engine.assess.job.portfolio_file import PortfolioFile
+from engine.assess.job.portfolio_losses import Databases
+from engine.assess.job.portfolio_output import Results
 from engine.assess.job.progress import Progress
 from engine.assess.job.stages import Keep, SiteChunk, StoredStages
 from engine.assess.rules import assessment, portfolio, records, report
@@ -75,6 +77,7 @@ class Assessor:
     limits      : of what a packed portfolio holds
     chunk_size  : sites of a portfolio that are computed and stored together (BATCH_SIZE)
     connections : further ones over which a portfolio is stored
+    year_losses : False: losses of single years are not read (YEAR_LOSSES=off)
     today : the day on which buildings' ages are reckoned; None: today in Seoul
     """
 
@@ -84,6 +87,7 @@ class Assessor:
     limits: Limits
     chunk_size: int = 1000
     connections: int = 2
+    year_losses: bool = True
     today: date | None = field(default=None)
 
     @classmethod
@@ -105,6 +109,14 @@ class Assessor:
             limits=Limits(settings.portfolio_max_bytes, settings.portfolio_max_rows),
             chunk_size=settings.batch_size,
             connections=settings.parallel_workers,
+            year_losses=settings.year_losses,
+        )
+
+    @property
+    def databases(self) -> Databases:
+        """Where year losses are read."""
+        return Databases(
+            warehouse=self.warehouse, application=self.application, grid=self.config.grid, on=self.year_losses
         )
 
     def run_job(self, job: Job) -> Outcome:
@@ -152,8 +164,10 @@ class Assessor:
         if not done:
             raise EngineError("every risk failed: " + "; ".join(sorted(set(result.failures["reason"]))))
         notes = self._with_short_records(stages.notes, result.failures, prepared.sites["grid_id"])
-        results = report.site_report(result, notes)
+        results = report.site_report(result, notes, stages.rates)
         results |= stages.runs.statement(prepared.sites["grid_id"][0], results["risk_types"])
+        own = site_losses.of_sites(self.databases, result)
+        results = own.stated(prepared.sites["row"][0], results)
         results["region"] = context.drop("site_uuid").row(0, named=True)
         return self._end(job, results, result, context, done, failed, started)
 
@@ -185,22 +199,24 @@ class Assessor:
             invalid = checked.failures["row"].n_unique()
             counts = portfolio.Counts(rows=rows, invalid=invalid, repeated_ids=checked.repeated)
             stated = stages.runs.statement()
+            files.end(stated)
+            progress.step("Calculating year losses", 97)
+            of_sites = job.input_params.get("year_losses") == "sites"
+            years_lost = portfolio_losses.write(self.databases, files, everything, of_sites=of_sites)
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
             years = _years(everything, self.config)
             summary = stated | portfolio.summary(sites.name, everything, losses, counts)
             summary |= {"notes": notes, "risk_notes": risk_notes}
             summary |= _of_file(sites, summary["results"], years)
+            summary = years_lost.stated(summary)
             files.close(summary, stated)
             sheet_context = Context(years, summary["scope_note"])
             workbook = bool(job.input_params.get("workbook", True))
-            portfolio_output.write(files, sites, (everything, faults), summary, sheet_context, workbook=workbook)
+            frames = Results(everything, faults, years_lost)
+            portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
-            if not done:
-                most = portfolio_check.most_frequent(faults)
-                raise EngineError(
-                    f"no site could be assessed: {most}; all reasons are in sites.csv and failures.parquet"
-                )
+            portfolio_check.require_results(done, faults)
             record(rows - bad, bad)
         empty = pl.DataFrame()
         result = AssessmentResult(empty, empty, empty, empty, everything, faults)

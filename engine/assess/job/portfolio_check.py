@@ -12,7 +12,7 @@ import polars as pl
 from engine.assess.job import portfolio_file, portfolio_output
 from engine.assess.job.portfolio_file import PortfolioFile
 from engine.assess.rules.validation import IDENTITY, Checked, check
-from engine.core.errors import SettingsError
+from engine.core.errors import EngineError, SettingsError
 from engine.io.files.packed import Limits
 from engine.io.sites.assessment_files import FrameFiles
 
@@ -67,11 +67,18 @@ def notes_on(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
     return notes
 
 
-def most_frequent(faults: pl.DataFrame) -> str:
-    """The reason that is given most often, and for how many rows."""
+def require_results(done: int, faults: pl.DataFrame) -> None:
+    """Refuse a portfolio of which no site could be assessed, with the reason that is given most often.
+
+    raises : EngineError
+    """
+    if done:
+        return
     counts = faults.group_by("reason", maintain_order=True).agg(rows=pl.col("row").n_unique())
     reason, rows = counts.sort("rows", descending=True, maintain_order=True).row(0)
-    return f"{reason} ({rows:,} rows)"
+    raise EngineError(
+        f"no site could be assessed: {reason} ({rows:,} rows); all reasons are in sites.csv and failures.parquet"
+    )
 
 
 def invalid_sites(sites: PortfolioFile, failures: pl.DataFrame, most: int = 1000) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import polars as pl
 
 from engine.assess.job.portfolio_file import PortfolioFile
-from engine.assess.rules import sheets, words
+from engine.assess.job.portfolio_losses import PortfolioLosses
+from engine.assess.rules import loss_sheets, sheets, words
+from engine.assess.rules.formulas import NUMBER, harmless
 from engine.assess.rules.sheets import Context, Shown
 from engine.core.errors import SinkError
 from engine.io.files.workbook_out import Heading, WorkbookFile
@@ -20,17 +22,21 @@ from engine.io.sites.assessment_files import FrameFiles
 MOST_LOSSES = 100_000
 #: sites whose losses are read at a time
 _SITES = 5000
-#: a plain number as a spreadsheet would write it: without leading zeros, which are part of a code
-_NUMBER = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?$"
-#: what a spreadsheet takes for a formula when it opens a text file
-_FORMULA = r"^[=+\-@\t\r]"
 _FIELDS = ("column", "field", "why", "factor")
+
+
+class Results(NamedTuple):
+    """Frames of a portfolio that its outputs for people are made of."""
+
+    totals: pl.DataFrame
+    failures: pl.DataFrame
+    years: PortfolioLosses
 
 
 def write(
     files: FrameFiles,
     sites: PortfolioFile,
-    results: tuple[pl.DataFrame, pl.DataFrame],
+    results: Results,
     summary: Mapping[str, Any],
     context: Context,
     *,
@@ -38,13 +44,13 @@ def write(
 ) -> None:
     """Write both files beside the frames, which are closed; and `losses.csv`, where the workbook cannot hold them.
 
-    results  : (totals, failures)
     summary  : as in portfolio.json
     workbook : False: `sites.csv` alone
     raises   : SinkError
     """
-    totals, failures = results
-    frame, shown = sheets.sites(sites.rows, totals, failures, context)
+    years = results.years
+    frame, shown = sheets.sites(sites.rows, results.totals, results.failures, context)
+    frame, shown = loss_sheets.with_levels(frame, shown, years.levels, years.once, context)
     table, headings = _with_own(sites, frame, shown)
     try:
         _write_csv(files.beside("sites.csv"), table, headings)
@@ -94,12 +100,6 @@ def _write_csv(path: Path, table: pl.DataFrame, headings: Sequence[Heading]) -> 
         _append_csv(sink, table, headings, first=True)
 
 
-def _harmless(column: pl.Series) -> pl.Expr:
-    text = pl.col(column.name)
-    harmful = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
-    return pl.when(harmful).then(pl.concat_str(pl.lit("'"), text)).otherwise(text).alias(column.name)
-
-
 def _guarded(title: str) -> str:
     return f"'{title}" if title[:1] in "=+-@\t\r" and title else title
 
@@ -116,12 +116,12 @@ def _flat(column: pl.Series) -> pl.Series:
 def _write_workbook(
     files: FrameFiles,
     sites: PortfolioFile,
-    results: tuple[pl.DataFrame, pl.DataFrame],
+    results: Results,
     summary: Mapping[str, Any],
     context: Context,
     table: tuple[pl.DataFrame, list[Heading]],
 ) -> None:
-    totals, failures = results
+    totals = results.totals
     path = files.beside("portfolio.xlsx")
     rows = int((totals["risks_ok"] + totals["risks_failed"]).sum())
     book = WorkbookFile(path)
@@ -129,12 +129,29 @@ def _write_workbook(
         book.page("summary", _summary(sites, summary, context, rows))
         _write_sites(book, *table)
         _write_losses(files, book, sites, totals, context, rows)
-        _write_faults(book, sites, failures)
+        _write_years(book, results.years, summary, context)
+        _write_faults(book, sites, results.failures)
         _write_columns(book, sites)
         book.close()
     except BaseException:
         book.abandon()
         raise
+
+
+def _write_years(book: WorkbookFile, years: PortfolioLosses, summary: Mapping[str, Any], context: Context) -> None:
+    """Curve, contributions and storms; none of the sheets where there are no year losses."""
+    if years.note is not None:
+        return
+    tables = [
+        ("loss curve", loss_sheets.CURVE, loss_sheets.curve(years.curve, context)),
+        ("contributions", loss_sheets.CONTRIBUTIONS, loss_sheets.contributions(years.contributions, context)),
+    ]
+    if summary["storms"] is not None:
+        tables.append(("storms", loss_sheets.STORMS, loss_sheets.storms(summary["storms"])))
+    for name, shown, frame in tables:
+        writer = book.sheet(name, [Heading(*each) for each in shown], frozen=1)
+        writer.append(frame)
+        writer.close()
 
 
 def _write_sites(book: WorkbookFile, table: pl.DataFrame, headings: list[Heading]) -> None:
@@ -151,7 +168,7 @@ def _write_columns(book: WorkbookFile, sites: PortfolioFile) -> None:
 
 def _typed(column: pl.Series) -> pl.Series:
     """Text of plain numbers alone as numbers."""
-    if column.dtype != pl.String or not column.drop_nulls().str.strip_chars().str.contains(_NUMBER).all():
+    if column.dtype != pl.String or not column.drop_nulls().str.strip_chars().str.contains(NUMBER).all():
         return column
     return column.str.strip_chars().cast(pl.Float64)
 
@@ -191,12 +208,11 @@ def _write_losses(
 def _append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
     """UTF-8 with a mark, by which Excel knows it; text that it would take for a formula has an apostrophe before it."""
     named = table.select(_flat(table[heading.name]).alias(f"{place}") for place, heading in enumerate(headings))
-    safe = named.with_columns(_harmless(column) for column in named if column.dtype == pl.String)
     if first:
         sink.write(b"\xef\xbb\xbf")
         titles = {f"{place}": [_guarded(heading.title)] for place, heading in enumerate(headings)}
         pl.DataFrame(titles).write_csv(sink, include_header=False)
-    safe.write_csv(sink, include_header=False)
+    harmless(named).write_csv(sink, include_header=False)
 
 
 def _write_faults(book: WorkbookFile, sites: PortfolioFile, failures: pl.DataFrame) -> None:
@@ -226,6 +242,7 @@ def _summary(
         *(("figures are of", summary["scope_note"]) for _ in range(summary["scope_note"] is not None)),
         *(("run", f"{run['run_id']}, edition {run['edition']}, scope {run['scope']}") for run in summary["runs"]),
         *(("note", note) for note in summary["notes"]),
+        *loss_sheets.facts(summary, context),
         *((f"AAL of {words.risk(risk)}", note) for risk, note in summary["risk_notes"].items()),
     ]
     if rows > MOST_LOSSES:

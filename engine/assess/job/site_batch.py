@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -22,8 +22,10 @@ import polars as pl
 import psycopg
 from numpy.typing import NDArray
 
+from engine.assess.job import site_losses
 from engine.assess.job.assessor import Assessor
 from engine.assess.job.progress import Tell
+from engine.assess.job.site_losses import SiteLosses
 from engine.assess.job.stages import StoredStages
 from engine.assess.rules import records, report
 from engine.assess.rules.assessment import AssessmentResult, Report
@@ -111,7 +113,9 @@ def _round(assessor: Assessor, groups: list[list[Job]]) -> tuple[int, list[list[
         if prepared.sites.height:
             progress = Progress.of(assessor.application, known, prepared)
             result = _staged(stages, prepared, progress)
-            completed = _end(assessor.application, progress, prepared, result, context, stages, started)
+            years = site_losses.of_sites(assessor.databases, result)
+            reported = Reported(prepared, result, context, years)
+            completed = _end(assessor.application, progress, reported, stages, started)
     return completed, [known[row] for row in checked.valid.filter(~first)["row"]]
 
 
@@ -221,16 +225,20 @@ class Progress:
         self._told_at = time.monotonic()
 
 
+class Reported(NamedTuple):
+    """Everything that reports are made of."""
+
+    prepared: Prepared
+    result: AssessmentResult
+    context: pl.DataFrame
+    years: SiteLosses
+
+
 def _end(
-    connection: psycopg.Connection,
-    progress: Progress,
-    prepared: Prepared,
-    result: AssessmentResult,
-    context: pl.DataFrame,
-    stages: StoredStages,
-    started: float,
+    connection: psycopg.Connection, progress: Progress, reported: Reported, stages: StoredStages, started: float
 ) -> int:
     """Give every job its report; a job of which every risk failed has failed. Returns how many completed."""
+    prepared, result, context, years = reported
     regions = {row.pop("site_uuid"): row for row in context.iter_rows(named=True)}
     names = [each.name for each in fields(AssessmentResult)]
     split = {name: getattr(result, name).partition_by("row", as_dict=True) for name in names}
@@ -245,11 +253,12 @@ def _end(
         if not done:
             _fail(connection, group, "every risk failed: " + "; ".join(sorted(set(mine.failures["reason"]))))
             continue
-        results = report.site_report(mine, stages.notes)
+        results = report.site_report(mine, stages.notes, stages.rates)
         results |= stages.runs.statement(results["grid_id"], results["risk_types"]) | {
             "region": regions[uuid],
             "duration_seconds": seconds,
             "timestamp": stamp,
         }
+        results = years.stated(site, results)
         ends += [(job.batch_id, results, done, int(items) - done) for job in group]
     return batch_jobs.complete_many(connection, ends)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 import psycopg
@@ -59,6 +60,7 @@ class StoredStages:
 
     runs    : those that made the hazard and AAL of the cells; by cell, unless `keep` takes the rows
     notes   : risk -> what its AAL must not be read for
+    rates   : risk -> what its damage rates stand on: priced, calibrated, level, factor
     read_at : when the AAL of the cells was about to be read
     writers : write what a stage leaves while the next chunk is computed; None: a stage ends when it is stored
     keep    : takes the rows of each stage, of which a chunk then holds no more than later stages read (a portfolio may
@@ -75,6 +77,7 @@ class StoredStages:
     read_at: datetime
     runs: RunsOfRows
     notes: Mapping[str, str] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     writers: Writers | None = None
     keep: Keep | None = None
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -120,6 +123,7 @@ class StoredStages:
             hashes=own,
             read_at=read_at,
             notes={risk: own_past(risk) for risk in risks if risk in published and published[risk].of_past},
+            rates={risk: of.damage_rates() for risk, of in of_risks.items()},
             writers=writers,
             keep=keep,
         )

@@ -79,8 +79,13 @@ _SITE = ("site_id", "site_uuid", "latitude", "longitude", "grid_id", "cell_basis
 _BUILDING = ("building_source", "data_quality", "imputed_fields", "asset_basis")
 
 
-def site_report(result: AssessmentResult, notes: Mapping[str, str]) -> dict[str, Any]:
-    """The report of a result that holds one site inside the grid. notes: risk -> what its AAL must not be read for
+def site_report(
+    result: AssessmentResult, notes: Mapping[str, str], rates: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The report of a result that holds one site inside the grid.
+
+    notes : risk -> what its AAL must not be read for
+    rates : risk -> what its damage rates stand on
 
     The levels of integrated risk are in the older spelling, which readers of this object know; every other output has
     the printed one. `integrated_risk` and `aal` are those of the default scenario if it was asked for, else of the
@@ -98,6 +103,7 @@ def site_report(result: AssessmentResult, notes: Mapping[str, str]) -> dict[str,
         **_chosen(first, _SITE),
         "risk_types": [risk for risk in RISKS if risk in asked],
         "notes": {risk: notes[risk] for risk in RISKS if risk in asked and risk in notes},
+        "damage_rates": {risk: rates[risk] for risk in RISKS if risk in asked and risk in rates},
         "building": _chosen(first, _BUILDING),
         "exposure": _by_risk(result.exposure, _EXPOSURE),
         "vulnerability": _by_risk(result.vulnerability, _VULNERABILITY),

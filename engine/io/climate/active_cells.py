@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.core import sphere
+from engine.core.attributes import ATTRIBUTES
 from engine.core.errors import SchemaError
-from engine.io.climate import schema
 
 Floats = NDArray[np.float64]
 _PLACES: dict[str, type[pl.DataType]] = {
@@ -34,8 +34,8 @@ def active_cells(location: pl.DataFrame, attributes: pl.DataFrame | None) -> pl.
     if lost := active.height - active.filter(places).height:
         raise SchemaError(f"location_grid: {lost} cells without a latitude and longitude")
     if attributes is None:
-        return active.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.ATTRIBUTES.items())
-    described = _columns(attributes, {"grid_id": pl.Int32} | schema.ATTRIBUTES)
+        return active.with_columns(pl.lit(None, kind).alias(name) for name, kind in ATTRIBUTES.items())
+    described = _columns(attributes, {"grid_id": pl.Int32} | ATTRIBUTES)
     if duplicates := described.height - described["grid_id"].n_unique():
         raise SchemaError(f"grid_attributes: {duplicates} duplicate grid_id")
     return active.join(described, on="grid_id", how="left", maintain_order="left")

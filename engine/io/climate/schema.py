@@ -12,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from engine.core.attributes import ATTRIBUTES
 from engine.core.keys import KEYS
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES, Variable
@@ -35,24 +36,6 @@ KINDS: dict[str, Kind] = {
     "timestamptz": "moment",
 }
 SCENARIO_COLUMNS = tuple(scenario.column for scenario in Scenario)
-
-#: `grid_attributes` as the panel carries them; what a warehouse lacks is null
-ATTRIBUTES: dict[str, type[pl.DataType]] = {
-    "elevation_mean_m": pl.Float32,
-    "elevation_min_m": pl.Float32,
-    "slope_mean_deg": pl.Float32,
-    "wetness_index": pl.Float32,
-    "landcover_mode": pl.String,
-    "impervious_ratio": pl.Float32,
-    "forest_ratio": pl.Float32,
-    "building_density_km2": pl.Float32,
-    "dist_coast_m": pl.Float32,
-    "dist_river_m": pl.Float32,
-    "dist_forest_m": pl.Float32,
-    "river_grade": pl.Int16,
-    "stream_order": pl.Int16,
-    "watershed_area_km2": pl.Float32,
-}
 
 
 @dataclass(frozen=True, slots=True)

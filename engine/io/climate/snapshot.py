@@ -129,7 +129,7 @@ def _writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
         path,
         columns,
         compression="zstd",
-        compression_level=3,
+        compression_level=1,  # docs/decisions/0010
         use_dictionary=False,
         use_byte_stream_split=["values.list.element"],
         write_statistics=["grid_id"],

@@ -188,12 +188,22 @@ class PublishedRisk(NamedTuple):
     of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells
     priced     : its edition gives the risk damage rates
     level_cuts_pct : lower ends of the AAL levels, per cent; None: its edition states none
+    intensity : name of the intensity that its edition bins; None: the run does not tell
+    level     : recorded losses that the rates are calibrated on
+    factor    : factor on all rates: value, low, high, source
     """
 
     calibrated: bool
     of_past: bool
     priced: bool = True
     level_cuts_pct: tuple[float, ...] | None = None
+    intensity: str | None = None
+    level: str | None = None
+    factor: Mapping[str, Any] | None = None
+
+    def damage_rates(self) -> dict[str, Any]:
+        """Fields that tell what the damage rates stand on."""
+        return {name: getattr(self, name) for name in ("priced", "calibrated", "level", "factor")}
 
 
 def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
@@ -201,7 +211,8 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
     query: LiteralString = (
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
         " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done',"
-        " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct'"
+        " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct', e ->> 'intensity',"
+        " e ->> 'level', e -> 'factor'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
         " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
@@ -210,6 +221,6 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
     with postgres.failures("reading what is published", SourceError):
         rows = connection.execute(query).fetchall()
     return {
-        risk: PublishedRisk(calibrated, of_past, priced, tuple(cuts) if cuts else None)
-        for risk, calibrated, of_past, priced, cuts in rows
+        risk: PublishedRisk(calibrated, of_past, priced, tuple(cuts) if cuts else None, *more)
+        for risk, calibrated, of_past, priced, cuts, *more in rows
     }

@@ -152,7 +152,13 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 
 
 #: what a portfolio writes beside its frames; what a run does not write goes away, as it would be of another
-EXTRA = ("portfolio.json", "portfolio.xlsx", "sites.csv", "losses.csv")
+EXTRA = (
+    *("portfolio.json", "portfolio.xlsx", "sites.csv", "losses.csv"),
+    *("year_losses.csv", "curve.csv", "contributions.csv", "storms.csv"),
+    *("ord_plt.csv", "ord_elt.csv", "ord_summary-info.csv"),
+)
+#: frames that not every run has
+_SOME = ("year_losses", "curve", "contributions", "storms", "site_year_losses")
 
 
 class FrameFiles:
@@ -181,17 +187,25 @@ class FrameFiles:
         except (OSError, pa.ArrowException) as err:
             raise SinkError(f"{self._folder / name}.parquet cannot be written: {err}") from err
 
-    def close(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
-        """Write portfolio.json and end the frames, so that they can be read.
+    def end(self, stated: Mapping[str, Any]) -> None:
+        """End the frames that were appended to so far, so that they can be read.
 
         stated : goes into the metadata of every Parquet file; what is no text as JSON, what is None not at all
         """
         texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in stated.items() if each}
-        text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
         try:
             for writer in self._writers.values():
-                writer.add_key_value_metadata(texts)
-                writer.close()
+                if writer.is_open:
+                    writer.add_key_value_metadata(texts)
+                    writer.close()
+        except OSError as err:
+            raise SinkError(f"{self._folder} cannot be written: {err}") from err
+
+    def close(self, summary: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+        """Write portfolio.json and end the frames. stated: as in `end`"""
+        self.end(stated)
+        text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
+        try:
             self.beside("portfolio.json").write_text(text + "\n", "utf-8")
         except OSError as err:
             raise SinkError(f"{self._folder} cannot be written: {err}") from err
@@ -201,20 +215,28 @@ class FrameFiles:
         self._extra.append(name)
         return self._part(name)
 
+    def table(self, name: str, frame: pl.DataFrame) -> None:
+        """Write a frame as one of `EXTRA`: CSV for programs, plain numbers and ISO dates."""
+        try:
+            frame.write_csv(self.beside(name))
+        except OSError as err:
+            raise SinkError(f"{self._folder / name} cannot be written: {err}") from err
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """Rows of a frame that has ended."""
+        return pl.scan_parquet(self._part(f"{name}.parquet"), glob=False)
+
     def rows(self, name: str, first: int, last: int) -> pl.DataFrame:
-        """The rows of a frame that has been closed, of the sites `first` to `last`."""
-        return (
-            pl.scan_parquet(self._part(f"{name}.parquet"), glob=False)
-            .filter(pl.col("row").is_between(first, last))
-            .collect()
-        )
+        """The rows of a frame that has ended, of the sites `first` to `last`."""
+        return self.scan(name).filter(pl.col("row").is_between(first, last)).collect()
 
     def publish(self) -> None:
         """Put all files in their places, those of an earlier run away."""
         try:
             for name in [*(f"{name}.parquet" for name in self._writers), *self._extra]:
                 self._part(name).replace(self._folder / name)
-            for name in set(EXTRA) - set(self._extra):
+            absent = {f"{name}.parquet" for name in _SOME if name not in self._writers}
+            for name in absent | set(EXTRA) - set(self._extra):
                 (self._folder / name).unlink(missing_ok=True)
         except OSError as err:
             raise SinkError(f"{self._folder} cannot be written: {err}") from err

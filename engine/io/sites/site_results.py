@@ -70,6 +70,7 @@ def require_results(connection: psycopg.Connection) -> None:
         row = connection.execute(
             "SELECT to_regclass('result_runs') IS NULL, to_regclass('site_assets') IS NULL OR NOT EXISTS"
             " (SELECT FROM pg_attribute WHERE attrelid = to_regclass('aal_scaled_results') AND attname = 'run_id')"
+            " OR to_regclass('result_sample_years') IS NULL"
         ).fetchone()
         if row and any(row):
             lacks = "its tables" if row[0] else "the newer tables"

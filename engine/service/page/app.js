@@ -1,11 +1,10 @@
 // Choosing layers, showing cells, assessing a site. Everything comes from /api of the same server.
 
 import { bars, lines } from "./charts.js";
+import { $, made, percent, words } from "./dom.js";
 import { NationalMap } from "./map.js";
+import { lossSteps, returnLevels, siteCurve } from "./rare.js";
 
-const $ = (id) => document.getElementById(id);
-const words = (name) => name.replaceAll("_", " ");
-const percent = (ratio) => `${+(100 * ratio).toPrecision(3)} %`;
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
 const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
 // a level of any of its spellings, as it is printed
@@ -32,14 +31,6 @@ async function ask(path, options = {}) {
   if (answer.status === 401) $("keybox").open = true;
   const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
   throw new Refused(Array.isArray(detail) ? detail.map((fault) => fault.msg).join("; ") : detail);
-}
-
-function made(parent, tag, text, attributes = {}) {
-  const element = document.createElement(tag);
-  if (text !== undefined) element.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  parent.append(element);
-  return element;
 }
 
 async function start() {
@@ -178,6 +169,7 @@ async function describe() {
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
     figures(box, risk, p, h);
+    if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
     windows(box, known.windows, scenario);
   } else {
     made(box, "p", "No results for this risk.");
@@ -185,6 +177,15 @@ async function describe() {
   const away = cell.cell_basis === "nearest" ? `nearest cell with results, ${(cell.cell_distance_m / 1000).toFixed(1)} km away, ` : "";
   tellPlace(`Results for ${words(risk)} at ${place(latitude, longitude)} (${away}cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
+}
+
+// Return levels are read of the climate itself: they come when the other figures are there already
+async function rare(box, risk, answer, ticket) {
+  made(box, "p", "Return levels…", { class: "note" });
+  const told = await answer;
+  if (ticket !== asked) return;
+  box.replaceChildren();
+  if (told) returnLevels(box, told, measure(risk));
 }
 
 // What the bins are in: the unit, or the index that has none; ranges of drought are of SPEI itself, not of its negative
@@ -212,6 +213,7 @@ function figures(box, risk, p, h) {
   made(box, "h3", "Probability and damage of each bin");
   const colours = meta.scales.aal.colours, last = Math.max(p.bin_data.length - 1, 1);
   bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), measure(risk));
+  lossSteps(box, p.loss_steps);
 }
 
 function windows(box, known, scenario) {
@@ -326,6 +328,7 @@ function outcome(results) {
   const period = meta.periods.find((each) => each.name === $("period").value);
   made(box, "h3", `${place(results.latitude, results.longitude)}, ${scenario.name}, ${period.first}–${period.last}`);
   made(box, "p", `${loss}.`, { class: "loss" });
+  siteCurve(box, pair.year_losses, results.year_losses_note);
   made(box, "p", `Risk index ${figure(whole.mean_risk_index, 1)} of 100, ${level(whole.risk_level)}: mean of ${of(scored.length)}, whatever the asset is worth.`);
   const filled = building.imputed_fields.length ? `, assumed: ${building.imputed_fields.map(words).join(", ")}` : "";
   const source = { caller: "this form", database: "the register" }[building.building_source] ?? "defaults";

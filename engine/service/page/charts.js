@@ -38,7 +38,7 @@ export function bars(parent, bins, colours, unit) {
     const y = 18 + 24 * i, width = (132 * bin.probability) / top;
     draw(svg, "text", { x: 0, y: y + 13 }, range(bin.range));
     draw(svg, "text", { x: 150, y: y + 13, "text-anchor": "end" }, bin.base_damage_rate === null ? "–" : `${+(100 * bin.base_damage_rate).toPrecision(3)} %`);
-    draw(svg, "rect", { class: "bar", x: 158, y: y + 2, width, height: 16, fill: colours[i], stroke: "#26323f" });
+    draw(svg, "rect", { class: "bar", x: 158, y: y + 2, width, height: 16, fill: colours[i] });
     draw(svg, "text", { x: 163 + width, y: y + 13 }, share(bin.probability));
   });
   draw(svg, "line", { class: "axis", x1: 158, x2: 158, y1: 16, y2: 18 + 24 * bins.length });
@@ -77,4 +77,66 @@ export function lines(parent, title, periods, series, format, top) {
     draw(svg, "line", { x1: 228, x2: 248, y1: 22 + s * 18, y2: 22 + s * 18, ...line });
     draw(svg, "text", { x: 253, y: 25 + s * 18, class: each.chosen ? "chosen" : "" }, each.name);
   });
+}
+
+// steps: [{damage_rate, probability}] of rates above 0, ascending; both axes start at 0
+export function stepChart(parent, steps) {
+  const told = (value) => `${+(100 * value).toPrecision(3)} %`;
+  const words = steps.map((each) => `${told(each.damage_rate)} or more: ${told(each.probability)}`).join("; ");
+  const svg = chart(parent, 340, 128, `Probability of a loss by share of value. ${words}`);
+  const most = steps.at(-1).damage_rate, top = Math.max(...steps.map((each) => each.probability)) || 1;
+  const x = (rate) => 50 + (262 * rate) / most, y = (p) => 96 - (72 * p) / top;
+  draw(svg, "text", { x: 0, y: 10, class: "soft" }, "probability");
+  draw(svg, "text", { x: 340, y: 124, class: "soft", "text-anchor": "end" }, "loss, share of value");
+  for (const value of [0, top]) {
+    draw(svg, "line", { class: "grid", x1: 50, x2: 312, y1: y(value), y2: y(value) });
+    draw(svg, "text", { x: 46, y: y(value) + 3, "text-anchor": "end" }, told(value));
+  }
+  const line = steps.map((each) => `V${y(each.probability)}H${x(each.damage_rate)}`).join("");
+  draw(svg, "path", { class: "area", d: `M50 96${line}V96Z` });
+  draw(svg, "path", { class: "steps", d: `M50 ${y(steps[0].probability)}${line}` });
+  let last = 30, written = 50;
+  steps.forEach(({ damage_rate, probability }, i) => {
+    const at = x(damage_rate);
+    draw(draw(svg, "circle", { class: "dot", cx: at, cy: y(probability), r: 3 }), "title", {}, `${told(damage_rate)} or more: ${told(probability)}`);
+    draw(svg, "line", { class: "axis", x1: at, x2: at, y1: 96, y2: 99 });
+    const isLast = i === steps.length - 1, room = isLast ? 0 : x(most) - at;
+    if (isLast || (at - last >= 36 && room >= 40)) {
+      draw(svg, "text", { x: at, y: 110, "text-anchor": "middle" }, told(damage_rate));
+      last = at;
+    }
+    if (probability < top && at - written >= 42) { // the highest stands at the axis
+      draw(svg, "text", { x: at, y: y(probability) - 6, "text-anchor": isLast ? "end" : "middle" }, told(probability));
+      written = at;
+    }
+  });
+  draw(svg, "line", { class: "axis", x1: 50, x2: 312, y1: 96, y2: 96 });
+}
+
+// points: [{period, loss, low, high, beyond}], periods ascending; losses from 0, periods on a log scale
+export function curveChart(parent, points, format) {
+  const words = points.map((each) => `1 in ${each.period} years: ${format(each.loss)}${each.low === null ? "" : ` (${format(each.low)} to ${format(each.high)})`}`);
+  const svg = chart(parent, 340, 150, `Loss by return period. ${words.join("; ")}`);
+  const [first, last] = [points[0].period, points.at(-1).period], top = Math.max(...points.flatMap((each) => [each.loss, each.high ?? 0])) || 1;
+  const x = (period) => 50 + (270 * Math.log(period / first)) / Math.log(last / first), y = (loss) => 116 - (92 * loss) / top;
+  const at = (each, value) => `${x(each.period)} ${y(value)}`;
+  draw(svg, "text", { x: 0, y: 10, class: "soft" }, "loss, share of value");
+  draw(svg, "text", { x: 340, y: 146, class: "soft", "text-anchor": "end" }, "once in so many years");
+  for (const value of [0, top / 2, top]) {
+    draw(svg, "line", { class: "grid", x1: 50, x2: 320, y1: y(value), y2: y(value) });
+    draw(svg, "text", { x: 46, y: y(value) + 3, "text-anchor": "end" }, format(value));
+  }
+  const beyond = points.filter((each) => each.beyond && each.low !== null), seen = points.filter((each) => !each.beyond);
+  if (beyond.length) draw(svg, "path", { class: "area", d: `M${beyond.map((each) => at(each, each.high)).join("L")}L${beyond.slice().reverse().map((each) => at(each, each.low)).join("L")}Z` });
+  const path = (some, kind) => some.length > 1 && draw(svg, "path", { class: kind, d: `M${some.map((each) => at(each, each.loss)).join("L")}` });
+  path(seen, "steps");
+  path([...seen.slice(-1), ...points.filter((each) => each.beyond)], "steps beyond");
+  let written = -99;
+  for (const each of points) {
+    draw(draw(svg, "circle", { class: "dot", cx: x(each.period), cy: y(each.loss), r: 3 }), "title", {}, `1 in ${each.period} years: ${format(each.loss)}`);
+    if (x(each.period) - written < 24) continue;
+    written = x(each.period);
+    draw(svg, "text", { x: written, y: 130, "text-anchor": "middle" }, each.period);
+  }
+  draw(svg, "line", { class: "axis", x1: 50, x2: 320, y1: 116, y2: 116 });
 }

@@ -207,7 +207,7 @@ class OutputGate:
             if not (said.hard or said.usual):
                 continue
             limits, unit = self.ranges[name], VARIABLES[name].unit
-            spread = f"found {said.lowest:g} to {said.highest:g} {unit}"
+            spread = f"found {said.lowest:g} to {said.highest:g}{'' if unit == '1' else f' {unit}'}"
             if not said.hard:
                 usual = f"{limits.usual_low:g}..{limits.usual_high:g}"
                 message = f"{what}: {said.usual} values outside the usual {usual}, {spread}"

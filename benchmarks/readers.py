@@ -100,18 +100,24 @@ class ConnectorX:
         """Nothing is held open."""
 
 
+def duckdb_with_postgres() -> Any:
+    """A connection of DuckDB that has its extension for PostgreSQL loaded from a package: nothing is downloaded."""
+    folder = Path(str(import_module("duckdb_extension_postgres").__file__)).parent
+    connection = import_module("duckdb").connect()
+    with tempfile.TemporaryDirectory() as named:  # by its file's name DuckDB finds where an extension begins
+        extension = Path(named) / "postgres_scanner.duckdb_extension"
+        extension.symlink_to(next(folder.rglob("*.duckdb_extension")))
+        connection.execute(f"LOAD '{extension}'")
+    return connection
+
+
 class DuckDb:
     """Arrow tables of DuckDB's reader of PostgreSQL, the query handed on as it is."""
 
     name = "DuckDB"
 
     def __init__(self, url: str) -> None:
-        folder = Path(str(import_module("duckdb_extension_postgres").__file__)).parent
-        self._connection: Any = import_module("duckdb").connect()
-        with tempfile.TemporaryDirectory() as named:  # by its file's name DuckDB finds where an extension begins
-            extension = Path(named) / "postgres_scanner.duckdb_extension"
-            extension.symlink_to(next(folder.rglob("*.duckdb_extension")))
-            self._connection.execute(f"LOAD '{extension}'")
+        self._connection = duckdb_with_postgres()
         self._connection.execute(f"ATTACH '{url}' AS warehouse (TYPE postgres, READ_ONLY)")
 
     def discard(self, query: str) -> None:
