@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.period import Years
-from engine.core.scenario import DEFAULT_SCENARIO
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.kernels import baseline_quantiles, fitted_quantiles, warm_up
 from engine.kernels.bins import Baseline
 from engine.kernels.lmoments import FITTED
