@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.batch.changes import Window, change
 from engine.batch.edges import edges_of
 from engine.batch.estimates import estimate
 from engine.batch.notes import BlockNotes
@@ -91,22 +92,30 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         notes.fallback_edges[risk.name] = edges.fallbacks
     not_exposed = intensity.not_exposed(inputs.baseline) if intensity.not_exposed else None
     by_year = plan.year_losses and bins.has_loss
-    found = [
-        estimate(
+    compared = {pair for early_and_late in plan.changes for pair in early_and_late} if bins.has_loss else set()
+    windows: dict[Pair, Window] = {}
+    years = []
+    for pair in dict.fromkeys((*plan.pairs, *sorted(compared))):
+        baseline = edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years)
+        figures, of_years = estimate(
             samples_of(inputs, intensity, pair.scenario, pair.years),
             edges.inner,
             bins,
-            monthly=intensity.monthly,
-            by_year=by_year,
+            intensity,
+            baseline=baseline,
+            by_year=by_year and pair in plan.pairs,
+            moves=pair in compared,
         )
-        for pair in plan.pairs
-    ]
-    probabilities = rows.probability(risk.name, [each for each, _ in found], edges.inner, not_exposed)
+        windows[pair] = Window(figures, baseline)
+        years += [of_years] if of_years else []
+    changes = {late: change(windows[early], windows[late], intensity) for early, late in plan.changes if compared}
+    found = [windows[pair].found for pair in plan.pairs]
+    probabilities = rows.probability(risk.name, found, edges.inner, not_exposed, changes)
     if not by_year:
         return [probabilities]
     if intensity.record is not None:
         notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
-    return [probabilities, rows.year_losses(risk.name, [years for _, years in found if years], not_exposed)]
+    return [probabilities, rows.year_losses(risk.name, years, not_exposed)]
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

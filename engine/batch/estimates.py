@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.batch.edges import MONTHS
 from engine.kernels import (
     BinProbabilities,
     YearLosses,
@@ -15,21 +16,34 @@ from engine.kernels import (
     fitted_probabilities,
     fitted_year_losses,
 )
+from engine.kernels.bins import Baseline
 from engine.risks.bins import COUNT, FITTED, Bins
-
-#: a monthly risk has this many columns a year: its standard error groups them
-MONTHS = 12
+from engine.risks.definition import Intensity
 
 
 def estimate(
-    x: NDArray[np.floating[Any]], edges: NDArray[np.float64], bins: Bins, *, monthly: bool, by_year: bool = False
+    x: NDArray[np.floating[Any]],
+    edges: NDArray[np.float64],
+    bins: Bins,
+    intensity: Intensity,
+    *,
+    baseline: Baseline | None = None,
+    by_year: bool = False,
+    moves: bool = False,
 ) -> tuple[BinProbabilities, YearLosses | None]:
     """Bin probabilities of one scenario and window, and the losses of its years where they are asked for.
 
     x       : (cells, samples), the intensity's unit; edges: as of `edges_of`
     returns : without AAL and year losses where the edition does not price the risk
     """
-    how: dict[str, Any] = {"lower": bins.lower, "atom": bins.atom, "group": MONTHS if monthly else 1}
+    how: dict[str, Any] = {
+        "lower": bins.lower,
+        "atom": bins.atom,
+        "group": MONTHS if intensity.monthly else 1,
+        "span": intensity.span,
+        "baseline": baseline,
+        "moves": moves,
+    }
     if bins.estimator == FITTED:
         how["fit"] = bins.fit
     elif bins.estimator == COUNT:

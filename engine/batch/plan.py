@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.batch.request import Request
 from engine.core.errors import SettingsError, SourceError
-from engine.core.period import FULL, NORMAL, Years, baseline_years, window
+from engine.core.period import FIRST_WINDOW, FULL, NORMAL, PERIODS, Years, baseline_years, window
 from engine.core.rows import HALVES, HAZARD, PROBABILITY
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
@@ -65,6 +65,18 @@ class Plan:
     def risks(self) -> tuple[str, ...]:
         """Every risk of which something is computed, canonical order."""
         return tuple(name for name in RISKS if name in self.probability or name in self.hazard)
+
+    @property
+    def changes(self) -> tuple[tuple[Pair, Pair], ...]:
+        """Pairs of which the second is compared with the first: later windows with the short term of their scenario.
+
+        The first are computed for it where they are not asked for: a part of a run has the rows of the whole.
+        """
+        years = Years(*PERIODS[FIRST_WINDOW])
+        if not self.axis.holds(years):
+            return ()
+        later = [pair for pair in self.pairs if pair.period not in (FULL, FIRST_WINDOW)]
+        return tuple((Pair(pair.scenario, FIRST_WINDOW, years), pair) for pair in later)
 
     @property
     def halves(self) -> dict[str, tuple[str, ...]]:

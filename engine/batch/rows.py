@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.batch.changes import Change
 from engine.batch.plan import Pair
 from engine.core.panel import Panel
 from engine.core.period import FULL
@@ -43,12 +44,14 @@ class PairedRows:
         estimates: Sequence[BinProbabilities],
         edges: Floats,
         not_exposed: NDArray[np.bool_] | None,
+        changes: Mapping[Pair, Change],
     ) -> pl.DataFrame:
         """Rows of one risk, columns of `ROWS["probability"]`.
 
         estimates   : one a pair, in order
         edges       : (cells, bins - 1) or (bins - 1,)
         not_exposed : (cells,), overrules the estimate: no loss, which is not the same as no data
+        changes     : of the pairs that have one
 
         Estimates without an AAL are of a risk that is not priced: their rows say so, and have no AAL.
         """
@@ -58,15 +61,31 @@ class PairedRows:
         priced = all(estimate.aal is not None for estimate in estimates)  # damage rates were given
         aal = np.concatenate([cast("Floats", each.aal) for each in estimates]) if priced else np.full(len(p), np.nan)
         error = np.concatenate([cast("Floats", each.aal_se) for each in estimates]) if priced else aal.copy()
+        ends, unknown = [np.full(len(p), np.nan) for _ in range(2)], np.full(self._cells, np.nan)
+        if priced:
+            ends = [
+                np.concatenate([cast("Floats", getattr(each, end)) for each in estimates])
+                for end in ("aal_low", "aal_high")
+            ]
         if not_exposed is not None:
             without_loss = np.tile(not_exposed, len(estimates))
             p[without_loss] = np.eye(1, p.shape[1])
             n[without_loss] = 0
             method[without_loss] = NOT_EXPOSED
-            aal[without_loss] = error[without_loss] = 0.0
+            for figure in (aal, error, *ends):
+                figure[without_loss] = 0.0
         if not priced:  # cells out of the hazard's reach included: a sum must not take some of a risk's cells only
             method[method != INSUFFICIENT] = NOT_PRICED
-            aal[:] = error[:] = np.nan
+            for figure in (aal, error, *ends):
+                figure[:] = np.nan
+        moved = [changes.get(pair, Change(unknown, unknown)) for pair in self._pairs]
+        difference = np.concatenate([each.difference for each in moved])
+        doubt = np.concatenate([each.error for each in moved])
+        significant = np.concatenate([each.significant for each in moved])
+        if not_exposed is not None and priced:
+            same = np.concatenate([not_exposed & (pair in changes) for pair in self._pairs])
+            difference[same] = doubt[same] = 0.0
+            significant[same] = False
         known = pl.Series(method != INSUFFICIENT)
         # bins are labelled in the full period's record only, so only there the edges travel along
         labelled = np.repeat([pair.period == FULL for pair in self._pairs], self._cells)
@@ -75,6 +94,11 @@ class PairedRows:
             risk_type=pl.lit(risk),
             aal=pl.Series(aal.astype(np.float32)).fill_nan(None),
             aal_se=pl.Series(error.astype(np.float32)).fill_nan(None),
+            aal_low=pl.Series(ends[0].astype(np.float32)).fill_nan(None),
+            aal_high=pl.Series(ends[1].astype(np.float32)).fill_nan(None),
+            change=pl.Series(difference.astype(np.float32)).fill_nan(None),
+            change_se=pl.Series(doubt.astype(np.float32)).fill_nan(None),
+            significant=pl.when(pl.Series(~np.isnan(doubt))).then(pl.Series(significant)),
             bin_probs=pl.when(known).then(pl.Series(p.astype(np.float32)).arr.to_list()),
             edges=pl.when(known & pl.Series(labelled)).then(pl.Series(bounds).arr.to_list()),
             n_samples=pl.Series(n),

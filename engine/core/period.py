@@ -21,6 +21,8 @@ MIN_SAMPLES = 10
 #: years that must be there of the climatological normal, and how many stand in for it where they are not
 NORMAL_AT_LEAST, STAND_IN_YEARS = 24, 30
 WINDOWS = tuple(name for name in PERIODS if name != FULL)
+#: the window that the others are compared with
+FIRST_WINDOW = WINDOWS[0]
 
 
 class Years(NamedTuple):

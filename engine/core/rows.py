@@ -56,13 +56,18 @@ ROWS: Mapping[str, RowKind] = {
                 **_KEYS,
                 "aal": pl.Float32(),
                 "aal_se": pl.Float32(),
+                "aal_low": pl.Float32(),
+                "aal_high": pl.Float32(),
+                "change": pl.Float32(),
+                "change_se": pl.Float32(),
+                "significant": pl.Boolean(),
                 "bin_probs": pl.List(pl.Float32()),
                 "edges": pl.List(pl.Float64()),
                 "n_samples": pl.Int16(),
                 "method": pl.String(),
             }
         ),
-        frozenset({"aal", "aal_se", "bin_probs", "edges"}),
+        frozenset({"aal", "aal_se", "aal_low", "aal_high", "change", "change_se", "significant", "bin_probs", "edges"}),
     ),
     # a row a cell and risk: the years of one (scenario, period) pair of the plan after the other
     "year_losses": RowKind(

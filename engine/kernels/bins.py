@@ -15,7 +15,7 @@ from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
 from engine.core.period import MIN_SAMPLES
-from engine.kernels import counts, kde
+from engine.kernels import counts, intervals, kde
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
 
@@ -40,18 +40,20 @@ class _Estimator(NamedTuple):
     rates: Floats
     min_kde_samples: int
     group: int
+    span: int
 
 
 class _Estimates(NamedTuple):
     """Estimates of C cells, to be filled."""
 
     p: Floats  # (C, m)
-    loss: Floats  # (C, 2), AAL and its standard error
+    loss: Floats  # (C, 4), AAL, its standard error, low and high end of its interval
     valid: Ints  # (C,), valid samples
     method: NDArray[np.uint8]  # (C,)
     bad: Ints  # (C, 2), samples that are infinite, samples below the bound
     by_year: Floats  # (C, Y) losses of the years; (C, 0): not asked for
     samples: Ints  # (C, Y) or (C, 0), valid samples of each year
+    moves: Floats  # (C, Y + Y0) or (C, 0), change of the AAL without each year of the samples, and of the baseline
 
 
 class BinProbabilities(NamedTuple):
@@ -62,6 +64,16 @@ class BinProbabilities(NamedTuple):
     aal_se: Floats | None  # (C,), its standard error; NaN also where it cannot be told
     n: Ints  # (C,), valid samples: years, or months of a monthly risk
     method: NDArray[np.uint8]  # (C,), index into METHODS
+    aal_low: Floats | None = None  # (C,), lower end of its 90 % interval; NaN where it cannot be told
+    aal_high: Floats | None = None  # (C,), upper end
+    moves: Floats | None = None  # (C, Y + Y0), change of the AAL without each year: of the samples, of the baseline
+
+
+class Baseline(NamedTuple):
+    """Edges that are estimated of Y0 years of a baseline: what they are without each of these."""
+
+    without: Floats  # (C, Y0, m - 1), the samples' unit; those of a year that has no part in them are the edges
+    shared: Ints  # (Y0,), which year of the samples each is, -1 for none
 
 
 class YearLosses(NamedTuple):
@@ -91,9 +103,21 @@ class _Options(TypedDict, total=False):
     boundary: Literal["reflect", "truncate"]
     min_kde_samples: int
     group: int
+    span: int
+    baseline: Baseline | None
+    moves: bool
 
 
-_DEFAULTS: _Options = {"lower": None, "atom": False, "boundary": "reflect", "min_kde_samples": 16, "group": 1}
+_DEFAULTS: _Options = {
+    "lower": None,
+    "atom": False,
+    "boundary": "reflect",
+    "min_kde_samples": 16,
+    "group": 1,
+    "span": 1,
+    "baseline": None,
+    "moves": False,
+}
 
 
 def bin_probabilities(
@@ -106,6 +130,9 @@ def bin_probabilities(
     damage_rates: ArrayLike | None = None,
     min_kde_samples: int = 16,
     group: int = 1,
+    span: int = 1,
+    baseline: Baseline | None = None,
+    moves: bool = False,
 ) -> BinProbabilities:
     """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
 
@@ -119,13 +146,16 @@ def bin_probabilities(
     damage_rates : (m,), share of value lost in each bin, 0..1
     min_kde_samples : fewer valid samples (with an atom: fewer above it) are counted, not smoothed
     group        : samples of one year side by side in x; 12 for a monthly risk, whose months are not independent
+    span         : years next to each other that depend on each other: the interval leaves so many out at a time
+    baseline     : of edges that were estimated: the interval then holds their error as well
+    moves        : give the changes of the AAL without each year, too, in first order; 0 for a year without a sample
 
     A cell with fewer than 10 valid samples, or more than a fifth of its n missing, is `insufficient_data`. Samples that
     are too few to smooth, or all equal (closer than 1e-150), are counted; the rest is a Gaussian KDE with Scott's
     bandwidth. The loss is AAL = sum_i p_i * rate_i, and its standard error the spread of the samples' parts in it: over
     samples, or with group > 1 over the means of years with any valid sample, plus twice their lag-1 covariance if that
     is positive (over pairs of adjacent years that are both there). It is NaN when counting finds one bin only, or when
-    there is one year only; it takes bandwidth and edges as known.
+    there is one year only; it takes bandwidth and edges as known. The 90 % interval of `intervals` does not.
 
     raises : ValueError when shapes disagree, edges do not ascend, rates leave 0..1, a sample is infinite (or beyond
              1e150), below `lower`, or an option contradicts another; the message counts the offenders
@@ -137,6 +167,9 @@ def bin_probabilities(
         "boundary": boundary,
         "min_kde_samples": min_kde_samples,
         "group": group,
+        "span": span,
+        "baseline": baseline,
+        "moves": moves,
     }
     found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
@@ -171,16 +204,26 @@ def _found(
     bound = kde.NO_BOUND if lower is None else kde.REFLECT if boundary == "reflect" else kde.TRUNCATE
 
     how = _Estimator(
-        math.nan if lower is None else float(lower), bound, bool(atom), rates, int(min_kde_samples), int(group)
+        math.nan if lower is None else float(lower),
+        bound,
+        bool(atom),
+        rates,
+        int(min_kde_samples),
+        int(group),
+        int(options["span"]),
     )
-    found = _estimates(x, edges, how, x.shape[1] // group if by_year else 0)
+    baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
+    years = x.shape[1] // group
+    widths = (years if by_year else 0, years + baseline.shared.size if options["moves"] else 0)
+    found = _estimates(x, edges, how, baseline, widths)
     _refuse(found, edges, lower)
     return found
 
 
 def _probabilities(found: _Estimates, *, has_loss: bool) -> BinProbabilities:
-    aal, aal_se = (found.loss[:, 0].copy(), found.loss[:, 1].copy()) if has_loss else (None, None)
-    return BinProbabilities(found.p, aal, aal_se, found.valid, found.method)
+    aal, aal_se, low, high = (column.copy() for column in found.loss.T) if has_loss else (None,) * 4
+    moves = found.moves if found.moves.shape[1] else None
+    return BinProbabilities(found.p, aal, aal_se, found.valid, found.method, low, high, moves)
 
 
 def _check(
@@ -221,17 +264,38 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
-def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, years: int) -> _Estimates:
-    """Estimates of every cell, a slab of cells at a time; years: 0 where their losses are not asked for."""
+def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Baseline:
+    """A baseline as the loops take it, with no years for None.
+
+    edges  : (C, m - 1); years: of the samples
+    raises : ValueError when shapes disagree or a shared year is none of the samples'
+    """
+    if baseline is None:
+        return Baseline(np.empty((len(edges), 0, edges.shape[1])), np.empty(0, np.int32))
+    without, shared = np.asarray(baseline.without, np.float64), np.asarray(baseline.shared, np.int32)
+    if without.shape != (len(edges), shared.size, edges.shape[1]):
+        raise ValueError(
+            f"edges without a year must be {(len(edges), shared.size, edges.shape[1])}, got {without.shape}"
+        )
+    if not ((shared >= -1) & (shared < years)).all():
+        raise ValueError(f"shared years are numbers of the {years} years of the samples, or -1: {shared.tolist()}")
+    return Baseline(without, shared)
+
+
+def _estimates(
+    x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, widths: tuple[int, int]
+) -> _Estimates:
+    """Estimates of every cell, a slab of cells at a time; widths of `by_year` and `moves`, 0 where not asked for."""
     cells, n = x.shape
     found = _Estimates(
         np.empty((cells, how.rates.size)),
-        np.empty((cells, 2)),
+        np.empty((cells, 4)),
         np.empty(cells, np.int32),
         np.empty(cells, np.uint8),
         np.empty((cells, 2), np.int32),
-        np.empty((cells, years)),
-        np.empty((cells, years), np.int32),
+        np.empty((cells, widths[0])),
+        np.empty((cells, widths[0]), np.int32),
+        np.zeros((cells, widths[1])),
     )
     step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
     for start in range(0, cells, step):
@@ -240,6 +304,8 @@ def _estimates(x: NDArray[np.generic], edges: Floats, how: _Estimator, years: in
         _fill(
             np.require(x[part], np.float64, ["C", "A", "W"]),
             np.require(edges[part], np.float64, ["C", "A", "W"]),
+            np.require(baseline.without[part], np.float64, ["C", "A", "W"]),
+            np.require(baseline.shared, np.int32, ["C", "A", "W"]),
             how,
             _Estimates(*columns),
         )
@@ -259,20 +325,24 @@ def _refuse(found: _Estimates, edges: Floats, lower: float | None) -> None:
 
 
 @kernel
-def _fill(x: Floats, edges: Floats, how: _Estimator, found: _Estimates) -> None:
+def _fill(x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimator, found: _Estimates) -> None:
     for block in prange((len(x) + BLOCK - 1) // BLOCK):
-        _fill_block(x, edges, how, block * BLOCK, min((block + 1) * BLOCK, len(x)), found)
+        first, last = block * BLOCK, min((block + 1) * BLOCK, len(x))
+        _fill_block(x, edges, without, shared, how, first, last, found)
 
 
 @helper
-def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int, found: _Estimates) -> None:
-    lower, bound, atom, rates, min_kde_samples, group = how
-    p, loss, valid, method, bad, by_year, samples = found
+def _fill_block(
+    x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimator, first: int, last: int, found: _Estimates
+) -> None:
+    lower, bound, atom, rates, min_kde_samples, group, _ = how
+    p, loss, valid, method, bad, by_year, samples, moves = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
         above, n, least, most = _gather(x[c], lower, atom, v, at, bad[c])
-        valid[c], loss[c, 0], loss[c, 1] = n, math.nan, math.nan
+        valid[c] = n
+        loss[c] = math.nan
         if n < MIN_SAMPLES or 5 * (columns - n) > columns:
             method[c] = INSUFFICIENT
             for i in range(rates.size):
@@ -282,9 +352,11 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
         h = kde.scott_bandwidth(v, above) if above >= min_kde_samples and least < most else 0.0
+        smoothed, slope = kde.Samples(v, above, least, most), 0.0
         if h > 0.0:
             method[c] = KDE
-            kde.fill_mass(kde.Samples(v, above, least, most), edges[c], lower, bound, h, rates, p[c], g)
+            kde.fill_mass(smoothed, edges[c], lower, bound, h, rates, p[c], g)
+            slope = kde.loss_slope(smoothed, edges[c], lower, bound, h, rates, p[c], g)
             for j in range(above, n):
                 g[j] = rates[0]
             for i in range(rates.size):
@@ -300,6 +372,86 @@ def _fill_block(x: Floats, edges: Floats, how: _Estimator, first: int, last: int
         if h > 0.0 or fullest < 1.0:
             loss[c, 1] = _standard_error(g, n, at, group, years)
         _fill_years(g, n, at, group, by_year[c], samples[c])
+        if h > 0.0 or fullest < 1.0:
+            _fill_interval(smoothed, n, at, g, edges[c], without[c], shared, how, (h, slope), loss[c], moves[c])
+
+
+@helper
+def _fill_interval(
+    smoothed: kde.Samples,
+    n: int,
+    at: Ints,
+    g: Floats,
+    edges: Floats,
+    without: Floats,
+    shared: Ints,
+    how: _Estimator,
+    bandwidth: tuple[float, float],
+    loss: Floats,
+    moves: Floats,
+) -> None:
+    """Ends of the interval -> loss[2:]; bandwidth: h and h dA/dh, zeros where samples are counted; g is changed."""
+    h, slope = bandwidth
+    rates = how.rates
+    least, most, years = np.min(rates), np.max(rates), shared.size
+    if least == most:
+        return
+    shifts = np.empty(years)
+    if years > 0:
+        _fill_shifts(smoothed, n, edges, without, how, h, g, shifts)
+    if h > 0.0:
+        intervals.add_bandwidth(smoothed.x, smoothed.n, n, slope, g)
+    if moves.size > 0:
+        intervals.fill_moves(g, n, at, how.group, shifts, moves)
+    blocks = intervals.Blocks(how.group, how.span, shifts, shared)
+    columns = at.size
+    variance, degrees = intervals.variance(g, n, at, columns // how.group, blocks)
+    low, high = intervals.ends(loss[0], variance, degrees, least, most)
+    if how.atom and years == 0 and not math.isnan(low):
+        second = intervals.envelope(
+            smoothed.x, smoothed.n, n, at, columns // how.group, edges, how.lower, rates, blocks
+        )
+        if not math.isnan(second[0]):
+            low, high = min(low, second[0]), max(high, second[1])
+    loss[2], loss[3] = min(low, loss[0]), max(high, loss[0])
+
+
+@helper
+def _fill_shifts(
+    smoothed: kde.Samples,
+    n: int,
+    edges: Floats,
+    without: Floats,
+    how: _Estimator,
+    h: float,
+    g: Floats,
+    shifts: Floats,
+) -> None:
+    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest."""
+    rates, lower = how.rates, how.lower
+    shifts[:] = 0.0
+    for k in range(edges.size):
+        weight = rates[k] - rates[k + 1]
+        t, low, high = edges[k], edges[k], edges[k]
+        for y in range(shifts.size):
+            low, high = min(low, without[y, k]), max(high, without[y, k])
+        if weight == 0.0 or low == high:
+            continue
+        if h > 0.0:
+            share = smoothed.n / n * weight
+            here = kde.share_below(smoothed, t, lower, how.bound, h, g)
+            down = kde.share_below(smoothed, low, lower, how.bound, h, g) - here
+            up = kde.share_below(smoothed, high, lower, how.bound, h, g) - here
+            for y in range(shifts.size):
+                if without[y, k] < t:
+                    shifts[y] += share * down * (t - without[y, k]) / (t - low)
+                elif without[y, k] > t:
+                    shifts[y] += share * up * (without[y, k] - t) / (high - t)
+        else:
+            here = counts.share_below(smoothed.x, n, t, lower)
+            for y in range(shifts.size):
+                if without[y, k] != t:
+                    shifts[y] += weight * (counts.share_below(smoothed.x, n, without[y, k], lower) - here)
 
 
 @helper

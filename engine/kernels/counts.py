@@ -34,3 +34,12 @@ def fill_shares(x: Floats, n: int, edges: Floats, lower: float, rates: Floats, p
         g[j] = rates[bin_]
     for i in range(p.size):
         p[i] /= n
+
+
+@helper
+def share_below(x: Floats, n: int, t: float, lower: float) -> float:
+    """Share of the first n samples x below t; a sample at `lower` is below every edge, as in `bin_of`."""
+    below = 0
+    for j in range(n):
+        below += x[j] < t or x[j] <= lower
+    return below / n

@@ -62,7 +62,13 @@ class Curve(NamedTuple):
 
 
 def fitted_quantiles(
-    x: ArrayLike, q: ArrayLike, *, fit: str, lower: float | None = None, atom: bool = False
+    x: ArrayLike,
+    q: ArrayLike,
+    *,
+    fit: str,
+    lower: float | None = None,
+    atom: bool = False,
+    least: tuple[int, int] = (MIN_VALID, MIN_ABOVE),
 ) -> tuple[Floats, NDArray[np.uint8]]:
     """Quantiles of the distribution fitted to the valid samples of each cell.
 
@@ -70,8 +76,9 @@ def fitted_quantiles(
     q       : (Q,), above 0 and below 1; a return period T is 1 - 1 / T
     fit     : family; gamma and weibull start at `lower`
     lower   : lower bound of the support; atom: samples equal to it are a point mass
+    least   : valid samples, and samples above the atom, that a fit needs
     returns : (C, Q), same unit, none below `lower`, NaN for a cell without a fit; and (C,) index into `lmoments.FITS`:
-              too_few with fewer than 20 valid samples or 12 above the atom
+              too_few with fewer samples than `least`
     raises  : ValueError when x is not a matrix, a sample is infinite or below `lower`, q leaves 0..1, or a family lacks
               its bound
     """
@@ -79,7 +86,8 @@ def fitted_quantiles(
     if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
         raise ValueError(f"quantiles must be a list of numbers between 0 and 1, got {levels.tolist()}")
     out, code = np.empty((len(x), len(levels))), np.empty(len(x), np.uint8)
-    _fill_quantiles(x, levels, FAMILIES.index(fit), math.nan if lower is None else float(lower), bool(atom), out, code)
+    bound = math.nan if lower is None else float(lower)
+    _fill_quantiles(x, levels, FAMILIES.index(fit), bound, bool(atom), least[0], least[1], out, code)
     return out, code
 
 
@@ -103,11 +111,19 @@ def checked(x: ArrayLike, fit: str, lower: float | None, atom: bool) -> Floats:
 
 @kernel
 def _fill_quantiles(
-    x: Floats, q: Floats, family: int, lower: float, atom: bool, out: Floats, code: NDArray[np.uint8]
+    x: Floats,
+    q: Floats,
+    family: int,
+    lower: float,
+    atom: bool,
+    min_valid: int,
+    min_above: int,
+    out: Floats,
+    code: NDArray[np.uint8],
 ) -> None:
     for c in prange(x.shape[0]):
         above, at = split(x[c], lower, atom)
-        curve = fit_curve(above, at, family, lower, MIN_VALID, MIN_ABOVE)
+        curve = fit_curve(above, at, family, lower, min_valid, min_above)
         code[c] = curve.code
         for i in range(q.size):
             out[c, i] = quantile(curve, q[i])

@@ -17,6 +17,7 @@ import math
 
 from engine.kernels._compile import arithmetic, helper
 
+Z95 = 1.6448536269514722  # 95 % quantile
 SATURATED = 8.4  # Phi(-8.4) = 2.3e-17: below half a unit in the last place of 1
 
 C1, C2, C3, C4 = 0.04986778505055241, 0.02113776586435386, 0.003283731919844629, 3.725227574696534e-05
@@ -82,3 +83,13 @@ def normal_quantile(p: float) -> float:
                   1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0):  # fmt: skip
             lower = lower * r + b
     return -upper / lower
+
+
+@helper
+def student95(degrees: float) -> float:
+    """95 % quantile of Student's distribution, to 0.007 from 3 degrees on (Abramowitz and Stegun 1964, 26.7.5)."""
+    z2 = Z95 * Z95
+    first = Z95 * (z2 + 1.0) / 4.0
+    second = Z95 * ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0
+    third = Z95 * (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0
+    return Z95 + (first + (second + third / degrees) / degrees) / degrees

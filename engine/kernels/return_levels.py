@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
 from engine.kernels.lmoments import CONSTANT, FITTED, NO_SHAPE, TOO_FEW, fit_gev, gev_fit, gev_quantile_at
-from engine.kernels.normal import normal_cdf, normal_quantile
+from engine.kernels.normal import normal_cdf, normal_quantile, student95
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +43,6 @@ MIN_VALID, MIN_ABOVE = 20, 12
 RESAMPLES = 4000
 SHAPE_STEP = 0.02  # between shapes whose intervals are resampled; linear between, to 1e-3 of the level
 SEED = 20251128
-Z95 = 1.6448536269514722
 _ONE = 1e-12  # relative: 1 / T and a share that differ by less are the same number
 
 
@@ -225,18 +224,8 @@ def corrected_interval(drawn: Floats, value: float, samples: int) -> tuple[float
         below += 1.0 if each < value else 0.5 if each == value else 0.0
     share = min(max(below / n, 0.5 / n), 1.0 - 0.5 / n)
     z0 = normal_quantile(share) if share <= 0.5 else -normal_quantile(1.0 - share)
-    t = _student95((samples - 3.0) / 3.0)
+    t = student95((samples - 3.0) / 3.0)
     return _percentile(drawn, normal_cdf(2.0 * z0 - t)), _percentile(drawn, normal_cdf(2.0 * z0 + t))
-
-
-@helper
-def _student95(degrees: float) -> float:
-    """95 % quantile of Student's distribution, to 0.007 from 3 degrees on (Abramowitz and Stegun 1964, 26.7.5)."""
-    z2 = Z95 * Z95
-    first = Z95 * (z2 + 1.0) / 4.0
-    second = Z95 * ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0
-    third = Z95 * (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0
-    return Z95 + (first + (second + third / degrees) / degrees) / degrees
 
 
 @helper

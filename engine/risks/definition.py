@@ -30,6 +30,7 @@ class Intensity:
     negated     : x is minus the published index; bins are written in the index itself
     upper       : most that it can be by its definition; None: no such bound
     steady      : rises from year to year, so that no year stands for another: it has no return levels
+    span        : years next to each other that depend on each other
     """
 
     meaning: str
@@ -44,6 +45,7 @@ class Intensity:
     negated: bool = False
     upper: float | None = None
     steady: bool = False
+    span: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ DROUGHT = Risk(
             monthly=True,
             negated=True,
             of=_dryness_by_month,
+            span=3,
         ),
         "minus_annual_minimum_spei12": Intensity(
             meaning="- lowest SPEI-12 of the year, more is drier",
@@ -61,6 +62,7 @@ DROUGHT = Risk(
             needs=("spei12",),
             negated=True,
             of=driest_month,
+            span=3,
         ),
     },
     hazard=HazardIndex(

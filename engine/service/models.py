@@ -118,6 +118,8 @@ class CellProbability(BaseModel):
     time_period: Period
     aal: float | None = Field(examples=[0.0025])
     aal_se: float | None = Field(description="standard error of aal", examples=[0.0004])
+    aal_low: float | None = Field(None, description="lower end of its 90 % interval; null where it cannot be told")
+    aal_high: float | None = Field(None, description="upper end")
     bin_data: list[Bin] | None
     loss_steps: list[LossStep] | None = Field(description="of bin_data; null without bins or damage rates")
     n_samples: int
@@ -157,6 +159,11 @@ class CellWindow(BaseModel):
     time_period: Window
     aal: float | None
     aal_se: float | None
+    aal_low: float | None = None
+    aal_high: float | None = None
+    change: float | None = Field(None, description="aal less that of the short term; null for the short term itself")
+    change_se: float | None = None
+    significant: bool | None = Field(None, description="the change is more than 1.645 standard errors")
     hazard_score: float | None
     percentile: float | None
 

@@ -61,16 +61,26 @@ def block(cells, seed=0, risks=RISKS, pairs=PAIRS, years=True):
             frame = pl.DataFrame(keys).with_columns(
                 aal=pl.Series(shares @ np.array(STYLES[risk].damage_rates), dtype=pl.Float32),
                 aal_se=pl.Series(rng.random(len(ids)) * 1e-5, dtype=pl.Float32),
+                change=pl.lit(None, pl.Float32),
+                change_se=pl.lit(None, pl.Float32),
+                significant=pl.lit(None, pl.Boolean),
                 bin_probs=pl.Series(shares.tolist(), dtype=pl.List(pl.Float32)),
                 edges=pl.Series(edges.tolist(), dtype=pl.List(pl.Float64)),
             )
-            results = [pl.when(known).then(name).alias(name) for name in ("aal", "aal_se", "bin_probs", "edges")]
+            frame = frame.with_columns(
+                aal_low=pl.col("aal") * 0.5, aal_high=pl.min_horizontal(pl.col("aal") * 1.5, 1.0)
+            )
+            if period not in ("full", "short_term"):
+                moved = pl.col("aal") - 0.001
+                frame = frame.with_columns(change=moved, change_se=pl.col("aal_se"), significant=moved > 0)
+            figures = ("aal", "aal_se", "aal_low", "aal_high", "change", "change_se", "significant")
+            results = [pl.when(known).then(name).alias(name) for name in (*figures, "bin_probs", "edges")]
             probability.append(
                 frame.with_columns(
                     *results,
                     n_samples=pl.when(known).then(80).otherwise(5).cast(pl.Int16),
                     method=pl.when(known).then(pl.lit("kde")).otherwise(pl.lit("insufficient_data")),
-                )
+                ).select(ROWS["probability"].schema.names())
             )
             score = pl.Series(rng.integers(0, 40, len(ids)) / 39, dtype=pl.Float32)  # with ties
             scored = pl.DataFrame(keys).with_columns(hazard_score=score)

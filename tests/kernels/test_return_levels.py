@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from engine.kernels import LEVEL_METHODS, lmoments, return_levels
-from engine.kernels.return_levels import Z95, _student95, corrected_interval, log_hazards
+from engine.kernels.normal import Z95, student95
+from engine.kernels.return_levels import corrected_interval, log_hazards
 
 PERIODS = [2.0, 10.0, 100.0]
 DRAWS = 1000
@@ -128,9 +129,9 @@ def test_hazards_are_those_of_sorted_samples():
 
 def test_students_quantile_and_the_corrected_percentiles_are_scipys():
     for degrees in (3.0, 17 / 3, 9.0, 77 / 3, 1000.0):
-        assert _student95(degrees) == pytest.approx(stats.t(degrees).ppf(0.95), abs=0.007)
+        assert student95(degrees) == pytest.approx(stats.t(degrees).ppf(0.95), abs=0.007)
     drawn = np.random.default_rng(6).normal(size=20_001)
-    value, t = 0.3, _student95(20.0)
+    value, t = 0.3, student95(20.0)
     z0 = stats.norm.ppf((drawn < value).mean())
     ends = np.quantile(drawn, stats.norm.cdf([2 * z0 - t, 2 * z0 + t]))
     np.testing.assert_allclose(corrected_interval(drawn.copy(), value, 63), ends, atol=1e-9)

@@ -10,10 +10,11 @@ import pytest
 import engine
 from engine.batch.estimates import estimate
 from engine.core.errors import DefinitionError
-from engine.risks import edition_keys, load_edition
+from engine.risks import RISKS, edition_keys, load_edition
 from engine.risks.bins import Bins, Factor
 from engine.risks.edition import _File
 
+RX5DAY = RISKS["river_flood"].intensities["rx5day"]
 HEAD = 'name = "own"\nbase = "2025-11"\n'
 FLOOD = """[river_flood]
 edges = {return_periods = [2, 5, 10, 20, 50, 100], fit = "gev"}
@@ -176,10 +177,10 @@ def test_return_periods_are_refused_for_a_value_a_month(own):
 def test_the_estimator_that_counts_gives_shares_of_samples(own):
     bins = load_edition(own("[river_flood]\nestimator = 'count'\n")).bins["river_flood"]
     x = np.array([[90.0] * 12 + [120] * 4 + [180] * 2 + [250] + [400]])
-    found, _ = estimate(x, np.asarray(bins.edges), bins, monthly=False)
+    found, _ = estimate(x, np.asarray(bins.edges), bins, RX5DAY)
     np.testing.assert_array_equal(found.p[0], [0.6, 0.2, 0.1, 0.05, 0.05])
     assert found.aal[0] == pytest.approx(0.2 * 0.001 + 0.1 * 0.003 + 0.05 * 0.010 + 0.05 * 0.030)
-    smoothed, _ = estimate(x, np.asarray(bins.edges), dataclasses.replace(bins, estimator=None), monthly=False)
+    smoothed, _ = estimate(x, np.asarray(bins.edges), dataclasses.replace(bins, estimator=None), RX5DAY)
     assert smoothed.p[0, 0] != 0.6
 
 
@@ -187,10 +188,10 @@ def test_the_factor_multiplies_the_loss_and_no_price_means_no_loss(own):
     x = np.random.default_rng(0).gumbel(150.0, 60.0, (3, 30)).clip(1.0)
     plain = load_edition("2025-11").bins["river_flood"]
     halved = dataclasses.replace(plain, factor=Factor(0.5, 0.1, 2.5, "own"))
-    loss, half = (estimate(x, np.asarray(plain.edges), bins, monthly=False)[0] for bins in (plain, halved))
+    loss, half = (estimate(x, np.asarray(plain.edges), bins, RX5DAY)[0] for bins in (plain, halved))
     np.testing.assert_allclose(half.aal, loss.aal / 2, rtol=1e-13)
     np.testing.assert_allclose(half.aal_se, loss.aal_se / 2, rtol=1e-13)
     unpriced = dataclasses.replace(plain, priced=False, damage_rates=())
-    found, years = estimate(x, np.asarray(plain.edges), unpriced, monthly=False, by_year=True)
+    found, years = estimate(x, np.asarray(plain.edges), unpriced, RX5DAY, by_year=True)
     assert (found.aal, years) == (None, None)
     np.testing.assert_array_equal(found.p, loss.p)

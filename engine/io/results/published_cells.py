@@ -112,6 +112,8 @@ class CellLoss(NamedTuple):
     time_period: str
     aal: float | None
     aal_se: float | None
+    aal_low: float | None
+    aal_high: float | None
     bin_data: list[dict[str, Any]] | None
     n_samples: int
     method: str
@@ -140,6 +142,11 @@ class CellWindow(NamedTuple):
     time_period: str
     aal: float | None
     aal_se: float | None
+    aal_low: float | None
+    aal_high: float | None
+    change: float | None
+    change_se: float | None
+    significant: bool | None
     hazard_score: float | None
     percentile: float | None
 
@@ -149,12 +156,14 @@ def losses(
 ) -> dict[str, CellLoss]:
     """Bin probabilities and AAL of a cell by risk; a risk without results is absent."""
     query: LiteralString = (
-        f"SELECT {_KEY_OF_WINDOW}, t.aal, t.aal_se, t.bin_probs, t.n_samples, t.method, t.computed_at AS calculated_at,"
+        f"SELECT {_KEY_OF_WINDOW}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.bin_probs, t.n_samples, t.method,"
+        " t.computed_at AS calculated_at,"
         f" f.bin_data FROM {AAL.windows} t LEFT JOIN {AAL.full} f USING (grid_id, risk_type){_OF_WINDOW}"
     )
     if is_full(scenario, period):
         query = (
-            f"SELECT {_KEY_OF_FULL}, t.aal, t.aal_se, t.bin_data, t.n_samples, t.method, t.calculated_at"
+            f"SELECT {_KEY_OF_FULL}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.bin_data, t.n_samples, t.method,"
+            " t.calculated_at"
             f" FROM {AAL.full} t{_OF_FULL}"
         )
     found = _rows(connection, query, (cell, risks, scenario, period))
@@ -202,7 +211,8 @@ def hazards(
 def windows(connection: psycopg.Connection, cell: int) -> list[CellWindow]:
     """Every window of years of a cell, by scenario and window."""
     query: LiteralString = (
-        "SELECT risk_type, scenario_id, time_period, p.aal, p.aal_se, h.score::float8 AS hazard_score,"
+        "SELECT risk_type, scenario_id, time_period, p.aal, p.aal_se, p.aal_low, p.aal_high, p.change, p.change_se,"
+        " p.significant, h.score::float8 AS hazard_score,"
         " h.percentile::float8 AS percentile"
         f" FROM (SELECT * FROM {AAL.windows} WHERE grid_id = %(cell)s) p"
         f" FULL JOIN (SELECT * FROM {HAZARD.windows} WHERE grid_id = %(cell)s) h"

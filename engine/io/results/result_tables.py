@@ -97,6 +97,8 @@ PROBABILITY = ResultTable(
             **_CELL,
             "aal": pl.Float32(),
             "aal_se": pl.Float32(),
+            "aal_low": pl.Float32(),
+            "aal_high": pl.Float32(),
             "bin_data": pl.String(),
             "n_samples": pl.Int16(),
             "method": pl.String(),
@@ -131,6 +133,11 @@ PROBABILITY_SCORES = ResultTable(
             **_DETAIL,
             "aal": pl.Float32(),
             "aal_se": pl.Float32(),
+            "aal_low": pl.Float32(),
+            "aal_high": pl.Float32(),
+            "change": pl.Float32(),
+            "change_se": pl.Float32(),
+            "significant": pl.Boolean(),
             "bin_probs": pl.List(pl.Float32()),
             "n_samples": pl.Int16(),
             "method": pl.String(),
@@ -216,11 +223,25 @@ def _inputs(table: ResultTable) -> list[str]:
     if table is YEAR_LOSSES:
         return ["grid_id", "losses", "valid"]
     spooled = {
-        "probability": ["aal", "aal_se", "bin_probs", "edges", "n_samples", "method"],
+        "probability": [
+            "aal",
+            "aal_se",
+            "aal_low",
+            "aal_high",
+            "change",
+            "change_se",
+            "significant",
+            "bin_probs",
+            "edges",
+            "n_samples",
+            "method",
+        ],
         "hazard": ["hazard_score"],
     }
     keys = ["grid_id", "scenario_id", "time_period"] if table.detail else ["grid_id", "latitude", "longitude"]
-    return keys + [name for name in spooled[table.spooled] if not (table.detail and name == "edges")]
+    of_windows, of_whole_axis = {"change", "change_se", "significant"}, {"edges"}
+    unused = of_whole_axis if table.detail else of_windows
+    return keys + [name for name in spooled[table.spooled] if name not in unused]
 
 
 def to_rows(

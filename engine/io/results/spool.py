@@ -57,6 +57,13 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         ].is_null()
         faults["NaN in bin_probs"] = frame["bin_probs"].list.eval(pl.element().is_nan()).list.any()
         faults["negative aal_se"] = frame["aal_se"] < 0
+        faults["rows whose aal_low, aal and aal_high do not ascend within 0..1"] = (
+            (frame["aal_low"] < 0)
+            | (frame["aal_low"] > frame["aal"])
+            | (frame["aal"] > frame["aal_high"])
+            | (frame["aal_high"] > 1)
+            | (frame["aal_low"].is_null() != frame["aal_high"].is_null())
+        )
     if name == "year_losses":
         losses, valid = frame["losses"], frame["valid"]
         faults["rows with another number of losses than of shares"] = (losses.list.len() != valid.list.len()).fill_null(

@@ -1,0 +1,32 @@
+"""Changes of a map that are more than noise: of many that are tested one by one, one in ten would pass by chance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: share of false ones that a map may have among the changes that it shows as real
+FALSE_DISCOVERIES = 0.1
+
+
+def real_changes(difference: ArrayLike, error: ArrayLike, rate: float = FALSE_DISCOVERIES) -> NDArray[np.bool_]:
+    """Changes of a map that are more than noise, of which a share `rate` may be false (Benjamini and Hochberg).
+
+    difference, error : (C,), the change of each cell and its standard error; NaN: not known
+    returns           : (C,), False where not known
+    source            : Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x
+    """
+    difference, error = np.asarray(difference, np.float64), np.asarray(error, np.float64)
+    if difference.shape != error.shape or difference.ndim != 1:
+        raise ValueError(f"changes and errors must be two lists of one length, got {difference.shape}, {error.shape}")
+    known = ~np.isnan(difference) & (error > 0)
+    real = np.zeros(len(difference), np.bool_)
+    p = np.array([math.erfc(z / math.sqrt(2.0)) for z in np.abs(difference[known] / error[known])])  # of both sides
+    order = np.argsort(p)
+    below = p[order] <= rate * np.arange(1, len(p) + 1) / max(len(p), 1)
+    last = np.flatnonzero(below)
+    if last.size:
+        real[np.flatnonzero(known)[order[: last[-1] + 1]]] = True
+    return real
