@@ -113,3 +113,8 @@ def warehouse(new_database: Callable[[str], str]) -> str:
 @pytest.fixture
 def results(new_database: Callable[[str], str]) -> str:
     return new_database("results")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name cases of bytes by their argument: packed ones hold the second they were made in, and workers would differ."""
+    return argname if isinstance(val, bytes) else None
