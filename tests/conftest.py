@@ -116,5 +116,5 @@ def results(new_database: Callable[[str], str]) -> str:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name cases of bytes by their argument: packed ones hold the second they were made in, and workers would differ."""
+    """Name cases of bytes by their argument: packed ones hold the second they were made in, workers would differ."""
     return argname if isinstance(val, bytes) else None
