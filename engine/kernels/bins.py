@@ -8,6 +8,8 @@ here, by the number and the spread of its samples; the smoothed mass is `kde.fil
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -56,8 +58,12 @@ class _Estimates(NamedTuple):
     moves: Floats  # (C, Y + Y0) or (C, 0), change of the AAL without each year of the samples, and of the baseline
 
 
-class BinProbabilities(NamedTuple):
-    """Results of `bin_probabilities` for C cells and m bins; NaN where there were too few samples."""
+@dataclass(frozen=True)
+class BinProbabilities:
+    """Results of `bin_probabilities` for C cells and m bins; NaN where there were too few samples.
+
+    It unpacks into its first five fields: `p, aal, aal_se, n, method = bin_probabilities(...)`.
+    """
 
     p: Floats  # (C, m), each row sums to 1
     aal: Floats | None  # (C,), share of value a year; None without damage rates
@@ -67,6 +73,9 @@ class BinProbabilities(NamedTuple):
     aal_low: Floats | None = None  # (C,), lower end of its 90 % interval; NaN where it cannot be told
     aal_high: Floats | None = None  # (C,), upper end
     moves: Floats | None = None  # (C, Y + Y0), change of the AAL without each year: of the samples, of the baseline
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.p, self.aal, self.aal_se, self.n, self.method))
 
 
 class Baseline(NamedTuple):

@@ -16,6 +16,7 @@ Sources: `fits`; Efron and Stein (1981), doi:10.1214/aos/1176345462.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -137,7 +138,8 @@ def _replaced(
     if found.aal is None or found.aal_se is None:
         return found
     own = found.method == FITTED
-    return found._replace(
+    return replace(
+        found,
         aal=np.where(own, loss[:, 0], found.aal),
         aal_se=np.where(own, loss[:, 1], found.aal_se),
         aal_low=np.where(own, loss[:, 2], cast("Floats", found.aal_low)),
