@@ -178,7 +178,8 @@ def test_words_that_no_option_can_mean_are_refused_in_one_sentence(name, words, 
     monkeypatch.chdir(tmp_path)
     needed = {"etl derive": ["--daily", "x", "--out", "y"], "etl download": ["wamis"], "trigger": ["yearly"]}
     before = needed.get(name, []) if words[0].startswith("--s") or words[0].startswith("--n") else []
-    before = ["--out", "s"] if name == "snapshot" and words[0].startswith(("--s", "--n")) else before
+    needs_more = {"snapshot": ["--out", "s"], "ensemble": ["--runs", "1,2"]}
+    before = needs_more.get(name, before) if words[0].startswith(("--s", "--n")) else before
     sub = name.split()[1:]
     assert importlib.import_module(f"jobs.{name.split()[0]}").main([*sub, *before, *words]) == 2
     [said] = caplog.messages
