@@ -81,6 +81,9 @@ def parser() -> _console.Parser:
     made.add_argument(
         "--unit", action="append", default=[], metavar="V=U", help="unit of a variable (default the file's)"
     )
+    made.add_argument(
+        "--member", metavar="NAME", help="of gridded files with several climate models (default: refuse those)"
+    )
     made.add_argument("--crs", metavar="EPSG:N", help="coordinate system of files without (default: refuse those)")
     made.add_argument(
         "--gate", type=Path, metavar="FILE",
