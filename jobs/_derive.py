@@ -49,7 +49,8 @@ def parser() -> _console.Parser:  # long: one statement an option
     )
     made.add_argument(
         "--members", metavar="all|A,B,..",
-        help="write each of these climate models into OUT/NAME: those of the files, or a folder of files each",
+        help="write each of these climate models into OUT/NAME: those of the files, or a folder of files each (default:"
+        " one model, into OUT)",
     )  # fmt: skip
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
     made.add_argument(

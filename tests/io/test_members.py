@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psycopg
@@ -13,7 +14,7 @@ import xarray as xr
 from engine.core.errors import SchemaError
 from engine.core.period import Years
 from engine.core.scenario import Scenario
-from engine.io import etl
+from engine.io import etl, open_source
 from engine.io.etl.derive import derive, derive_job
 from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.loaders.grid import read_lattice
@@ -22,6 +23,7 @@ from engine.io.netcdf import members
 from engine.kernels.indices import DayAxis
 from jobs import etl as etl_job
 from jobs.courses import derive as course
+from jobs.courses import stores
 from tests.io import provider
 from tests.io.lattices import quiet
 from tests.io.test_derive import GRID, YEARS, weather, write
@@ -167,3 +169,47 @@ def test_names_of_members_are_found_by_the_standard_name_of_their_dimension():
     data = xr.Dataset({"tas": (("run", "time"), np.zeros((2, 4)))}, coords={"run": axis})
     assert members.of_file(data, "a file") == ["3", "5"]
     assert members.of_file(data.isel(run=0, drop=True), "a file") == []
+
+
+def test_one_command_writes_a_store_a_member_and_leaves_finished_ones(new_database, tmp_path, monkeypatch, caplog):
+    server = SimpleNamespace(create=lambda name: new_database(""))  # starting one of its own takes seconds
+    monkeypatch.setattr(stores, "EmbeddedServer", lambda home: nullcontext(server))
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        provider.write(tmp_path / "models" / name, ("ta",), scope="synthetic")
+    for scenario in Scenario:
+        provider.rewrite(
+            provider.path_of(tmp_path / "models" / NAMES[1], "ta", scenario), lambda data: data.assign(TA=data.TA + 0.5)
+        )
+    assert etl_job.main(["stores", "--data", "models", "--out", "stores"]) == 0
+    panels, fingerprints = [], set()
+    for name in NAMES:
+        with closing(open_source(tmp_path / "stores" / name)) as source:
+            fingerprints.add(source.fingerprint)
+            panel = source.read(source.cells(), ["ta"], [Scenario.SSP245])
+            panels.append(panel.arrays["ta", Scenario.SSP245])
+    assert len(fingerprints) == 2
+    np.testing.assert_allclose(panels[1] - panels[0], 0.5, atol=1e-4)
+    caplog.set_level("INFO")
+    assert etl_job.main(["stores", "--data", "models", "--out", "stores"]) == 0
+    assert f"stores/{NAMES[1]} is there and finished: left as it is" in caplog.text
+    assert sorted(path.name for path in (tmp_path / "stores").iterdir()) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("ta", "wsdi"), r"models/r2i1p1f1 has no wsdi of SSP1-2.6 and 3 more files, which another model has"),
+        (None, ""),
+    ],
+)
+def test_a_model_that_lacks_what_another_has_is_refused(tmp_path, monkeypatch, caplog, names, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    if names is not None:
+        provider.write(tmp_path / "models" / NAMES[0], names)
+        provider.write(tmp_path / "models" / NAMES[1], names[:1])
+    assert etl_job.main(["stores", "--data", "models", "--out", "stores"]) == 2
+    assert (says or "--data models holds no folders") in caplog.messages[-1]
+    assert not (tmp_path / "stores").exists()
