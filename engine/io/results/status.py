@@ -21,6 +21,7 @@ from engine.io.results import batch_state, published_ensembles, published_runs, 
 from engine.io.results.published import Run
 from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.results.result_tables import MADE_BY, TABLES
+from engine.io.results.sink import WRITES
 
 Row = dict[str, Any]
 #: of the log
@@ -43,15 +44,15 @@ _STATED = ("edition", "edition_checksum", "scope", "baseline", "published_at")
 
 
 def loaded_rows(connection: psycopg.Connection) -> dict[str, int]:
-    """Rows of each result table as they were counted when it was loaded: counting 48 million takes seconds."""
+    """Rows of each table of a run as they were counted when it was loaded: counting 48 million takes seconds."""
     found = connection.execute(
         "SELECT t.name, coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM unnest(%s::text[]) AS t(name)"
         " LEFT JOIN pg_inherits i ON i.inhparent = to_regclass(t.name) LEFT JOIN pg_class c ON c.oid = i.inhrelid"
         " GROUP BY 1",
-        (list(TABLES),),
+        (list(WRITES["yearly"]),),
     ).fetchall()
     rows: dict[str, int] = dict(found)
-    return {table: rows[table] for table in TABLES}
+    return {table: rows[table] for table in WRITES["yearly"]}
 
 
 def of_database(connection: psycopg.Connection) -> Row:
