@@ -323,3 +323,15 @@ def test_a_directory_still_shows_its_newest_run_when_an_ensemble_was_published_a
     assert read.run["run_id"] == 1
     assert read.probability("drought").height == 60
     assert read.runs[7]["job_type"] == "ensemble"
+
+
+@pytest.mark.parametrize(("shared", "least"), [(False, 0.82), (True, 0.93)])
+def test_the_interval_holds_the_loss_of_a_further_model(shared, least):
+    """Five models that differ as much as one is uncertain by its years: years of its own each, or one record."""
+    rng = np.random.default_rng(5)
+    truth = 0.05 + 0.01 * rng.standard_normal((20_000, 6))
+    error = 0.01 * rng.standard_normal((20_000, 1 if shared else 5))
+    found = ensemble_figures(truth[:, :5] + error, np.full((20_000, 5), 0.01), shared_record=shared)
+    reach = [total_interval(0.5, se, 5)[1] - 0.5 for se in found.total_se.tolist()]
+    held = np.mean(np.abs(truth[:, 5] - found.mean) <= reach)
+    assert least < held < 0.98
