@@ -452,7 +452,11 @@ REFUSED = [
     (["--sites", "german.csv", "--out", "o"], 2, "line 2 holds the byte 0xfc; save it as CSV UTF-8"),
     (["--sites", "many.csv.gz", "--out", "o"], 2, "many.csv.gz: a portfolio has at most 50 rows"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
-    (["--lat", "35.37", "--lon", "127.5"], 1, "Location is outside the data grid"),  # no cell within a diagonal
+    (
+        ["--lat", "35.37", "--lon", "127.5"],
+        1,
+        "outside the data grid: no cell with results within 1",
+    ),  # no cell within a diagonal
     ([*PLACE, "--name", "mine"], 2, "--name is a portfolio's: give --sites, too"),
 ]
 

@@ -143,7 +143,8 @@ async function chosen(lat, lon) {
     if (ticket !== asked) return;
     cell = null;
     $("figures").replaceChildren();
-    tellPlace(error.message);
+    const reach = 111.2 * meta.step * Math.hypot(1, Math.cos((lat * Math.PI) / 180)); // the diagonal of a cell, km
+    tellPlace(meta.apart ? `${error.message}: no station within ${reach.toFixed(0)} km` : error.message);
   }
 }
 
