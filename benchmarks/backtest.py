@@ -58,6 +58,7 @@ def page(made: Fitted, known: Skill, bars: list[Bar]) -> str:
         "says what was fitted, to what, and what was chosen with which figure in sight. A factor is exp of the root",
         "mean square of log errors: 2 means that a typical answer is twice or half of the record. Years, blocks and",
         "storms are told by fits that have not seen them (a storm's also not the yearly total that holds it).",
+        "The climate is that of `./run --sample korea-stations`: the same files of station rain and tracks.",
         "",
         "| bar | asked | figure | |",
         "|---|---|---|---|",
