@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from engine.losses.fit import calibration, model, rates
+from engine.losses.fit import model, rates
 from engine.losses.fit import rain as rains
 from engine.losses.fit.calibration import Fitted
 from engine.losses.fit.hazard import RIVER_DAYS, URBAN_DAYS
@@ -46,7 +46,7 @@ class Texts(NamedTuple):
 
 def texts(name: str, base: Edition, made: Fitted, drawn: Draws, summary: Iterable[str]) -> Texts:
     """Both files; `summary` goes into comments at the head."""
-    of_draws = rates.of_draws(made.data, drawn, calibration.LAST)
+    of_draws = rates.of_draws(made.data, drawn, made.last)
     draws = json.dumps(
         {
             "river_flood": [_rounded(each.river) for each in of_draws],
@@ -60,7 +60,7 @@ def texts(name: str, base: Edition, made: Fitted, drawn: Draws, summary: Iterabl
         f"# Edition {name}, by jobs.calibrate: flood and typhoon fitted to recorded losses of Korea.",
         "# docs/calibration.md says what a figure of it is and is not. Rates are of level A, all recorded loss over",
         "# all construction assets; the factor makes their national mean that of level B, insured houses. The time",
-        f"# term is frozen in {calibration.LAST}.",
+        f"# term is frozen in {made.last}.",
         *(f"# {line}" for line in summary),
         "",
         f'name = "{name}"',
@@ -117,7 +117,7 @@ def _typhoon(base: Bins, made: Fitted) -> list[str]:
 
 
 def _stands_on(made: Fitted) -> str:
-    return f"fitted to recorded losses {made.data.year.min()}-{calibration.LAST}"
+    return f"fitted to recorded losses {made.data.year.min()}-{made.last}"
 
 
 def _fitted(values: Iterable[float], made: Fitted) -> list[str]:
