@@ -48,6 +48,10 @@ def write_rain(files: Sequence[Path], args: argparse.Namespace, folder: Path) ->
             raise SchemaError(f"{names}: a fit needs daily rain (pr) of stations, and these are no tables of it")
         grid = place_cells.lattice(record, _FINE, record.axis.years)
         place_cells.refuse_shared(record, grid)
+        at_of: dict[int, tuple[float, float]] = {}  # cell -> the station's own coordinates
+        for piece in record.pieces["pr"]:
+            cells = grid.locate(piece.latitude, piece.longitude).tolist()
+            at_of |= dict(zip(cells, zip(piece.latitude.tolist(), piece.longitude.tolist(), strict=True), strict=True))
         days = np.datetime64(f"{record.axis.years.first}-01-01") + np.arange(record.axis.n)
         columns, places = {"date": days}, []
         for row in place_cells.rows(record, grid):
@@ -55,7 +59,7 @@ def write_rain(files: Sequence[Path], args: argparse.Namespace, folder: Path) ->
             for at in np.flatnonzero(np.isfinite(block).any(axis=1)):
                 number = int(grid.grid_id(row, at))
                 columns[f"s{number}"] = np.round(block[at].astype(np.float64) * 10, 3)
-                places.append((number, float(grid.latitudes[row]), float(grid.longitudes[at])))
+                places.append((number, *at_of[number]))
     pl.DataFrame(columns).with_columns(pl.col("date").cast(pl.Date), pl.selectors.float().fill_nan(None)).write_parquet(
         folder / "daily_rain.parquet"
     )
