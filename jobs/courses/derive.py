@@ -17,14 +17,12 @@ from engine.core.names import unknown
 from engine.core.period import parse_years
 from engine.core.quality import load_ranges
 from engine.core.scenario import Scenario
-from engine.io.etl.derive import daily_files, place_cells, station_tables
-from engine.io.etl.derive.daily import UNITS
+from engine.io.etl.derive import daily_files, place_cells
 from engine.io.etl.derive.derive import derive
 from engine.io.etl.derive.derive_job import Request
-from engine.io.etl.derive.station_tables import TableOptions
 from engine.io.etl.loaders.grid import read_lattice
 from engine.io.files import source_files
-from jobs import _console
+from jobs import _console, _station_tables
 from jobs._parser import listed
 
 log = logging.getLogger("jobs")
@@ -75,7 +73,10 @@ def _parts(args: argparse.Namespace) -> list[_Part]:
     if not names:
         files = ", ".join(path.name for path in args.daily[:3])
         raise SettingsError(f"--members: no file has a dimension of members ({files}); a folder a member is read, too")
-    return [_Part(args.daily, name, args.out / _folder_name(name)) for name in _chosen(args.members, names)]
+    parts = [_Part(args.daily, name, args.out / _folder_name(name)) for name in _chosen(args.members, names)]
+    if len({part.out for part in parts}) < len(parts):
+        raise SettingsError("--members: two names lead to one folder; write them one at a time with --member and --out")
+    return parts
 
 
 def _chosen(asked: str, names: Sequence[str]) -> list[str]:
@@ -102,12 +103,8 @@ def _derived(args: argparse.Namespace, part: _Part, progress: _console.CellProgr
         grid=read_lattice(args.lattice) if args.lattice else None,
         step=args.step or place_cells.STEP,
         scope=args.scope,
-        units=dict(_console.assigned("--unit", text, UNITS, "tas=K") for text in args.unit),
-        tables=TableOptions(
-            dict(_console.assigned("--column", text, station_tables.NAMES, "tas=AvgTemp") for text in args.column),
-            args.stations,
-            args.blank_rain_is_dry,
-        ),
+        units=_station_tables.units(args),
+        tables=_station_tables.options(args),
         dry_spells_cross_years=args.dry_spells_cross_years,
         member=part.member,
         attributes={} if part.member is None else {"member": part.member},
