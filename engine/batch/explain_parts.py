@@ -108,7 +108,8 @@ def _made(declared: Intensity, factor: float | None) -> str:
     words = f"{declared.meaning}, {unit}, one value a {'month' if declared.monthly else 'year'}"
     if declared.scale is not None:
         words += " of the track record"
-    read = [f"{name} ({VARIABLES[name].meaning}, {VARIABLES[name].unit})" for name in declared.needs]
+    known = [VARIABLES[name] for name in declared.needs]
+    read = [f"{each.name} ({each.meaning}{'' if each.unit == '1' else f', {each.unit}'})" for each in known]
     words += f", from {', '.join([*read, *declared.tables])}"
     if factor is not None and factor != 1.0:
         words += f"; each recorded value times {factor:.6g} for the cell's warming"
