@@ -229,7 +229,7 @@ def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page,
     expect(page.locator(".why tbody th").first).to_have_text("> −0.5")
     page.route("**/api/v1/explain?*", lambda route: route.fulfill(status=409, json={"detail": "The data have changed"}))
     page.select_option("#risk", "typhoon")
-    expect(page.locator(".why .note")).to_have_text("The data have changed.")
+    expect(page.locator(".why .note").first).to_have_text("The data have changed.")
 
 
 def test_choosing_a_layer_changes_the_picture_and_the_legend(page):

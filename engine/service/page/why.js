@@ -74,7 +74,7 @@ function range({ low, high }, negated) {
 function bins(box, told) {
   const { unit, negated } = told.intensity, table = made(box, "table", undefined, { class: "parts" });
   const head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
-  const columns = told.rates.priced ? ["probability", "× damage", "= loss"] : ["probability"];
+  const columns = told.rates.priced ? ["probability", "×\u00a0damage", "=\u00a0loss"] : ["probability"];
   for (const name of [unit === "1" ? "bin" : unit, ...columns]) made(head, "th", name, { scope: "col" });
   for (const each of told.bins) {
     const row = made(rows, "tr");
