@@ -94,7 +94,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         of = [each for each in told if each["estimator"]["method"] == method]
         found = [difference(each, page) for each in of]
         worst = {
-            f"largest difference, {name}": max((each for each in column if each is not None), default=None)
+            f"largest difference, {name}": max((each for each in column if each is not None), default="")
             for name, column in zip(("probability", "AAL", "standard error"), zip(*found, strict=True), strict=True)
         }
         over = sum(any(each is not None and each > LARGEST for each in one) for one in found)

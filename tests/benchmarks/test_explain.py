@@ -8,10 +8,13 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import engine
 from benchmarks import explain as benchmark
+from engine.core.errors import SettingsError
 from engine.core.names import RISK_NAMES
+from engine.core.period import Years
 from engine.io import open_source
 from engine.io.climate import snapshot
 from engine.sample.national import NationalClimate
@@ -74,3 +77,57 @@ def test_a_damage_rate_that_is_off_by_a_millionth_is_noticed(source):
     bins = [each | {"damage_rate": each["damage_rate"] * (1 + 1e-6)} for each in told["bins"]]
     assert benchmark.difference(told, benchmark.lines()).aal <= 1e-12
     assert benchmark.difference(told | {"bins": bins}, benchmark.lines()).aal > 1e-12
+
+
+HOUSE = """name = "house"
+base = "2026-kr"
+
+[extreme_heat]
+edges = { quantiles = [0.8, 0.95], of_baseline = true, fit = "gamma" }
+fallback = [5.0, 20.0]
+estimator = "fitted"
+atom = false
+priced = true
+damage_rates = [0.0, 0.01, 0.1]
+factor = { value = 0.5, low = 0.1, high = 1.0, source = "claims" }
+source = "own claims"   # of ten years
+
+[wildfire]
+priced = false
+source = "not ours"
+"""
+
+
+def test_an_edition_of_ones_own_is_told_with_its_lines_its_factor_and_its_fit(source, tmp_path):
+    house = tmp_path / "house.toml"
+    house.write_text(HOUSE, "utf-8")
+    place = source.cells().row(0, named=True)
+    where = (place["latitude"], place["longitude"])
+    told = engine.explain(source, house, *where, "extreme_heat", "ssp585", "long_term", baseline=Years(2021, 2060))
+    assert (told.edition.file, told.edition.line) == ("house.toml", 4)
+    assert told.edition.text == HOUSE.split("\n\n")[1]
+    assert [each.damage_rate for each in told.bins] == [0.0, 0.005, 0.05]
+    assert (told.rates.factor.value, told.rates.edition_rates) == (0.5, (0.0, 0.01, 0.1))
+    fit = told.edges.fit
+    expected = stats.gamma(fit.shape, fit.location, fit.scale).ppf([0.8, 0.95])
+    assert told.edges.values == pytest.approx(expected.tolist(), rel=1e-9)
+    assert (len(told.edges.baseline.values), told.edges.note[:15]) == (40, "Measures change")
+    below = stats.gamma(told.estimator.fit.shape, 0.0, told.estimator.fit.scale).cdf(told.edges.values[0])
+    assert told.bins[0].probability == pytest.approx(below, abs=1e-12)
+    unpriced = engine.explain(source, house, *where, "wildfire", 2, "mid_term")
+    assert (unpriced.status, unpriced.figure.aal, unpriced.bins[0].part) == ("not_priced", None, None)
+    assert engine.explain(source, house, *where, "typhoon", 2, "full").edition.file == "2026-kr.toml"
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ((33.0, 125.0, "drought", 2, "full"), "no cell with climate data holds the place"),
+        ((37.5, 127.0, "drought", 4, "full"), "full is for SSP2-4.5 only"),
+        ((37.5, 127.0, "flod", 2, "full"), "unknown risk 'flod'"),
+        ((37.5, 127.0, "drought", 2, "2040s"), "unknown period '2040s'"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_a_sentence(source, asked, says):
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        engine.explain(source, "2025-11", *asked)
