@@ -165,6 +165,7 @@ def _publish(run: Run, sink: Sink, stage: Stage) -> Outcome:
         replaces=request.is_whole,
         summary=summary.as_json()
         | {
+            "source": run.source.address,
             "missing": missing,
             "failed": failed,
             "status": status,

@@ -28,7 +28,7 @@ from tests.assess.databases import fill_results
 from tests.roles import as_role
 from tests.service.conftest import LAND, SEA, running
 
-REFUSED = re.compile("status of (404|422)")
+REFUSED = re.compile("status of (404|409|422)")
 LAYER = "/api/v1/map/hazard/drought"
 
 
@@ -242,6 +242,26 @@ def page(browser, service):
     view.close()
     assert said == []
     assert elsewhere == []
+
+
+def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page, client):
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.click("#goto button")
+    page.click(".why > summary")
+    total = page.locator(".why tfoot td")
+    expect(total).to_have_text(re.compile("%"))
+    assert page.locator("#figures dd").first.inner_text().startswith(f"{total.inner_text()} of value")
+    told = client.get("/api/v1/explain", params={"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}).json()
+    assert page.locator(".why tbody tr").count() == len(told["bins"])
+    assert page.locator(".why svg.spark circle").count() == len(told["samples"]["values"])
+    assert "the published figure is the same" in page.locator(".why").inner_text()
+    page.select_option("#risk", "drought")
+    expect(page.locator(".why tbody th").first).to_have_text("> −0.5")
+    page.route("**/api/v1/explain?*", lambda route: route.fulfill(status=409, json={"detail": "The data have changed"}))
+    page.select_option("#risk", "typhoon")
+    expect(page.locator(".why .note").first).to_have_text("The data have changed.")
 
 
 def test_choosing_a_layer_changes_the_picture_and_the_legend(page):
