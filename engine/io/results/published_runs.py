@@ -25,8 +25,11 @@ _COLUMNS: LiteralString = (
 # tables of the whole axis name the run of each row; windows of years are of the run of the same cell and risk
 _ROWS: LiteralString = (
     "SELECT {cell} AS cell, t.risk_type, t.run_id, {of_loss} AS of_loss FROM {table} t"
-    " JOIN unnest(%(cells)s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%(risks)s)"
+    "{which} t.risk_type = ANY(%(risks)s)"
 )
+_OF_CELLS: LiteralString = " JOIN unnest(%(cells)s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE"
+#: the most frequent case; PostgreSQL keeps the plan of an equality, and plans a list of unknown length each time
+_OF_CELL: LiteralString = " WHERE t.grid_id = %(cell)s AND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +92,16 @@ def read(
     apart   : tell the cells apart; a portfolio may have hundreds of thousands
     """
     place: LiteralString = "t.grid_id" if apart else "0"
-    parts = [_ROWS.format(cell=place, table=each.full, of_loss=each is AAL) for each in figures]
+    which = _OF_CELL if len(cells) == 1 else _OF_CELLS
+    parts = [_ROWS.format(cell=place, table=each.full, of_loss=each is AAL, which=which) for each in figures]
     of_loss = "array_agg(DISTINCT risk_type) FILTER (WHERE of_loss)"
     query = (
         f"SELECT cell, run_id, array_agg(DISTINCT risk_type), coalesce({of_loss}, '{{}}')"
         f" FROM ({' UNION '.join(parts)}) AS r GROUP BY 1, 2"
     )
     with postgres.failures("reading the runs", SourceError):
-        rows = connection.execute(query.encode(), {"cells": list(cells), "risks": list(risks)}).fetchall()
+        asked = {"risks": list(risks)} | ({"cell": cells[0]} if len(cells) == 1 else {"cells": list(cells)})
+        rows = connection.execute(query.encode(), asked).fetchall()
         known = _known(connection)
     return RunsOfRows(
         {run["run_id"]: run for run in known},
