@@ -24,6 +24,7 @@ from polars.testing import assert_frame_equal
 from engine.assess.job import portfolio_output
 from engine.assess.rules.offered import RISKS
 from engine.core.settings import Settings
+from engine.io.results import published_runs
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.assess.places import ASSET, BUILDING
@@ -480,6 +481,28 @@ def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(b
     assert "No hazard results for the requested location" in failures["reason"]
     assert rows(results, "SELECT status FROM batch_jobs") == [("failed",)]
     assert rows(results, "SELECT status FROM batch_job_logs") == [("failed",)]
+
+
+@pytest.mark.parametrize(
+    ("published", "says"),
+    [
+        (
+            ["landslide"],
+            "results are published of landslide alone, and the engine has no rules of exposure and vulnerability for it:"
+            " publish one of extreme_heat, ",
+        ),
+        (["drought"], "no results of typhoon are published: ask for drought; results are published of drought"),
+    ],
+)
+def test_sites_of_whose_risks_nothing_is_published_are_refused_with_what_is(
+    both, tmp_path, caplog, monkeypatch, published, says
+):
+    described = dict.fromkeys(published, published_runs.PublishedRisk(calibrated=False, of_past=False))
+    monkeypatch.setattr(published_runs, "published_risks", lambda connection: described)
+    (tmp_path / "sites.csv").write_text("latitude,longitude\n35.1,127.1\n")
+    for arguments in (PLACE, ["--sites", "sites.csv", "--out", "out"]):
+        assert assess.main([*arguments, "--risks", "typhoon"]) == 1
+        assert says in caplog.messages[-1]
 
 
 def test_it_starts_without_what_takes_seconds_to_import():
