@@ -16,8 +16,8 @@ from jobs._parser import one_of, read_as, read_by, whole
 if TYPE_CHECKING:
     from engine.io.results.sink import JobType
 
-#: samples beside the synthetic one, which needs no name
-SAMPLES = ("seoul",)
+#: by the names of `_home`, which takes long to import
+SAMPLES = ("korea", "seoul")
 
 
 def parser(job: JobType, description: str | None) -> _console.Parser:
@@ -29,7 +29,8 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     )
     made.add_argument(
         "--sample", type=one_of("sample", SAMPLES), metavar="NAME",
-        help="seoul: run on the observed record 1907-2015 instead (default no sample, but see above)",
+        help="run on a sample in a folder of its own, ENGINE_HOME/NAME: korea, synthetic; seoul, the observed record"
+        " 1907-2015 (default no sample, but see above)",
     )  # fmt: skip
     made.add_argument(
         "--scenarios", type=read_by(Scenario.parse, every=True), metavar="1,2,..",

@@ -108,12 +108,13 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
     scenarios = _list(args.scenarios)
     if scenarios == []:
         raise SettingsError("--scenarios names no scenario")
+    own = SEOUL_BASELINE if args.sample == "seoul" else None
     return Request(
         job_type=job,
         edition=edition,
         risks=parse_risks(_list(args.risks), edition.bins),
         scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
-        baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
+        baseline=parse_years(args.baseline) if args.baseline is not None else own,
         cells=args.cells,
         year_losses=config.year_losses,
         resume=args.resume,

@@ -488,8 +488,8 @@ def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(b
     [
         (
             ["landslide"],
-            "results are published of landslide alone, and the engine has no rules of exposure and vulnerability for it:"
-            " publish one of extreme_heat, ",
+            "results are published of landslide alone, and the engine has no rules of exposure and vulnerability for it"
+            ": publish one of extreme_heat, ",
         ),
         (["drought"], "no results of typhoon are published: ask for drought; results are published of drought"),
     ],

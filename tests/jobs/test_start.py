@@ -185,7 +185,15 @@ def test_a_link_to_nowhere_is_called_one(here, monkeypatch, caplog, place):
     assert "is a link to /nothere/at/all, which is not there" in caplog.messages[-1]
 
 
-@pytest.mark.parametrize("sample", [[], ["--sample", "seoul"]])
+def test_a_sample_is_asked_for_by_the_name_that_messages_give_it(here, capsys, caplog):
+    for name, (_, scope) in _home.SAMPLES.items():
+        assert run("yearly", "--dry-run", "--sample", name, "--sink", "out") == 0
+        assert f"a warehouse of the {scope} sample {name}" in capsys.readouterr().out
+    assert run("yearly", "--sample", "seul") == 2
+    assert f"unknown sample 'seul'; known: {', '.join(_home.SAMPLES)}; did you mean seoul?" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("sample", [[], ["--sample", "korea"], ["--sample", "seoul"]])
 def test_a_dry_run_on_nothing_says_what_would_be_made_and_makes_nothing(here, capsys, sample, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
