@@ -10,8 +10,10 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from engine.core import refusals
 from engine.core.caveats import scope_note
 from engine.core.errors import SettingsError
+from engine.core.names import among
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES, Variable
@@ -154,7 +156,7 @@ def _scenarios(asked: Sequence[str] | None) -> list[Scenario]:
         try:
             found.append(Scenario.parse(text))
         except SettingsError:
-            raise InvalidError([fault(["query", "scenarios"], f"Unknown scenario: {text}", text)]) from None
+            raise InvalidError([fault(["query", "scenarios"], refusals.scenario(text), text)]) from None
     return list(dict.fromkeys(found)) or [DEFAULT_SCENARIO]
 
 
@@ -171,7 +173,7 @@ def _variables(asked: Sequence[str] | None, held: dict[Variable, list[Scenario]]
     names, there = _split(asked), [each.name for each in held]
     for name in names:
         if name not in VARIABLES:
-            words = f"Unknown variable: {name}; known: {', '.join(VARIABLES)}"
+            words = f"Unknown variable: {name}; {among(name, VARIABLES)}"
             raise InvalidError([fault(["query", "variables"], words, name)])
     if absent := [name for name in names if name not in there]:
         raise HTTPException(404, f"No data of {', '.join(absent)} are loaded; there are {', '.join(there) or 'none'}")
