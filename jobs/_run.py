@@ -26,6 +26,7 @@ from engine.io.db import postgres
 from engine.io.db.embedded import WAREHOUSE
 from engine.io.results.sink import JobType
 from engine.risks import load_edition, parse_risks
+from engine.risks.edition import Edition
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _report
 from jobs._addresses import Ends
@@ -104,7 +105,7 @@ def _without_secrets(name: str, text: str) -> str:
 
 def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
     """Request from the arguments; refuses what no source could satisfy."""
-    edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
+    edition = load_edition(args.edition) if args.edition is not None else _edition_of(config)
     scenarios = _list(args.scenarios)
     if scenarios == []:
         raise SettingsError("--scenarios names no scenario")
@@ -122,6 +123,14 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         command=command_line(job, args),
         batch_id=args.job,
     )
+
+
+def _edition_of(config: settings.Settings) -> Edition:
+    """The edition of the settings, refused by the place that names it."""
+    try:
+        return load_edition(config.edition or DEFAULT_EDITION)
+    except SettingsError as err:
+        raise SettingsError(settings.in_place(f"EDITION: {err}")) from None
 
 
 def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[None]:

@@ -185,6 +185,16 @@ def test_a_link_to_nowhere_is_called_one(here, monkeypatch, caplog, place):
     assert "is a link to /nothere/at/all, which is not there" in caplog.messages[-1]
 
 
+def test_what_is_wrong_later_with_a_setting_names_its_line_too(here, monkeypatch, caplog):
+    (here / "taken").write_text("")
+    (here / "my.env").write_text("# ours\nENGINE_HOME=taken/home\nEDITION=2024\n")
+    monkeypatch.setenv("ENV_FILE", "my.env")
+    assert run("yearly", "--dry-run") == 2
+    assert "my.env, line 2: ENGINE_HOME taken/home: " in caplog.messages[-1]
+    assert run("yearly", "--dry-run", "--source", "taken", "--sink", "out") == 2
+    assert "my.env, line 3: EDITION: unknown edition '2024'" in caplog.messages[-1]
+
+
 def test_a_sample_is_asked_for_by_the_name_that_messages_give_it(here, capsys, caplog):
     for name, (_, scope) in _home.SAMPLES.items():
         assert run("yearly", "--dry-run", "--sample", name, "--sink", "out") == 0
