@@ -95,7 +95,7 @@ def test_the_first_block_with_a_fault_gives_the_reason():
 
 def test_two_cells_in_one_place_are_refused():
     cells = pl.DataFrame({"grid_id": [4, 5, 9], "latitude": [35.0, 35.1, 35.0], "longitude": [127.0, 127.0, 127.0]})
-    with pytest.raises(EngineError, match=r"1 cells share their coordinates with another \(cells \[4, 9\] first\)"):
+    with pytest.raises(EngineError, match=r"1 cell shares their coordinates with another \(cells \[4, 9\] first\)"):
         check_cells(cells, None)
     check_cells(cells.head(2), None)
 

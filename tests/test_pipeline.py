@@ -232,7 +232,7 @@ def change(url, *statements):
             "ALTER TABLE wsdi_data RENAME TO w; CREATE TABLE wsdi_data AS TABLE w;"
             "INSERT INTO wsdi_data VALUES (1, 2101, 1, 1, 1, 1)",
             "extreme_heat",
-            "1 rows outside the time axis",
+            "1 row outside the time axis",
         ),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_missing_column_of_a_small_table_is_named(warehouse):
 def test_a_cell_that_is_not_where_its_number_says_is_refused(warehouse, statement):
     fill(warehouse)
     change(warehouse, statement)
-    with pytest.raises(EngineError, match="coordinates of 1 cells do not follow from grid_id"):
+    with pytest.raises(EngineError, match="coordinates of 1 cell do not follow from grid_id"):
         run_on(warehouse)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from engine.core import refusals
 from engine.core.caveats import scope_note
+from engine.core.counted import agree, counted
 from engine.core.errors import SettingsError
 from engine.core.names import among
 from engine.core.period import Years
@@ -90,7 +91,14 @@ def read_climate(
         wanted = _variables(variables, held)
         if (values := sum(each.steps for each in wanted) * years.n * len(chosen)) > _MOST:
             raise InvalidError(
-                [fault(["query"], f"{values:,} values are asked for, more than {_MOST:,}: ask for fewer years", values)]
+                [
+                    fault(
+                        ["query"],
+                        f"{counted(values, 'value')} {agree(values, 'is', 'are')} asked for,"
+                        f" more than {_MOST:,}: ask for fewer years",
+                        values,
+                    )
+                ]
             )
         scope = cell_series.scope(connection)
         found = _read(connection, cell["grid_id"], {each: held[each] for each in wanted}, chosen, years)

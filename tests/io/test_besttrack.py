@@ -222,7 +222,7 @@ def test_a_table_of_another_kind_is_left_out_aloud_and_none_at_all_is_refused(wa
     with pytest.raises(source_files.MissingInputError, match="besttrack: no file"):
         load(warehouse, data(tmp_path))
     folder = data(tmp_path, other="YYYY,MM,DD,HH,CY,LAT\n2015,1,1,0,23,6.8\n")
-    with pytest.raises(SchemaError, match="none of 1 files holds a best track"):
+    with pytest.raises(SchemaError, match="none of 1 file holds a best track"):
         load(warehouse, folder)
     report = load(warehouse, data(tmp_path, kma=kma(*KMA_LINES)))
     assert [str(finding) for finding in report.findings] == [

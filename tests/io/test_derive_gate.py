@@ -64,7 +64,7 @@ def code(value: float, *at: int):
         ("rsds", lambda x: x / 0.0864, "values look like W/m2; if so, --unit rsds=W/m2"),
         ("rsds", lambda x: x * 0.0864, r"largest of all values of rsds .*look like MJ/m2/day"),
         ("pr", code(-3.0, 9, 40), r"in.nc: 2 values of pr .*first is -3 at 36 N 127.25 E on 2001-01-10\): all are"),
-        ("tasmin", code(-99.9, 400), r"1 values of tasmin .*on 2002-02-05\): it is -99.9, probably a code for missing"),
+        ("tasmin", code(-99.9, 400), r"1 value of tasmin .*on 2002-02-05\): it is -99.9, probably a code for missing"),
         ("sfcWind", code(99.9, 3, 4, 5), "all are 99.9, probably a code for missing values; declare it as _FillValue"),
         ("tas", code(67.3, 200), r"first is 67.3 at 36 N 127.25 E on 2001-07-20\)$"),
     ],

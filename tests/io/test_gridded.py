@@ -449,7 +449,7 @@ def test_a_station_record_may_hold_one_scenario_with_gaps(warehouse, tmp_path):
     )
     reports = load(warehouse, tmp_path, scope="observed")
     assert reports["wsdi_data"].status == "published"
-    assert [f.message for f in reports["wsdi_data"].findings] == ["1 of 1 cells have gaps in ssp2 (grid_id 1)"]
+    assert [f.message for f in reports["wsdi_data"].findings] == ["1 of 1 cell has gaps in ssp2 (grid_id 1)"]
     assert {report.status for report in reports.values()} == {"published", "absent"}
     np.testing.assert_array_equal(stored(warehouse, "wsdi", "ssp2")[1], block.ravel())
     assert ask(warehouse, "SELECT grid_id FROM location_grid WHERE has_climate") == [(1,)]

@@ -492,7 +492,7 @@ def test_a_place_of_netcdf_without_rain_in_a_year_was_not_dry_then(tmp_path: Pat
     data.to_netcdf(tmp_path / "a.nc")
     derived = run([tmp_path / "a.nc"], tmp_path)
     assert [each.message for each in derived.findings if "without any value of rain" in each.message] == [
-        "a.nc: 1 places have years without any value of rain: rain that is blank there is missing, not dry"
+        "a.nc: 1 place has years without any value of rain: rain that is blank there is missing, not dry"
     ]
     rain = values(tmp_path, "rn")
     assert np.isnan(rain[37.6, 127.0]).tolist() == [True] * 12 + [False] * 12

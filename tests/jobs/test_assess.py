@@ -179,7 +179,7 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert (summary["name"], summary["rows"], summary["assessed_sites"]) == ("loans", 7, 6)
     assert summary["repeated_site_ids"] == 1
     assert summary["notes"][0] == "2 rows without any value are no sites and left out"
-    assert "1 rows have a site_id that an earlier row has" in summary["notes"][1]
+    assert "1 row has a site_id that an earlier row has" in summary["notes"][1]
     [pair] = summary["results"]
     assert pair["sites_by_status"] == {"ok": 6, "outside_grid": 1}
     assert (pair["sites"], pair["sites_in_total"], pair["sites_left_out"], pair["sites_of_nearest_cell"]) == (
@@ -354,7 +354,7 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
         "read as text in cp949, separated by semicolons, its header in line 2, with a decimal comma",
         "columns read as fields: ' Latitude ' as latitude, 'LONGITUDE' as longitude, 'Total Asset Value' as"
         " total_asset_value",
-        "1 rows without any value are no sites and left out",
+        "1 row without any value is no site and left out",
     ]
     assert sum(summary["notes"][0] in message for message in caplog.messages) == 1
 
@@ -451,7 +451,7 @@ REFUSED = [
     (["--sites", "bad.csv", "--out", "o", "--columns", "latitute=x"], 2, "did you mean latitude?"),
     ([*PLACE, "--columns", "latitude=x"], 2, "--columns is a portfolio's: give --sites, too"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
-    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 2: Invalid latitude"),
+    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 row is valid; first: row 2: Invalid latitude"),
     (["--sites", "german.csv", "--out", "o"], 2, "line 2 holds the byte 0xfc; save it as CSV UTF-8"),
     (["--sites", "many.csv.gz", "--out", "o"], 2, "many.csv.gz: a portfolio has at most 50 rows"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),

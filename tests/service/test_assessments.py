@@ -350,7 +350,7 @@ def test_a_portfolio_has_a_curve_with_its_tails_contributions_and_storms(client)
         (b"x", "application/pdf", 415, "Send a workbook, Parquet, CSV"),
         (b"no parquet", "application/x-parquet", 422, "portfolio cannot be read"),
         (b"", "text/csv", 422, "portfolio"),
-        (b"latitude,longitude\n95,127\n", "text/csv", 422, "portfolio: none of 1 rows is valid"),
+        (b"latitude,longitude\n95,127\n", "text/csv", 422, "portfolio: none of 1 row is valid"),
         (b"{]\n", "application/x-ndjson", 422, "portfolio"),
         (b"[" * 100_000, "application/x-ndjson", 422, "portfolio: line 1 is no JSON"),
         (b'{"latitude":35,"longitude":127,"structure":"\\ud800"}', "application/x-ndjson", 422, "line 1 is no JSON"),

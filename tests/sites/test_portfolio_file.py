@@ -164,7 +164,7 @@ REFUSED = [
     ("lat,lon\n1,2\n37,5,127,2\n", "the row that ends in line 3 has 4 fields, the header 2; a decimal comma needs"),
     ("#\nlat;lon\n1;2;3\n", "the row that ends in line 3 has 3 fields, the header 2"),
     ('lat,lon,x\n1,2,3" wide\n4,5,6\n', "a quotation mark stands within one of its fields"),
-    ("lat;lon\n37,5;127.5\n", "1 values of lat, lon have a decimal comma and as many a point"),
+    ("lat;lon\n37,5;127.5\n", "1 value of lat, lon has a decimal comma and as many a point"),
     ("lat,lon,name\n1,2,Zürich\n".encode("latin-1"), "line 2 holds the byte 0xfc"),
     ("lat,lon,name\n1,2,中关村海淀区\n".encode("gbk"), "neither UTF-8 nor UTF-16 nor Korean text in cp949"),
     ("lat,lon,name\n1,2,トヨタ\n".encode("euc-jp"), "neither UTF-8 nor UTF-16 nor Korean"),

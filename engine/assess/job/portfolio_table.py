@@ -12,6 +12,7 @@ from engine.assess.rules import columns
 from engine.assess.rules.column_names import NAME
 from engine.assess.rules.columns import Column
 from engine.assess.rules.fields import BY_NAME
+from engine.core.counted import agree, counted
 from engine.core.errors import SettingsError
 
 NUMBERS = tuple(each.name for each in BY_NAME.values() if each.kind in ("number", "integer"))
@@ -107,7 +108,8 @@ def decimal_sign(frame: pl.DataFrame, chosen: Sequence[Column], table: object, w
         )
         if commas == points > 0:
             raise SettingsError(
-                f"{table}: {commas:,} values of {', '.join(names)} have a decimal comma and as many a point: use one"
+                f"{table}: {counted(commas, 'value')} of {', '.join(names)}"
+                f" {agree(commas, 'has', 'have')} a decimal comma and as many a point: use one"
             )
         if commas or points:
             return "," if commas > points else "."

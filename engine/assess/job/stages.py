@@ -23,6 +23,7 @@ from engine.assess.rules.scaling import labelled, vulnerability_scale
 from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
+from engine.core.counted import counted
 from engine.core.errors import EngineError
 from engine.io.db.writers import Write, Writers
 from engine.io.results import published_cells, published_runs
@@ -205,7 +206,7 @@ class StoredStages:
         if self.writers is not None:
             self.writers.wait()
         for (risk, reason), sites in self.failed.items():
-            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else f"{sites:,} sites", reason)
+            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else counted(sites, "site"), reason)
         self.failed.clear()
 
     def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
