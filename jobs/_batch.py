@@ -12,12 +12,10 @@ from engine.core.scenario import Scenario
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
 from jobs import _console
 from jobs._parser import one_of, read_as, read_by, whole
+from jobs._samples import SAMPLES
 
 if TYPE_CHECKING:
     from engine.io.results.sink import JobType
-
-#: by the names of `_home`, which takes long to import
-SAMPLES = ("korea", "seoul")
 
 
 def parser(job: JobType, description: str | None) -> _console.Parser:
@@ -29,8 +27,9 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     )
     made.add_argument(
         "--sample", type=one_of("sample", SAMPLES), metavar="NAME",
-        help="run on a sample in a folder of its own, ENGINE_HOME/NAME: korea, synthetic; seoul, the observed record"
-        " 1907-2015 (default no sample, but see above)",
+        help="run on a sample in a folder of its own, ENGINE_HOME/NAME:"
+        f" {'; '.join(f'{name}, {sample.meaning}' for name, sample in SAMPLES.items())} (default no sample, but see"
+        " above)",
     )  # fmt: skip
     made.add_argument(
         "--scenarios", type=read_by(Scenario.parse, every=True), metavar="1,2,..",
@@ -44,7 +43,8 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     )
     made.add_argument(
         "--edition", metavar="NAME|FILE",
-        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else {DEFAULT_EDITION})",
+        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else that of"
+        f" the sample, else {DEFAULT_EDITION})",
     )  # fmt: skip
     made.add_argument(
         "--baseline", type=read_by(parse_years), metavar="FIRST-LAST",

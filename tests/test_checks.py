@@ -37,7 +37,7 @@ def settled(blocks, *, variable="wsdi", risk="extreme_heat"):
 )
 def test_one_cell_in_a_thousand_may_lack_values_and_one_cell_always_may(blocks, allowed):
     gaps, total = sum(gaps for _, gaps in blocks), sum(cells for cells, _ in blocks)
-    refused = f"extreme_heat: wsdi_data: {gaps} of {total} cells lack values"
+    refused = f"extreme_heat: wsdi_data: {gaps} of {total:,} cells lack values"
     assert settled(blocks) == (("extreme_heat",) if allowed else refused)
 
 

@@ -100,7 +100,7 @@ def test_a_subset_gives_the_same_rows_as_the_whole(source, result):
 
 
 def test_a_run_notes_its_periods_and_which_risks_its_edition_calls_calibrated(source, tmp_path):
-    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\n')
+    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\nsource = "own"\n')
     told = engine.run(
         source, edition=tmp_path / "own.toml", risks=["drought", "wildfire"], periods=["full", "mid_term"]
     )

@@ -17,6 +17,7 @@ from engine.core.address import EXPECTED
 from engine.core.errors import SettingsError
 from engine.io.db.embedded import EmbeddedServer
 from jobs import _home, _look, etl, yearly
+from jobs._samples import SAMPLES
 
 SECRET = "hush-4711"
 
@@ -196,11 +197,11 @@ def test_what_is_wrong_later_with_a_setting_names_its_line_too(here, monkeypatch
 
 
 def test_a_sample_is_asked_for_by_the_name_that_messages_give_it(here, capsys, caplog):
-    for name, (_, scope) in _home.SAMPLES.items():
+    for name, sample in SAMPLES.items():
         assert run("yearly", "--dry-run", "--sample", name, "--sink", "out") == 0
-        assert f"a warehouse of the {scope} sample {name}" in capsys.readouterr().out
+        assert f"a warehouse of the {sample.scope} sample {name}" in capsys.readouterr().out
     assert run("yearly", "--sample", "seul") == 2
-    assert f"unknown sample 'seul'; known: {', '.join(_home.SAMPLES)}; did you mean seoul?" in caplog.messages[-1]
+    assert f"unknown sample 'seul'; known: {', '.join(SAMPLES)}; did you mean seoul?" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize("sample", [[], ["--sample", "korea"], ["--sample", "seoul"]])
