@@ -12,6 +12,7 @@ from engine.batch.plan import Plan
 from engine.batch.request import Request
 from engine.batch.summary import RiskSummary
 from engine.core.caveats import scope_note
+from engine.core.counted import counted
 from engine.risks.bins import KDE, Bins
 from engine.risks.edition import Edition
 
@@ -19,7 +20,7 @@ from engine.risks.edition import Edition
 def print_plan(console: Console, plan: Plan, cells: int) -> None:
     """Print the plan of a run."""
     pairs = ", ".join(f"{pair.scenario.code} {pair.period}" for pair in plan.pairs)
-    console.print(f"edition {plan.edition.name}, scope {plan.scope}, {cells:,} cells, years {plan.axis}")
+    console.print(f"edition {plan.edition.name}, scope {plan.scope}, {counted(cells, 'cell')}, years {plan.axis}")
     console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
     console.print(f"probability: {', '.join(plan.probability) or 'none'}")
     _print_bins(console, plan.edition, plan.probability)
@@ -86,7 +87,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
             console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:
             console.print(
-                f"{risk.risk}: fixed edges in {risk.fallback_edges:,} cells, their baseline gives no quantiles"
+                f"{risk.risk}: fixed edges in {counted(risk.fallback_edges, 'cell')}, their baseline gives no quantiles"
             )
         if risk.unknown:
             counts = ", ".join(f"{name} in {cells:,}" for name, cells in risk.unknown.items())

@@ -50,7 +50,9 @@ def parser() -> _console.Parser:
     made.add_argument(
         "--edition", metavar="FILE", help="the run's methodology, if it is one of your own (default as recorded)"
     )
-    made.add_argument("--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html)")
+    made.add_argument(
+        "--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html, unless that is of another run)"
+    )
     return made
 
 

@@ -100,7 +100,7 @@ def test_a_subset_gives_the_same_rows_as_the_whole(source, result):
 
 
 def test_a_run_notes_its_periods_and_which_risks_its_edition_calls_calibrated(source, tmp_path):
-    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\n')
+    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\nsource = "own"\n')
     told = engine.run(
         source, edition=tmp_path / "own.toml", risks=["drought", "wildfire"], periods=["full", "mid_term"]
     )
@@ -232,7 +232,7 @@ def change(url, *statements):
             "ALTER TABLE wsdi_data RENAME TO w; CREATE TABLE wsdi_data AS TABLE w;"
             "INSERT INTO wsdi_data VALUES (1, 2101, 1, 1, 1, 1)",
             "extreme_heat",
-            "1 rows outside the time axis",
+            "1 row outside the time axis",
         ),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_missing_column_of_a_small_table_is_named(warehouse):
 def test_a_cell_that_is_not_where_its_number_says_is_refused(warehouse, statement):
     fill(warehouse)
     change(warehouse, statement)
-    with pytest.raises(EngineError, match="coordinates of 1 cells do not follow from grid_id"):
+    with pytest.raises(EngineError, match="coordinates of 1 cell do not follow from grid_id"):
         run_on(warehouse)
 
 

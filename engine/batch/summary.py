@@ -10,6 +10,7 @@ import polars as pl
 
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
+from engine.core.counted import agree, counted, of_all
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.risks.bins import Factor
@@ -185,7 +186,7 @@ def _components(name: str, plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
         if without == 0:
             used.append(part.name)
         elif without < total:
-            used.append(f"{part.name} (in {total - without:,} of {total:,} cells)")
+            used.append(f"{part.name} (in {of_all(total - without, total, 'cell')})")
     return tuple(used)
 
 
@@ -193,7 +194,7 @@ def _warnings(plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
     found = [message for message, (true, cells) in notes.checks.items() if 2 * true > cells]
     for name in plan.variables:
         if gaps := notes.gaps.get(name, 0):
-            found.append(f"{name}: {gaps} cells lack values")
+            found.append(f"{name}: {counted(gaps, 'cell')} {agree(gaps, 'lacks', 'lack')} values")
     if plan.left_out:
         found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")
     return tuple(found)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,17 @@ def read_figures(results: Results) -> dict[str, RiskFigures]:
     return {risk: each for risk, each in found.items() if each.cells.height}
 
 
+def mark(run: Run) -> str:
+    """What tells a run from others of its number: each ENGINE_HOME, database and folder counts its own runs."""
+    return f"{run['run_id']} {run['started_at']} {run['source_fingerprint']}"
+
+
+def is_report_of(path: Path, run: Run) -> bool:
+    """Whether a file is a report of this run."""
+    with path.open("rb") as file:
+        return f'<meta name="climate-risk-run" content="{mark(run)}">'.encode() in file.read(1_000)
+
+
 def render(told: Input) -> str:
     """The whole page."""
     environment = Environment(
@@ -105,6 +117,7 @@ def render(told: Input) -> str:
     return environment.get_template("report.html").render(
         style=style,
         run=told.results.run,
+        mark=mark(told.results.run),
         summary=_NO_SUMMARY | (told.results.run["summary"] or {}),
         where=told.results.where,
         made=datetime.now(UTC),

@@ -23,6 +23,8 @@ from engine.assess.rules.scaling import labelled, vulnerability_scale
 from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
+from engine.core.counted import counted
+from engine.core.errors import EngineError
 from engine.io.db.writers import Write, Writers
 from engine.io.results import published_cells, published_runs
 from engine.io.results.published_figures import AAL, HAZARD
@@ -101,6 +103,7 @@ class StoredStages:
         )
         read_at = site_results.now(connection)
         published = published_runs.published_risks(connection)
+        _require_published(risks, published)
         of_risks = {risk: published[risk] for risk in risks if risk in published}
         config = replace(
             config,
@@ -203,7 +206,7 @@ class StoredStages:
         if self.writers is not None:
             self.writers.wait()
         for (risk, reason), sites in self.failed.items():
-            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else f"{sites:,} sites", reason)
+            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else counted(sites, "site"), reason)
         self.failed.clear()
 
     def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
@@ -225,6 +228,23 @@ class StoredStages:
         hazard = assessment.by_request(chunk.prepared, self.hazards, "hazard_score")
         risk = assessment.run_integration(chunk.prepared, chunk.exposed, chunk.vulnerable, hazard)
         return assessment.collect(chunk.prepared, Stages(chunk.exposed, chunk.vulnerable, chunk.scaled, risk))
+
+
+def _require_published(risks: Collection[str], published: Collection[str]) -> None:
+    """Refuse sites of whose risks no result is published; what is may have no rules for sites.
+
+    raises : EngineError
+    """
+    if not published or any(risk in published for risk in risks):
+        return
+    usable = [risk for risk in RISKS if risk in published]
+    there = f"results are published of {', '.join(published)}"
+    if usable:
+        raise EngineError(f"no results of {', '.join(risks)} are published: ask for {' or '.join(usable)}; {there}")
+    raise EngineError(
+        f"{there} alone, and the engine has no rules of exposure and vulnerability for it: publish one of"
+        f" {', '.join(RISKS)} with python -m jobs.yearly"
+    )
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:
