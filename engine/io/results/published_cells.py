@@ -114,6 +114,8 @@ class CellLoss(NamedTuple):
     aal_se: float | None
     aal_low: float | None
     aal_high: float | None
+    rates_low: float | None
+    rates_high: float | None
     bin_data: list[dict[str, Any]] | None
     n_samples: int
     method: str
@@ -144,6 +146,8 @@ class CellWindow(NamedTuple):
     aal_se: float | None
     aal_low: float | None
     aal_high: float | None
+    rates_low: float | None
+    rates_high: float | None
     change: float | None
     change_se: float | None
     significant: bool | None
@@ -156,13 +160,15 @@ def losses(
 ) -> dict[str, CellLoss]:
     """Bin probabilities and AAL of a cell by risk; a risk without results is absent."""
     query: LiteralString = (
-        f"SELECT {_KEY_OF_WINDOW}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.bin_probs, t.n_samples, t.method,"
+        f"SELECT {_KEY_OF_WINDOW}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.rates_low, t.rates_high,"
+        " t.bin_probs, t.n_samples, t.method,"
         " t.computed_at AS calculated_at,"
         f" f.bin_data FROM {AAL.windows} t LEFT JOIN {AAL.full} f USING (grid_id, risk_type){_OF_WINDOW}"
     )
     if is_full(scenario, period):
         query = (
-            f"SELECT {_KEY_OF_FULL}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.bin_data, t.n_samples, t.method,"
+            f"SELECT {_KEY_OF_FULL}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.rates_low, t.rates_high,"
+            " t.bin_data, t.n_samples, t.method,"
             " t.calculated_at"
             f" FROM {AAL.full} t{_OF_FULL}"
         )
@@ -211,8 +217,8 @@ def hazards(
 def windows(connection: psycopg.Connection, cell: int) -> list[CellWindow]:
     """Every window of years of a cell, by scenario and window."""
     query: LiteralString = (
-        "SELECT risk_type, scenario_id, time_period, p.aal, p.aal_se, p.aal_low, p.aal_high, p.change, p.change_se,"
-        " p.significant, h.score::float8 AS hazard_score,"
+        "SELECT risk_type, scenario_id, time_period, p.aal, p.aal_se, p.aal_low, p.aal_high, p.rates_low,"
+        " p.rates_high, p.change, p.change_se, p.significant, h.score::float8 AS hazard_score,"
         " h.percentile::float8 AS percentile"
         f" FROM (SELECT * FROM {AAL.windows} WHERE grid_id = %(cell)s) p"
         f" FULL JOIN (SELECT * FROM {HAZARD.windows} WHERE grid_id = %(cell)s) h"
