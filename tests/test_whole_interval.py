@@ -23,7 +23,7 @@ def estimate(aal, low, high, p=((0.5, 0.5),)):
 
 
 def test_causes_add_as_squares_of_logarithms():
-    # factors of 2 and of 3 up, 2 and 1.5 down: exp(sqrt(0.4805 + 1.2069)) = 3.6656, and exp(sqrt(0.4805 + 0.1644)) = 2.2323
+    # 2 and 3 up: exp(sqrt(0.4805 + 1.2069)) = 3.6656; 2 and 1.5 down: exp(sqrt(0.4805 + 0.1644)) = 2.2323
     low, high = combined([0.01], (0.005, [0.02]), (0.01 / 1.5, [0.03]))
     assert high[0] == pytest.approx(0.01 * 3.6656, rel=1e-4)
     assert low[0] == pytest.approx(0.01 / 2.2323, rel=1e-4)

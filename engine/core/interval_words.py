@@ -46,28 +46,28 @@ class Moves(NamedTuple):
     really_falls: float
 
 
-def share_of_value(interval: Interval, language: Language = "en") -> str:
+def share_of_value(interval: Interval, language: Language = "en", *, calibrated: bool = True) -> str:
     """Sentence for an average annual loss, 0..1.
 
     `1.4 % of value a year (90 %: 0.9 to 2.3; sampling of 20 years on one model)`
+
+    calibrated : False: its damage rates, or some of them, are not calibrated on losses, and the sentence says so
     """
     value, low, high = (None if each is None else digits(100 * each) for each in interval[:3])
     if language == "ko":
-        return f"연간 자산 가치의 {value} % ({_within(low, high, interval, language)})"
-    return f"{value} % of value a year ({_within(low, high, interval, language)})"
+        return f"연간 자산 가치의 {value} % ({_within(low, high, interval, language)}){_index(calibrated, language)}"
+    return f"{value} % of value a year ({_within(low, high, interval, language)}){_index(calibrated, language)}"
 
 
 def money(interval: Interval, currency: str, language: Language = "en", *, calibrated: bool = True) -> str:
     """Sentence for a loss in money: `14,000,000 KRW a year (90 %: 9,000,000 to 23,000,000; sampling of ...)`.
 
-    calibrated : False: its damage rates, or some of them, are not calibrated on losses, and the sentence says so
+    calibrated : as of `share_of_value`
     """
     value, low, high = (None if each is None else f"{each:,.0f}" for each in interval[:3])
     if language == "ko":
-        note = "" if calibrated else f", {LOSS_NOTE_KO}"
-        return f"연간 {value} {currency} ({_within(low, high, interval, language)}){note}"
-    note = "" if calibrated else f", {LOSS_NOTE}"
-    return f"{value} {currency} a year ({_within(low, high, interval, language)}){note}"
+        return f"연간 {value} {currency} ({_within(low, high, interval, language)}){_index(calibrated, language)}"
+    return f"{value} {currency} a year ({_within(low, high, interval, language)}){_index(calibrated, language)}"
 
 
 def change_of_value(change: Change, language: Language = "en") -> str:
@@ -100,6 +100,10 @@ def moves_of_cells(moves: Moves, language: Language = "en") -> str:
     )
 
 
+def _index(calibrated: bool, language: Language) -> str:
+    return "" if calibrated else f", {LOSS_NOTE_KO if language == 'ko' else LOSS_NOTE}"
+
+
 def _within(low: str | None, high: str | None, interval: Interval, language: Language) -> str:
     years = interval.years
     if low is None or high is None:
@@ -110,7 +114,7 @@ def _within(low: str | None, high: str | None, interval: Interval, language: Lan
         return f"no interval: {sample} do not tell how rare the other bins are"
     if language == "ko":
         causes = "기후모형 하나의 " + ("표본" if years is None else f"{years}년 표본")
-        return f"90 % 구간: {low}~{high}, {causes}" + (", 손해율과 그 수준" if interval.rates else "")
+        return f"90 % 구간: {low}~{high}, {causes}" + (", 손상률과 그 수준" if interval.rates else "")
     causes = "sampling of " + ("years" if years is None else f"{years} years") + " on one model"
     return f"90 %: {low} to {high}; {causes}" + (", damage rates and their level" if interval.rates else "")
 
