@@ -18,7 +18,7 @@ _Z = 1.645
 class Interval(NamedTuple):
     """A yearly loss as a share of value, or in money, and its 90 % interval; None for ends that cannot be told.
 
-    years : of the sample; None: not known
+    years : of the sample; None: of samples that differ, as those of a sum may
     rates : the interval holds the damage rates and their level, too
     """
 
@@ -107,11 +107,11 @@ def _index(calibrated: bool, language: Language) -> str:
 def _within(low: str | None, high: str | None, interval: Interval, language: Language) -> str:
     years = interval.years
     if low is None or high is None:
+        if years is None:  # of a sum
+            return "90 % 구간 없음" if language == "ko" else "no interval"
         if language == "ko":
-            sample = "표본" if years is None else f"{years}년 표본"
-            return f"90 % 구간 없음: {sample}으로는 다른 구간의 빈도를 알 수 없음"
-        sample = "the years" if years is None else f"{years} years"
-        return f"no interval: {sample} do not tell how rare the other bins are"
+            return f"90 % 구간 없음: {years}년 표본으로는 다른 구간의 빈도를 알 수 없음"
+        return f"no interval: {years} years do not tell how rare the other bins are"
     if language == "ko":
         causes = "기후모형 하나의 " + ("표본" if years is None else f"{years}년 표본")
         return f"90 % 구간: {low}~{high}, {causes}" + (", 손상률과 그 수준" if interval.rates else "")

@@ -73,10 +73,12 @@ def scores(
     cells: pl.Series,
     risks: Sequence[str],
     pairs: Sequence[tuple[int, str]],
+    more: Sequence[LiteralString] = (),
 ) -> pl.DataFrame:
     """A figure of distinct cells, for some risks and pairs of scenario and period.
 
-    returns : `grid_id`, `risk_type`, `scenario_id`, `time_period` and the figure; what has no row is absent
+    more    : further columns, of the same name in both tables
+    returns : `grid_id`, `risk_type`, `scenario_id`, `time_period` the figure and those; what has no row is absent
     """
     schema: dict[str, pl.DataType] = {
         "grid_id": pl.Int32(),
@@ -84,12 +86,14 @@ def scores(
         "scenario_id": pl.Int16(),
         "time_period": pl.String(),
         figure.name: pl.Float64(),
+        **dict.fromkeys(more, pl.Float64()),
     }
     where: LiteralString = " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%s)"
     # a real is read as the decimal number that it prints: 0.035 and not 0.03500000014901161, or losses would show the
     # rest. (Not hazard_score_100: a score that was multiplied and divided may fall on the other side of a level's end)
-    full = f"SELECT {_KEY_OF_FULL}, t.{figure.full_column}::text::float8 FROM {figure.full} t{where}"
-    window = f"SELECT {_KEY_OF_WINDOW}, t.{figure.windows_column}::text::float8 FROM {figure.windows} t{where}"
+    further: LiteralString = "".join(f", t.{name}::text::float8" for name in more)
+    full = f"SELECT {_KEY_OF_FULL}, t.{figure.full_column}::text::float8{further} FROM {figure.full} t{where}"
+    window = f"SELECT {_KEY_OF_WINDOW}, t.{figure.windows_column}::text::float8{further} FROM {figure.windows} t{where}"
     chosen: LiteralString = " AND (t.scenario_id, t.time_period) IN (SELECT * FROM unnest(%s::smallint[], %s::text[]))"
     ids, names = cells.to_list(), list(risks)
     windows = [(scenario, period) for scenario, period in pairs if period != FULL]

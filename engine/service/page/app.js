@@ -4,7 +4,7 @@ import { bars, lines } from "./charts.js";
 import { $, made, percent, words } from "./dom.js";
 import { NationalMap } from "./map.js";
 import { lossSteps, returnLevels, siteCurve } from "./rare.js";
-import { changeInWords, edition, hatching, lossInWords } from "./sure.js";
+import { changeInWords, edition, ends, hatching, lossInWords, siteLossInWords } from "./sure.js";
 
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
 const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
@@ -322,9 +322,8 @@ function outcome(results) {
   const scored = results.risk_types.filter((risk) => !missing(whole.risk_breakdown[risk].risk_score));
   const of = (count) => (count < results.risk_types.length ? `${count} of ${results.risk_types.length} risks` : "all risks");
   const priced = results.risk_types.length - pair.aal.risks_without_loss.length;
-  const notes = [pair.aal.loss_note, pair.aal.overlap_note].filter(Boolean);
   const loss = missing(pair.aal.total_expected_loss) ? "No expected loss: it needs an asset value"
-    : `Over ${of(priced)}: expected loss ${money(pair.aal.total_expected_loss)} KRW a year${notes.length ? ` (${notes.join("; ")})` : ""}`;
+    : `Over ${of(priced)}: expected loss ${siteLossInWords(pair.aal)}`;
   box.replaceChildren();
   // of the chosen: one of anything else is not ours any more
   const scenario = meta.scenarios.find((each) => String(each.scenario_id) === $("scenario").value);
@@ -338,16 +337,16 @@ function outcome(results) {
   const away = results.cell_basis === "nearest" ? ` The site's own cell has no results: those of the nearest are taken, ${(results.cell_distance_m / 1000).toFixed(1)} km away.` : "";
   made(box, "p", `Building from ${source}${filled}.${away}`);
   const table = made(box, "table"), head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
-  const headings = ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level", "Risk index 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Value-weighted score 0–100"];
+  const headings = ["Risk", "AAL", "90 % interval", "Loss, KRW a year", "90 % interval", "Calibrated on losses", "Hazard level", "Risk level", "Risk index 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Value-weighted score 0–100"];
   for (const name of headings) made(head, "th", name, { scope: "col" });
   const reasons = new Map();
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
-    const lost = aal?.reason === "not_priced" ? ["not priced", "–"] : missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no, index"];
+    const lost = aal?.reason === "not_priced" ? ["not priced", "–", "–"] : missing(aal?.expected_loss) ? ["–", "–", "–"] : [money(aal.expected_loss), ends(aal.expected_loss_low, aal.expected_loss_high, money), aal.calibrated ? "yes" : "no, index"];
     const levels = [part.hazard_level ? level(part.hazard_level) : "–", level(part.risk_level)];
     const figures = [figure(part.risk_index, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 2)];
-    for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ...lost, ...levels, ...figures]) made(row, "td", text);
+    for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ends(aal?.final_aal_low, aal?.final_aal_high, percent), ...lost, ...levels, ...figures]) made(row, "td", text);
     for (const reason of new Set([part.reason, aal?.reason])) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), words(risk)]);
   }
   const value = 100 * results.exposure[results.risk_types[0]].normalized_asset_value;
