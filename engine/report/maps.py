@@ -161,16 +161,27 @@ def _common(first: float, second: float, error: float) -> float:
         large, small = small, rest
 
 
-def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: Scale) -> Map:
+def draw(
+    frame: Frame,
+    cells: pl.DataFrame,
+    values: NDArray[np.float32],
+    scale: Scale,
+    unsure: NDArray[np.bool_] | None = None,
+) -> Map:
     """A layer of values.
 
     cells  : columns latitude, longitude, in the order of the values; NaN is grey
+    unsure : of these cells, those that get lines across
     """
     rows = np.rint((frame.north - cells["latitude"].to_numpy()) / frame.step - 0.5).astype(int)
     columns = np.rint((frame.beside(cells["longitude"].to_numpy()) - frame.west) / frame.step - 0.5).astype(int)
     classes = picture.classify(values, scale)
     places = np.zeros((frame.n_lat, frame.n_lon), np.uint8)
     places[frame.n_lat - 1 - rows, columns] = classes
+    if unsure is not None:
+        lines = np.zeros(places.shape, np.bool_)
+        lines[frame.n_lat - 1 - rows, columns] = unsure
+        places = picture.hatched(places, lines, scale)
     png = base64.b64encode(picture.paint(places, scale)).decode()
     counts = np.bincount(classes, minlength=len(scale.labels) + 2) / max(len(classes), 1)
     legend = [
