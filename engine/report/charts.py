@@ -84,7 +84,7 @@ def _ranks(axes: Axes, ranked: Sequence[NDArray[np.float32]] | None) -> None:
     axes.plot(share, middle, color="#26323a", linewidth=1.4)
     # the interval of a typical cell of the group, not of its mean
     ends = [np.array([_median(each[group]) for group in groups]) for each in (lows, highs)]
-    axes.fill_between(share, *ends, color="#7ba3b8", alpha=0.45, lw=0)
+    axes.fill_between(share, ends[0], ends[1], color="#7ba3b8", alpha=0.45, lw=0)
     axes.set_xlim(0, 100)
     axes.set_ylim(bottom=0)
 
