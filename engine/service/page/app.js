@@ -235,7 +235,7 @@ function windows(box, known, scenario) {
     made(box, "h3", title);
     lines(box, title, labels, series(field, ends), format, top);
   }
-  made(box, "p", "Band: 90 % interval of the chosen scenario. Each window has few years: what lies within the band is not told apart from it.", { class: "note" });
+  made(box, "p", "Band: 90 % interval of the chosen scenario. Each window has few years: the line Change above says what is more than noise. Damage rates that are wrong move all lines together.", { class: "note" });
 }
 
 // "50,000,000,000" is a number, too; what is none goes out as it was written, so that it is refused by name
