@@ -8,7 +8,7 @@ here, by the number and the spread of its samples; the smoothed mass is `kde.fil
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
@@ -58,11 +58,11 @@ class _Estimates(NamedTuple):
     moves: Floats  # (C, Y + Y0) or (C, 0), change of the AAL without each year of the samples, and of the baseline
 
 
-@dataclass(frozen=True)
-class BinProbabilities:
+@dataclass(frozen=True, eq=False)
+class BinProbabilities(Sequence[Any]):
     """Results of `bin_probabilities` for C cells and m bins; NaN where there were too few samples.
 
-    It unpacks into its first five fields: `p, aal, aal_se, n, method = bin_probabilities(...)`.
+    As a sequence it is its first five fields: `p, aal, aal_se, n, method = bin_probabilities(...)`.
     """
 
     p: Floats  # (C, m), each row sums to 1
@@ -74,8 +74,11 @@ class BinProbabilities:
     aal_high: Floats | None = None  # (C,), upper end
     moves: Floats | None = None  # (C, Y + Y0), change of the AAL without each year: of the samples, of the baseline
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.p, self.aal, self.aal_se, self.n, self.method))
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: Any) -> Any:
+        return (self.p, self.aal, self.aal_se, self.n, self.method)[index]
 
 
 class Baseline(NamedTuple):
@@ -129,7 +132,7 @@ _DEFAULTS: _Options = {
 }
 
 
-def bin_probabilities(
+def bin_probabilities(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
     *,
@@ -349,7 +352,7 @@ def _fill_block(
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
-        above, n, least, most = _gather(x[c], lower, atom, v, at, bad[c])
+        above, n, least, most = gather(x[c], lower, atom, v, at, bad[c])
         valid[c] = n
         loss[c] = math.nan
         if n < MIN_SAMPLES or 5 * (columns - n) > columns:
@@ -386,7 +389,7 @@ def _fill_block(
 
 
 @helper
-def _fill_interval(
+def _fill_interval(  # many: what the loop over cells has of one cell; numba inlines the call
     smoothed: kde.Samples,
     n: int,
     at: Ints,
@@ -464,7 +467,7 @@ def _fill_shifts(
 
 
 @helper
-def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Ints) -> tuple[int, int, float, float]:
+def gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Ints) -> tuple[int, int, float, float]:
     """Put the valid samples of a row into v, those above the atom first, and their columns into at.
 
     returns : how many are above the atom, how many are valid, least and largest above the atom

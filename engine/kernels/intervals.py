@@ -158,7 +158,7 @@ def ends(loss: float, variance_of: float, degrees: float, least: float, most: fl
 
 
 @helper
-def envelope(
+def envelope(  # many: samples and what the loop over cells has of one cell; numba inlines the call
     v: Floats, above: int, n: int, at: Ints, years: int, edges: Floats, lower: float, rates: Floats, blocks: Blocks
 ) -> tuple[float, float]:
     """Interval of the loss by a distribution fitted above the atom; NaN without a fit.

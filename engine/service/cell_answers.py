@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from engine.assess.rules.cells import choose
+from engine.core.cells import choose
 from engine.core.grid import GridDefinition
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL

@@ -23,7 +23,7 @@ from engine.service.kept import Kept
 from tests.assess.databases import fill_results
 from tests.service.conftest import LAND, SEA, running
 
-REFUSED = re.compile("status of (404|422)")
+REFUSED = re.compile("status of (404|409|422)")
 LAYER = "/api/v1/map/hazard/drought"
 
 
@@ -215,6 +215,26 @@ def page(browser, service):
     assert elsewhere == []
 
 
+def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page, client):
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.click("#goto button")
+    page.click(".why > summary")
+    total = page.locator(".why tfoot td")
+    expect(total).to_have_text(re.compile("%"))
+    assert page.locator("#figures dd").first.inner_text().startswith(f"{total.inner_text()} of value")
+    told = client.get("/api/v1/explain", params={"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}).json()
+    assert page.locator(".why tbody tr").count() == len(told["bins"])
+    assert page.locator(".why svg.spark circle").count() == len(told["samples"]["values"])
+    assert "the published figure is the same" in page.locator(".why").inner_text()
+    page.select_option("#risk", "drought")
+    expect(page.locator(".why tbody th").first).to_have_text("> −0.5")
+    page.route("**/api/v1/explain?*", lambda route: route.fulfill(status=409, json={"detail": "The data have changed"}))
+    page.select_option("#risk", "typhoon")
+    expect(page.locator(".why .note").first).to_have_text("The data have changed.")
+
+
 def test_choosing_a_layer_changes_the_picture_and_the_legend(page):
     def seen():
         return page.locator("#map").screenshot(), page.locator("#legend").inner_text()
@@ -365,6 +385,38 @@ def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(bro
     expect(view.locator("#place")).to_contain_text("at 35.1 N, 179.9 W")
     x = float(view.locator("#marker rect").get_attribute("x")) / squeeze
     assert x == pytest.approx(180.05, abs=1e-3)
+    view.close()
+
+
+def test_places_of_a_list_are_points_of_one_size_in_the_colours_of_the_layer(browser, service, client, databases):
+    colours = [colour for row in pixels(client.get(LAYER).content) for colour in row if colour]
+    view = browser.new_page(viewport={"width": 1300, "height": 900})
+
+    def apart(route):
+        told = route.fetch().json()
+        route.fulfill(
+            json=told | {"apart": True, "scope": "observed", "figures_of": "observed record of 17 stations 1991-2060"}
+        )
+
+    view.route("**/api/v1/map", apart)
+    view.goto(service[0])
+    expect(view.locator("#warning")).to_have_text(
+        "Observed record of 17 stations 1991-2060: what was measured, no projection."
+    )
+    view.select_option("#risk", "drought")
+    view.select_option("#quantity", "hazard")
+    expect(view.locator("#layer")).to_have_attribute("data-layer", re.compile("hazard/drought"))
+    expect(view.locator("#layer")).to_be_hidden()
+    dots = view.locator("#places .fill")
+    expect(dots).to_have_count(len(colours))
+    found = dots.evaluate_all("dots => dots.map((dot) => getComputedStyle(dot).stroke)")
+    assert found == [f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})" for colour in colours]
+    wide = dots.first.evaluate("dot => getComputedStyle(dot).strokeWidth + getComputedStyle(dot).vectorEffect")
+    assert wide == "11pxnon-scaling-stroke"
+    view.fill("#lat", "10")
+    view.fill("#lon", "127")
+    view.locator("#lon").press("Enter")
+    expect(view.locator("#place")).to_contain_text("outside the data grid: no station within 16 km")
     view.close()
 
 

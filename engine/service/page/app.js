@@ -2,9 +2,10 @@
 
 import { bars, lines } from "./charts.js";
 import { $, made, percent, words } from "./dom.js";
-import { NationalMap } from "./map.js";
+import { NationalMap, dotsOf } from "./map.js";
 import { lossSteps, returnLevels, siteCurve } from "./rare.js";
 import { changeInWords, edition, ends, hatching, lossInWords, siteLossInWords } from "./sure.js";
+import { why } from "./why.js";
 
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
 const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
@@ -40,6 +41,7 @@ async function start() {
   edition(meta);
   const sample = meta.scope.startsWith("sample") ? `A sample of ${meta.scope.split(":")[1] ?? "some"} cells` : `Data of scope ${meta.scope}`;
   $("warning").textContent = WARNINGS[meta.scope] ?? `${sample}: not the whole country.`;
+  if (meta.scope === "observed" && meta.figures_of) $("warning").textContent = `${meta.figures_of.replace(/^o/, "O")}: what was measured, no projection.`;
   $("warning").hidden = !$("warning").textContent;
   for (const risk of meta.risks) made($("risk"), "option", words(risk), { value: risk });
   for (const [risk, why] of Object.entries(meta.absent)) {
@@ -89,14 +91,17 @@ async function paint() {
   if (cell) describe();
   try {
     const picture = await (await ask(`api/v1/map/${chosen}`, { signal: painting.signal })).blob();
+    const dots = meta.apart ? await dotsOf(picture) : null;
     if (ticket !== painted) return; // a later choice is on its way
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
+    if (dots) map.points(dots);
     map.layer.dataset.layer = chosen;
     if (before) URL.revokeObjectURL(before);
   } catch (error) {
     if (ticket !== painted) return;
     map.layer.removeAttribute("href");
+    map.places.replaceChildren();
     map.layer.dataset.layer = "";
     say(error);
   }
@@ -143,7 +148,8 @@ async function chosen(lat, lon) {
     if (ticket !== asked) return;
     cell = null;
     $("figures").replaceChildren();
-    tellPlace(error.message);
+    const reach = 111.2 * meta.step * Math.hypot(1, Math.cos((lat * Math.PI) / 180)); // the diagonal of a cell, km
+    tellPlace(meta.apart ? `${error.message}: no station within ${reach.toFixed(0)} km` : error.message);
   }
 }
 
@@ -173,6 +179,7 @@ async function describe() {
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
     figures(box, risk, p, h, known.windows.find((each) => each.scenario_id === scenario.scenario_id && each.time_period === period.name));
+    if (p) why(made(box, "div"), () => explained(query), () => ticket === asked);
     if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
     windows(box, known.windows, scenario);
   } else {
@@ -181,6 +188,16 @@ async function describe() {
   const away = cell.cell_basis === "nearest" ? `nearest cell with results, ${(cell.cell_distance_m / 1000).toFixed(1)} km away, ` : "";
   tellPlace(`Results for ${words(risk)} at ${place(latitude, longitude)} (${away}cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
+}
+
+// The explanation of a figure, or the reason why there is none
+async function explained(query) {
+  try {
+    return { told: await (await ask(`api/v1/explain?${query}`)).json() };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { reason: error.message };
+  }
 }
 
 // Return levels are read of the climate itself: they come when the other figures are there already
