@@ -221,15 +221,15 @@ def own_scale(values: NDArray[np.float32], exposed: NDArray[np.bool_]) -> Scale:
     unit = SCALES["aal"].unit
     spared = not exposed.all()
     breaks: list[float] = []
+    smallest = float(np.nextafter(np.float32(0), np.float32(1)))
     if known.size:
         low, high = np.quantile(known, [0.02, 0.98])
         if high > low:
             ticks = MaxNLocator(_CLASSES, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-            breaks = [tick for tick in ticks if known.min() < tick <= known.max()]
+            breaks = [tick for tick in ticks if known.min() < tick <= known.max() and tick / 100 > smallest]
     labels = _between([f"{value:.4g}" for value in breaks]) if breaks else [_single(known)]
     colours = Scale(unit, tuple(breaks), labels).colours
     if spared:
-        smallest = float(np.nextafter(np.float32(0), np.float32(1)))
         return Scale(
             unit, (smallest, *(value / 100 for value in breaks)), ["not exposed: 0", *labels], (NOT_EXPOSED, *colours)
         )

@@ -1,4 +1,4 @@
-"""How sure figures of the report are: a cell in the middle with its interval, changes of windows told from noise."""
+"""Sureness of the report's figures: a cell in the middle with its interval, changes of windows told from noise."""
 
 from __future__ import annotations
 

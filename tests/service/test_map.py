@@ -223,8 +223,11 @@ def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page,
     page.click(".why > summary")
     total = page.locator(".why tfoot td")
     expect(total).to_have_text(re.compile("%"))
-    assert page.locator("#figures dd").first.inner_text().startswith(f"{total.inner_text()} of value")
-    told = client.get("/api/v1/explain", params={"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}).json()
+    asked = {"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}
+    published = client.get("/api/v1/probability", params=asked).json()
+    assert page.locator("#figures dd").first.inner_text() == published["words"]["en"]
+    assert total.inner_text() == f"{100 * published['aal']:.3g} %"
+    told = client.get("/api/v1/explain", params=asked).json()
     assert page.locator(".why tbody tr").count() == len(told["bins"])
     assert page.locator(".why svg.spark circle").count() == len(told["samples"]["values"])
     assert "the published figure is the same" in page.locator(".why").inner_text()
@@ -445,7 +448,10 @@ def test_an_assessment_runs_to_the_end(page):
     page.click("#site button")
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
-    told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
+    told = (
+        r"all risks: expected loss [1-9][0-9,]+ KRW a year \(90 %: [0-9,]+ to [0-9,]+; sampling of years on one"
+        r" model\), index loss, not calibrated on losses; river flood"
+    )
     expect(page.locator("#outcome .loss").first).to_contain_text(re.compile(told))
     sentence = r"^1 in 20 years: [0-9.]+ % of value \(index loss, not calibrated on losses\)\.$"
     expect(page.locator("#outcome .loss").nth(1)).to_have_text(re.compile(sentence))
@@ -455,8 +461,10 @@ def test_an_assessment_runs_to_the_end(page):
     )
     expect(curve.locator("circle.dot")).to_have_count(4)
     headings = page.locator("#outcome thead th").all_inner_texts()
-    assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
-    words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
+    within = "90 % interval"
+    first = ["Risk", "AAL", within, "Loss, KRW a year", within, "Calibrated on losses", "Hazard level", "Risk level"]
+    assert headings[:8] == first
+    words = set(page.locator("#outcome tbody tr td:nth-child(7), #outcome tbody tr td:nth-child(8)").all_inner_texts())
     assert words <= {"minimal", "low", "moderate", "high", "critical"}
 
 
