@@ -222,6 +222,7 @@ function figures(box, risk, p, h, window) {
     item("Average annual loss", lossInWords(p));
     const change = changeInWords(window);
     if (change) item("Change", change);
+    if (p.ensemble?.sentence) item("Several climate models", models(p.ensemble));
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
@@ -234,6 +235,14 @@ function figures(box, risk, p, h, window) {
   const colours = meta.scales.aal.colours, last = Math.max(p.bin_data.length - 1, 1);
   bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), measure(risk));
   lossSteps(box, p.loss_steps);
+}
+
+// The AAL over several climate models, their range, and whether they agree on the sign of the change
+function models(told) {
+  const range = `, models from ${percent(told.aal_p10)} to ${percent(told.aal_p90)}`;
+  if (told.agreement === null) return `${told.sentence}${range}`;
+  const share = `${Math.round(100 * told.agreement)} % agree on the sign of the change`;
+  return `${told.sentence}${range}; ${told.models_disagree ? `models disagree: ${share}` : share}`;
 }
 
 function windows(box, known, scenario) {
