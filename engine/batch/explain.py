@@ -17,6 +17,7 @@ from engine.batch.checks import check_panel, check_tables
 from engine.batch.edges import Edges, edges_of
 from engine.batch.estimates import estimate
 from engine.batch.explanation import EditionTold, Explanation, HazardPart, HazardTold, SourceTold, Span
+from engine.batch.intervals import ends_of
 from engine.batch.plan import OBSERVED, Pair, Plan, make_plan
 from engine.batch.request import Request
 from engine.core import cells, names, quality
@@ -153,6 +154,7 @@ def _told(source: ClimateSource, plan: Plan, place: Place, inputs: Inputs, lines
     found = _found(inputs, plan, name, pair)
     inner = tuple(np.broadcast_to(found.edges.inner, (1, len(bins.edges)))[0].tolist())
     probability = parts.probabilities(found.estimate, exposed=found.exposed)
+    drawn = plan.edition.draws.rates.get(name) if plan.edition.draws else None
     status = found.method if found.method in SENTENCES else "ok"
     if not bins.has_loss and status != _INSUFFICIENT:
         status = "not_priced"
@@ -178,7 +180,7 @@ def _told(source: ClimateSource, plan: Plan, place: Place, inputs: Inputs, lines
         estimator=parts.estimator(found.x, bins, found.method, intensity.monthly),
         rates=parts.rates(bins),
         bins=parts.bins(inner, probability, bins.rates),
-        figure=parts.figure(found.estimate, status, found.method),
+        figure=parts.figure(found.estimate, ends_of([found.estimate], bins, drawn), status, found.method),
         hazard=_hazard(inputs, plan, name, pair),
         edition=EditionTold(
             name=plan.edition.name,

@@ -24,6 +24,7 @@ from engine.batch.explanation import (
     RatesTold,
     SampleSeries,
 )
+from engine.batch.intervals import Ends
 from engine.batch.plan import Pair, Plan
 from engine.core.caveats import own_past
 from engine.core.period import Years
@@ -219,11 +220,9 @@ def bins(
     return tuple(told)
 
 
-def figure(found: BinProbabilities, status: str, method: str) -> FigureTold:
-    """The figure as a run stores it, before it is rounded. method: that made the probabilities"""
-    values = [
-        each[0] if each is not None else math.nan for each in (found.aal, found.aal_se, found.aal_low, found.aal_high)
-    ]
+def figure(found: BinProbabilities, ends: Ends, status: str, method: str) -> FigureTold:
+    """The figure as a run stores it, before it is rounded. ends: of its AAL; method: that made the probabilities"""
+    values = [each[0] if each is not None else math.nan for each in (found.aal, found.aal_se, ends.low, ends.high)]
     if status == "not_exposed":
         values = [0.0] * 4
     aal, error, low, high = map(number, values)

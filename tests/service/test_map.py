@@ -17,6 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 from psycopg.types.json import Jsonb
 
 from engine.assess.rules.offered import RISKS
+from engine.core.false_discovery import not_told_apart
 from engine.core.period import Years
 from engine.io.results import published_cells, published_runs
 from engine.io.results.spool import RunDirectory
@@ -100,7 +101,9 @@ def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
         ("long_term", 2081, 2100),
     ]
     windows = {period: [1, 2, 3, 4] for period in ("short_term", "mid_term", "long_term")}
-    assert told["layers"]["typhoon"] == {"aal": {"full": [2]} | windows, "hazard": {"full": [2]} | windows}
+    later = {period: ids for period, ids in windows.items() if period != "short_term"}
+    every = {"full": [2]} | windows
+    assert told["layers"]["typhoon"] == {"aal": every, "hazard": every, "change": later}
     assert told["absent"] == {}
     assert told["notes"] == {
         "extreme_heat": "Measures change against the place's own past, not how hot it is",
@@ -252,8 +255,11 @@ def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page,
     page.click(".why > summary")
     total = page.locator(".why tfoot td")
     expect(total).to_have_text(re.compile("%"))
-    assert page.locator("#figures dd").first.inner_text().startswith(f"{total.inner_text()} of value")
-    told = client.get("/api/v1/explain", params={"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}).json()
+    asked = {"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}
+    published = client.get("/api/v1/probability", params=asked).json()
+    assert page.locator("#figures dd").first.inner_text() == published["words"]["en"]
+    assert total.inner_text() == f"{100 * published['aal']:.3g} %"
+    told = client.get("/api/v1/explain", params=asked).json()
     assert page.locator(".why tbody tr").count() == len(told["bins"])
     assert page.locator(".why svg.spark circle").count() == len(told["samples"]["values"])
     assert "the published figure is the same" in page.locator(".why").inner_text()
@@ -287,7 +293,8 @@ def test_another_regions_run_is_shown_as_what_it_is(browser, service):
 
     def foreign(route):
         told = route.fetch().json()
-        layers = {risk: {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}} for risk in told["risks"]}
+        held = {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}, "change": {}}
+        layers = {risk: dict(held) for risk in told["risks"]}
         layers["water_stress"]["aal"] = {}
         del layers["typhoon"]
         told |= {
@@ -334,9 +341,54 @@ def test_a_click_shows_the_cell(page):
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("rect.bar")).to_have_count(5)
     expect(page.locator("polyline.series")).to_have_count(12)
-    expect(page.locator("#figures")).to_contain_text("standard error")
+    expect(page.locator("#figures")).to_contain_text(re.compile(r"% of value a year \(90 %: .*; sampling of 80 "))
+    expect(page.locator("path.band")).to_have_count(1)  # of the chosen scenario's losses
     page.select_option("#risk", "drought")
     expect(page.locator("#place")).to_contain_text("drought at")
+
+
+def test_a_change_is_told_with_its_interval_and_whether_it_is_significant(page, client):
+    page.select_option("#period", "long_term")
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    told = client.get("/api/v1/cell", params={"lat": LAND[0], "lon": LAND[1]}).json()["risks"]["extreme_heat"]
+    window = next(w for w in told["windows"] if (w["scenario_id"], w["time_period"]) == (2, "long_term"))
+    sentence = window["change_words"]["en"]
+    ends = [f"{100 * (window['change'] + sign * 1.645 * window['change_se']):.2g}" for sign in (-1, 1)]
+    assert f"(90 %: {ends[0]} to {ends[1]}; {'' if window['significant'] else 'not '}significant)" in sentence
+    expect(page.locator("#figures")).to_contain_text(sentence)
+
+
+def test_a_layer_of_changes_is_hatched_where_they_are_noise(page, client, databases):
+    asked = {"scenario_id": 4, "time_period": "long_term"}
+    found = pixels(client.get("/api/v1/map/change/extreme_heat", params=asked).content)
+    with psycopg.connect(databases[1]) as connection:
+        rows = connection.execute(
+            "SELECT grid_id, aal, change, change_se FROM modelops_probability_scores WHERE risk_type = 'extreme_heat'"
+            " AND scenario_id = 4 AND time_period = 'long_term' ORDER BY grid_id"
+        ).fetchall()
+    _, aal, change, error = (np.array(each, float) for each in zip(*rows, strict=True))
+    hatched = not_told_apart(change, error)
+    assert 0 < hatched.sum() < len(hatched)
+    classes = picture.classify((change / (aal - change)).astype(np.float32), picture.SCALES["change"]) - 2
+    times = len(found[0]) // 5
+    for (cell, *_), unsure, place in zip(rows, hatched, classes, strict=True):
+        north, east = divmod(cell - 1, 5)
+        top = (3 - north) * times
+        seen = {c for row in found[top : top + times] for c in row[east * times : (east + 1) * times]}
+        assert seen == {picture.DIVERGING[place]} | ({picture.HATCH} if unsure else set())
+    page.select_option("#quantity", "change")
+    expect(page.locator("#layer")).to_have_attribute("data-layer", re.compile("^change/"))
+    expect(page.locator("#legend")).to_contain_text("false discovery rate of 0.1")
+    assert (
+        client.get("/api/v1/map/change/extreme_heat", params=asked | {"time_period": "short_term"}).status_code == 404
+    )
+
+
+def test_the_page_says_what_a_figure_of_its_edition_is(page, client):
+    told = client.get("/api/v1/map").json()["edition_words"]
+    assert told["en"].startswith("A loss of edition 2025-11 is an index")
+    expect(page.locator("#edition")).to_have_text(told["en"])
 
 
 def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(browser, service, client, monkeypatch):
@@ -428,7 +480,10 @@ def test_an_assessment_runs_to_the_end(page):
     page.click("#site button")
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
-    told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
+    told = (
+        r"all risks: expected loss [1-9][0-9,]+ KRW a year \(90 %: [0-9,]+ to [0-9,]+; sampling of years on one"
+        r" model\), index loss, not calibrated on losses; river flood"
+    )
     expect(page.locator("#outcome .loss").first).to_contain_text(re.compile(told))
     sentence = r"^1 in 20 years: [0-9.]+ % of value \(index loss, not calibrated on losses\)\.$"
     expect(page.locator("#outcome .loss").nth(1)).to_have_text(re.compile(sentence))
@@ -438,8 +493,10 @@ def test_an_assessment_runs_to_the_end(page):
     )
     expect(curve.locator("circle.dot")).to_have_count(4)
     headings = page.locator("#outcome thead th").all_inner_texts()
-    assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
-    words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
+    within = "90 % interval"
+    first = ["Risk", "AAL", within, "Loss, KRW a year", within, "Calibrated on losses", "Hazard level", "Risk level"]
+    assert headings[:8] == first
+    words = set(page.locator("#outcome tbody tr td:nth-child(7), #outcome tbody tr td:nth-child(8)").all_inner_texts())
     assert words <= {"minimal", "low", "moderate", "high", "critical"}
 
 
