@@ -9,15 +9,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.batch.changes import Window, change
-from engine.batch.edges import edges_of
+from engine.batch.edges import Edges, edges_of
 from engine.batch.estimates import estimate
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
+from engine.batch.trends import Samples, along_line, samples_on_line, with_errors
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
+from engine.core.period import FULL
 from engine.core.rows import ROWS
-from engine.risks.definition import Component, Risk
+from engine.risks.bins import Bins
+from engine.risks.definition import Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
 from engine.risks.samples import samples_of
@@ -87,6 +90,8 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     """Rows of a risk's probabilities and, where the plan keeps them, of its year losses."""
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
+    if bins.trend is not None:
+        intensity = along_line(intensity)
     edges = edges_of(inputs, plan.baseline, intensity, bins)
     if edges.fallbacks is not None:
         notes.fallback_edges[risk.name] = edges.fallbacks
@@ -96,26 +101,44 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     windows: dict[Pair, Window] = {}
     years = []
     for pair in dict.fromkeys((*plan.pairs, *sorted(compared))):
-        baseline = edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years)
+        samples = _samples(inputs, plan, intensity, bins, edges, pair)
         figures, of_years = estimate(
-            samples_of(inputs, intensity, pair.scenario, pair.years),
+            samples.x,
             edges.inner,
             bins,
             intensity,
-            baseline=baseline,
+            baseline=samples.baseline,
             by_year=by_year and pair in plan.pairs,
-            moves=pair in compared,
+            moves=bins.trend is not None or pair in compared,
+            spread=samples.spread,
         )
-        windows[pair] = Window(figures, baseline)
+        if bins.trend is not None:
+            figures = with_errors(figures, samples.baseline, bins, intensity.span, whole=pair.period == FULL)
+        windows[pair] = Window(figures, samples.baseline)
         years += [of_years] if of_years else []
-    changes = {late: change(windows[early], windows[late], intensity) for early, late in plan.changes if compared}
+    paired = bins.trend is not None or intensity.scale is not None
+    changes = {
+        late: change(windows[early], windows[late], paired=paired, span=intensity.span)
+        for early, late in plan.changes
+        if compared
+    }
     found = [windows[pair].found for pair in plan.pairs]
     probabilities = rows.probability(risk.name, found, edges.inner, not_exposed, changes)
     if not by_year:
         return [probabilities]
     if intensity.record is not None:
         notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
+    if bins.trend is not None:
+        notes.record_years[risk.name] = list(range(plan.axis.first, plan.axis.last + 1))
     return [probabilities, rows.year_losses(risk.name, years, not_exposed)]
+
+
+def _samples(inputs: Inputs, plan: Plan, intensity: Intensity, bins: Bins, edges: Edges, pair: Pair) -> Samples:
+    """Samples of one pair, by the rule of the edition."""
+    if bins.trend is not None:
+        return samples_on_line(inputs, intensity, bins, edges, plan.baseline, pair)
+    x = samples_of(inputs, intensity, pair.scenario, pair.years)
+    return Samples(x, edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years))
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

@@ -36,6 +36,11 @@ class Years(NamedTuple):
         """Number of years."""
         return self.last - self.first + 1
 
+    @property
+    def middle(self) -> int:
+        """Year in its middle: of 2021-2040 it is 2030."""
+        return (self.first + self.last) // 2
+
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
 
@@ -73,6 +78,11 @@ def window(name: str, axis: Years) -> Years:
     if name not in PERIODS:
         raise SettingsError(unknown("period", name, PERIODS))
     return Years(*PERIODS[name])
+
+
+def label(period: str, years: Years, *, trend: bool) -> str:
+    """Years that figures of a period stand for, as shown: `2021-2040`, and `2030` where a trend sets them on a year."""
+    return str(years.middle) if trend and period != FULL else str(years)
 
 
 def parse_years(text: str) -> Years:

@@ -21,6 +21,7 @@ from engine.kernels.fits import fitted_quantiles
 from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
 from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
+from engine.kernels.trend import SetOnYear, edges_without, set_on_year
 from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
@@ -29,6 +30,7 @@ __all__ = [
     "METHODS",
     "BinProbabilities",
     "ReturnLevels",
+    "SetOnYear",
     "StormWind",
     "TyphoonTrack",
     "YearLosses",
@@ -40,6 +42,7 @@ __all__ = [
     "bin_probabilities",
     "bin_year_losses",
     "cache_folder",
+    "edges_without",
     "fire_weather_index",
     "fitted_probabilities",
     "fitted_quantiles",
@@ -48,6 +51,7 @@ __all__ = [
     "period_mean",
     "reference_evapotranspiration",
     "return_levels",
+    "set_on_year",
     "typhoon_cyclone_index",
     "typhoon_exposure",
     "typhoon_storm_wind",
@@ -71,12 +75,14 @@ def use_threads(count: int | None) -> int:
     return threads
 
 
-def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "fits", "derive"] = "batch") -> bool:
+def warm_up(
+    announce: Callable[[str], None] | None = None, of: Literal["batch", "fits", "trend", "derive"] = "batch"
+) -> bool:
     """Have the kernels compiled that a job runs: once for a version of them, some seconds; later processes load them.
 
     announce : told what is waited for, when there is anything to wait for
-    of       : the kernels of a run, those of an edition that fits distributions, or those that make a warehouse's
-               tables of daily data
+    of       : the kernels of a run, those of an edition that fits distributions or follows a trend, or those that make
+               a warehouse's tables of daily data
     returns  : whether they are on disk now, for other processes
     """
     if _cache.complete(of):
@@ -85,7 +91,7 @@ def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", 
     with _cache.filling(of, tell):
         if not _cache.complete(of):
             tell("compiling kernels, once for this version" if _cache.folder() else "compiling kernels (no cache)")
-            {"batch": _call_all, "fits": _call_fits, "derive": _call_derive}[of]()
+            {"batch": _call_all, "fits": _call_fits, "trend": _call_trend, "derive": _call_derive}[of]()
     return _cache.complete(of)
 
 
@@ -115,6 +121,11 @@ def _call_fits() -> None:
     x = np.arange(20.0)[None]
     fitted_quantiles(x, [0.5], fit="gev")
     fitted_probabilities(x, [1.0], fit="gev", damage_rates=[0.0, 0.1])
+
+
+def _call_trend() -> None:
+    """Call the kernels of a trend, likewise."""
+    edges_without(set_on_year(np.arange(1.0, 21.0)[None], 5), [1.0])
 
 
 def _call_derive() -> None:

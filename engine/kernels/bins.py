@@ -43,6 +43,7 @@ class _Estimator(NamedTuple):
     min_kde_samples: int
     group: int
     span: int
+    spread: Floats  # (C,) standard deviations that bandwidths are made of; (0,): those of the samples
 
 
 class _Estimates(NamedTuple):
@@ -115,6 +116,7 @@ class _Options(TypedDict, total=False):
     span: int
     baseline: Baseline | None
     moves: bool
+    spread: ArrayLike | None
 
 
 _DEFAULTS: _Options = {
@@ -126,6 +128,7 @@ _DEFAULTS: _Options = {
     "span": 1,
     "baseline": None,
     "moves": False,
+    "spread": None,
 }
 
 
@@ -142,6 +145,7 @@ def bin_probabilities(
     span: int = 1,
     baseline: Baseline | None = None,
     moves: bool = False,
+    spread: ArrayLike | None = None,
 ) -> BinProbabilities:
     """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
 
@@ -158,6 +162,8 @@ def bin_probabilities(
     span         : years next to each other that depend on each other: the interval leaves so many out at a time
     baseline     : of edges that were estimated: the interval then holds their error as well
     moves        : give the changes of the AAL without each year, too, in first order; 0 for a year without a sample
+    spread       : (C,) standard deviations that the bandwidths are made of, same unit, taken as known; for samples
+                   whose own spread is not all chance. 0: the cell is counted
 
     A cell with fewer than 10 valid samples, or more than a fifth of its n missing, is `insufficient_data`. Samples that
     are too few to smooth, or all equal (closer than 1e-150), are counted; the rest is a Gaussian KDE with Scott's
@@ -179,6 +185,7 @@ def bin_probabilities(
         "span": span,
         "baseline": baseline,
         "moves": moves,
+        "spread": spread,
     }
     found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
@@ -220,6 +227,7 @@ def _found(
         int(min_kde_samples),
         int(group),
         int(options["span"]),
+        _checked_spread(options["spread"], len(x)),
     )
     baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
     years = x.shape[1] // group
@@ -273,6 +281,15 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
+def _checked_spread(spread: ArrayLike | None, cells: int) -> Floats:
+    if spread is None:
+        return np.empty(0)
+    known = numbers(spread, "spread").astype(np.float64)
+    if known.shape != (cells,) or (known < 0.0).any() or np.isinf(known).any():
+        raise ValueError(f"spread is a standard deviation for each of {cells} cells, got shape {known.shape}")
+    return known
+
+
 def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Baseline:
     """A baseline as the loops take it, with no years for None.
 
@@ -315,7 +332,7 @@ def _estimates(
             np.require(edges[part], np.float64, ["C", "A", "W"]),
             np.require(baseline.without[part], np.float64, ["C", "A", "W"]),
             np.require(baseline.shared, np.int32, ["C", "A", "W"]),
-            how,
+            how._replace(spread=np.require(how.spread[part], np.float64, ["C", "A", "W"])),
             _Estimates(*columns),
         )
     return found
@@ -344,7 +361,7 @@ def _fill(x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimat
 def _fill_block(
     x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimator, first: int, last: int, found: _Estimates
 ) -> None:
-    lower, bound, atom, rates, min_kde_samples, group, _ = how
+    lower, bound, atom, rates, min_kde_samples, group, _, spread = how
     p, loss, valid, method, bad, by_year, samples, moves = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
@@ -361,11 +378,15 @@ def _fill_block(
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
         h = kde.scott_bandwidth(v, above) if above >= min_kde_samples and least < most else 0.0
+        if h > 0.0 and spread.size > 0:
+            h = spread[c] * above**-0.2
+            h = h if h > kde.SMALLEST else 0.0
         smoothed, slope = kde.Samples(v, above, least, most), 0.0
         if h > 0.0:
             method[c] = KDE
             kde.fill_mass(smoothed, edges[c], lower, bound, h, rates, p[c], g)
-            slope = kde.loss_slope(smoothed, edges[c], lower, bound, h, rates, p[c], g)
+            if spread.size == 0:
+                slope = kde.loss_slope(smoothed, edges[c], lower, bound, h, rates, p[c], g)
             for j in range(above, n):
                 g[j] = rates[0]
             for i in range(rates.size):

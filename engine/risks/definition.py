@@ -17,6 +17,20 @@ Mask = Callable[[Block], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Line of the year that an edition's `trend` draws through an intensity.
+
+    logs   : in its logarithms: what rises rises by a share, and its scatter with it
+    curved : with its whole curvature: what is known to bend
+    span   : years next to each other whose distances from it depend on each other
+    """
+
+    logs: bool = False
+    curved: bool = False
+    span: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intensity:
     """A hazard intensity: one value a year or month.
 
@@ -31,6 +45,7 @@ class Intensity:
     upper       : most that it can be by its definition; None: no such bound
     steady      : rises from year to year, so that no year stands for another: it has no return levels
     span        : years next to each other that depend on each other
+    line        : how a trend of it is drawn
     """
 
     meaning: str
@@ -46,6 +61,7 @@ class Intensity:
     upper: float | None = None
     steady: bool = False
     span: int = 1
+    line: Line = Line()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ from engine.risks.registry import RISKS
 #: characters of a name, as wide as its columns
 _LONGEST_NAME = 40
 #: what a base's figures were calibrated for is gone where one of these is replaced
-_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "factor"})
+_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "trend", "factor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,11 @@ class _File(EditionText):
         if edition_keys.returns(table.get("edges")) and RISKS[risk].intensities[merged["intensity"]].monthly:
             problem = f"return periods count years, and {merged['intensity']} has a value a month: use quantiles"
             raise self.fault("edges", risk, problem)
+        if merged.get("trend") and RISKS[risk].intensities[merged["intensity"]].scale is not None:
+            problem = (
+                f"{merged['intensity']} has the years of the track record in every window: a trend has no line there"
+            )
+            raise self.fault("trend", risk, problem)
         try:
             return Bins(**merged)
         except DefinitionError as err:
