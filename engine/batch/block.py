@@ -19,6 +19,7 @@ from engine.core.errors import EngineError
 from engine.core.panel import Panel
 from engine.core.period import FULL
 from engine.core.rows import ROWS
+from engine.kernels import YearLosses
 from engine.risks.bins import Bins
 from engine.risks.definition import Component, Intensity, Risk
 from engine.risks.inputs import Inputs, Reference
@@ -99,10 +100,10 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     by_year = plan.year_losses and bins.has_loss
     compared = {pair for early_and_late in plan.changes for pair in early_and_late} if bins.has_loss else set()
     windows: dict[Pair, Window] = {}
-    years = []
-    for pair in dict.fromkeys((*plan.pairs, *sorted(compared))):
+    losses: dict[Pair, YearLosses | None] = {}
+    for pair in sorted({*plan.pairs, *compared}):  # by scenario: its windows share the lines of a trend
         samples = _samples(inputs, plan, intensity, bins, edges, pair)
-        figures, of_years = estimate(
+        figures, losses[pair] = estimate(
             samples.x,
             edges.inner,
             bins,
@@ -115,7 +116,6 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         if bins.trend is not None:
             figures = with_errors(figures, samples.baseline, bins, intensity.span, whole=pair.period == FULL)
         windows[pair] = Window(figures, samples.baseline)
-        years += [of_years] if of_years else []
     paired = bins.trend is not None or intensity.scale is not None
     changes = {
         late: change(windows[early], windows[late], paired=paired, span=intensity.span)
@@ -130,6 +130,7 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
     if bins.trend is not None:
         notes.record_years[risk.name] = list(range(plan.axis.first, plan.axis.last + 1))
+    years = [each for pair in plan.pairs if (each := losses[pair])]
     return [probabilities, rows.year_losses(risk.name, years, not_exposed)]
 
 

@@ -18,8 +18,8 @@ from engine.batch.changes import apart, jackknife
 from engine.batch.edges import MONTHS, Edges
 from engine.batch.plan import Pair
 from engine.core.period import FULL, Years
-from engine.core.scenario import DEFAULT_SCENARIO
-from engine.kernels import BinProbabilities, edges_without, set_on_year, warm_up
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.kernels import BinProbabilities, Lines, edges_without, fit_lines, set_on_year, warm_up
 from engine.kernels.bins import Baseline
 from engine.kernels.intervals import ends_of
 from engine.risks.bins import Bins
@@ -48,36 +48,59 @@ def along_line(intensity: Intensity) -> Intensity:
     return replace(intensity, span=intensity.line.span)
 
 
+def lines_of(x: Floats, intensity: Intensity, bins: Bins) -> Lines:
+    """Lines of all years of a scenario, samples x (C, n)."""
+    warm_up(of="trend")  # kernels of few editions: not among those that every run has compiled
+    group, line = MONTHS if intensity.monthly else 1, intensity.line
+    return fit_lines(x, group=group, curved=line.curved, logs=line.logs, lower=bins.lower)
+
+
+def set_on(x: Floats, lines: Lines, at: int, bins: Bins, inner: NDArray[np.float64]) -> Samples:
+    """All years of a scenario set on one of them, counted from the first; edges (C, m - 1) or (C, Y, m - 1) without
+    each of the years."""
+    found = set_on_year(x, lines, at, lower=bins.lower)
+    moved = edges_without(found, inner)
+    return Samples(found.x, Baseline(moved, np.arange(moved.shape[1], dtype=np.int32), near=inner.ndim < 3))
+
+
+def as_they_are(x: Floats, lines: Lines, bins: Bins, own: Baseline | None) -> Samples:
+    """All years of a scenario, to be smoothed by their scatter about the lines in the middle of the years."""
+    middle = (lines.distances.shape[1] - 1) / 2
+    return Samples(x, own, _spread(set_on_year(x, lines, middle, lower=bins.lower).x))
+
+
 def samples_on_line(
     inputs: Inputs, intensity: Intensity, bins: Bins, edges: Edges, baseline: Years, pair: Pair
 ) -> Samples:
     """All years of the pair's scenario, set on the middle year of its window; as they are for the whole axis."""
-    warm_up(of="trend")  # kernels of few editions: not among those that every run has compiled
-    axis, line = inputs.panel.axis, intensity.line
+    axis = inputs.panel.axis
     x = samples_of(inputs, intensity, pair.scenario, axis)
+    lines = _lines(inputs, intensity, bins, pair.scenario, x)
     own = edges.of_samples(intensity, baseline, pair.scenario, axis)
-    on = axis.middle if pair.period == FULL else pair.years.middle
-    found = set_on_year(
-        x,
-        on - axis.first,
-        group=MONTHS if intensity.monthly else 1,
-        curved=line.curved,
-        logs=line.logs,
-        lower=bins.lower,
-    )
     if pair.period == FULL:
-        return Samples(x, own, _spread(found.x))
-    moved = edges_without(found, edges.inner)
-    years = np.arange(axis.n, dtype=np.int32)
+        return as_they_are(x, lines, bins, own)
+    at = pair.years.middle - axis.first
     if own is None:
-        return Samples(found.x, Baseline(moved, years))
-    if pair.scenario != DEFAULT_SCENARIO:  # the baseline's years are others
-        both = np.concatenate([own.without, moved], axis=1)
-        return Samples(found.x, Baseline(both, np.concatenate([own.shared, years])))
-    first = int(own.shared[0])
-    without = np.repeat(edges.inner[:, None], axis.n, axis=1)
-    without[:, first : first + own.shared.size] = own.without
-    return Samples(found.x, Baseline(edges_without(found, without), years))
+        return set_on(x, lines, at, bins, edges.inner)
+    if pair.scenario == DEFAULT_SCENARIO:  # years of the baseline leave edges and lines at once
+        without = np.repeat(edges.inner[:, None], axis.n, axis=1)
+        without[:, own.shared] = own.without
+        return set_on(x, lines, at, bins, without)
+    samples = set_on(x, lines, at, bins, edges.inner)
+    moved = cast("Baseline", samples.baseline)
+    both = np.concatenate([own.without, moved.without], axis=1)
+    return samples._replace(baseline=Baseline(both, np.concatenate([own.shared, moved.shared])))
+
+
+def _lines(inputs: Inputs, intensity: Intensity, bins: Bins, scenario: Scenario, x: Floats) -> Lines:
+    """Lines of a scenario, once for its windows that follow each other."""
+    key, memo = ("lines", bins.intensity, scenario), inputs.memo
+    if key not in memo:
+        for other in [name for name in memo if isinstance(name, tuple) and name[0] == "lines"]:
+            del memo[other]  # as large as the samples
+        memo[key] = lines_of(x, intensity, bins)
+    lines: Lines = memo[key]
+    return lines
 
 
 def with_errors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.core.errors import SettingsError
@@ -81,8 +82,16 @@ def window(name: str, axis: Years) -> Years:
 
 
 def label(period: str, years: Years, *, trend: bool) -> str:
-    """Years that figures of a period stand for, as shown: `2021-2040`, and `2030` where a trend sets them on a year."""
+    """Years that the AAL of a period stands for, as shown: `2021-2040`; `2030` for a risk that follows a trend."""
     return str(years.middle) if trend and period != FULL else str(years)
+
+
+def trend_in_words(periods: Mapping[str, tuple[int, int]]) -> str:
+    """What the AAL of a risk that follows a trend is of. periods: name -> first and last year."""
+    of = {name: label(name, Years(*years), trend=True) for name, years in periods.items()}
+    parts = [f"that of {', '.join(of[name] for name in WINDOWS if name in of)}"] if {*of} & {*WINDOWS} else []
+    parts += [f"the mean over {of[FULL]}"] if FULL in of else []
+    return f"follows a linear trend: its AAL is {', and '.join(parts)}"
 
 
 def parse_years(text: str) -> Years:

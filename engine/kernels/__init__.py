@@ -21,7 +21,7 @@ from engine.kernels.fits import fitted_quantiles
 from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
 from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
-from engine.kernels.trend import SetOnYear, edges_without, set_on_year
+from engine.kernels.trend import Lines, SetOnYear, edges_without, fit_lines, set_on_year
 from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
@@ -29,6 +29,7 @@ __all__ = [
     "LEVEL_METHODS",
     "METHODS",
     "BinProbabilities",
+    "Lines",
     "ReturnLevels",
     "SetOnYear",
     "StormWind",
@@ -44,6 +45,7 @@ __all__ = [
     "cache_folder",
     "edges_without",
     "fire_weather_index",
+    "fit_lines",
     "fitted_probabilities",
     "fitted_quantiles",
     "fitted_year_losses",
@@ -125,7 +127,8 @@ def _call_fits() -> None:
 
 def _call_trend() -> None:
     """Call the kernels of a trend, likewise."""
-    edges_without(set_on_year(np.arange(1.0, 21.0)[None], 5), [1.0])
+    years = np.arange(1.0, 21.0)[None]
+    edges_without(set_on_year(years, fit_lines(years), 5), [1.0])
 
 
 def _call_derive() -> None:

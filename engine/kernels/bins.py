@@ -44,6 +44,7 @@ class _Estimator(NamedTuple):
     group: int
     span: int
     spread: Floats  # (C,) standard deviations that bandwidths are made of; (0,): those of the samples
+    near: bool  # edges that are estimated move by little
 
 
 class _Estimates(NamedTuple):
@@ -84,6 +85,7 @@ class Baseline(NamedTuple):
 
     without: Floats  # (C, Y0, m - 1), the samples' unit; those of a year that has no part in them are the edges
     shared: Ints  # (Y0,), which year of the samples each is, -1 for none
+    near: bool = False  # edges move by so little that the density at them tells what that does
 
 
 class YearLosses(NamedTuple):
@@ -228,6 +230,7 @@ def _found(
         int(group),
         int(options["span"]),
         _checked_spread(options["spread"], len(x)),
+        options["baseline"] is not None and options["baseline"].near and bound != kde.TRUNCATE,
     )
     baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
     years = x.shape[1] // group
@@ -305,7 +308,7 @@ def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Ba
         )
     if not ((shared >= -1) & (shared < years)).all():
         raise ValueError(f"shared years are numbers of the {years} years of the samples, or -1: {shared.tolist()}")
-    return Baseline(without, shared)
+    return Baseline(without, shared, baseline.near)
 
 
 def _estimates(
@@ -361,7 +364,7 @@ def _fill(x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimat
 def _fill_block(
     x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimator, first: int, last: int, found: _Estimates
 ) -> None:
-    lower, bound, atom, rates, min_kde_samples, group, _, spread = how
+    lower, bound, atom, rates, min_kde_samples, group, _, spread, _ = how
     p, loss, valid, method, bad, by_year, samples, moves = found
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
@@ -457,7 +460,8 @@ def _fill_shifts(
     g: Floats,
     shifts: Floats,
 ) -> None:
-    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest."""
+    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest, or by
+    the density at the edge."""
     rates, lower = how.rates, how.lower
     shifts[:] = 0.0
     for k in range(edges.size):
@@ -466,6 +470,11 @@ def _fill_shifts(
         for y in range(shifts.size):
             low, high = min(low, without[y, k]), max(high, without[y, k])
         if weight == 0.0 or low == high:
+            continue
+        if h > 0.0 and how.near:
+            density = smoothed.n / n * weight * kde.density_at(smoothed, t, lower, how.bound, h)
+            for y in range(shifts.size):
+                shifts[y] += density * (without[y, k] - t)
             continue
         if h > 0.0:
             share = smoothed.n / n * weight

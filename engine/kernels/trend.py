@@ -17,7 +17,7 @@ with p_k the polynomials of degree k that are orthogonal over the n years, S_k t
 of the year from its line and h_y its leverage. Samples that all move by c_y meet the edges as if these moved by -c_y,
 so `edges_without` gives the edges of that year's leaving, in the form of a baseline's (`bins.Baseline`), and the
 interval and the standard error hold the error of the lines. Months move by different amounts: at each edge they count
-by their density there.
+by their samples near it.
 
 Source: Miller (1974), doi:10.1214/aos/1176342762 (jackknife of a regression); the share is that of James and Stein
 (1961) for one coefficient. Measured: docs/methodology.md.
@@ -33,12 +33,20 @@ from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
 from engine.core.period import MIN_SAMPLES
-from engine.kernels import kde
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
 from engine.kernels.bins import LARGEST
 
 Floats = NDArray[np.float64]
+
+
+class Lines(NamedTuple):
+    """Lines through the years of C cells, `group` months of a year each with its own."""
+
+    distances: Floats  # (C, Y, group), of the samples from them, in the unit of the line; NaN where there is none
+    lines: Floats  # (C, group, 5): level in the middle of the years, slope, middle, sum of squares and number of years
+    bends: Floats  # (C, 5), of `_Bend`
+    logs: NDArray[np.bool_]  # (C,), whether the cell's lines are of logarithms
 
 
 class SetOnYear(NamedTuple):
@@ -49,14 +57,6 @@ class SetOnYear(NamedTuple):
     logs: NDArray[np.bool_]  # (C,), whether the cell's lines are of logarithms
 
 
-class _Line(NamedTuple):
-    at: float  # the year, counted from the first sample's
-    group: int
-    curved: bool
-    logs: bool
-    lower: float  # NaN without a bound
-
-
 class _Bend(NamedTuple):
     """Parabola over the years, orthogonal to lines: size ((y - middle)^2 - slope (y - middle) - level)."""
 
@@ -64,22 +64,21 @@ class _Bend(NamedTuple):
     middle: float
     level: float
     slope: float
-    squares: float  # sum of the squares over the years of what size multiplies
+    squares: float  # sum of the squares over the years of what size multiplies; 0: there is no parabola
 
 
-def set_on_year(
-    x: ArrayLike, at: float, *, group: int = 1, curved: bool = False, logs: bool = False, lower: float | None = None
-) -> SetOnYear:
-    """Samples as they would be in one year, by lines of the year through all of them.
+def fit_lines(
+    x: ArrayLike, *, group: int = 1, curved: bool = False, logs: bool = False, lower: float | None = None
+) -> Lines:
+    """Fit lines of the year to samples.
 
     x      : (C, n), the risk's unit, years in order, `group` samples of each side by side; NaN is a missing sample
-    at     : the year, counted from the first: 9 is the tenth year of the samples
     group  : samples of a year, each with a line of its own; 12 for a monthly risk
     curved : give the lines their whole curvature
     logs   : fit lines to logarithms; a cell with a sample of 0 or less takes the values themselves
-    lower  : bound of the support: samples that would lie below it are at it
+    lower  : bound that no sample may lie below
 
-    A calendar month with fewer than 10 samples stays as it is.
+    A calendar month with fewer than 10 samples has no line.
 
     raises : ValueError when shapes disagree, a sample is infinite (or beyond 1e150) or below `lower`
     """
@@ -91,9 +90,23 @@ def set_on_year(
     if lower is not None and (under := np.count_nonzero(samples < lower)):
         raise ValueError(f"{under} samples are below {lower=}")
     cells, years = len(samples), samples.shape[1] // group
-    found = SetOnYear(np.empty_like(samples), np.empty((cells, years, group)), np.empty(cells, np.bool_))
-    line = _Line(float(at), int(group), bool(curved), bool(logs), math.nan if lower is None else float(lower))
-    _fill(samples, line, found)
+    found = Lines(
+        np.empty((cells, years, group)), np.empty((cells, group, 5)), np.empty((cells, 5)), np.empty(cells, np.bool_)
+    )
+    _fit(samples, bool(curved), bool(logs), found)
+    return found
+
+
+def set_on_year(x: ArrayLike, lines: Lines, at: float, *, lower: float | None = None) -> SetOnYear:
+    """Samples as they would be in one year, by lines through all of them.
+
+    x     : (C, n), the samples that the lines were fitted to; those of a month without a line stay as they are
+    at    : the year, counted from the first: 9 is the tenth year of the samples
+    lower : bound of the support: samples that would lie below it are at it
+    """
+    samples = np.require(by_cell(x, "x"), np.float64, ["C", "A"])
+    found = SetOnYear(np.empty_like(samples), np.empty_like(lines.distances), lines.logs)
+    _set(samples, lines, float(at), math.nan if lower is None else float(lower), found.x, found.moves)
     return found
 
 
@@ -111,75 +124,126 @@ def edges_without(found: SetOnYear, edges: ArrayLike) -> Floats:
 
 
 @kernel
-def _fill(x: Floats, line: _Line, found: SetOnYear) -> None:
+def _fit(x: Floats, curved: bool, logs: bool, found: Lines) -> None:
     for c in prange(len(x)):
-        _fill_cell(x[c], line, found.x[c], found.moves[c], found.logs, c)
+        # an assignment to `found.logs[c]` here is taken for dead, and dropped: numba does not see through the tuple
+        _fit_cell(x[c], curved, logs, found.distances[c], found.lines[c], found.bends[c], found.logs[c : c + 1])
 
 
 @helper
-def _fill_cell(row: Floats, line: _Line, out: Floats, moves: Floats, logs: NDArray[np.bool_], c: int) -> None:
-    at, group, _, in_logs, lower = line
+def _fit_cell(
+    row: Floats, curved: bool, logs: bool, z: Floats, lines: Floats, bends: Floats, own: NDArray[np.bool_]
+) -> None:
+    """Lines of a cell -> lines, bends; distances from them -> z; whether they are of logarithms -> own (1,)."""
+    years, group = z.shape
+    in_logs = logs
     for sample in row:
         in_logs = in_logs and not sample <= 0.0
-    logs[c] = in_logs
-    z = np.log(row).reshape(-1, group) if in_logs else row.copy().reshape(-1, group)
-    years = len(z)
-    lines, left = np.empty((group, 5)), np.empty(years)
-    _fit_lines(z, lines, left)
-    bend = _bend_of(left, line.curved)
-    for y in range(years if bend.squares > 0.0 else 0):
-        z[y] -= bend.size * _bend_at(bend, y)
-    _fit_lines(z, lines, left)
-    curve = _bend_at(bend, at)
     for y in range(years):
-        of_bend = _bend_at(bend, y)
         for m in range(group):
-            level, slope, middle, spread, n = lines[m]
-            moves[y, m], out[y * group + m] = 0.0, row[y * group + m]
-            r = z[y, m] - level - slope * (y - middle)
-            if math.isnan(r):  # no sample, or too few for a line
-                continue
-            value = r + level + slope * (at - middle) + bend.size * curve
-            value = math.exp(value) if in_logs else value
-            out[y * group + m] = lower if value < lower else value
-            leverage = 1.0 / n + (y - middle) * (y - middle) / spread
-            move = r / n + (at - middle) * (y - middle) / spread * r
-            if bend.squares > 0.0:
-                leverage += of_bend * of_bend / bend.squares
-                move += curve * of_bend / bend.squares * left[y]
-            # less what the mean of the samples moves by when the year is no longer among them
-            moves[y, m] = r / (n - 1.0) - move / (1.0 - leverage)
+            z[y, m] = math.log(row[y * group + m]) if in_logs else row[y * group + m]
+    left = np.empty(years)
+    _fit_months(z, lines)
+    _fill_left(z, lines, left)
+    bend = _bend_of(left, curved)
+    bends[0], bends[1], bends[2], bends[3], bends[4] = bend
+    if bend.squares > 0.0:
+        for y in range(years):
+            z[y] -= bend.size * _bend_at(bend, y)
+        _fit_months(z, lines)
+    for y in range(years):
+        for m in range(group):
+            z[y, m] -= lines[m, 0] + lines[m, 1] * (y - lines[m, 2])
+    own[0] = in_logs
 
 
 @helper
-def _fit_lines(z: Floats, lines: Floats, left: Floats) -> None:
-    """Level, slope, middle year, sum of squares and number of the years of each month -> (group, 5), NaN: too few; and
-    the mean over the months of what the lines leave of each year -> (Y,), NaN: nothing."""
-    number = np.zeros(len(z))
-    left[:] = 0.0
-    for m in range(z.shape[1]):
-        n, middle, level = 0, 0.0, 0.0
-        for y in range(len(z)):
-            if not math.isnan(z[y, m]):
-                n += 1
-                middle += y
-                level += z[y, m]
-        lines[m] = math.nan
+def _fit_months(z: Floats, lines: Floats) -> None:
+    """Lines of z (Y, group) by month -> (group, 5); NaN where there are too few years."""
+    years, group = z.shape
+    sums, centre = np.zeros((group, 5)), (years - 1) / 2
+    for y in range(years):
+        t = y - centre
+        for m in range(group):
+            value = z[y, m]
+            if not math.isnan(value):
+                sums[m, 0] += 1.0
+                sums[m, 1] += t
+                sums[m, 2] += t * t
+                sums[m, 3] += value
+                sums[m, 4] += t * value
+    for m in range(group):
+        n, t, squares, total, products = sums[m]
         if n < MIN_SAMPLES:
+            lines[m] = math.nan
             continue
-        middle, level, spread, products = middle / n, level / n, 0.0, 0.0
-        for y in range(len(z)):
-            if not math.isnan(z[y, m]):
-                spread += (y - middle) * (y - middle)
-                products += (y - middle) * (z[y, m] - level)
-        slope = products / spread
-        lines[m] = np.array([level, slope, middle, spread, n])
-        for y in range(len(z)):
-            if not math.isnan(z[y, m]):
-                left[y] += z[y, m] - level - slope * (y - middle)
-                number[y] += 1.0
-    for y in range(len(z)):
-        left[y] = left[y] / number[y] if number[y] > 0.0 else math.nan
+        spread = squares - t * t / n
+        slope = (products - t * total / n) / spread
+        lines[m, 0], lines[m, 1], lines[m, 2], lines[m, 3], lines[m, 4] = total / n, slope, centre + t / n, spread, n
+
+
+@helper
+def _fill_left(z: Floats, lines: Floats, left: Floats) -> None:
+    """Mean over the months of what the lines leave of each year -> (Y,); NaN where that is nothing."""
+    for y in range(left.size):
+        n, total = 0, 0.0
+        for m in range(z.shape[1]):
+            rest = z[y, m] - lines[m, 0] - lines[m, 1] * (y - lines[m, 2])
+            if not math.isnan(rest):
+                n += 1
+                total += rest
+        left[y] = total / n if n > 0 else math.nan
+
+
+@kernel
+def _set(x: Floats, lines: Lines, at: float, lower: float, out: Floats, moves: Floats) -> None:
+    for c in prange(len(x)):
+        _set_cell(x[c], lines.distances[c], lines.lines[c], lines.bends[c], lines.logs[c], at, lower, out[c])
+        _fill_moves(lines.distances[c], lines.lines[c], lines.bends[c], at, moves[c])
+
+
+@helper
+def _set_cell(
+    row: Floats, distances: Floats, lines: Floats, bends: Floats, in_logs: bool, at: float, lower: float, out: Floats
+) -> None:
+    years, group = distances.shape
+    bend = _Bend(bends[0], bends[1], bends[2], bends[3], bends[4])
+    there, j = np.empty(group), 0
+    for m in range(group):
+        there[m] = lines[m, 0] + lines[m, 1] * (at - lines[m, 2]) + bend.size * _bend_at(bend, at)
+    for y in range(years):
+        for m in range(group):
+            value = distances[y, m] + there[m]
+            if in_logs:
+                value = math.exp(value)
+            if math.isnan(value):  # no sample, or no line
+                value = row[j]
+            out[j] = lower if value < lower else value
+            j += 1
+
+
+@helper
+def _fill_moves(distances: Floats, lines: Floats, bends: Floats, at: float, moves: Floats) -> None:
+    """Move of the lines at a year without each year -> (Y, group)."""
+    years, group = distances.shape
+    bend = _Bend(bends[0], bends[1], bends[2], bends[3], bends[4])
+    curve = _bend_at(bend, at)
+    mean, rest, spread = 1.0 / lines[:, 4], 1.0 / (lines[:, 4] - 1.0), 1.0 / lines[:, 3]
+    for y in range(years):
+        n, left = 0, 0.0
+        for r in distances[y]:
+            if not math.isnan(r):
+                n += 1
+                left += r
+        of_bend = _bend_at(bend, y) / bend.squares if bend.squares > 0.0 and n > 0 else 0.0
+        bent = curve * of_bend * left / max(n, 1)
+        for m in range(group):
+            r, t = distances[y, m], y - lines[m, 2]
+            leverage = mean[m] + t * t * spread[m] + of_bend * of_bend * bend.squares
+            move = r * mean[m] + (at - lines[m, 2]) * t * spread[m] * r + bent
+            # less what the mean of the samples moves by when the year is no longer among them
+            move = r * rest[m] - move / (1.0 - leverage)
+            moves[y, m] = 0.0 if math.isnan(move) else move
 
 
 @helper
@@ -226,42 +290,46 @@ def _move_edges(x: Floats, moves: Floats, logs: NDArray[np.bool_], edges: Floats
 @helper
 def _move_edges_of(row: Floats, moves: Floats, in_logs: bool, edges: Floats) -> None:
     years, group = moves.shape
-    weight = np.empty(group)
-    for k in range(edges.shape[1]):
-        if group == 1:
-            weight[0] = 1.0
-        else:
-            _fill_weights(row, edges[0, k], weight)
-        for y in range(years):
+    last, weight = edges.shape[1], np.ones((edges.shape[1], group))
+    reach = _reach(row) if group > 1 else 0.0
+    for k in range(last if group > 1 else 0):
+        _fill_weights(row, edges[0, k], reach, weight[k])
+    for y in range(years):
+        factor = math.exp(-moves[y, 0]) if in_logs and group == 1 else 1.0
+        for k in range(last):
             move = 0.0
             for m in range(group):
-                move += weight[m] * moves[y, m]
+                move += weight[k, m] * moves[y, m]
             if not in_logs:
                 edges[y, k] -= move
             elif edges[y, k] > 0.0:  # nothing of a cell in logarithms is at 0 or below
-                edges[y, k] *= math.exp(-move)
-    for y in range(years):  # an edge keeps its place among the others
-        for k in range(1, edges.shape[1]):
-            edges[y, k] = max(edges[y, k], edges[y, k - 1])
+                edges[y, k] *= factor if group == 1 else math.exp(-move)
+            if k > 0:  # an edge keeps its place among the others
+                edges[y, k] = max(edges[y, k], edges[y, k - 1])
 
 
 @helper
-def _fill_weights(row: Floats, edge: float, weight: Floats) -> None:
-    """Share of each month in the density of the samples at an edge -> (group,), sum 1; equal where there is none."""
-    n, group = 0, weight.size
-    valid = np.empty(row.size)
+def _reach(row: Floats) -> float:
+    """Standard deviation of a row, times n^(-1/5): what counts as near an edge."""
+    n, total, squares, first = 0, 0.0, 0.0, math.nan
     for sample in row:
         if not math.isnan(sample):
-            valid[n] = sample
+            first = sample if n == 0 else first
             n += 1
-    h = kde.scott_bandwidth(valid, n) if n > 1 else 0.0
+            total += sample - first
+            squares += (sample - first) * (sample - first)
+    return math.sqrt(max(squares - total * total / n, 0.0) / n) * n**-0.2 if n > 1 else 0.0
+
+
+@helper
+def _fill_weights(row: Floats, edge: float, reach: float, weight: Floats) -> None:
+    """Share of each month in the samples near an edge -> (group,), sum 1; equal where there are none."""
+    group, total = weight.size, 0.0
     weight[:] = 0.0
-    total = 0.0
-    for j in range(row.size if h > 0.0 else 0):
-        if not math.isnan(row[j]):
-            t = (edge - row[j]) / h
-            density = math.exp(-0.5 * t * t)
-            weight[j % group] += density
-            total += density
+    for y in range(row.size // group):
+        for m in range(group):
+            near = 1.0 if abs(row[y * group + m] - edge) <= reach else 0.0
+            weight[m] += near
+            total += near
     for m in range(group):
         weight[m] = weight[m] / total if total > 0.0 else 1.0 / group

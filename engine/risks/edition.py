@@ -189,9 +189,7 @@ class _File(EditionText):
             problem = f"return periods count years, and {merged['intensity']} has a value a month: use quantiles"
             raise self.fault("edges", risk, problem)
         if merged.get("trend") and RISKS[risk].intensities[merged["intensity"]].scale is not None:
-            problem = (
-                f"{merged['intensity']} has the years of the track record in every window: a trend has no line there"
-            )
+            problem = f"{merged['intensity']} has the years of the track record in every window: they lie on no line"
             raise self.fault("trend", risk, problem)
         try:
             return Bins(**merged)

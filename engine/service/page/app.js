@@ -170,7 +170,7 @@ async function describe() {
     if (ticket !== asked) return; // a later choice is on its way
     figures(box, risk, p, h);
     if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
-    windows(box, known.windows, scenario);
+    windows(box, risk, known.windows, scenario);
   } else {
     made(box, "p", "No results for this risk.");
   }
@@ -201,7 +201,8 @@ function figures(box, risk, p, h) {
     const error = p.aal_se === null ? "" : ` ± ${percent(p.aal_se)} (standard error)`;
     const index = meta.uncalibrated.includes(risk) ? ", not calibrated on losses" : "";
     const none = p.method === "not_priced" ? "not priced: the edition has no damage rates for this risk" : "too few data";
-    item("Average annual loss", p.aal === null ? none : `${percent(p.aal)} of value${error}${index}`);
+    const year = meta.aal_years[risk]?.[$("period").value];
+    item(year ? `Average annual loss ${year.includes("-") ? "over" : "of"} ${year}` : "Average annual loss", p.aal === null ? none : `${percent(p.aal)} of value${error}${index}`);
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
@@ -216,9 +217,12 @@ function figures(box, risk, p, h) {
   lossSteps(box, p.loss_steps);
 }
 
-function windows(box, known, scenario) {
+// What the AAL of a risk is of: the years of the period, or the year on which a trend sets it
+const aalYears = (risk, period) => meta.aal_years[risk]?.[period.name].replace("-", "–") ?? `${period.first}–${period.last}`;
+
+function windows(box, risk, known, scenario) {
   const periods = meta.periods.filter((each) => each.name !== "full");
-  const labels = periods.map((each) => `${each.first}–${each.last}`);
+  const years = periods.map((each) => `${each.first}–${each.last}`), ofLoss = periods.map((each) => aalYears(risk, each));
   const values = (id, field) => periods.map((each) => known.find((w) => w.scenario_id === id && w.time_period === each.name)?.[field] ?? null);
   const series = (field, errors) => meta.scenarios.map(({ scenario_id, name }) => ({
     name, values: values(scenario_id, field), errors: errors && values(scenario_id, errors), chosen: scenario_id === scenario.scenario_id,
@@ -230,7 +234,7 @@ function windows(box, known, scenario) {
     ["Percentile of the hazard among all cells", "percentile", (v) => v.toFixed(0), 100],
   ]) {
     made(box, "h3", title);
-    lines(box, title, labels, series(field, errors), format, top);
+    lines(box, title, field === "aal" ? ofLoss : years, series(field, errors), format, top);
   }
   made(box, "p", "Each window has few years: scenarios whose error bars overlap are not told apart.", { class: "note" });
 }
