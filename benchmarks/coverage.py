@@ -1,8 +1,8 @@
 """Coverage of the 90 % interval of the AAL: climates of known AAL, thousands of draws of each.
 
 An edition's edges that are quantiles are drawn as well: of 30 other years of the same climate, once as sample quantiles
-(what both published editions take) and once of a fitted distribution. The truth is then the loss at the quantiles of
-the climate itself.
+(what 2025-11 and 2025-12 take) and once of a fitted distribution (what 2026-kr takes). The truth is then the loss at
+the quantiles of the climate itself.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def _kinds(truth: Truth) -> list[tuple[str, Bins]]:
     bins = load_edition(truth.edition).bins[truth.risk]
     if not bins.of_baseline:
         return [("fixed", bins)]
+    if bins.fit is not None:
+        return [("fitted", bins)]
     return [("sample", bins), ("fitted", dataclasses.replace(bins, fit=FAMILY[truth.risk]))]
 
 

@@ -121,7 +121,7 @@ def _rising_drought(more: Callable[[Floats], Floats]) -> tuple[Any, Any]:
 
 
 def truths() -> Iterator[Truth]:
-    """Climates of all risks and both editions; sea level has none: its years are no sample."""
+    """Climates of all priced risks and editions; sea level has none: its years are no sample."""
     yield _plain("river, GEV", "2025-11", "river_flood", stats.genextreme(-0.1, 225, 80))
     yield _plain("urban, GEV", "2025-11", "urban_flood", stats.genextreme(-0.1, 120, 45))
     yield _plain("river, GEV", "2025-12", "river_flood", stats.genextreme(-0.1, 120, 45))
@@ -142,6 +142,14 @@ def truths() -> Iterator[Truth]:
     yield _above("inland, gamma", "2025-11", "typhoon", 0.2, stats.gamma(3.5, 0, 3.2))
     yield _above("inland, Gumbel", "2025-11", "typhoon", 0.2, stats.gumbel_r(9, 4))
     yield _above("exposure, gamma", "2025-12", "typhoon", 0.5, stats.gamma(0.9, 0, 7))
+    yield _plain("river, GEV", "2026-kr", "river_flood", stats.genextreme(-0.1, 225, 80))
+    yield _plain("river, gamma", "2026-kr", "river_flood", stats.gamma(6, 0, 45))
+    yield _plain("urban, GEV", "2026-kr", "urban_flood", stats.genextreme(-0.1, 120, 45))
+    yield _plain("urban, log-normal", "2026-kr", "urban_flood", stats.lognorm(0.4, 0, 140))
+    yield _above("coast, Weibull", "2026-kr", "typhoon", 0.05, stats.weibull_min(2.2, 0, 21))
+    yield _above("coast, Gumbel", "2026-kr", "typhoon", 0.05, stats.gumbel_r(15, 6.5))
+    yield _above("inland, gamma", "2026-kr", "typhoon", 0.2, stats.gamma(3.5, 0, 3.2))
+    yield Truth("fire, months", "2026-kr", "wildfire", _draw_fire, _fire_below)
     yield _counts("days, Poisson", "2025-12", "urban_flood", stats.poisson(0.9))
 
 

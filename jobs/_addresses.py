@@ -16,6 +16,7 @@ from engine.core.errors import SettingsError
 from engine.core.settings import Settings
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from jobs import _home
+from jobs._samples import UNNAMED
 
 log = logging.getLogger("jobs")
 
@@ -65,7 +66,7 @@ def batch_ends(
         _require_both(config, source, sink, "--source", "--sink")
     if source is None or sink is None:
         allow(config)
-    return Ends(source, sink, home / "runs" if run_dir is None else run_dir, home, sample or "korea")
+    return Ends(source, sink, home / "runs" if run_dir is None else run_dir, home, sample or UNNAMED)
 
 
 def started(ends: Ends, stack: ExitStack) -> tuple[str, str]:

@@ -12,12 +12,10 @@ from engine.core.scenario import Scenario
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
 from jobs import _console
 from jobs._parser import one_of, read_as, read_by, whole
+from jobs._samples import NAMED, SAMPLES
 
 if TYPE_CHECKING:
     from engine.io.results.sink import JobType
-
-#: samples beside the synthetic one, which needs no name
-SAMPLES = ("seoul",)
 
 
 def parser(job: JobType, description: str | None) -> _console.Parser:
@@ -28,8 +26,9 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
         "--sink", metavar="URL|DIR", help="database, or a directory for files (default APP_*, else embedded)"
     )
     made.add_argument(
-        "--sample", type=one_of("sample", SAMPLES), metavar="NAME",
-        help="seoul: run on the observed record 1907-2015 instead (default no sample, but see above)",
+        "--sample", type=one_of("sample", NAMED), metavar="NAME",
+        help=f"run on {'; '.join(f'{name}: {SAMPLES[name].meaning}' for name in NAMED)} (default no sample, but see"
+        " above)",
     )  # fmt: skip
     made.add_argument(
         "--scenarios", type=read_by(Scenario.parse, every=True), metavar="1,2,..",
@@ -43,7 +42,8 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     )
     made.add_argument(
         "--edition", metavar="NAME|FILE",
-        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else {DEFAULT_EDITION})",
+        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else that of"
+        f" the sample, else {DEFAULT_EDITION})",
     )  # fmt: skip
     made.add_argument(
         "--baseline", type=read_by(parse_years), metavar="FIRST-LAST",

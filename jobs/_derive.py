@@ -79,8 +79,8 @@ def parser() -> _console.Parser:  # long: one statement an option
     return made
 
 
-def _of_variables(made: _console.Parser) -> None:
-    """Options on how daily values are read."""
+def of_tables(made: _console.Parser) -> None:
+    """Add the options on how tables of daily values are read."""
     made.add_argument(
         "--unit",
         action="append",
@@ -103,6 +103,11 @@ def _of_variables(made: _console.Parser) -> None:
         help="the provider leaves rain blank on days without rain: a blank is dry where the place reports something"
         " else that day and some rain in that calendar year; else it is missing",
     )  # fmt: skip
+
+
+def _of_variables(made: _console.Parser) -> None:
+    """Options on how daily values are read."""
+    of_tables(made)
     made.add_argument(
         "--dry-spells-cross-years", action="store_true",
         help="CDD: dry spells go on over New Year and belong to the year they begin in; else they end with the year",

@@ -18,7 +18,7 @@ from engine.batch.request import Request
 from engine.core import settings, settings_files
 from engine.core.address import is_address, is_folder, masked, without_password
 from engine.core.errors import SettingsError
-from engine.core.period import Years, parse_years
+from engine.core.period import parse_years
 from engine.core.scenario import Scenario
 from engine.io import open_sink, open_source
 from engine.io.climate.source import ClimateSource
@@ -29,11 +29,10 @@ from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _report
 from jobs._addresses import Ends
+from jobs._samples import SAMPLES
 
 log = logging.getLogger("jobs")
 
-#: normal period of the observed Seoul record
-SEOUL_BASELINE = Years(1981, 2010)
 #: begins the first and the last line of a run that nobody gave data
 SYNTHETIC = "synthetic sample: no servers are configured"
 
@@ -104,7 +103,9 @@ def _without_secrets(name: str, text: str) -> str:
 
 def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
     """Request from the arguments; refuses what no source could satisfy."""
-    edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
+    sample = SAMPLES[args.sample] if args.sample else None
+    usual, baseline = (sample.edition, sample.baseline) if sample else (None, None)
+    edition = load_edition(args.edition if args.edition is not None else config.edition or usual or DEFAULT_EDITION)
     scenarios = _list(args.scenarios)
     if scenarios == []:
         raise SettingsError("--scenarios names no scenario")
@@ -113,7 +114,7 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         edition=edition,
         risks=parse_risks(_list(args.risks), edition.bins),
         scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
-        baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
+        baseline=parse_years(args.baseline) if args.baseline is not None else baseline,
         cells=args.cells,
         year_losses=config.year_losses,
         resume=args.resume,

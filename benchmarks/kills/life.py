@@ -181,6 +181,11 @@ def frames(cells: tuple[int, int], generation: int) -> dict[str, pl.DataFrame]:
     probability = keys.with_columns(
         aal=value,
         aal_se=value / 100,
+        aal_low=value / 2,
+        aal_high=value,
+        change=pl.lit(None, pl.Float32),
+        change_se=pl.lit(None, pl.Float32),
+        significant=pl.lit(None, pl.Boolean),
         bin_probs=pl.concat_list(1 - value, value, pl.lit(0, pl.Float32)),
         edges=pl.lit([1.0, 2.0]),
         n_samples=pl.lit(80, pl.Int16),

@@ -12,7 +12,7 @@ from typing import Literal
 import polars as pl
 
 from engine.batch.notes import BlockNotes, total
-from engine.batch.pipeline import active_cells, ranges_of
+from engine.batch.pipeline import active_cells, lie_apart, ranges_of
 from engine.batch.plan import Plan, make_plan
 from engine.batch.reporting import Reporter
 from engine.batch.request import Request
@@ -150,7 +150,8 @@ def _publish(run: Run, sink: Sink, stage: _Stage) -> Outcome:
     request, directory, watch = run.request, run.directory, run.watch
     notes = total(BlockNotes.from_json(note) for note in directory.notes.values())
     final, failed = settle(run.plan, notes)
-    summary = summarise(final, _rows(directory, PROBABILITY, final), _rows(directory, HAZARD, final), notes)
+    losses, scores = (_rows(directory, half, final) for half in (PROBABILITY, HAZARD))
+    summary = summarise(final, losses, scores, notes, apart=lie_apart(run.source, run.cells))
     missing = dict(run.plan.missing)
     status: Literal["completed", "partial"] = "partial" if missing or failed else "completed"
     started = time.perf_counter()

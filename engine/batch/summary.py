@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from engine.batch.notes import BlockNotes
-from engine.batch.plan import OBSERVED, Pair, Plan
+from engine.batch.plan import Pair, Plan
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.risks.bins import Factor
@@ -64,6 +64,7 @@ class Summary:
     pair                 : the scenario and years that the risks' figures are of
     periods              : name -> first and last year of every period that was computed
     aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
+    apart                : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
     cells: int
@@ -73,17 +74,26 @@ class Summary:
     warnings: tuple[str, ...]
     periods: Mapping[str, tuple[int, int]]
     aal_level_cuts_pct: tuple[float, ...] | None = None
+    apart: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
         return asdict(self)
 
 
-def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame | None, notes: BlockNotes) -> Summary:
+def summarise(
+    plan: Plan,
+    probability: pl.LazyFrame | None,
+    hazard: pl.LazyFrame | None,
+    notes: BlockNotes,
+    *,
+    apart: bool = False,
+) -> Summary:
     """Figures of the finished frames, in bounded memory.
 
     probability, hazard : None: that half was not computed
     notes               : of all blocks together
+    apart               : as of `GridDefinition.apart`
     """
     pair = _shown(plan)
     of_pair = (pl.col("scenario_id") == int(pair.scenario)) & (pl.col("time_period") == pair.period)
@@ -107,10 +117,18 @@ def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame
         if frame is not None
     ]
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
-    label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
     warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
-    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts)
+    label = _label(plan, pair, notes.cells if apart else None)
+    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart)
+
+
+def _label(plan: Plan, pair: Pair, stations: int | None) -> str:
+    """What the figures are of: ends with the years."""
+    if not plan.observed:
+        return f"{pair.scenario.code} {pair.years}"
+    of = "" if stations is None else f" of {stations:,} station{'' if stations == 1 else 's'}"
+    return f"observed record{of} {pair.years}"
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ here, by the number and the spread of its samples; the smoothed mass is `kde.fil
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
@@ -60,11 +60,11 @@ class _Estimates(NamedTuple):
     moves: Floats  # (C, Y + Y0) or (C, 0), change of the AAL without each year of the samples, and of the baseline
 
 
-@dataclass(frozen=True)
-class BinProbabilities:
+@dataclass(frozen=True, eq=False)
+class BinProbabilities(Sequence[Any]):
     """Results of `bin_probabilities` for C cells and m bins; NaN where there were too few samples.
 
-    It unpacks into its first five fields: `p, aal, aal_se, n, method = bin_probabilities(...)`.
+    As a sequence it is its first five fields: `p, aal, aal_se, n, method = bin_probabilities(...)`.
     """
 
     p: Floats  # (C, m), each row sums to 1
@@ -76,8 +76,11 @@ class BinProbabilities:
     aal_high: Floats | None = None  # (C,), upper end
     moves: Floats | None = None  # (C, Y + Y0), change of the AAL without each year: of the samples, of the baseline
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.p, self.aal, self.aal_se, self.n, self.method))
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: Any) -> Any:
+        return (self.p, self.aal, self.aal_se, self.n, self.method)[index]
 
 
 class Baseline(NamedTuple):
@@ -134,7 +137,7 @@ _DEFAULTS: _Options = {
 }
 
 
-def bin_probabilities(
+def bin_probabilities(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
     *,
@@ -410,7 +413,7 @@ def _fill_block(
 
 
 @helper
-def _fill_interval(
+def _fill_interval(  # many: what the loop over cells has of one cell; numba inlines the call
     smoothed: kde.Samples,
     n: int,
     at: Ints,

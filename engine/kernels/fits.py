@@ -87,7 +87,7 @@ def fitted_quantiles(
         raise ValueError(f"quantiles must be a list of numbers between 0 and 1, got {levels.tolist()}")
     out, code = np.empty((len(x), len(levels))), np.empty(len(x), np.uint8)
     bound = math.nan if lower is None else float(lower)
-    _fill_quantiles(x, levels, FAMILIES.index(fit), bound, bool(atom), least[0], least[1], out, code)
+    _fill_quantiles(x, levels, FAMILIES.index(fit), bound, bool(atom), least, out, code)
     return out, code
 
 
@@ -116,14 +116,13 @@ def _fill_quantiles(
     family: int,
     lower: float,
     atom: bool,
-    min_valid: int,
-    min_above: int,
+    least: tuple[int, int],
     out: Floats,
     code: NDArray[np.uint8],
 ) -> None:
     for c in prange(x.shape[0]):
         above, at = split(x[c], lower, atom)
-        curve = fit_curve(above, at, family, lower, min_valid, min_above)
+        curve = fit_curve(above, at, family, lower, least[0], least[1])
         code[c] = curve.code
         for i in range(q.size):
             out[c, i] = quantile(curve, q[i])

@@ -33,7 +33,7 @@ Ints = NDArray[np.int32]
 FITTED = METHODS.index("fitted")
 
 
-def fitted_probabilities(
+def fitted_probabilities(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
     *,
@@ -62,7 +62,7 @@ def fitted_probabilities(
     return _replaced(x, edges, rates, how, found, np.empty((len(found.p), 0)))
 
 
-def fitted_year_losses(
+def fitted_year_losses(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
     *,
@@ -148,7 +148,7 @@ def _replaced(
 
 
 @kernel
-def _fill(
+def _fill(  # many: numba loses what a parallel loop writes to arrays within a tuple
     x: Floats,
     edges: Floats,
     without: Floats,
@@ -237,7 +237,7 @@ def _in_time(row: Floats, how: _Fitter, of_rank: Floats) -> Floats:
 
 
 @helper
-def _fill_interval(
+def _fill_interval(  # many: what the loop over cells has of one cell; numba inlines the call
     curve: fits.Curve,
     edges: Floats,
     without: Floats,

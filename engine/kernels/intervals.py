@@ -165,7 +165,7 @@ def ends_of(loss: Floats, variances: Floats, degrees: float, least: float, most:
 
 
 @helper
-def envelope(
+def envelope(  # many: samples and what the loop over cells has of one cell; numba inlines the call
     v: Floats, above: int, n: int, at: Ints, years: int, edges: Floats, lower: float, rates: Floats, blocks: Blocks
 ) -> tuple[float, float]:
     """Interval of the loss by a distribution fitted above the atom; NaN without a fit.

@@ -66,7 +66,7 @@ def table(path: Path) -> pl.DataFrame:
     raises : SchemaError when it is not there or is no table
     """
     try:
-        return pl.read_csv(path, infer_schema_length=None)
+        return pl.read_csv(path, infer_schema_length=None, glob=False)
     except (OSError, pl.exceptions.PolarsError) as err:
         raise SchemaError(
             f"{path} cannot be read: {str(err).partition(chr(10))[0]}; docs/calibration.md names the tables"

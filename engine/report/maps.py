@@ -43,11 +43,16 @@ class LegendRow:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A layer ready to be shown. png: data URI."""
+    """A layer ready to be shown.
+
+    png    : data URI
+    points : x, y in the units of the drawing and the colour of each cell, where cells are shown as points; else empty
+    """
 
     png: str
     unit: str
     legend: tuple[LegendRow, ...]
+    points: tuple[tuple[float, float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Frame:
 
     west, north : outer edge of the north-western cell, degrees; step: degrees
     stated      : False where the step was found from the cells alone: those of the run may be smaller
+    apart       : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
     west: float
@@ -64,6 +70,7 @@ class Frame:
     n_lat: int
     n_lon: int
     stated: bool = True
+    apart: bool = False
 
     @property
     def width(self) -> float:
@@ -110,11 +117,12 @@ class Frame:
         return "".join(parts)
 
 
-def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None) -> Frame | None:
+def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None, *, apart: bool = False) -> Frame | None:
     """The part of the lattice that holds these cells; None when they are too few to show one, or lie on none.
 
     cells   : columns grid_id, latitude, longitude
     lattice : of the warehouse; counts where every cell is one of its own. Else the greatest step that all cells lie on
+    apart   : as of the run's summary
     """
     axes = [np.unique(np.round(cells[name].to_numpy(), 6)) for name in ("latitude", "longitude")]
     axes[1] = from_the_west(axes[1])
@@ -127,7 +135,7 @@ def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None) -> Fram
         return None
     margin = 1 + round(_MARGIN * max(n_lat, n_lon))
     edge = (margin + 0.5) * step
-    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin, stated)
+    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin, stated, apart)
 
 
 def _holds(lattice: GridDefinition, cells: pl.DataFrame) -> bool:
@@ -181,7 +189,17 @@ def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: 
     ]
     if counts[1]:
         legend.append(LegendRow(NO_VALUE, "no result", float(counts[1])))
-    return Map(f"data:image/png;base64,{png}", scale.unit, tuple(legend))
+    painted = ("", NO_VALUE, *scale.colours)
+    points = _points(frame, rows, columns, [painted[each] for each in classes]) if frame.apart else ()
+    return Map(f"data:image/png;base64,{png}", scale.unit, tuple(legend), points)
+
+
+def _points(
+    frame: Frame, rows: NDArray[np.int64], columns: NDArray[np.int64], colours: Sequence[str]
+) -> tuple[tuple[float, float, str], ...]:
+    x = ((columns + 0.5) / frame.n_lon * frame.width).round(1).tolist()
+    y = ((rows + 0.5) / frame.n_lat * frame.height).round(1).tolist()
+    return tuple(zip(x, y, colours, strict=True))
 
 
 def own_scale(values: NDArray[np.float32], exposed: NDArray[np.bool_]) -> Scale:

@@ -114,7 +114,7 @@ def render(told: Input) -> str:
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
         risks=risks,
-        uncalibrated=[risk["title"] for risk in risks if risk["told"]["priced"] and not risk["told"]["calibrated"]],
+        uncalibrated=[risk["title"] for risk in risks if risk["spread"] and not risk["told"]["calibrated"]],
         not_priced=[risk["title"] for risk in risks if not risk["told"]["priced"]],
         earlier=told.earlier,
         incomparable=incomparable,

@@ -63,10 +63,10 @@ class Levels(NamedTuple):
     years: NDArray[np.int64]  # (C,), years with a value
 
 
-def absent(source: Source, edition: Edition, risk: str) -> list[str]:
-    """Tables that the risk's intensity needs and the source lacks."""
+def absent(source: Source, edition: Edition, risk: str, *, observed: bool) -> list[str]:
+    """Tables that the risk's intensity needs and the source lacks. observed: as of `prepare`"""
     intensity = edition.intensity(risk)
-    needed = [*(VARIABLES[name].table for name in intensity.needs), *intensity.tables]
+    needed = [*(VARIABLES[name].table for name in intensity.needed(observed=observed)), *intensity.tables]
     return [name for name in dict.fromkeys(needed) if name not in source.tables]
 
 

@@ -146,7 +146,7 @@ class CellLevels:
         key = (asked.risk, edition.checksum, baseline, *basin)
         if cells is None or key not in self._references:
             with closing(open_source(context.warehouse, connections=1)) as source:
-                if lacking := recurrence.absent(source, edition, asked.risk):
+                if lacking := recurrence.absent(source, edition, asked.risk, observed=state[1]):
                     raise NoLevelsError(f"the warehouse lacks {', '.join(lacking)}")
                 cells = _row_of(source.cells(), asked.cell)
                 made = recurrence.prepare(source, edition, asked.risk, cells, baseline=baseline, observed=state[1])
@@ -185,7 +185,7 @@ def _panel(connection: psycopg.Connection, reference: Reference, edition: Editio
     """The cell's series of the variables that the intensity reads."""
     arrays, wanted = {}, sorted({asked.scenario, DEFAULT_SCENARIO})
     held = cell_series.loaded(connection)
-    for name in edition.intensity(asked.risk).needs:
+    for name in edition.intensity(asked.risk).needed(observed=reference.observed):
         variable = VARIABLES[name]
         if gone := [each.code for each in wanted if each not in held.get(variable, ())]:
             raise NoLevelsError(f"no data of {variable.table} are loaded for {', '.join(gone)}")

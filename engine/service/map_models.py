@@ -86,6 +86,10 @@ class Map(BaseModel):
     south: float
     north: float
     step: float
+    apart: bool = Field(description="the cells are places of a list, such as stations, and no area: drawn as points")
+    figures_of: str | None = Field(
+        description="scenario or record, and years, of the run's summary", examples=["SSP2-4.5 2021-2100"]
+    )
     risks: list[str] = Field(description="those of which there is a layer")
     absent: dict[str, str] = Field(
         description="the others, and why", examples=[{"typhoon": "missing typhoon_best_track"}]

@@ -59,6 +59,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "south": round(grid.lat0 - half, 6),
             "north": round(float(grid.latitudes[-1]) + half, 6),
             "step": grid.step,
+            "apart": bool((run["summary"] or {}).get("apart")),
+            "figures_of": (run["summary"] or {}).get("pair"),
             "risks": list(layers),
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,

@@ -11,13 +11,11 @@ from engine.core import settings
 from engine.core.period import parse_years
 from engine.core.quality import load_ranges
 from engine.core.scenario import Scenario
-from engine.io.etl.derive import place_cells, station_tables
-from engine.io.etl.derive.daily import UNITS
+from engine.io.etl.derive import place_cells
 from engine.io.etl.derive.derive import derive
 from engine.io.etl.derive.derive_job import Request
-from engine.io.etl.derive.station_tables import TableOptions
 from engine.io.etl.loaders.grid import read_lattice
-from jobs import _console
+from jobs import _console, _station_tables
 
 log = logging.getLogger("jobs")
 
@@ -39,12 +37,8 @@ def run(args: argparse.Namespace) -> int:
             grid=read_lattice(args.lattice) if args.lattice else None,
             step=args.step or place_cells.STEP,
             scope=args.scope,
-            units=dict(_console.assigned("--unit", text, UNITS, "tas=K") for text in args.unit),
-            tables=TableOptions(
-                dict(_console.assigned("--column", text, station_tables.NAMES, "tas=AvgTemp") for text in args.column),
-                args.stations,
-                args.blank_rain_is_dry,
-            ),
+            units=_station_tables.units(args),
+            tables=_station_tables.options(args),
             dry_spells_cross_years=args.dry_spells_cross_years,
             ranges=load_ranges(args.gate) if args.gate else None,
         )

@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
         places_of = [each.cells.select("grid_id", "latitude", "longitude") for each in figures.values()]
         cells = pl.concat(places_of).unique("grid_id").sort("grid_id")
         climate = stack.enter_context(closing(postgres.connect(warehouse))) if warehouse else None
-        frame = maps.frame_of(cells, _lattice(climate) if climate else None)
+        apart = bool((results.run["summary"] or {}).get("apart"))
+        frame = maps.frame_of(cells, _lattice(climate) if climate else None, apart=apart)
         regions = None
         if frame is not None:
             regions = places.of_warehouse(climate, frame.step) if climate else None

@@ -26,10 +26,11 @@ def test_the_interval_of_30_years_holds_the_truth_as_often_as_documented(name):
     assert found["cover %"] + found["below %"] + found["above %"] == pytest.approx(100)
 
 
-def test_every_risk_of_both_editions_but_sea_level_has_a_climate_whose_distribution_is_what_it_draws():
+def test_every_priced_risk_but_sea_level_has_a_climate_whose_distribution_is_what_it_draws():
     covered = {(truth.edition, truth.risk) for truth in truths()}
-    for edition in ("2025-11", "2025-12"):
-        assert {risk for of, risk in covered if of == edition} == {*load_edition(edition).bins} - {"sea_level_rise"}
+    for edition in ("2025-11", "2025-12", "2026-kr"):
+        priced = {risk for risk, bins in load_edition(edition).bins.items() if bins.rates is not None}
+        assert {risk for of, risk in covered if of == edition} == priced - {"sea_level_rise"}
     for number, truth in enumerate(truths()):
         drawn = truth.draw(np.random.default_rng([9, number]), 100, 200)
         for x in np.quantile(drawn, [0.5, 0.8, 0.95]) + 1e-9:

@@ -319,6 +319,38 @@ def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(bro
     view.close()
 
 
+def test_places_of_a_list_are_points_of_one_size_in_the_colours_of_the_layer(browser, service, client, databases):
+    colours = [colour for row in pixels(client.get(LAYER).content) for colour in row if colour]
+    view = browser.new_page(viewport={"width": 1300, "height": 900})
+
+    def apart(route):
+        told = route.fetch().json()
+        route.fulfill(
+            json=told | {"apart": True, "scope": "observed", "figures_of": "observed record of 17 stations 1991-2060"}
+        )
+
+    view.route("**/api/v1/map", apart)
+    view.goto(service[0])
+    expect(view.locator("#warning")).to_have_text(
+        "Observed record of 17 stations 1991-2060: what was measured, no projection."
+    )
+    view.select_option("#risk", "drought")
+    view.select_option("#quantity", "hazard")
+    expect(view.locator("#layer")).to_have_attribute("data-layer", re.compile("hazard/drought"))
+    expect(view.locator("#layer")).to_be_hidden()
+    dots = view.locator("#places .fill")
+    expect(dots).to_have_count(len(colours))
+    found = dots.evaluate_all("dots => dots.map((dot) => getComputedStyle(dot).stroke)")
+    assert found == [f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})" for colour in colours]
+    wide = dots.first.evaluate("dot => getComputedStyle(dot).strokeWidth + getComputedStyle(dot).vectorEffect")
+    assert wide == "11pxnon-scaling-stroke"
+    view.fill("#lat", "10")
+    view.fill("#lon", "127")
+    view.locator("#lon").press("Enter")
+    expect(view.locator("#place")).to_contain_text("outside the data grid: no station within 16 km")
+    view.close()
+
+
 def test_a_typed_coordinate_and_the_keyboard_reach_every_cell(page):
     page.fill("#lat", str(LAND[0]))
     page.fill("#lon", str(LAND[1]))

@@ -45,13 +45,18 @@ class Rain(NamedTuple):
 def read(folder: Path) -> Rain:
     """Rain of a folder with `stations.csv` and one table of days: `date`, and `s<station id>` in 0.1 mm.
 
-    raises : SchemaError when the two do not name the same stations
+    raises : SchemaError when there is no such table, or the two do not name the same stations
     """
-    places = pl.read_csv(folder / "stations.csv")
+    if not (folder / "stations.csv").is_file():
+        raise SchemaError(
+            f"{folder} has no stations.csv. A fit needs the rain of every day, for storms and for sums of three days; a"
+            " store or warehouse has the largest sums of years alone: name the tables of stations it was made of"
+        )
+    places = pl.read_csv(folder / "stations.csv", glob=False)
     files = sorted(folder.glob("daily_rain*.parquet"))
     if len(files) != 1:
         raise SchemaError(f"{folder}: {len(files)} tables daily_rain*.parquet, one is needed")
-    table = pl.read_parquet(files[0]).sort("date")
+    table = pl.read_parquet(files[0], glob=False).sort("date")
     wanted = [f"s{station}" for station in places["station_id"]]
     if set(wanted) != set(table.columns) - {"date"}:
         raise SchemaError(f"{files[0].name} and stations.csv do not name the same stations: take both of one source")
@@ -73,6 +78,18 @@ def sums(mm: Floats, days: int) -> Floats:
         shifted[back:] = mm[:-back]
         out = out + shifted
     return out
+
+
+def whole_years(rain: Rain) -> NDArray[np.int64]:
+    """Years that some station has measured, ascending: not the last one of a record that goes on.
+
+    raises : SchemaError when there is none
+    """
+    years = np.unique(rain.year)
+    measured = np.isfinite(annual_maxima(rain, years, 1)).any(axis=1)
+    if not measured.any():
+        raise SchemaError("no station has a year of daily rain of which a twentieth or less is missing")
+    return years[measured]
 
 
 def annual_maxima(rain: Rain, years: NDArray[np.int64], days: int) -> Floats:

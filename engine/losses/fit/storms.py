@@ -64,7 +64,7 @@ def read_places(path: Path) -> Places:
 def read_tracks(path: Path) -> pl.DataFrame:
     """Fixes of IBTrACS with 10-minute winds in m/s: sid, time (hours since 1970), lat, lon, wind; null: not stated."""
     return (
-        pl.read_parquet(path)
+        pl.read_parquet(path, glob=False)
         .select(
             sid="SID",
             time=pl.col("ISO_TIME").cast(pl.Datetime("us")).dt.epoch("us") / 3.6e9,

@@ -2,7 +2,7 @@
 
 import { bars, lines } from "./charts.js";
 import { $, made, percent, words } from "./dom.js";
-import { NationalMap } from "./map.js";
+import { NationalMap, dotsOf } from "./map.js";
 import { lossSteps, returnLevels, siteCurve } from "./rare.js";
 
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
@@ -38,6 +38,7 @@ async function start() {
   $("run").textContent = `Run ${meta.run_id}, methodology edition ${meta.edition}, baseline ${meta.baseline}, published ${meta.published_at.slice(0, 10)}`;
   const sample = meta.scope.startsWith("sample") ? `A sample of ${meta.scope.split(":")[1] ?? "some"} cells` : `Data of scope ${meta.scope}`;
   $("warning").textContent = WARNINGS[meta.scope] ?? `${sample}: not the whole country.`;
+  if (meta.scope === "observed" && meta.figures_of) $("warning").textContent = `${meta.figures_of.replace(/^o/, "O")}: what was measured, no projection.`;
   $("warning").hidden = !$("warning").textContent;
   for (const risk of meta.risks) made($("risk"), "option", words(risk), { value: risk });
   for (const [risk, why] of Object.entries(meta.absent)) {
@@ -87,14 +88,17 @@ async function paint() {
   if (cell) describe();
   try {
     const picture = await (await ask(`api/v1/map/${chosen}`, { signal: painting.signal })).blob();
+    const dots = meta.apart ? await dotsOf(picture) : null;
     if (ticket !== painted) return; // a later choice is on its way
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
+    if (dots) map.points(dots);
     map.layer.dataset.layer = chosen;
     if (before) URL.revokeObjectURL(before);
   } catch (error) {
     if (ticket !== painted) return;
     map.layer.removeAttribute("href");
+    map.places.replaceChildren();
     map.layer.dataset.layer = "";
     say(error);
   }
@@ -139,7 +143,8 @@ async function chosen(lat, lon) {
     if (ticket !== asked) return;
     cell = null;
     $("figures").replaceChildren();
-    tellPlace(error.message);
+    const reach = 111.2 * meta.step * Math.hypot(1, Math.cos((lat * Math.PI) / 180)); // the diagonal of a cell, km
+    tellPlace(meta.apart ? `${error.message}: no station within ${reach.toFixed(0)} km` : error.message);
   }
 }
 
