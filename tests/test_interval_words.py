@@ -1,4 +1,4 @@
-from engine.core.interval_words import Interval, money, share_of_value
+from engine.core.interval_words import Interval, ModelInterval, money, share_of_value, share_of_value_of_models
 
 
 def test_a_loss_and_its_interval_are_one_sentence():
@@ -22,3 +22,14 @@ def test_an_interval_that_cannot_be_told_says_why():
         "0 % of value a year (no interval: 20 years do not tell how rare the other bins are)"
     )
     assert "90 % 구간 없음" in share_of_value(Interval(0.0, None, None, 20), "ko")
+
+
+def test_several_models_are_told_by_their_number_and_without_an_interval_where_one_is_not_known():
+    told = ModelInterval(0.014, 0.009, 0.023, 5)
+    models = "5 climate models and the sampling of each"
+    assert share_of_value_of_models(told) == f"1.4 % of value a year (90 %: 0.9 to 2.3; {models})"
+    korean = "연간 자산 가치의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 5개와 각 모형의 표본)"
+    assert share_of_value_of_models(told, "ko") == korean
+    alone = told._replace(low=None, high=None)
+    assert "no interval: the sampling of a climate model is not known" in share_of_value_of_models(alone)
+    assert "90 % 구간 없음" in share_of_value_of_models(alone, "ko")

@@ -9,22 +9,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.batch.changes import Window, change
-from engine.batch.edges import Edges, edges_of
+from engine.batch.edges import edges_of
 from engine.batch.estimates import estimate
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
-from engine.batch.trends import Samples, along_line, samples_on_line, with_errors
+from engine.batch.trends import along_line, samples_of_pair, with_errors
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
 from engine.core.period import FULL
-from engine.core.rows import ROWS
+from engine.core.rows import BLOCK_ROWS
 from engine.kernels import YearLosses
-from engine.risks.bins import Bins
-from engine.risks.definition import Component, Intensity, Risk
+from engine.risks.definition import Component, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
-from engine.risks.samples import samples_of
 
 #: what kernels and frames raise when they refuse an input
 INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
@@ -32,21 +30,21 @@ INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """Rows of one block, a frame of each kind in `engine.core.rows.ROWS`, and its notes."""
+    """Rows of one block, a frame of each kind in `engine.core.rows.BLOCK_ROWS`, and its notes."""
 
     rows: dict[str, pl.DataFrame]
     notes: BlockNotes
 
     def frames(self, plan: Plan) -> dict[str, pl.DataFrame]:
         """Rows that a run of this plan stores."""
-        return {kind: frame for kind, frame in self.rows.items() if plan.halves[ROWS[kind].half]}
+        return {kind: frame for kind, frame in self.rows.items() if plan.halves[BLOCK_ROWS[kind].half]}
 
 
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:
     """Bin probabilities, AAL and hazard scores of every cell, risk and (scenario, period) pair of the plan."""
     inputs = Inputs(panel, reference, [(pair.scenario, pair.years) for pair in plan.pairs])
     rows = PairedRows(panel, plan.pairs)
-    made = {kind: [row.schema.to_frame()] for kind, row in ROWS.items()}
+    made = {kind: [row.schema.to_frame()] for kind, row in BLOCK_ROWS.items()}
     notes = BlockNotes(cells=len(panel))
     for name, risk in RISKS.items():
         try:
@@ -102,7 +100,7 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     windows: dict[Pair, Window] = {}
     losses: dict[Pair, YearLosses | None] = {}
     for pair in sorted({*plan.pairs, *compared}):  # by scenario: its windows share the lines of a trend
-        samples = _samples(inputs, plan, intensity, bins, edges, pair)
+        samples = samples_of_pair(inputs, intensity, bins, edges, plan.baseline, pair)
         figures, losses[pair] = estimate(
             samples.x,
             edges.inner,
@@ -132,14 +130,6 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         notes.record_years[risk.name] = list(range(plan.axis.first, plan.axis.last + 1))
     years = [each for pair in plan.pairs if (each := losses[pair])]
     return [probabilities, rows.year_losses(risk.name, years, not_exposed)]
-
-
-def _samples(inputs: Inputs, plan: Plan, intensity: Intensity, bins: Bins, edges: Edges, pair: Pair) -> Samples:
-    """Samples of one pair, by the rule of the edition."""
-    if bins.trend is not None:
-        return samples_on_line(inputs, intensity, bins, edges, plan.baseline, pair)
-    x = samples_of(inputs, intensity, pair.scenario, pair.years)
-    return Samples(x, edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years))
 
 
 def hazard_score(inputs: Inputs, components: tuple[Component, ...], risk: Risk, pair: Pair) -> NDArray[np.float64]:

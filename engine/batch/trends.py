@@ -69,10 +69,14 @@ def as_they_are(x: Floats, lines: Lines, bins: Bins, own: Baseline | None) -> Sa
     return Samples(x, own, _spread(set_on_year(x, lines, middle, lower=bins.lower).x))
 
 
-def samples_on_line(
+def samples_of_pair(
     inputs: Inputs, intensity: Intensity, bins: Bins, edges: Edges, baseline: Years, pair: Pair
 ) -> Samples:
-    """All years of the pair's scenario, set on the middle year of its window; as they are for the whole axis."""
+    """Samples of a scenario and window by the rule of the edition: those of the window's years; under a trend all years
+    of the scenario, set on the middle year of the window, or as they are for the whole axis."""
+    if bins.trend is None:
+        x = samples_of(inputs, intensity, pair.scenario, pair.years)
+        return Samples(x, edges.of_samples(intensity, baseline, pair.scenario, pair.years))
     axis = inputs.panel.axis
     x = samples_of(inputs, intensity, pair.scenario, axis)
     lines = _lines(inputs, intensity, bins, pair.scenario, x)

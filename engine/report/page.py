@@ -20,7 +20,7 @@ from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
 from engine.maps.picture import SCALES
-from engine.report import change, charts, maps
+from engine.report import change, charts, ensemble, maps
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
 from engine.report.rare import Rare
@@ -66,6 +66,7 @@ class Input:
     frame    : None when the cells are too few for a map; then `places` is None, too
     edition  : figures of the run's methodology; None when they are not at hand
     rare     : return levels by province, or why there are none
+    ensemble : the run that put several climate models together
     """
 
     results: Results
@@ -76,6 +77,7 @@ class Input:
     earlier: Earlier | None
     warehouse: Warehouse | None
     rare: Rare
+    ensemble: Run | None = None
 
 
 def read_figures(results: Results) -> dict[str, RiskFigures]:
@@ -122,6 +124,7 @@ def render(told: Input) -> str:
         warehouse=told.warehouse,
         edition=told.edition,
         rare=told.rare,
+        ensemble=ensemble.section(told.ensemble),
         year_losses=(told.results.run["summary"] or {}).get("year_losses"),
         runs=told.results.runs,
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),

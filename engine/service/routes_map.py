@@ -174,6 +174,7 @@ _FILES = {
     "map.js": "text/javascript",
     "rare.js": "text/javascript",
     "style.css": "text/css",
+    "why.js": "text/javascript",
 }
 
 

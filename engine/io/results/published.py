@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from engine.core.errors import SettingsError, SourceError
-from engine.core.rows import ROWS
+from engine.core.rows import ENSEMBLE, ROWS
 from engine.io.results import result_folder, spool
 from engine.io.results.published_figures import AAL, FIGURES, HAZARD
 from engine.io.results.result_tables import MADE_BY, PROBABILITY
@@ -99,8 +99,9 @@ class DirectoryResults:
         if not record.is_file():
             raise SettingsError(f"{folder} holds no published results: it has no run.json")
         with self._present():
-            self.run: Run = json.loads(record.read_text("utf-8"))
-        self.runs = {**directory_runs(folder), self.run["run_id"]: self.run}
+            newest: Run = json.loads(record.read_text("utf-8"))
+        self.runs = {**directory_runs(folder), newest["run_id"]: newest}
+        self.run = newest if newest["job_type"] != ENSEMBLE else newest_of(self.runs, self.where)
 
     @contextmanager
     def _present(self) -> Iterator[None]:
@@ -229,7 +230,8 @@ def earlier_run(runs: Mapping[int, Run], run: Run, folder: Path | str) -> int | 
 
 
 def newest_of(runs: Mapping[int, Run], where: str) -> Run:
-    published: Sequence[Run] = [run for run in runs.values() if run["published_at"]]
+    """The run of the published rows of cells; an ensemble has figures of its own beside them."""
+    published: Sequence[Run] = [run for run in runs.values() if run["published_at"] and run["job_type"] != ENSEMBLE]
     if not published:
         raise SettingsError(f"{where} holds no published results")
     # times are told to the second: the later number is the newer of two within one

@@ -4,6 +4,7 @@ import { bars, lines } from "./charts.js";
 import { $, made, percent, words } from "./dom.js";
 import { NationalMap, dotsOf } from "./map.js";
 import { lossSteps, returnLevels, siteCurve } from "./rare.js";
+import { why } from "./why.js";
 
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
 const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
@@ -174,6 +175,7 @@ async function describe() {
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
     figures(box, risk, p, h);
+    if (p) why(made(box, "div"), () => explained(query), () => ticket === asked);
     if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
     windows(box, risk, known.windows, scenario);
   } else {
@@ -182,6 +184,16 @@ async function describe() {
   const away = cell.cell_basis === "nearest" ? `nearest cell with results, ${(cell.cell_distance_m / 1000).toFixed(1)} km away, ` : "";
   tellPlace(`Results for ${words(risk)} at ${place(latitude, longitude)} (${away}cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
+}
+
+// The explanation of a figure, or the reason why there is none
+async function explained(query) {
+  try {
+    return { told: await (await ask(`api/v1/explain?${query}`)).json() };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { reason: error.message };
+  }
 }
 
 // Return levels are read of the climate itself: they come when the other figures are there already
@@ -208,6 +220,7 @@ function figures(box, risk, p, h) {
     const none = p.method === "not_priced" ? "not priced: the edition has no damage rates for this risk" : "too few data";
     const year = meta.aal_years[risk]?.[$("period").value];
     item(year ? `Average annual loss ${year.includes("-") ? "over" : "of"} ${year}` : "Average annual loss", p.aal === null ? none : `${percent(p.aal)} of value${error}${index}`);
+    if (p.ensemble?.sentence) item("Several climate models", models(p.ensemble));
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
@@ -220,6 +233,14 @@ function figures(box, risk, p, h) {
   const colours = meta.scales.aal.colours, last = Math.max(p.bin_data.length - 1, 1);
   bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), measure(risk));
   lossSteps(box, p.loss_steps);
+}
+
+// The AAL over several climate models, their range, and whether they agree on the sign of the change
+function models(told) {
+  const range = `, models from ${percent(told.aal_p10)} to ${percent(told.aal_p90)}`;
+  if (told.agreement === null) return `${told.sentence}${range}`;
+  const share = `${Math.round(100 * told.agreement)} % agree on the sign of the change`;
+  return `${told.sentence}${range}; ${told.models_disagree ? `models disagree: ${share}` : share}`;
 }
 
 // What the AAL of a risk is of: the years of the period, or the year on which a trend sets it
