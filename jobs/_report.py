@@ -13,6 +13,7 @@ from engine.batch.request import Request
 from engine.batch.summary import RiskSummary
 from engine.core.caveats import scope_note
 from engine.core.counted import counted
+from engine.core.period import trend_in_words
 from engine.risks.bins import KDE, Bins
 from engine.risks.edition import Edition
 
@@ -56,6 +57,8 @@ def bins_in_words(bins: Bins, unit: str) -> str:
         else f"{edges}{shown}"
     )
     parts = [f"{bins.intensity} at {at}", bins.estimator or KDE]
+    if bins.trend:
+        parts.append(f"{bins.trend} trend")
     rates = bins.rates
     if rates is None:
         return "; ".join([*parts, "not priced: no AAL"])
@@ -83,6 +86,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     for risk in summary.risks:
         if risk.stands_on:
             console.print(f"{risk.risk}: {risk.stands_on}")
+        if risk.trend and risk.priced:
+            console.print(f"{risk.risk}: {trend_in_words(summary.periods)}")
         if not risk.priced:
             console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:

@@ -31,6 +31,7 @@ class RiskSummary:
     calibrated              : whether the edition calls the damage rates calibrated on losses
     priced                  : whether the edition gives the risk damage rates: without them there is no AAL
     intensity               : name of the intensity that the edition bins
+    trend                   : line that its years follow: the AAL of a window is that of its middle year; None: none
     level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
     """
 
@@ -51,6 +52,7 @@ class RiskSummary:
     calibrated: bool = False
     priced: bool = True
     intensity: str | None = None
+    trend: str | None = None
     level: str | None = None
     factor: Factor | None = None
 
@@ -172,6 +174,7 @@ def _risk(
         calibrated=bool(bins and bins.calibrated),
         priced=bins is None or bins.has_loss,
         intensity=bins.intensity if bins else None,
+        trend=bins.trend if bins else None,
         level=bins.level if bins else None,
         factor=bins.factor if bins else None,
     )

@@ -34,7 +34,7 @@ from engine.risks.registry import RISKS
 #: characters of a name, as wide as its columns
 _LONGEST_NAME = 40
 #: what a base's figures were calibrated for is gone where one of these is replaced
-_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "factor"})
+_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "trend", "factor"})
 #: what `source` vouches for, beside the figures that the code of a risk reads; `factor` names its own
 _VOUCHED = ("edges", "fallback", "damage_rates", "calibrated")
 
@@ -190,6 +190,9 @@ class _File(EditionText):
         if edition_keys.returns(table.get("edges")) and RISKS[risk].intensities[merged["intensity"]].monthly:
             problem = f"return periods count years, and {merged['intensity']} has a value a month: use quantiles"
             raise self.fault("edges", risk, problem)
+        if merged.get("trend") and RISKS[risk].intensities[merged["intensity"]].scale is not None:
+            problem = f"{merged['intensity']} has the years of the track record in every window: they lie on no line"
+            raise self.fault("trend", risk, problem)
         try:
             bins = Bins(**merged)
         except DefinitionError as err:

@@ -211,7 +211,7 @@ class Assessor:
             summary |= _of_file(sites, summary["results"], years)
             summary = years_lost.stated(summary)
             files.close(summary, stated)
-            sheet_context = Context(years, summary["scope_note"])
+            sheet_context = Context(years, summary["scope_note"], stages.config.trended)
             workbook = bool(job.input_params.get("workbook", True))
             frames = Results(everything, faults, years_lost)
             portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)

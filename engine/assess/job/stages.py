@@ -26,6 +26,7 @@ from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
 from engine.core.counted import counted
 from engine.core.errors import EngineError
+from engine.core.period import PERIODS, Years, trend_in_words, window
 from engine.io.db.writers import Write, Writers
 from engine.io.results import published_cells, published_runs
 from engine.io.results.published_figures import AAL, HAZARD
@@ -110,6 +111,7 @@ class StoredStages:
             config,
             calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
             not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            trended=frozenset(risk for risk, of in of_risks.items() if of.trend),
             edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
         )
         known = _complete(
@@ -125,7 +127,7 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
-            notes={risk: own_past(risk) for risk in risks if risk in published and published[risk].of_past},
+            notes=_notes(of_risks, {period for _, period in pairs}, config.grid.axis),
             rates={risk: of.damage_rates() for risk, of in of_risks.items()},
             writers=writers,
             keep=keep,
@@ -253,6 +255,22 @@ def _require_published(risks: Collection[str], published: Collection[str]) -> No
         f"{there} alone, and the engine has no rules of exposure and vulnerability for it: publish one of"
         f" {', '.join(RISKS)} with python -m jobs.yearly"
     )
+
+
+def _notes(
+    risks: Mapping[str, published_runs.PublishedRisk], periods: Collection[str | None], axis: Years
+) -> dict[str, str]:
+    """What is to be said of risks: what their bins are cut at, and which years their AAL is of."""
+    years = {name: window(name, axis) for name in PERIODS if name in periods}
+    asked = {name: (of.first, of.last) for name, of in years.items()}
+    notes = {}
+    for risk, of in risks.items():
+        trend = trend_in_words(asked) if of.trend and asked else ""
+        parts = [own_past(risk)] if of.of_past else []
+        parts += [trend[:1].upper() + trend[1:]] if trend else []
+        if parts:
+            notes[risk] = ". ".join(parts)
+    return notes
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:

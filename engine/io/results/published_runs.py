@@ -198,6 +198,7 @@ class PublishedRisk(NamedTuple):
     intensity : name of the intensity that its edition bins; None: the run does not tell
     level     : recorded losses that the rates are calibrated on
     factor    : factor on all rates: value, low, high, source
+    trend     : line that its years follow: the AAL of a window is that of its middle year; None: none
     """
 
     calibrated: bool
@@ -207,6 +208,7 @@ class PublishedRisk(NamedTuple):
     intensity: str | None = None
     level: str | None = None
     factor: Mapping[str, Any] | None = None
+    trend: str | None = None
 
     def damage_rates(self) -> dict[str, Any]:
         """Fields that tell what the damage rates stand on."""
@@ -219,7 +221,7 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
         " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done',"
         " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct', e ->> 'intensity',"
-        " e ->> 'level', e -> 'factor'"
+        " e ->> 'level', e -> 'factor', e ->> 'trend'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
         " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble'))"
