@@ -5,7 +5,7 @@ import { faultTable } from "./faults.js";
 import { Mapping } from "./mapping.js";
 import { Results } from "./results.js";
 import { ask, asked, follow, PORTFOLIO, Refused } from "./server.js";
-import { fill, LANGUAGE, ofScope, period, said, scenario, t } from "./text.js";
+import { ENGLISH, fill, LANGUAGE, ofScope, period, said, scenario, t } from "./text.js";
 import { put, stated } from "./url.js";
 
 // what a file is called -> what it is; of others the server looks at the first bytes
@@ -74,10 +74,10 @@ function choices() {
 }
 
 function listen() {
-  const drop = $("drop");
-  for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
-  for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
+  // anywhere: a file that is dropped beside the box would replace the page
+  for (const name of ["dragenter", "dragover"]) addEventListener(name, (event) => { event.preventDefault(); $("drop").classList.add("over"); });
+  for (const name of ["dragleave", "drop"]) addEventListener(name, () => $("drop").classList.remove("over"));
+  addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
   $("file").addEventListener("change", () => take($("file").files[0]));
   $("file-form").addEventListener("submit", (event) => { event.preventDefault(); if (file) guarded(look); });
   $("sheet").addEventListener("change", () => { if (file) guarded(look); });
@@ -126,7 +126,7 @@ async function look() {
   const counts = { name: file.name, rows: told.rows?.toLocaleString(), valid: told.valid?.toLocaleString() };
   $("counted").textContent = told.question === null ? t("check.counted", counts) : t("check.open", counts);
   $("notes").replaceChildren();
-  for (const note of told.notes) made($("notes"), "li", note);
+  for (const note of told.notes) made($("notes"), "li", note, ENGLISH);
   faultTable($("check-faults"), told.faults, told.faults_total);
   $("assess").disabled = told.question !== null || !told.valid;
 }

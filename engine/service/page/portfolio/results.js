@@ -9,7 +9,7 @@ import { Places } from "./places.js";
 import { ask, asked, download, PORTFOLIO, BASE, Refused } from "./server.js";
 import { sentence, showSite } from "./site.js";
 import { Sites, sitesOf } from "./sites.js";
-import { missing, money, ofScope, percent, period, said, scenario, t } from "./text.js";
+import { ENGLISH, missing, money, ofScope, percent, period, said, scenario, t } from "./text.js";
 import { put } from "./url.js";
 
 const FRAMES = ["totals", "aal", "risk", "exposure", "vulnerability", "failures", "year_losses", "curve", "contributions", "storms"];
@@ -68,13 +68,13 @@ export class Results {
   }
 
   notes() {
-    const { told } = this, box = $("result-notes"), list = [];
+    const { told } = this, box = $("result-notes");
     $("run").textContent = told.runs.map((run) => t("run", { id: run.run_id, edition: run.edition, baseline: run.baseline })).join("; ");
     $("warning").textContent = told.scope_note ? said(told.scope_note) : "";
     $("warning").hidden = !told.scope_note;
-    list.push(t("results.rows", { rows: told.rows.toLocaleString(), invalid: told.invalid_rows.toLocaleString(), assessed: told.assessed_sites.toLocaleString() }));
     box.replaceChildren();
-    for (const note of [...list, ...told.notes]) made(box, "p", note, { class: "note" });
+    made(box, "p", t("results.rows", { rows: told.rows.toLocaleString(), invalid: told.invalid_rows.toLocaleString(), assessed: told.assessed_sites.toLocaleString() }), { class: "note" });
+    for (const note of told.notes) made(box, "p", note, { class: "note", ...ENGLISH });
     for (const [name, note] of Object.entries(told.risk_notes)) made(box, "p", t("results.risk_note", { risk: t(`risk.${name}`), note: said(note) }), { class: "note" });
   }
 

@@ -45,7 +45,10 @@ export function basis(loss, calibrated, uncalibrated) {
   return missing(calibrated) ? t("basis.index") : t("basis.both");
 }
 
-// A reason of the server's, which knows English alone; one that the catalogue does not have stays as it is
+// attributes of an element whose sentence is the server's, which knows English alone
+export const ENGLISH = LANGUAGE === "en" ? {} : { lang: "en" };
+
+// A reason of the server's; one that the catalogue does not have stays as it is
 export function said(reason) {
   if (missing(reason)) return "";
   if (has(`said.${reason}`)) return t(`said.${reason}`);
