@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.batch.changes import Window, change
 from engine.batch.edges import edges_of
 from engine.batch.estimates import estimate
+from engine.batch.intervals import ends_of
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
@@ -110,7 +111,9 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
         years += [of_years] if of_years else []
     changes = {late: change(windows[early], windows[late], intensity) for early, late in plan.changes if compared}
     found = [windows[pair].found for pair in plan.pairs]
-    probabilities = rows.probability(risk.name, found, edges.inner, not_exposed, changes)
+    drawn = plan.edition.draws.rates.get(risk.name) if plan.edition.draws else None
+    intervals = ends_of(found, bins, drawn)
+    probabilities = rows.probability(risk.name, found, intervals, edges.inner, not_exposed, changes)
     if not by_year:
         return [probabilities]
     if intensity.record is not None:

@@ -58,6 +58,8 @@ ROWS: Mapping[str, RowKind] = {
                 "aal_se": pl.Float32(),
                 "aal_low": pl.Float32(),
                 "aal_high": pl.Float32(),
+                "rates_low": pl.Float32(),
+                "rates_high": pl.Float32(),
                 "change": pl.Float32(),
                 "change_se": pl.Float32(),
                 "significant": pl.Boolean(),
@@ -67,7 +69,10 @@ ROWS: Mapping[str, RowKind] = {
                 "method": pl.String(),
             }
         ),
-        frozenset({"aal", "aal_se", "aal_low", "aal_high", "change", "change_se", "significant", "bin_probs", "edges"}),
+        frozenset(
+            {"aal", "aal_se", "aal_low", "aal_high", "rates_low", "rates_high", "change", "change_se", "significant"}
+            | {"bin_probs", "edges"}
+        ),
     ),
     # a row a cell and risk: the years of one (scenario, period) pair of the plan after the other
     "year_losses": RowKind(

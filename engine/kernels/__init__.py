@@ -20,6 +20,7 @@ from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.fits import fitted_quantiles
 from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
+from engine.kernels.rates import drawn_interval
 from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
 from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
@@ -40,6 +41,7 @@ __all__ = [
     "bin_probabilities",
     "bin_year_losses",
     "cache_folder",
+    "drawn_interval",
     "fire_weather_index",
     "fitted_probabilities",
     "fitted_quantiles",
@@ -111,10 +113,11 @@ def _call_all() -> None:
 
 
 def _call_fits() -> None:
-    """Call the kernels of fitted edges and of the fitted estimator, likewise."""
+    """Call the kernels of fitted edges, of the fitted estimator and of drawn damage rates, likewise."""
     x = np.arange(20.0)[None]
     fitted_quantiles(x, [0.5], fit="gev")
     fitted_probabilities(x, [1.0], fit="gev", damage_rates=[0.0, 0.1])
+    drawn_interval(np.ones((1, 1)), np.zeros((2, 1)))
 
 
 def _call_derive() -> None:

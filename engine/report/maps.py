@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from engine.core.grid import TURN, GridDefinition, from_the_west
 from engine.maps import picture
-from engine.maps.picture import NO_VALUE, SCALES, Scale
+from engine.maps.picture import DIVERGING, NO_VALUE, SCALES, Scale
 
 Lines = Sequence[Sequence[Sequence[float]]]
 #: a class of its own: not reached by the hazard is another thing than the lowest loss
 NOT_EXPOSED = "#e4e9ee"
-#: purple less, orange more: seven steps of ColorBrewer's PuOr, safe for every kind of colour blindness
-DIVERGING = ("#542788", "#998ec3", "#d8daeb", "#f7f7f7", "#fee0b6", "#f1a340", "#b35806")
 _WIDTH = 1000.0
 _CLASSES = 7
 _MARGIN = 0.02

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from engine.core.grid import GridDefinition
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results import published_cells
+from engine.io.results import published_cells, published_runs
 from engine.io.results.published_cells import CellLoss
+from engine.io.results.published_runs import PublishedRisk
 from engine.losses import loss_steps
+from engine.service import interval_answers
 
 Row = dict[str, Any]
 _DIGITS = 8  # of a probability in the finest bins
@@ -38,9 +40,13 @@ def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, lo
     }
 
 
-def loss(found: CellLoss) -> Row:
-    """Bin probabilities and AAL as they are answered, with the steps of the losses."""
-    return found._asdict() | {"loss_steps": steps_of(found.bin_data)}
+def loss(found: CellLoss, told: Mapping[str, PublishedRisk]) -> Row:
+    """Bin probabilities and AAL as they are answered, with the steps of the losses and the AAL in words.
+
+    told : of the published runs
+    """
+    more = {"loss_steps": steps_of(found.bin_data), "words": interval_answers.of_loss(found, told)}
+    return found._asdict() | more
 
 
 def steps_of(bins: Sequence[Row] | None) -> list[Row] | None:
@@ -57,16 +63,17 @@ def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     """All results of a cell, None for a cell without any."""
     asked = connection, cell, RISK_NAMES, int(DEFAULT_SCENARIO), FULL
     losses, hazards = published_cells.losses(*asked), published_cells.hazards(*asked)
+    told = published_runs.published_risks(connection)
     windows: dict[str, list[Row]] = defaultdict(list)
     for window in published_cells.windows(connection, cell):
-        row = window._asdict()
+        row = window._asdict() | {"change_words": interval_answers.of_change(window)}
         windows[row.pop("risk_type")].append(row | {"scenario": Scenario(window.scenario_id).code})
     held = [risk for risk in RISK_NAMES if risk in losses or risk in hazards or risk in windows]
     if not held:
         return None
     found = {
         risk: {
-            "probability": loss(losses[risk]) if risk in losses else None,
+            "probability": loss(losses[risk], told) if risk in losses else None,
             "hazard": hazards[risk]._asdict() if risk in hazards else None,
             "windows": windows.get(risk, []),
         }

@@ -27,10 +27,11 @@ def runs_of(connection: psycopg.Connection) -> list[Run]:
 def layers_of(connection: psycopg.Connection) -> dict[str, Layers]:
     """Risk -> its layers, in canonical order; risks without one are absent."""
     found: dict[str, dict[str, dict[str, list[int]]]] = {
-        risk: {"aal": defaultdict(list), "hazard": defaultdict(list)} for risk in RISK_NAMES
+        risk: {"aal": defaultdict(list), "hazard": defaultdict(list), "change": defaultdict(list)}
+        for risk in RISK_NAMES
     }
     for each in published_layers.held(connection):
-        for quantity, is_held in (("aal", each.aal), ("hazard", each.hazard)):
+        for quantity, is_held in (("aal", each.aal), ("hazard", each.hazard), ("change", each.change)):
             if is_held:
                 found[each.risk][quantity][each.period].append(each.scenario)
     return {risk: layers for risk, layers in found.items() if layers["aal"] or layers["hazard"]}

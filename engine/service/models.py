@@ -106,6 +106,13 @@ class Made(BaseModel):
     runs: list[RunOfRows]
 
 
+class Words(BaseModel):
+    """One sentence in two languages, to be shown as it is."""
+
+    en: str = Field(examples=["1.4 % of value a year (90 %: 0.9 to 2.3; sampling of 20 years on one model)"])
+    ko: str = Field(examples=["연간 자산 가치의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 하나의 20년 표본)"])
+
+
 class CellProbability(BaseModel):
     """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data, or the risk
     is not priced (`method`)."""
@@ -120,6 +127,9 @@ class CellProbability(BaseModel):
     aal_se: float | None = Field(description="standard error of aal", examples=[0.0004])
     aal_low: float | None = Field(None, description="lower end of its 90 % interval; null where it cannot be told")
     aal_high: float | None = Field(None, description="upper end")
+    rates_low: float | None = Field(None, description="by damage rates and level alone; null: no edition states them")
+    rates_high: float | None = None
+    words: Words | None = Field(description="aal with its interval and what that holds; null without aal")
     bin_data: list[Bin] | None
     loss_steps: list[LossStep] | None = Field(description="of bin_data; null without bins or damage rates")
     n_samples: int
@@ -161,8 +171,11 @@ class CellWindow(BaseModel):
     aal_se: float | None
     aal_low: float | None = None
     aal_high: float | None = None
+    rates_low: float | None = None
+    rates_high: float | None = None
     change: float | None = Field(None, description="aal less that of the short term; null for the short term itself")
     change_se: float | None = None
+    change_words: Words | None = Field(description="the change with its interval; null without one")
     significant: bool | None = Field(None, description="the change is more than 1.645 standard errors")
     hazard_score: float | None
     percentile: float | None

@@ -55,9 +55,10 @@ def read_probability(
         cell = cell_of(context, connection, lat, lon)
         found = published_cells.losses(connection, cell["grid_id"], [risk], scenario_id, period)
         made = published_runs.read(connection, [cell["grid_id"]], [risk], [AAL])
+        told = published_runs.published_risks(connection)
     if risk not in found:
         raise HTTPException(404, "No probability results for the requested location")
-    return models.Probability(**cell_answers.loss(found[risk]) | cell | made.statement())
+    return models.Probability(**cell_answers.loss(found[risk], told) | cell | made.statement())
 
 
 @router.get("/api/v1/hazard")

@@ -14,6 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 from psycopg.types.json import Jsonb
 
 from engine.assess.rules.offered import RISKS
+from engine.core.false_discovery import not_told_apart
 from engine.core.period import Years
 from engine.io.results import published_cells, published_runs
 from engine.maps import picture
@@ -94,7 +95,9 @@ def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
         ("long_term", 2081, 2100),
     ]
     windows = {period: [1, 2, 3, 4] for period in ("short_term", "mid_term", "long_term")}
-    assert told["layers"]["typhoon"] == {"aal": {"full": [2]} | windows, "hazard": {"full": [2]} | windows}
+    later = {period: ids for period, ids in windows.items() if period != "short_term"}
+    every = {"full": [2]} | windows
+    assert told["layers"]["typhoon"] == {"aal": every, "hazard": every, "change": later}
     assert told["absent"] == {}
     assert told["notes"] == {
         "extreme_heat": "Measures change against the place's own past, not how hot it is",
@@ -235,7 +238,8 @@ def test_another_regions_run_is_shown_as_what_it_is(browser, service):
 
     def foreign(route):
         told = route.fetch().json()
-        layers = {risk: {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}} for risk in told["risks"]}
+        held = {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}, "change": {}}
+        layers = {risk: dict(held) for risk in told["risks"]}
         layers["water_stress"]["aal"] = {}
         del layers["typhoon"]
         told |= {
@@ -282,9 +286,54 @@ def test_a_click_shows_the_cell(page):
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("rect.bar")).to_have_count(5)
     expect(page.locator("polyline.series")).to_have_count(12)
-    expect(page.locator("#figures")).to_contain_text("standard error")
+    expect(page.locator("#figures")).to_contain_text(re.compile(r"% of value a year \(90 %: .*; sampling of 80 "))
+    expect(page.locator("path.band")).to_have_count(1)  # of the chosen scenario's losses
     page.select_option("#risk", "drought")
     expect(page.locator("#place")).to_contain_text("drought at")
+
+
+def test_a_change_is_told_with_its_interval_and_whether_it_is_significant(page, client):
+    page.select_option("#period", "long_term")
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    told = client.get("/api/v1/cell", params={"lat": LAND[0], "lon": LAND[1]}).json()["risks"]["extreme_heat"]
+    window = next(w for w in told["windows"] if (w["scenario_id"], w["time_period"]) == (2, "long_term"))
+    sentence = window["change_words"]["en"]
+    ends = [f"{100 * (window['change'] + sign * 1.645 * window['change_se']):.2g}" for sign in (-1, 1)]
+    assert f"(90 %: {ends[0]} to {ends[1]}; {'' if window['significant'] else 'not '}significant)" in sentence
+    expect(page.locator("#figures")).to_contain_text(sentence)
+
+
+def test_a_layer_of_changes_is_hatched_where_they_are_noise(page, client, databases):
+    asked = {"scenario_id": 4, "time_period": "long_term"}
+    found = pixels(client.get("/api/v1/map/change/extreme_heat", params=asked).content)
+    with psycopg.connect(databases[1]) as connection:
+        rows = connection.execute(
+            "SELECT grid_id, aal, change, change_se FROM modelops_probability_scores WHERE risk_type = 'extreme_heat'"
+            " AND scenario_id = 4 AND time_period = 'long_term' ORDER BY grid_id"
+        ).fetchall()
+    _, aal, change, error = (np.array(each, float) for each in zip(*rows, strict=True))
+    hatched = not_told_apart(change, error)
+    assert 0 < hatched.sum() < len(hatched)
+    classes = picture.classify((change / (aal - change)).astype(np.float32), picture.SCALES["change"]) - 2
+    times = len(found[0]) // 5
+    for (cell, *_), unsure, place in zip(rows, hatched, classes, strict=True):
+        north, east = divmod(cell - 1, 5)
+        top = (3 - north) * times
+        seen = {c for row in found[top : top + times] for c in row[east * times : (east + 1) * times]}
+        assert seen == {picture.DIVERGING[place]} | ({picture.HATCH} if unsure else set())
+    page.select_option("#quantity", "change")
+    expect(page.locator("#layer")).to_have_attribute("data-layer", re.compile("^change/"))
+    expect(page.locator("#legend")).to_contain_text("false discovery rate of 0.1")
+    assert (
+        client.get("/api/v1/map/change/extreme_heat", params=asked | {"time_period": "short_term"}).status_code == 404
+    )
+
+
+def test_the_page_says_what_a_figure_of_its_edition_is(page, client):
+    told = client.get("/api/v1/map").json()["edition_words"]
+    assert told["en"].startswith("A loss of edition 2025-11 is an index")
+    expect(page.locator("#edition")).to_have_text(told["en"])
 
 
 def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(browser, service, client, monkeypatch):

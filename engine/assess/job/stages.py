@@ -17,6 +17,7 @@ from engine.assess.rules import assessment, hashes
 from engine.assess.rules.assessment import AssessmentResult, Report
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.integrate import Stages
+from engine.assess.rules.intervals import CELL_ENDS
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, wants
 from engine.assess.rules.scaling import labelled, vulnerability_scale
@@ -91,8 +92,8 @@ class StoredStages:
         writers: Writers | None = None,
         keep: Keep | None = None,
     ) -> StoredStages:
-        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are
-        calibrated and priced, and the cuts of their levels, are read with them."""
+        """Read H and AAL with its interval of all cells. Which risks are calibrated and priced, and the cuts of their
+        levels, are read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
         risks = [risk for risk in RISKS if sites[wants(risk)].any()]
@@ -111,14 +112,13 @@ class StoredStages:
         known = _complete(
             site_results.cached_aal(connection, own), prepared, per_request=True, without=config.not_priced
         )
-        missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
         cells = sites["grid_id"].unique()
         return cls(
             connection=connection,
             config=config,
             runs=published_runs.read(connection, cells.to_list(), risks, apart=keep is None),
             hazards=published_cells.scores(connection, HAZARD, cells, risks, pairs),
-            probabilities=published_cells.scores(connection, AAL, missed["grid_id"].unique(), risks, pairs),
+            probabilities=published_cells.scores(connection, AAL, cells, risks, pairs, more=CELL_ENDS),
             known_aal=known,
             hashes=own,
             read_at=read_at,
@@ -189,7 +189,14 @@ class StoredStages:
         new = new.join(chunk.hashes, on="site_uuid")
         stored = self._with_runs(chunk.prepared, rows)
         self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
+        if self.keep is not None:
+            rows = assessment.by_pair(chunk.prepared, self._with_intervals(chunk))
         chunk.scaled = self._slim("aal", chunk.scaled, rows)
+
+    def _with_intervals(self, chunk: SiteChunk) -> Frames:
+        """AAL with intervals. They are no part of what is stored and cached: the cells' rows tell them each time."""
+        assert chunk.scaled is not None and chunk.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
+        return assessment.with_intervals(chunk.prepared, chunk.scaled, chunk.vulnerable, self.probabilities)
 
     def _with_runs(self, prepared: Prepared, rows: pl.DataFrame) -> pl.DataFrame:
         """AAL with the run of its base. What is still good in the cache is of the same: none was published since."""
@@ -224,7 +231,8 @@ class StoredStages:
         assert chunk.exposed is not None and chunk.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
         hazard = assessment.by_request(chunk.prepared, self.hazards, "hazard_score")
         risk = assessment.run_integration(chunk.prepared, chunk.exposed, chunk.vulnerable, hazard)
-        return assessment.collect(chunk.prepared, Stages(chunk.exposed, chunk.vulnerable, chunk.scaled, risk))
+        stages = Stages(chunk.exposed, chunk.vulnerable, self._with_intervals(chunk), risk)
+        return assessment.collect(chunk.prepared, stages)
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:

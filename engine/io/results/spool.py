@@ -64,6 +64,13 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
             | (frame["aal_high"] > 1)
             | (frame["aal_low"].is_null() != frame["aal_high"].is_null())
         )
+        faults["rows whose rates_low, aal and rates_high do not ascend within 0..1"] = (
+            (frame["rates_low"] < 0)
+            | (frame["rates_low"] > frame["aal"])
+            | (frame["aal"] > frame["rates_high"])
+            | (frame["rates_high"] > 1)
+            | (frame["rates_low"].is_null() != frame["rates_high"].is_null())
+        )
     if name == "year_losses":
         losses, valid = frame["losses"], frame["valid"]
         faults["rows with another number of losses than of shares"] = (losses.list.len() != valid.list.len()).fill_null(
