@@ -88,9 +88,7 @@ def _summary(folder: Path) -> Mapping[str, Any]:
     results = summary.get("results") or []
     absent += [name for name in ("years", "total_expected_loss_low") if any(name not in each for each in results)]
     if absent:
-        raise SettingsError(
-            f"{path} has no {', '.join(absent)}: it is of an older release; assess the portfolio again"
-        )
+        raise SettingsError(f"{path} has no {', '.join(absent)}: it is of an older release; assess the portfolio again")
     return summary  # type: ignore[no-any-return]
 
 

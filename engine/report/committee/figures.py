@@ -137,9 +137,7 @@ class Portfolio:
     def names(self) -> dict[int, str]:
         """Row -> how the asset is called: its own name, else its id, else its number in the file."""
         rows = self.results.totals.unique("row", keep="first", maintain_order=True)
-        return {
-            row: name or site or f"#{row}" for row, name, site in rows.select("row", "name", "site_id").iter_rows()
-        }
+        return {row: name or site or f"#{row}" for row, name, site in rows.select("row", "name", "site_id").iter_rows()}
 
     @cached_property
     def regions(self) -> dict[int, str | None]:
@@ -166,5 +164,3 @@ class Portfolio:
 def window_order(pairs: Sequence[Pair]) -> list[Pair]:
     """Pairs of windows, without the whole axis."""
     return [pair for pair in pairs if pair.period in WINDOWS]
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,9 @@ def layers(portfolio: Portfolio, pair: Pair, borders: Borders, texts: Texts) -> 
     words = rows["risk_level"].cast(pl.String).fill_null(levels.UNKNOWN).to_list()
     known = {word: place for place, word in enumerate(levels.PRINTED, 2)}
     classes = [(LEVEL_COLOURS[word], texts.level(word)) for word in levels.PRINTED]
-    made["level"] = _layer(frame, lines, rows, np.array([known.get(word, 1) for word in words]), _with_none(classes, texts))
+    made["level"] = _layer(
+        frame, lines, rows, np.array([known.get(word, 1) for word in words]), _with_none(classes, texts)
+    )
     return made
 
 
@@ -72,7 +75,7 @@ def _of_loss(scale: Scale, texts: Texts) -> list[tuple[str, str]]:
         return _with_none([(scale.colours[0], f"{scale.labels[0]}")], texts)
     labels = [
         texts("legend_below", high=limits[0]),
-        *(texts("legend_between", low=low, high=high) for low, high in zip(limits, limits[1:], strict=False)),
+        *(texts("legend_between", low=low, high=high) for low, high in pairwise(limits)),
         texts("legend_above", low=limits[-1]),
     ]
     return _with_none(list(zip(scale.colours, labels, strict=True)), texts)
@@ -111,7 +114,11 @@ def _layer(
     order = np.argsort(places, kind="stable")
     points = Markup("").join(dot.format(x[k], y[k], radius, classes[places[k]][0]) for k in order)
     head = Markup('<svg class="map sites" viewBox="0 0 {:g} {:g}" role="img" aria-hidden="true">')
-    picture = head.format(frame.width, frame.height) + lines + Markup('<g class="dots">') + points + Markup("</g></svg>")
+    picture = (
+        head.format(frame.width, frame.height) + lines + Markup('<g class="dots">') + points + Markup("</g></svg>")
+    )
     counts = np.bincount(places, minlength=len(classes))
-    legend = [(colour, label, int(counts[k])) for k, (colour, label) in enumerate(classes) if k and (k > 1 or counts[k])]
+    legend = [
+        (colour, label, int(counts[k])) for k, (colour, label) in enumerate(classes) if k and (k > 1 or counts[k])
+    ]
     return Layer(picture, legend)

@@ -155,7 +155,9 @@ def contributions(portfolio: Portfolio, words: Words) -> list[Table]:
         rows = []
         for row in portfolio.contributions(pair, by).head(_SITES).iter_rows(named=True):
             name = texts.risk(row["risk_type"]) if by == "risk" else portfolio.names[row["row"]]
-            shares = [share(row[part] / whole) if whole else NONE for part, whole in (("mean", mean), ("tvar_99", tail))]
+            shares = [
+                share(row[part] / whole) if whole else NONE for part, whole in (("mean", mean), ("tvar_99", tail))
+            ]
             note = words.note_of(row["loss_note"])
             rows.append([name, words.amount(row["mean"]), shares[0], words.amount(row["tvar_99"]), shares[1], note])
         made.append(Table("", [texts(first), *heads], rows))

@@ -26,9 +26,7 @@ class Table(NamedTuple):
 
 
 def _keyed(risky: pl.DataFrame) -> Sums:
-    return {
-        (row["scenario_id"], row["time_period"], row["risk_type"]): row for row in risky.iter_rows(named=True)
-    }
+    return {(row["scenario_id"], row["time_period"], row["risk_type"]): row for row in risky.iter_rows(named=True)}
 
 
 def part(row: Mapping[str, Any], *, value: bool) -> float | None:
@@ -118,4 +116,3 @@ def _held(row: Mapping[str, Any] | None, words: Words, *, value: bool) -> str:
     if row is None:
         return NONE
     return words.amount(row["value"]) if value else f"{row['sites']:,}"
-
