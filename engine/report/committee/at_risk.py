@@ -45,10 +45,10 @@ def parse(text: str) -> Threshold:
     if found := _SHARE.fullmatch(text.strip()):
         share = float(found[1]) / 100
         if not 0 < share <= 1:
-            raise SettingsError(f"--threshold {text}: a share of value lies above 0 and up to 100 %")
+            raise SettingsError(f"{text}: a share of value lies above 0 and up to 100 %")
         return Threshold(None, share)
     if text not in known:
-        raise SettingsError(f"--threshold: {unknown('threshold', text, known)}, or a share of value such as 1%")
+        raise SettingsError(f"{unknown('threshold', text, known)}, or a share of value such as 1%")
     return Threshold(text)
 
 
