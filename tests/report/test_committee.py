@@ -43,8 +43,6 @@ SITES = {
     "all failed": "38.9,131.9,700000000,0,sea,\n39.0,131.9,700000000,0,sea 2,\n",
 }
 _numbers = count()
-#: one worker assesses the portfolios, once
-pytestmark = pytest.mark.xdist_group("committee")
 
 
 @pytest.fixture(scope="module")

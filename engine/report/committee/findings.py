@@ -12,7 +12,7 @@ from engine.report.committee import numbers, vulnerable
 from engine.report.committee.figures import Pair, Portfolio
 from engine.report.committee.numbers import share
 from engine.report.committee.texts import Texts
-from engine.report.committee.wording import Words, years
+from engine.report.committee.wording import Words
 
 #: risks and places that are told
 _MOST = 3
@@ -113,7 +113,7 @@ def _where(portfolio: Portfolio, words: Words) -> list[str]:
 def _changes(portfolio: Portfolio, words: Words) -> list[str]:
     windows = [period for period in portfolio.periods if period in WINDOWS]
     if len(windows) < 2:
-        return [words.texts("f_one_window", years=years(portfolio.shown.years))]
+        return [words.texts("f_one_window", years=words.years(portfolio.shown.years))]
     told = [_change(scenario, windows, portfolio, words) for scenario in portfolio.scenarios]
     return [sentence for sentence in told if sentence] or [words.texts("f_no_change")]
 
@@ -130,18 +130,19 @@ def _change(scenario: Scenario, windows: list[str], portfolio: Portfolio, words:
     return texts(
         "f_change",
         scenario=words.scenario(scenario),
-        windows=texts.joined([_of_window(pair, texts) for pair in found]),
+        windows=texts.joined([_of_window(pair, words) for pair in found]),
         factor=f"{after / before:.2f}" if before and after is not None else numbers.NONE,
         overlap=texts(overlap(first, last)),
         note=words.note(last.told),
     )
 
 
-def _of_window(pair: Pair, texts: Texts) -> str:
+def _of_window(pair: Pair, words: Words) -> str:
+    texts = words.texts
     low, high = pair.of_value("total_expected_loss_low"), pair.of_value("total_expected_loss_high")
     within = "" if low is None else texts("f_window_ends", low=share(low), high=share(high))
     value = share(pair.of_value("total_expected_loss"))
-    return texts("f_window", share=value, years=years(pair.years), within=within)
+    return texts("f_window", share=value, years=words.years(pair.years), within=within)
 
 
 def overlap(first: Pair, last: Pair) -> str:

@@ -20,7 +20,7 @@ from engine.report.committee.figures import Portfolio
 from engine.report.committee.findings import findings
 from engine.report.committee.site_maps import Borders
 from engine.report.committee.texts import Texts
-from engine.report.committee.wording import Words, years
+from engine.report.committee.wording import Words
 
 
 def render(results: PortfolioResults, threshold: Threshold, borders: Borders, language: Language) -> str:
@@ -107,7 +107,7 @@ def _losses_chart(portfolio: Portfolio, words: Words) -> tuple[Markup, str] | No
     if len(windows) < 2 or not lines:
         return None
     title = words.texts("chart_losses", note=_index(portfolio, words.texts))
-    return charts.windows_chart(lines, [years(portfolio.years(period)) for period in windows], title), title
+    return charts.windows_chart(lines, [words.years(portfolio.years(period)) for period in windows], title), title
 
 
 def _curve_charts(portfolio: Portfolio, words: Words) -> list[tuple[Markup, str]]:
@@ -122,7 +122,7 @@ def _curve_charts(portfolio: Portfolio, words: Words) -> list[tuple[Markup, str]
                 known = sum(row["basis"] == "empirical" for row in points)
                 lines.append(Line(scenario, [_point(row) for row in points], known))
         if lines:
-            title = texts("chart_curve", note=_index(portfolio, texts), years=years(portfolio.years(period)))
+            title = texts("chart_curve", note=_index(portfolio, texts), years=words.years(portfolio.years(period)))
             made.append((charts.curve_chart(lines, title, texts("chart_period")), title))
     return made
 

@@ -11,7 +11,7 @@ from engine.report.committee.figures import Pair, Portfolio
 from engine.report.committee.findings import why_left_out
 from engine.report.committee.numbers import NONE, share
 from engine.report.committee.vulnerable import Table
-from engine.report.committee.wording import Words, years
+from engine.report.committee.wording import Words
 
 _SITES = 10
 
@@ -202,7 +202,7 @@ def runs(portfolio: Portfolio, words: Words) -> list[str]:
             run=run["run_id"],
             edition=run["edition"] or NONE,
             scope=run["scope"],
-            baseline=years(run["baseline"] or NONE),
+            baseline=run["baseline"] or NONE,
             published=(run["published_at"] or NONE)[:10],
         )
         for run in portfolio.summary["runs"]

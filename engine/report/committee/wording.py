@@ -34,13 +34,17 @@ class Words:
         """Its code; an observed record is none."""
         return self.texts("observed_record") if self._observed else scenario.code
 
+    def years(self, span: str) -> str:
+        """`2041–2060` of `2041-2060`."""
+        return span.replace("-", numbers.DASH[self.texts.language])
+
     def at(self, pair: Pair) -> dict[str, str]:
         """`scenario` and `years` of a pair."""
-        return {"scenario": self.scenario(pair.scenario), "years": years(pair.years)}
+        return {"scenario": self.scenario(pair.scenario), "years": self.years(pair.years)}
 
     def window(self, period: str) -> dict[str, str]:
         """`period` and `years` of a window."""
-        return {"period": self.texts(f"period_{period}"), "years": years(self.portfolio.years(period))}
+        return {"period": self.texts(f"period_{period}"), "years": self.years(self.portfolio.years(period))}
 
     def note(self, told: Mapping[str, Any]) -> str:
         """What must stand in the line of a sum over risks. told: object with `total_expected_loss...`"""
@@ -93,8 +97,3 @@ class Words:
             return self.texts(f"{stem}_share{one}", share=f"{100 * (self.threshold.share or 0):g}")
         level = self.texts.level(self.threshold.level)
         return self.texts(f"{stem}_level{one}", level=level, cut=self.threshold.cut)
-
-
-def years(span: str) -> str:
-    """`2041–2060` of `2041-2060`."""
-    return span.replace("-", "–")
