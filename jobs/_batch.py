@@ -15,10 +15,10 @@ from jobs._parser import one_of, read_as, read_by, whole
 from jobs._samples import NAMED, SAMPLES
 
 if TYPE_CHECKING:
-    from engine.io.results.sink import JobType
+    from engine.core.rows import BatchType
 
 
-def parser(job: JobType, description: str | None) -> _console.Parser:
+def parser(job: BatchType, description: str | None) -> _console.Parser:
     """The options that the three jobs share."""
     made = _console.Parser(job, description)
     made.add_argument("--source", metavar="URL|DIR", help="warehouse or Parquet store (default DW_*, else embedded)")
@@ -71,13 +71,13 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     return made
 
 
-def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
+def main(job: BatchType, description: str | None, argv: list[str] | None) -> int:
     """Parse, run, report; returns the exit code."""
     # the course says the first line itself: it knows what is run instead where nobody gave data
     return _console.main(parser(job, description), argv, lambda args: _course(job, args), opening=lambda: None)
 
 
-def _course(job: JobType, args: argparse.Namespace) -> int:
+def _course(job: BatchType, args: argparse.Namespace) -> int:
     from jobs import _run  # the engine takes longer to import than --help may take
 
     return _run.run(job, args)

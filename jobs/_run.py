@@ -19,12 +19,12 @@ from engine.core import settings, settings_files
 from engine.core.address import is_address, is_folder, masked, without_password
 from engine.core.errors import SettingsError
 from engine.core.period import parse_years
+from engine.core.rows import BatchType, JobType
 from engine.core.scenario import Scenario
 from engine.io import open_sink, open_source
 from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
 from engine.io.db.embedded import WAREHOUSE
-from engine.io.results.sink import JobType
 from engine.risks import load_edition, parse_risks
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _report
@@ -37,7 +37,7 @@ log = logging.getLogger("jobs")
 SYNTHETIC = "synthetic sample: no servers are configured"
 
 
-def run(job: JobType, args: argparse.Namespace) -> int:
+def run(job: BatchType, args: argparse.Namespace) -> int:
     """Run a batch with the parsed arguments; returns the exit code."""
     config = settings.load()
     ends = _addresses.batch_ends(config, source=args.source, sink=args.sink, sample=args.sample, run_dir=args.run_dir)
@@ -54,7 +54,7 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         sink = stack.enter_context(closing(open_sink(opened.sink, connections=config.parallel_workers)))
         log.info("from %s to %s", opened.where, sink.where)
         runner = stack.enter_context(cluster.connect(args.cluster, opened.address)) if args.cluster else None
-        with _webhooks(config, opened.sink), _console.cell_progress(job) as progress:
+        with webhooks_of(config, opened.sink), _console.cell_progress(job) as progress:
             outcome = execute(
                 source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
             )
@@ -101,7 +101,7 @@ def _without_secrets(name: str, text: str) -> str:
         return masked(text)
 
 
-def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
+def _request(job: BatchType, args: argparse.Namespace, config: settings.Settings) -> Request:
     """Request from the arguments; refuses what no source could satisfy."""
     sample = SAMPLES[args.sample] if args.sample else None
     usual, baseline = (sample.edition, sample.baseline) if sample else (None, None)
@@ -124,7 +124,7 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
     )
 
 
-def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
+def webhooks_of(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
     """Tells the targets of the settings what has become of the run."""
     if not config.webhook_targets:
         return nullcontext()

@@ -251,7 +251,9 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         loss = "loss unknown: no asset value"
         if site["total_expected_loss"] is not None:
             note = f", {site['loss_note']}" if site["loss_note"] else ""
-            loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note})"
+            ends = [site[f"total_expected_loss_{end}"] for end in ("low", "high")]
+            within = "" if None in ends else f"; 90 %: {ends[0]:,d} to {ends[1]:,d}"
+            loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note}{within})"
         if site["year_loss"]:
             loss = f"{loss}, {site['year_loss']}"
         out.print(

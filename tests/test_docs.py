@@ -16,7 +16,7 @@ from engine.assess.rules.column_names import COMPLETED, NAME
 from engine.assess.rules.fields import BUILDING, FIELDS
 from engine.io import etl
 from engine.io.etl import loaders
-from jobs import _derive, _download
+from jobs import _derive, _download, _stores
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -27,7 +27,7 @@ PAGES = sorted(
 #: pages that mkdocs makes of files outside docs/ (docs/site.py)
 GENERATED = {"docs/benchmarks.md": "benchmarks/README.md", "docs/changelog.md": "CHANGELOG.md"}
 COMMANDS = {job: importlib.import_module(f"jobs.{job}").parser for job in command.JOBS}
-COMMANDS |= {"etl derive": _derive.parser, "etl download": _download.parser}
+COMMANDS |= {"etl derive": _derive.parser, "etl download": _download.parser, "etl stores": _stores.parser}
 #: first words of a docstring that a reader cannot search for
 CLAUSES = {
     "what",

@@ -1,5 +1,15 @@
 from engine.core.edition_words import what_a_figure_is
-from engine.core.interval_words import Change, Interval, Moves, change_of_value, money, moves_of_cells, share_of_value
+from engine.core.interval_words import (
+    Change,
+    Interval,
+    ModelInterval,
+    Moves,
+    change_of_value,
+    money,
+    moves_of_cells,
+    share_of_value,
+    share_of_value_of_models,
+)
 
 
 def test_a_loss_and_its_interval_are_one_sentence():
@@ -78,3 +88,14 @@ def test_an_edition_says_in_one_sentence_what_its_losses_are_and_how_wide():
     )
     assert "ranks places and prices nothing" in what_a_figure_is("2025-11", {"wildfire": scaled})
     assert "순위를 매기는 지수" in what_a_figure_is("2025-11", {"wildfire": scaled}, "ko")
+
+
+def test_several_models_are_told_by_their_number_and_without_an_interval_where_one_is_not_known():
+    told = ModelInterval(0.014, 0.009, 0.023, 5)
+    models = "5 climate models and the sampling of each"
+    assert share_of_value_of_models(told) == f"1.4 % of value a year (90 %: 0.9 to 2.3; {models})"
+    korean = "연간 자산 가치의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 5개와 각 모형의 표본)"
+    assert share_of_value_of_models(told, "ko") == korean
+    alone = told._replace(low=None, high=None)
+    assert "no interval: the sampling of a climate model is not known" in share_of_value_of_models(alone)
+    assert "90 % 구간 없음" in share_of_value_of_models(alone, "ko")

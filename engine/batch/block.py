@@ -17,7 +17,7 @@ from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
-from engine.core.rows import ROWS
+from engine.core.rows import BLOCK_ROWS
 from engine.risks.definition import Component, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
@@ -29,21 +29,21 @@ INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """Rows of one block, a frame of each kind in `engine.core.rows.ROWS`, and its notes."""
+    """Rows of one block, a frame of each kind in `engine.core.rows.BLOCK_ROWS`, and its notes."""
 
     rows: dict[str, pl.DataFrame]
     notes: BlockNotes
 
     def frames(self, plan: Plan) -> dict[str, pl.DataFrame]:
         """Rows that a run of this plan stores."""
-        return {kind: frame for kind, frame in self.rows.items() if plan.halves[ROWS[kind].half]}
+        return {kind: frame for kind, frame in self.rows.items() if plan.halves[BLOCK_ROWS[kind].half]}
 
 
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:
     """Bin probabilities, AAL and hazard scores of every cell, risk and (scenario, period) pair of the plan."""
     inputs = Inputs(panel, reference, [(pair.scenario, pair.years) for pair in plan.pairs])
     rows = PairedRows(panel, plan.pairs)
-    made = {kind: [row.schema.to_frame()] for kind, row in ROWS.items()}
+    made = {kind: [row.schema.to_frame()] for kind, row in BLOCK_ROWS.items()}
     notes = BlockNotes(cells=len(panel))
     for name, risk in RISKS.items():
         try:

@@ -27,7 +27,7 @@ from engine.core import quality
 from engine.core.errors import EngineError, SettingsError
 from engine.core.panel import Panel
 from engine.core.period import PERIODS, Years
-from engine.core.rows import ROWS
+from engine.core.rows import BLOCK_ROWS
 from engine.core.scenario import Scenario
 from engine.io.climate.source import ClimateSource
 from engine.io.results import sample_years
@@ -262,7 +262,7 @@ def run(  # many: the public face, on which each but the source is an option of 
     final, failed = settle(plan, notes)
     probability, by_year, hazard = (
         pl.concat(block.rows[kind] for block in blocks).filter(pl.col("risk_type").is_in(final.halves[row.half]))
-        for kind, row in ROWS.items()
+        for kind, row in BLOCK_ROWS.items()
     )
     summary = summarise(final, probability.lazy(), hazard.lazy(), notes, apart=lie_apart(source, chosen))
     years = sample_years.frame(

@@ -15,6 +15,15 @@ Language = Literal["en", "ko"]
 _Z = 1.645
 
 
+class ModelInterval(NamedTuple):
+    """A yearly loss as a share of value over several climate models, and its 90 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+    models: int
+
+
 class Interval(NamedTuple):
     """A yearly loss as a share of value, or in money, and its 90 % interval; None for ends that cannot be told.
 
@@ -57,6 +66,22 @@ def share_of_value(interval: Interval, language: Language = "en", *, calibrated:
     if language == "ko":
         return f"연간 자산 가치의 {value} % ({_within(low, high, interval, language)}){_index(calibrated, language)}"
     return f"{value} % of value a year ({_within(low, high, interval, language)}){_index(calibrated, language)}"
+
+
+def share_of_value_of_models(interval: ModelInterval, language: Language = "en") -> str:
+    """Sentence for an average annual loss over climate models, 0..1.
+
+    `1.4 % of value a year (90 %: 0.9 to 2.3; 5 climate models and the sampling of each)`
+    """
+    value, low, high = (None if each is None else digits(100 * each) for each in interval[:3])
+    if language == "ko":
+        if low is None or high is None:
+            return f"연간 자산 가치의 {value} % (90 % 구간 없음: 표본오차를 알 수 없는 기후모형이 있음)"
+        return f"연간 자산 가치의 {value} % (90 % 구간: {low}~{high}, 기후모형 {interval.models}개와 각 모형의 표본)"
+    if low is None or high is None:
+        return f"{value} % of value a year (no interval: the sampling of a climate model is not known)"
+    within = f"90 %: {low} to {high}; {interval.models} climate models and the sampling of each"
+    return f"{value} % of value a year ({within})"
 
 
 def money(interval: Interval, currency: str, language: Language = "en", *, calibrated: bool = True) -> str:

@@ -352,7 +352,7 @@ def _fill_block(
     columns = x.shape[1]
     v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
     for c in range(first, last):
-        above, n, least, most = _gather(x[c], lower, atom, v, at, bad[c])
+        above, n, least, most = gather(x[c], lower, atom, v, at, bad[c])
         valid[c] = n
         loss[c] = math.nan
         if n < MIN_SAMPLES or 5 * (columns - n) > columns:
@@ -467,7 +467,7 @@ def _fill_shifts(
 
 
 @helper
-def _gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Ints) -> tuple[int, int, float, float]:
+def gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Ints) -> tuple[int, int, float, float]:
     """Put the valid samples of a row into v, those above the atom first, and their columns into at.
 
     returns : how many are above the atom, how many are valid, least and largest above the atom

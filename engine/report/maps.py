@@ -169,16 +169,27 @@ def _common(first: float, second: float, error: float) -> float:
         large, small = small, rest
 
 
-def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: Scale) -> Map:
+def draw(
+    frame: Frame,
+    cells: pl.DataFrame,
+    values: NDArray[np.float32],
+    scale: Scale,
+    unsure: NDArray[np.bool_] | None = None,
+) -> Map:
     """A layer of values.
 
     cells  : columns latitude, longitude, in the order of the values; NaN is grey
+    unsure : of these cells, those that get lines across
     """
     rows = np.rint((frame.north - cells["latitude"].to_numpy()) / frame.step - 0.5).astype(int)
     columns = np.rint((frame.beside(cells["longitude"].to_numpy()) - frame.west) / frame.step - 0.5).astype(int)
     classes = picture.classify(values, scale)
     places = np.zeros((frame.n_lat, frame.n_lon), np.uint8)
     places[frame.n_lat - 1 - rows, columns] = classes
+    if unsure is not None:
+        lines = np.zeros(places.shape, np.bool_)
+        lines[frame.n_lat - 1 - rows, columns] = unsure
+        places = picture.hatched(places, lines, scale)
     png = base64.b64encode(picture.paint(places, scale)).decode()
     counts = np.bincount(classes, minlength=len(scale.labels) + 2) / max(len(classes), 1)
     legend = [
@@ -210,15 +221,15 @@ def own_scale(values: NDArray[np.float32], exposed: NDArray[np.bool_]) -> Scale:
     unit = SCALES["aal"].unit
     spared = not exposed.all()
     breaks: list[float] = []
+    smallest = float(np.nextafter(np.float32(0), np.float32(1)))
     if known.size:
         low, high = np.quantile(known, [0.02, 0.98])
         if high > low:
             ticks = MaxNLocator(_CLASSES, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-            breaks = [tick for tick in ticks if known.min() < tick <= known.max()]
+            breaks = [tick for tick in ticks if known.min() < tick <= known.max() and tick / 100 > smallest]
     labels = _between([f"{value:.4g}" for value in breaks]) if breaks else [_single(known)]
     colours = Scale(unit, tuple(breaks), labels).colours
     if spared:
-        smallest = float(np.nextafter(np.float32(0), np.float32(1)))
         return Scale(
             unit, (smallest, *(value / 100 for value in breaks)), ["not exposed: 0", *labels], (NOT_EXPOSED, *colours)
         )

@@ -15,11 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from engine.batch.plan import OBSERVED
 from engine.core import levels
 from engine.core.caveats import own_past
+from engine.core.edition_words import what_a_figure_is
+from engine.core.interval_words import digits
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
 from engine.maps.picture import SCALES
-from engine.report import change, charts, maps
+from engine.report import change, charts, ensemble, maps, sure
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
 from engine.report.rare import Rare
@@ -64,6 +66,7 @@ class Input:
     frame    : None when the cells are too few for a map; then `places` is None, too
     edition  : figures of the run's methodology; None when they are not at hand
     rare     : return levels by province, or why there are none
+    ensemble : the run that put several climate models together
     """
 
     results: Results
@@ -74,6 +77,7 @@ class Input:
     earlier: Earlier | None
     warehouse: Warehouse | None
     rare: Rare
+    ensemble: Run | None = None
 
 
 def read_figures(results: Results) -> dict[str, RiskFigures]:
@@ -92,7 +96,14 @@ def render(told: Input) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score, "level": level}
+    environment.filters |= {
+        "percent": percent,
+        "count": count,
+        "ratio": ratio,
+        "score": score,
+        "level": level,
+        "digits": digits,
+    }
     frame, places = told.frame, told.places
     style = (resources.files("engine.report") / "style.css").read_text("utf-8")
     risks = [_risk(told, each) for each in told.figures.values()]
@@ -102,6 +113,7 @@ def render(told: Input) -> str:
             incomparable.setdefault("; ".join(risk["change"]["reasons"]), []).append(risk["title"])
     return environment.get_template("report.html").render(
         style=style,
+        edition_words=_edition_words(told),
         run=told.results.run,
         summary=_NO_SUMMARY | (told.results.run["summary"] or {}),
         where=told.results.where,
@@ -120,11 +132,18 @@ def render(told: Input) -> str:
         warehouse=told.warehouse,
         edition=told.edition,
         rare=told.rare,
+        ensemble=ensemble.section(told.ensemble),
         year_losses=(told.results.run["summary"] or {}).get("year_losses"),
         runs=told.results.runs,
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),
         common=SCALES["aal"],
     )
+
+
+def _edition_words(told: Input) -> str:
+    """What a figure of the run's edition is, and how wide."""
+    rates = {risk: _NOTHING_TOLD | components_of(told.results.run["summary"], risk) for risk in told.figures}
+    return what_a_figure_is(told.results.run["edition"], rates)
 
 
 def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
@@ -142,14 +161,14 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         else bins
     )
     rates = (bins.rates or (None,) * (len(bins.edges) + 1)) if bins else ()
-    aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
+    ranked = None if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_low", "aal_high")
     return {
         "name": figures.risk,
         "title": figures.risk.replace("_", " ").capitalize().replace("Sea level rise", "Sea-level rise"),
         "figures": figures,
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
-        "charts": charts.risk_charts(aal, error, figures.losses, figures.scores),
+        "charts": charts.risk_charts(ranked, figures.losses, figures.scores),
         "bins": bins,
         "rates": rates,
         "intensity": intensity,
@@ -163,6 +182,8 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
         "towns": figures.towns(told.places).to_dicts() if told.places else [],
         "change": _change(told, figures),
+        "middle": sure.middle_cell(figures, intensity, calibrated=bool(told_of_it["calibrated"])),
+        "windows": sure.changes_of_windows(told.results, figures, told.frame),
     }
 
 

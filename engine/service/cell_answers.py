@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from engine.assess.rules.cells import choose
+from engine.core.cells import choose
 from engine.core.grid import GridDefinition
+from engine.core.interval_words import ModelInterval, share_of_value_of_models
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results import published_cells, published_runs
+from engine.io.results import published_cells, published_ensembles, published_runs
 from engine.io.results.published_cells import CellLoss
 from engine.io.results.published_runs import PublishedRisk
+from engine.kernels.ensembles import ENOUGH_AGREE, total_interval
 from engine.losses import loss_steps
 from engine.service import interval_answers
 
@@ -47,6 +49,28 @@ def loss(found: CellLoss, told: Mapping[str, PublishedRisk]) -> Row:
     """
     more = {"loss_steps": steps_of(found.bin_data), "words": interval_answers.of_loss(found, told)}
     return found._asdict() | more
+
+
+def ensemble(connection: psycopg.Connection, cell: int, risk: str, scenario: int, period: str) -> Row | None:
+    """The AAL over climate models as it is answered; None where no ensemble is published."""
+    found = published_ensembles.read(connection, cell, risk, scenario, period)
+    if found is None:
+        return None
+    figures, run = found
+    mean, agreement, sentence = figures.aal_mean, figures.agreement, None
+    low = high = None
+    if mean is not None:
+        low, high = total_interval(mean, figures.total_se, figures.members) or (None, None)
+        sentence = share_of_value_of_models(ModelInterval(mean, low, high, figures.members))
+    return {
+        **{name: run[name] for name in ("run_id", "edition", "scope", "published_at")},
+        "member_runs": [each["run_id"] for each in published_ensembles.members_of(run)],
+        **figures._asdict(),
+        "total_low": low,
+        "total_high": high,
+        "models_disagree": None if agreement is None else agreement < ENOUGH_AGREE,
+        "sentence": sentence,
+    }
 
 
 def steps_of(bins: Sequence[Row] | None) -> list[Row] | None:

@@ -11,6 +11,7 @@ import psycopg
 
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL, PERIODS, WINDOWS, Years
+from engine.core.rows import ENSEMBLE
 from engine.io.results import published_layers, published_runs
 from engine.io.results.published import Run
 
@@ -19,8 +20,9 @@ Layers = dict[str, dict[str, list[int]]]
 
 
 def runs_of(connection: psycopg.Connection) -> list[Run]:
-    """Rows of `result_runs` that were published, the newest first."""
-    runs = [run for run in published_runs.every(connection).values() if run["published_at"]]
+    """Rows of `result_runs` that were published, the newest first; without ensembles, which have no layers."""
+    every = published_runs.every(connection).values()
+    runs = [run for run in every if run["published_at"] and run["job_type"] != ENSEMBLE]
     return sorted(runs, key=lambda run: (run["published_at"], run["run_id"]), reverse=True)
 
 

@@ -137,8 +137,40 @@ class CellProbability(BaseModel):
     calculated_at: Stamp
 
 
+class Ensemble(BaseModel):
+    """The AAL over climate models, of the same cell, risk, scenario and period. Figures are null where a member has
+    none."""
+
+    run_id: int = Field(description="of the ensemble")
+    edition: str
+    scope: str
+    published_at: Stamp
+    member_runs: list[int] = Field(description="numbers of the runs that it was made of")
+    members: int = Field(description="those of them with an AAL here")
+    aal_mean: float | None = Field(examples=[0.0025])
+    aal_sd_between: float | None = Field(description="standard deviation between the members")
+    aal_p10: float | None = Field(description="10th percentile; of fewer than 10 members the least")
+    aal_p50: float | None
+    aal_p90: float | None = Field(description="90th percentile; of fewer than 10 members the largest")
+    total_se: float | None = Field(description="standard error of models and sampling")
+    total_low: float | None = Field(
+        description="lower end of the 90 % interval by total_se, Student's with members - 1"
+    )
+    total_high: float | None
+    agreement: float | None = Field(
+        description="share of members that agree on the sign of the change against the short term; null for that and"
+        " for full"
+    )
+    models_disagree: bool | None = Field(description="fewer than 80 % agree (IPCC AR6)")
+    sentence: str | None = Field(
+        examples=["1.4 % of value a year (90 %: 0.9 to 2.3; 5 climate models and the sampling of each)"]
+    )
+
+
 class Probability(CellProbability, Spoken, Made):
     """The same for a place."""
+
+    ensemble: Ensemble | None = Field(None, description="null where no ensemble is published")
 
 
 class CellHazard(BaseModel):

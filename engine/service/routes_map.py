@@ -195,6 +195,7 @@ _FILES = {
     "rare.js": "text/javascript",
     "sure.js": "text/javascript",
     "style.css": "text/css",
+    "why.js": "text/javascript",
 }
 
 

@@ -13,9 +13,9 @@ import psycopg
 
 from engine.assess.job.assessor import Assessor, site_faults
 from engine.assess.job.portfolio_check import check_portfolio
-from engine.assess.rules import cells, columns
+from engine.assess.rules import columns
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD, OUTSIDE_GRID
-from engine.core import settings
+from engine.core import cells, settings
 from engine.core.errors import EngineError, SettingsError
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres

@@ -19,7 +19,7 @@ from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.climate import catalog, filling
 from engine.io.db import postgres
-from engine.io.results import published
+from engine.io.results import published, published_ensembles
 from engine.io.results.published import DirectoryResults, Results, Run, RunDirectoryResults
 from engine.io.results.published_database import DatabaseResults
 from engine.io.sites import site_inputs
@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
                     loads=catalog.published(climate),
                     unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
                 ),
+                ensemble=_ensemble(args.ensemble, newest),
                 rare=_rare(warehouse, edition, results.run, figures, regions),
             )
         )
@@ -132,6 +133,13 @@ def _earlier(against: str | None, results: Results, newest: Results | None, runs
         return None
     other = RunDirectoryResults(runs, number, known)
     return Earlier(run=other.run, results=other)
+
+
+def _ensemble(folder: Path | None, newest: Results | None) -> Run | None:
+    """The ensemble to show: of the directory that was named, else of the published results; None without one."""
+    if folder is not None:
+        return published_ensembles.in_folder(folder)
+    return published_ensembles.newest(newest.runs) if newest else None
 
 
 def _edition(results: Results, file: str | None) -> Edition | None:

@@ -91,6 +91,10 @@ def _show(out: Console, found: dict[str, Any]) -> None:
         )
     _print(out, log, "no run was ever started")
     _show_published(out, sink["published"])
+    if ensemble := sink["ensemble"]:
+        members = ", ".join(f"{each['run_id']:,} ({each['place']})" for each in ensemble["members"])
+        risks = f"{len(ensemble['risks'])} risks, edition {ensemble['edition']}, scope {ensemble['scope']}"
+        _say(out, f"ensemble: run {ensemble['run_id']}, {risks}, {ensemble['age_days']:g} days old, of runs {members}")
     if sink["tables"]:
         rows, size = (sum(table[name] for table in sink["tables"]) for name in ("rows", "bytes"))
         out.print(f"result tables: {rows:,} rows, {decimal(size)}")

@@ -29,6 +29,9 @@ def figures(aal, *, error=None, method=None, score=None, run=1):
         | {
             "aal": pl.Series(aal, dtype=pl.Float32),
             "aal_se": pl.Series(error or [a if a is None else a / 10 for a in aal], dtype=pl.Float32),
+            "aal_low": pl.Series([a if a is None else a / 2 for a in aal], dtype=pl.Float32),
+            "aal_high": pl.Series([a if a is None else 3 * a for a in aal], dtype=pl.Float32),
+            "rates_high": pl.Series([None] * n, dtype=pl.Float32),
             "n_samples": [80] * n,
             "method": method or ["insufficient_data" if a is None else "kde" for a in aal],
             "run_id": [run] * n,
@@ -47,7 +50,7 @@ def test_cells_without_a_result_are_counted_and_not_averaged():
     assert (told.nulls, told.known.height) == (1, 3)
     assert told.spread.mean == pytest.approx(0.1 / 3)
     assert told.spread.share_high == pytest.approx(1 / 3)
-    assert told.spread.relative_error == pytest.approx(0.1)
+    assert (told.spread.times_low, told.spread.times_high) == pytest.approx((0.5, 3.0))
     assert told.methods == {"insufficient_data": 1, "kde": 3}
 
 

@@ -1,13 +1,16 @@
 """The map: pictures of layers, and the page in a real browser."""
 
 import math
+import os
 import re
 import struct
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import polars as pl
 import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -17,13 +20,16 @@ from engine.assess.rules.offered import RISKS
 from engine.core.false_discovery import not_told_apart
 from engine.core.period import Years
 from engine.io.results import published_cells, published_runs
+from engine.io.results.spool import RunDirectory
 from engine.maps import picture
 from engine.service import cell_answers, map_run
 from engine.service.kept import Kept
+from jobs import ensemble
 from tests.assess.databases import fill_results
+from tests.roles import as_role
 from tests.service.conftest import LAND, SEA, running
 
-REFUSED = re.compile("status of (404|422)")
+REFUSED = re.compile("status of (404|409|422)")
 LAYER = "/api/v1/map/hazard/drought"
 
 
@@ -187,6 +193,32 @@ def test_the_page_has_its_own_files_and_no_others(client, name):
     assert client.get(f"/page/{name}").status_code == 404
 
 
+@pytest.fixture
+def models(databases, tmp_path):
+    """An ensemble of the run of these tests and two that are worse, published beside it; gone afterwards."""
+    home, runs = Path(os.environ["ENGINE_HOME"]), tmp_path / "runs"
+    first = RunDirectory.open(home / "runs", 1)
+    for number, factor in ((1, 1.0), (2, 1.5), (3, 3.0)):
+        made = RunDirectory.create(
+            runs, number, first.identity | {"source_fingerprint": f"{number:064x}"}, first.blocks
+        )
+        for block, notes in first.notes.items():
+            # the last rises to the middle of the century, the others fall
+            moved = pl.col("time_period") == ("mid_term" if number == 3 else "none")
+            aal = (pl.col("aal") * pl.when(moved).then(30).otherwise(factor)).clip(0, 1)
+            ends = [pl.lit(None, pl.Float32).alias(name) for name in ("aal_low", "aal_high")]
+            rows = first.scan("probability", block).with_columns(aal, *ends).collect()
+            made.commit(made.store_block(block, {"probability": rows}, notes))
+        made.settle(first.settled)
+    sink = as_role(databases[1], "climate_batch")
+    assert ensemble.main(["--runs", "1,2,3", "--run-dir", str(runs), "--sink", sink, "--risks", "river_flood"]) == 0
+    yield
+    with psycopg.connect(databases[1]) as connection:
+        for table in ("batch_job_logs", "batch_jobs", "result_runs"):
+            connection.execute(f"DELETE FROM {table} WHERE job_type = 'ensemble'")
+        connection.execute("DELETE FROM modelops_ensemble_scores")
+
+
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
@@ -213,6 +245,29 @@ def page(browser, service):
     view.close()
     assert said == []
     assert elsewhere == []
+
+
+def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page, client):
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.click("#goto button")
+    page.click(".why > summary")
+    total = page.locator(".why tfoot td")
+    expect(total).to_have_text(re.compile("%"))
+    asked = {"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}
+    published = client.get("/api/v1/probability", params=asked).json()
+    assert page.locator("#figures dd").first.inner_text() == published["words"]["en"]
+    assert total.inner_text() == f"{100 * published['aal']:.3g} %"
+    told = client.get("/api/v1/explain", params=asked).json()
+    assert page.locator(".why tbody tr").count() == len(told["bins"])
+    assert page.locator(".why svg.spark circle").count() == len(told["samples"]["values"])
+    assert "the published figure is the same" in page.locator(".why").inner_text()
+    page.select_option("#risk", "drought")
+    expect(page.locator(".why tbody th").first).to_have_text("> −0.5")
+    page.route("**/api/v1/explain?*", lambda route: route.fulfill(status=409, json={"detail": "The data have changed"}))
+    page.select_option("#risk", "typhoon")
+    expect(page.locator(".why .note").first).to_have_text("The data have changed.")
 
 
 def test_choosing_a_layer_changes_the_picture_and_the_legend(page):
@@ -425,7 +480,10 @@ def test_an_assessment_runs_to_the_end(page):
     page.click("#site button")
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
-    told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
+    told = (
+        r"all risks: expected loss [1-9][0-9,]+ KRW a year \(90 %: [0-9,]+ to [0-9,]+; sampling of years on one"
+        r" model\), index loss, not calibrated on losses; river flood"
+    )
     expect(page.locator("#outcome .loss").first).to_contain_text(re.compile(told))
     sentence = r"^1 in 20 years: [0-9.]+ % of value \(index loss, not calibrated on losses\)\.$"
     expect(page.locator("#outcome .loss").nth(1)).to_have_text(re.compile(sentence))
@@ -435,8 +493,10 @@ def test_an_assessment_runs_to_the_end(page):
     )
     expect(curve.locator("circle.dot")).to_have_count(4)
     headings = page.locator("#outcome thead th").all_inner_texts()
-    assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
-    words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
+    within = "90 % interval"
+    first = ["Risk", "AAL", within, "Loss, KRW a year", within, "Calibrated on losses", "Hazard level", "Risk level"]
+    assert headings[:8] == first
+    words = set(page.locator("#outcome tbody tr td:nth-child(7), #outcome tbody tr td:nth-child(8)").all_inner_texts())
     assert words <= {"minimal", "low", "moderate", "high", "critical"}
 
 
@@ -560,3 +620,27 @@ def test_a_curve_that_goes_on_beyond_the_years_is_dashed_and_what_is_none_says_w
     expect(outcome).to_contain_text("Dashed: extrapolated, with its 90 % interval.")
     expect(outcome).to_contain_text("No curve of losses: YEAR_LOSSES was off in run 7.")
     assert "1 in 500 years: 4 % (2.9 % to 6 %)" in outcome.locator("svg > title").text_content()
+
+
+def test_a_cell_tells_what_several_climate_models_say_and_whether_they_agree(models, page, client):
+    place = {"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}
+    alone = client.get("/api/v1/probability", params=place).json()
+    told = alone["ensemble"]
+    assert (told["members"], told["member_runs"], told["agreement"]) == (3, [1, 2, 3], None)
+    assert told["aal_p10"] == pytest.approx(alone["aal"], rel=1e-5)
+    assert told["aal_mean"] == pytest.approx(alone["aal"] * 5.5 / 3, rel=1e-5)
+    assert told["total_low"] <= told["aal_mean"] <= told["total_high"]
+    assert told["sentence"].endswith("3 climate models and the sampling of each)")
+    assert alone["runs"][0]["run_id"] == 1  # what is published of one model is as it was
+    assert client.get("/api/v1/probability", params=place | {"risk_type": "drought"}).json()["ensemble"] is None
+    windows = client.get("/api/v1/probability", params=place | {"time_period": "mid_term"}).json()["ensemble"]
+    assert (windows["agreement"], windows["models_disagree"]) == (pytest.approx(1 / 3), True)
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    expect(page.locator("#figures")).to_contain_text(told["sentence"])
+    page.select_option("#period", "mid_term")
+    expect(page.locator("#figures")).to_contain_text("models disagree: 33 % agree on the sign of the change")
+    assert client.get("/api/v1/map").json()["run_id"] == 1
+    assert client.get("/api/v1/runs", params={"job_type": "ensemble"}).json()["runs"][0]["is_published"]

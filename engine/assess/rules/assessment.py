@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from engine.assess.rules import integrate, intervals
-from engine.assess.rules.cells import HasResults
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.exposure import exposure_of
 from engine.assess.rules.integrate import Stages
@@ -21,6 +20,7 @@ from engine.assess.rules.validation import FAILURES, IDENTITY
 from engine.assess.rules.vocabulary import NO_HAZARD, PERIOD, RISK
 from engine.assess.rules.vulnerability import vulnerability_of
 from engine.assess.rules.wide import Frames
+from engine.core.cells import HasResults
 from engine.core.errors import SchemaError
 
 #: told after each risk: its name

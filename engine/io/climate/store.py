@@ -135,6 +135,10 @@ class StoreSource:
         return held
 
     @property
+    def address(self) -> str:
+        return str(self._folder.absolute())
+
+    @property
     def grid(self) -> GridDefinition | None:
         return self._grid
 

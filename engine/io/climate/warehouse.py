@@ -105,6 +105,10 @@ class WarehouseSource:
         return years, catalog.lattice(self._location, years)
 
     @property
+    def address(self) -> str:
+        return self._name
+
+    @property
     def grid(self) -> GridDefinition | None:
         return self._grid
 

@@ -117,7 +117,9 @@ def of_numbers(connection: psycopg.Connection, numbers: Collection[int | None]) 
 
 def _known(connection: psycopg.Connection) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        known = cursor.execute("SELECT run_id, edition, scope, baseline, published_at FROM result_runs").fetchall()
+        known = cursor.execute(
+            "SELECT run_id, edition, scope, baseline, published_at FROM result_runs WHERE job_type <> 'ensemble'"
+        ).fetchall()
     for run in known:
         stamp = run["published_at"]
         run["published_at"] = stamp and stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -142,7 +144,7 @@ class Publication(NamedTuple):
 
 
 def newest(connection: psycopg.Connection) -> Publication | None:
-    """The run that was published last, None before the first."""
+    """The run that was published last, an ensemble or another; None before the first."""
     with connection.cursor(row_factory=class_row(Publication)) as cursor:
         return cursor.execute(
             "SELECT run_id, published_at FROM result_runs WHERE published_at IS NOT NULL"
@@ -215,7 +217,7 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         " e ->> 'level', e -> 'factor'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
-        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble'))"
         " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e WHERE e ->> 'risk' = t.risk_type"
     )
     with postgres.failures("reading what is published", SourceError):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.core import levels
 from engine.core.errors import SchemaError
 from engine.core.period import FULL, WINDOWS
-from engine.core.rows import HALVES, ROWS, JobType
+from engine.core.rows import ENSEMBLE_FIGURES, HALVES, ROWS, JobType
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.results.percentiles import with_percentiles
 from engine.io.results.spool import RunDirectory
@@ -59,7 +59,7 @@ class ResultTable:
     """One table. columns : those that a run fills, in table order; the rest have defaults. stamp : its time column.
 
     spooled : kind of rows (`engine.core.rows`) that it is made from
-    detail  : True for the windows of all scenarios, False for the default scenario's whole axis
+    detail  : True for the windows of all scenarios, False for the default scenario's whole axis; an ensemble has both
     keys    : primary key first, then further unique keys
     layer   : columns of which ranges of pages hold few values, since that is how a run is loaded; indexed as such
     """
@@ -75,7 +75,7 @@ class ResultTable:
     @property
     def pairs(self) -> pl.Expr:
         """Which spooled rows belong to this table."""
-        if self.spooled == "year_losses":
+        if self.spooled in ("year_losses", "ensemble"):
             return pl.lit(True)
         if self.detail:
             return pl.col("time_period").is_in(WINDOWS)
@@ -169,8 +169,18 @@ YEAR_LOSSES = ResultTable(
     "computed_at",
     (("grid_id", "risk_type", "run_id"),),
 )
-#: the largest first: two connections then finish at about the same time
-TABLES = {table.name: table for table in (PROBABILITY_SCORES, YEAR_LOSSES, PROBABILITY, HAZARD_SCORES, HAZARD)}
+ENSEMBLE_SCORES = ResultTable(
+    "modelops_ensemble_scores",
+    "ensemble",
+    True,
+    pl.Schema({**_DETAIL, "members": pl.Int16(), **dict.fromkeys(ENSEMBLE_FIGURES, pl.Float32())}),
+    "computed_at",
+    _DETAIL_KEYS,
+    _LAYER,
+)
+_TABLES = (PROBABILITY_SCORES, YEAR_LOSSES, PROBABILITY, HAZARD_SCORES, HAZARD, ENSEMBLE_SCORES)
+#: the largest of a run first: two connections then finish at about the same time
+TABLES = {table.name: table for table in _TABLES}
 #: what is spooled -> the table that names the run of every row made from it
 MADE_BY = {table.spooled: table.name for table in (PROBABILITY, HAZARD)}
 
@@ -188,7 +198,7 @@ def parts_of(risks: Mapping[str, Collection[str]], periods: Collection[str]) -> 
     """
     has_rows = {True: any(period != FULL for period in periods), False: FULL in periods}
     found = {
-        name: list(risks[ROWS[table.spooled].half])
+        name: list(risks.get(ROWS[table.spooled].half, ()))
         for name, table in TABLES.items()
         if has_rows[table.detail] or (table is YEAR_LOSSES and periods)
     }
@@ -226,6 +236,8 @@ def read_rows(
 def _inputs(table: ResultTable) -> list[str]:
     if table is YEAR_LOSSES:
         return ["grid_id", "losses", "valid"]
+    if table is ENSEMBLE_SCORES:
+        return ["grid_id", "scenario_id", "time_period", "members", *ENSEMBLE_FIGURES]
     spooled = {
         "probability": [
             "aal",

@@ -5,6 +5,7 @@ import { $, made, percent, words } from "./dom.js";
 import { NationalMap, dotsOf } from "./map.js";
 import { lossSteps, returnLevels, siteCurve } from "./rare.js";
 import { changeInWords, edition, ends, hatching, lossInWords, siteLossInWords } from "./sure.js";
+import { why } from "./why.js";
 
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
 const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
@@ -178,6 +179,7 @@ async function describe() {
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
     figures(box, risk, p, h, known.windows.find((each) => each.scenario_id === scenario.scenario_id && each.time_period === period.name));
+    if (p) why(made(box, "div"), () => explained(query), () => ticket === asked);
     if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
     windows(box, known.windows, scenario);
   } else {
@@ -186,6 +188,16 @@ async function describe() {
   const away = cell.cell_basis === "nearest" ? `nearest cell with results, ${(cell.cell_distance_m / 1000).toFixed(1)} km away, ` : "";
   tellPlace(`Results for ${words(risk)} at ${place(latitude, longitude)} (${away}cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
+}
+
+// The explanation of a figure, or the reason why there is none
+async function explained(query) {
+  try {
+    return { told: await (await ask(`api/v1/explain?${query}`)).json() };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { reason: error.message };
+  }
 }
 
 // Return levels are read of the climate itself: they come when the other figures are there already
@@ -210,6 +222,7 @@ function figures(box, risk, p, h, window) {
     item("Average annual loss", lossInWords(p));
     const change = changeInWords(window);
     if (change) item("Change", change);
+    if (p.ensemble?.sentence) item("Several climate models", models(p.ensemble));
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
@@ -222,6 +235,14 @@ function figures(box, risk, p, h, window) {
   const colours = meta.scales.aal.colours, last = Math.max(p.bin_data.length - 1, 1);
   bars(box, p.bin_data, p.bin_data.map((_, i) => colours[Math.round((i * (colours.length - 1)) / last)]), measure(risk));
   lossSteps(box, p.loss_steps);
+}
+
+// The AAL over several climate models, their range, and whether they agree on the sign of the change
+function models(told) {
+  const range = `, models from ${percent(told.aal_p10)} to ${percent(told.aal_p90)}`;
+  if (told.agreement === null) return `${told.sentence}${range}`;
+  const share = `${Math.round(100 * told.agreement)} % agree on the sign of the change`;
+  return `${told.sentence}${range}; ${told.models_disagree ? `models disagree: ${share}` : share}`;
 }
 
 function windows(box, known, scenario) {
@@ -240,7 +261,7 @@ function windows(box, known, scenario) {
     made(box, "h3", title);
     lines(box, title, labels, series(field, ends), format, top);
   }
-  made(box, "p", "Band: 90 % interval of the chosen scenario. Each window has few years: what lies within the band is not told apart from it.", { class: "note" });
+  made(box, "p", "Band: 90 % interval of the chosen scenario. Each window has few years: the line Change above says what is more than noise. Damage rates that are wrong move all lines together.", { class: "note" });
 }
 
 // "50,000,000,000" is a number, too; what is none goes out as it was written, so that it is refused by name

@@ -89,16 +89,18 @@ class DailyRecord:
         paths: Sequence[Path],
         overrides: Mapping[str, str] | None = None,
         tables: TableOptions = PLAIN,
+        member: str | None = None,
     ) -> DailyRecord:
         """Open files for the life of `stack`, on all their years; they must share calendar and scope.
 
         overrides : daily variable -> unit, over the files'
         tables : what tables of stations do not say themselves
+        member : the one to read of files with several
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
         for data, file, is_table in daily_files.opened(stack, paths, tables, overrides or {}):
-            for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table):
+            for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table, member):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -204,10 +206,12 @@ def write_daily(
             data.attrs["units"] = UNITS[name]
 
 
-def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool) -> list[_Piece]:
+def _pieces_of(
+    data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool, member: str | None
+) -> list[_Piece]:
     pieces = []
     for name, key in daily_names.found(data, file).items():
-        cube = levels.surface_cube(data, key, name, file)
+        cube = levels.surface_cube(data, key, name, file, member)
         held = cube.variable
         unit = str(held.attrs["units"]) if "units" in held.attrs else None
         found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)

@@ -46,6 +46,7 @@ class Request:
     units      : daily variable -> unit that overrides the files'
     tables     : what tables of stations do not say themselves
     dry_spells_cross_years : CDD: spells go on over New Year, and belong to the year they begin in
+    member     : the one to read of files with several climate models or realisations; base files may have none
     ranges     : of the gate, those of the region; None = the built-in ones, which are Korea's
     """
 
@@ -61,6 +62,7 @@ class Request:
     units: Mapping[str, str] | None = None
     tables: TableOptions = PLAIN
     dry_spells_cross_years: bool = False
+    member: str | None = None
     ranges: Mapping[str, Range] | None = None
 
     @cached_property
@@ -76,8 +78,11 @@ def opened(stack: ExitStack, asked: Request) -> Job:
     """
     grouped = _by_scenario(asked.files, asked.scenario)
     daily_files.check([*asked.files, *asked.base_files])
-    records = {each: DailyRecord.open(stack, paths, asked.units, asked.tables) for each, paths in grouped.items()}
-    given = DailyRecord.open(stack, asked.base_files, asked.units, asked.tables) if asked.base_files else None
+    read, base = (asked.units, asked.tables), asked.base_files
+    records = {each: DailyRecord.open(stack, paths, *read, asked.member) for each, paths in grouped.items()}
+    # a record of observations has no members
+    of_base = asked.member if daily_files.members_of(base) else None
+    given = DailyRecord.open(stack, base, *read, of_base) if base else None
     reference = _reference(records, given, asked.base)
     first = next(iter(records.values()))
     for each, record in records.items():

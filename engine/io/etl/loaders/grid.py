@@ -23,7 +23,7 @@ from engine.io.etl import lattice, loading, nearest, staging
 from engine.io.etl.loading import LoadOptions, Task
 from engine.io.files import source_files
 from engine.io.files.reading import toml_of
-from engine.io.netcdf import cf, lattice_files, regular, timeaxis
+from engine.io.netcdf import cf, lattice_files, members, regular, timeaxis
 
 NAME, TABLE = "grid", "location_grid"
 LATTICE_FILE = "grid.toml"
@@ -105,7 +105,7 @@ def read_lattice(path: Path) -> GridDefinition:
 
 def _from_netcdf(path: Path) -> GridDefinition:
     with lattice_files.dataset(path) as data:
-        cube = cf.cube(data, _largest(data, path.name), path.name)
+        cube = cf.cube(data, _largest(data, path.name), path.name, members.FIRST)
         months, spacing = cf.months(cube.time, path.name), cf.spacing(cube.time, path.name)
     years = months // 12
     monthly = len(np.unique(years)) < len(years)

@@ -125,7 +125,7 @@ CREATE TABLE modelops_ensemble_scores (
   scenario_id    smallint    NOT NULL CHECK (scenario_id > 0),
   risk_type      varchar(50) NOT NULL,
   time_period    varchar(20) NOT NULL CHECK (time_period <> ''),
-  members        smallint    NOT NULL CHECK (members > 0),
+  members        smallint    NOT NULL CHECK (members >= 0),
   aal_mean       real CHECK (aal_mean BETWEEN 0 AND 1),
   aal_sd_between real CHECK (aal_sd_between >= 0 AND aal_sd_between <> 'NaN'),
   aal_p10        real CHECK (aal_p10 BETWEEN 0 AND 1),
