@@ -195,7 +195,8 @@ def test_a_calibrated_risk_and_one_that_is_only_ranked_are_told_apart(home, tmp_
     summary = summary_of(folder)
     for pair in summary["results"]:
         pair["expected_loss_by_risk"]["river_flood"] |= {"calibrated": True, "loss_note": None}
-        pair |= {"total_expected_loss_calibrated": 5, "interval_holds_rates": True}
+        pair |= {"total_expected_loss_calibrated": 5_000_000, "interval_holds_rates": True}
+        pair |= {"total_expected_loss_calibrated_low": 2_000_000, "total_expected_loss_calibrated_high": 9_000_000}
     (folder / "portfolio.json").write_text(json.dumps(summary), "utf-8")
     aal = pl.read_parquet(folder / "aal.parquet")
     ranked = pl.col("risk_type") == "wildfire"
@@ -205,6 +206,7 @@ def test_a_calibrated_risk_and_one_that_is_only_ranked_are_told_apart(home, tmp_
     ).write_parquet(folder / "aal.parquet")
     text = rendered(folder)
     assert "Calibrated on losses: river flood. Index losses, not calibrated on losses: " in text
+    assert "Of it KRW 5.00 m (90 %: 2.00 m to 9.00 m) are calibrated on losses, KRW " in text
     assert "Only ranked, without a loss: wildfire." in text
     assert f"in part an {NOTE}" in text
     assert "and the damage rates with their level" in text

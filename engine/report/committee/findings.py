@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -48,13 +49,10 @@ def _matters(portfolio: Portfolio, words: Words) -> list[str]:
         why = "f_no_loss_value" if portfolio.summary["assessed_sites"] else "f_no_loss_failed"
         return [texts("f_no_loss", why=texts(why)), *_highest_ranked(portfolio, words)]
     told = [texts("f_loss", **words.at(pair), money=words.money(loss), share=words.share_of(pair))]
+    if pair.told["total_expected_loss_calibrated"] is not None and pair.told["loss_note"] is not None:
+        told.append(_parts(pair, words))
     for risk, row in portfolio.losses_by_risk(pair)[:_MOST]:
-        ends = row["expected_loss_low"], row["expected_loss_high"]
-        within = (
-            texts("f_not_within")
-            if None in ends
-            else texts("f_within", low=words.amount(ends[0]), high=words.amount(ends[1]))
-        )
+        within = _within(row, "expected_loss", words)
         told.append(
             texts(
                 "f_top_risk",
@@ -68,6 +66,24 @@ def _matters(portfolio: Portfolio, words: Words) -> list[str]:
     if len(told) == 1:
         told.append(texts("f_no_risk_loss"))
     return told
+
+
+def _parts(pair: Pair, words: Words) -> str:
+    """How much of the loss is calibrated on losses, and how much is an index."""
+    named = {
+        kind: words.money(pair.told[f"total_expected_loss_{kind}"])
+        + _within(pair.told, f"total_expected_loss_{kind}", words)
+        for kind in ("calibrated", "uncalibrated")
+    }
+    return words.texts("f_parts", note=words.texts("loss_note"), **named)
+
+
+def _within(row: Mapping[str, Any], name: str, words: Words) -> str:
+    """Interval of a loss within a sentence."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if low is None or high is None:
+        return words.texts("f_not_within")
+    return words.texts("f_within", low=words.amount(low), high=words.amount(high))
 
 
 def _highest_ranked(portfolio: Portfolio, words: Words) -> list[str]:
