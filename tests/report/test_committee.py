@@ -23,10 +23,10 @@ from engine.core.settings import Settings
 from engine.io.queue import batch_jobs
 from engine.io.sites.portfolio_results import read_portfolio
 from engine.maps import borders
-from engine.report.committee import at_risk, numbers, page
+from engine.report.committee import at_risk, numbers, page, site_maps
 from engine.report.committee.figures import Portfolio
 from engine.report.committee.site_maps import Borders
-from engine.report.committee.texts import LANGUAGES, catalogue
+from engine.report.committee.texts import LANGUAGES, Texts, catalogue
 from jobs import assess, report, yearly
 from tests.assess.databases import fill_warehouse
 from tests.warehouses import DEFAULT_VARIABLES
@@ -371,3 +371,18 @@ def test_ends_of_an_interval_share_their_unit():
     assert [numbers.share(each) for each in (0.145, 0.0058, 0.99961, 1.0, 1e-6, 0)] == [
         "14.5", "0.58", "100", "100", "< 0.01", "0",
     ]  # fmt: skip
+
+
+def test_a_map_of_thousands_draws_a_place_once_and_counts_all(home):
+    results = read_portfolio(home / "many")
+    copies = [results.totals.with_columns(row=pl.col("row") + 1000 * k) for k in range(400)]
+    lower = [each.with_columns(total_expected_loss=pl.col("total_expected_loss") // 2) for each in copies[1:]]
+    many = Portfolio(results._replace(totals=pl.concat([copies[0], *lower])))
+    few = Portfolio(results)
+    lines = Borders([], [], "shipped")
+    drawn = [site_maps.layers(each, each.shown, lines, Texts("en"))["loss"] for each in (few, many)]
+    assert [layer.picture.count("<circle") for layer in drawn] == [5, 5]
+    assert [sum(count for *_, count in layer.legend) for layer in drawn] == [5, 2000]
+    highest = drawn[1].legend[-1]
+    assert highest[2] < 2000
+    assert f'fill="{highest[0]}"' in drawn[1].picture  # of 400 assets at a place the one that loses most is seen

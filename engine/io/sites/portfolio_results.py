@@ -25,10 +25,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "total_expected_loss", "loss_note", "admin_code", "admin_name",
     ),
     "aal": (
-        *_PAIR, "risk_type", "final_aal", "expected_loss", "calibrated", "status", "reason", "is_default",
+        *_PAIR, "risk_type", "final_aal", "calibrated", "status", "reason", "is_default",
     ),
-    "risk": (*_PAIR, "risk_type", "hazard_level", "risk_index", "risk_level", "status", "reason"),
-    "failures": ("row", "risk_type", "reason"),
+    "risk": (*_PAIR, "risk_type", "risk_index", "risk_level"),
 }  # fmt: skip
 #: entries of the summary that an older release did not write
 _NEEDED = ("results", "runs", "scope", "year_losses_note", "storms_note", "name_column")
@@ -40,7 +39,6 @@ class PortfolioResults(NamedTuple):
     summary  : portfolio.json
     totals   : a row a site, scenario and period; `name`: what the file calls the site, or null
     aal, risk: a row a site, risk, scenario and period
-    failures : a row a fault
     losses   : curves, contributions and storms
     digests  : file name -> SHA-256 of its bytes, of every file that was read
     """
@@ -50,7 +48,6 @@ class PortfolioResults(NamedTuple):
     totals: pl.DataFrame
     aal: pl.DataFrame
     risk: pl.DataFrame
-    failures: pl.DataFrame
     losses: LossFiles
     digests: Mapping[str, str]
 

@@ -15,7 +15,8 @@ from engine.io.sites.portfolio_results import PortfolioResults
 #: in place of a risk: at least one of them
 ANY = "any"
 DEFAULT = "high"
-_KEYS = ("scenario_id", "time_period", "risk_type")
+_PAIR = ("scenario_id", "time_period")
+_KEYS = (*_PAIR, "risk_type")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
@@ -52,53 +53,51 @@ def parse(text: str) -> Threshold:
     return Threshold(text)
 
 
-def rated(results: PortfolioResults, threshold: Threshold) -> pl.DataFrame:
-    """`row`, keys, `over` (null: not rated), `value` of every site that is in the grid or outside of it, and risk."""
-    places = results.totals.select("row", "scenario_id", "time_period", value="total_asset_value")
+def _rated(results: PortfolioResults, threshold: Threshold) -> pl.DataFrame:
+    """`row`, keys and `over` of every site and risk that is rated."""
     if threshold.level is not None:
         highest = list(levels.PRINTED[levels.PRINTED.index(threshold.level) :])
-        over = pl.when(pl.col("risk_index").is_not_null()).then(pl.col("risk_level").is_in(highest))
-        frame = results.risk
-    else:
-        counts = (pl.col("status") == "ok") & ~pl.col("is_default") & pl.col("final_aal").is_not_null()
-        over = pl.when(counts).then(pl.col("final_aal") >= threshold.share)
-        frame = results.aal
-    risks = frame.select("risk_type").unique()
-    told = frame.select("row", *_KEYS, over=over)
-    return places.join(risks, how="cross").join(told, on=["row", *_KEYS], how="left", maintain_order="left")
+        known, over = pl.col("risk_index").is_not_null(), pl.col("risk_level").is_in(highest)
+        return results.risk.filter(known).select("row", *_KEYS, over=over)
+    counts = (pl.col("status") == "ok") & ~pl.col("is_default") & pl.col("final_aal").is_not_null()
+    return results.aal.filter(counts).select("row", *_KEYS, over=pl.col("final_aal") >= threshold.share)
 
 
 def at_risk(results: PortfolioResults, threshold: Threshold) -> pl.DataFrame:
     """Sums of assets, a row a scenario, period and risk, and one for at least one risk (`any`).
 
     returns : keys; value_over, value_rated, value_unrated (money, 0 where no asset has a value), sites_over,
-              sites_rated, sites_unrated
+              sites_rated, sites_unrated: of all sites, those outside the grid and failed ones included
     """
-    each = rated(results, threshold)
-    site = ["row", "scenario_id", "time_period"]
-    # any() over nulls and false is false where one risk is rated, null where none is
-    whole = each.group_by(site, maintain_order=True).agg(
-        over=pl.when(pl.col("over").is_not_null().any()).then(pl.col("over").any()),
-        value=pl.col("value").first(),
-        risk_type=pl.lit(ANY),
+    site = ["row", *_PAIR]
+    places = results.totals.select(*site, value="total_asset_value")
+    each = _rated(results, threshold)
+    # for each risk that was asked of any site, and for any: sites without a row are not rated
+    risks = pl.concat([results.risk["risk_type"], results.aal["risk_type"]]).unique()
+    whole = places.group_by(_PAIR).agg(value=pl.col("value").sum(), sites=pl.len())
+    asked = whole.join(pl.DataFrame({"risk_type": [*risks, ANY]}), how="cross")
+    sums = (
+        pl.col("value").filter("over").sum().alias("value_over"),
+        pl.col("value").sum().alias("value_rated"),
+        pl.col("over").sum().alias("sites_over"),
+        pl.len().alias("sites_rated"),
     )
-    both = pl.concat([each.select(whole.columns), whole])
-    known = pl.col("over").is_not_null()
-    return both.group_by(_KEYS).agg(
-        value_over=pl.col("value").filter(pl.col("over")).sum(),
-        value_rated=pl.col("value").filter(known).sum(),
-        value_unrated=pl.col("value").filter(~known).sum(),
-        sites_over=pl.col("over").sum(),
-        sites_rated=known.sum(),
-        sites_unrated=(~known).sum(),
-    )
+    of_any = each.group_by(site).agg(pl.col("over").any()).join(places, on=site)
+    found = [
+        each.join(places, on=site).group_by(_KEYS).agg(sums),
+        of_any.group_by(_PAIR).agg(sums).with_columns(risk_type=pl.lit(ANY)).select(*_KEYS, pl.exclude(_KEYS)),
+    ]
+    told = asked.join(pl.concat(found), on=_KEYS, how="left").with_columns(pl.exclude(*_KEYS).fill_null(0))
+    return told.with_columns(
+        value_unrated=pl.col("value") - pl.col("value_rated"), sites_unrated=pl.col("sites") - pl.col("sites_rated")
+    ).drop("value", "sites")
 
 
-def by_level(results: PortfolioResults) -> pl.DataFrame:
-    """Value and number of assets by risk level: keys, `risk_level` (`unknown`: not rated), `value`, `sites`."""
-    told = results.risk.select("row", *_KEYS, "risk_level")
-    places = results.totals.select("row", "scenario_id", "time_period", value="total_asset_value")
-    risks = results.risk.select("risk_type").unique()
-    rows = places.join(risks, how="cross").join(told, on=["row", *_KEYS], how="left", maintain_order="left")
+def by_level(results: PortfolioResults, pair: pl.Expr) -> pl.DataFrame:
+    """Value and number of assets of one scenario and period by risk level: `risk_type`, `risk_level` (`unknown`: not
+    rated), `value`, `sites`."""
+    told = results.risk.filter(pair).select("row", "risk_type", "risk_level")
+    places = results.totals.filter(pair).select("row", value="total_asset_value")
+    rows = places.join(told.select("risk_type").unique(), how="cross").join(told, on=["row", "risk_type"], how="left")
     named = rows.with_columns(pl.col("risk_level").fill_null(levels.UNKNOWN))
-    return named.group_by(*_KEYS, "risk_level").agg(value=pl.col("value").sum(), sites=pl.len())
+    return named.group_by("risk_type", "risk_level").agg(value=pl.col("value").sum(), sites=pl.len())

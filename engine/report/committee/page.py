@@ -65,7 +65,10 @@ def render(results: PortfolioResults, threshold: Threshold, borders: Borders, la
         curve_charts=_curve_charts(portfolio, words),
         lines=[(_sign(scenario), words.scenario(scenario)) for scenario in portfolio.scenarios],
         maps=_maps(portfolio, words, borders),
-        map_caption=texts("map_caption", source=texts(f"map_source_{borders.source}")),
+        map_caption=texts(
+            "map_caption" if results.totals["row"].n_unique() <= site_maps.MANY else "map_caption_many",
+            source=texts(f"map_source_{borders.source}"),
+        ),
         sites=tables.sites(portfolio, words),
         contributions=tables.contributions(portfolio, words),
         diversification=_diversification(portfolio, texts),

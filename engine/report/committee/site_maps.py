@@ -21,6 +21,8 @@ from engine.report.maps import Frame, Lines, own_scale
 #: degrees that a map shows at least, and the part of its extent that stays free around the points
 _LEAST, _MARGIN = 0.4, 0.08
 _STEPS = 400
+#: assets up to which each has a point of its own
+MANY = 1000
 #: height over width, at least and at most
 _SHAPES = (0.75, 1.35)
 LEVEL_COLOURS = dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True))
@@ -109,9 +111,13 @@ def _layer(
     """The picture; the highest class is drawn last."""
     x = (frame.beside(rows["longitude"].to_numpy()) - frame.west) / (frame.n_lon * frame.step) * frame.width
     y = (frame.north - rows["latitude"].to_numpy()) / (frame.n_lat * frame.step) * frame.height
-    radius = 16.0 if len(x) <= 50 else 12.0 if len(x) <= 1000 else 7.0
+    radius = 16.0 if len(x) <= 50 else 12.0 if len(x) <= MANY else 7.0
     dot = Markup('<circle cx="{:.0f}" cy="{:.0f}" r="{:g}" fill="{}"/>')
     order = np.argsort(places, kind="stable")
+    if len(x) > MANY:  # of points that would hide each other the highest is drawn: a million of them is no map
+        square = np.round(y[order] / radius) * frame.width + np.round(x[order] / radius)
+        _, last = np.unique(square[::-1], return_index=True)
+        order = order[np.sort(len(order) - 1 - last)]
     points = Markup("").join(dot.format(x[k], y[k], radius, classes[places[k]][0]) for k in order)
     head = Markup('<svg class="map sites" viewBox="0 0 {:g} {:g}" role="img" aria-hidden="true">')
     picture = (

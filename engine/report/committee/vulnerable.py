@@ -101,7 +101,7 @@ def levels_table(portfolio: Portfolio, words: Words) -> Table | None:
     if not portfolio.risks:
         return None
     texts, pair, value = words.texts, portfolio.shown, portfolio.has_value
-    found = by_level(portfolio.results).filter(pair.of_pair)
+    found = by_level(portfolio.results, pair.of_pair)
     held = {(row["risk_type"], row["risk_level"]): row for row in found.iter_rows(named=True)}
     columns = [*levels.PRINTED, levels.UNKNOWN]
     rows = [
