@@ -64,7 +64,7 @@ def home(server, template, tmp_path_factory):
         assert yearly.main(["--source", urls[0], "--sink", urls[1], "--scenarios", "2,4"]) == 0
         for name, text in SITES.items():
             (folder / f"{name}.csv").write_text(HEAD + text, "utf-8")
-            windows = ["--period", "short_term,mid_term,long_term", "--scenarios", "2,4"] if name == "many" else []
+            windows = ["--period", "short_term,mid_term,long_term,full", "--scenarios", "2,4"] if name == "many" else []
             code = assess.main(["--sites", str(folder / f"{name}.csv"), "--out", str(folder / name), *windows])
             assert (code == 1) == (name == "all failed")
         patch.setenv("YEAR_LOSSES", "off")
@@ -101,7 +101,7 @@ def test_losses_of_the_report_are_those_of_the_summary(home):
     summary = summary_of(folder)
     rows = rows_of(text, "losses")
     of_pairs = {(row[0], row[1]): row for row in rows if row[0].startswith("SSP")}
-    assert len(of_pairs) == len(summary["results"]) == 6
+    assert len(of_pairs) == len(summary["results"]) == 7
     for pair in summary["results"]:
         code = {"ssp2_4.5": "SSP2-4.5", "ssp5_8.5": "SSP5-8.5"}[pair["scenario"]]
         _, _, loss, within, share, shares, assets, note = of_pairs[code, pair["years"].replace("-", "–")]
@@ -126,9 +126,13 @@ def test_losses_of_the_report_are_those_of_the_summary(home):
     once = shown["year_losses"]
     assert f"reaches {numbers.money(once['loss'], 'en')} or more, {numbers.share(once['loss_percent'] / 100)} %" in text
     curve = pl.read_parquet(folder / "curve.parquet").filter(scenario_id=4, time_period="long_term", risk_type="all")
+    [whole] = pl.read_parquet(folder / "curve.parquet").filter(
+        scenario_id=2, time_period="full", risk_type="all", return_period=100.0
+    ).to_dicts()  # fmt: skip
     [row] = [row for row in rows_of(text, "curve") if row[:2] == ["SSP5-8.5", "2081–2100"]]
-    expected = [numbers.share(each / 100) for each in curve.sort("return_period")["loss_percent"]]
-    assert row[2 : 2 + len(expected)] == expected
+    assert row[2:6] == [numbers.share(each / 100) for each in curve.sort("return_period")["loss_percent"]]
+    [row] = [row for row in rows_of(text, "curve") if row[:2] == ["SSP2-4.5", "2021–2100"]]
+    assert row[7].startswith(f"{numbers.share(whole['loss_percent'] / 100)}* (")
     worst = [row[1].split(",")[0] for row in rows_of(text, "sites") if len(row) == 9]
     names = {"A": "본사", "B": "&lt;b&gt;Depot&lt;/b&gt;", "B2": "B2", "C": "Works", "no value": "no value"}
     assert worst == [names[site["site_id"]] for site in shown["worst_sites"]]
@@ -200,10 +204,7 @@ def test_a_calibrated_risk_and_one_that_is_only_ranked_are_told_apart(home, tmp_
     (folder / "portfolio.json").write_text(json.dumps(summary), "utf-8")
     aal = pl.read_parquet(folder / "aal.parquet")
     ranked = pl.col("risk_type") == "wildfire"
-    aal.with_columns(
-        reason=pl.when(ranked).then(pl.lit("not_priced")).otherwise("reason"),
-        expected_loss=pl.when(~ranked).then("expected_loss"),
-    ).write_parquet(folder / "aal.parquet")
+    aal.with_columns(final_aal=pl.when(~ranked).then("final_aal")).write_parquet(folder / "aal.parquet")
     text = rendered(folder)
     assert "Calibrated on losses: river flood. Index losses, not calibrated on losses: " in text
     assert "Of it KRW 5.00 m (90 %: 2.00 m to 9.00 m) are calibrated on losses, KRW " in text
@@ -213,6 +214,27 @@ def test_a_calibrated_risk_and_one_that_is_only_ranked_are_told_apart(home, tmp_
     assert "damage rates and their level" in text
     [flood] = [row for row in rows_of(text, "losses") if row[0] == "River flood"]
     assert flood[-1] == "calibrated on losses"
+
+
+@pytest.mark.parametrize(
+    ("scope", "banner"),
+    [
+        ("synthetic", "scope_synthetic"),
+        ("observed", "scope_observed"),
+        ("sample:100", "Input of scope sample:100, not the whole warehouse."),
+    ],
+)
+def test_input_that_is_not_the_whole_warehouse_stands_on_every_page(home, tmp_path, scope, banner):
+    shutil.copytree(home / "one", tmp_path / "one")
+    summary = summary_of(home / "one") | {"scope": scope}
+    (tmp_path / "one" / "portfolio.json").write_text(json.dumps(summary), "utf-8")
+    text, words = rendered(tmp_path / "one"), catalogue("en")
+    said = words.get(banner, banner)
+    assert f"<strong>{said}</strong>" in text
+    assert f'@top-left {{ content: "{said}"' in text
+    assert ("observed record" in text) == (scope == "observed")
+    assert (words["f_observed_no_change"] in text) == (scope == "observed")
+    assert "<strong>" not in rendered(home / "one")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -253,7 +275,7 @@ def test_both_catalogues_hold_the_same_keys_and_values_and_all_are_used():
         assert names[0] == names[1], key
     hangul = {key for key, text in texts["ko"].items() if not re.search("[가-힣]", text)}
     assert hangul <= {
-        *("lang", "col_digest", "legend_between", "t_scenario"),
+        *("lang", "col_digest", "legend_between", "t_scenario", "point_extrapolated", "point_within"),
     }
     made = {f"risk_{name}" for name in (*RISK_NAMES, at_risk.ANY)} | {f"period_{name}" for name in PERIODS}
     made |= {f"level_{word}" for word in (*levels.PRINTED, levels.UNKNOWN)}
@@ -368,8 +390,8 @@ def test_ends_of_an_interval_share_their_unit():
     assert numbers.ends(491e9, 563e9, "en") == "491–563 bn"
     assert numbers.ends(909e6, 1.2e9, "en") == "909 m–1.20 bn"
     assert numbers.ends(None, 1.0, "ko") == "–"
-    assert [numbers.share(each) for each in (0.145, 0.0058, 0.99961, 1.0, 1e-6, 0)] == [
-        "14.5", "0.58", "100", "100", "< 0.01", "0",
+    assert [numbers.share(each) for each in (0.145, 0.0058, 0.99961, 1.0, 9.4e-5, 1e-7, 0)] == [
+        "14.5", "0.58", "100", "100", "0.0094", "< 0.0001", "0",
     ]  # fmt: skip
 
 

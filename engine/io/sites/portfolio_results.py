@@ -25,7 +25,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "total_expected_loss", "loss_note", "admin_code", "admin_name",
     ),
     "aal": (
-        *_PAIR, "risk_type", "final_aal", "calibrated", "status", "reason", "is_default",
+        *_PAIR, "risk_type", "final_aal", "calibrated", "status", "is_default",
     ),
     "risk": (*_PAIR, "risk_type", "risk_index", "risk_level"),
 }  # fmt: skip

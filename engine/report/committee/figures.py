@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from engine.assess.rules.vocabulary import NOT_PRICED
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL, WINDOWS
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
@@ -100,11 +99,16 @@ class Portfolio:
         return [risk for risk in RISK_NAMES if risk in known]
 
     @cached_property
-    def only_ranked(self) -> list[str]:
-        """Risks that the edition does not price: levels without a loss."""
-        aal = self.results.aal
-        found = set(aal.filter(pl.col("reason") == NOT_PRICED)["risk_type"].unique())
+    def priced(self) -> list[str]:
+        """Risks with an AAL of any asset."""
+        found = set(self.results.aal.filter(pl.col("final_aal").is_not_null())["risk_type"].unique())
         return [risk for risk in self.risks if risk in found]
+
+    @cached_property
+    def only_ranked(self) -> list[str]:
+        """Risks with a level of any asset and no AAL: not priced by the edition, or not computed."""
+        found = set(self.results.risk.filter(pl.col("risk_index").is_not_null())["risk_type"].unique())
+        return [risk for risk in self.risks if risk in found and risk not in self.priced]
 
     @property
     def has_value(self) -> bool:

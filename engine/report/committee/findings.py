@@ -129,6 +129,8 @@ def _where(portfolio: Portfolio, words: Words) -> list[str]:
 def _changes(portfolio: Portfolio, words: Words) -> list[str]:
     windows = [period for period in portfolio.periods if period in WINDOWS]
     if len(windows) < 2:
+        if words.observed:
+            return [words.texts("f_observed_no_change")]
         return [words.texts("f_one_window", years=words.years(portfolio.shown.years))]
     told = [_change(scenario, windows, portfolio, words) for scenario in portfolio.scenarios]
     return [sentence for sentence in told if sentence] or [words.texts("f_no_change")]
@@ -213,7 +215,7 @@ def _sure(portfolio: Portfolio, words: Words) -> list[str]:
         told.append(texts("f_calibrated" if fitted else "f_uncalibrated"))
     if told_of:
         rates = texts("f_interval_rates") if pair.told["interval_holds_rates"] else ""
-        told.append(texts("f_interval", rates=rates))
+        told.append(texts("f_interval_record" if words.observed else "f_interval", rates=rates))
     if lacking := pair.told["risks_without_interval"]:
         told.append(texts("f_no_interval", risks=texts.risks(lacking)))
     if pair.told["overlap_note"]:
@@ -259,9 +261,10 @@ def why_left_out(portfolio: Portfolio, texts: Texts) -> list[tuple[str, int, int
 
 
 def _priced(portfolio: Portfolio, texts: Texts) -> list[str]:
-    ranked = portfolio.only_ranked
-    priced = [risk for risk in portfolio.risks if risk not in ranked]
-    return [
+    priced, ranked = portfolio.priced, portfolio.only_ranked
+    without = [risk for risk in portfolio.risks if risk not in priced and risk not in ranked]
+    told = [
         texts("f_priced", risks=texts.risks(priced)) if priced else texts("f_priced_none"),
         texts("f_ranked", risks=texts.risks(ranked)) if ranked else texts("f_ranked_none"),
     ]
+    return [*told, texts("f_without", risks=texts.risks(without))] if without else told

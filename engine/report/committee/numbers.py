@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from engine.core.interval_words import Language
+from engine.core.interval_words import Language, digits
 
 _UNITS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m")), "ko": ((1e12, "조"), (1e8, "억"), (1e4, "만"))}
 NONE = "–"
+#: per cent
+_LEAST = 0.0001
 #: between the ends of an interval
 DASH = {"en": "–", "ko": "~"}
 
@@ -42,11 +44,9 @@ def share(value: float | None) -> str:
     if value is None:
         return NONE
     scaled = 100 * value
-    return "0" if scaled == 0 else f"{scaled:.2g}" if 0.01 <= abs(scaled) < 1 else _small(scaled)
-
-
-def _small(scaled: float) -> str:
-    return "< 0.01" if 0 < scaled < 0.01 else _digits(scaled)
+    if 0 < scaled < _LEAST:
+        return f"< {_LEAST:.4f}"
+    return digits(scaled) if abs(scaled) < 1 else _digits(scaled)
 
 
 def _digits(value: float) -> str:

@@ -14,6 +14,8 @@ from engine.report.committee.vulnerable import Table
 from engine.report.committee.wording import Words
 
 _SITES = 10
+#: of the points of a curve those that fit on a page
+_RETURN_PERIODS = (2, 5, 10, 20, 50, 100, 200)
 
 
 def by_pair(portfolio: Portfolio, words: Words) -> Table | None:
@@ -29,11 +31,11 @@ def by_pair(portfolio: Portfolio, words: Words) -> Table | None:
 
 
 def _pair(pair: Pair, words: Words) -> list[str]:
-    told, at = pair.told, words.at(pair)
+    told = pair.told
     low, high = (pair.of_value(f"total_expected_loss_{end}") for end in ("low", "high"))
     return [
-        at["scenario"],
-        at["years"],
+        words.scenario(pair.scenario),
+        words.years(pair.years),
         words.amount(told["total_expected_loss"]),
         words.within(told["total_expected_loss_low"], told["total_expected_loss_high"]),
         share(pair.of_value("total_expected_loss")),
@@ -90,7 +92,9 @@ def curve(portfolio: Portfolio, words: Words) -> Table | None:
     """Loss of a year at each return period, per cent of value; None without year losses."""
     texts = words.texts
     told = [(pair, portfolio.curve(pair)) for pair in portfolio.pairs]
-    periods = sorted({period for _, points in told for period in points["return_period"].to_list()})
+    periods = sorted(
+        {period for _, points in told for period in points["return_period"].to_list() if period in _RETURN_PERIODS}
+    )
     if not periods:
         return None
     rows = []
@@ -98,7 +102,8 @@ def curve(portfolio: Portfolio, words: Words) -> Table | None:
         held = {row["return_period"]: row for row in points.iter_rows(named=True)}
         cells = [_point(held.get(period), words) for period in periods]
         note = words.note(pair.told) if points["loss_note"].drop_nulls().len() else texts("calibrated")
-        rows.append([*words.at(pair).values(), *cells, note if points.height else NONE])
+        place = [words.scenario(pair.scenario), words.years(pair.years)]
+        rows.append([*place, *cells, note if points.height else NONE])
     heads = [texts("col_scenario"), texts("col_years"), *(texts("col_once_in", period=f"{each:g}") for each in periods)]
     return Table("", [*heads, texts("col_note")], rows, texts("curve_caption"))
 

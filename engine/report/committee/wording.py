@@ -20,7 +20,7 @@ class Words:
 
     def __init__(self, portfolio: Portfolio, texts: Texts, threshold: Threshold) -> None:
         self.portfolio, self.texts, self.threshold = portfolio, texts, threshold
-        self._observed = portfolio.summary["scope"] == OBSERVED
+        self.observed = portfolio.summary["scope"] == OBSERVED
 
     def amount(self, value: float | None) -> str:
         """Money without its currency."""
@@ -32,15 +32,16 @@ class Words:
 
     def scenario(self, scenario: Scenario) -> str:
         """Its code; an observed record is none."""
-        return self.texts("observed_record") if self._observed else scenario.code
+        return self.texts("observed_record") if self.observed else scenario.code
 
     def years(self, span: str) -> str:
         """`2041–2060` of `2041-2060`."""
         return span.replace("-", numbers.DASH[self.texts.language])
 
     def at(self, pair: Pair) -> dict[str, str]:
-        """`scenario` and `years` of a pair."""
-        return {"scenario": self.scenario(pair.scenario), "years": self.years(pair.years)}
+        """`scenario` and `years` of a pair within a sentence."""
+        within = "observed_within" if self.observed else "scenario_within"
+        return {"scenario": self.texts(within, code=pair.scenario.code), "years": self.years(pair.years)}
 
     def window(self, period: str) -> dict[str, str]:
         """`period` and `years` of a window."""
