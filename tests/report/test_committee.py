@@ -126,13 +126,8 @@ def test_losses_of_the_report_are_those_of_the_summary(home):
     once = shown["year_losses"]
     assert f"reaches {numbers.money(once['loss'], 'en')} or more, {numbers.share(once['loss_percent'] / 100)} %" in text
     curve = pl.read_parquet(folder / "curve.parquet").filter(scenario_id=4, time_period="long_term", risk_type="all")
-    [whole] = pl.read_parquet(folder / "curve.parquet").filter(
-        scenario_id=2, time_period="full", risk_type="all", return_period=100.0
-    ).to_dicts()  # fmt: skip
     [row] = [row for row in rows_of(text, "curve") if row[:2] == ["SSP5-8.5", "2081–2100"]]
     assert row[2:6] == [numbers.share(each / 100) for each in curve.sort("return_period")["loss_percent"]]
-    [row] = [row for row in rows_of(text, "curve") if row[:2] == ["SSP2-4.5", "2021–2100"]]
-    assert row[7].startswith(f"{numbers.share(whole['loss_percent'] / 100)}* (")
     worst = [row[1].split(",")[0] for row in rows_of(text, "sites") if len(row) == 9]
     names = {"A": "본사", "B": "&lt;b&gt;Depot&lt;/b&gt;", "B2": "B2", "C": "Works", "no value": "no value"}
     assert worst == [names[site["site_id"]] for site in shown["worst_sites"]]
@@ -287,9 +282,29 @@ def test_both_catalogues_hold_the_same_keys_and_values_and_all_are_used():
     assert not unused
 
 
+@pytest.fixture
+def rare(home, tmp_path):
+    """The largest portfolio with rare losses, extrapolated: the widest table there is."""
+    shutil.copytree(home / "many", tmp_path / "rare")
+    curve = pl.read_parquet(tmp_path / "rare" / "curve.parquet")
+    last = curve.filter(return_period=20.0, kind="aep").with_columns(basis=pl.lit("extrapolated"))
+    ends = {"loss_low": 0.5 * pl.col("loss"), "loss_high": 2 * pl.col("loss")}
+    more = [last.with_columns(return_period=pl.lit(period), **ends) for period in (50.0, 100.0, 200.0, 500.0)]
+    pl.concat([curve, *more]).write_parquet(tmp_path / "rare" / "curve.parquet")
+    return tmp_path / "rare"
+
+
+def test_a_rare_loss_is_marked_as_extrapolated_with_its_interval(rare):
+    curve = pl.read_parquet(rare / "curve.parquet").filter(risk_type="all", scenario_id=2, time_period="full")
+    [loss] = curve.filter(return_period=100.0)["loss_percent"]
+    [row] = [row for row in rows_of(rendered(rare), "curve") if row[:2] == ["SSP2-4.5", "2021–2100"]]
+    ends = numbers.share(loss / 200), numbers.share(loss / 50)
+    assert row[7] == f"{numbers.share(loss / 100)}* ({ends[0]}–{ends[1]})"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_asked_from_elsewhere_and_every_letter_on_paper_has_8_points(home, tmp_path, language):
-    (tmp_path / "r.html").write_text(rendered(home / "many", language), "utf-8")
+def test_nothing_is_asked_from_elsewhere_and_every_letter_on_paper_has_8_points(rare, tmp_path, language):
+    (tmp_path / "r.html").write_text(rendered(rare, language), "utf-8")
     smallest = """Math.min(...[...document.querySelectorAll('body *')]
         .filter(each => [...each.childNodes].some(node => node.nodeType == 3 && node.data.trim()))
         .map(each => { const drawing = each.closest('svg'), size = 0.75 * parseFloat(getComputedStyle(each).fontSize);
