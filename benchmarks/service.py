@@ -179,7 +179,7 @@ def compare(
         asked = requests(assessments, [row[:2] for row in places])
         asyncio.run(send_all(url, asked[:1]))  # the worker is up, and has compiled what it compiles
         chosen = [places[number % len(places)] for number in range(reads)]
-        return [_assessments(url, assessor, asked, rounds), _reads(url, results, chosen, rounds)]
+        return [_assessments(url, assessor, asked, rounds), *_reads(url, results, chosen, rounds)]
 
 
 def _assessments(url: str, assessor: Assessor, asked: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
@@ -204,19 +204,30 @@ def _assessments(url: str, assessor: Assessor, asked: list[dict[str, Any]], roun
     return _row("assessments, all at once", len(asked), len(asked), seconds, best.accepted, "accepted")
 
 
-def _reads(url: str, results: psycopg.Connection, chosen: list[tuple[Any, ...]], rounds: int) -> dict[str, Any]:
+def _reads(url: str, results: psycopg.Connection, chosen: list[tuple[Any, ...]], rounds: int) -> list[dict[str, Any]]:
+    """Two rows: against the queries as jobs send them, planned each time, and prepared ones, as the service's."""
     read: list[tuple[list[Any], list[float]]] = []
+
+    def directly(seen: int | None) -> list[Any]:
+        results.prepare_threshold = seen
+        return [cell_answers.everything(results, place[2]) for place in chosen]
+
     seconds, answers = harness.in_turn(
         {
             "service": lambda: read.append(asyncio.run(read_all(url, [place[:2] for place in chosen]))) or read[-1],
-            "directly": lambda: [cell_answers.everything(results, place[2]) for place in chosen],
+            "directly": lambda: directly(None),
+            "prepared": lambda: directly(5),
         },
         rounds,
     )
     for ours, theirs in zip(answers["service"][0], answers["directly"], strict=True):
         if ours["grid_id"] != theirs["grid_id"] or ours["risks"].keys() != theirs["risks"].keys():
             raise AssertionError(f"cell {theirs['grid_id']} differs")
-    return _row("everything of a cell", len(chosen), CLIENTS, seconds, read[-1][1], "answered")
+    rows = []
+    for rival, words in (("directly", ""), ("prepared", ", queries prepared")):
+        of = {"service": seconds["service"], "directly": seconds[rival]}
+        rows.append(_row(f"everything of a cell{words}", len(chosen), CLIENTS, of, read[-1][1], "answered"))
+    return rows
 
 
 def _row(

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.core import address, settings_files
+from engine.core import address, settings, settings_files
 from engine.core.errors import SettingsError
 from engine.core.settings import Settings
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
@@ -110,7 +110,10 @@ def allow(config: Settings) -> None:
             "no servers are configured (DW_*, APP_*), and --servers or EMBEDDED=false forbids the embedded one with its"
             f" synthetic sample; {settings_files.described()}"
         )
-    usable(config.engine_home)
+    try:
+        usable(config.engine_home)
+    except SettingsError as err:
+        raise SettingsError(settings.in_place(str(err))) from None
 
 
 def usable(home: Path) -> None:

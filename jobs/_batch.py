@@ -12,7 +12,7 @@ from engine.core.scenario import Scenario
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
 from jobs import _console
 from jobs._parser import one_of, read_as, read_by, whole
-from jobs._samples import NAMED, SAMPLES
+from jobs._samples import SAMPLES
 
 if TYPE_CHECKING:
     from engine.core.rows import BatchType
@@ -26,8 +26,9 @@ def parser(job: BatchType, description: str | None) -> _console.Parser:
         "--sink", metavar="URL|DIR", help="database, or a directory for files (default APP_*, else embedded)"
     )
     made.add_argument(
-        "--sample", type=one_of("sample", NAMED), metavar="NAME",
-        help=f"run on {'; '.join(f'{name}: {SAMPLES[name].meaning}' for name in NAMED)} (default no sample, but see"
+        "--sample", type=one_of("sample", SAMPLES), metavar="NAME",
+        help="run on a sample in a folder of its own, ENGINE_HOME/NAME:"
+        f" {'; '.join(f'{name}, {sample.meaning}' for name, sample in SAMPLES.items())} (default no sample, but see"
         " above)",
     )  # fmt: skip
     made.add_argument(

@@ -26,6 +26,7 @@ from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
 from engine.io.db.embedded import WAREHOUSE
 from engine.risks import load_edition, parse_risks
+from engine.risks.edition import Edition
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _report
 from jobs._addresses import Ends
@@ -105,7 +106,7 @@ def _request(job: BatchType, args: argparse.Namespace, config: settings.Settings
     """Request from the arguments; refuses what no source could satisfy."""
     sample = SAMPLES[args.sample] if args.sample else None
     usual, baseline = (sample.edition, sample.baseline) if sample else (None, None)
-    edition = load_edition(args.edition if args.edition is not None else config.edition or usual or DEFAULT_EDITION)
+    edition = load_edition(args.edition) if args.edition is not None else _edition_of(config, usual)
     scenarios = _list(args.scenarios)
     if scenarios == []:
         raise SettingsError("--scenarios names no scenario")
@@ -122,6 +123,16 @@ def _request(job: BatchType, args: argparse.Namespace, config: settings.Settings
         command=command_line(job, args),
         batch_id=args.job,
     )
+
+
+def _edition_of(config: settings.Settings, usual: str | None) -> Edition:
+    """The edition of the settings, refused by the place that names it; else the usual one of the sample."""
+    if not config.edition:
+        return load_edition(usual or DEFAULT_EDITION)
+    try:
+        return load_edition(config.edition)
+    except SettingsError as err:
+        raise SettingsError(settings.in_place(f"EDITION: {err}")) from None
 
 
 def webhooks_of(config: settings.Settings, sink: str) -> AbstractContextManager[None]:

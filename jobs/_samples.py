@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.core.period import Years
 
-#: the one that is run when nobody configured servers, without being named
+#: the one that is run in ENGINE_HOME itself when nobody configured servers; --sample gives it a folder of its own
 UNNAMED = "korea"
 
 
@@ -51,5 +51,3 @@ SAMPLES = {
         edition="2026-kr",
     ),
 }
-#: to be named by --sample
-NAMED = tuple(name for name in SAMPLES if name != UNNAMED)

@@ -179,8 +179,6 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
         f"portfolio {summary['name']}: {summary['rows']:,} rows, {summary['invalid_rows']:,} invalid,"
         f" {summary['assessed_sites']:,} sites assessed; files in {results['location']}: {', '.join(results['files'])}"
     )
-    for note in summary["notes"]:
-        out.print(note)
     _print_runs(out, summary)
     _print_notes(out, summary["risk_notes"])
     if summary["year_losses_note"]:

@@ -64,7 +64,8 @@ def parser() -> _console.Parser:
         "--out",
         type=Path,
         metavar="FILE",
-        help="HTML file (default report-RUN.html, of a portfolio portfolio-LANG.html)",
+        help="HTML file (default report-RUN.html, unless that is of another run; of a portfolio DIR/report-LANG.html,"
+        " portfolio-ID-LANG.html)",
     )
     sites = made.add_argument_group("a portfolio")
     sites.add_argument(

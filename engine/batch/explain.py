@@ -20,9 +20,10 @@ from engine.batch.explanation import EditionTold, Explanation, HazardPart, Hazar
 from engine.batch.intervals import ends_of
 from engine.batch.plan import OBSERVED, Pair, Plan, make_plan
 from engine.batch.request import Request
+from engine.batch.trends import along_line, samples_of_pair, with_errors
 from engine.core import cells, names, quality
 from engine.core.errors import EngineError, SettingsError
-from engine.core.period import Years
+from engine.core.period import FULL, Years
 from engine.core.scenario import Scenario
 from engine.io.climate.source import ClimateSource
 from engine.kernels import METHODS, BinProbabilities
@@ -32,7 +33,6 @@ from engine.risks.edition_lines import EditionLines, lines_of
 from engine.risks.editions import EDITIONS
 from engine.risks.inputs import Inputs
 from engine.risks.registry import RISKS
-from engine.risks.samples import samples_of
 
 _INSUFFICIENT = METHODS[0]
 OUTSIDE = "no cell with climate data holds the place or is within a cell's diagonal of it"
@@ -125,9 +125,11 @@ def _inputs(source: ClimateSource, plan: Plan, place: Place) -> Inputs:
 
 
 class _Found(NamedTuple):
-    """Estimate of the cell. x: (samples,) of the window"""
+    """Estimate of the cell. x: (samples,) of the years; scatter: that the bandwidth is made of, None: that of x"""
 
     x: NDArray[np.float64]
+    years: Years
+    scatter: float | None
     edges: Edges
     estimate: BinProbabilities
     exposed: bool
@@ -141,11 +143,17 @@ class _Found(NamedTuple):
 def _found(inputs: Inputs, plan: Plan, name: str, pair: Pair) -> _Found:
     bins, intensity = plan.edition.bins[name], plan.edition.intensity(name)
     edges = edges_of(inputs, plan.baseline, intensity, bins)
-    x = samples_of(inputs, intensity, pair.scenario, pair.years)
-    without = edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years)
-    found, _ = estimate(x, edges.inner, bins, intensity, baseline=without)
+    trend = bins.trend is not None
+    if trend:
+        intensity = along_line(intensity)
+    x, without, spread = samples_of_pair(inputs, intensity, bins, edges, plan.baseline, pair)
+    found, _ = estimate(x, edges.inner, bins, intensity, baseline=without, moves=trend, spread=spread)
+    if trend:
+        found = with_errors(found, without, bins, intensity.span, whole=pair.period == FULL)
     spared = intensity.not_exposed is not None and bool(intensity.not_exposed(inputs.baseline)[0])
-    return _Found(np.asarray(x, np.float64)[0], edges, found, not spared)
+    years = inputs.panel.axis if trend else pair.years
+    scatter = None if spread is None else float(spread[0])
+    return _Found(np.asarray(x, np.float64)[0], years, scatter, edges, found, not spared)
 
 
 def _told(source: ClimateSource, plan: Plan, place: Place, inputs: Inputs, lines: EditionLines | None) -> Explanation:
@@ -175,9 +183,11 @@ def _told(source: ClimateSource, plan: Plan, place: Place, inputs: Inputs, lines
         baseline=_span(plan.baseline),
         inputs=parts.input_series(inputs, intensity.needs, pair),
         intensity=parts.intensity(inputs, plan, name, pair),
-        samples=parts.samples(inputs, intensity, pair.years, found.x),
+        samples=parts.samples(inputs, intensity, found.years, found.x),
         edges=parts.edges(inputs, plan, name, found.edges, inner),
-        estimator=parts.estimator(found.x, bins, found.method, intensity.monthly),
+        estimator=parts.estimator(
+            found.x, bins, found.method, intensity.monthly, scatter=found.scatter, on=pair.years.middle
+        ),
         rates=parts.rates(bins),
         bins=parts.bins(inner, probability, bins.rates),
         figure=parts.figure(found.estimate, ends_of([found.estimate], bins, drawn), status, found.method),

@@ -157,14 +157,22 @@ def _distribution(x: Floats, bins: Bins) -> Distribution:
     return Distribution(family=bins.fit, **{name: float(value[0]) for name, value in curve._asdict().items()})
 
 
-def estimator(x: Floats, bins: Bins, method: str, monthly: bool) -> EstimatorTold:
-    """What turned the samples x (n,) into probabilities."""
+def estimator(
+    x: Floats, bins: Bins, method: str, monthly: bool, *, scatter: float | None = None, on: int | None = None
+) -> EstimatorTold:
+    """What turned the samples x (n,) into probabilities.
+
+    scatter : about the lines of a trend, that the bandwidth is made of where samples are as they are; None: that of x
+    on      : year that a trend sets the samples on
+    """
     bandwidth, fit, unit = None, None, "months" if monthly else "years"
     valid = x[~np.isnan(x)]
     at_lower = int((valid == bins.lower).sum()) if bins.atom else 0
     sentence = "no probabilities are estimated"
     if method == "kde":
         bandwidth = float(parameters.bandwidths(x[None], lower=bins.lower, atom=bins.atom)[0])
+        if scatter is not None:
+            bandwidth = scatter * len(valid) ** -0.2
         sentence = (
             f"Gaussian kernel density of {len(valid) - at_lower} {unit}, bandwidth {bandwidth:.4g} (Scott's rule)"
         )
@@ -177,6 +185,9 @@ def estimator(x: Floats, bins: Bins, method: str, monthly: bool) -> EstimatorTol
         sentence = f"{fit.family} distribution fitted to {len(valid) - at_lower} {unit} by L-moments"
     if at_lower and method in ("kde", "fitted"):
         sentence += f"; {at_lower} {unit} at {bins.lower:g} had no event and are in the mildest bin"
+    if bins.trend and method in ("kde", "count", "fitted"):
+        how = f"set on {on}" if scatter is None else "as they are, with the bandwidth of their scatter about it"
+        sentence += f"; all years of the scenario follow a {bins.trend} trend, and are {how}"
     return EstimatorTold(
         method=method, sentence=sentence, bandwidth=bandwidth, lower=bins.lower, atom=bins.atom, fit=fit
     )

@@ -148,7 +148,7 @@ class Plan:
     def sample_years(self, record: Sequence[int] | None) -> tuple[tuple[int, str, tuple[int, ...]], ...]:
         """(scenario_id, period, years) of year losses in the order of the pairs; empty where none are kept.
 
-        record : years of the record, of a risk whose samples are these whatever the period
+        record : years of the samples, of a risk whose samples are the same whatever the period
         """
         if not self.year_losses:
             return ()

@@ -10,6 +10,7 @@ import polars as pl
 
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
+from engine.core.counted import agree, counted, of_all
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.risks.bins import Factor
@@ -30,6 +31,7 @@ class RiskSummary:
     calibrated              : whether the edition calls the damage rates calibrated on losses
     priced                  : whether the edition gives the risk damage rates: without them there is no AAL
     intensity               : name of the intensity that the edition bins
+    trend                   : line that its years follow: the AAL of a window is that of its middle year; None: none
     level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
     """
 
@@ -50,6 +52,7 @@ class RiskSummary:
     calibrated: bool = False
     priced: bool = True
     intensity: str | None = None
+    trend: str | None = None
     level: str | None = None
     factor: Factor | None = None
 
@@ -171,6 +174,7 @@ def _risk(
         calibrated=bool(bins and bins.calibrated),
         priced=bins is None or bins.has_loss,
         intensity=bins.intensity if bins else None,
+        trend=bins.trend if bins else None,
         level=bins.level if bins else None,
         factor=bins.factor if bins else None,
     )
@@ -185,7 +189,7 @@ def _components(name: str, plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
         if without == 0:
             used.append(part.name)
         elif without < total:
-            used.append(f"{part.name} (in {total - without:,} of {total:,} cells)")
+            used.append(f"{part.name} (in {of_all(total - without, total, 'cell')})")
     return tuple(used)
 
 
@@ -193,7 +197,7 @@ def _warnings(plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
     found = [message for message, (true, cells) in notes.checks.items() if 2 * true > cells]
     for name in plan.variables:
         if gaps := notes.gaps.get(name, 0):
-            found.append(f"{name}: {gaps} cells lack values")
+            found.append(f"{name}: {counted(gaps, 'cell')} {agree(gaps, 'lacks', 'lack')} values")
     if plan.left_out:
         found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")
     return tuple(found)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.core.period import MIN_SAMPLES
 from engine.kernels import counts, intervals, kde
-from engine.kernels._compile import helper, kernel
+from engine.kernels._compile import helper, kernel, light
 from engine.kernels.arrays import by_cell, numbers
 
 Floats = NDArray[np.float64]
@@ -43,19 +43,33 @@ class _Estimator(NamedTuple):
     min_kde_samples: int
     group: int
     span: int
+    spread: Floats  # (C,) standard deviations that bandwidths are made of; (0,): those of the samples
+    near: bool  # edges that are estimated move by little
 
 
 class _Estimates(NamedTuple):
     """Estimates of C cells, to be filled."""
 
     p: Floats  # (C, m)
-    loss: Floats  # (C, 4), AAL, its standard error, low and high end of its interval
+    loss: Floats  # (C, 4), AAL, its standard error, low and high end of its interval; (C, 0): not asked for
     valid: Ints  # (C,), valid samples
     method: NDArray[np.uint8]  # (C,)
     bad: Ints  # (C, 2), samples that are infinite, samples below the bound
     by_year: Floats  # (C, Y) losses of the years; (C, 0): not asked for
     samples: Ints  # (C, Y) or (C, 0), valid samples of each year
     moves: Floats  # (C, Y + Y0) or (C, 0), change of the AAL without each year of the samples, and of the baseline
+
+
+class _Work(NamedTuple):
+    """Arrays that the cells of a block share, one cell after the other."""
+
+    year_of: Ints  # (n,), year of each column
+    v: Floats  # (n,), valid samples
+    at: Ints  # (n,), their years
+    g: Floats  # (n,), their parts in the loss
+    years: Floats  # (Y, 2)
+    shifts: Floats  # (Y0,)
+    room: Floats  # of `intervals.room_of`
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +100,7 @@ class Baseline(NamedTuple):
 
     without: Floats  # (C, Y0, m - 1), the samples' unit; those of a year that has no part in them are the edges
     shared: Ints  # (Y0,), which year of the samples each is, -1 for none
+    near: bool = False  # edges move by so little that the density at them tells what that does
 
 
 class YearLosses(NamedTuple):
@@ -118,6 +133,7 @@ class _Options(TypedDict, total=False):
     span: int
     baseline: Baseline | None
     moves: bool
+    spread: ArrayLike | None
 
 
 _DEFAULTS: _Options = {
@@ -129,6 +145,7 @@ _DEFAULTS: _Options = {
     "span": 1,
     "baseline": None,
     "moves": False,
+    "spread": None,
 }
 
 
@@ -145,6 +162,7 @@ def bin_probabilities(  # many: options by keyword, each with a default
     span: int = 1,
     baseline: Baseline | None = None,
     moves: bool = False,
+    spread: ArrayLike | None = None,
 ) -> BinProbabilities:
     """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
 
@@ -161,6 +179,8 @@ def bin_probabilities(  # many: options by keyword, each with a default
     span         : years next to each other that depend on each other: the interval leaves so many out at a time
     baseline     : of edges that were estimated: the interval then holds their error as well
     moves        : give the changes of the AAL without each year, too, in first order; 0 for a year without a sample
+    spread       : (C,) standard deviations that the bandwidths are made of, same unit, taken as known; for samples
+                   whose own spread is not all chance. 0: the cell is counted
 
     A cell with fewer than 10 valid samples, or more than a fifth of its n missing, is `insufficient_data`. Samples that
     are too few to smooth, or all equal (closer than 1e-150), are counted; the rest is a Gaussian KDE with Scott's
@@ -182,6 +202,7 @@ def bin_probabilities(  # many: options by keyword, each with a default
         "span": span,
         "baseline": baseline,
         "moves": moves,
+        "spread": spread,
     }
     found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
@@ -223,10 +244,13 @@ def _found(
         int(min_kde_samples),
         int(group),
         int(options["span"]),
+        _checked_spread(options["spread"], len(x)),
+        options["baseline"] is not None and options["baseline"].near and bound != kde.TRUNCATE,
     )
     baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
     years = x.shape[1] // group
-    widths = (years if by_year else 0, years + baseline.shared.size if options["moves"] else 0)
+    moves = years + baseline.shared.size if options["moves"] else 0
+    widths = (0 if damage_rates is None else 4, years if by_year else 0, moves)
     found = _estimates(x, edges, how, baseline, widths)
     _refuse(found, edges, lower)
     return found
@@ -276,6 +300,15 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
+def _checked_spread(spread: ArrayLike | None, cells: int) -> Floats:
+    if spread is None:
+        return np.empty(0)
+    known = numbers(spread, "spread").astype(np.float64)
+    if known.shape != (cells,) or (known < 0.0).any() or np.isinf(known).any():
+        raise ValueError(f"spread is a standard deviation for each of {cells} cells, got shape {known.shape}")
+    return known
+
+
 def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Baseline:
     """A baseline as the loops take it, with no years for None.
 
@@ -291,23 +324,23 @@ def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Ba
         )
     if not ((shared >= -1) & (shared < years)).all():
         raise ValueError(f"shared years are numbers of the {years} years of the samples, or -1: {shared.tolist()}")
-    return Baseline(without, shared)
+    return Baseline(without, shared, baseline.near)
 
 
 def _estimates(
-    x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, widths: tuple[int, int]
+    x: NDArray[np.generic], edges: Floats, how: _Estimator, baseline: Baseline, widths: tuple[int, int, int]
 ) -> _Estimates:
-    """Estimates of every cell, a slab of cells at a time; widths of `by_year` and `moves`, 0 where not asked for."""
+    """Estimates of every cell, a slab at a time; widths of `loss`, `by_year` and `moves`, 0 where not asked for."""
     cells, n = x.shape
     found = _Estimates(
         np.empty((cells, how.rates.size)),
-        np.empty((cells, 4)),
+        np.empty((cells, widths[0])),
         np.empty(cells, np.int32),
         np.empty(cells, np.uint8),
         np.empty((cells, 2), np.int32),
-        np.empty((cells, widths[0])),
-        np.empty((cells, widths[0]), np.int32),
-        np.zeros((cells, widths[1])),
+        np.empty((cells, widths[1])),
+        np.empty((cells, widths[1]), np.int32),
+        np.zeros((cells, widths[2])),
     )
     step = max(BLOCK, SLAB // max(n, 1))  # every slab is one layout and type, so the loop is compiled once
     for start in range(0, cells, step):
@@ -318,7 +351,7 @@ def _estimates(
             np.require(edges[part], np.float64, ["C", "A", "W"]),
             np.require(baseline.without[part], np.float64, ["C", "A", "W"]),
             np.require(baseline.shared, np.int32, ["C", "A", "W"]),
-            how,
+            how._replace(spread=np.require(how.spread[part], np.float64, ["C", "A", "W"])),
             _Estimates(*columns),
         )
     return found
@@ -347,88 +380,117 @@ def _fill(x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimat
 def _fill_block(
     x: Floats, edges: Floats, without: Floats, shared: Ints, how: _Estimator, first: int, last: int, found: _Estimates
 ) -> None:
-    lower, bound, atom, rates, min_kde_samples, group, _ = how
-    p, loss, valid, method, bad, by_year, samples, moves = found
-    columns = x.shape[1]
-    v, g, at, years = np.empty(columns), np.empty(columns), np.empty(columns, np.int32), np.empty((columns // group, 2))
+    n = x.shape[1]
+    years = n // how.group
+    work = _Work(
+        (np.arange(n) // how.group).astype(np.int32),
+        np.empty(n),
+        np.empty(n, np.int32),
+        np.empty(n),
+        np.empty((years, 2)),
+        np.empty(shared.size),
+        intervals.room_of(years, shared.size),
+    )
+    _fill_cells(x, edges, Baseline(without, shared, how.near), how, first, last, found, work)
+
+
+@light
+def _fill_cells(
+    x: Floats, edges: Floats, baseline: Baseline, how: _Estimator, first: int, last: int, found: _Estimates, work: _Work
+) -> None:
     for c in range(first, last):
-        above, n, least, most = gather(x[c], lower, atom, v, at, bad[c])
-        valid[c] = n
-        loss[c] = math.nan
-        if n < MIN_SAMPLES or 5 * (columns - n) > columns:
-            method[c] = INSUFFICIENT
-            for i in range(rates.size):
-                p[c, i] = math.nan
-            _fill_years(g, n, at, group, by_year[c], samples[c])
-            by_year[c] = math.nan
+        above, n, least, most = _gather(x[c], how.lower, how.atom, work, found.bad[c])
+        found.valid[c] = n
+        found.loss[c] = math.nan
+        if n < MIN_SAMPLES or 5 * (x.shape[1] - n) > x.shape[1]:
+            found.method[c] = INSUFFICIENT
+            for i in range(how.rates.size):
+                found.p[c, i] = math.nan
+            _fill_years(work.g, n, work.at, how.group, found.by_year[c], found.samples[c])
+            found.by_year[c] = math.nan
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
-        h = kde.scott_bandwidth(v, above) if above >= min_kde_samples and least < most else 0.0
-        smoothed, slope = kde.Samples(v, above, least, most), 0.0
+        h = kde.scott_bandwidth(work.v, above) if above >= how.min_kde_samples and least < most else 0.0
+        if h > 0.0 and how.spread.size > 0:
+            h = how.spread[c] * above**-0.2
+            h = h if h > kde.SMALLEST else 0.0
+        smoothed, slope, p = kde.Samples(work.v, above, least, most), 0.0, found.p[c]
         if h > 0.0:
-            method[c] = KDE
-            kde.fill_mass(smoothed, edges[c], lower, bound, h, rates, p[c], g)
-            slope = kde.loss_slope(smoothed, edges[c], lower, bound, h, rates, p[c], g)
+            found.method[c] = KDE
+            kde.fill_mass(smoothed, edges[c], how.lower, how.bound, h, how.rates, p, work.g)
+            if found.loss.shape[1] > 0 and how.spread.size == 0:
+                slope = kde.loss_slope(smoothed, edges[c], how.lower, how.bound, h, how.rates, p, work.g)
             for j in range(above, n):
-                g[j] = rates[0]
-            for i in range(rates.size):
-                p[c, i] *= above / n
-            p[c, 0] += (n - above) / n
+                work.g[j] = how.rates[0]
+            for i in range(how.rates.size):
+                p[i] *= above / n
+            p[0] += (n - above) / n
         else:
-            method[c] = COUNT
-            counts.fill_shares(v, n, edges[c], lower, rates, p[c], g)
-        loss[c, 0], fullest = 0.0, 0.0
-        for i in range(rates.size):
-            loss[c, 0] += p[c, i] * rates[i]
-            fullest = max(fullest, p[c, i])
-        if h > 0.0 or fullest < 1.0:
-            loss[c, 1] = _standard_error(g, n, at, group, years)
-        _fill_years(g, n, at, group, by_year[c], samples[c])
-        if h > 0.0 or fullest < 1.0:
-            _fill_interval(smoothed, n, at, g, edges[c], without[c], shared, how, (h, slope), loss[c], moves[c])
+            found.method[c] = COUNT
+            counts.fill_shares(work.v, n, edges[c], how.lower, how.rates, p, work.g)
+        if found.loss.shape[1] > 0:
+            told = _fill_loss(n, how, h, p, found.loss[c], work)
+            _fill_years(work.g, n, work.at, how.group, found.by_year[c], found.samples[c])
+            if told:
+                moved = Baseline(baseline.without[c], baseline.shared, baseline.near)
+                _fill_interval(smoothed, n, edges[c], moved, how, (h, slope), (found.loss[c], found.moves[c]), work)
 
 
-@helper
-def _fill_interval(  # many: what the loop over cells has of one cell; numba inlines the call
+@light
+def _fill_loss(n: int, how: _Estimator, h: float, p: Floats, loss: Floats, work: _Work) -> bool:
+    """AAL and its standard error -> loss[:2]. False where all samples are counted in one bin, which tells no error."""
+    loss[0], fullest = 0.0, 0.0
+    for i in range(how.rates.size):
+        loss[0] += p[i] * how.rates[i]
+        fullest = max(fullest, p[i])
+    told = h > 0.0 or fullest < 1.0
+    if told:
+        loss[1] = _standard_error(work.g, n, work.at, how.group, work.years)
+    return told
+
+
+@light
+def _fill_interval(
     smoothed: kde.Samples,
     n: int,
-    at: Ints,
-    g: Floats,
     edges: Floats,
-    without: Floats,
-    shared: Ints,
+    baseline: Baseline,
     how: _Estimator,
     bandwidth: tuple[float, float],
-    loss: Floats,
-    moves: Floats,
+    wanted: tuple[Floats, Floats],
+    work: _Work,
 ) -> None:
-    """Ends of the interval -> loss[2:]; bandwidth: h and h dA/dh, zeros where samples are counted; g is changed."""
+    """Ends of the interval -> loss[2:]; g is changed.
+
+    baseline  : of this cell, without (Y0, m - 1)
+    bandwidth : h and h dA/dh, zeros where samples are counted
+    wanted    : loss (4,) and moves (Y + Y0,), or (0,), of this cell
+    """
     h, slope = bandwidth
-    rates = how.rates
-    least, most, years = np.min(rates), np.max(rates), shared.size
+    loss, moves = wanted
+    rates, g, shifts = how.rates, work.g, work.shifts
+    least, most = rates[0], rates[0]
+    for i in range(1, rates.size):
+        least, most = min(least, rates[i]), max(most, rates[i])
     if least == most:
         return
-    shifts = np.empty(years)
-    if years > 0:
-        _fill_shifts(smoothed, n, edges, without, how, h, g, shifts)
+    if shifts.size > 0:
+        _fill_shifts(smoothed, n, edges, baseline.without, how, h, g, shifts)
     if h > 0.0:
         intervals.add_bandwidth(smoothed.x, smoothed.n, n, slope, g)
+    blocks = intervals.Blocks(len(work.years), how.group, how.span, shifts, baseline.shared, work.room)
     if moves.size > 0:
-        intervals.fill_moves(g, n, at, how.group, shifts, moves)
-    blocks = intervals.Blocks(how.group, how.span, shifts, shared)
-    columns = at.size
-    variance, degrees = intervals.variance(g, n, at, columns // how.group, blocks)
+        intervals.fill_moves(g, n, work.at, blocks, moves)
+    variance, degrees = intervals.variance(g, n, work.at, blocks)
     low, high = intervals.ends(loss[0], variance, degrees, least, most)
-    if how.atom and years == 0 and not math.isnan(low):
-        second = intervals.envelope(
-            smoothed.x, smoothed.n, n, at, columns // how.group, edges, how.lower, rates, blocks
-        )
+    if how.atom and shifts.size == 0 and not math.isnan(low):
+        second = intervals.envelope(smoothed.x, smoothed.n, n, work.at, edges, how.lower, rates, blocks)
         if not math.isnan(second[0]):
             low, high = min(low, second[0]), max(high, second[1])
     loss[2], loss[3] = min(low, loss[0]), max(high, loss[0])
 
 
-@helper
+@light
 def _fill_shifts(
     smoothed: kde.Samples,
     n: int,
@@ -439,7 +501,8 @@ def _fill_shifts(
     g: Floats,
     shifts: Floats,
 ) -> None:
-    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest."""
+    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest, or by
+    the density at the edge."""
     rates, lower = how.rates, how.lower
     shifts[:] = 0.0
     for k in range(edges.size):
@@ -448,6 +511,11 @@ def _fill_shifts(
         for y in range(shifts.size):
             low, high = min(low, without[y, k]), max(high, without[y, k])
         if weight == 0.0 or low == high:
+            continue
+        if h > 0.0 and how.near:
+            density = smoothed.n / n * weight * kde.density_at(smoothed, t, lower, how.bound, h)
+            for y in range(shifts.size):
+                shifts[y] += density * (without[y, k] - t)
             continue
         if h > 0.0:
             share = smoothed.n / n * weight
@@ -466,37 +534,49 @@ def _fill_shifts(
                     shifts[y] += weight * (counts.share_below(smoothed.x, n, without[y, k], lower) - here)
 
 
-@helper
-def gather(row: Floats, lower: float, atom: bool, v: Floats, at: Ints, bad: Ints) -> tuple[int, int, float, float]:
-    """Put the valid samples of a row into v, those above the atom first, and their columns into at.
+@light
+def _gather(row: Floats, lower: float, atom: bool, work: _Work, bad: Ints) -> tuple[int, int, float, float]:
+    """Put the valid samples of a row into work.v, those above the atom first, and their years into work.at.
 
     returns : how many are above the atom, how many are valid, least and largest above the atom
     bad     : gets how many are infinite, how many below the bound
     """
-    above, infinite, under, least, most = 0, 0, 0, math.inf, -math.inf
+    year_of, v, at = work.year_of, work.v, work.at
+    usual, under, none = 0, 0, 0
+    for j in range(row.size):  # counts of whole numbers, without a branch, so that it can use vector instructions
+        usual += abs(row[j]) <= LARGEST
+        under += row[j] < lower
+        none += row[j] == lower
+    if usual == row.size and not (atom and none > 0):  # nothing is missing, which is nearly every row
+        for j in range(row.size):
+            v[j] = row[j]
+            at[j] = year_of[j]
+        bad[0], bad[1] = 0, under
+        least, most = kde.ends(v, row.size)
+        return row.size, row.size, least, most
+    above, infinite, under = 0, 0, 0
     for j in range(row.size):
         sample = row[j]
         if abs(sample) > LARGEST:
             infinite += 1  # refused once all cells were seen; no use computing with it
         elif not math.isnan(sample) and not (atom and sample == lower):
             under += sample < lower
-            least = min(least, sample)
-            most = max(most, sample)
             v[above] = sample
-            at[above] = j
+            at[above] = year_of[j]
             above += 1
     n = above
     if atom:
         for j in range(row.size):
             if row[j] == lower:
                 v[n] = lower
-                at[n] = j
+                at[n] = year_of[j]
                 n += 1
     bad[0], bad[1] = infinite, under
+    least, most = kde.ends(v, above)
     return above, n, least, most
 
 
-@helper
+@light
 def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, samples: Ints) -> None:
     """Mean of the parts g (n,) of each year's samples -> loss (Y,), how many of them there are -> samples (Y,)."""
     # a sum of rounded shares may fall below zero by a unit in the last place of a rate: no year brings a gain
@@ -509,23 +589,22 @@ def _fill_years(g: Floats, n: int, at: Ints, group: int, loss: Floats, samples: 
     for y in range(loss.size):
         loss[y], samples[y] = 0.0, 0
     for j in range(n if loss.size > 0 else 0):
-        y = at[j] // group
-        loss[y] += g[j]
-        samples[y] += 1
+        loss[at[j]] += g[j]
+        samples[at[j]] += 1
     for y in range(loss.size):
         loss[y] = max(loss[y] / samples[y], 0.0) if samples[y] > 0 else math.nan
 
 
-@helper
+@light
 def _standard_error(g: Floats, n: int, at: Ints, group: int, years: Floats) -> float:
-    """Standard error of the mean of g: g (n,) parts in the loss, at (n,) their columns, years (Y, 2) for the work."""
+    """Standard error of the mean of g: g (n,) parts in the loss, at (n,) their years, years (Y, 2) for the work."""
     if group == 1:
         return math.sqrt(kde.variance(g, n) / n)
     for y in range(len(years)):
         years[y, 0], years[y, 1] = 0.0, 0.0
     for j in range(n):
-        years[at[j] // group, 0] += g[j]
-        years[at[j] // group, 1] += 1.0
+        years[at[j], 0] += g[j]
+        years[at[j], 1] += 1.0
     present, total = 0, 0.0
     for y in range(len(years)):
         if years[y, 1] > 0.0:

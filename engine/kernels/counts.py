@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels._compile import helper
+from engine.kernels._compile import light
 
 Floats = NDArray[np.float64]
 
 
-@helper
+@light
 def bin_of(sample: float, edges: Floats, lower: float) -> int:
     """Bin of a sample, counted from 0; bins hold their lower edge. A sample at `lower` (NaN: none) is in bin 0
     even if an edge collapsed onto it: no event costs what no event costs."""
@@ -23,7 +23,7 @@ def bin_of(sample: float, edges: Floats, lower: float) -> int:
     return bin_
 
 
-@helper
+@light
 def fill_shares(x: Floats, n: int, edges: Floats, lower: float, rates: Floats, p: Floats, g: Floats) -> None:
     """Share of the first n samples x in each bin -> p (m,), damage rate of each sample -> g."""
     for i in range(p.size):
@@ -36,7 +36,7 @@ def fill_shares(x: Floats, n: int, edges: Floats, lower: float, rates: Floats, p
         p[i] /= n
 
 
-@helper
+@light
 def share_below(x: Floats, n: int, t: float, lower: float) -> float:
     """Share of the first n samples x below t; a sample at `lower` is below every edge, as in `bin_of`."""
     below = 0

@@ -258,10 +258,11 @@ def _fill_interval(  # many: what the loop over cells has of one cell; numba inl
         here = fits.cdf(curve, edges[k])
         for y in range(shared.size):
             shifts[y] += (rates[k] - rates[k + 1]) * (fits.cdf(curve, without[y, k]) - here)
-    blocks, at = intervals.Blocks(1, how.span, shifts, shared), there.astype(np.int32)
+    room, at = intervals.room_of(pseudo.size, shared.size), there.astype(np.int32)
+    blocks = intervals.Blocks(pseudo.size, 1, how.span, shifts, shared, room)
     if moves.size > 0:
-        intervals.fill_moves(pseudo[there], at.size, at, 1, shifts, moves)
-    variance, degrees = intervals.variance(pseudo[there], at.size, at, pseudo.size, blocks)
+        intervals.fill_moves(pseudo[there], at.size, at, blocks, moves)
+    variance, degrees = intervals.variance(pseudo[there], at.size, at, blocks)
     low, high = intervals.ends(loss[0], variance, degrees, np.min(rates), np.max(rates))
     loss[2], loss[3] = min(low, loss[0]), max(high, loss[0])
 

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels import kde
-from engine.kernels._compile import helper
+from engine.kernels._compile import helper, light
 from engine.kernels.lmoments import EDGE, gev_cdf_at, gev_l_scale, gev_mean, gev_shape
 from engine.kernels.normal import student95
 
@@ -51,18 +51,28 @@ MIN_BLOCKS = 3
 class Blocks(NamedTuple):
     """Years of one cell's samples and of the baseline of its edges.
 
+    years       : Y
     group, span : samples of a year, years of a block
     shifts      : (Y0,) change of the loss when a year of the baseline is left out of the edges; (0,): edges are known
     shared      : (Y0,) which year of the samples that is, -1 for none
+    room        : (2 Y + Y0,) to work in, of `room_of`; an array of its own for each cell would cost more than its use
     """
 
+    years: int
     group: int
     span: int
     shifts: Floats
     shared: Ints
+    room: Floats
 
 
 @helper
+def room_of(years: int, baseline_years: int) -> Floats:
+    """Room to work in, for `Blocks`."""
+    return np.empty(2 * years + baseline_years)
+
+
+@light
 def add_bandwidth(v: Floats, above: int, n: int, slope: float, g: Floats) -> None:
     """Add to the parts g (n,) in the loss those in the bandwidth; v (n,), `above` of them smoothed, slope = h dA/dh."""
     total = 0.0
@@ -75,19 +85,21 @@ def add_bandwidth(v: Floats, above: int, n: int, slope: float, g: Floats) -> Non
         g[j] += slope * 0.2 * above / n
 
 
-@helper
-def variance(g: Floats, n: int, at: Ints, years: int, blocks: Blocks) -> tuple[float, float]:
-    """Variance of the mean of g (n,), samples of the columns `at`, and the degrees of freedom of its estimate."""
-    group, span, shifts, shared = blocks
-    size = group * span
+@light
+def variance(g: Floats, n: int, at: Ints, blocks: Blocks) -> tuple[float, float]:
+    """Variance of the mean of g (n,), samples of the years `at`, and the degrees of freedom of its estimate."""
+    years, group, span, shifts, _, room = blocks
     count = (years + span - 1) // span
-    part, number, mean = np.zeros(count), np.zeros(count), 0.0
+    part, number, mean = room[:count], room[years : years + count], 0.0
     for j in range(n):
         mean += g[j]
     mean /= n
+    for b in range(count):
+        part[b], number[b] = 0.0, 0.0
     for j in range(n):
-        part[at[j] // size] += g[j] - mean
-        number[at[j] // size] += 1.0
+        b = at[j] if span == 1 else at[j] // span  # a division takes longer than the rest of this loop
+        part[b] += g[j] - mean
+        number[b] += 1.0
     present = 0
     for b in range(count):
         if number[b] > 0.0:
@@ -101,29 +113,33 @@ def variance(g: Floats, n: int, at: Ints, years: int, blocks: Blocks) -> tuple[f
     degrees = n / (group * span) - 1.0
     others = 0.0
     if shifts.size > 0:
-        others, degrees = _add_shifts(shifts, shared, span, part, degrees)
-    return others + np.sum(part * part), degrees
+        others, degrees = _add_shifts(blocks, part, degrees)
+    squares = 0.0
+    for b in range(count):
+        squares += part[b] * part[b]
+    return others + squares, degrees
 
 
-@helper
-def fill_moves(g: Floats, n: int, at: Ints, group: int, shifts: Floats, moves: Floats) -> None:
+@light
+def fill_moves(g: Floats, n: int, at: Ints, blocks: Blocks, moves: Floats) -> None:
     """Change of the mean of g (n,) without each year, then of the edges without each of the baseline -> (Y + Y0,)."""
-    years, mean = moves.size - shifts.size, 0.0
-    number = np.zeros(years)
+    years, number, mean = blocks.years, blocks.room, 0.0
+    for y in range(years):
+        number[y] = 0.0
     for j in range(n):
         mean += g[j]
-        number[at[j] // group] += 1.0
+        number[at[j]] += 1.0
     mean /= n
     for j in range(n):
-        y = at[j] // group
-        moves[y] += (g[j] - mean) / (number[y] - n)
-    for y in range(shifts.size):
-        moves[years + y] = shifts[y]
+        moves[at[j]] += (g[j] - mean) / (number[at[j]] - n)
+    for y in range(blocks.shifts.size):
+        moves[years + y] = blocks.shifts[y]
 
 
-@helper
-def _add_shifts(shifts: Floats, shared: Ints, span: int, part: Floats, degrees: float) -> tuple[float, float]:
+@light
+def _add_shifts(blocks: Blocks, part: Floats, degrees: float) -> tuple[float, float]:
     """Add shifts of shared years to the parts of their blocks; returns the variance by the others, and the degrees."""
+    years, _, span, shifts, shared, room = blocks
     there, total = 0, 0.0
     for shift in shifts:
         if not math.isnan(shift):
@@ -132,7 +148,9 @@ def _add_shifts(shifts: Floats, shared: Ints, span: int, part: Floats, degrees: 
     if there < 2:
         return 0.0, degrees
     mean, factor = total / there, math.sqrt((there - 1.0) / there)
-    own = np.zeros((shifts.size + span - 1) // span)
+    own = room[2 * years : 2 * years + (shifts.size + span - 1) // span]
+    for b in range(own.size):
+        own[b] = 0.0
     for y in range(shifts.size):
         if math.isnan(shifts[y]):
             continue
@@ -140,10 +158,13 @@ def _add_shifts(shifts: Floats, shared: Ints, span: int, part: Floats, degrees: 
             part[shared[y] // span] += factor * (shifts[y] - mean)
         else:
             own[y // span] += factor * (shifts[y] - mean)
-    return float(np.sum(own * own)), min(degrees, there / span - 1.0)
+    squares = 0.0
+    for b in range(own.size):
+        squares += own[b] * own[b]
+    return squares, min(degrees, there / span - 1.0)
 
 
-@helper
+@light
 def ends(loss: float, variance_of: float, degrees: float, least: float, most: float) -> tuple[float, float]:
     """Low and high end of the 90 % interval of a loss between the rates `least` and `most`."""
     width = most - least
@@ -157,13 +178,20 @@ def ends(loss: float, variance_of: float, degrees: float, least: float, most: fl
     return least + width * (low / (1.0 + low)), min(high, most)
 
 
+def ends_of(loss: Floats, variances: Floats, degrees: float, least: float, most: float) -> tuple[Floats, Floats]:
+    """`ends` of C losses with these variances, (C,) each; NaN where one of them is."""
+    found = [ends(*each, degrees, least, most) for each in zip(loss, variances, strict=True)]
+    low, high = np.array(found, np.float64).reshape(-1, 2).T
+    return low, high
+
+
 @helper
 def envelope(  # many: samples and what the loop over cells has of one cell; numba inlines the call
-    v: Floats, above: int, n: int, at: Ints, years: int, edges: Floats, lower: float, rates: Floats, blocks: Blocks
+    v: Floats, above: int, n: int, at: Ints, edges: Floats, lower: float, rates: Floats, blocks: Blocks
 ) -> tuple[float, float]:
     """Interval of the loss by a distribution fitted above the atom; NaN without a fit.
 
-    v, at : (n,) samples and their columns, the first `above` above the atom
+    v, at : (n,) samples and their years, the first `above` above the atom
     """
     if above < MIN_ABOVE:
         return math.nan, math.nan
@@ -192,7 +220,7 @@ def envelope(  # many: samples and what the loop over cells has of one cell; num
     for j in range(above, n):
         g[j] = rates[0]
     whole = share * loss + (1.0 - share) * rates[0]
-    of_mean, degrees = variance(g, n, at, years, blocks)
+    of_mean, degrees = variance(g, n, at, blocks)
     return ends(whole, of_mean, degrees, np.min(rates), np.max(rates))
 
 
@@ -218,13 +246,13 @@ def _moments(v: Floats, order: NDArray[np.int64]) -> tuple[Floats, Floats]:
     return moments, changes
 
 
-@helper
+@light
 def _of_sums(s0: float, s1: float, s2: float, n: int, out: Floats) -> None:
     b0, b1, b2 = s0 / n, s1 / (n * (n - 1.0)), s2 / (n * (n - 1.0) * (n - 2.0))
     out[0], out[1], out[2] = b0, 2.0 * b1 - b0, 6.0 * b2 - 6.0 * b1 + b0
 
 
-@helper
+@light
 def _fitted_loss(moments: Floats, edges: Floats, lower: float, rates: Floats) -> float:
     """Loss of a generalised extreme value distribution with these L-moments; NaN where there is none."""
     l1, l2, l3 = moments

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels._compile import arithmetic, helper
+from engine.kernels._compile import arithmetic, comparison, light
 from engine.kernels.normal import SATURATED, normal_cdf
 
 Floats = NDArray[np.float64]
@@ -45,6 +45,16 @@ class Samples(NamedTuple):
     most: float
 
 
+@comparison
+def ends(x: Floats, n: int) -> tuple[float, float]:
+    """Least and largest of x[:n]; none of them is NaN. Infinities the wrong way round for n = 0."""
+    least, most = math.inf, -math.inf
+    for j in range(n):
+        least = min(least, x[j])
+        most = max(most, x[j])
+    return least, most
+
+
 @arithmetic
 def variance(x: Floats, n: int) -> float:
     """Variance of x[:n] with ddof 1; n is 2 or more."""
@@ -59,7 +69,7 @@ def variance(x: Floats, n: int) -> float:
     return (squares - rest * rest / n) / (n - 1)
 
 
-@helper
+@light
 def scott_bandwidth(x: Floats, n: int) -> float:
     """h = s n^(-1/5), s with ddof 1; 0 when s is too small for its square (1e-150)."""
     h = math.sqrt(variance(x, n)) * n**-0.2
@@ -76,7 +86,7 @@ def _add_below(x: Floats, n: int, t: float, scale: float, weight: float, g: Floa
     return total
 
 
-@helper
+@light
 def add_below(samples: Samples, t: float, scale: float, weight: float, g: Floats) -> float:
     """Sum over the samples of the kernels' shares below t; g (n,) grows by `weight` times each share.
 
@@ -112,7 +122,7 @@ def _sum_slopes(x: Floats, n: int, t: float, scale: float) -> float:
     return total
 
 
-@helper
+@light
 def _slope_below(samples: Samples, t: float, scale: float) -> float:
     """h dF(t)/dh of the kernels' mean share below t."""
     if (t - samples.least) * scale < -SATURATED or (t - samples.most) * scale > SATURATED:
@@ -120,7 +130,38 @@ def _slope_below(samples: Samples, t: float, scale: float) -> float:
     return -_sum_slopes(samples.x, samples.n, t, scale) * _DENSITY / samples.n
 
 
-@helper
+@arithmetic
+def _sum_densities(x: Floats, n: int, t: float, scale: float) -> float:
+    """Sum of exp(-z^2 / 2), z = (t - x) scale, by the same series."""
+    total = 0.0
+    for j in range(n):
+        z = (t - x[j]) * scale
+        u = min(z * z, SATURATED * SATURATED) * 0.03125
+        u2 = u * u
+        low = (1.0 + u) + u2 * (0.5 + u * _THIRD) + u2 * u2 * (_FOURTH + u * _FIFTH)
+        q = low + u2 * u2 * u2 * (_SIXTH + u * _SEVENTH + u2 * _EIGHTH)
+        q2 = q * q
+        q4 = q2 * q2
+        q8 = q4 * q4
+        total += 1.0 / (q8 * q8)
+    return total
+
+
+@light
+def density_at(samples: Samples, t: float, lower: float, bound: int, h: float) -> float:
+    """Density of the samples at t, over their unit; under truncation before it is made whole again."""
+    if bound != NO_BOUND and t <= lower:
+        return 0.0
+    scale, total = 1.0 / h, 0.0
+    for place in (t, 2.0 * lower - t):
+        if (place - samples.least) * scale >= -SATURATED and (place - samples.most) * scale <= SATURATED:
+            total += _sum_densities(samples.x, samples.n, place, scale)
+        if bound != REFLECT:
+            break
+    return total * scale * _DENSITY / samples.n
+
+
+@light
 def loss_slope(
     samples: Samples, edges: Floats, lower: float, bound: int, h: float, rates: Floats, p: Floats, g: Floats
 ) -> float:
@@ -147,7 +188,7 @@ def loss_slope(
     return slope
 
 
-@helper
+@light
 def share_below(samples: Samples, t: float, lower: float, bound: int, h: float, g: Floats) -> float:
     """Share of the samples' density below t, 0..1; g (n,) is read and written, not changed."""
     scale = 1.0 / h
@@ -163,7 +204,7 @@ def share_below(samples: Samples, t: float, lower: float, bound: int, h: float, 
     return min(max(share, 0.0), 1.0)
 
 
-@helper
+@light
 def fill_mass(
     samples: Samples, edges: Floats, lower: float, bound: int, h: float, rates: Floats, p: Floats, g: Floats
 ) -> None:

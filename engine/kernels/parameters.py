@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.kernels import bins, fits, kde, lmoments
+from engine.kernels import fits, kde, lmoments
 from engine.kernels._compile import helper
 from engine.kernels.arrays import by_cell
 
@@ -36,7 +36,10 @@ def bandwidths(x: ArrayLike, *, lower: float | None = None, atom: bool = False) 
     """
     samples = _samples(x)
     out = np.zeros(len(samples))
-    _fill_bandwidths(samples, math.nan if lower is None else float(lower), bool(atom), out)
+    for c, row in enumerate(samples):
+        kept = row[~np.isnan(row) & ~(atom & (row == lower))]
+        if kept.size > 1 and kept.min() < kept.max():
+            out[c] = kde.scott_bandwidth(kept, kept.size)
     return out
 
 
@@ -58,15 +61,6 @@ def _samples(x: ArrayLike) -> Floats:
     if samples.ndim != 2 or samples.dtype.kind not in "fiu":
         raise ValueError(f"samples must be numbers of shape (cells, samples), got {samples.dtype} {samples.shape}")
     return np.require(samples, np.float64, ["C", "A", "W"])
-
-
-@helper
-def _fill_bandwidths(x: Floats, lower: float, atom: bool, out: Floats) -> None:
-    v, at, bad = np.empty(x.shape[1]), np.empty(x.shape[1], np.int32), np.empty(2, np.int32)
-    for c in range(len(x)):
-        above, _, least, most = bins.gather(x[c], lower, atom, v, at, bad)
-        if above > 1 and least < most:
-            out[c] = kde.scott_bandwidth(v, above)
 
 
 @helper

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.core.period import PERIODS, WINDOWS
+from engine.core.period import PERIODS, WINDOWS, Years, label
 from engine.core.scenario import Scenario
 
 #: Okabe and Ito (2008), and a marker each for grey print
@@ -42,19 +42,24 @@ _POINTS = 120
 
 
 def risk_charts(
-    ranked: Sequence[NDArray[np.float32]] | None, losses: pl.DataFrame, scores: pl.DataFrame
+    ranked: Sequence[NDArray[np.float32]] | None,
+    losses: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    trend: bool = False,
 ) -> list[tuple[str, str]]:
     """Three charts of one risk, a picture each, so that a narrow page can set them below each other.
 
     ranked         : AAL and the ends of its 90 % interval, (cells,) each, ratios, NaN where unknown; None: no
                      probability results
     losses, scores : columns scenario_id, time_period, mean, of this risk; may be empty
+    trend          : the AAL of a window is that of its middle year
     returns        : data URI and title of each
     """
     loss, score = "mean AAL, % of value a year", "mean hazard score, 0 to 100"
     charts: list[tuple[str, Callable[[Axes], None]]] = [
         ("AAL of every cell, by rank, with its 90 % interval", lambda axes: _ranks(axes, ranked)),
-        (loss, lambda axes: _windows(axes, losses)),
+        (loss, lambda axes: _windows(axes, losses, trend=trend)),
         (score, lambda axes: _windows(axes, scores)),
     ]
     return [(_drawn(title, draw), title) for title, draw in charts]
@@ -94,8 +99,9 @@ def _median(values: NDArray[np.float64]) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
-def _windows(axes: Axes, means: pl.DataFrame) -> None:
-    axes.set_xticks(range(len(WINDOWS)), ["{}-{}".format(*PERIODS[name]) for name in WINDOWS])
+def _windows(axes: Axes, means: pl.DataFrame, *, trend: bool = False) -> None:
+    labels = [label(name, Years(*PERIODS[name]), trend=trend) for name in WINDOWS]
+    axes.set_xticks(range(len(WINDOWS)), labels)
     axes.set_xlim(-0.3, len(WINDOWS) - 0.35)
     if means.is_empty():
         _nothing(axes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from engine.core import levels
 from engine.core.caveats import own_past
 from engine.core.edition_words import what_a_figure_is
 from engine.core.interval_words import digits
+from engine.core.period import trend_in_words
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
@@ -38,6 +40,7 @@ _NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_
     "priced": True,
     "level": None,
     "factor": None,
+    "trend": None,
 }
 
 
@@ -87,6 +90,17 @@ def read_figures(results: Results) -> dict[str, RiskFigures]:
     return {risk: each for risk, each in found.items() if each.cells.height}
 
 
+def mark(run: Run) -> str:
+    """What tells a run from others of its number: each ENGINE_HOME, database and folder counts its own runs."""
+    return f"{run['run_id']} {run['started_at']} {run['source_fingerprint']}"
+
+
+def is_report_of(path: Path, run: Run) -> bool:
+    """Whether a file is a report of this run."""
+    with path.open("rb") as file:
+        return f'<meta name="climate-risk-run" content="{mark(run)}">'.encode() in file.read(1_000)
+
+
 def render(told: Input) -> str:
     """The whole page."""
     environment = Environment(
@@ -115,6 +129,7 @@ def render(told: Input) -> str:
         style=style,
         edition_words=_edition_words(told),
         run=told.results.run,
+        mark=mark(told.results.run),
         summary=_NO_SUMMARY | (told.results.run["summary"] or {}),
         where=told.results.where,
         made=datetime.now(UTC),
@@ -154,6 +169,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
     fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.estimated.height)
+    periods = (told.results.run["summary"] or {}).get("periods")
     of_past = bins.of_baseline if bins else told_of_it["fallback_edges"] is not None
     cuts = (
         replace(bins, of_baseline=False, edges=bins.fallback, fallback=(), fit=None, estimator=None)
@@ -168,7 +184,8 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "figures": figures,
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
-        "charts": charts.risk_charts(ranked, figures.losses, figures.scores),
+        "charts": charts.risk_charts(ranked, figures.losses, figures.scores, trend=bool(told_of_it["trend"])),
+        "follows": trend_in_words(periods) if told_of_it["trend"] and periods else None,
         "bins": bins,
         "rates": rates,
         "intensity": intensity,

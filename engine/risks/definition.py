@@ -17,6 +17,20 @@ Mask = Callable[[Block], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Line of the year that an edition's `trend` draws through an intensity.
+
+    logs   : in its logarithms: what rises rises by a share, and its scatter with it
+    curved : with its whole curvature: what is known to bend
+    span   : years next to each other whose distances from it depend on each other
+    """
+
+    logs: bool = False
+    curved: bool = False
+    span: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intensity:
     """A hazard intensity: one value a year or month.
 
@@ -33,6 +47,7 @@ class Intensity:
     upper       : most that it can be by its definition; None: no such bound
     steady      : rises from year to year, so that no year stands for another: it has no return levels
     span        : years next to each other that depend on each other
+    line        : how a trend of it is drawn
     """
 
     meaning: str
@@ -49,6 +64,7 @@ class Intensity:
     upper: float | None = None
     steady: bool = False
     span: int = 1
+    line: Line = Line()
 
     def needed(self, *, observed: bool) -> tuple[str, ...]:
         """Climate variables it reads of an observed record, or of scenarios."""

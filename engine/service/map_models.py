@@ -107,6 +107,10 @@ class Map(BaseModel):
     levels: list[MapLevel]
     scenarios: list[MapScenario]
     periods: list[MapPeriod]
+    aal_years: dict[str, dict[Period, str]] = Field(
+        description="by risk that follows a trend: what the AAL of a period is of",
+        examples=[{"river_flood": {"short_term": "2030", "full": "2021-2100"}}],
+    )
     scales: dict[str, MapScale]
     no_value: str
     measures: dict[str, MapMeasure] = Field(description="by risk; empty for an edition that is not a published one")

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from engine.core.names import RISK_NAMES
-from engine.core.period import FULL, PERIODS, WINDOWS, Years
+from engine.core.period import FULL, PERIODS, WINDOWS, Years, label
 from engine.core.rows import ENSEMBLE
 from engine.io.results import published_layers, published_runs
 from engine.io.results.published import Run
@@ -46,6 +46,11 @@ def periods_of(layers: Mapping[str, Layers], runs: list[Run], axis: Years) -> li
     return [
         dict(zip(("name", "first", "last"), (p, *_years(p, runs, axis)), strict=True)) for p in PERIODS if p in held
     ]
+
+
+def aal_years(periods: list[dict[str, Any]]) -> dict[str, str]:
+    """Period -> what the AAL of a risk that follows a trend is of. periods: of `periods_of`"""
+    return {each["name"]: label(each["name"], Years(each["first"], each["last"]), trend=True) for each in periods}
 
 
 def _years(period: str, runs: list[Run], axis: Years) -> tuple[int, int]:

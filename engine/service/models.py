@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Path, Query
 from pydantic import BaseModel, Field, PlainSerializer
 
-from engine.core import levels
+from engine.core import levels, refusals
 from engine.core.names import ALIASES, RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service.problems import InvalidError, fault
@@ -60,7 +60,7 @@ def period_of(scenario: int, period: Period | None) -> Period:
     if period is None:
         return "full" if scenario == DEFAULT_SCENARIO else "mid_term"
     if period == "full" and scenario != DEFAULT_SCENARIO:
-        raise InvalidError([fault(["query", "time_period"], f"Unknown time period: {period}", period)])
+        raise InvalidError([fault(["query", "time_period"], refusals.LONE_FULL, period)])
     return period
 
 

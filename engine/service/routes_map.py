@@ -52,6 +52,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
         layers, told = held[1], published_runs.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
     rates = {risk: told[risk].damage_rates() for risk in layers if risk in told}
+    periods = map_run.periods_of(layers, runs, context.grid.axis)
     priced = [risk for risk in layers if risk not in told or told[risk].priced]
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
     return map_models.Map.model_validate(
@@ -84,7 +85,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
                 for each in Scenario
                 if each in named
             ],
-            "periods": map_run.periods_of(layers, runs, grid.axis),
+            "periods": periods,
+            "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
             "scales": {
                 name: {"unit": scale.unit, "labels": scale.labels, "colours": scale.colours}
                 for name, scale in picture.SCALES.items()

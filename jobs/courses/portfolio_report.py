@@ -19,7 +19,7 @@ from engine.io.sites.portfolio_results import SUMMARY, read_portfolio
 from engine.maps import borders
 from engine.report.committee import at_risk, page
 from engine.report.committee.site_maps import Borders
-from jobs import _addresses, _console
+from jobs import _addresses, _console, _paths
 
 log = logging.getLogger("jobs")
 
@@ -30,11 +30,12 @@ def run(args: argparse.Namespace) -> int:
     config = settings.load()
     with ExitStack() as stack:
         folder, warehouse = _found(args, config, stack)
+        out = args.out or _default(args.portfolio, args.lang)
+        _paths.new_file("--out", out)
         results = read_portfolio(folder)
         log.info("portfolio %s from %s", results.summary["name"], folder)
         threshold = at_risk.parse(args.threshold or at_risk.DEFAULT)
         text = page.render(results, threshold, _borders(warehouse), args.lang)
-    out = args.out or Path(f"portfolio-{args.lang}.html")
     try:
         out.write_text(text, "utf-8")
     except OSError as err:
@@ -48,6 +49,12 @@ def run(args: argparse.Namespace) -> int:
         time.perf_counter() - started,
     )
     return _console.COMPLETE
+
+
+def _default(portfolio: str, language: str) -> Path:
+    """The file where none is named, one for each portfolio: in its folder, or by its id."""
+    folder = Path(portfolio)
+    return folder / f"report-{language}.html" if folder.is_dir() else Path(f"portfolio-{portfolio}-{language}.html")
 
 
 def _found(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[Path, str | None]:

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         newest = _published(sink, stack) if sink else None
         results = _results(args.run, newest, runs)
         log.info("run %s from %s", results.run["run_id"], results.where)
+        out = args.out or _default(results.run)
         figures = page.read_figures(results)
         if not figures:
             raise EngineError(f"{results.where} holds no result of run {results.run['run_id']}")
@@ -77,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
                 rare=_rare(warehouse, edition, results.run, figures, regions),
             )
         )
-    out = args.out or Path(f"report-{results.run['run_id']}.html")
     try:
         out.write_text(text, "utf-8")
     except OSError as err:
@@ -92,6 +92,20 @@ def run(args: argparse.Namespace) -> int:
         time.perf_counter() - started,
     )
     return _console.COMPLETE
+
+
+def _default(run: Run) -> Path:
+    """The file where none is named; refuses one that is there and is not of this run."""
+    path = Path(f"report-{run['run_id']}.html")
+    try:
+        if path.exists() and not page.is_report_of(path, run):
+            raise SettingsError(
+                f"{path} is there, and it is not a report of this run (runs are numbered by each folder and database):"
+                " name another file with --out"
+            )
+    except OSError as err:
+        raise EngineError(f"{path} cannot be read: {err.strerror}; name another file with --out") from err
+    return path
 
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:

@@ -131,3 +131,24 @@ def test_an_edition_of_ones_own_is_told_with_its_lines_its_factor_and_its_fit(so
 def test_what_cannot_be_explained_is_refused_in_a_sentence(source, asked, says):
     with pytest.raises(SettingsError, match=re.escape(says)):
         engine.explain(source, "2025-11", *asked)
+
+
+def test_a_figure_under_a_trend_is_explained_by_all_years_set_on_one(source, tmp_path):
+    path, page = tmp_path / "trend.toml", benchmark.lines()
+    path.write_text(
+        'name = "trend"\nbase = "2025-11"\n[river_flood]\ntrend = "linear"\n[drought]\ntrend = "linear"\n', "utf-8"
+    )
+    run = engine.run(source, risks=["river_flood", "drought"], scenarios=[2], edition=path)
+    for row in run.probability.sample(12, seed=2).iter_rows(named=True):
+        told = engine.explain(
+            source, path, row["latitude"], row["longitude"], *(row[name] for name in KEY[1:])
+        ).as_json()
+        apart = benchmark.difference(told, page)  # the standard error holds the line's: samples do not tell it
+        assert max(apart[:2]) <= 1e-12, (row["risk_type"], row["time_period"], apart)
+        figure = told["figure"]
+        for name in ("aal", "aal_se", "aal_low", "aal_high"):
+            assert figure[name] == pytest.approx(row[name], rel=1e-6)
+        assert len(told["samples"]["years"]) == source.axis.n
+        full = row["time_period"] == "full"
+        year = {"short_term": 2030, "mid_term": 2050, "long_term": 2090}.get(row["time_period"])
+        assert ("as they are" if full else f"set on {year}") in told["estimator"]["sentence"]

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from engine.core.errors import SourceError
-from engine.io.db import pooler, postgres
+from engine.io.db import connection_pool, pooler, postgres
 from tests.poolers import PROGRAM, bouncer
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer (apt-get install pgbouncer)")
@@ -50,6 +50,19 @@ def test_the_mode_of_a_pool_is_found_idle_and_with_many_connections(url, monkeyp
         for _ in range(3):
             with closing(postgres.connect(through(url))) as connection:
                 assert pooler.keeps_session(connection) is keeps
+
+
+def test_queries_are_prepared_where_no_pooler_is_between_and_nowhere_else(url):
+    def prepared(address):
+        with connection_pool.make(address, 1) as pool, pool.connection() as connection:
+            for _ in range(8):
+                connection.execute("SELECT %s::int", (1,))
+            return connection.execute("SELECT count(*) > 0 FROM pg_prepared_statements").fetchone()
+
+    assert prepared(url) == (True,)
+    for mode in ("transaction", "session"):
+        with bouncer(url, pool_mode=mode) as through:
+            assert prepared(through(url)) == (False,), mode
 
 
 def test_a_pool_without_a_free_connection_is_a_sentence(url, monkeypatch):

@@ -68,7 +68,7 @@ def test_the_text_matches_a_record_written_row_by_row():
 def test_a_row_with_another_number_of_bins_is_refused_with_a_count():
     shares = pl.Series([[0.5, 0.5], [0.2, 0.3, 0.5]], dtype=pl.List(pl.Float32))
     edges = pl.Series([[1.0], [1.0]], dtype=pl.List(pl.Float64))
-    with pytest.raises(SchemaError, match="1 of 2 rows do not have 2 bins and 1 edges"):
+    with pytest.raises(SchemaError, match="1 of 2 rows does not have 2 bins and 1 edges"):
         bin_data(edges, shares, BinStyle((0.0, 0.1)))
 
 

@@ -81,6 +81,16 @@ def test_database_files_and_run_directory_tell_the_same(home, database, files):
     assert told != bodies(text_of(home, "--sink", database, "--run", "1"))
 
 
+def test_a_report_of_the_same_number_from_another_place_is_not_overwritten(home, database, files, caplog):
+    assert report.main(["--sink", database, "--run", "1"]) == 0
+    first = (home / "report-1.html").read_bytes()
+    assert report.main(["--sink", files]) == 2  # its run 1, too
+    assert "report-1.html is there, and it is not a report of this run" in caplog.messages[-1]
+    assert (home / "report-1.html").read_bytes() == first
+    assert report.main(["--sink", files, "--out", "report-1.html"]) == 0
+    assert report.main(["--sink", files]) == 0  # the same run once more
+
+
 def test_a_run_that_published_one_half_stands_beside_the_other(home, database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE probability_results SET run_id = 1 WHERE risk_type = 'drought'")

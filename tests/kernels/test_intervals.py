@@ -10,7 +10,7 @@ from scipy import stats
 
 from engine.kernels import bin_probabilities, bin_year_losses, fitted_probabilities
 from engine.kernels.bins import METHODS, Baseline
-from engine.kernels.intervals import Blocks, envelope
+from engine.kernels.intervals import Blocks, envelope, room_of
 from engine.kernels.lmoments import gev_cdf, gev_fit
 from tests import strategies
 from tests.kernels.test_bins import kernel_settings
@@ -100,8 +100,8 @@ def test_the_interval_above_an_atom_is_nearly_that_of_refitting_without_each_yea
     above = np.sort(stats.genextreme(-0.1, 15, 5).rvs(30, random_state=random))
     edges, rates = np.array([17.0, 25, 33]), np.array([0.0, 0.001, 0.01, 0.05])
     v, at = np.concatenate([above, np.zeros(10)]), np.arange(40, dtype=np.int32)
-    known = Blocks(1, 1, np.empty(0), np.empty(0, np.int32))
-    found = envelope(v, 30, 40, at, 40, edges, 0.0, rates, known)
+    known = Blocks(40, 1, 1, np.empty(0), np.empty(0, np.int32), room_of(40, 0))
+    found = envelope(v, 30, 40, at, edges, 0.0, rates, known)
 
     def loss(samples):
         share = (samples > 0).mean()

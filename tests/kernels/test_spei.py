@@ -119,3 +119,28 @@ def test_the_normal_quantile_equals_scipy_in_both_pieces_of_the_tail() -> None:
     p = np.concatenate([10.0 ** -np.arange(1, 300, 7), np.linspace(1e-6, 0.5, 1001)])
     ours = [normal.normal_quantile(x) for x in p]
     np.testing.assert_allclose(ours, stats.norm.ppf(p), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("window", [1, 3, 7, 8, 12, 17, 24])
+def test_sums_of_windows_are_numpys_to_the_last_bit(window):
+    balance = np.random.default_rng(4).normal(10.0, 60.0, (3, 48))
+    balance[0, 20] = np.nan
+    expected = np.full(balance.shape, np.nan)
+    expected[:, window - 1 :] = np.lib.stride_tricks.sliding_window_view(balance, window, axis=1).sum(axis=2)
+    np.testing.assert_array_equal(spei.accumulate(balance, window), expected)
+
+
+def test_a_window_of_no_months_is_refused():
+    with pytest.raises(ValueError, match="1 to 128 months, got 0"):
+        spei.accumulate(np.zeros((1, 24)), 0)
+
+
+def test_cells_fitted_side_by_side_are_fitted_as_alone():
+    sums = np.random.default_rng(8).gamma(2.0, 40.0, (11, 12 * 21))  # a whole block of cells and a part of one
+    sums[np.random.default_rng(9).random(sums.shape) < 0.1] = np.nan
+    sums[3, 5::12] = np.nan
+    together = spei.fit(sums, slice(0, sums.shape[1]))
+    alone = [spei.fit(sums[cell : cell + 1], slice(0, sums.shape[1])) for cell in range(len(sums))]
+    assert np.isnan(together[3, 5]).all()
+    assert np.isfinite(together).sum() > 300
+    np.testing.assert_array_equal(together, np.concatenate(alone))

@@ -24,6 +24,9 @@ from engine.assess.rules.scaling import labelled, vulnerability_scale
 from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
+from engine.core.counted import counted
+from engine.core.errors import EngineError
+from engine.core.period import PERIODS, Years, trend_in_words, window
 from engine.io.db.writers import Write, Writers
 from engine.io.results import published_cells, published_runs
 from engine.io.results.published_figures import AAL, HAZARD
@@ -102,11 +105,13 @@ class StoredStages:
         )
         read_at = site_results.now(connection)
         published = published_runs.published_risks(connection)
+        _require_published(risks, published)
         of_risks = {risk: published[risk] for risk in risks if risk in published}
         config = replace(
             config,
             calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
             not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            trended=frozenset(risk for risk, of in of_risks.items() if of.trend),
             edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
         )
         known = _complete(
@@ -122,7 +127,7 @@ class StoredStages:
             known_aal=known,
             hashes=own,
             read_at=read_at,
-            notes={risk: own_past(risk) for risk in risks if risk in published and published[risk].of_past},
+            notes=_notes(of_risks, {period for _, period in pairs}, config.grid.axis),
             rates={risk: of.damage_rates() for risk, of in of_risks.items()},
             writers=writers,
             keep=keep,
@@ -210,7 +215,7 @@ class StoredStages:
         if self.writers is not None:
             self.writers.wait()
         for (risk, reason), sites in self.failed.items():
-            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else f"{sites:,} sites", reason)
+            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else counted(sites, "site"), reason)
         self.failed.clear()
 
     def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
@@ -233,6 +238,39 @@ class StoredStages:
         risk = assessment.run_integration(chunk.prepared, chunk.exposed, chunk.vulnerable, hazard)
         stages = Stages(chunk.exposed, chunk.vulnerable, self._with_intervals(chunk), risk)
         return assessment.collect(chunk.prepared, stages)
+
+
+def _require_published(risks: Collection[str], published: Collection[str]) -> None:
+    """Refuse sites of whose risks no result is published; what is may have no rules for sites.
+
+    raises : EngineError
+    """
+    if not published or any(risk in published for risk in risks):
+        return
+    usable = [risk for risk in RISKS if risk in published]
+    there = f"results are published of {', '.join(published)}"
+    if usable:
+        raise EngineError(f"no results of {', '.join(risks)} are published: ask for {' or '.join(usable)}; {there}")
+    raise EngineError(
+        f"{there} alone, and the engine has no rules of exposure and vulnerability for it: publish one of"
+        f" {', '.join(RISKS)} with python -m jobs.yearly"
+    )
+
+
+def _notes(
+    risks: Mapping[str, published_runs.PublishedRisk], periods: Collection[str | None], axis: Years
+) -> dict[str, str]:
+    """What is to be said of risks: what their bins are cut at, and which years their AAL is of."""
+    years = {name: window(name, axis) for name in PERIODS if name in periods}
+    asked = {name: (of.first, of.last) for name, of in years.items()}
+    notes = {}
+    for risk, of in risks.items():
+        trend = trend_in_words(asked) if of.trend and asked else ""
+        parts = [own_past(risk)] if of.of_past else []
+        parts += [trend[:1].upper() + trend[1:]] if trend else []
+        if parts:
+            notes[risk] = ". ".join(parts)
+    return notes
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:

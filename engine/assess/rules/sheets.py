@@ -13,6 +13,7 @@ from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import RISK
 from engine.core.caveats import LOSS_NOTE
 from engine.core.levels import HAZARD, PRINTED
+from engine.core.period import label, parse_years
 from engine.core.scenario import Scenario
 
 Form = Literal["text", "wide", "whole", "money", "number", "fraction", "percent", "degrees", "level"]
@@ -36,10 +37,12 @@ class Context(NamedTuple):
 
     years      : period -> its years, as `2041-2060`
     scope_note : what the figures are of, unless of the whole
+    trended    : risks that follow a trend: their AAL is that of the middle of these years
     """
 
     years: Mapping[str, str]
     scope_note: str | None
+    trended: frozenset[str] = frozenset()
 
 
 #: figures of a site that do not depend on scenario and period
@@ -102,6 +105,10 @@ FAULTS: tuple[Shown, ...] = (
     Shown("risk", "risk"),
     Shown("what", "what is wrong", "wide"),
 )
+
+
+def _years(of: Mapping[str, str]) -> pl.Expr:
+    return pl.col("time_period").cast(pl.String).replace_strict(dict(of), default=None, return_dtype=pl.String)
 
 
 def pair_label(scenario_id: int, period: str, context: Context) -> str:
@@ -207,6 +214,7 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
     both = both.with_columns(order=pl.col("risk_type").cast(pl.String).cast(RISK).to_physical()).sort(
         "row", *_PAIR, "order"
     )
+    middles = {name: label(name, parse_years(years), trend=True) for name, years in context.years.items()}
     reasons = {code: words.reason(code) for code in {*both["reason"].unique(), *both["reason_risk"].unique()} if code}
     loss_note = pl.when(~pl.col("calibrated")).then(pl.lit(LOSS_NOTE))
     return (
@@ -215,9 +223,9 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
             pl.col("hazard_level").cast(pl.String).replace(dict(zip(HAZARD, PRINTED, strict=True))),
             pl.when(pl.col("expected_loss").is_not_null()).then(loss_note).alias("loss_note"),
             scenario=pl.col("scenario_id").replace_strict({int(s): s.code for s in Scenario}, return_dtype=pl.String),
-            years=pl.col("time_period")
-            .cast(pl.String)
-            .replace_strict(dict(context.years), default=None, return_dtype=pl.String),
+            years=pl.when(pl.col("risk_type").cast(pl.String).is_in(sorted(context.trended)))
+            .then(_years(middles))
+            .otherwise(_years(context.years)),
             risk=pl.col("risk_type").cast(pl.String).str.replace_all("_", " "),
             final_aal_low_percent=100 * pl.col("final_aal_low"),
             final_aal_high_percent=100 * pl.col("final_aal_high"),

@@ -9,6 +9,8 @@ from engine.io.db import pooler
 
 #: seconds a request waits for a connection before it is refused
 _PATIENCE = 5.0
+#: a query is prepared, its plan kept, when a connection has sent it so many times
+_SEEN = 5
 
 
 def make(address: str, size: int) -> ConnectionPool[psycopg.Connection]:
@@ -34,3 +36,7 @@ def _configure(connection: psycopg.Connection) -> None:
     # where a session is not ours, neither is its setting: it would cut off whoever has the server process next
     if pooler.keeps_session(connection):
         connection.execute("SET statement_timeout = '20s'")
+    if pooler.is_direct(connection):
+        # a plan over the partitions of all risks takes longer than the look-up that it is for; not behind any pooler,
+        # which may have been set not to clear what a session left
+        connection.prepare_threshold = _SEEN

@@ -28,6 +28,14 @@ _PATIENCE = 2.0
 _PLENTY = 30.0
 
 
+def is_direct(connection: psycopg.Connection) -> bool:
+    """True where the process that answers is the one that the connection was told of at its start: no pooler is seen.
+
+    raises : SourceError when there is no answer
+    """
+    return _process(connection, _PLENTY) == connection.info.backend_pid
+
+
 def keeps_session(connection: psycopg.Connection) -> bool:
     """False behind a pooler in transaction mode. connection: in autocommit, outside a transaction.
 

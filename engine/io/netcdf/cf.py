@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.io.netcdf import members, packing, timeaxis
 
@@ -193,7 +194,9 @@ def _ends(data: xr.Dataset, key: str, held: str, file: str) -> Floats:
         raise _no_bounds(f"they have the shape {bounds.shape}, expected {(steps, 2)}", key, held, file)
     ends = packing.numbers(bounds, f"{file}: {held}")
     if bad := int((~(np.abs(ends) < _NO_TIME)).sum()):
-        raise _no_bounds(f"{bad} of their {ends.size} values are missing", key, held, file)
+        raise _no_bounds(
+            f"{bad} of their {counted(ends.size, 'value')} {agree(bad, 'is', 'are')} missing", key, held, file
+        )
     return np.asarray(np.sort(ends.T if turned else ends, axis=1))
 
 
@@ -239,7 +242,10 @@ def _horizontal(data: xr.Dataset, kind: _Kind, dimensions: Collection[Any], what
         if text(variable.attrs, "units").lower().startswith("rad"):
             raise SchemaError(f"{what}: {key} is in radians, expected degrees")
         if bad := int((~(np.abs(degrees) <= kind.limit + 1e-6)).sum()):
-            raise SchemaError(f"{what}: {bad} values of {key} are missing or no {kind.name} in degrees")
+            raise SchemaError(
+                f"{what}: {counted(bad, 'value')} of {key} {agree(bad, 'is', 'are')}"
+                f" missing or no {kind.name} in degrees"
+            )
         return _Found(dimension, degrees)
     return None
 

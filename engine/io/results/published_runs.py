@@ -25,8 +25,11 @@ _COLUMNS: LiteralString = (
 # tables of the whole axis name the run of each row; windows of years are of the run of the same cell and risk
 _ROWS: LiteralString = (
     "SELECT {cell} AS cell, t.risk_type, t.run_id, {of_loss} AS of_loss FROM {table} t"
-    " JOIN unnest(%(cells)s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%(risks)s)"
+    "{which} t.risk_type = ANY(%(risks)s)"
 )
+_OF_CELLS: LiteralString = " JOIN unnest(%(cells)s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE"
+#: the most frequent case; PostgreSQL keeps the plan of an equality, and plans a list of unknown length each time
+_OF_CELL: LiteralString = " WHERE t.grid_id = %(cell)s AND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +92,16 @@ def read(
     apart   : tell the cells apart; a portfolio may have hundreds of thousands
     """
     place: LiteralString = "t.grid_id" if apart else "0"
-    parts = [_ROWS.format(cell=place, table=each.full, of_loss=each is AAL) for each in figures]
+    which = _OF_CELL if len(cells) == 1 else _OF_CELLS
+    parts = [_ROWS.format(cell=place, table=each.full, of_loss=each is AAL, which=which) for each in figures]
     of_loss = "array_agg(DISTINCT risk_type) FILTER (WHERE of_loss)"
     query = (
         f"SELECT cell, run_id, array_agg(DISTINCT risk_type), coalesce({of_loss}, '{{}}')"
         f" FROM ({' UNION '.join(parts)}) AS r GROUP BY 1, 2"
     )
     with postgres.failures("reading the runs", SourceError):
-        rows = connection.execute(query.encode(), {"cells": list(cells), "risks": list(risks)}).fetchall()
+        asked = {"risks": list(risks)} | ({"cell": cells[0]} if len(cells) == 1 else {"cells": list(cells)})
+        rows = connection.execute(query.encode(), asked).fetchall()
         known = _known(connection)
     return RunsOfRows(
         {run["run_id"]: run for run in known},
@@ -193,6 +198,7 @@ class PublishedRisk(NamedTuple):
     intensity : name of the intensity that its edition bins; None: the run does not tell
     level     : recorded losses that the rates are calibrated on
     factor    : factor on all rates: value, low, high, source
+    trend     : line that its years follow: the AAL of a window is that of its middle year; None: none
     """
 
     calibrated: bool
@@ -202,6 +208,7 @@ class PublishedRisk(NamedTuple):
     intensity: str | None = None
     level: str | None = None
     factor: Mapping[str, Any] | None = None
+    trend: str | None = None
 
     def damage_rates(self) -> dict[str, Any]:
         """Fields that tell what the damage rates stand on."""
@@ -214,7 +221,7 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
         " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done',"
         " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct', e ->> 'intensity',"
-        " e ->> 'level', e -> 'factor'"
+        " e ->> 'level', e -> 'factor', e ->> 'trend'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
         " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble'))"

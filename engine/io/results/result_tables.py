@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.core import levels
+from engine.core.counted import agree, of_all
 from engine.core.errors import SchemaError
 from engine.core.period import FULL, WINDOWS
 from engine.core.rows import ENSEMBLE_FIGURES, HALVES, ROWS, JobType
@@ -297,7 +298,9 @@ def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.
     known = probabilities.is_not_null()
     wrong = known & ((probabilities.list.len() != m) | (edges.list.len() != m - 1).fill_null(True))
     if count := int(wrong.sum()):
-        raise SchemaError(f"{count} of {len(edges)} rows do not have {m} bins and {m - 1} edges")
+        raise SchemaError(
+            f"{of_all(count, len(edges), 'row')} {agree(count, 'does', 'do')} not have {m} bins and {m - 1} edges"
+        )
     shares = probabilities.filter(known).list.to_array(m).to_numpy().astype(np.float64)
     texts, rows = _share_texts(shares.T.ravel(), style.digits), len(shares)
     inner = edges.filter(known).list.to_array(m - 1).to_numpy()

@@ -181,7 +181,7 @@ async function describe() {
     figures(box, risk, p, h, known.windows.find((each) => each.scenario_id === scenario.scenario_id && each.time_period === period.name));
     if (p) why(made(box, "div"), () => explained(query), () => ticket === asked);
     if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
-    windows(box, known.windows, scenario);
+    windows(box, risk, known.windows, scenario);
   } else {
     made(box, "p", "No results for this risk.");
   }
@@ -219,7 +219,8 @@ function figures(box, risk, p, h, window) {
   const list = made(box, "dl");
   const item = (name, value) => { made(list, "dt", name); made(list, "dd", value); };
   if (p) {
-    item("Average annual loss", lossInWords(p));
+    const year = meta.aal_years[risk]?.[$("period").value];
+    item(year ? `Average annual loss ${year.includes("-") ? "over" : "of"} ${year}` : "Average annual loss", lossInWords(p));
     const change = changeInWords(window);
     if (change) item("Change", change);
     if (p.ensemble?.sentence) item("Several climate models", models(p.ensemble));
@@ -245,9 +246,12 @@ function models(told) {
   return `${told.sentence}${range}; ${told.models_disagree ? `models disagree: ${share}` : share}`;
 }
 
-function windows(box, known, scenario) {
+// What the AAL of a risk is of: the years of the period, or the year on which a trend sets it
+const aalYears = (risk, period) => meta.aal_years[risk]?.[period.name].replace("-", "–") ?? `${period.first}–${period.last}`;
+
+function windows(box, risk, known, scenario) {
   const periods = meta.periods.filter((each) => each.name !== "full");
-  const labels = periods.map((each) => `${each.first}–${each.last}`);
+  const years = periods.map((each) => `${each.first}–${each.last}`), ofLoss = periods.map((each) => aalYears(risk, each));
   const values = (id, field) => periods.map((each) => known.find((w) => w.scenario_id === id && w.time_period === each.name)?.[field] ?? null);
   const series = (field, ends) => meta.scenarios.map(({ scenario_id, name }) => ({
     name, values: values(scenario_id, field), ends: ends && ends.map((end) => values(scenario_id, end)), chosen: scenario_id === scenario.scenario_id,
@@ -259,7 +263,7 @@ function windows(box, known, scenario) {
     ["Percentile of the hazard among all cells", "percentile", (v) => v.toFixed(0), 100],
   ]) {
     made(box, "h3", title);
-    lines(box, title, labels, series(field, ends), format, top);
+    lines(box, title, field === "aal" ? ofLoss : years, series(field, ends), format, top);
   }
   made(box, "p", "Band: 90 % interval of the chosen scenario. Each window has few years: the line Change above says what is more than noise. Damage rates that are wrong move all lines together.", { class: "note" });
 }

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
@@ -110,7 +111,9 @@ class DailyRecord:
         axis = DayAxis.of(covered, calendar)
         for name, group in pieces.items():
             if duplicates := _duplicates(group, axis):
-                raise SchemaError(f"{files}: {duplicates} days of {name} come twice")
+                raise SchemaError(
+                    f"{files}: {counted(duplicates, 'day')} of {name} {agree(duplicates, 'comes', 'come')} twice"
+                )
             days = np.concatenate([piece.days(axis) for piece in group])
             if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
                 raise SchemaError(f"{files}: {found} data of {name}, expected daily")
@@ -171,7 +174,8 @@ class DailyRecord:
         pieces = {piece.file: piece for group in self.pieces.values() for piece in group if piece.is_list}
         counts = {file: len(piece.latitude) - len(_held(piece, grid)[0]) for file, piece in pieces.items()}
         return [
-            f"{file}: {count} of {len(pieces[file].latitude)} places lie outside the lattice and are left out"
+            f"{file}: {of_all(count, len(pieces[file].latitude), 'place')}"
+            f" {agree(count, 'lies', 'lie')} outside the lattice and are left out"
             for file, count in counts.items()
             if count
         ]

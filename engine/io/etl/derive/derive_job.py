@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.core.counted import counted
 from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
@@ -169,7 +170,7 @@ def _gaps(record: DailyRecord) -> Iterator[str]:
                 )
         held = np.unique(np.concatenate([*days, np.empty(0, np.int64)]))
         if len(held) and (span := int(np.ptp(held)) + 1) > len(held):
-            yield f"{record.files}: of the {span} days from first to last {span - len(held)} are in no file"
+            yield f"{record.files}: of the {counted(span, 'day')} from first to last {span - len(held)} are in no file"
 
 
 def _check(
