@@ -1,7 +1,7 @@
 """Run a benchmark, or all of them.
 
     python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
-                        |portfolio|losses|coverage|service|fuzz|hostile|kills|backtest|all
+                        |portfolio|losses|coverage|trend|explain|service|fuzz|hostile|kills|backtest|all
     python -m benchmarks rivals [--cells N] [--rounds N] [--only RACE ...]
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--only SETTING ...]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
@@ -25,6 +25,7 @@ from benchmarks import (
     backtest,
     coverage,
     etl,
+    explain,
     fuzz,
     harness,
     hostile,
@@ -38,6 +39,7 @@ from benchmarks import (
     read,
     rivals,
     service,
+    trend,
     tune,
     yearly,
 )
@@ -62,6 +64,8 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "portfolio": portfolio.measure,
     "losses": losses.measure,
     "coverage": coverage.measure,
+    "trend": trend.measure,
+    "explain": explain.measure,
     "service": service.measure,
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
@@ -72,7 +76,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
 }
 _DOCS = Path(__file__).parents[1] / "docs"
 #: tables that stand on another page than benchmarks/README.md
-PAGES = {"tune": _DOCS / "tuning.md", "coverage": _DOCS / "methodology.md"}
+PAGES = {"tune": _DOCS / "tuning.md", "coverage": _DOCS / "methodology.md", "trend": _DOCS / "methodology.md"}
 #: those of `all`: advice for one machine is no measure of the engine, and rivals are installed when one asks for them
 ALL = tuple(name for name in BENCHMARKS if name not in ("rivals", "tune"))
 
@@ -85,8 +89,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--years", type=int, default=80, help="samples a cell of `kernels`")
     parser.add_argument("--rounds", type=int, default=3, help="turns each rival takes; the best counts")
     parser.add_argument("--files", type=int, help="of `fuzz`, over all cases; requests of `hostile`")
-    parser.add_argument("--number", type=int, help="of `kills`, over both sinks")
-    parser.add_argument("--seed", type=int, default=1, help="of `fuzz`, `hostile`, `kills` and `coverage`")
+    parser.add_argument("--number", type=int, help="of `kills`, over both sinks; figures of `explain`")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of `fuzz`, `hostile`, `kills`, `coverage`, `trend` and `explain`"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="of `fuzz`, `rivals`, `tune`")
     parser.add_argument("--store", type=Path, metavar="DIR", help="of `tune`: your store, instead of a sample")
     parser.add_argument(

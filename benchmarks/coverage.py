@@ -1,8 +1,8 @@
 """Coverage of the 90 % interval of the AAL: climates of known AAL, thousands of draws of each.
 
 An edition's edges that are quantiles are drawn as well: of 30 other years of the same climate, once as sample quantiles
-(what 2025-11 and 2025-12 take) and once of a fitted distribution (what 2026-kr takes). The truth is then the loss at the quantiles of
-the climate itself.
+(what 2025-11 and 2025-12 take) and once of a fitted distribution (what 2026-kr takes). The truth is then the loss at
+the quantiles of the climate itself.
 """
 
 from __future__ import annotations

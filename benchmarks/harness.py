@@ -1,4 +1,4 @@
-"""What every benchmark shares: run rivals in turn, describe the machine, write rows down as they were measured."""
+"""Run rivals in turn, describe the machine, write rows down as they were measured: the parts that benchmarks share."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ and good and bad years.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,88 @@ class Truth(NamedTuple):
     draw: Callable[[Random, int, int], Floats]
     below: Callable[[Floats], Floats]
     level: Callable[[Floats], Floats] | None = None
+
+
+class Rising(NamedTuple):
+    """One climate that changes over the years, counted from 0.
+
+    draw  : (random, cells, years) -> (cells, samples)
+    below : probability of a value below x in a year
+    """
+
+    name: str
+    course: str
+    edition: str
+    risk: str
+    draw: Callable[[Random, int, Floats], Floats]
+    below: Callable[[Floats, float], Floats]
+
+
+#: how far a climate has come in a year, 1 after 80 years
+COURSES: dict[str, Callable[[Floats], Floats]] = {
+    "linear": lambda t: t / 79,
+    "faster": lambda t: (t / 79) ** 2,
+    "slower": lambda t: (1 - np.exp(-t / 40)) / (1 - np.exp(-79 / 40)),
+    "turning": lambda t: np.sin(np.pi * t / 110),
+}
+
+
+def rising() -> Iterator[Rising]:
+    """Climates that change as SSP2-4.5 does in 80 years, along several courses; the sea along its own."""
+    for course in COURSES:
+        for risk, name, of in (
+            ("river_flood", "river, GEV", stats.genextreme(-0.1, 225, 80)),
+            ("urban_flood", "urban, GEV", stats.genextreme(-0.1, 120, 45)),
+            ("water_stress", "water, log-normal", stats.lognorm(0.45, 0, 0.45)),
+        ):
+            yield _times(name, course, risk, of, _along(course, 0.21, 1.0))
+        fire, drought = _along(course, 6.0), _along(course, 0.8)
+        yield _plus("fire, Gumbel", course, "2025-12", "wildfire", stats.gumbel_r(27, 6), fire)
+        yield Rising("fire, months", course, "2025-11", "wildfire", *_rising_fire(fire))
+        yield Rising("drought, months", course, "2025-11", "drought", *_rising_drought(drought))
+    for noise in (1.5, 3.0):
+        yield _plus(f"sea, noise {noise} cm", "its own", "2025-11", "sea_level_rise", stats.norm(0, noise), _rise_cm)
+
+
+def _along(course: str, size: float, start: float = 0.0) -> Callable[[Floats], Floats]:
+    return lambda years: start + size * COURSES[course](years)
+
+
+def _rise_cm(years: Floats) -> Floats:
+    return 0.45 * years + 0.0045 * years**2
+
+
+def _times(name: str, course: str, risk: str, of: stats.rv_continuous, factor: Callable[[Floats], Floats]) -> Rising:
+    def draw(random: Random, cells: int, years: Floats) -> Floats:
+        x: Floats = of.rvs((cells, len(years)), random_state=random) * factor(years)
+        return np.maximum(x, 1.0 if risk != "water_stress" else 0.0)
+
+    return Rising(name, course, "2025-11", risk, draw, lambda x, year: of.cdf(x / factor(np.float64(year))))
+
+
+def _plus(
+    name: str, course: str, edition: str, risk: str, of: stats.rv_continuous, more: Callable[[Floats], Floats]
+) -> Rising:
+    def draw(random: Random, cells: int, years: Floats) -> Floats:
+        return np.maximum(of.rvs((cells, len(years)), random_state=random) + more(years), 0.0)
+
+    return Rising(name, course, edition, risk, draw, lambda x, year: of.cdf(x - more(np.float64(year))))
+
+
+def _rising_fire(more: Callable[[Floats], Floats]) -> tuple[Any, Any]:
+    def draw(random: Random, cells: int, years: Floats) -> Floats:
+        n = len(years)
+        x = _SEASON + more(years)[:, None] + random.normal(0, _YEAR, (cells, n, 1))
+        return np.maximum(x + random.normal(0, _MONTH, (cells, n, 12)), 0.0).reshape(cells, -1)
+
+    return draw, lambda x, year: _fire_below(np.asarray(x) - more(np.float64(year)))
+
+
+def _rising_drought(more: Callable[[Floats], Floats]) -> tuple[Any, Any]:
+    def draw(random: Random, cells: int, years: Floats) -> Floats:
+        return _draw_drought(random, cells, len(years)) + np.repeat(more(years), 12)
+
+    return draw, lambda x, year: stats.norm.cdf(x - more(np.float64(year)))
 
 
 def truths() -> Iterator[Truth]:

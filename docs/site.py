@@ -16,7 +16,7 @@ from engine.report.words import bin_ranges
 from engine.risks import RISKS, load_edition
 from engine.risks.edition import EDITIONS
 from jobs import __main__ as command_line
-from jobs import _derive, _download
+from jobs import _derive, _download, _stores
 from jobs.serve import create_app
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
@@ -128,6 +128,6 @@ def _plain(text: str) -> str:
 def _jobs() -> str:
     """The help of every command, as a terminal of 80 columns shows it."""
     parsers = {job: importlib.import_module(f"jobs.{job}").parser for job in command_line.JOBS}
-    parsers |= {"etl derive": _derive.parser, "etl download": _download.parser}
+    parsers |= {"etl derive": _derive.parser, "etl download": _download.parser, "etl stores": _stores.parser}
     os.environ["COLUMNS"] = "80"
     return "\n\n".join(f"## {job}\n\n```text\n{parsers[job]().format_help()}```" for job in parsers)

@@ -9,20 +9,27 @@ from engine.core.scenario import Scenario
 
 if TYPE_CHECKING:
     from engine import losses
+    from engine.batch.explain import explain
+    from engine.batch.explanation import Explanation
     from engine.batch.pipeline import Result, run
 
 if sys.platform == "win32":  # files are locked and users told apart in ways of POSIX
     raise ImportError("Windows is not supported: install the engine in the Windows Subsystem for Linux (WSL)")
 
-__all__ = ["PERIODS", "Result", "Scenario", "losses", "run"]
+__all__ = ["PERIODS", "Explanation", "Result", "Scenario", "explain", "losses", "run"]
+#: name -> module that holds it
+_LATER = {
+    "Explanation": "engine.batch.explanation",
+    "Result": "engine.batch.pipeline",
+    "explain": "engine.batch.explain",
+    "run": "engine.batch.pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:
     # the pipeline imports every room of the package, each of which imports this one first
-    if name in ("Result", "run"):
-        from engine.batch import pipeline
-
-        return getattr(pipeline, name)
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     if name == "losses":
         return importlib.import_module("engine.losses")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,7 +28,7 @@ log = logging.getLogger("jobs")
 
 #: use -> the jobs for it
 GROUPS = {
-    "run": ("yearly", "probability", "hazard", "assess", "calibrate"),
+    "run": ("yearly", "probability", "hazard", "ensemble", "assess", "calibrate"),
     "load": ("schema", "etl", "check", "snapshot"),
     "look": ("status", "report", "config", "embedded"),
     "serve": ("serve", "work", "listen", "trigger"),

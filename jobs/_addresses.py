@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.core import address, settings_files
+from engine.core import address, settings, settings_files
 from engine.core.errors import SettingsError
 from engine.core.settings import Settings
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from jobs import _home
+from jobs._samples import UNNAMED
 
 log = logging.getLogger("jobs")
 
@@ -65,7 +66,7 @@ def batch_ends(
         _require_both(config, source, sink, "--source", "--sink")
     if source is None or sink is None:
         allow(config)
-    return Ends(source, sink, home / "runs" if run_dir is None else run_dir, home, sample or "korea")
+    return Ends(source, sink, home / "runs" if run_dir is None else run_dir, home, sample or UNNAMED)
 
 
 def started(ends: Ends, stack: ExitStack) -> tuple[str, str]:
@@ -109,7 +110,10 @@ def allow(config: Settings) -> None:
             "no servers are configured (DW_*, APP_*), and --servers or EMBEDDED=false forbids the embedded one with its"
             f" synthetic sample; {settings_files.described()}"
         )
-    usable(config.engine_home)
+    try:
+        usable(config.engine_home)
+    except SettingsError as err:
+        raise SettingsError(settings.in_place(str(err))) from None
 
 
 def usable(home: Path) -> None:

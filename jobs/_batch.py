@@ -12,15 +12,13 @@ from engine.core.scenario import Scenario
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
 from jobs import _console
 from jobs._parser import one_of, read_as, read_by, whole
+from jobs._samples import SAMPLES
 
 if TYPE_CHECKING:
-    from engine.io.results.sink import JobType
-
-#: samples beside the synthetic one, which needs no name
-SAMPLES = ("seoul",)
+    from engine.core.rows import BatchType
 
 
-def parser(job: JobType, description: str | None) -> _console.Parser:
+def parser(job: BatchType, description: str | None) -> _console.Parser:
     """The options that the three jobs share."""
     made = _console.Parser(job, description)
     made.add_argument("--source", metavar="URL|DIR", help="warehouse or Parquet store (default DW_*, else embedded)")
@@ -29,7 +27,9 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     )
     made.add_argument(
         "--sample", type=one_of("sample", SAMPLES), metavar="NAME",
-        help="seoul: run on the observed record 1907-2015 instead (default no sample, but see above)",
+        help="run on a sample in a folder of its own, ENGINE_HOME/NAME:"
+        f" {'; '.join(f'{name}, {sample.meaning}' for name, sample in SAMPLES.items())} (default no sample, but see"
+        " above)",
     )  # fmt: skip
     made.add_argument(
         "--scenarios", type=read_by(Scenario.parse, every=True), metavar="1,2,..",
@@ -43,7 +43,8 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     )
     made.add_argument(
         "--edition", metavar="NAME|FILE",
-        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else {DEFAULT_EDITION})",
+        help=f"methodology: {', '.join(EDITIONS)} or a .toml file (default EDITION, else that of"
+        f" the sample, else {DEFAULT_EDITION})",
     )  # fmt: skip
     made.add_argument(
         "--baseline", type=read_by(parse_years), metavar="FIRST-LAST",
@@ -71,13 +72,13 @@ def parser(job: JobType, description: str | None) -> _console.Parser:
     return made
 
 
-def main(job: JobType, description: str | None, argv: list[str] | None) -> int:
+def main(job: BatchType, description: str | None, argv: list[str] | None) -> int:
     """Parse, run, report; returns the exit code."""
     # the course says the first line itself: it knows what is run instead where nobody gave data
     return _console.main(parser(job, description), argv, lambda args: _course(job, args), opening=lambda: None)
 
 
-def _course(job: JobType, args: argparse.Namespace) -> int:
+def _course(job: BatchType, args: argparse.Namespace) -> int:
     from jobs import _run  # the engine takes longer to import than --help may take
 
     return _run.run(job, args)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.losses import targets
-from engine.losses.fit import calibration, model, rates, skill
+from engine.losses.fit import model, rates, skill
 from engine.losses.fit.calibration import Bar, Fitted, Skill
 from engine.losses.fit.rates import PERIODS, WIND_EDGES
 from engine.losses.fit.skill import Draws
@@ -82,7 +82,7 @@ def _data(made: Fitted) -> str:
     )
     return (
         f"<p>Yearly totals less snow and earthquake, over construction assets: {', '.join(names)}. Typhoons: "
-        f"{escape(', '.join(storms))}; those after {calibration.LAST} are tests only.</p>"
+        f"{escape(', '.join(storms))}; those after {made.last} are tests only.</p>"
         f"<p>Used although the gate would refuse them:</p><ul>{exceptions}</ul><p>Left out:</p><ul>{left}</ul>"
     )
 
@@ -119,7 +119,7 @@ def _parameters(made: Fitted, drawn: Draws) -> str:
 
 
 def _rates(made: Fitted, drawn: Draws) -> str:
-    every = rates.of_draws(made.data, drawn, calibration.LAST)
+    every = rates.of_draws(made.data, drawn, made.last)
     value, low, high = made.factor
     tables = []
     for kind, edges, unit in (("urban", PERIODS, "years"), ("river", PERIODS, "years"), ("typhoon", WIND_EDGES, "m/s")):

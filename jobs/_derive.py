@@ -6,6 +6,8 @@ examples:
     python -m jobs.etl derive --daily daily/*.nc --out data/
     python -m jobs.etl derive --daily seoul.csv --out data/ --base 1981-2010
     python -m jobs.etl derive --daily t.csv --stations p.csv --out data/
+    python -m jobs.etl derive --daily cmip/*.nc --members all --out data/
+    python -m jobs.etl derive --daily cmip/*/ --members all --out data/
 
 exit codes:
     0    complete
@@ -40,7 +42,15 @@ def parser() -> _console.Parser:  # long: one statement an option
     made = _console.Parser("etl derive", __doc__)
     made.add_argument(
         "--daily", type=Path, nargs="+", required=True, metavar="FILE",
-        help="daily NetCDF files, or tables of stations (CSV, Parquet, XLSX)",
+        help="daily NetCDF files, or tables of stations (CSV, Parquet, XLSX); with --members also a folder a member",
+    )  # fmt: skip
+    made.add_argument(
+        "--member", metavar="NAME", help="of files with several climate models, write this one (default: refuse those)"
+    )
+    made.add_argument(
+        "--members", metavar="all|A,B,..",
+        help="write each of these climate models into OUT/NAME: those of the files, or a folder of files each (default:"
+        " one model, into OUT)",
     )  # fmt: skip
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
     made.add_argument(
@@ -79,8 +89,8 @@ def parser() -> _console.Parser:  # long: one statement an option
     return made
 
 
-def _of_variables(made: _console.Parser) -> None:
-    """Options on how daily values are read."""
+def of_tables(made: _console.Parser) -> None:
+    """Add the options on how tables of daily values are read."""
     made.add_argument(
         "--unit",
         action="append",
@@ -103,6 +113,11 @@ def _of_variables(made: _console.Parser) -> None:
         help="the provider leaves rain blank on days without rain: a blank is dry where the place reports something"
         " else that day and some rain in that calendar year; else it is missing",
     )  # fmt: skip
+
+
+def _of_variables(made: _console.Parser) -> None:
+    """Options on how daily values are read."""
+    of_tables(made)
     made.add_argument(
         "--dry-spells-cross-years", action="store_true",
         help="CDD: dry spells go on over New Year and belong to the year they begin in; else they end with the year",
@@ -125,6 +140,8 @@ def course(args: argparse.Namespace) -> int:
     _paths.new_folder("--out", args.out)
     if args.step is not None and not (args.lattice is None and 0 < args.step <= _COARSEST):
         raise SettingsError("--step is a number of degrees above 0 and up to 10, and goes without --lattice")
+    if args.member is not None and args.members is not None:
+        raise SettingsError("--member writes one climate model and --members several: give one of them")
     from jobs.courses import derive
 
     return derive.run(args)

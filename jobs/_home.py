@@ -17,13 +17,10 @@ from engine.io.db import migrate, postgres
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.io.results import risk_partitions
 from jobs import _console
+from jobs._samples import SAMPLES
 
 log = logging.getLogger("jobs")
 
-#: sample -> (module whose `build` writes its files, scope of what it holds)
-SAMPLES = {"korea": ("engine.sample.korea", "synthetic"), "seoul": ("engine.sample.seoul", "observed")}
-#: version of the files, kept in the stamp beside them; where an older one is found, `complete` of the module adds to it
-VERSIONS = {"korea": "2", "seoul": "1"}
 _STAMP = ".complete"
 
 
@@ -84,7 +81,7 @@ def rehearsal(url: str | None, home: Path, stack: ExitStack, *, lattice: bool) -
 
 def would_make(home: Path, sample: str) -> list[str]:
     """List what a first run makes before it computes."""
-    scope = SAMPLES[sample][1]
+    scope = SAMPLES[sample].scope
     made = [] if is_made(home) else [f"an embedded PostgreSQL in {home / 'postgres'}"]
     made += (
         [] if is_sample(home, sample) else [f"the files of the {scope} sample {sample} in {home / 'sample' / sample}"]
@@ -110,20 +107,20 @@ def _fill(connection: psycopg.Connection, warehouse: str, sample: str, home: Pat
     from engine.io.etl import run_loaders
     from engine.io.etl.loading import LoadOptions
 
-    module, scope = SAMPLES[sample]
+    module, version, scope = SAMPLES[sample].module, SAMPLES[sample].version, SAMPLES[sample].scope
     if other := sorted(filling.published_scopes(connection) - {scope}):
         log.info("the embedded warehouse holds data of scope %s: the sample is not loaded", ", ".join(other))
         return
     data = home / "sample" / sample
     started = time.perf_counter()
-    if (found := _version(data)) != VERSIONS[sample]:
+    if (found := _version(data)) != version:
         done = "completing" if found else "writing"
         log.info("%s the %s sample (%s) to %s", done, sample, scope, data)
         if scope == "observed":  # made of daily values
             kernels.warm_up(log.info, "derive")
         made = importlib.import_module(module)
         (made.complete if found else made.build)(data)
-        (data / _STAMP).write_text(VERSIONS[sample], "ascii")
+        (data / _STAMP).write_text(version, "ascii")
         log.info("sample written in %.1f s", time.perf_counter() - started)
     started = time.perf_counter()
     reports = run_loaders(warehouse, ["all"], LoadOptions(data=data, scope=scope), _console.load_lines())

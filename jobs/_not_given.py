@@ -38,7 +38,7 @@ def _left_out(not_loaded: set[str]) -> list[str]:
     for name in edition.bins:
         risk = RISKS[name]
         intensity = edition.intensity(name)
-        needs = {*intensity.tables, *(VARIABLES[each].table for each in intensity.needs)}
+        needs = {*intensity.tables, *(VARIABLES[each].table for each in intensity.needed(observed=False))}
         needs |= {table for part in risk.hazard.components for table in part.tables}
         reach = {"dist_coast_m"} & set(risk.hazard.attributes) if intensity.not_exposed else set()
         if not_loaded & (needs | reach):

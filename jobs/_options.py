@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("jobs")
 
 #: jobs that need no server, or are there to run the embedded one
-_WITHOUT_SERVERS = ("config", "embedded", "warm_up", "calibrate", "etl derive", "etl download")
+_WITHOUT_SERVERS = ("config", "embedded", "warm_up", "calibrate", "etl derive", "etl download", "etl stores")
 
 _before: dict[str, str | None] = {}
 

@@ -12,6 +12,8 @@ from engine.batch.plan import Plan
 from engine.batch.request import Request
 from engine.batch.summary import RiskSummary
 from engine.core.caveats import scope_note
+from engine.core.counted import counted
+from engine.core.period import trend_in_words
 from engine.risks.bins import KDE, Bins
 from engine.risks.edition import Edition
 
@@ -19,7 +21,7 @@ from engine.risks.edition import Edition
 def print_plan(console: Console, plan: Plan, cells: int) -> None:
     """Print the plan of a run."""
     pairs = ", ".join(f"{pair.scenario.code} {pair.period}" for pair in plan.pairs)
-    console.print(f"edition {plan.edition.name}, scope {plan.scope}, {cells:,} cells, years {plan.axis}")
+    console.print(f"edition {plan.edition.name}, scope {plan.scope}, {counted(cells, 'cell')}, years {plan.axis}")
     console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
     console.print(f"probability: {', '.join(plan.probability) or 'none'}")
     _print_bins(console, plan.edition, plan.probability)
@@ -55,6 +57,8 @@ def bins_in_words(bins: Bins, unit: str) -> str:
         else f"{edges}{shown}"
     )
     parts = [f"{bins.intensity} at {at}", bins.estimator or KDE]
+    if bins.trend:
+        parts.append(f"{bins.trend} trend")
     rates = bins.rates
     if rates is None:
         return "; ".join([*parts, "not priced: no AAL"])
@@ -82,11 +86,13 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     for risk in summary.risks:
         if risk.stands_on:
             console.print(f"{risk.risk}: {risk.stands_on}")
+        if risk.trend and risk.priced:
+            console.print(f"{risk.risk}: {trend_in_words(summary.periods)}")
         if not risk.priced:
             console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:
             console.print(
-                f"{risk.risk}: fixed edges in {risk.fallback_edges:,} cells, their baseline gives no quantiles"
+                f"{risk.risk}: fixed edges in {counted(risk.fallback_edges, 'cell')}, their baseline gives no quantiles"
             )
         if risk.unknown:
             counts = ", ".join(f"{name} in {cells:,}" for name, cells in risk.unknown.items())

@@ -18,27 +18,27 @@ from engine.batch.request import Request
 from engine.core import settings, settings_files
 from engine.core.address import is_address, is_folder, masked, without_password
 from engine.core.errors import SettingsError
-from engine.core.period import Years, parse_years
+from engine.core.period import parse_years
+from engine.core.rows import BatchType, JobType
 from engine.core.scenario import Scenario
 from engine.io import open_sink, open_source
 from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
 from engine.io.db.embedded import WAREHOUSE
-from engine.io.results.sink import JobType
 from engine.risks import load_edition, parse_risks
+from engine.risks.edition import Edition
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _report
 from jobs._addresses import Ends
+from jobs._samples import SAMPLES
 
 log = logging.getLogger("jobs")
 
-#: normal period of the observed Seoul record
-SEOUL_BASELINE = Years(1981, 2010)
 #: begins the first and the last line of a run that nobody gave data
 SYNTHETIC = "synthetic sample: no servers are configured"
 
 
-def run(job: JobType, args: argparse.Namespace) -> int:
+def run(job: BatchType, args: argparse.Namespace) -> int:
     """Run a batch with the parsed arguments; returns the exit code."""
     config = settings.load()
     ends = _addresses.batch_ends(config, source=args.source, sink=args.sink, sample=args.sample, run_dir=args.run_dir)
@@ -55,7 +55,7 @@ def run(job: JobType, args: argparse.Namespace) -> int:
         sink = stack.enter_context(closing(open_sink(opened.sink, connections=config.parallel_workers)))
         log.info("from %s to %s", opened.where, sink.where)
         runner = stack.enter_context(cluster.connect(args.cluster, opened.address)) if args.cluster else None
-        with _webhooks(config, opened.sink), _console.cell_progress(job) as progress:
+        with webhooks_of(config, opened.sink), _console.cell_progress(job) as progress:
             outcome = execute(
                 source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
             )
@@ -102,9 +102,11 @@ def _without_secrets(name: str, text: str) -> str:
         return masked(text)
 
 
-def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) -> Request:
+def _request(job: BatchType, args: argparse.Namespace, config: settings.Settings) -> Request:
     """Request from the arguments; refuses what no source could satisfy."""
-    edition = load_edition(args.edition if args.edition is not None else config.edition or DEFAULT_EDITION)
+    sample = SAMPLES[args.sample] if args.sample else None
+    usual, baseline = (sample.edition, sample.baseline) if sample else (None, None)
+    edition = load_edition(args.edition) if args.edition is not None else _edition_of(config, usual)
     scenarios = _list(args.scenarios)
     if scenarios == []:
         raise SettingsError("--scenarios names no scenario")
@@ -113,7 +115,7 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
         edition=edition,
         risks=parse_risks(_list(args.risks), edition.bins),
         scenarios=tuple(sorted({Scenario.parse(name) for name in scenarios or map(int, Scenario)})),
-        baseline=parse_years(args.baseline) if args.baseline is not None else SEOUL_BASELINE if args.sample else None,
+        baseline=parse_years(args.baseline) if args.baseline is not None else baseline,
         cells=args.cells,
         year_losses=config.year_losses,
         resume=args.resume,
@@ -123,7 +125,17 @@ def _request(job: JobType, args: argparse.Namespace, config: settings.Settings) 
     )
 
 
-def _webhooks(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
+def _edition_of(config: settings.Settings, usual: str | None) -> Edition:
+    """The edition of the settings, refused by the place that names it; else the usual one of the sample."""
+    if not config.edition:
+        return load_edition(usual or DEFAULT_EDITION)
+    try:
+        return load_edition(config.edition)
+    except SettingsError as err:
+        raise SettingsError(settings.in_place(f"EDITION: {err}")) from None
+
+
+def webhooks_of(config: settings.Settings, sink: str) -> AbstractContextManager[None]:
     """Tells the targets of the settings what has become of the run."""
     if not config.webhook_targets:
         return nullcontext()

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.assess.job.assessor import Outcome
-from engine.assess.rules import loss_sheets, words
+from engine.assess.rules import loss_sheets, loss_words, words
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import NOT_PRICED
 from engine.core.caveats import scope_note
+from engine.core.interval_words import digits
 from engine.core.levels import printed
 
 #: faulty rows shown on the console; all of them stand in sites.csv
@@ -103,8 +104,8 @@ def _loss(total: Mapping[str, Any], of: str | None) -> str | None:
     figures are of, unless of the whole"""
     if total["total_expected_loss"] is None:
         return None
-    notes = "; ".join(each for each in (of, total["loss_note"], total["overlap_note"]) if each)
-    return f"expected loss {total['total_expected_loss']:,d} KRW a year" + (f" ({notes})" if notes else "")
+    parts = [f"expected loss {total['loss_words']['en']}", loss_words.apart(total), total["interval_note"]]
+    return "; ".join(each for each in (*parts, total["overlap_note"], of) if each)
 
 
 def _table(title: str, *headings: str) -> Table:
@@ -119,12 +120,13 @@ def _table(title: str, *headings: str) -> Table:
 def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None) -> Table:
     """Table of the loss and the level of each risk."""
     title = _titled(_pair(pair, years), of)
-    table = _table(title, "AAL %", "loss KRW", "calibrated", "hazard", "level", "index")
+    table = _table(title, "AAL %", "90 %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal = pair["aal"]["risks"][risk]
         table.add_row(
             risk,
-            _figure(aal["final_aal_percentage"], ".4f"),
+            _figure(aal["final_aal_percentage"], ".3g"),
+            _ends(aal["final_aal_low"], aal["final_aal_high"], 100),
             _figure(aal["expected_loss"], ",d"),
             "not priced" if aal["reason"] == NOT_PRICED else _calibrated(aal["expected_loss"], aal["calibrated"]),
             "-" if row["hazard_level"] is None else printed(row["hazard_level"]),
@@ -161,6 +163,11 @@ def _calibrated(loss: int | None, calibrated: bool) -> str:
     return "-" if loss is None else "yes" if calibrated else "no, index"
 
 
+def _ends(low: float | None, high: float | None, times: float = 1.0) -> str:
+    """Ends of an interval in two digits."""
+    return "-" if low is None or high is None else f"{digits(times * low)}-{digits(times * high)}"
+
+
 def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
@@ -172,8 +179,6 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
         f"portfolio {summary['name']}: {summary['rows']:,} rows, {summary['invalid_rows']:,} invalid,"
         f" {summary['assessed_sites']:,} sites assessed; files in {results['location']}: {', '.join(results['files'])}"
     )
-    for note in summary["notes"]:
-        out.print(note)
     _print_runs(out, summary)
     _print_notes(out, summary["risk_notes"])
     if summary["year_losses_note"]:
@@ -202,20 +207,31 @@ def _found(fault: Mapping[str, Any] | None) -> str:
 
 def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str | None) -> None:
     title = _titled(f"{_pair(pair, pair['years'])}: expected loss a year", of)
-    table = _table(title, "KRW", "calibrated", "sites", "left out")
+    table = _table(title, "KRW", "90 %, times it", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
         table.add_row(
-            risk, _figure(row["expected_loss"], ",d"), _calibrated(row["expected_loss"], row["calibrated"]), *counts
+            risk,
+            _figure(row["expected_loss"], ",d"),
+            _times(row, "expected_loss"),
+            _calibrated(row["expected_loss"], row["calibrated"]),
+            *counts,
         )
     whole = pair["total_expected_loss"]
     counts = f"{pair['sites_in_total']:,}", f"{pair['sites_left_out']:,}"
-    table.add_row("all", _figure(whole, ",d"), _calibrated(whole, pair["loss_note"] is None), *counts)
+    table.add_row(
+        "all",
+        _figure(whole, ",d"),
+        _times(pair, "total_expected_loss"),
+        _calibrated(whole, pair["loss_note"] is None),
+        *counts,
+    )
     out.print(table)
     if loss := _loss(pair, of):
         share = _figure(pair["expected_loss_ratio"] and 100 * pair["expected_loss_ratio"], ".3g")
         value = _figure(pair["total_asset_value"], ",d")
-        out.print(f"{loss}: {share} % of the {value} KRW of the {pair['sites_in_total']:,} sites in it")
+        out.print(loss)
+        out.print(f"that is {share} % of the {value} KRW of the {pair['sites_in_total']:,} sites in it")
     if years := pair["year_losses"]:
         out.print(loss_sheets.sentence(years))
         for lacking in loss_sheets.lacking(years):
@@ -233,13 +249,22 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         loss = "loss unknown: no asset value"
         if site["total_expected_loss"] is not None:
             note = f", {site['loss_note']}" if site["loss_note"] else ""
-            loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note})"
+            ends = [site[f"total_expected_loss_{end}"] for end in ("low", "high")]
+            within = "" if None in ends else f"; 90 %: {ends[0]:,d} to {ends[1]:,d}"
+            loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note}{within})"
         if site["year_loss"]:
             loss = f"{loss}, {site['year_loss']}"
         out.print(
             f"{place:>3}. row {site['row']}{', ' + names if names else ''} at {site['latitude']}, {site['longitude']}:"
             f" {loss}, risk index {_figure(site['mean_risk_index'], '.1f')} ({site['risk_level']})"
         )
+
+
+def _times(row: Mapping[str, Any], name: str) -> str:
+    """Interval of a loss as multiples of it."""
+    if not row[name]:
+        return "-"
+    return _ends(row[f"{name}_low"], row[f"{name}_high"], 1 / row[name])
 
 
 def _print_storms(out: Console, summary: Mapping[str, Any]) -> None:

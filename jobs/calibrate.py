@@ -8,7 +8,7 @@ does on years and storms that it has not seen, and what it cannot say.
 examples:
     python -m jobs.calibrate --out 2026-kr.toml --report calibration.html
     python -m jobs.calibrate --losses claims/ --out own.toml
-    python -m jobs.calibrate --climate rain/ --exposure places.csv
+    python -m jobs.calibrate --climate rain.csv --stations places.csv
 
 exit codes:
     0    written
@@ -29,6 +29,7 @@ from engine.core.errors import SettingsError
 from engine.core.names import unknown
 from engine.risks.editions import DEFAULT_EDITION, UNCALIBRATED
 from jobs import _console, _paths
+from jobs._derive import of_tables
 
 #: in the place of a folder of stations
 STATIONS = "stations"
@@ -39,9 +40,11 @@ def parser() -> _console.Parser:
     made = _console.Parser("calibrate", __doc__)
     made.add_argument("--losses", type=Path, metavar="DIR", help="tables of losses (default the package's)")
     made.add_argument(
-        "--climate", default=STATIONS, metavar=f"{STATIONS}|DIR",
-        help="stations.csv and daily_rain*.parquet (default stations: those of the package)",
+        "--climate", nargs="+", default=[STATIONS], metavar=f"{STATIONS}|FILE",
+        help="daily rain: tables of stations (CSV, Parquet, XLSX), as jobs.etl derive reads them, or a folder with"
+        " stations.csv and daily_rain*.parquet (default stations: those of the package)",
     )  # fmt: skip
+    of_tables(made)
     made.add_argument(
         "--exposure", type=Path, metavar="FILE", help="municipalities (default those of 2013, census 2015)"
     )
@@ -67,8 +70,10 @@ def _course(args: argparse.Namespace) -> int:
     if args.base not in UNCALIBRATED:
         raise SettingsError(f"--base: {unknown('edition', args.base, UNCALIBRATED)}")
     _paths.folder("--losses", args.losses)
-    if args.climate != STATIONS:
-        _paths.folder("--climate", Path(args.climate))
+    if args.climate != [STATIONS]:
+        for path in args.climate:
+            _paths.exists("--climate", Path(path))
+    _paths.file("--stations", args.stations)
     _paths.file("--exposure", args.exposure)
     _paths.file("--tracks", args.tracks)
     if args.out.suffix != ".toml":

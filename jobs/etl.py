@@ -1,8 +1,8 @@
 """Load source files into the warehouse: checked, staged, switched.
 
-Each load is recorded. Missing tables are made. Without --warehouse and DW_*: the embedded server in ENGINE_HOME. Two
+Each load is recorded. Missing tables are made. Without --warehouse and DW_*: the embedded server in ENGINE_HOME. Three
 commands stand before it, with a help of their own: `derive` makes monthly and yearly files of daily ones, `download`
-asks web services.
+asks web services, `stores` writes a store for each of several climate models.
 
 examples:
     python -m jobs.etl all --data data/
@@ -12,6 +12,7 @@ examples:
     python -m jobs.etl --list
     python -m jobs.etl derive --help
     python -m jobs.etl download --help
+    python -m jobs.etl stores --help
 
 exit codes:
     0    complete, or up to date
@@ -33,10 +34,10 @@ from pathlib import Path
 from engine.core.errors import SettingsError
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES, variable
-from jobs import _console, _derive, _download, _paths
+from jobs import _console, _derive, _download, _paths, _stores
 from jobs._parser import read_by
 
-DERIVE, DOWNLOAD = "derive", "download"
+DERIVE, DOWNLOAD, STORES = "derive", "download", "stores"
 #: what `--unit` names beside the climate variables
 _MORE_UNITS = ("sea_level",)
 
@@ -50,6 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     if words[:1] == [DOWNLOAD]:
         stopped = "the answers saved so far stay; the same command goes on from there"
         return _console.main(_download.parser(), words[1:], _download.course, stopped=stopped)
+    if words[:1] == [STORES]:
+        stopped = "finished stores stay, the same command writes the others"
+        return _console.main(_stores.parser(), words[1:], _stores.course, stopped=stopped)
     stopped = "tables loaded before stay, the one on its way is as it was; the same command loads the rest"
     return _console.main(parser(), words, _course, stopped=stopped)
 
@@ -81,6 +85,9 @@ def parser() -> _console.Parser:
     made.add_argument(
         "--unit", action="append", default=[], metavar="V=U", help="unit of a variable (default the file's)"
     )
+    made.add_argument(
+        "--member", metavar="NAME", help="of gridded files with several climate models (default: refuse those)"
+    )
     made.add_argument("--crs", metavar="EPSG:N", help="coordinate system of files without (default: refuse those)")
     made.add_argument(
         "--gate", type=Path, metavar="FILE",
@@ -94,7 +101,7 @@ def parser() -> _console.Parser:
 
 def _course(args: argparse.Namespace) -> int:
     for name in args.loaders:
-        if name in (DERIVE, DOWNLOAD):
+        if name in (DERIVE, DOWNLOAD, STORES):
             raise SettingsError(f"{name} comes first: python -m jobs.etl {name} ...")
     args.sample_limit = _sample_limit(args.sample_limit)
     for text in args.unit:

@@ -40,13 +40,19 @@ def parser() -> _console.Parser:
         "--against", metavar="ID|DIR",
         help="earlier run: its number, or a directory of results (default the run published before)",
     )  # fmt: skip
+    made.add_argument(
+        "--ensemble", type=Path, metavar="DIR",
+        help="directory of results with an ensemble of climate models (default that of the results, if there is one)",
+    )  # fmt: skip
     made.add_argument("--sink", metavar="URL|DIR", help="where the results are (default APP_*, else embedded)")
     made.add_argument("--run-dir", metavar="DIR", help="folder of run directories (default ENGINE_HOME/runs)")
     made.add_argument("--warehouse", metavar="URL", help="climate data of the run (default DW_*, else embedded)")
     made.add_argument(
         "--edition", metavar="FILE", help="the run's methodology, if it is one of your own (default as recorded)"
     )
-    made.add_argument("--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html)")
+    made.add_argument(
+        "--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html, unless that is of another run)"
+    )
     return made
 
 
@@ -60,6 +66,7 @@ def _course(args: argparse.Namespace) -> int:
     _paths.server("--warehouse", args.warehouse)
     if args.against is not None and not (args.against.isascii() and args.against.isdecimal()):
         _paths.folder("--against", Path(args.against))
+    _paths.folder("--ensemble", args.ensemble)
     if args.run_dir is not None and "://" not in args.run_dir:
         _paths.folder("--run-dir", Path(args.run_dir))
     if args.edition is not None and args.edition not in EDITIONS:

@@ -6,6 +6,7 @@ synthetic sample of Korea.
 examples:
     python -m jobs.yearly
     python -m jobs.yearly --source store/ --sink out/ --risks typhoon
+    python -m jobs.yearly --sample korea-stations
     python -m jobs.yearly --edition 2025-12 --scenarios 2,4 --dry-run
     python -m jobs.yearly --resume 12
 

@@ -7,10 +7,7 @@ from engine.batch.changes import Window, change
 from engine.core.false_discovery import real_changes
 from engine.kernels import bin_probabilities
 from engine.kernels.bins import Baseline
-from engine.risks import RISKS
 
-RAIN = RISKS["river_flood"].intensities["rx5day"]
-WIND = RISKS["typhoon"].intensities["wind"]
 EARLY, LATE = [[1.0] * 7 + [9.0] * 3], [[9.0] * 5 + [1.0] * 5]
 
 
@@ -20,7 +17,7 @@ def window(x, baseline=None):
 
 
 def test_windows_of_different_years_are_independent():
-    found = change(window(EARLY), window(LATE), RAIN)
+    found = change(window(EARLY), window(LATE), paired=False, span=1)
     # variances of two shares of ten years, p (1 - p) / 9
     assert found.difference[0] == pytest.approx(0.1 * (0.5 - 0.3))
     assert found.error[0] == pytest.approx(0.1 * np.sqrt(0.21 / 9 + 0.25 / 9))
@@ -29,21 +26,21 @@ def test_windows_of_different_years_are_independent():
 
 def test_years_of_one_record_are_paired():
     stormier = [[1.0] * 6 + [9.0] * 4]  # the same storms, one of them over the edge now
-    found = change(window(EARLY), window(stormier), WIND)
+    found = change(window(EARLY), window(stormier), paired=True, span=1)
     assert found.error[0] == pytest.approx(0.1 * np.sqrt(0.1 * 0.9 / 9))  # one year of ten differs
-    assert change(window(EARLY), window(EARLY), WIND).error[0] == pytest.approx(0.0, abs=1e-15)
+    assert change(window(EARLY), window(EARLY), paired=True, span=1).error[0] == pytest.approx(0.0, abs=1e-15)
 
 
 def test_edges_of_one_baseline_move_both_windows_alike():
     without = Baseline(np.where(np.arange(30) < 3, 0.5, 5.0)[None, :, None], np.full(30, -1))
-    alike = change(window(EARLY, without), window(EARLY, without), RAIN)
+    alike = change(window(EARLY, without), window(EARLY, without), paired=False, span=1)
     assert alike.error[0] == pytest.approx(0.1 * np.sqrt(2 * 0.21 / 9))  # what the edges do is no change
-    other = change(window(EARLY, without), window(LATE, without), RAIN)
+    other = change(window(EARLY, without), window(LATE, without), paired=False, span=1)
     assert other.error[0] > 0.1 * np.sqrt(0.21 / 9 + 0.25 / 9)
 
 
 def test_a_change_without_a_standard_error_is_not_significant():
-    found = change(window([[1.0] * 10]), window(LATE), RAIN)
+    found = change(window([[1.0] * 10]), window(LATE), paired=False, span=1)
     assert np.isnan(found.error[0])
     assert not found.significant[0]
 

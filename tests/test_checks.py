@@ -37,7 +37,7 @@ def settled(blocks, *, variable="wsdi", risk="extreme_heat"):
 )
 def test_one_cell_in_a_thousand_may_lack_values_and_one_cell_always_may(blocks, allowed):
     gaps, total = sum(gaps for _, gaps in blocks), sum(cells for cells, _ in blocks)
-    refused = f"extreme_heat: wsdi_data: {gaps} of {total} cells lack values"
+    refused = f"extreme_heat: wsdi_data: {gaps} of {total:,} cells lack values"
     assert settled(blocks) == (("extreme_heat",) if allowed else refused)
 
 
@@ -95,7 +95,7 @@ def test_the_first_block_with_a_fault_gives_the_reason():
 
 def test_two_cells_in_one_place_are_refused():
     cells = pl.DataFrame({"grid_id": [4, 5, 9], "latitude": [35.0, 35.1, 35.0], "longitude": [127.0, 127.0, 127.0]})
-    with pytest.raises(EngineError, match=r"1 cells share their coordinates with another \(cells \[4, 9\] first\)"):
+    with pytest.raises(EngineError, match=r"1 cell shares their coordinates with another \(cells \[4, 9\] first\)"):
         check_cells(cells, None)
     check_cells(cells.head(2), None)
 

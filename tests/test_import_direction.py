@@ -41,7 +41,7 @@ ALLOWED = {
     "assess": ASSESS,
     "sample": ETL | {"io.climate", "io.etl.loaders", "io.etl.derive"},
     "report": READ | {"batch", "losses", "maps", "io.etl"},
-    "service": READ | ASSESS | {"losses", "maps", "io.queue", "io.files", "io.sites"},
+    "service": READ | ASSESS | {"batch", "losses", "maps", "io.queue", "io.files", "io.sites"},
     "": {"core", "batch", "losses"},
 }
 #: runs the loaders and checks what they left: above them, though their machinery is below

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.core.errors import SettingsError
-from engine.core.period import PERIODS, Years, baseline_years, parse_years, window
+from engine.core.period import PERIODS, Years, baseline_years, label, parse_years, trend_in_words, window
 
 
 def test_the_windows_are_those_of_the_ipcc():
@@ -44,3 +44,13 @@ def test_a_span_may_be_one_year_and_may_not_run_backwards():
     for text in ("2010-1981", "1981", "1981-", "x-2010", "1981-2010-2020"):
         with pytest.raises(SettingsError, match="is not a span of years"):
             parse_years(text)
+
+
+def test_a_window_under_a_trend_is_labelled_by_its_middle_year():
+    labels = [label(name, Years(*PERIODS[name]), trend=True) for name in PERIODS]
+    assert labels == ["2021-2100", "2030", "2050", "2090"]
+    assert label("short_term", Years(2021, 2040), trend=False) == "2021-2040"
+    assert trend_in_words(PERIODS) == (
+        "follows a linear trend: its AAL is that of 2030, 2050, 2090, and the mean over 2021-2100"
+    )
+    assert trend_in_words({"mid_term": (2041, 2060)}) == "follows a linear trend: its AAL is that of 2050"

@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import engine
+from benchmarks.identity import compare
 from engine import kernels
 from engine.batch.pipeline import ranges_of
 from engine.core.errors import EngineError, SettingsError, SourceError
@@ -100,7 +101,7 @@ def test_a_subset_gives_the_same_rows_as_the_whole(source, result):
 
 
 def test_a_run_notes_its_periods_and_which_risks_its_edition_calls_calibrated(source, tmp_path):
-    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\n')
+    (tmp_path / "own.toml").write_text('name = "own"\nbase = "2025-11"\n[drought]\ncalibrated = true\nsource = "own"\n')
     told = engine.run(
         source, edition=tmp_path / "own.toml", risks=["drought", "wildfire"], periods=["full", "mid_term"]
     )
@@ -112,6 +113,49 @@ def test_the_other_edition_runs_on_the_same_source(source):
     other = engine.run(source, edition="2025-12", periods=["full"])
     assert other.missing == {}
     assert set(other.probability["bin_probs"].list.len().drop_nulls()) == {4, 5}
+
+
+TREND = """name = "trend"
+base = "2025-11"
+
+[river_flood]
+trend = "linear"
+
+[drought]
+trend = "linear"
+
+[urban_flood]
+edges = {return_periods = [2, 5, 10, 50], fit = "gev"}
+fallback = [50, 80, 120, 200]
+estimator = "fitted"
+trend = "linear"
+"""
+
+
+def test_under_a_trend_all_years_make_a_window_and_their_losses_are_its_aal(source, result, tmp_path):
+    (tmp_path / "trend.toml").write_text(TREND)
+    found = engine.run(source, edition=tmp_path / "trend.toml", year_losses=True)
+    keys = ["grid_id", "risk_type", "scenario_id"]
+    on_line = pl.col("risk_type").is_in(["river_flood", "drought", "urban_flood"])
+    assert_frame_equal(found.probability.filter(~on_line), result.probability.filter(~on_line))
+    years = found.sample_years.filter(on_line)["years"].list.len()
+    assert years.unique().to_list() == [source.axis.n]
+    rows = found.probability.filter(on_line)
+    assert rows.filter(pl.col("risk_type") != "drought")["n_samples"].unique().to_list() == [source.axis.n]
+    assert set(rows.filter((pl.col("risk_type") == "urban_flood") & (pl.col("time_period") != "full"))["method"]) == {
+        "fitted"
+    }
+    identity = compare(rows, found.year_losses.filter(on_line))
+    assert (identity.rows, identity.broken) == (rows.height, 0)
+    told = rows.filter(pl.col("aal_low").is_not_null())
+    assert told.select(((pl.col("aal_low") <= pl.col("aal")) & (pl.col("aal") <= pl.col("aal_high"))).all()).item()
+    later = told.filter(pl.col("time_period") == "mid_term")
+    own = later.join(rows.filter(pl.col("time_period") == "short_term"), on=keys, suffix="_then")
+    np.testing.assert_allclose(own["change"], own["aal"] - own["aal_then"], atol=1e-7)
+    # the same years on two lines: most of what is noise in both is none in their difference
+    assert (own["change_se"] < (own["aal_se"] ** 2 + own["aal_se_then"] ** 2).sqrt()).mean() > 0.9
+    [flood] = [risk for risk in found.summary.risks if risk.risk == "river_flood"]
+    assert flood.trend == "linear"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +276,7 @@ def change(url, *statements):
             "ALTER TABLE wsdi_data RENAME TO w; CREATE TABLE wsdi_data AS TABLE w;"
             "INSERT INTO wsdi_data VALUES (1, 2101, 1, 1, 1, 1)",
             "extreme_heat",
-            "1 rows outside the time axis",
+            "1 row outside the time axis",
         ),
     ],
 )
@@ -268,7 +312,7 @@ def test_a_missing_column_of_a_small_table_is_named(warehouse):
 def test_a_cell_that_is_not_where_its_number_says_is_refused(warehouse, statement):
     fill(warehouse)
     change(warehouse, statement)
-    with pytest.raises(EngineError, match="coordinates of 1 cells do not follow from grid_id"):
+    with pytest.raises(EngineError, match="coordinates of 1 cell do not follow from grid_id"):
         run_on(warehouse)
 
 

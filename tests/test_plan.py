@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine.core.errors import SourceError
 from engine.core.period import Years
 from engine.core.rows import HAZARD, PROBABILITY
 from engine.core.scenario import Scenario
@@ -40,6 +41,18 @@ def test_cell_attributes_alone_give_no_score():
 def test_a_stand_in_counts_only_where_what_it_stands_for_is_absent(variables, used):
     plan = plan_of(declared(variables, axis=AXIS), "extreme_heat")
     assert [part.name for part in plan.hazard["extreme_heat"]] == used
+
+
+@pytest.mark.parametrize("scope", ["observed", "full"])
+def test_typhoons_of_a_record_need_no_temperature_and_those_of_a_scenario_do(scope):
+    source = declared(["rx1day"], ["api_typhoon_besttrack"], axis=Years(1976, 2015), scope=scope)
+    if scope == "full":
+        with pytest.raises(SourceError, match="no risk can be computed: the source lacks ta_data"):
+            plan_of(source, "typhoon", edition="2026-kr")
+        return
+    plan = plan_of(source, "typhoon", edition="2026-kr")
+    assert (plan.probability, list(plan.hazard), plan.missing) == (("typhoon",), ["typhoon"], {})
+    assert (plan.needs_of("typhoon"), plan.variables) == (("rx1day",), ("rx1day",))
 
 
 def test_the_scenario_of_the_baseline_is_read_whatever_was_asked_for():

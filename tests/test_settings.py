@@ -1,6 +1,6 @@
 import pytest
 
-from engine.core import settings, settings_shown
+from engine.core import settings, settings_places, settings_shown
 from engine.core.errors import SettingsError
 
 
@@ -54,6 +54,41 @@ def test_an_env_file_that_is_not_utf_8_is_refused_by_its_line_in_every_way_it_is
             read()
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("API_PORT=eighty", "API_PORT: Input should be a valid integer"),
+        ("export Api_Port = '0'", "API_PORT: Input should be greater"),
+        ("WEBHOOK_URLS=http://user:hush@h", "WEBHOOK_URLS: address 1 "),
+        ("EDITION=postgresql://u:hush@h/d", "EDITION: it holds a password"),
+        ("HAZARD_SCHEDULE_DAY=30\nHAZARD_SCHEDULE_MONTH=2", "HAZARD_SCHEDULE_DAY: month 2"),
+        ("DW_URL=mysql://u:hush@h/d", "DW_URL begins with mysql://"),
+        ("DW_HOST=a b\nDW_PASSWORD=hush", "DW_HOST holds 'a b', which is no host"),
+        ("DW_PASSWORD=", "DW_PASSWORD is not set"),
+    ],
+)
+def test_a_wrong_value_of_a_file_is_named_by_file_line_and_setting_without_a_secret(tmp_path, monkeypatch, line, says):
+    (tmp_path / ".env").write_text(f"# ours\nAPI_PORT=80\n\n{line}\n")
+    monkeypatch.setenv("API_PORT", "1")  # the file wins
+    with pytest.raises(SettingsError, match=rf"^\.env, line 4: {says}") as refused:
+        _ = settings.load().warehouse_url
+    assert "hush" not in str(refused.value)
+
+
+def test_faults_name_the_place_that_each_came_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings_places, "SECRETS", tmp_path / "secrets")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "notify_dsn").write_text(" ")
+    (tmp_path / ".env").write_text("API_PORT=0\n")
+    monkeypatch.setenv("BATCH_SIZE", "0")
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    one, two, three = sorted(str(refused.value).split("; "))
+    assert one.startswith(".env, line 1: API_PORT: ")
+    assert two.startswith(f"{tmp_path / 'secrets' / 'notify_dsn'}: NOTIFY_DSN: it is set but empty")
+    assert three.startswith("BATCH_SIZE: ")
+
+
 def test_the_mark_that_editors_put_before_utf_8_is_no_part_of_the_first_name(tmp_path):
     (tmp_path / ".env").write_text("API_PORT=9000\n", encoding="utf-8-sig")
     assert settings.load().api_port == 9000
@@ -62,7 +97,7 @@ def test_the_mark_that_editors_put_before_utf_8_is_no_part_of_the_first_name(tmp
 
 
 def test_a_secret_that_is_not_utf_8_is_refused_by_its_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(settings, "SECRETS", tmp_path)
+    monkeypatch.setattr(settings_places, "SECRETS", tmp_path)
     (tmp_path / "app_password").write_bytes(b"hu\xffsh")
     (tmp_path / "certificate.der").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match=r"app_password, line 1: it is not UTF-8") as refused:
@@ -80,7 +115,7 @@ def test_secrets_do_not_print(monkeypatch):
 def test_a_mounted_secret_fills_what_neither_file_nor_process_says(monkeypatch, tmp_path, place):
     mounted = tmp_path / "secrets"
     mounted.mkdir()
-    monkeypatch.setattr(settings, "SECRETS", mounted if place == "container" else tmp_path / "none")
+    monkeypatch.setattr(settings_places, "SECRETS", mounted if place == "container" else tmp_path / "none")
     if place == "systemd":
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(mounted))
     (mounted / "app_password").write_text("from a file\n")

@@ -58,7 +58,9 @@ def test_what_was_not_computed_is_none_and_not_zero():
 
 def test_an_observed_record_has_years_and_no_scenario():
     plan = plan_of(declared(["wsdi"], axis=Years(1907, 2015), scope="observed"), "extreme_heat")
-    assert summarise(plan, *frames(), BlockNotes(cells=1)).pair == "observed 1907-2015"
+    for cells, apart, said in ((1, True, " of 1 station"), (69, True, " of 69 stations"), (994, False, "")):
+        told = summarise(plan, *frames(), BlockNotes(cells=cells), apart=apart)
+        assert (told.pair, told.apart) == (f"observed record{said} 1907-2015", apart)
 
 
 def test_a_cell_without_loss_and_score_is_without_result():

@@ -16,10 +16,12 @@ import psycopg
 import pyarrow.parquet as pq
 
 from engine.core.errors import SourceError
-from engine.io.results import result_folder
+from engine.io.results import result_folder, result_tables
 from engine.io.results.published import DirectoryResults
-from engine.io.results.result_tables import TABLES
+from engine.io.results.sink import WRITES
 
+#: those of a run
+TABLES = {name: result_tables.TABLES[name] for name in WRITES["yearly"]}
 _FORKED = multiprocessing.get_context("forkserver")
 _VALUES = {
     "probability_results": "aal",

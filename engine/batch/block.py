@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from engine.batch.changes import Window, change
 from engine.batch.edges import edges_of
 from engine.batch.estimates import estimate
+from engine.batch.intervals import ends_of
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Pair, Plan
 from engine.batch.rows import PairedRows
+from engine.batch.trends import along_line, samples_of_pair, with_errors
 from engine.core.errors import EngineError
 from engine.core.panel import Panel
-from engine.core.rows import ROWS
+from engine.core.period import FULL
+from engine.core.rows import BLOCK_ROWS
+from engine.kernels import YearLosses
 from engine.risks.definition import Component, Risk
 from engine.risks.inputs import Inputs, Reference
 from engine.risks.registry import RISKS
-from engine.risks.samples import samples_of
 
 #: what kernels and frames raise when they refuse an input
 INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
@@ -28,21 +31,21 @@ INPUT_FAULTS = (EngineError, ValueError, TypeError, pl.exceptions.PolarsError)
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """Rows of one block, a frame of each kind in `engine.core.rows.ROWS`, and its notes."""
+    """Rows of one block, a frame of each kind in `engine.core.rows.BLOCK_ROWS`, and its notes."""
 
     rows: dict[str, pl.DataFrame]
     notes: BlockNotes
 
     def frames(self, plan: Plan) -> dict[str, pl.DataFrame]:
         """Rows that a run of this plan stores."""
-        return {kind: frame for kind, frame in self.rows.items() if plan.halves[ROWS[kind].half]}
+        return {kind: frame for kind, frame in self.rows.items() if plan.halves[BLOCK_ROWS[kind].half]}
 
 
 def compute_block(panel: Panel, plan: Plan, reference: Reference) -> BlockResult:
     """Bin probabilities, AAL and hazard scores of every cell, risk and (scenario, period) pair of the plan."""
     inputs = Inputs(panel, reference, [(pair.scenario, pair.years) for pair in plan.pairs])
     rows = PairedRows(panel, plan.pairs)
-    made = {kind: [row.schema.to_frame()] for kind, row in ROWS.items()}
+    made = {kind: [row.schema.to_frame()] for kind, row in BLOCK_ROWS.items()}
     notes = BlockNotes(cells=len(panel))
     for name, risk in RISKS.items():
         try:
@@ -87,6 +90,8 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     """Rows of a risk's probabilities and, where the plan keeps them, of its year losses."""
     bins = plan.edition.bins[risk.name]
     intensity = risk.intensities[bins.intensity]
+    if bins.trend is not None:
+        intensity = along_line(intensity)
     edges = edges_of(inputs, plan.baseline, intensity, bins)
     if edges.fallbacks is not None:
         notes.fallback_edges[risk.name] = edges.fallbacks
@@ -94,27 +99,39 @@ def _probability(inputs: Inputs, plan: Plan, risk: Risk, rows: PairedRows, notes
     by_year = plan.year_losses and bins.has_loss
     compared = {pair for early_and_late in plan.changes for pair in early_and_late} if bins.has_loss else set()
     windows: dict[Pair, Window] = {}
-    years = []
-    for pair in dict.fromkeys((*plan.pairs, *sorted(compared))):
-        baseline = edges.of_samples(intensity, plan.baseline, pair.scenario, pair.years)
-        figures, of_years = estimate(
-            samples_of(inputs, intensity, pair.scenario, pair.years),
+    losses: dict[Pair, YearLosses | None] = {}
+    for pair in sorted({*plan.pairs, *compared}):  # by scenario: its windows share the lines of a trend
+        samples = samples_of_pair(inputs, intensity, bins, edges, plan.baseline, pair)
+        figures, losses[pair] = estimate(
+            samples.x,
             edges.inner,
             bins,
             intensity,
-            baseline=baseline,
+            baseline=samples.baseline,
             by_year=by_year and pair in plan.pairs,
-            moves=pair in compared,
+            moves=bins.trend is not None or pair in compared,
+            spread=samples.spread,
         )
-        windows[pair] = Window(figures, baseline)
-        years += [of_years] if of_years else []
-    changes = {late: change(windows[early], windows[late], intensity) for early, late in plan.changes if compared}
+        if bins.trend is not None:
+            figures = with_errors(figures, samples.baseline, bins, intensity.span, whole=pair.period == FULL)
+        windows[pair] = Window(figures, samples.baseline)
+    paired = bins.trend is not None or intensity.scale is not None
+    changes = {
+        late: change(windows[early], windows[late], paired=paired, span=intensity.span)
+        for early, late in plan.changes
+        if compared
+    }
     found = [windows[pair].found for pair in plan.pairs]
-    probabilities = rows.probability(risk.name, found, edges.inner, not_exposed, changes)
+    drawn = plan.edition.draws.rates.get(risk.name) if plan.edition.draws else None
+    intervals = ends_of(found, bins, drawn)
+    probabilities = rows.probability(risk.name, found, intervals, edges.inner, not_exposed, changes)
     if not by_year:
         return [probabilities]
     if intensity.record is not None:
         notes.record_years[risk.name] = intensity.record(inputs.reference).tolist()
+    if bins.trend is not None:
+        notes.record_years[risk.name] = list(range(plan.axis.first, plan.axis.last + 1))
+    years = [each for pair in plan.pairs if (each := losses[pair])]
     return [probabilities, rows.year_losses(risk.name, years, not_exposed)]
 
 

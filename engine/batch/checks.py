@@ -9,6 +9,7 @@ import polars as pl
 
 from engine.batch.plan import Plan
 from engine.core import quality
+from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.panel import Panel
@@ -26,7 +27,8 @@ def check_cells(cells: pl.DataFrame, grid: GridDefinition | None) -> None:
     if duplicates := cells.height - places.n_unique():
         first = cells.filter(places.is_duplicated())["grid_id"][:2].to_list()
         raise EngineError(
-            f"location_grid: {duplicates} cells share their coordinates with another (cells {first} first)"
+            f"location_grid: {counted(duplicates, 'cell')} {agree(duplicates, 'shares', 'share')}"
+            f" their coordinates with another (cells {first} first)"
         )
     if grid is None:
         return
@@ -35,7 +37,7 @@ def check_cells(cells: pl.DataFrame, grid: GridDefinition | None) -> None:
     if wrong.any():
         first_id = cells["grid_id"].to_numpy()[wrong][0]
         raise EngineError(
-            f"location_grid: the coordinates of {int(wrong.sum())} cells do not follow from grid_id and"
+            f"location_grid: the coordinates of {counted(int(wrong.sum()), 'cell')} do not follow from grid_id and"
             f" grid_definition (cell {first_id} first)"
         )
 
@@ -84,15 +86,15 @@ def check_panel(
     for (name, scenario), array in panel.arrays.items():
         table = VARIABLES[name].table
         if off_axis := panel.off_axis.get(table, 0):
-            faults[name] = f"{table}: {off_axis} rows outside the time axis {panel.axis} {where}"
+            faults[name] = f"{table}: {counted(off_axis, 'row')} outside the time axis {panel.axis} {where}"
         if duplicates := panel.duplicates.get(table, 0):
-            faults[name] = f"{table}: {duplicates} duplicate rows {where}"
+            faults[name] = f"{table}: {counted(duplicates, 'duplicate row')} {where}"
         if name in limits:
             found = quality.outside(array, limits[name])
             if found.hard:
                 faults.setdefault(
                     name,
-                    f"{table}.{scenario.column}: {found.hard} values outside"
+                    f"{table}.{scenario.column}: {counted(found.hard, 'value')} outside"
                     f" {limits[name].low:g}..{limits[name].high:g}"
                     f" (from {found.lowest:.4g} to {found.highest:.4g}) {where}",
                 )

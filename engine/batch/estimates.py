@@ -30,10 +30,12 @@ def estimate(
     baseline: Baseline | None = None,
     by_year: bool = False,
     moves: bool = False,
+    spread: NDArray[np.float64] | None = None,
 ) -> tuple[BinProbabilities, YearLosses | None]:
     """Bin probabilities of one scenario and window, and the losses of its years where they are asked for.
 
     x       : (cells, samples), the intensity's unit; edges: as of `edges_of`
+    spread  : (cells,) scatter that smooths, of samples that follow a trend: no one distribution is fitted to these
     returns : without AAL and year losses where the edition does not price the risk
     """
     how: dict[str, Any] = {
@@ -44,12 +46,15 @@ def estimate(
         "baseline": baseline,
         "moves": moves,
     }
-    if bins.estimator == FITTED:
+    fitted = bins.estimator == FITTED and spread is None
+    if fitted:
         how["fit"] = bins.fit
-    elif bins.estimator == COUNT:
+    else:
+        how["spread"] = spread
+    if bins.estimator == COUNT:
         how["min_kde_samples"] = x.shape[1] + 2  # more than there are: no cell is smoothed
     if by_year and bins.rates is not None:
-        with_years = fitted_year_losses if bins.estimator == FITTED else bin_year_losses
+        with_years = fitted_year_losses if fitted else bin_year_losses
         return with_years(x, edges, damage_rates=bins.rates, **how)
-    alone = fitted_probabilities if bins.estimator == FITTED else bin_probabilities
+    alone = fitted_probabilities if fitted else bin_probabilities
     return alone(x, edges, damage_rates=bins.rates, **how), None

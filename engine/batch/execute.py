@@ -12,7 +12,7 @@ from typing import Literal
 import polars as pl
 
 from engine.batch.notes import BlockNotes, total
-from engine.batch.pipeline import active_cells, ranges_of
+from engine.batch.pipeline import active_cells, lie_apart, ranges_of
 from engine.batch.plan import Plan, make_plan
 from engine.batch.reporting import Reporter
 from engine.batch.request import Request
@@ -61,14 +61,14 @@ def execute(
     raises   : BusyError while another run of the kind is going; SettingsError for a request that does not fit;
                EngineError when data, database or disk fail; RunInterrupted when a signal stops a run that was begun
     """
-    with sink.guard(request.job_type), _interruptible() as stage:
+    with sink.guard(request.job_type), interruptible() as stage:
         run = _begin(source, sink, request, runs, stage)
         _compute(run, runner or in_process, Reporter(sink, run.directory, run.cells.height, progress, announce))
         return _publish(run, sink, stage)
 
 
 @dataclass(slots=True)
-class _Stage:
+class Stage:
     """How far a run has come when a signal stops it."""
 
     run_id: int | None = None
@@ -77,9 +77,9 @@ class _Stage:
 
 
 @contextmanager
-def _interruptible() -> Iterator[_Stage]:
+def interruptible() -> Iterator[Stage]:
     """Name the run in the error when a signal stops it."""
-    stage = _Stage()
+    stage = Stage()
     try:
         yield stage
     except KeyboardInterrupt:
@@ -88,7 +88,7 @@ def _interruptible() -> Iterator[_Stage]:
         raise RunInterrupted(stage.run_id, switching=stage.switching, switched=stage.switched) from None
 
 
-def _begin(source: ClimateSource, sink: Sink, request: Request, runs: Path | str, stage: _Stage) -> Run:
+def _begin(source: ClimateSource, sink: Sink, request: Request, runs: Path | str, stage: Stage) -> Run:
     """Plan the run, and number it or find the one to go on with."""
     watch = Watch()
     plan = make_plan(source, request)
@@ -145,14 +145,16 @@ def _compute(run: Run, runner: Runner, reporter: Reporter) -> None:
         reporter.cells(done)
 
 
-def _publish(run: Run, sink: Sink, stage: _Stage) -> Outcome:
+def _publish(run: Run, sink: Sink, stage: Stage) -> Outcome:
     """Take out the risks that must not be published, and make the others visible with one switch."""
     request, directory, watch = run.request, run.directory, run.watch
     notes = total(BlockNotes.from_json(note) for note in directory.notes.values())
     final, failed = settle(run.plan, notes)
-    summary = summarise(final, _rows(directory, PROBABILITY, final), _rows(directory, HAZARD, final), notes)
+    losses, scores = (_rows(directory, half, final) for half in (PROBABILITY, HAZARD))
+    summary = summarise(final, losses, scores, notes, apart=lie_apart(run.source, run.cells))
     missing = dict(run.plan.missing)
     status: Literal["completed", "partial"] = "partial" if missing or failed else "completed"
+    directory.settle({half: list(risks) for half, risks in final.halves.items()})
     started = time.perf_counter()
     stage.switching = True
     rows = sink.publish(
@@ -163,6 +165,7 @@ def _publish(run: Run, sink: Sink, stage: _Stage) -> Outcome:
         replaces=request.is_whole,
         summary=summary.as_json()
         | {
+            "source": run.source.address,
             "missing": missing,
             "failed": failed,
             "status": status,

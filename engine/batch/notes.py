@@ -21,7 +21,7 @@ class BlockNotes:
     facts          : risk -> what its figures stand on
     fallback_edges : risk -> cells whose baseline gave no quantiles
     unknown        : risk -> cell attribute -> cells that needed its "unknown" rule
-    record_years   : risk -> years of its record, where its samples are these whatever the period
+    record_years   : risk -> years of its samples, where these are the same in every period (track record, trend)
     dropped        : risk -> component -> cells in which it was left out for want of an attribute
     checks         : message -> (cells where it is true, cells)
     """

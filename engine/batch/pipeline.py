@@ -19,7 +19,7 @@ from engine import kernels
 from engine.batch.block import INPUT_FAULTS, BlockResult, compute_block
 from engine.batch.checks import check_cells, check_panel, check_scenarios, check_tables
 from engine.batch.notes import total
-from engine.batch.plan import OBSERVED, Plan, make_plan
+from engine.batch.plan import Plan, make_plan
 from engine.batch.request import BLOCK_CELLS, Request
 from engine.batch.settle import settle
 from engine.batch.summary import Summary, summarise
@@ -27,7 +27,7 @@ from engine.core import quality
 from engine.core.errors import EngineError, SettingsError
 from engine.core.panel import Panel
 from engine.core.period import PERIODS, Years
-from engine.core.rows import ROWS
+from engine.core.rows import BLOCK_ROWS
 from engine.core.scenario import Scenario
 from engine.io.climate.source import ClimateSource
 from engine.io.results import sample_years
@@ -80,6 +80,11 @@ def active_cells(source: ClimateSource, cells: str | int | None = None) -> pl.Da
     return chosen
 
 
+def lie_apart(source: ClimateSource, cells: pl.DataFrame) -> bool:
+    """Whether the cells of a run are places of a list, and no area: `GridDefinition.apart`."""
+    return source.grid is not None and source.grid.apart(cells["grid_id"].to_numpy())
+
+
 def ranges_of(cells: pl.DataFrame, block_cells: int = BLOCK_CELLS, cuts: Sequence[int] = ()) -> list[tuple[int, int]]:
     """Half-open ranges of grid_id, each holding at most `block_cells` of these cells, and ending at a cut if it can."""
     ids = cells["grid_id"].to_numpy()
@@ -97,7 +102,7 @@ def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[s
     reference = Reference(
         axis=plan.axis,
         baseline=plan.baseline,
-        observed=plan.scope == OBSERVED,
+        observed=plan.observed,
         grid=source.grid,
         tables={name: source.table(name) for name in plan.tables},
         covered_years=np.asarray(source.covered_years, np.int64),
@@ -138,9 +143,9 @@ class Work:
     def compute(self, panel: Panel, read_seconds: float) -> BlockResult:
         """Check and compute a panel, less the risks that failed or whose inputs are faulty."""
         started = time.perf_counter()
-        if self.plan.scope != OBSERVED:
+        if not self.plan.observed:
             check_scenarios(panel)
-        faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.scope == OBSERVED)
+        faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.observed)
         sound = self.plan.without([*self.failed, *self.plan.readers(faults)])
         result = compute_block(panel, sound, self.reference)
         notes = replace(
@@ -257,9 +262,9 @@ def run(  # many: the public face, on which each but the source is an option of 
     final, failed = settle(plan, notes)
     probability, by_year, hazard = (
         pl.concat(block.rows[kind] for block in blocks).filter(pl.col("risk_type").is_in(final.halves[row.half]))
-        for kind, row in ROWS.items()
+        for kind, row in BLOCK_ROWS.items()
     )
-    summary = summarise(final, probability.lazy(), hazard.lazy(), notes)
+    summary = summarise(final, probability.lazy(), hazard.lazy(), notes, apart=lie_apart(source, chosen))
     years = sample_years.frame(
         0, {risk: final.sample_years(notes.record_years.get(risk)) for risk in final.probability}
     )

@@ -15,7 +15,7 @@ from engine.core.rows import HALVES, HAZARD, PROBABILITY
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
 from engine.io.climate.source import ClimateSource
-from engine.risks.definition import Component
+from engine.risks.definition import Component, Intensity
 from engine.risks.edition import Edition
 from engine.risks.registry import RISKS
 from engine.risks.tables import SMALL_TABLES
@@ -84,18 +84,23 @@ class Plan:
         return {PROBABILITY: self.probability, HAZARD: tuple(self.hazard)}
 
     @property
+    def observed(self) -> bool:
+        """Whether the source holds a record, and no scenarios."""
+        return self.scope == OBSERVED
+
+    @property
     def baseline_text(self) -> str:
         """As stored in the run record: projected years are named with their scenario."""
-        projected = self.baseline.last > NORMAL.last and self.scope != OBSERVED
+        projected = self.baseline.last > NORMAL.last and not self.observed
         return f"{self.baseline} {DEFAULT_SCENARIO.code}" if projected else str(self.baseline)
 
     def needs_of(self, risk: str) -> tuple[str, ...]:
         """Climate variables that the risk's results stand on."""
         needs: list[str] = []
         if risk in self.probability:
-            needs += self.edition.intensity(risk).needs
+            needs += self.edition.intensity(risk).needed(observed=self.observed)
         for component in self.hazard.get(risk, ()):
-            needs += component.needs
+            needs += component.needed(observed=self.observed)
         return tuple(dict.fromkeys(needs))
 
     def tables_of(self, risk: str) -> tuple[str, ...]:
@@ -143,7 +148,7 @@ class Plan:
     def sample_years(self, record: Sequence[int] | None) -> tuple[tuple[int, str, tuple[int, ...]], ...]:
         """(scenario_id, period, years) of year losses in the order of the pairs; empty where none are kept.
 
-        record : years of the record, of a risk whose samples are these whatever the period
+        record : years of the samples, of a risk whose samples are the same whatever the period
         """
         if not self.year_losses:
             return ()
@@ -166,14 +171,14 @@ def make_plan(source: ClimateSource, request: Request) -> Plan:
     edition, halves = request.edition, HALVES[request.job_type]
     pairs, left_out = _pairs(source.axis, request.scenarios, request.periods)
     columns = tuple(sorted({pair.scenario for pair in pairs} | {DEFAULT_SCENARIO}))
-    absent = _Absent(source.tables, columns)
+    absent = _Absent(source.tables, columns, source.scope == OBSERVED)
 
     probability, hazard, missing = [], {}, {}
     for name in request.risks:
         missed: list[str] = []
         if PROBABILITY in halves:
             intensity = edition.intensity(name)
-            of_losses = absent.of(intensity.needs, intensity.tables)
+            of_losses = absent.of_part(intensity)
             if not of_losses:
                 probability.append(name)
             missed += of_losses
@@ -183,7 +188,7 @@ def make_plan(source: ClimateSource, request: Request) -> Plan:
                 hazard[name] = parts
             else:
                 components = RISKS[name].hazard.components
-                missed += [table for part in components for table in absent.of(part.needs, part.tables)]
+                missed += [table for part in components for table in absent.of_part(part)]
         if missed:
             missing[name] = tuple(dict.fromkeys(missed))
     if not probability and not hazard:
@@ -229,9 +234,14 @@ def _pairs(
 class _Absent:
     """Tables and columns that a source does not have."""
 
-    def __init__(self, tables: Mapping[str, frozenset[str]], scenarios: Sequence[Scenario]) -> None:
+    def __init__(self, tables: Mapping[str, frozenset[str]], scenarios: Sequence[Scenario], observed: bool) -> None:
         self._tables = tables
         self._scenarios = scenarios
+        self.observed = observed
+
+    def of_part(self, part: Intensity | Component) -> list[str]:
+        """Those that an intensity, or a part of a hazard index, needs."""
+        return self.of(part.needed(observed=self.observed), part.tables)
 
     def of(self, variables: Sequence[str], tables: Sequence[str] = ()) -> list[str]:
         """Those among what these climate variables and small tables stand for."""
@@ -254,17 +264,17 @@ def _components(risk: str, absent: _Absent) -> tuple[Component, ...]:
     parts = tuple(
         part
         for part in RISKS[risk].hazard.components
-        if not absent.of(part.needs, part.tables) and (part.only_without is None or absent.of((part.only_without,)))
+        if not absent.of_part(part) and (part.only_without is None or absent.of((part.only_without,)))
     )
     # parts that read cell attributes alone cannot tell one scenario from another: no score from them only
-    return parts if any(part.needs or part.tables for part in parts) else ()
+    return parts if any(part.needed(observed=False) or part.tables for part in parts) else ()
 
 
 def _variables(
     probability: Sequence[str], hazard: Mapping[str, Sequence[Component]], edition: Edition, absent: _Absent
 ) -> tuple[str, ...]:
-    wanted = {name for risk in probability for name in edition.intensity(risk).needs}
-    wanted |= {name for parts in hazard.values() for part in parts for name in part.needs}
+    parts = [edition.intensity(risk) for risk in probability] + [part for each in hazard.values() for part in each]
+    wanted = {name for part in parts for name in part.needed(observed=absent.observed)}
     for risk in {*probability, *hazard}:
         wanted |= {name for check in RISKS[risk].checks for name in check.needs if not absent.of(check.needs)}
     return tuple(name for name in VARIABLES if name in wanted)

@@ -16,9 +16,9 @@ from engine.batch.pipeline import active_cells
 from engine.batch.plan import make_plan
 from engine.batch.request import Request
 from engine.core.errors import EngineError
+from engine.core.rows import BatchType
 from engine.core.settings import Settings
 from engine.io import open_source
-from engine.io.results.sink import JobType
 from engine.io.results.sink_postgres import PostgresSink
 from engine.risks import load_edition
 from engine.risks.edition import Edition
@@ -72,7 +72,7 @@ def _of_data(
     try:
         with closing(PostgresSink(application)) as sink:
             faults += [Fault(True, f"results: {text}") for text in sink.lacking_rights()]
-            kinds: tuple[JobType, ...] = ("probability", "hazard")
+            kinds: tuple[BatchType, ...] = ("probability", "hazard")
             refusals = {sink.refusal(kind, scope) for kind in kinds} if scope is not None else set()
             faults += [Fault(True, text) for text in sorted(text for text in refusals if text)]
     except EngineError as err:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from engine.core.period import PERIODS, Years
-from engine.core.rows import JobType
+from engine.core.rows import BatchType
 from engine.core.scenario import Scenario
 from engine.risks.edition import Edition
 
@@ -26,7 +26,7 @@ class Request:
 
     edition: Edition
     risks: tuple[str, ...]
-    job_type: JobType = "yearly"
+    job_type: BatchType = "yearly"
     scenarios: tuple[Scenario, ...] = tuple(Scenario)
     periods: tuple[str, ...] = tuple(PERIODS)
     baseline: Years | None = None

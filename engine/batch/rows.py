@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.batch.changes import Change
+from engine.batch.intervals import Ends
 from engine.batch.plan import Pair
 from engine.core.panel import Panel
 from engine.core.period import FULL
@@ -42,13 +43,14 @@ class PairedRows:
         self,
         risk: str,
         estimates: Sequence[BinProbabilities],
+        intervals: Ends,
         edges: Floats,
         not_exposed: NDArray[np.bool_] | None,
         changes: Mapping[Pair, Change],
     ) -> pl.DataFrame:
         """Rows of one risk, columns of `ROWS["probability"]`.
 
-        estimates   : one a pair, in order
+        estimates   : one a pair, in order; intervals: of their AALs, one after the other
         edges       : (cells, bins - 1) or (bins - 1,)
         not_exposed : (cells,), overrules the estimate: no loss, which is not the same as no data
         changes     : of the pairs that have one
@@ -61,49 +63,55 @@ class PairedRows:
         priced = all(estimate.aal is not None for estimate in estimates)  # damage rates were given
         aal = np.concatenate([cast("Floats", each.aal) for each in estimates]) if priced else np.full(len(p), np.nan)
         error = np.concatenate([cast("Floats", each.aal_se) for each in estimates]) if priced else aal.copy()
-        ends, unknown = [np.full(len(p), np.nan) for _ in range(2)], np.full(self._cells, np.nan)
-        if priced:
-            ends = [
-                np.concatenate([cast("Floats", getattr(each, end)) for each in estimates])
-                for end in ("aal_low", "aal_high")
-            ]
+        ends = {"aal_low": intervals.low.copy(), "aal_high": intervals.high.copy()}
+        if intervals.rates is not None:
+            ends |= {"rates_low": intervals.rates[0].copy(), "rates_high": intervals.rates[1].copy()}
         if not_exposed is not None:
             without_loss = np.tile(not_exposed, len(estimates))
             p[without_loss] = np.eye(1, p.shape[1])
             n[without_loss] = 0
             method[without_loss] = NOT_EXPOSED
-            for figure in (aal, error, *ends):
+            for figure in (aal, error, *ends.values()):
                 figure[without_loss] = 0.0
         if not priced:  # cells out of the hazard's reach included: a sum must not take some of a risk's cells only
             method[method != INSUFFICIENT] = NOT_PRICED
-            for figure in (aal, error, *ends):
+            for figure in (aal, error, *ends.values()):
                 figure[:] = np.nan
-        moved = [changes.get(pair, Change(unknown, unknown)) for pair in self._pairs]
-        difference = np.concatenate([each.difference for each in moved])
-        doubt = np.concatenate([each.error for each in moved])
-        significant = np.concatenate([each.significant for each in moved])
-        if not_exposed is not None and priced:
-            same = np.concatenate([not_exposed & (pair in changes) for pair in self._pairs])
-            difference[same] = doubt[same] = 0.0
-            significant[same] = False
         known = pl.Series(method != INSUFFICIENT)
         # bins are labelled in the full period's record only, so only there the edges travel along
         labelled = np.repeat([pair.period == FULL for pair in self._pairs], self._cells)
         bounds = np.tile(np.broadcast_to(edges, (self._cells, p.shape[1] - 1)), (len(self._pairs), 1))
         return self._keys.with_columns(
             risk_type=pl.lit(risk),
-            aal=pl.Series(aal.astype(np.float32)).fill_nan(None),
-            aal_se=pl.Series(error.astype(np.float32)).fill_nan(None),
-            aal_low=pl.Series(ends[0].astype(np.float32)).fill_nan(None),
-            aal_high=pl.Series(ends[1].astype(np.float32)).fill_nan(None),
-            change=pl.Series(difference.astype(np.float32)).fill_nan(None),
-            change_se=pl.Series(doubt.astype(np.float32)).fill_nan(None),
-            significant=pl.when(pl.Series(~np.isnan(doubt))).then(pl.Series(significant)),
+            aal=_stored(aal),
+            aal_se=_stored(error),
+            **dict.fromkeys(("rates_low", "rates_high"), pl.lit(None, pl.Float32))
+            | {name: _stored(end) for name, end in ends.items()},
+            **self._changes(changes, not_exposed if priced else None),
             bin_probs=pl.when(known).then(pl.Series(p.astype(np.float32)).arr.to_list()),
             edges=pl.when(known & pl.Series(labelled)).then(pl.Series(bounds).arr.to_list()),
             n_samples=pl.Series(n),
             method=self._methods.gather(pl.Series(method.astype(np.uint32))),
         ).select(ROWS["probability"].schema.names())
+
+    def _changes(
+        self, changes: Mapping[Pair, Change], not_exposed: NDArray[np.bool_] | None
+    ) -> dict[str, pl.Series | pl.Expr]:
+        """Columns of the change against the first window; null for pairs without one."""
+        unknown = np.full(self._cells, np.nan)
+        moved = [changes.get(pair, Change(unknown, unknown)) for pair in self._pairs]
+        difference = np.concatenate([each.difference for each in moved])
+        doubt = np.concatenate([each.error for each in moved])
+        significant = np.concatenate([each.significant for each in moved])
+        if not_exposed is not None:
+            same = np.concatenate([not_exposed & (pair in changes) for pair in self._pairs])
+            difference[same] = doubt[same] = 0.0
+            significant[same] = False
+        return {
+            "change": _stored(difference),
+            "change_se": _stored(doubt),
+            "significant": pl.when(pl.Series(~np.isnan(doubt))).then(pl.Series(significant)),
+        }
 
     def year_losses(
         self, risk: str, years: Sequence[YearLosses], not_exposed: NDArray[np.bool_] | None
@@ -134,3 +142,8 @@ class PairedRows:
         """Rows of one risk, columns of `ROWS["hazard"]`; a cell without a score has none."""
         score = pl.Series(np.concatenate(scores).astype(np.float32))
         return self._keys.with_columns(risk_type=pl.lit(risk), hazard_score=score).filter(score.is_not_nan())
+
+
+def _stored(figures: Floats) -> pl.Series:
+    """Figures as they are stored: single precision, null where they are not known."""
+    return pl.Series(figures.astype(np.float32)).fill_nan(None)

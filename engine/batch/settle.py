@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from engine.batch.notes import BlockNotes
 from engine.batch.plan import Plan
+from engine.core.counted import agree, of_all
 from engine.core.errors import EngineError
 from engine.core.rows import HAZARD, PROBABILITY
 from engine.core.variables import VARIABLES
@@ -57,7 +58,10 @@ def _faults(plan: Plan, notes: BlockNotes) -> dict[str, str]:
     for name in plan.variables:
         cells = notes.gaps.get(name, 0)
         if cells > max(MOST_CELLS_WITH_GAPS * notes.cells, 1):
-            faults.setdefault(name, f"{VARIABLES[name].table}: {cells} of {notes.cells} cells lack values")
+            faults.setdefault(
+                name,
+                f"{VARIABLES[name].table}: {of_all(cells, notes.cells, 'cell')} {agree(cells, 'lacks', 'lack')} values",
+            )
     return faults
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from engine.batch.notes import BlockNotes
-from engine.batch.plan import OBSERVED, Pair, Plan
+from engine.batch.plan import Pair, Plan
+from engine.core.counted import agree, counted, of_all
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.risks.bins import Factor
@@ -30,6 +31,7 @@ class RiskSummary:
     calibrated              : whether the edition calls the damage rates calibrated on losses
     priced                  : whether the edition gives the risk damage rates: without them there is no AAL
     intensity               : name of the intensity that the edition bins
+    trend                   : line that its years follow: the AAL of a window is that of its middle year; None: none
     level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
     """
 
@@ -50,6 +52,7 @@ class RiskSummary:
     calibrated: bool = False
     priced: bool = True
     intensity: str | None = None
+    trend: str | None = None
     level: str | None = None
     factor: Factor | None = None
 
@@ -62,6 +65,7 @@ class Summary:
     pair                 : the scenario and years that the risks' figures are of
     periods              : name -> first and last year of every period that was computed
     aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
+    apart                : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
     cells: int
@@ -71,17 +75,26 @@ class Summary:
     warnings: tuple[str, ...]
     periods: Mapping[str, tuple[int, int]]
     aal_level_cuts_pct: tuple[float, ...] | None = None
+    apart: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
         return asdict(self)
 
 
-def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame | None, notes: BlockNotes) -> Summary:
+def summarise(
+    plan: Plan,
+    probability: pl.LazyFrame | None,
+    hazard: pl.LazyFrame | None,
+    notes: BlockNotes,
+    *,
+    apart: bool = False,
+) -> Summary:
     """Figures of the finished frames, in bounded memory.
 
     probability, hazard : None: that half was not computed
     notes               : of all blocks together
+    apart               : as of `GridDefinition.apart`
     """
     pair = _shown(plan)
     of_pair = (pl.col("scenario_id") == int(pair.scenario)) & (pl.col("time_period") == pair.period)
@@ -105,10 +118,18 @@ def summarise(plan: Plan, probability: pl.LazyFrame | None, hazard: pl.LazyFrame
         if frame is not None
     ]
     filled = pl.concat(with_result).unique().select(pl.len()).collect(engine="streaming").item()
-    label = f"observed {pair.years}" if plan.scope == OBSERVED else f"{pair.scenario.code} {pair.years}"
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
     warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
-    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts)
+    label = _label(plan, pair, notes.cells if apart else None)
+    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart)
+
+
+def _label(plan: Plan, pair: Pair, stations: int | None) -> str:
+    """What the figures are of: ends with the years."""
+    if not plan.observed:
+        return f"{pair.scenario.code} {pair.years}"
+    of = "" if stations is None else f" of {stations:,} station{'' if stations == 1 else 's'}"
+    return f"observed record{of} {pair.years}"
 
 
 def _by_risk(frame: pl.LazyFrame | None, rows: pl.Expr, *figures: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -153,6 +174,7 @@ def _risk(
         calibrated=bool(bins and bins.calibrated),
         priced=bins is None or bins.has_loss,
         intensity=bins.intensity if bins else None,
+        trend=bins.trend if bins else None,
         level=bins.level if bins else None,
         factor=bins.factor if bins else None,
     )
@@ -167,7 +189,7 @@ def _components(name: str, plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
         if without == 0:
             used.append(part.name)
         elif without < total:
-            used.append(f"{part.name} (in {total - without:,} of {total:,} cells)")
+            used.append(f"{part.name} (in {of_all(total - without, total, 'cell')})")
     return tuple(used)
 
 
@@ -175,7 +197,7 @@ def _warnings(plan: Plan, notes: BlockNotes) -> tuple[str, ...]:
     found = [message for message, (true, cells) in notes.checks.items() if 2 * true > cells]
     for name in plan.variables:
         if gaps := notes.gaps.get(name, 0):
-            found.append(f"{name}: {gaps} cells lack values")
+            found.append(f"{name}: {counted(gaps, 'cell')} {agree(gaps, 'lacks', 'lack')} values")
     if plan.left_out:
         found.append(f"periods left out, the source covers {plan.axis}: {', '.join(plan.left_out)}")
     return tuple(found)

@@ -18,7 +18,7 @@ import polars as pl
 
 from engine import kernels
 from engine.batch.pipeline import Work
-from engine.batch.plan import OBSERVED, make_plan
+from engine.batch.plan import make_plan
 from engine.batch.request import Request
 from engine.batch.runner import identity_of
 from engine.core import settings
@@ -92,7 +92,7 @@ class _Opened:
         reference = Reference(
             axis=plan.axis,
             baseline=plan.baseline,
-            observed=plan.scope == OBSERVED,
+            observed=plan.observed,
             grid=source.grid,
             tables={},
             covered_years=np.asarray(job.covered_years, np.int64),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
+LOSS_NOTE_KO = "지수 손실, 손실 자료로 보정되지 않음"
 #: risks whose damage one storm can do, and what a sum over more than one of them must say
 ONE_STORM = ("river_flood", "urban_flood", "typhoon")
 OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"

@@ -1,9 +1,24 @@
 """Errors of the engine, in the few kinds that a caller treats differently."""
 
+import shlex
+import shutil
+import sys
+from importlib.util import find_spec
+
 
 def needs(extra: str) -> str:
-    """The end of a sentence about what an extra of the package brings."""
-    return f"needs the extra \"{extra}\": pip install 'climate-risk-engine[{extra}]'"
+    """The end of a sentence about what an extra of the package brings, with the command for this environment.
+
+    One that uv made has no pip; a `pip` on the path may be another Python's.
+    """
+    python, package = shlex.quote(sys.executable), f"'climate-risk-engine[{extra}]'"
+    if find_spec("pip"):
+        command = f"{python} -m pip install {package}"
+    elif shutil.which("uv"):
+        command = f"uv pip install --python {python} {package}"
+    else:
+        command = f"{python} -m ensurepip && {python} -m pip install {package}"
+    return f'needs the extra "{extra}": {command}'
 
 
 class EngineError(Exception):

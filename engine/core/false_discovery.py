@@ -11,6 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 FALSE_DISCOVERIES = 0.1
 
 
+def not_told_apart(difference: ArrayLike, error: ArrayLike) -> NDArray[np.bool_]:
+    """Cells that a map hatches: their change is known and not more than noise; cells that a hazard cannot reach, whose
+    change is 0 without error, are not among them. difference, error: (C,), as of `real_changes`"""
+    change, doubt = np.asarray(difference, np.float64), np.asarray(error, np.float64)
+    known = ~np.isnan(change) & ~((change == 0.0) & (doubt == 0.0))
+    return np.asarray(known & ~real_changes(change, doubt))
+
+
 def real_changes(difference: ArrayLike, error: ArrayLike, rate: float = FALSE_DISCOVERIES) -> NDArray[np.bool_]:
     """Changes of a map that are more than noise, of which a share `rate` may be false (Benjamini and Hochberg).
 

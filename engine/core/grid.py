@@ -106,6 +106,15 @@ class GridDefinition:
         with np.errstate(invalid="ignore"):  # a place that a projection does not have is infinite: outside
             return np.asarray(degrees - TURN * np.floor((degrees - edge) / TURN))
 
+    def apart(self, grid_id: ArrayLike) -> bool:
+        """Whether most of these cells have no other next to them: places of a list, as stations are, and no area."""
+        rows, columns = (index.astype(np.int64) for index in self.indices(grid_id))
+        width = self.n_lon + 2  # a column to either side, so that the ends of a row are not next to each other
+        ids = rows * width + columns
+        around = [north * width + east for north in (-1, 0, 1) for east in (-1, 0, 1) if (north, east) != (0, 0)]
+        alone = ~np.any([np.isin(ids + step, ids) for step in around], axis=0)
+        return 2 * int(alone.sum()) > len(ids)
+
     def bands(self) -> list[tuple[int, int]]:
         """At most 16 latitude bands as half-open ranges of grid_id: the partitions of every climate table."""
         size = math.ceil(self.n_lat / BANDS) * self.n_lon

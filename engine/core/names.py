@@ -44,14 +44,18 @@ def risk(name: str) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str], *, listed: str | None = None) -> str:
-    """The refusal of a name: `unknown risk 'flod'; known: ...; did you mean river_flood?`.
+    """The refusal of a name: `unknown risk 'river_flod'; known: ...; did you mean river_flood?`.
 
     listed : what is known, where it reads differently from the names
     """
+    return f"unknown {what} {shortened(name)!r}; {among(name, known, listed=listed)}"
+
+
+def among(name: str, known: Iterable[str], *, listed: str | None = None) -> str:
+    """What is known in the place of an unknown name: `known: ...; did you mean river_flood?`."""
     names = list(known)
     near = nearest(name, names)
-    question = f"; did you mean {near}?" if near else ""
-    return f"unknown {what} {shortened(name)!r}; known: {listed or ', '.join(names)}{question}"
+    return f"known: {listed or ', '.join(names)}" + (f"; did you mean {near}?" if near else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

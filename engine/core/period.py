@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.core.errors import SettingsError
@@ -35,6 +36,11 @@ class Years(NamedTuple):
     def n(self) -> int:
         """Number of years."""
         return self.last - self.first + 1
+
+    @property
+    def middle(self) -> int:
+        """Year in its middle: of 2021-2040 it is 2030."""
+        return (self.first + self.last) // 2
 
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
@@ -73,6 +79,19 @@ def window(name: str, axis: Years) -> Years:
     if name not in PERIODS:
         raise SettingsError(unknown("period", name, PERIODS))
     return Years(*PERIODS[name])
+
+
+def label(period: str, years: Years, *, trend: bool) -> str:
+    """Years that the AAL of a period stands for, as shown: `2021-2040`; `2030` for a risk that follows a trend."""
+    return str(years.middle) if trend and period != FULL else str(years)
+
+
+def trend_in_words(periods: Mapping[str, tuple[int, int]]) -> str:
+    """What the AAL of a risk that follows a trend is of. periods: name -> first and last year."""
+    of = {name: label(name, Years(*years), trend=True) for name, years in periods.items()}
+    parts = [f"that of {', '.join(of[name] for name in WINDOWS if name in of)}"] if {*of} & {*WINDOWS} else []
+    parts += [f"the mean over {of[FULL]}"] if FULL in of else []
+    return f"follows a linear trend: its AAL is {', and '.join(parts)}"
 
 
 def parse_years(text: str) -> Years:

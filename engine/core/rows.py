@@ -11,14 +11,18 @@ from typing import Literal
 
 import polars as pl
 
-JobType = Literal["probability", "hazard", "yearly"]
-#: the halves of a run, each with a job of its own
-PROBABILITY, HAZARD = "probability", "hazard"
-#: job -> halves of a run that it computes; two jobs that share one exclude each other
+#: jobs that compute a run from climate, which a schedule or a trigger may start
+BatchType = Literal["probability", "hazard", "yearly"]
+#: jobs that publish a run
+JobType = Literal["probability", "hazard", "yearly", "ensemble"]
+#: the halves of a run, each with a job of its own, and what is made of several runs
+PROBABILITY, HAZARD, ENSEMBLE = "probability", "hazard", "ensemble"
+#: job -> halves of a run that it computes
 HALVES: Mapping[JobType, tuple[str, ...]] = {
     "probability": (PROBABILITY,),
     "hazard": (HAZARD,),
     "yearly": (PROBABILITY, HAZARD),
+    "ensemble": (ENSEMBLE,),
 }
 #: one row of most kinds for each of these
 KEY = ("grid_id", "risk_type", "scenario_id", "time_period")
@@ -47,6 +51,8 @@ _KEYS = {
     "scenario_id": pl.Int16(),
     "time_period": pl.String(),
 }
+#: figures of a row of an ensemble, null where a member has no AAL
+ENSEMBLE_FIGURES = ("aal_mean", "aal_sd_between", "aal_p10", "aal_p50", "aal_p90", "total_se", "agreement")
 #: kind -> its rows; hazard scores stay unrounded, since ranks need it
 ROWS: Mapping[str, RowKind] = {
     "probability": RowKind(
@@ -58,6 +64,8 @@ ROWS: Mapping[str, RowKind] = {
                 "aal_se": pl.Float32(),
                 "aal_low": pl.Float32(),
                 "aal_high": pl.Float32(),
+                "rates_low": pl.Float32(),
+                "rates_high": pl.Float32(),
                 "change": pl.Float32(),
                 "change_se": pl.Float32(),
                 "significant": pl.Boolean(),
@@ -67,7 +75,10 @@ ROWS: Mapping[str, RowKind] = {
                 "method": pl.String(),
             }
         ),
-        frozenset({"aal", "aal_se", "aal_low", "aal_high", "change", "change_se", "significant", "bin_probs", "edges"}),
+        frozenset(
+            {"aal", "aal_se", "aal_low", "aal_high", "rates_low", "rates_high", "change", "change_se", "significant"}
+            | {"bin_probs", "edges"}
+        ),
     ),
     # a row a cell and risk: the years of one (scenario, period) pair of the plan after the other
     "year_losses": RowKind(
@@ -84,4 +95,17 @@ ROWS: Mapping[str, RowKind] = {
         ("grid_id", "risk_type"),
     ),
     "hazard": RowKind(HAZARD, pl.Schema({**_KEYS, "hazard_score": pl.Float32()})),
+    "ensemble": RowKind(
+        ENSEMBLE,
+        pl.Schema(
+            {
+                **{name: kind for name, kind in _KEYS.items() if name not in ("latitude", "longitude")},
+                "members": pl.Int16(),
+                **dict.fromkeys(ENSEMBLE_FIGURES, pl.Float32()),
+            }
+        ),
+        frozenset(ENSEMBLE_FIGURES),
+    ),
 }
+#: those that a run computes of climate
+BLOCK_ROWS: Mapping[str, RowKind] = {kind: row for kind, row in ROWS.items() if row.half in HALVES["yearly"]}

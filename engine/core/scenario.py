@@ -47,8 +47,17 @@ class Scenario(IntEnum):
             spellings = (str(int(scenario)), scenario.code, scenario.column, scenario.name, scenario.api_key)
             if word in {spelling.lower() for spelling in spellings}:
                 return scenario
-        known = ", ".join(f"{int(s)} ({s.code})" for s in cls)
-        raise SettingsError(unknown("scenario", str(text), [s.code for s in cls], listed=known))
+        raise SettingsError(unknown("scenario", str(text), cls.names(), listed=cls.listed()))
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """`SSP1-2.6` ... of all."""
+        return [each.code for each in cls]
+
+    @classmethod
+    def listed(cls) -> str:
+        """All with their ids, for messages: `1 (SSP1-2.6), ...`."""
+        return ", ".join(f"{int(each)} ({each.code})" for each in cls)
 
 
 DEFAULT_SCENARIO = Scenario.SSP245

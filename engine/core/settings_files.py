@@ -87,21 +87,30 @@ def require_text(path: Path) -> None:
 
 
 def names_in(path: Path | None, known: frozenset[str]) -> list[str]:
-    """The names that a file sets, as they are written there.
+    """The names that a file sets, as they are written there; `known` and errors as of `lines_in`."""
+    return [name for name, _ in _bindings(path, known)]
+
+
+def lines_in(path: Path | None, known: frozenset[str]) -> dict[str, int]:
+    """Name in lower case -> the line that sets it: of several the last, which counts.
 
     known  : names of settings, in lower case
     raises : SettingsError for a line that says nothing: what it was to set would be left out without a word. The
              sentence holds the line's number and never its text, which may be a password
     """
+    return {name.lower(): line for name, line in _bindings(path, known)}
+
+
+def _bindings(path: Path | None, known: frozenset[str]) -> list[tuple[str, int]]:
     if path is None:
         return []
     require_text(path)
     bindings = parse_stream(io.StringIO(path.read_text(ENCODING)))
-    return [name for binding in bindings if (name := _name_of(binding, path, known)) is not None]
+    return [found for binding in bindings if (found := _read(binding, path, known)) is not None]
 
 
-def _name_of(binding: Binding, path: Path, known: frozenset[str]) -> str | None:
-    """None for blank lines and comments."""
+def _read(binding: Binding, path: Path, known: frozenset[str]) -> tuple[str, int] | None:
+    """Name and line; None for blank lines and comments."""
     if not binding.error and binding.key is None:
         return None
     written = binding.original.string
@@ -110,7 +119,7 @@ def _name_of(binding: Binding, path: Path, known: frozenset[str]) -> str | None:
         raise SettingsError(f"{path}, line {line}: it is not NAME=value; quotes are closed in the line they are opened")
     if binding.value is None and binding.key.lower() in known:
         raise SettingsError(f"{path}, line {line}: {binding.key} stands there without =value")
-    return binding.key
+    return binding.key, line
 
 
 def _folders() -> tuple[Path, Path]:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 
 from engine.core import settings_files
-from engine.core.settings import Settings, forbidden_by_environment, mounted
+from engine.core.settings import Settings
+from engine.core.settings_places import forbidden_by_environment, mounted
 
 #: heading of the group that starts with this setting, in `.env.example` and in `jobs.config`
 HEADINGS = {

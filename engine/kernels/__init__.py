@@ -20,7 +20,9 @@ from engine.kernels.fire_weather import fire_weather_index
 from engine.kernels.fits import fitted_quantiles
 from engine.kernels.fitted import fitted_probabilities, fitted_year_losses
 from engine.kernels.quantiles import baseline_quantiles
+from engine.kernels.rates import drawn_interval
 from engine.kernels.return_levels import LEVEL_METHODS, ReturnLevels, return_levels
+from engine.kernels.trend import Lines, SetOnYear, edges_without, fit_lines, set_on_year
 from engine.kernels.typhoon import StormWind, typhoon_cyclone_index, typhoon_exposure, typhoon_storm_wind, typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, years_with_radii, years_with_winds
 
@@ -28,7 +30,9 @@ __all__ = [
     "LEVEL_METHODS",
     "METHODS",
     "BinProbabilities",
+    "Lines",
     "ReturnLevels",
+    "SetOnYear",
     "StormWind",
     "TyphoonTrack",
     "YearLosses",
@@ -40,7 +44,10 @@ __all__ = [
     "bin_probabilities",
     "bin_year_losses",
     "cache_folder",
+    "drawn_interval",
+    "edges_without",
     "fire_weather_index",
+    "fit_lines",
     "fitted_probabilities",
     "fitted_quantiles",
     "fitted_year_losses",
@@ -48,6 +55,7 @@ __all__ = [
     "period_mean",
     "reference_evapotranspiration",
     "return_levels",
+    "set_on_year",
     "typhoon_cyclone_index",
     "typhoon_exposure",
     "typhoon_storm_wind",
@@ -71,12 +79,14 @@ def use_threads(count: int | None) -> int:
     return threads
 
 
-def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", "fits", "derive"] = "batch") -> bool:
+def warm_up(
+    announce: Callable[[str], None] | None = None, of: Literal["batch", "fits", "trend", "derive"] = "batch"
+) -> bool:
     """Have the kernels compiled that a job runs: once for a version of them, some seconds; later processes load them.
 
     announce : told what is waited for, when there is anything to wait for
-    of       : the kernels of a run, those of an edition that fits distributions, or those that make a warehouse's
-               tables of daily data
+    of       : the kernels of a run, those of an edition that fits distributions or follows a trend, or those that make
+               a warehouse's tables of daily data
     returns  : whether they are on disk now, for other processes
     """
     if _cache.complete(of):
@@ -85,7 +95,7 @@ def warm_up(announce: Callable[[str], None] | None = None, of: Literal["batch", 
     with _cache.filling(of, tell):
         if not _cache.complete(of):
             tell("compiling kernels, once for this version" if _cache.folder() else "compiling kernels (no cache)")
-            {"batch": _call_all, "fits": _call_fits, "derive": _call_derive}[of]()
+            {"batch": _call_all, "fits": _call_fits, "trend": _call_trend, "derive": _call_derive}[of]()
     return _cache.complete(of)
 
 
@@ -111,10 +121,17 @@ def _call_all() -> None:
 
 
 def _call_fits() -> None:
-    """Call the kernels of fitted edges and of the fitted estimator, likewise."""
+    """Call the kernels of fitted edges, of the fitted estimator and of drawn damage rates, likewise."""
     x = np.arange(20.0)[None]
     fitted_quantiles(x, [0.5], fit="gev")
     fitted_probabilities(x, [1.0], fit="gev", damage_rates=[0.0, 0.1])
+    drawn_interval(np.ones((1, 1)), np.zeros((2, 1)))
+
+
+def _call_trend() -> None:
+    """Call the kernels of a trend, likewise."""
+    years = np.arange(1.0, 21.0)[None]
+    edges_without(set_on_year(years, fit_lines(years), 5), [1.0])
 
 
 def _call_derive() -> None:

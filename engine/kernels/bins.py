@@ -43,6 +43,8 @@ class _Estimator(NamedTuple):
     min_kde_samples: int
     group: int
     span: int
+    spread: Floats  # (C,) standard deviations that bandwidths are made of; (0,): those of the samples
+    near: bool  # edges that are estimated move by little
 
 
 class _Estimates(NamedTuple):
@@ -98,6 +100,7 @@ class Baseline(NamedTuple):
 
     without: Floats  # (C, Y0, m - 1), the samples' unit; those of a year that has no part in them are the edges
     shared: Ints  # (Y0,), which year of the samples each is, -1 for none
+    near: bool = False  # edges move by so little that the density at them tells what that does
 
 
 class YearLosses(NamedTuple):
@@ -130,6 +133,7 @@ class _Options(TypedDict, total=False):
     span: int
     baseline: Baseline | None
     moves: bool
+    spread: ArrayLike | None
 
 
 _DEFAULTS: _Options = {
@@ -141,6 +145,7 @@ _DEFAULTS: _Options = {
     "span": 1,
     "baseline": None,
     "moves": False,
+    "spread": None,
 }
 
 
@@ -157,6 +162,7 @@ def bin_probabilities(  # many: options by keyword, each with a default
     span: int = 1,
     baseline: Baseline | None = None,
     moves: bool = False,
+    spread: ArrayLike | None = None,
 ) -> BinProbabilities:
     """Probability that the hazard intensity of each cell falls in each bin, and the loss that follows.
 
@@ -173,6 +179,8 @@ def bin_probabilities(  # many: options by keyword, each with a default
     span         : years next to each other that depend on each other: the interval leaves so many out at a time
     baseline     : of edges that were estimated: the interval then holds their error as well
     moves        : give the changes of the AAL without each year, too, in first order; 0 for a year without a sample
+    spread       : (C,) standard deviations that the bandwidths are made of, same unit, taken as known; for samples
+                   whose own spread is not all chance. 0: the cell is counted
 
     A cell with fewer than 10 valid samples, or more than a fifth of its n missing, is `insufficient_data`. Samples that
     are too few to smooth, or all equal (closer than 1e-150), are counted; the rest is a Gaussian KDE with Scott's
@@ -194,6 +202,7 @@ def bin_probabilities(  # many: options by keyword, each with a default
         "span": span,
         "baseline": baseline,
         "moves": moves,
+        "spread": spread,
     }
     found = _found(x, edges, damage_rates, by_year=False, options=options)
     return _probabilities(found, has_loss=damage_rates is not None)
@@ -235,6 +244,8 @@ def _found(
         int(min_kde_samples),
         int(group),
         int(options["span"]),
+        _checked_spread(options["spread"], len(x)),
+        options["baseline"] is not None and options["baseline"].near and bound != kde.TRUNCATE,
     )
     baseline = checked_baseline(options["baseline"], edges, x.shape[1] // group)
     years = x.shape[1] // group
@@ -289,6 +300,15 @@ def _checked_rates(damage_rates: ArrayLike, bins: int) -> Floats:
     return rates
 
 
+def _checked_spread(spread: ArrayLike | None, cells: int) -> Floats:
+    if spread is None:
+        return np.empty(0)
+    known = numbers(spread, "spread").astype(np.float64)
+    if known.shape != (cells,) or (known < 0.0).any() or np.isinf(known).any():
+        raise ValueError(f"spread is a standard deviation for each of {cells} cells, got shape {known.shape}")
+    return known
+
+
 def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Baseline:
     """A baseline as the loops take it, with no years for None.
 
@@ -304,7 +324,7 @@ def checked_baseline(baseline: Baseline | None, edges: Floats, years: int) -> Ba
         )
     if not ((shared >= -1) & (shared < years)).all():
         raise ValueError(f"shared years are numbers of the {years} years of the samples, or -1: {shared.tolist()}")
-    return Baseline(without, shared)
+    return Baseline(without, shared, baseline.near)
 
 
 def _estimates(
@@ -331,7 +351,7 @@ def _estimates(
             np.require(edges[part], np.float64, ["C", "A", "W"]),
             np.require(baseline.without[part], np.float64, ["C", "A", "W"]),
             np.require(baseline.shared, np.int32, ["C", "A", "W"]),
-            how,
+            how._replace(spread=np.require(how.spread[part], np.float64, ["C", "A", "W"])),
             _Estimates(*columns),
         )
     return found
@@ -371,7 +391,7 @@ def _fill_block(
         np.empty(shared.size),
         intervals.room_of(years, shared.size),
     )
-    _fill_cells(x, edges, Baseline(without, shared), how, first, last, found, work)
+    _fill_cells(x, edges, Baseline(without, shared, how.near), how, first, last, found, work)
 
 
 @light
@@ -391,12 +411,15 @@ def _fill_cells(
             continue
         # equal samples are asked for first: their rounded mean may differ from them, and leave a spread
         h = kde.scott_bandwidth(work.v, above) if above >= how.min_kde_samples and least < most else 0.0
+        if h > 0.0 and how.spread.size > 0:
+            h = how.spread[c] * above**-0.2
+            h = h if h > kde.SMALLEST else 0.0
         smoothed, slope, p = kde.Samples(work.v, above, least, most), 0.0, found.p[c]
         if h > 0.0:
             found.method[c] = KDE
             parts = work.g[: n if found.loss.shape[1] > 0 else 0]
             kde.fill_mass(smoothed, edges[c], how.lower, how.bound, h, how.rates, p, parts)
-            if parts.size > 0:
+            if parts.size > 0 and how.spread.size == 0:
                 slope = kde.loss_slope(smoothed, edges[c], how.lower, how.bound, h, how.rates, p)
             for j in range(above, n):
                 work.g[j] = how.rates[0]
@@ -410,7 +433,7 @@ def _fill_cells(
             told = _fill_loss(n, how, h, p, found.loss[c], work)
             _fill_years(work.g, n, work.at, how.group, found.by_year[c], found.samples[c])
             if told:
-                moved = Baseline(baseline.without[c], baseline.shared)
+                moved = Baseline(baseline.without[c], baseline.shared, baseline.near)
                 _fill_interval(smoothed, n, edges[c], moved, how, (h, slope), (found.loss[c], found.moves[c]), work)
 
 
@@ -478,7 +501,8 @@ def _fill_shifts(
     h: float,
     shifts: Floats,
 ) -> None:
-    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest."""
+    """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest, or by
+    the density at the edge."""
     rates, lower = how.rates, how.lower
     shifts[:] = 0.0
     for k in range(edges.size):
@@ -487,6 +511,11 @@ def _fill_shifts(
         for y in range(shifts.size):
             low, high = min(low, without[y, k]), max(high, without[y, k])
         if weight == 0.0 or low == high:
+            continue
+        if h > 0.0 and how.near:
+            density = smoothed.n / n * weight * kde.density_at(smoothed, t, lower, how.bound, h)
+            for y in range(shifts.size):
+                shifts[y] += density * (without[y, k] - t)
             continue
         if h > 0.0:
             share = smoothed.n / n * weight

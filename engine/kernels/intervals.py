@@ -178,6 +178,13 @@ def ends(loss: float, variance_of: float, degrees: float, least: float, most: fl
     return least + width * (low / (1.0 + low)), min(high, most)
 
 
+def ends_of(loss: Floats, variances: Floats, degrees: float, least: float, most: float) -> tuple[Floats, Floats]:
+    """`ends` of C losses with these variances, (C,) each; NaN where one of them is."""
+    found = [ends(*each, degrees, least, most) for each in zip(loss, variances, strict=True)]
+    low, high = np.array(found, np.float64).reshape(-1, 2).T
+    return low, high
+
+
 @helper
 def envelope(  # many: samples and what the loop over cells has of one cell; numba inlines the call
     v: Floats, above: int, n: int, at: Ints, edges: Floats, lower: float, rates: Floats, blocks: Blocks

@@ -150,6 +150,37 @@ def _slope_below(samples: Samples, t: float, scale: float) -> float:
     return -_sum_slopes(samples.x, samples.n, t, scale) * _DENSITY / samples.n
 
 
+@arithmetic
+def _sum_densities(x: Floats, n: int, t: float, scale: float) -> float:
+    """Sum of exp(-z^2 / 2), z = (t - x) scale, by the same series."""
+    total = 0.0
+    for j in range(n):
+        z = (t - x[j]) * scale
+        u = min(z * z, SATURATED * SATURATED) * 0.03125
+        u2 = u * u
+        low = (1.0 + u) + u2 * (0.5 + u * _THIRD) + u2 * u2 * (_FOURTH + u * _FIFTH)
+        q = low + u2 * u2 * u2 * (_SIXTH + u * _SEVENTH + u2 * _EIGHTH)
+        q2 = q * q
+        q4 = q2 * q2
+        q8 = q4 * q4
+        total += 1.0 / (q8 * q8)
+    return total
+
+
+@light
+def density_at(samples: Samples, t: float, lower: float, bound: int, h: float) -> float:
+    """Density of the samples at t, over their unit; under truncation before it is made whole again."""
+    if bound != NO_BOUND and t <= lower:
+        return 0.0
+    scale, total = 1.0 / h, 0.0
+    for place in (t, 2.0 * lower - t):
+        if (place - samples.least) * scale >= -SATURATED and (place - samples.most) * scale <= SATURATED:
+            total += _sum_densities(samples.x, samples.n, place, scale)
+        if bound != REFLECT:
+            break
+    return total * scale * _DENSITY / samples.n
+
+
 @light
 def loss_slope(samples: Samples, edges: Floats, lower: float, bound: int, h: float, rates: Floats, p: Floats) -> float:
     """h dA/dh: change of the loss A when the bandwidth grows by 100 %, to first order.

@@ -4,6 +4,7 @@ Pure functions: arrays and frames in, frames out. docs/year-losses.md says what 
 """
 
 from engine.losses.curve import RETURN_PERIODS, curve_of, exceedance_curve, loss_steps, rarest
+from engine.losses.dependence import dependence
 from engine.losses.factors import site_factors, sites_by_risk
 from engine.losses.ord import event_loss_table, period_loss_table
 from engine.losses.sites import levels_of_sites, sets_of_sites, site_levels, site_year_losses
@@ -31,6 +32,7 @@ __all__ = [
     "contributions_of",
     "curve_of",
     "damage_rate",
+    "dependence",
     "diversification",
     "event_loss_table",
     "exceedance_curve",

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.losses.factors import added_by_cell, sites_by_risk
 from engine.losses.table import TYPHOON, YEARS
 
@@ -137,12 +138,16 @@ def _checked(wind: ArrayLike, cells: ArrayLike, storms: pl.DataFrame, sites: pl.
     """Wind (C, S) and the sum of the sites' factors in each cell (C,)."""
     speeds, grid_id = np.asarray(wind, np.float64), np.asarray(cells, np.int64)
     if speeds.shape != (grid_id.size, storms.height):
-        raise ValueError(f"wind is (cells, storms): {speeds.shape} for {grid_id.size} cells and {storms.height} storms")
+        raise ValueError(
+            f"wind is (cells, storms): {speeds.shape} for {counted(grid_id.size, 'cell')} and {storms.height} storms"
+        )
     if (np.diff(grid_id) <= 0).any():
         raise ValueError("cells of the wind do not ascend")
     own = sites_by_risk(sites).get(TYPHOON)
     if own is None:
         return speeds, np.zeros(grid_id.size)
     if lost := int((~np.isin(own.grid_id, grid_id)).sum()):
-        raise ValueError(f"{lost} of {own.rows.size} sites stand in cells without a wind")
+        raise ValueError(
+            f"{of_all(lost, own.rows.size, 'site')} {agree(lost, 'stands', 'stand')} in cells without a wind"
+        )
     return speeds, added_by_cell(np.searchsorted(grid_id, own.grid_id), own.factor, grid_id.size)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.names import RISK_NAMES
 from engine.losses.factors import SitesOfRisk, cell_weights, place_of, require, sites_by_risk
 
@@ -57,7 +58,9 @@ class Sets(NamedTuple):
             if each is not None and (each.ndim != 1 or each.size == 0):
                 raise ValueError(f"losses by {what} year are one list of numbers, got shape {each.shape}")
             if each is not None and (bad := int((~(np.isfinite(each) & (each >= 0.0))).sum())):
-                raise ValueError(f"{bad} of {each.size} losses by {what} year are negative or missing")
+                raise ValueError(
+                    f"{of_all(bad, each.size, 'loss')} by {what} year {agree(bad, 'is', 'are')} negative or missing"
+                )
         return cls(*arrays)
 
     @property
@@ -112,7 +115,9 @@ def completed(loss: ArrayLike, valid: ArrayLike | None = None) -> Floats:
         raise ValueError(f"{outside} of {share.size} shares of valid samples are outside 0..1")
     there = share.sum(axis=1)
     if empty := int((there == 0.0).sum()):
-        raise ValueError(f"{empty} of {len(loss)} cells have no valid year: leave them out")
+        raise ValueError(
+            f"{of_all(empty, len(loss), 'cell')} {agree(empty, 'has', 'have')} no valid year: leave them out"
+        )
     if (share == 1.0).all():
         return loss
     known = np.where(missing, 0.0, loss)
@@ -139,7 +144,10 @@ def cell_years(table: pl.DataFrame, sample_years: pl.DataFrame) -> Iterator[Cell
         ordered = rows.sort("grid_id")
         cells = ordered["grid_id"].cast(pl.Int64).to_numpy()
         if repeated := int((np.diff(cells) == 0).sum()):
-            raise ValueError(f"{repeated} cells of {risk}, scenario {scenario}, {period} stand in the table twice")
+            raise ValueError(
+                f"{counted(repeated, 'cell')} of {risk}, scenario {scenario}, {period}"
+                f" {agree(repeated, 'stands', 'stand')} in the table twice"
+            )
         loss = _matrix(ordered["loss"], years.size, key)
         known = ordered["valid"].is_not_null().to_numpy()
         valid: Floats = np.broadcast_to(1.0, loss.shape)  # the usual case: no year of any cell lacks a sample
@@ -272,5 +280,8 @@ def _matrix(lists: pl.Series, years: int, key: tuple[Any, ...]) -> Floats:
     lengths = lists.list.len()
     if odd := int((lengths != years).sum()):
         risk, scenario, period = key
-        raise ValueError(f"{odd} rows of {risk}, scenario {scenario}, {period} do not have {years} years, as stated")
+        raise ValueError(
+            f"{counted(odd, 'row')} of {risk}, scenario {scenario}, {period}"
+            f" {agree(odd, 'does', 'do')} not have {years} years, as stated"
+        )
     return lists.explode().cast(pl.Float64).fill_null(float("nan")).to_numpy().reshape(len(lists), years)

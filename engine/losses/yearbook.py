@@ -5,7 +5,8 @@ the year.
 The sum of the causes is not the total: hail, storm surge and frost are in the total only. A row of the newest year has
 been seen in thousands; the gate compares each with the year before and with its causes.
 
-The regional table (15107316) publishes no description of its columns, so it is refused.
+The regional table (15107316) is refused: its service describes no columns, so whether a row is a province, a
+municipality or a sum of others is not known, and rows added up wrongly would be a plausible total.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ CAUSES = {
 _YEAR, _TOTAL, _NUMBER = "wrttimeid", "tot", "seq"
 _GOOD = ("INFO-0", "00", "0", "INFO-00")
 _SCOPE = "public_and_private"
+#: columns by which tables of the same statistics name a region
+_REGIONS = {"regi", "region", "sido", "sigungu"}
 
 
 def read(path: Path) -> list[Loss]:
@@ -52,6 +55,12 @@ def read(path: Path) -> list[Loss]:
 
 def _losses(place: str, row: Any) -> Iterator[Loss]:
     known = {_YEAR, _TOTAL, _NUMBER, *CAUSES}
+    if isinstance(row, dict) and (regions := sorted(set(row) & _REGIONS)):
+        raise SchemaError(
+            f"{place}: a row of a region ({', '.join(regions)}): the table by region (data.go.kr 15107316) describes no"
+            f" columns, so its rows cannot be added up; give the table by year ({ADDRESS}), or enter provinces into"
+            " province_losses.csv"
+        )
     if not isinstance(row, dict) or not {_YEAR, _TOTAL} <= set(row) or (other := sorted(set(row) - known)):
         said = (
             f"unknown columns {', '.join(other)}" if isinstance(row, dict) and set(row) - known else "no year or total"

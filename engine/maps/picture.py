@@ -50,6 +50,13 @@ class Scale:
         return tuple(PALETTE[step] for step in steps)
 
 
+#: purple less, orange more: seven steps of ColorBrewer's PuOr, safe for every kind of colour blindness
+DIVERGING = ("#542788", "#998ec3", "#d8daeb", "#f7f7f7", "#fee0b6", "#f1a340", "#b35806")
+#: lines over cells that a map does not tell apart from noise
+HATCH = "#404040"
+#: pixels of a hatched picture across, at least: lines are finer than the cells of a small lattice
+_FINE = 640
+
 #: the same for all risks, scenarios and periods, so that pictures can be compared
 SCALES = {
     "aal": Scale(
@@ -75,6 +82,13 @@ SCALES = {
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
         [f"{low}-{low + 10}" for low in range(0, 100, 10)],
     ),
+    # of the AAL itself, so that risks and editions can be compared whose AAL differ a thousandfold
+    "change": Scale(
+        "Change of AAL against the short term, % of it",
+        (-0.5, -0.2, -0.05, 0.05, 0.2, 0.5),
+        ["below -50", "-50 to -20", "-20 to -5", "-5 to +5", "+5 to +20", "+20 to +50", "+50 and more"],
+        DIVERGING,
+    ),
 }
 
 
@@ -84,13 +98,34 @@ def classify(values: NDArray[np.float32], scale: Scale) -> NDArray[np.uint8]:
     return np.where(np.isnan(values), _GREY, places).astype(np.uint8)
 
 
+def relative(change: NDArray[np.float32], aal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Change as a share of what was: (n,) each, aal after the change; 0 where nothing was and is, NaN is not known."""
+    before = aal.astype(np.float64) - change
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(change == 0.0, 0.0, change / np.maximum(before, 0.0))
+    return np.where(np.isnan(change) | np.isnan(aal), np.nan, share).astype(np.float32)
+
+
+def hatched(places: NDArray[np.uint8], unsure: NDArray[np.bool_], scale: Scale) -> NDArray[np.uint8]:
+    """Palette places with lines across cells, each cell k x k pixels so that lines are seen on a small lattice, too.
+
+    places, unsure : (n_lat, n_lon), northward
+    """
+    times = max(1, -(-_FINE // places.shape[1]))
+    pixels, lines = (np.repeat(np.repeat(each, times, axis=0), times, axis=1) for each in (places, unsure))
+    period = max(7, pixels.shape[1] // 110)
+    diagonal = np.arange(pixels.shape[0])[:, None] + np.arange(pixels.shape[1])
+    drawn = lines & (diagonal % period < max(1, period // 4))
+    return np.where(drawn, np.uint8(_FIRST + len(scale.colours)), pixels)
+
+
 def paint(places: NDArray[np.uint8], scale: Scale) -> bytes:
     """A PNG of palette places.
 
-    places : (n_lat, n_lon), northward; 0 is transparent
+    places : (n_lat, n_lon), northward; 0 is transparent, the one behind the classes a line of `hatched`
     """
     height, width = places.shape
-    colours = ("#000000", NO_VALUE, *scale.colours)
+    colours = ("#000000", NO_VALUE, *scale.colours, HATCH)
     palette = b"".join(bytes.fromhex(colour[1:]) for colour in colours)
     rows = np.zeros((height, width + 1), np.uint8)  # each row starts with its filter: none
     rows[:, 1:] = places[::-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from engine.core.period import PERIODS, WINDOWS
+from engine.core.period import PERIODS, WINDOWS, Years, label
 from engine.core.scenario import Scenario
 
 #: Okabe and Ito (2008), and a marker each for grey print
@@ -41,18 +42,24 @@ _POINTS = 120
 
 
 def risk_charts(
-    aal: NDArray[np.float32] | None, error: NDArray[np.float32] | None, losses: pl.DataFrame, scores: pl.DataFrame
+    ranked: Sequence[NDArray[np.float32]] | None,
+    losses: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    trend: bool = False,
 ) -> list[tuple[str, str]]:
     """Three charts of one risk, a picture each, so that a narrow page can set them below each other.
 
-    aal, error     : (cells,) ratio and its standard error, NaN where unknown; None: no probability results
+    ranked         : AAL and the ends of its 90 % interval, (cells,) each, ratios, NaN where unknown; None: no
+                     probability results
     losses, scores : columns scenario_id, time_period, mean, of this risk; may be empty
+    trend          : the AAL of a window is that of its middle year
     returns        : data URI and title of each
     """
     loss, score = "mean AAL, % of value a year", "mean hazard score, 0 to 100"
     charts: list[tuple[str, Callable[[Axes], None]]] = [
-        ("AAL of every cell, by rank, with ± 2 SE", lambda axes: _ranks(axes, aal, error)),
-        (loss, lambda axes: _windows(axes, losses)),
+        ("AAL of every cell, by rank, with its 90 % interval", lambda axes: _ranks(axes, ranked)),
+        (loss, lambda axes: _windows(axes, losses, trend=trend)),
         (score, lambda axes: _windows(axes, scores)),
     ]
     return [(_drawn(title, draw), title) for title, draw in charts]
@@ -68,28 +75,33 @@ def _drawn(title: str, draw: Callable[[Axes], None]) -> str:
         return _uri(figure)
 
 
-def _ranks(axes: Axes, aal: NDArray[np.float32] | None, error: NDArray[np.float32] | None) -> None:
+def _ranks(axes: Axes, ranked: Sequence[NDArray[np.float32]] | None) -> None:
     axes.set_xlabel("share of cells, %; AAL in % of value a year")
-    known = None if aal is None else ~np.isnan(aal)
-    if aal is None or error is None or known is None or not known.any():
+    if ranked is None or np.isnan(ranked[0]).all():
         _nothing(axes)
         return
-    order = np.argsort(aal[known], kind="stable")
-    values, errors = aal[known][order].astype(float) * 100, error[known][order].astype(float) * 100
+    known = np.flatnonzero(~np.isnan(ranked[0]))
+    order = known[np.argsort(ranked[0][known], kind="stable")]
+    values, lows, highs = (each[order].astype(float) * 100 for each in ranked)
     groups = np.array_split(np.arange(len(values)), min(_POINTS, len(values)))
     share = np.array([100 * (group.mean() + 0.5) / len(values) for group in groups])
     middle = np.array([values[group].mean() for group in groups])
     axes.plot(share, middle, color="#26323a", linewidth=1.4)
-    # the error of a typical cell of the group, not of its mean
-    stated = [errors[group][~np.isnan(errors[group])] for group in groups]
-    spread = np.array([np.median(part) if part.size else np.nan for part in stated])
-    axes.fill_between(share, np.maximum(middle - 2 * spread, 0), middle + 2 * spread, color="#7ba3b8", alpha=0.45, lw=0)
+    # the interval of a typical cell of the group, not of its mean
+    ends = [np.array([_median(each[group]) for group in groups]) for each in (lows, highs)]
+    axes.fill_between(share, ends[0], ends[1], color="#7ba3b8", alpha=0.45, lw=0)
     axes.set_xlim(0, 100)
     axes.set_ylim(bottom=0)
 
 
-def _windows(axes: Axes, means: pl.DataFrame) -> None:
-    axes.set_xticks(range(len(WINDOWS)), ["{}-{}".format(*PERIODS[name]) for name in WINDOWS])
+def _median(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size else math.nan
+
+
+def _windows(axes: Axes, means: pl.DataFrame, *, trend: bool = False) -> None:
+    labels = [label(name, Years(*PERIODS[name]), trend=trend) for name in WINDOWS]
+    axes.set_xticks(range(len(WINDOWS)), labels)
     axes.set_xlim(-0.3, len(WINDOWS) - 0.35)
     if means.is_empty():
         _nothing(axes)

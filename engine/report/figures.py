@@ -20,7 +20,8 @@ _SPREAD = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Of the AAL, ratios, over the cells with a result."""
+    """Of the AAL, ratios, over the cells with a result. times_low, times_high: ends of a cell's 90 % interval over its
+    AAL, medians of the cells that have one; None without one."""
 
     mean: float
     q05: float
@@ -30,7 +31,8 @@ class Spread:
     q95: float
     largest: float
     share_high: float
-    relative_error: float | None
+    times_low: float | None
+    times_high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +95,16 @@ class RiskFigures:
         if self.known.is_empty():
             return None
         aal = self.known["aal"].cast(pl.Float64)
-        told = self.known.filter((pl.col("aal") > 0) & pl.col("aal_se").is_not_null())
-        error = (told["aal_se"].cast(pl.Float64) / told["aal"].cast(pl.Float64)).median()
+        told = self.known.filter((pl.col("aal") > 0) & pl.col("aal_low").is_not_null())
+        times = [
+            (told[end].cast(pl.Float64) / told["aal"].cast(pl.Float64)).median() for end in ("aal_low", "aal_high")
+        ]
         return Spread(
             mean=_float(aal.mean()),
             largest=_float(aal.max()),
             share_high=_float((aal > HIGH_AAL).mean()),
-            relative_error=None if error is None else _float(error),
+            times_low=None if times[0] is None else _float(times[0]),
+            times_high=None if times[1] is None else _float(times[1]),
             **{name: _float(aal.quantile(q, "linear")) for name, q in _SPREAD.items()},
         )
 
@@ -118,10 +123,11 @@ class RiskFigures:
 
     @cached_property
     def cells(self) -> pl.DataFrame:
-        """grid_id, latitude, longitude, aal, aal_se, method, hazard_score of every cell with a row of either kind."""
+        """grid_id, latitude, longitude, aal, its ends, method, hazard_score of every cell with a row of either kind."""
         place = ["grid_id", "latitude", "longitude"]
         both = pl.concat([self.probability.select(place), self.hazard.select(place)]).unique("grid_id").sort("grid_id")
-        return both.join(self.probability.select("grid_id", "aal", "aal_se", "method"), on="grid_id", how="left").join(
+        own = self.probability.select("grid_id", "aal", "aal_low", "aal_high", "method")
+        return both.join(own, on="grid_id", how="left").join(
             self.hazard.select("grid_id", "hazard_score"), on="grid_id", how="left"
         )
 
@@ -145,7 +151,8 @@ class RiskFigures:
             cells=pl.len(),
             mean=aal.mean(),
             **{name: aal.quantile(q, "linear") for name, q in _SPREAD.items()},
-            error=pl.col("aal_se").cast(pl.Float64).median(),
+            low=pl.col("aal_low").cast(pl.Float64).median(),
+            high=pl.col("aal_high").cast(pl.Float64).median(),
             score=score.mean(),
         )
         order = "score" if self.known.is_empty() else "mean"

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from engine.core.grid import TURN, GridDefinition, from_the_west
 from engine.maps import picture
-from engine.maps.picture import NO_VALUE, SCALES, Scale
+from engine.maps.picture import DIVERGING, NO_VALUE, SCALES, Scale
 
 Lines = Sequence[Sequence[Sequence[float]]]
 #: a class of its own: not reached by the hazard is another thing than the lowest loss
 NOT_EXPOSED = "#e4e9ee"
-#: purple less, orange more: seven steps of ColorBrewer's PuOr, safe for every kind of colour blindness
-DIVERGING = ("#542788", "#998ec3", "#d8daeb", "#f7f7f7", "#fee0b6", "#f1a340", "#b35806")
 _WIDTH = 1000.0
 _CLASSES = 7
 _MARGIN = 0.02
@@ -43,11 +41,16 @@ class LegendRow:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """A layer ready to be shown. png: data URI."""
+    """A layer ready to be shown.
+
+    png    : data URI
+    points : x, y in the units of the drawing and the colour of each cell, where cells are shown as points; else empty
+    """
 
     png: str
     unit: str
     legend: tuple[LegendRow, ...]
+    points: tuple[tuple[float, float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Frame:
 
     west, north : outer edge of the north-western cell, degrees; step: degrees
     stated      : False where the step was found from the cells alone: those of the run may be smaller
+    apart       : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
     west: float
@@ -64,6 +68,7 @@ class Frame:
     n_lat: int
     n_lon: int
     stated: bool = True
+    apart: bool = False
 
     @property
     def width(self) -> float:
@@ -110,11 +115,12 @@ class Frame:
         return "".join(parts)
 
 
-def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None) -> Frame | None:
+def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None, *, apart: bool = False) -> Frame | None:
     """The part of the lattice that holds these cells; None when they are too few to show one, or lie on none.
 
     cells   : columns grid_id, latitude, longitude
     lattice : of the warehouse; counts where every cell is one of its own. Else the greatest step that all cells lie on
+    apart   : as of the run's summary
     """
     axes = [np.unique(np.round(cells[name].to_numpy(), 6)) for name in ("latitude", "longitude")]
     axes[1] = from_the_west(axes[1])
@@ -127,7 +133,7 @@ def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None) -> Fram
         return None
     margin = 1 + round(_MARGIN * max(n_lat, n_lon))
     edge = (margin + 0.5) * step
-    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin, stated)
+    return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin, stated, apart)
 
 
 def _holds(lattice: GridDefinition, cells: pl.DataFrame) -> bool:
@@ -163,16 +169,27 @@ def _common(first: float, second: float, error: float) -> float:
         large, small = small, rest
 
 
-def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: Scale) -> Map:
+def draw(
+    frame: Frame,
+    cells: pl.DataFrame,
+    values: NDArray[np.float32],
+    scale: Scale,
+    unsure: NDArray[np.bool_] | None = None,
+) -> Map:
     """A layer of values.
 
     cells  : columns latitude, longitude, in the order of the values; NaN is grey
+    unsure : of these cells, those that get lines across
     """
     rows = np.rint((frame.north - cells["latitude"].to_numpy()) / frame.step - 0.5).astype(int)
     columns = np.rint((frame.beside(cells["longitude"].to_numpy()) - frame.west) / frame.step - 0.5).astype(int)
     classes = picture.classify(values, scale)
     places = np.zeros((frame.n_lat, frame.n_lon), np.uint8)
     places[frame.n_lat - 1 - rows, columns] = classes
+    if unsure is not None:
+        lines = np.zeros(places.shape, np.bool_)
+        lines[frame.n_lat - 1 - rows, columns] = unsure
+        places = picture.hatched(places, lines, scale)
     png = base64.b64encode(picture.paint(places, scale)).decode()
     counts = np.bincount(classes, minlength=len(scale.labels) + 2) / max(len(classes), 1)
     legend = [
@@ -181,7 +198,17 @@ def draw(frame: Frame, cells: pl.DataFrame, values: NDArray[np.float32], scale: 
     ]
     if counts[1]:
         legend.append(LegendRow(NO_VALUE, "no result", float(counts[1])))
-    return Map(f"data:image/png;base64,{png}", scale.unit, tuple(legend))
+    painted = ("", NO_VALUE, *scale.colours)
+    points = _points(frame, rows, columns, [painted[each] for each in classes]) if frame.apart else ()
+    return Map(f"data:image/png;base64,{png}", scale.unit, tuple(legend), points)
+
+
+def _points(
+    frame: Frame, rows: NDArray[np.int64], columns: NDArray[np.int64], colours: Sequence[str]
+) -> tuple[tuple[float, float, str], ...]:
+    x = ((columns + 0.5) / frame.n_lon * frame.width).round(1).tolist()
+    y = ((rows + 0.5) / frame.n_lat * frame.height).round(1).tolist()
+    return tuple(zip(x, y, colours, strict=True))
 
 
 def own_scale(values: NDArray[np.float32], exposed: NDArray[np.bool_]) -> Scale:
@@ -194,15 +221,15 @@ def own_scale(values: NDArray[np.float32], exposed: NDArray[np.bool_]) -> Scale:
     unit = SCALES["aal"].unit
     spared = not exposed.all()
     breaks: list[float] = []
+    smallest = float(np.nextafter(np.float32(0), np.float32(1)))
     if known.size:
         low, high = np.quantile(known, [0.02, 0.98])
         if high > low:
             ticks = MaxNLocator(_CLASSES, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-            breaks = [tick for tick in ticks if known.min() < tick <= known.max()]
+            breaks = [tick for tick in ticks if known.min() < tick <= known.max() and tick / 100 > smallest]
     labels = _between([f"{value:.4g}" for value in breaks]) if breaks else [_single(known)]
     colours = Scale(unit, tuple(breaks), labels).colours
     if spared:
-        smallest = float(np.nextafter(np.float32(0), np.float32(1)))
         return Scale(
             unit, (smallest, *(value / 100 for value in breaks)), ["not exposed: 0", *labels], (NOT_EXPOSED, *colours)
         )

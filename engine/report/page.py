@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from engine.batch.plan import OBSERVED
 from engine.core import levels
 from engine.core.caveats import own_past
+from engine.core.edition_words import what_a_figure_is
+from engine.core.interval_words import digits
+from engine.core.period import trend_in_words
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
 from engine.maps.picture import SCALES
-from engine.report import change, charts, maps
+from engine.report import change, charts, ensemble, maps, sure
 from engine.report.figures import RiskFigures, components_of, figures_of, runs_of
 from engine.report.places import Places
 from engine.report.rare import Rare
@@ -36,6 +40,7 @@ _NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_
     "priced": True,
     "level": None,
     "factor": None,
+    "trend": None,
 }
 
 
@@ -64,6 +69,7 @@ class Input:
     frame    : None when the cells are too few for a map; then `places` is None, too
     edition  : figures of the run's methodology; None when they are not at hand
     rare     : return levels by province, or why there are none
+    ensemble : the run that put several climate models together
     """
 
     results: Results
@@ -74,6 +80,7 @@ class Input:
     earlier: Earlier | None
     warehouse: Warehouse | None
     rare: Rare
+    ensemble: Run | None = None
 
 
 def read_figures(results: Results) -> dict[str, RiskFigures]:
@@ -81,6 +88,17 @@ def read_figures(results: Results) -> dict[str, RiskFigures]:
     losses, scores = results.windows()
     found = {risk: figures_of(results, risk, losses, scores) for risk in RISKS}
     return {risk: each for risk, each in found.items() if each.cells.height}
+
+
+def mark(run: Run) -> str:
+    """What tells a run from others of its number: each ENGINE_HOME, database and folder counts its own runs."""
+    return f"{run['run_id']} {run['started_at']} {run['source_fingerprint']}"
+
+
+def is_report_of(path: Path, run: Run) -> bool:
+    """Whether a file is a report of this run."""
+    with path.open("rb") as file:
+        return f'<meta name="climate-risk-run" content="{mark(run)}">'.encode() in file.read(1_000)
 
 
 def render(told: Input) -> str:
@@ -92,7 +110,14 @@ def render(told: Input) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "count": count, "ratio": ratio, "score": score, "level": level}
+    environment.filters |= {
+        "percent": percent,
+        "count": count,
+        "ratio": ratio,
+        "score": score,
+        "level": level,
+        "digits": digits,
+    }
     frame, places = told.frame, told.places
     style = (resources.files("engine.report") / "style.css").read_text("utf-8")
     risks = [_risk(told, each) for each in told.figures.values()]
@@ -102,7 +127,9 @@ def render(told: Input) -> str:
             incomparable.setdefault("; ".join(risk["change"]["reasons"]), []).append(risk["title"])
     return environment.get_template("report.html").render(
         style=style,
+        edition_words=_edition_words(told),
         run=told.results.run,
+        mark=mark(told.results.run),
         summary=_NO_SUMMARY | (told.results.run["summary"] or {}),
         where=told.results.where,
         made=datetime.now(UTC),
@@ -112,7 +139,7 @@ def render(told: Input) -> str:
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
         risks=risks,
-        uncalibrated=[risk["title"] for risk in risks if risk["told"]["priced"] and not risk["told"]["calibrated"]],
+        uncalibrated=[risk["title"] for risk in risks if risk["spread"] and not risk["told"]["calibrated"]],
         not_priced=[risk["title"] for risk in risks if not risk["told"]["priced"]],
         earlier=told.earlier,
         incomparable=incomparable,
@@ -120,11 +147,18 @@ def render(told: Input) -> str:
         warehouse=told.warehouse,
         edition=told.edition,
         rare=told.rare,
+        ensemble=ensemble.section(told.ensemble),
         year_losses=(told.results.run["summary"] or {}).get("year_losses"),
         runs=told.results.runs,
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),
         common=SCALES["aal"],
     )
+
+
+def _edition_words(told: Input) -> str:
+    """What a figure of the run's edition is, and how wide."""
+    rates = {risk: _NOTHING_TOLD | components_of(told.results.run["summary"], risk) for risk in told.figures}
+    return what_a_figure_is(told.results.run["edition"], rates)
 
 
 def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
@@ -135,6 +169,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     told_of_it = _NOTHING_TOLD | components_of(told.results.run["summary"], figures.risk)
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
     fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.estimated.height)
+    periods = (told.results.run["summary"] or {}).get("periods")
     of_past = bins.of_baseline if bins else told_of_it["fallback_edges"] is not None
     cuts = (
         replace(bins, of_baseline=False, edges=bins.fallback, fallback=(), fit=None, estimator=None)
@@ -142,14 +177,15 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         else bins
     )
     rates = (bins.rates or (None,) * (len(bins.edges) + 1)) if bins else ()
-    aal, error = (None, None) if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_se")
+    ranked = None if figures.probability.is_empty() else _arrays(figures.probability, "aal", "aal_low", "aal_high")
     return {
         "name": figures.risk,
         "title": figures.risk.replace("_", " ").capitalize().replace("Sea level rise", "Sea-level rise"),
         "figures": figures,
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
-        "charts": charts.risk_charts(aal, error, figures.losses, figures.scores),
+        "charts": charts.risk_charts(ranked, figures.losses, figures.scores, trend=bool(told_of_it["trend"])),
+        "follows": trend_in_words(periods) if told_of_it["trend"] and periods else None,
         "bins": bins,
         "rates": rates,
         "intensity": intensity,
@@ -163,6 +199,8 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
         "towns": figures.towns(told.places).to_dicts() if told.places else [],
         "change": _change(told, figures),
+        "middle": sure.middle_cell(figures, intensity, calibrated=bool(told_of_it["calibrated"])),
+        "windows": sure.changes_of_windows(told.results, figures, told.frame),
     }
 
 

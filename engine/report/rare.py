@@ -71,7 +71,7 @@ def by_province(
     for risk in [each for each in figures if each in edition.bins]:
         intensity = edition.intensity(risk)
         rows, reason = [], recurrence.STEADY if intensity.steady else None
-        if lacking := recurrence.absent(source, edition, risk):
+        if lacking := recurrence.absent(source, edition, risk, observed=source.scope == OBSERVED):
             reason = f"the warehouse lacks {', '.join(lacking)}"
         if reason is None:
             try:
@@ -111,8 +111,9 @@ def _provinces(
     cells = source.cells().join(chosen, on="grid_id", how="semi", maintain_order="left")
     if cells.is_empty():
         return []
-    reference = recurrence.prepare(source, edition, risk, cells, baseline=baseline, observed=source.scope == OBSERVED)
-    panel = source.read(cells, edition.intensity(risk).needs, [DEFAULT_SCENARIO])
+    observed = source.scope == OBSERVED
+    reference = recurrence.prepare(source, edition, risk, cells, baseline=baseline, observed=observed)
+    panel = source.read(cells, edition.intensity(risk).needed(observed=observed), [DEFAULT_SCENARIO])
     found = recurrence.levels_of(panel, reference, edition, risk, (DEFAULT_SCENARIO, source.axis))
     at = {cell: row for row, cell in enumerate(cells["grid_id"].to_list())}
     rows = []

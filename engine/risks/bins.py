@@ -17,6 +17,10 @@ MOST_PER_DEGREE = 0.2
 #: every cell, risk, scenario and period stores one number a bin
 MOST_BINS = 100
 
+#: lines that a risk's years may follow
+LINEAR = "linear"
+TRENDS = (LINEAR,)
+
 KDE, COUNT, FITTED = "kde", "count", "fitted"
 ESTIMATORS = (KDE, COUNT, FITTED)
 
@@ -50,6 +54,8 @@ class Bins:
     fallback    : edges for a cell whose baseline cannot give quantiles
     lower, atom : lower bound of the support; whether samples at it are a point mass ("no event")
     estimator   : how samples become probabilities, one of ESTIMATORS; None: KDE
+    trend       : line of the year that all years of a scenario follow, one of TRENDS: a window's figures are then
+                  those of its middle year; None: its years are alike
     priced      : False: the hazard does not damage buildings, or its loss is not known: probabilities without an AAL
     factor      : multiplies the damage rates
     warming_per_degree : change of a storm's wind per degree of the cell's warming, a share; a figure of typhoon
@@ -67,6 +73,7 @@ class Bins:
     lower: float | None = None
     atom: bool = False
     estimator: str | None = None
+    trend: str | None = None
     priced: bool | None = None
     factor: Factor | None = None
     warming_per_degree: float | None = None
@@ -104,6 +111,7 @@ class Bins:
         yield from self._of_quantiles()
         yield from self._of_bound()
         yield from self._of_estimator()
+        yield from self._of_trend()
         yield from self._of_prices()
         if self.warming_per_degree is not None and not 0 <= self.warming_per_degree <= MOST_PER_DEGREE:
             problem = f"{self.warming_per_degree} is outside 0..{MOST_PER_DEGREE}: a share, 0.02 is 2 % per degree"
@@ -171,6 +179,13 @@ class Bins:
             yield "estimator", f"{self.estimator!r} is none of {', '.join(ESTIMATORS)}"
         if self.estimator == FITTED and self.fit is None:
             yield "estimator", 'fitted takes the family of the edges: write edges = {quantiles = [...], fit = "gev"}'
+
+    def _of_trend(self) -> _Problems:
+        if self.trend is not None:
+            if self.trend not in TRENDS:
+                yield "trend", f"{self.trend!r} is none of {', '.join(TRENDS)}"
+            if self.atom:
+                yield "trend", 'years of "no event" (atom = true) lie on no line: take the trend out, or the atom'
 
     def _of_prices(self) -> _Problems:
         if not self.has_loss:

@@ -17,12 +17,28 @@ Mask = Callable[[Block], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Line of the year that an edition's `trend` draws through an intensity.
+
+    logs   : in its logarithms: what rises rises by a share, and its scatter with it
+    curved : with its whole curvature: what is known to bend
+    span   : years next to each other whose distances from it depend on each other
+    """
+
+    logs: bool = False
+    curved: bool = False
+    span: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intensity:
     """A hazard intensity: one value a year or month.
 
     meaning     : what it is, in words for a reader of results
     of          : block -> (cells, years) or, when `monthly`, (cells, years, 12)
     needs       : climate variables it reads; `tables`: small tables it reads
+    needs_of_change : further climate variables, by which `scale` tells the climate of a period from that of the
+                  baseline; an observed record is told as it was, and needs none of them
     scale       : samples are the years of the track record whatever the period, times this (cells,) factor of the
                   scenario and period; None: samples are the years of the climate axis
     record      : years of that record, in the order of the columns of `of`; given together with `scale`
@@ -31,12 +47,14 @@ class Intensity:
     upper       : most that it can be by its definition; None: no such bound
     steady      : rises from year to year, so that no year stands for another: it has no return levels
     span        : years next to each other that depend on each other
+    line        : how a trend of it is drawn
     """
 
     meaning: str
     unit: str
     of: OfBlock
     needs: tuple[str, ...] = ()
+    needs_of_change: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     monthly: bool = False
     scale: OfPeriod | None = None
@@ -46,13 +64,18 @@ class Intensity:
     upper: float | None = None
     steady: bool = False
     span: int = 1
+    line: Line = Line()
+
+    def needed(self, *, observed: bool) -> tuple[str, ...]:
+        """Climate variables it reads of an observed record, or of scenarios."""
+        return self.needs if observed else (*self.needs, *self.needs_of_change)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
     """One weighted part of a hazard index, 0..1.
 
-    needs, tables : without them the part drops out for all cells
+    needs, needs_of_change, tables : as of an intensity; without them the part drops out for all cells
     only_without  : counts only while this variable is absent (a stand-in for it)
     per_cell      : NaN drops the part in that cell; otherwise NaN means that the cell has no score
     """
@@ -61,9 +84,14 @@ class Component:
     weight: float
     of: OfPeriod
     needs: tuple[str, ...] = ()
+    needs_of_change: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     only_without: str | None = None
     per_cell: bool = False
+
+    def needed(self, *, observed: bool) -> tuple[str, ...]:
+        """Climate variables it reads of an observed record, or of scenarios."""
+        return self.needs if observed else (*self.needs, *self.needs_of_change)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

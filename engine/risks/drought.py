@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from engine.core.period import Years
 from engine.kernels import annual_minimum
-from engine.risks.definition import Check, Component, HazardIndex, Intensity, Risk
+from engine.risks.definition import Check, Component, HazardIndex, Intensity, Line, Risk
 from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.reduce import between, period_mean
 
@@ -55,6 +55,7 @@ DROUGHT = Risk(
             negated=True,
             of=_dryness_by_month,
             span=3,
+            line=Line(span=3),
         ),
         "minus_annual_minimum_spei12": Intensity(
             meaning="- lowest SPEI-12 of the year, more is drier",
@@ -63,6 +64,7 @@ DROUGHT = Risk(
             negated=True,
             of=driest_month,
             span=3,
+            line=Line(span=3),
         ),
     },
     hazard=HazardIndex(

@@ -34,7 +34,9 @@ from engine.risks.registry import RISKS
 #: characters of a name, as wide as its columns
 _LONGEST_NAME = 40
 #: what a base's figures were calibrated for is gone where one of these is replaced
-_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "factor"})
+_MOVES_LOSSES = frozenset({"intensity", "edges", "damage_rates", "estimator", "trend", "factor"})
+#: what `source` vouches for, beside the figures that the code of a risk reads; `factor` names its own
+_VOUCHED = ("edges", "fallback", "damage_rates", "calibrated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +190,26 @@ class _File(EditionText):
         if edition_keys.returns(table.get("edges")) and RISKS[risk].intensities[merged["intensity"]].monthly:
             problem = f"return periods count years, and {merged['intensity']} has a value a month: use quantiles"
             raise self.fault("edges", risk, problem)
+        if merged.get("trend") and RISKS[risk].intensities[merged["intensity"]].scale is not None:
+            problem = f"{merged['intensity']} has the years of the track record in every window: they lie on no line"
+            raise self.fault("trend", risk, problem)
         try:
-            return Bins(**merged)
+            bins = Bins(**merged)
         except DefinitionError as err:
             raise self.fault(err.key, risk, str(err)) from None
+        if base:
+            self._check_source(risk, table, bins, base)
+        return bins
+
+    def _check_source(self, risk: str, table: Mapping[str, Any], bins: Bins, base: Bins) -> None:
+        """Refuse figures that would be published under the source of those which they replace."""
+        if bins.source != base.source:
+            return
+        for key in (*_VOUCHED, *RISKS[risk].figures):
+            stated = key in table and (key != "calibrated" or bins.calibrated)
+            if stated and getattr(bins, key) != getattr(base, key):
+                problem = f"it differs from the base's, whose source does not hold for it: give [{risk}] its own source"
+                raise self.fault(key, risk, problem)
 
     def _check_intensity(self, risk: str, table: Mapping[str, Any], base: Bins | None) -> None:
         known = RISKS[risk].intensities

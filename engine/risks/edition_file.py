@@ -100,6 +100,10 @@ class EditionText:
         where = f"[{shown_text(risk)}] {shown_text(key)}" if risk else shown_text(key)
         return self._broken(self._line(key, risk), f"{where}: {problem}")
 
+    def line_of(self, table: str) -> int:
+        """Line of a table's header, counted from 1."""
+        return self._line(table, None)
+
     def _broken(self, line: int, problem: str) -> DefinitionError:
         return DefinitionError(f"edition {self.label}: line {line}: {shortened(problem, _LONGEST)}")
 

@@ -22,11 +22,14 @@ from engine.risks.registry import RISKS
 TOP = ("name", "base", "aal_level_cuts_pct", "draws")
 #: takes a base edition's bound away: TOML has no null
 NO_BOUND = "none"
+#: takes a base edition's trend away
+NO_TREND = "none"
 _LISTS = {"edges", "damage_rates", "fallback"}
 _TYPES: dict[str, tuple[type, ...]] = {
     "intensity": (str,),
     "source": (str,),
     "estimator": (str,),
+    "trend": (str,),
     "level": (str,),
     "of_baseline": (bool,),
     "atom": (bool,),
@@ -96,6 +99,8 @@ def figures(key: str, value: Any) -> dict[str, Any]:
         return {key: Factor(float(value["value"]), float(value["low"]), float(value["high"]), value["source"])}
     if key == "lower":
         return {key: None if value == NO_BOUND else float(value)}
+    if key == "trend":
+        return {key: None if value == NO_TREND else value}
     return {key: float(value) if key in FIGURES else value}
 
 

@@ -63,32 +63,40 @@ class Levels(NamedTuple):
     years: NDArray[np.int64]  # (C,), years with a value
 
 
-def absent(source: Source, edition: Edition, risk: str) -> list[str]:
-    """Tables that the risk's intensity needs and the source lacks."""
+def absent(source: Source, edition: Edition, risk: str, *, observed: bool) -> list[str]:
+    """Tables that the risk's intensity needs and the source lacks. observed: as of `prepare`"""
     intensity = edition.intensity(risk)
-    needed = [*(VARIABLES[name].table for name in intensity.needs), *intensity.tables]
+    needed = [*(VARIABLES[name].table for name in intensity.needed(observed=observed)), *intensity.tables]
     return [name for name in dict.fromkeys(needed) if name not in source.tables]
 
 
 def prepare(
-    source: Source, edition: Edition, risk: str, cells: pl.DataFrame, *, baseline: Years, observed: bool
+    source: Source,
+    edition: Edition,
+    risk: str,
+    cells: pl.DataFrame,
+    *,
+    baseline: Years,
+    observed: bool,
+    tables: Sequence[str] = (),
 ) -> Reference:
     """Small tables that the intensity reads, and what the risk prepares of them.
 
     cells    : rows of `source.cells()` that are asked about: of basins those are prepared that hold one of them
     observed : the source holds a station record and no scenarios
+    tables   : more of them, such as the hazard score reads
     raises   : EngineError of the source; ValueError where a table cannot be used
     """
-    tables = {name: source.table(name) for name in edition.intensity(risk).tables}
-    if _BASINS in tables:
+    read = {name: source.table(name) for name in dict.fromkeys((*edition.intensity(risk).tables, *tables))}
+    if _BASINS in read:
         held = pl.col("basin_code").is_in(cells["basin_code"].drop_nulls().unique().implode())
-        tables[_BASINS] = tables[_BASINS].filter(held)
+        read[_BASINS] = read[_BASINS].filter(held)
     reference = Reference(
         axis=source.axis,
         baseline=baseline,
         observed=observed,
         grid=source.grid,
-        tables=tables,
+        tables=read,
         covered_years=np.asarray(source.covered_years, np.int64),
         figures=edition.figures,
         cells=source.cells(),

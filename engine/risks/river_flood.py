@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.period import Years
-from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.definition import Component, HazardIndex, Intensity, Line, Risk
 from engine.risks.inputs import Block
 from engine.risks.land import by_cover
 from engine.risks.reduce import between, period_mean, through
@@ -43,12 +43,14 @@ RIVER_FLOOD = Risk(
             unit="mm",
             needs=("rx5day",),
             of=lambda block: block["rx5day"],
+            line=Line(logs=True),
         ),
         "rx1day": Intensity(
             meaning="largest rain of one day in the year (RX1DAY)",
             unit="mm",
             needs=("rx1day",),
             of=lambda block: block["rx1day"],
+            line=Line(logs=True),
         ),
     },
     hazard=HazardIndex(

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from engine.core.period import Years
 from engine.core.scenario import Scenario
-from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.definition import Component, HazardIndex, Intensity, Line, Risk
 from engine.risks.inputs import Block, Floats, Reference, per_block, per_run
 from engine.risks.reduce import period_mean, through
 
@@ -97,6 +97,7 @@ SEA_LEVEL_RISE = Risk(
             tables=TABLES,
             of=rise,
             steady=True,
+            line=Line(curved=True, span=2),
             not_exposed=out_of_reach_or_high,
         ),
         "inundation_m": Intensity(
@@ -105,6 +106,7 @@ SEA_LEVEL_RISE = Risk(
             tables=TABLES,
             of=inundation_depth,
             steady=True,
+            line=Line(curved=True, span=2),
             not_exposed=out_of_reach,
         ),
     },

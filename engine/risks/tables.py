@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from engine.core.counted import counted
 from engine.core.keys import KEYS
 from engine.core.quality import Range
 from engine.core.scenario import Scenario
@@ -36,17 +37,17 @@ class SmallTable:
     def fault(self, frame: pl.DataFrame, limits: Mapping[str, Range]) -> str | None:
         """The first thing wrong with the rows, in a phrase; None when they are sound."""
         if duplicates := frame.height - frame.select(self.key).n_unique():
-            return f"{self.name}: {duplicates} duplicate rows (key {', '.join(self.key)})"
+            return f"{self.name}: {counted(duplicates, 'duplicate row')} (key {', '.join(self.key)})"
         for column in self.filled:
             values = frame[column]
             empty = values.null_count() + (int(values.is_nan().sum()) if values.dtype.is_float() else 0)
             if empty:
-                return f"{self.name}: {empty} rows without {column}"
+                return f"{self.name}: {counted(empty, 'row')} without {column}"
         for column, entry in self.ranges.items():
             low, high = limits[entry].low, limits[entry].high
             values = frame[column].cast(pl.Float64).fill_nan(None)
             if outside := int((~values.is_between(low, high)).sum()):
-                return f"{self.name}.{column}: {outside} values outside {low:g}..{high:g}"
+                return f"{self.name}.{column}: {counted(outside, 'value')} outside {low:g}..{high:g}"
         return None
 
 

@@ -159,7 +159,7 @@ TYPHOON = Risk(
         "wind": Intensity(
             meaning="highest wind of the year from typhoon tracks, 10-minute mean",
             unit="m/s",
-            needs=("ta",),
+            needs_of_change=("ta",),
             tables=TABLES,
             of=lambda block: _wind(block.inputs),
             scale=warming_factor,
@@ -179,14 +179,15 @@ TYPHOON = Risk(
             Component(
                 name="wind and rain of passing storms",
                 weight=1.0,
-                needs=("rx1day", "ta"),
+                needs=("rx1day",),
+                needs_of_change=("ta",),
                 tables=TABLES,
                 of=lambda block, years: _cyclone_index(block.inputs)[block.scenario, years],
             ),
             Component(
                 name="wind of passing storms",
                 weight=1.0,
-                needs=("ta",),
+                needs_of_change=("ta",),
                 tables=TABLES,
                 only_without="rx1day",
                 of=lambda block, years: _wind_index(block.inputs)[block.scenario, years],

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.period import Years
-from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.definition import Component, HazardIndex, Intensity, Line, Risk
 from engine.risks.inputs import Block, per_block
 from engine.risks.land import by_cover
 from engine.risks.reduce import between, period_mean
@@ -49,6 +49,7 @@ URBAN_FLOOD = Risk(
             unit="mm",
             needs=("rx1day",),
             of=lambda block: block["rx1day"],
+            line=Line(logs=True),
         ),
         "rain80": Intensity(
             meaning="days of the year with at least 80 mm of rain",

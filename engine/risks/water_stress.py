@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.risks import basins
-from engine.risks.definition import Component, HazardIndex, Intensity, Risk
+from engine.risks.definition import Component, HazardIndex, Intensity, Line, Risk
 from engine.risks.inputs import Block, Floats, per_block
 from engine.risks.reduce import between, period_mean
 
@@ -44,6 +44,7 @@ WATER_STRESS = Risk(
             needs=basins.CLIMATE,
             tables=basins.TABLES,
             of=water_stress_index,
+            line=Line(logs=True),
         ),
     },
     hazard=HazardIndex(

@@ -85,6 +85,10 @@ class NationalClimate:
         )
 
     @property
+    def address(self) -> str:
+        return f"made-up climate of {len(self._ids)} cells"
+
+    @property
     def grid(self) -> GridDefinition:
         return self._grid
 

@@ -25,6 +25,7 @@ from engine.service import (
     routes_assess,
     routes_climate,
     routes_curve,
+    routes_explain,
     routes_health,
     routes_history,
     routes_levels,
@@ -35,6 +36,7 @@ from engine.service import (
     webhooks,
 )
 from engine.service.answers import Uniform
+from engine.service.cell_explanations import CellExplanations
 from engine.service.cell_levels import CellLevels
 from engine.service.context import Context
 from engine.service.kept import Kept
@@ -42,6 +44,7 @@ from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
 from engine.service.site_schema import site_schema
 from engine.service.supervisor import Supervisor
+from engine.service.turn import Turn
 
 #: (warehouse, application, notify), found at start-up, and what to call at the end
 Locate = Callable[[Settings, contextlib.ExitStack], tuple[str, str, str]]
@@ -82,7 +85,8 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             app.state.context, app.state.hub = context, hub.Hub(context)
             app.state.intake = intake.Intake(context)
             app.state.pictures, app.state.borders, app.state.layers = Kept(routes_map.PICTURES), None, None
-            app.state.levels = CellLevels()
+            turn = Turn()
+            app.state.levels, app.state.explained = CellLevels(turn), CellExplanations(turn)
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
             stack.enter_context(webhooks.delivering(config, application))
@@ -143,6 +147,7 @@ def _add_routes(app: FastAPI) -> None:
         routes_climate,
         routes_history,
         routes_levels,
+        routes_explain,
         routes_assess,
         routes_portfolio,
         routes_curve,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import psycopg
 
-from engine.assess.rules.cells import choose
+from engine.core.cells import choose
 from engine.core.grid import GridDefinition
+from engine.core.interval_words import ModelInterval, share_of_value_of_models
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results import published_cells
+from engine.io.results import published_cells, published_ensembles, published_runs
 from engine.io.results.published_cells import CellLoss
+from engine.io.results.published_runs import PublishedRisk
+from engine.kernels.ensembles import ENOUGH_AGREE, total_interval
 from engine.losses import loss_steps
+from engine.service import interval_answers
 
 Row = dict[str, Any]
 _DIGITS = 8  # of a probability in the finest bins
@@ -38,9 +42,35 @@ def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, lo
     }
 
 
-def loss(found: CellLoss) -> Row:
-    """Bin probabilities and AAL as they are answered, with the steps of the losses."""
-    return found._asdict() | {"loss_steps": steps_of(found.bin_data)}
+def loss(found: CellLoss, told: Mapping[str, PublishedRisk]) -> Row:
+    """Bin probabilities and AAL as they are answered, with the steps of the losses and the AAL in words.
+
+    told : of the published runs
+    """
+    more = {"loss_steps": steps_of(found.bin_data), "words": interval_answers.of_loss(found, told)}
+    return found._asdict() | more
+
+
+def ensemble(connection: psycopg.Connection, cell: int, risk: str, scenario: int, period: str) -> Row | None:
+    """The AAL over climate models as it is answered; None where no ensemble is published."""
+    found = published_ensembles.read(connection, cell, risk, scenario, period)
+    if found is None:
+        return None
+    figures, run = found
+    mean, agreement, sentence = figures.aal_mean, figures.agreement, None
+    low = high = None
+    if mean is not None:
+        low, high = total_interval(mean, figures.total_se, figures.members) or (None, None)
+        sentence = share_of_value_of_models(ModelInterval(mean, low, high, figures.members))
+    return {
+        **{name: run[name] for name in ("run_id", "edition", "scope", "published_at")},
+        "member_runs": [each["run_id"] for each in published_ensembles.members_of(run)],
+        **figures._asdict(),
+        "total_low": low,
+        "total_high": high,
+        "models_disagree": None if agreement is None else agreement < ENOUGH_AGREE,
+        "sentence": sentence,
+    }
 
 
 def steps_of(bins: Sequence[Row] | None) -> list[Row] | None:
@@ -57,16 +87,17 @@ def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     """All results of a cell, None for a cell without any."""
     asked = connection, cell, RISK_NAMES, int(DEFAULT_SCENARIO), FULL
     losses, hazards = published_cells.losses(*asked), published_cells.hazards(*asked)
+    told = published_runs.published_risks(connection)
     windows: dict[str, list[Row]] = defaultdict(list)
     for window in published_cells.windows(connection, cell):
-        row = window._asdict()
+        row = window._asdict() | {"change_words": interval_answers.of_change(window)}
         windows[row.pop("risk_type")].append(row | {"scenario": Scenario(window.scenario_id).code})
     held = [risk for risk in RISK_NAMES if risk in losses or risk in hazards or risk in windows]
     if not held:
         return None
     found = {
         risk: {
-            "probability": loss(losses[risk]) if risk in losses else None,
+            "probability": loss(losses[risk], told) if risk in losses else None,
             "hazard": hazards[risk]._asdict() if risk in hazards else None,
             "windows": windows.get(risk, []),
         }

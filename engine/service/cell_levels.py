@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
@@ -27,12 +25,12 @@ from engine.risks.edition import Edition
 from engine.risks.inputs import Reference
 from engine.service.context import Context
 from engine.service.kept import Kept
+from engine.service.turn import Turn, TurnTakenError
 
 log = logging.getLogger(__name__)
 AWAY = "the climate data cannot be read now"
 BUSY = "levels of too many cells are asked for at once: ask again"
 _DIGITS = 7  # of the samples, which are float32
-_PATIENCE = 10.0  # seconds for the cells before
 _MOST_REFERENCES, _MOST_ANSWERS = 50, 1000
 
 
@@ -52,11 +50,11 @@ class NoLevelsError(Exception):
 class CellLevels:
     """Levels of cells. Small tables are read once for a state of the warehouse, series of the cell each time.
 
-    Parallel kernels must not run in two threads at once, so one cell is computed after the other.
+    One cell is computed after the other: see `Turn`.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self._state: tuple[str, str] | None = None
         self._references: dict[tuple[object, ...], Reference] = {}
         self._kept: Kept[dict[str, Any]] = Kept(_MOST_ANSWERS)
@@ -84,13 +82,15 @@ class CellLevels:
             return told | self._levels(context, asked, edition, run)
         except NoLevelsError as err:
             return told | {"reason": str(err)}
+        except TurnTakenError:
+            return told | {"reason": BUSY}
         except (EngineError, psycopg.Error, ValueError):
             # a warehouse that is away or does not fit is no fault of the published results
             log.warning("return levels of %s in cell %d", asked.risk, asked.cell, exc_info=True)
             return told | {"reason": AWAY}
 
     def _levels(self, context: Context, asked: Asked, edition: Edition, run: Run) -> dict[str, Any]:
-        with self._turn(), context.climate() as connection:
+        with self._turn.taken(), context.climate() as connection:
             with postgres.failures("reading the loads", SourceError):
                 loads = catalog.published(connection)
                 # in a warehouse that our loaders filled the loads say it all
@@ -122,16 +122,6 @@ class CellLevels:
         self._kept.put(key, told)
         return told
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        # threads that wait here are missing for other requests
-        if not self._lock.acquire(timeout=_PATIENCE):
-            raise NoLevelsError(BUSY)
-        try:
-            yield
-        finally:
-            self._lock.release()
-
     def _reference(
         self, context: Context, asked: Asked, edition: Edition, run: Run, state: tuple[str, bool]
     ) -> Reference:
@@ -146,7 +136,7 @@ class CellLevels:
         key = (asked.risk, edition.checksum, baseline, *basin)
         if cells is None or key not in self._references:
             with closing(open_source(context.warehouse, connections=1)) as source:
-                if lacking := recurrence.absent(source, edition, asked.risk):
+                if lacking := recurrence.absent(source, edition, asked.risk, observed=state[1]):
                     raise NoLevelsError(f"the warehouse lacks {', '.join(lacking)}")
                 cells = _row_of(source.cells(), asked.cell)
                 made = recurrence.prepare(source, edition, asked.risk, cells, baseline=baseline, observed=state[1])
@@ -185,7 +175,7 @@ def _panel(connection: psycopg.Connection, reference: Reference, edition: Editio
     """The cell's series of the variables that the intensity reads."""
     arrays, wanted = {}, sorted({asked.scenario, DEFAULT_SCENARIO})
     held = cell_series.loaded(connection)
-    for name in edition.intensity(asked.risk).needs:
+    for name in edition.intensity(asked.risk).needed(observed=reference.observed):
         variable = VARIABLES[name]
         if gone := [each.code for each in wanted if each not in held.get(variable, ())]:
             raise NoLevelsError(f"no data of {variable.table} are loaded for {', '.join(gone)}")

@@ -21,13 +21,14 @@ from uuid import UUID
 import psycopg
 
 from engine.core.errors import EngineError
+from engine.core.rows import BatchType
 from engine.core.settings import Settings
 from engine.io.db import notifications, postgres
 from engine.io.db.notifications import Ear, Notification, Sender
 from engine.io.queue import batch_jobs, job_states, triggers
 from engine.io.queue.batch_jobs import Job
 from engine.io.results import batch_runs
-from engine.io.results.sink import LOCKS, JobType
+from engine.io.results.sink import LOCKS
 from engine.service import kinds, schedule
 from engine.service.children import Children
 from engine.service.schedule import Task
@@ -42,7 +43,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 class Notified(NamedTuple):
     """A notification for a kind from a session of the server."""
 
-    kind: JobType
+    kind: BatchType
     session: int
     sender: Sender
 
@@ -181,7 +182,7 @@ class Listener:
         for lost in batch_runs.keep_alive(connection, self._running_ids()):
             log.error("%s", lost)
 
-    def _takeable(self, connection: psycopg.Connection) -> list[JobType]:
+    def _takeable(self, connection: psycopg.Connection) -> list[BatchType]:
         """Kinds without those whose run has ended while its process is still on its way out: they wait for it."""
         ended = job_states.ended(connection, self._running_ids())
         leaving = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from engine.service.models import Period, Stamp
+from engine.service.models import Period, Stamp, Words
 
 
 class MapScenario(BaseModel):
@@ -42,6 +42,7 @@ class MapLayers(BaseModel):
 
     aal: dict[Period, list[int]] = Field(examples=[{"full": [2], "mid_term": [1, 2, 3, 4]}])
     hazard: dict[Period, list[int]]
+    change: dict[Period, list[int]] = Field(description="of the AAL against the short term")
 
 
 class MapLevel(BaseModel):
@@ -78,6 +79,7 @@ class Map(BaseModel):
 
     run_id: int
     edition: str
+    edition_words: Words = Field(description="what a figure of the edition is, and how wide")
     scope: str = Field(description="full, sample:N, synthetic or observed")
     baseline: str
     published_at: Stamp
@@ -86,6 +88,10 @@ class Map(BaseModel):
     south: float
     north: float
     step: float
+    apart: bool = Field(description="the cells are places of a list, such as stations, and no area: drawn as points")
+    figures_of: str | None = Field(
+        description="scenario or record, and years, of the run's summary", examples=["SSP2-4.5 2021-2100"]
+    )
     risks: list[str] = Field(description="those of which there is a layer")
     absent: dict[str, str] = Field(
         description="the others, and why", examples=[{"typhoon": "missing typhoon_best_track"}]
@@ -95,11 +101,16 @@ class Map(BaseModel):
     uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
     not_priced: list[str] = Field(description="risks without damage rates in their edition: no AAL, probabilities only")
     damage_rates: dict[str, MapRates] = Field(description="by risk, as the run says whose rows are published")
+    hatched: str = Field(description="what lines across cells of a layer of changes say")
     year_losses_note: str | None = Field(description="why there are no curves of losses; null: the run kept years")
     loss_note: str = Field(description="what a loss of such a risk carries")
     levels: list[MapLevel]
     scenarios: list[MapScenario]
     periods: list[MapPeriod]
+    aal_years: dict[str, dict[Period, str]] = Field(
+        description="by risk that follows a trend: what the AAL of a period is of",
+        examples=[{"river_flood": {"short_term": "2030", "full": "2021-2100"}}],
+    )
     scales: dict[str, MapScale]
     no_value: str
     measures: dict[str, MapMeasure] = Field(description="by risk; empty for an edition that is not a published one")

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 
 from engine.core.names import RISK_NAMES
-from engine.core.period import FULL, PERIODS, WINDOWS, Years
+from engine.core.period import FULL, PERIODS, WINDOWS, Years, label
+from engine.core.rows import ENSEMBLE
 from engine.io.results import published_layers, published_runs
 from engine.io.results.published import Run
 
@@ -19,18 +20,20 @@ Layers = dict[str, dict[str, list[int]]]
 
 
 def runs_of(connection: psycopg.Connection) -> list[Run]:
-    """Rows of `result_runs` that were published, the newest first."""
-    runs = [run for run in published_runs.every(connection).values() if run["published_at"]]
+    """Rows of `result_runs` that were published, the newest first; without ensembles, which have no layers."""
+    every = published_runs.every(connection).values()
+    runs = [run for run in every if run["published_at"] and run["job_type"] != ENSEMBLE]
     return sorted(runs, key=lambda run: (run["published_at"], run["run_id"]), reverse=True)
 
 
 def layers_of(connection: psycopg.Connection) -> dict[str, Layers]:
     """Risk -> its layers, in canonical order; risks without one are absent."""
     found: dict[str, dict[str, dict[str, list[int]]]] = {
-        risk: {"aal": defaultdict(list), "hazard": defaultdict(list)} for risk in RISK_NAMES
+        risk: {"aal": defaultdict(list), "hazard": defaultdict(list), "change": defaultdict(list)}
+        for risk in RISK_NAMES
     }
     for each in published_layers.held(connection):
-        for quantity, is_held in (("aal", each.aal), ("hazard", each.hazard)):
+        for quantity, is_held in (("aal", each.aal), ("hazard", each.hazard), ("change", each.change)):
             if is_held:
                 found[each.risk][quantity][each.period].append(each.scenario)
     return {risk: layers for risk, layers in found.items() if layers["aal"] or layers["hazard"]}
@@ -43,6 +46,11 @@ def periods_of(layers: Mapping[str, Layers], runs: list[Run], axis: Years) -> li
     return [
         dict(zip(("name", "first", "last"), (p, *_years(p, runs, axis)), strict=True)) for p in PERIODS if p in held
     ]
+
+
+def aal_years(periods: list[dict[str, Any]]) -> dict[str, str]:
+    """Period -> what the AAL of a risk that follows a trend is of. periods: of `periods_of`"""
+    return {each["name"]: label(each["name"], Years(each["first"], each["last"]), trend=True) for each in periods}
 
 
 def _years(period: str, runs: list[Run], axis: Years) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Path, Query
 from pydantic import BaseModel, Field, PlainSerializer
 
-from engine.core import levels
+from engine.core import levels, refusals
 from engine.core.names import ALIASES, RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.service.problems import InvalidError, fault
@@ -60,7 +60,7 @@ def period_of(scenario: int, period: Period | None) -> Period:
     if period is None:
         return "full" if scenario == DEFAULT_SCENARIO else "mid_term"
     if period == "full" and scenario != DEFAULT_SCENARIO:
-        raise InvalidError([fault(["query", "time_period"], f"Unknown time period: {period}", period)])
+        raise InvalidError([fault(["query", "time_period"], refusals.LONE_FULL, period)])
     return period
 
 
@@ -106,6 +106,13 @@ class Made(BaseModel):
     runs: list[RunOfRows]
 
 
+class Words(BaseModel):
+    """One sentence in two languages, to be shown as it is."""
+
+    en: str = Field(examples=["1.4 % of value a year (90 %: 0.9 to 2.3; sampling of 20 years on one model)"])
+    ko: str = Field(examples=["연간 자산 가치의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 하나의 20년 표본)"])
+
+
 class CellProbability(BaseModel):
     """Bin probabilities and loss of one cell. aal: ratio, null where there were too few data, or the risk
     is not priced (`method`)."""
@@ -120,6 +127,9 @@ class CellProbability(BaseModel):
     aal_se: float | None = Field(description="standard error of aal", examples=[0.0004])
     aal_low: float | None = Field(None, description="lower end of its 90 % interval; null where it cannot be told")
     aal_high: float | None = Field(None, description="upper end")
+    rates_low: float | None = Field(None, description="by damage rates and level alone; null: no edition states them")
+    rates_high: float | None = None
+    words: Words | None = Field(description="aal with its interval and what that holds; null without aal")
     bin_data: list[Bin] | None
     loss_steps: list[LossStep] | None = Field(description="of bin_data; null without bins or damage rates")
     n_samples: int
@@ -127,8 +137,40 @@ class CellProbability(BaseModel):
     calculated_at: Stamp
 
 
+class Ensemble(BaseModel):
+    """The AAL over climate models, of the same cell, risk, scenario and period. Figures are null where a member has
+    none."""
+
+    run_id: int = Field(description="of the ensemble")
+    edition: str
+    scope: str
+    published_at: Stamp
+    member_runs: list[int] = Field(description="numbers of the runs that it was made of")
+    members: int = Field(description="those of them with an AAL here")
+    aal_mean: float | None = Field(examples=[0.0025])
+    aal_sd_between: float | None = Field(description="standard deviation between the members")
+    aal_p10: float | None = Field(description="10th percentile; of fewer than 10 members the least")
+    aal_p50: float | None
+    aal_p90: float | None = Field(description="90th percentile; of fewer than 10 members the largest")
+    total_se: float | None = Field(description="standard error of models and sampling")
+    total_low: float | None = Field(
+        description="lower end of the 90 % interval by total_se, Student's with members - 1"
+    )
+    total_high: float | None
+    agreement: float | None = Field(
+        description="share of members that agree on the sign of the change against the short term; null for that and"
+        " for full"
+    )
+    models_disagree: bool | None = Field(description="fewer than 80 % agree (IPCC AR6)")
+    sentence: str | None = Field(
+        examples=["1.4 % of value a year (90 %: 0.9 to 2.3; 5 climate models and the sampling of each)"]
+    )
+
+
 class Probability(CellProbability, Spoken, Made):
     """The same for a place."""
+
+    ensemble: Ensemble | None = Field(None, description="null where no ensemble is published")
 
 
 class CellHazard(BaseModel):
@@ -161,8 +203,11 @@ class CellWindow(BaseModel):
     aal_se: float | None
     aal_low: float | None = None
     aal_high: float | None = None
+    rates_low: float | None = None
+    rates_high: float | None = None
     change: float | None = Field(None, description="aal less that of the short term; null for the short term itself")
     change_se: float | None = None
+    change_words: Words | None = Field(description="the change with its interval; null without one")
     significant: bool | None = Field(None, description="the change is more than 1.645 standard errors")
     hazard_score: float | None
     percentile: float | None

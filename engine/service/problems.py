@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -14,20 +14,24 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from engine.core import refusals
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
 UNAVAILABLE = "The database is not available"
 INTERNAL = "Internal server error"
-#: words for a parameter that does not fit, where they are agreed on; `{value}` is what was sent
+#: words for a parameter that does not fit, where they are agreed on
 _WORDS = {
     "lat": "Invalid latitude",
     "latitude": "Invalid latitude",
     "lon": "Invalid longitude",
     "longitude": "Invalid longitude",
-    "risk_type": "Unknown risk type: {value}",
-    "scenario_id": "Unknown scenario: {value}",
-    "time_period": "Unknown time period: {value}",
+}
+#: the same of names, with what is known
+_NAMES: dict[str, Callable[[str], str]] = {
+    "risk_type": refusals.risk_type,
+    "scenario_id": refusals.scenario,
+    "time_period": refusals.time_period,
 }
 
 
@@ -115,7 +119,9 @@ def install(app: FastAPI) -> None:
             words = _WORDS.get(name, each["msg"])
             if each["type"] == "missing":
                 words, value = f"Missing required field: {name}", None
-            faults.append(fault(each["loc"], words.replace("{value}", str(_clean(value))), value))
+            elif name in _NAMES:
+                words = _NAMES[name](str(_clean(value)))
+            faults.append(fault(each["loc"], words, value))
         return _answer(422, faults)
 
     def invalid(_: Request, err: Exception) -> JSONResponse:

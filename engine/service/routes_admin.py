@@ -7,8 +7,8 @@ import logging
 from fastapi import APIRouter, HTTPException
 
 from engine.core.errors import EngineError
+from engine.core.rows import BatchType
 from engine.io.queue import triggers
-from engine.io.results.sink import JobType
 from engine.service import models
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
@@ -32,7 +32,7 @@ def trigger_hazard(context: Shared) -> models.Message:
     return models.Message(message="Hazard Score batch job triggered successfully")
 
 
-def _trigger(context: Context, kind: JobType) -> None:
+def _trigger(context: Context, kind: BatchType) -> None:
     try:
         triggers.announce(context.application, context.notify, context.config.notify_channel, kind, "admin route")
     except EngineError as err:

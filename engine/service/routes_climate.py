@@ -10,8 +10,11 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from engine.core import refusals
 from engine.core.caveats import scope_note
+from engine.core.counted import agree, counted
 from engine.core.errors import SettingsError
+from engine.core.names import among
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES, Variable
@@ -88,7 +91,14 @@ def read_climate(
         wanted = _variables(variables, held)
         if (values := sum(each.steps for each in wanted) * years.n * len(chosen)) > _MOST:
             raise InvalidError(
-                [fault(["query"], f"{values:,} values are asked for, more than {_MOST:,}: ask for fewer years", values)]
+                [
+                    fault(
+                        ["query"],
+                        f"{counted(values, 'value')} {agree(values, 'is', 'are')} asked for,"
+                        f" more than {_MOST:,}: ask for fewer years",
+                        values,
+                    )
+                ]
             )
         scope = cell_series.scope(connection)
         found = _read(connection, cell["grid_id"], {each: held[each] for each in wanted}, chosen, years)
@@ -154,7 +164,7 @@ def _scenarios(asked: Sequence[str] | None) -> list[Scenario]:
         try:
             found.append(Scenario.parse(text))
         except SettingsError:
-            raise InvalidError([fault(["query", "scenarios"], f"Unknown scenario: {text}", text)]) from None
+            raise InvalidError([fault(["query", "scenarios"], refusals.scenario(text), text)]) from None
     return list(dict.fromkeys(found)) or [DEFAULT_SCENARIO]
 
 
@@ -171,7 +181,7 @@ def _variables(asked: Sequence[str] | None, held: dict[Variable, list[Scenario]]
     names, there = _split(asked), [each.name for each in held]
     for name in names:
         if name not in VARIABLES:
-            words = f"Unknown variable: {name}; known: {', '.join(VARIABLES)}"
+            words = f"Unknown variable: {name}; {among(name, VARIABLES)}"
             raise InvalidError([fault(["query", "variables"], words, name)])
     if absent := [name for name in names if name not in there]:
         raise HTTPException(404, f"No data of {', '.join(absent)} are loaded; there are {', '.join(there) or 'none'}")

@@ -15,7 +15,9 @@ from shapely.geometry.base import BaseGeometry
 
 from engine.core import levels, names
 from engine.core.caveats import LOSS_NOTE, own_past
+from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
+from engine.core.false_discovery import FALSE_DISCOVERIES, not_told_apart
 from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.climate import boundaries
@@ -30,9 +32,10 @@ from engine.service.problems import Problem
 
 router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
-Quantity = Literal["aal", "hazard"]
-PICTURES = 300  # 234 layers of an edition, about 50 kB each
+Quantity = Literal["aal", "hazard", "change"]
+PICTURES = 450  # 342 layers of an edition, about 50 kB each
 _FIGURES: dict[Quantity, Figure] = {"aal": AAL, "hazard": HAZARD}
+HATCHED = f"not more than noise, at a false discovery rate of {FALSE_DISCOVERIES:g}"
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
@@ -48,23 +51,29 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             request.app.state.layers = held = key, map_run.layers_of(connection)
         layers, told = held[1], published_runs.published_risks(connection)
     grid, half = context.grid, context.grid.step / 2
+    rates = {risk: told[risk].damage_rates() for risk in layers if risk in told}
+    periods = map_run.periods_of(layers, runs, context.grid.axis)
     priced = [risk for risk in layers if risk not in told or told[risk].priced]
     named = {scenario for each in layers.values() for of in each.values() for ids in of.values() for scenario in ids}
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
+            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in ("en", "ko")},
             "west": round(grid.lon0 - half, 6),
             "east": round(float(grid.meridians[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
             "north": round(float(grid.latitudes[-1]) + half, 6),
             "step": grid.step,
+            "apart": bool((run["summary"] or {}).get("apart")),
+            "figures_of": (run["summary"] or {}).get("pair"),
             "risks": list(layers),
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
-            "damage_rates": {risk: told[risk].damage_rates() for risk in layers if risk in told},
+            "damage_rates": rates,
+            "hatched": HATCHED,
             "year_losses_note": map_run.year_losses_note(run),
             "loss_note": LOSS_NOTE,
             "levels": [
@@ -76,7 +85,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
                 for each in Scenario
                 if each in named
             ],
-            "periods": map_run.periods_of(layers, runs, grid.axis),
+            "periods": periods,
+            "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
             "scales": {
                 name: {"unit": scale.unit, "labels": scale.labels, "colours": scale.colours}
                 for name, scale in picture.SCALES.items()
@@ -108,7 +118,8 @@ def read_layer(
     scenario_id: models.ScenarioId = int(DEFAULT_SCENARIO),
     time_period: models.Period | None = None,
 ) -> Response:
-    """One layer as a PNG: a pixel a cell, the north-west cell first; transparent where there is no result."""
+    """One layer as a PNG: a pixel a cell, the north-west cell first; transparent where there is no result. Changes of
+    the AAL have more pixels a cell, for lines across cells whose change is not more than noise."""
     time_period = models.period_of(scenario_id, time_period)
     risk, pictures = names.risk(risk_type), request.app.state.pictures
     with context.database() as connection:
@@ -128,10 +139,13 @@ def read_layer(
             return Response(status_code=304, headers=headers)
         data = pictures.get(key)
         if data is None:
-            ids, values = published_layers.read(connection, _FIGURES[quantity], risk, scenario_id, time_period)
-            if not len(ids):
+            if quantity == "change":
+                data = _paint_changes(context, published_layers.changes(connection, risk, scenario_id, time_period))
+            else:
+                ids, values = published_layers.read(connection, _FIGURES[quantity], risk, scenario_id, time_period)
+                data = _paint(context, quantity, ids, values) if len(ids) else None
+            if data is None:
                 raise HTTPException(404, "No results for this layer")
-            data = _paint(context, quantity, ids, values)
             pictures.put(key, data)
     return Response(data, media_type="image/png", headers=headers)
 
@@ -141,6 +155,18 @@ def _paint(context: Context, quantity: Quantity, ids: NDArray[np.int32], values:
     places = np.zeros((grid.n_lat, grid.n_lon), np.uint8)
     places[grid.indices(ids)] = picture.classify(values, scale)
     return picture.paint(places, scale)
+
+
+def _paint_changes(context: Context, found: published_layers.Changes) -> bytes | None:
+    """Changes of the AAL, hatched where they are not more than noise; None where no cell has one."""
+    if np.isnan(found.change).all():
+        return None
+    grid, scale = context.grid, picture.SCALES["change"]
+    places, unsure = np.zeros((grid.n_lat, grid.n_lon), np.uint8), np.zeros((grid.n_lat, grid.n_lon), np.bool_)
+    where = grid.indices(found.grid_id)
+    places[where] = picture.classify(picture.relative(found.change, found.aal), scale)
+    unsure[where] = not_told_apart(found.change, found.error)
+    return picture.paint(picture.hatched(places, unsure, scale), scale)
 
 
 @router.get("/api/v1/map/borders")
@@ -169,7 +195,9 @@ _FILES = {
     "dom.js": "text/javascript",
     "map.js": "text/javascript",
     "rare.js": "text/javascript",
+    "sure.js": "text/javascript",
     "style.css": "text/css",
+    "why.js": "text/javascript",
 }
 
 

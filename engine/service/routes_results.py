@@ -44,7 +44,8 @@ def read_probability(
     scenario_id: models.ScenarioId = _DEFAULT,
     time_period: models.Period | None = None,
 ) -> models.Probability:
-    """Bin probabilities, AAL and its standard error of the cell that holds the point, or of the nearest with results.
+    """Bin probabilities, AAL and its standard error of the cell that holds the point, or of the nearest with results;
+    and its AAL over several climate models, where an ensemble is published.
 
     `full`, the whole time axis of the run, exists for scenario 2 only and is its default; that of the others is
     `mid_term`.
@@ -55,9 +56,12 @@ def read_probability(
         cell = cell_of(context, connection, lat, lon)
         found = published_cells.losses(connection, cell["grid_id"], [risk], scenario_id, period)
         made = published_runs.read(connection, [cell["grid_id"]], [risk], [AAL])
+        told = published_runs.published_risks(connection)
+        several = cell_answers.ensemble(connection, cell["grid_id"], risk, scenario_id, period)
     if risk not in found:
         raise HTTPException(404, "No probability results for the requested location")
-    return models.Probability(**cell_answers.loss(found[risk]) | cell | made.statement())
+    answer = cell_answers.loss(found[risk], told) | cell | made.statement() | {"ensemble": several}
+    return models.Probability(**answer)
 
 
 @router.get("/api/v1/hazard")

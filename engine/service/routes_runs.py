@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
 from engine.core.caveats import scope_note
+from engine.core.rows import JobType
 from engine.io.results import run_history
 from engine.service import models
 from engine.service.context import Shared
@@ -24,7 +25,7 @@ class Run(BaseModel):
 
     run_id: int | None
     batch_id: UUID | None = Field(description="job that asked for it")
-    job_type: str = Field(description="probability, hazard or yearly (both)")
+    job_type: str = Field(description="probability, hazard, yearly (both) or ensemble")
     status: str = Field(description="queued, running, completed, partial, failed, cancelled; unknown: no log of it")
     is_published: bool
     progress: int | None = Field(ge=0, le=100, description="of one that is going")
@@ -64,7 +65,7 @@ class Runs(BaseModel):
 @router.get("/api/v1/runs")
 def list_runs(
     context: Shared,
-    job_type: Annotated[Literal["probability", "hazard", "yearly"] | None, Query()] = None,
+    job_type: Annotated[JobType | None, Query()] = None,
     limit: models.Limit = 20,
     offset: models.Offset = 0,
 ) -> Runs:

@@ -9,11 +9,11 @@ from typing import Literal
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from engine.core.rows import BatchType
 from engine.core.settings import Settings
-from engine.io.results.sink import JobType
 
-Task = Literal[JobType, "clean", "check"]
-YEARLY: tuple[JobType, ...] = ("probability", "hazard")
+Task = Literal[BatchType, "clean", "check"]
+YEARLY: tuple[BatchType, ...] = ("probability", "hazard")
 
 
 def triggers(config: Settings) -> dict[Task, CronTrigger]:

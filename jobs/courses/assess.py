@@ -14,9 +14,9 @@ import psycopg
 from engine.assess.job.assessor import Assessor, site_faults
 from engine.assess.job.portfolio_check import check_portfolio
 from engine.assess.rules import columns
-from engine.assess.rules.vocabulary import DEFAULT_PERIOD
-from engine.core import settings
-from engine.core.errors import SettingsError
+from engine.assess.rules.vocabulary import DEFAULT_PERIOD, OUTSIDE_GRID
+from engine.core import cells, settings
+from engine.core.errors import EngineError, SettingsError
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres
 from engine.io.files.packed import Limits
@@ -40,7 +40,13 @@ def run(args: argparse.Namespace) -> int:
             log.warning("job %s has lost its worker: marked failed", lost)
         kind = batch_jobs.PORTFOLIO if args.sites else batch_jobs.SITE
         batch_id = batch_jobs.create(application, kind, request)
-        outcome = assessor.run_job(batch_jobs.start(application, batch_id))
+        try:
+            outcome = assessor.run_job(batch_jobs.start(application, batch_id))
+        except EngineError as err:
+            if str(err) != OUTSIDE_GRID:
+                raise
+            within = float(cells.reach(args.lat, assessor.config.grid)) / 1000
+            raise EngineError(f"{err}: no cell with results within {within:.1f} km, a cell's diagonal") from None
     out = _console.console()
     if args.json:
         print(json.dumps(outcome.results, ensure_ascii=False, indent=1))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import logging
+import tempfile
 from pathlib import Path
 
 from engine.losses.fit import calibration, shipped
 from engine.losses.fit.calibration import Bar, Fitted, Skill
 from engine.losses.fit.skill import Draws
 from engine.risks import load_edition
-from jobs import _calibrated_edition, _calibration_report, _console
+from jobs import _calibrated_edition, _calibration_report, _console, _station_tables
 
 log = logging.getLogger("jobs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit, test, write the edition with its draws, and the report."""
-    made, bars, drawn, known = _fit(args)
+    with tempfile.TemporaryDirectory(prefix="climate-risk-") as folder:
+        made, bars, drawn, known = _fit(args, _stations(args, Path(folder)))
     name = args.out.stem
     files = _calibrated_edition.texts(name, load_edition(args.base), made, drawn, summary(made, bars))
     _write(args.out, files.edition)
@@ -29,11 +31,19 @@ def run(args: argparse.Namespace) -> int:
     return _console.COMPLETE
 
 
-def _fit(
-    args: argparse.Namespace,
-) -> tuple[Fitted, list[Bar], Draws, Skill]:
+def _stations(args: argparse.Namespace, folder: Path) -> Path:
+    """Folder of the rain: the package's, the one that was named, or `folder`, filled from tables of stations."""
+    if args.climate == ["stations"]:
+        return shipped.sources().stations
+    files = [Path(path) for path in args.climate]
+    if len(files) == 1 and files[0].is_dir():
+        return files[0]
+    _station_tables.write_rain(files, args, folder)
+    return folder
+
+
+def _fit(args: argparse.Namespace, stations: Path) -> tuple[Fitted, list[Bar], Draws, Skill]:
     own = shipped.sources()
-    stations = own.stations if args.climate == "stations" else Path(args.climate)
     sources = own._replace(
         losses=args.losses or own.losses,
         stations=stations,
@@ -52,7 +62,7 @@ def summary(made: Fitted, bars: list[Bar]) -> list[str]:
     flood, typhoon = made.national
     years, storms = int((~made.data.storm).sum()), int((made.data.storm & made.used).sum())
     return [
-        f"Fitted to {years} yearly totals and {storms} typhoons, {made.data.year.min()}-{calibration.LAST}.",
+        f"Fitted to {years} yearly totals and {storms} typhoons, {made.data.year.min()}-{made.last}.",
         f"National mean AAL at level A: floods {100 * flood:.4f} %, typhoon {100 * typhoon:.4f} %.",
         "Back-test:",
         *(f"  {'met   ' if bar.met else 'MISSED'} {bar.name} {bar.asked}: {bar.figure}" for bar in bars),

@@ -98,6 +98,7 @@ def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions
         gate=args.gate,
         refresh=args.refresh,
         lattice=args.lattice,
+        member=args.member,
         workers=config.etl_workers,
     )
 

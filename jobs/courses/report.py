@@ -19,7 +19,7 @@ from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.climate import catalog, filling
 from engine.io.db import postgres
-from engine.io.results import published
+from engine.io.results import published, published_ensembles
 from engine.io.results.published import DirectoryResults, Results, Run, RunDirectoryResults
 from engine.io.results.published_database import DatabaseResults
 from engine.io.sites import site_inputs
@@ -45,13 +45,15 @@ def run(args: argparse.Namespace) -> int:
         newest = _published(sink, stack) if sink else None
         results = _results(args.run, newest, runs)
         log.info("run %s from %s", results.run["run_id"], results.where)
+        out = args.out or _default(results.run)
         figures = page.read_figures(results)
         if not figures:
             raise EngineError(f"{results.where} holds no result of run {results.run['run_id']}")
         places_of = [each.cells.select("grid_id", "latitude", "longitude") for each in figures.values()]
         cells = pl.concat(places_of).unique("grid_id").sort("grid_id")
         climate = stack.enter_context(closing(postgres.connect(warehouse))) if warehouse else None
-        frame = maps.frame_of(cells, _lattice(climate) if climate else None)
+        apart = bool((results.run["summary"] or {}).get("apart"))
+        frame = maps.frame_of(cells, _lattice(climate) if climate else None, apart=apart)
         regions = None
         if frame is not None:
             regions = places.of_warehouse(climate, frame.step) if climate else None
@@ -72,10 +74,10 @@ def run(args: argparse.Namespace) -> int:
                     loads=catalog.published(climate),
                     unchanged=_fingerprint(climate) == results.run["source_fingerprint"],
                 ),
+                ensemble=_ensemble(args.ensemble, newest),
                 rare=_rare(warehouse, edition, results.run, figures, regions),
             )
         )
-    out = args.out or Path(f"report-{results.run['run_id']}.html")
     try:
         out.write_text(text, "utf-8")
     except OSError as err:
@@ -90,6 +92,20 @@ def run(args: argparse.Namespace) -> int:
         time.perf_counter() - started,
     )
     return _console.COMPLETE
+
+
+def _default(run: Run) -> Path:
+    """The file where none is named; refuses one that is there and is not of this run."""
+    path = Path(f"report-{run['run_id']}.html")
+    try:
+        if path.exists() and not page.is_report_of(path, run):
+            raise SettingsError(
+                f"{path} is there, and it is not a report of this run (runs are numbered by each folder and database):"
+                " name another file with --out"
+            )
+    except OSError as err:
+        raise EngineError(f"{path} cannot be read: {err.strerror}; name another file with --out") from err
+    return path
 
 
 def _ends(args: argparse.Namespace, config: Settings, stack: ExitStack) -> tuple[str | None, str | None]:
@@ -131,6 +147,13 @@ def _earlier(against: str | None, results: Results, newest: Results | None, runs
         return None
     other = RunDirectoryResults(runs, number, known)
     return Earlier(run=other.run, results=other)
+
+
+def _ensemble(folder: Path | None, newest: Results | None) -> Run | None:
+    """The ensemble to show: of the directory that was named, else of the published results; None without one."""
+    if folder is not None:
+        return published_ensembles.in_folder(folder)
+    return published_ensembles.newest(newest.runs) if newest else None
 
 
 def _edition(results: Results, file: str | None) -> Edition | None:

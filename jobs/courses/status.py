@@ -15,6 +15,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from engine.core import settings
+from engine.core.counted import counted
 from engine.core.errors import SettingsError
 from engine.core.names import RISK_NAMES
 from engine.core.settings import Settings
@@ -91,9 +92,13 @@ def _show(out: Console, found: dict[str, Any]) -> None:
         )
     _print(out, log, "no run was ever started")
     _show_published(out, sink["published"])
+    if ensemble := sink["ensemble"]:
+        members = ", ".join(f"{each['run_id']:,} ({each['place']})" for each in ensemble["members"])
+        risks = f"{len(ensemble['risks'])} risks, edition {ensemble['edition']}, scope {ensemble['scope']}"
+        _say(out, f"ensemble: run {ensemble['run_id']}, {risks}, {ensemble['age_days']:g} days old, of runs {members}")
     if sink["tables"]:
         rows, size = (sum(table[name] for table in sink["tables"]) for name in ("rows", "bytes"))
-        out.print(f"result tables: {rows:,} rows, {decimal(size)}")
+        out.print(f"result tables: {counted(rows, 'row')}, {decimal(size)}")
     for job, counts in sink["jobs"].items():
         out.print(f"jobs {job}: {', '.join(f'{count} {state}' for state, count in counts.items())}")
     if "warehouse" in found:
@@ -179,7 +184,7 @@ def _show_warehouse(out: Console, warehouse: dict[str, Any]) -> None:
     scopes = ", ".join(sorted({load["scope"] for load in loads}))
     rows = sum(load["rows"] or 0 for load in loads)
     oldest, newest = (f"{pick(ages):g}" if ages else "?" for pick in (max, min))
-    out.print(f"scope {scopes}, {rows:,} rows, loaded {oldest} to {newest} days ago")
+    out.print(f"scope {scopes}, {counted(rows, 'row')}, loaded {oldest} to {newest} days ago")
     for load in loads:
         if load["findings"]:
             out.print(f"{load['table']} ({load['loader']}): {load['findings']} findings of the gate, see jobs.check")

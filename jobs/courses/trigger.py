@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from engine.core import settings
+from engine.core.rows import BatchType
 from engine.io.db import postgres
 from engine.io.queue import triggers
-from engine.io.results.sink import JobType
 from jobs import _addresses, _console
 
 
-def run(kind: JobType) -> int:
+def run(kind: BatchType) -> int:
     """Queue, report."""
     config = settings.load()
     with ExitStack() as stack:

@@ -76,6 +76,7 @@ def fill_results(url, cells=range(1, 18), seed=1):
     )
     pair = ["grid_id", "risk_type", "scenario_id", "time_period"]
     place, made = ["grid_id", "risk_type", "latitude", "longitude", "run_id"], ["aal", "n_samples", "method"]
+    made += ["aal_low", "aal_high"]
     put = {
         "modelops_hazard_scores": (detail, [*pair, "score"]),
         "modelops_probability_scores": (detail, [*pair, *made]),
@@ -93,7 +94,7 @@ def fill_results(url, cells=range(1, 18), seed=1):
                 method=pl.lit("kde"),
                 bin_data=pl.lit("[]"),
                 **({} if "aal" in frame.columns else {"aal": pl.lit(0.01)}),
-            )
+            ).with_columns(aal_low=pl.col("aal") / 2, aal_high=pl.col("aal") * 2)
             frames.copy(connection, table, columns, rows)
     publish(url)
     return detail

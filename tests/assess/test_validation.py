@@ -12,7 +12,12 @@ from engine.assess import assess_sites
 from engine.assess.rules import records, site_ids
 from engine.assess.rules.validation import check
 from engine.core.errors import SettingsError
+from engine.core.names import RISK_NAMES
 from tests.assess.places import BUILDING, REFERENCE, figures, site
+
+RISKS = ", ".join(RISK_NAMES)
+SCENARIOS = "1 (SSP1-2.6), 2 (SSP2-4.5), 3 (SSP3-7.0), 4 (SSP5-8.5)"
+PERIODS = "full, short_term, mid_term, long_term"
 
 
 def faults(frame):
@@ -61,10 +66,14 @@ def faults(frame):
         ("site_id", " ", "Invalid site id"),
         ("site_id", "a\0b", "Invalid character in site_id"),
         ("site_id", ["a"], "Invalid type for site_id"),
-        ("risk_types", ["typhoon", "rain"], "Unknown risk type: rain"),
-        ("scenario_ids", [2, 5], "Unknown scenario: 5"),
+        (
+            "risk_types",
+            ["typhoon", "river_flod"],
+            f"Unknown risk type: river_flod; known: {RISKS}; did you mean river_flood?",
+        ),
+        ("scenario_ids", [2, 5], f"Unknown scenario: 5; known: {SCENARIOS}"),
         ("scenario_ids", ["2"], "Invalid type for scenario_ids"),
-        ("time_periods", ["mid_term", "soon"], "Unknown time period: soon"),
+        ("time_periods", ["mid_term", "soon"], f"Unknown time period: soon; known: {PERIODS}"),
         ("distance_to_river_m", -1.0, "Invalid distance_to_river_m"),
         ("imperviousness_ratio", 1.5, "Invalid imperviousness_ratio"),
         ("structure", "a\0b", "Invalid character in structure"),
@@ -127,8 +136,8 @@ def test_all_faults_of_a_site_are_listed_in_the_order_of_the_fields():
         ("longitude", "Invalid longitude"),
         ("floor_area", "Floor area must be positive"),
         ("site_id", "Invalid site id"),
-        ("time_periods", "Unknown time period: x"),
-        ("time_periods", "Unknown time period: y"),
+        ("time_periods", f"Unknown time period: x; known: {PERIODS}"),
+        ("time_periods", f"Unknown time period: y; known: {PERIODS}"),
         ("cdd_days", "Invalid cdd_days"),
     ]
 
@@ -146,7 +155,7 @@ def test_all_faults_of_a_site_are_listed_in_the_order_of_the_fields():
 )
 def test_the_full_period_exists_for_the_default_scenario_alone(scenarios, periods, refused):
     sites = site(scenario_ids=scenarios, time_periods=periods)
-    expected = [("time_periods", "Unknown time period: full")] if refused else []
+    expected = [("time_periods", "Unknown time period: full; only scenario 2 has it")] if refused else []
     assert faults(sites) == expected
     pairs = assess_sites(sites).totals.select("scenario_id", "time_period").rows()
     assert all(scenario == 2 for scenario, period in pairs if period == "full")
@@ -251,7 +260,7 @@ def test_json_keeps_its_kinds_and_refuses_what_it_does_not_know():
         ("elevation", "Invalid type for elevation"),
         ("risk_types", "Invalid type for risk_types"),
     ]
-    with pytest.raises(SettingsError, match="unknown field 'builing_age' in building_info"):
+    with pytest.raises(SettingsError, match="unknown field 'builing_age' in building_info; did you mean building_age"):
         records.from_requests([{"latitude": 1.0, "longitude": 2.0, "building_info": {"builing_age": 1}}])
     with pytest.raises(SettingsError, match=r"latitude is given twice: 1\.0 and 3\.0"):
         records.from_requests([{"latitude": 1.0, "building_info": {"location": {"latitude": 3.0}}}])

@@ -69,11 +69,21 @@ def block(cells, seed=0, risks=RISKS, pairs=PAIRS, years=True):
             )
             frame = frame.with_columns(
                 aal_low=pl.col("aal") * 0.5, aal_high=pl.min_horizontal(pl.col("aal") * 1.5, 1.0)
-            )
+            ).with_columns(rates_low=pl.col("aal_low"), rates_high=pl.col("aal_high"))
             if period not in ("full", "short_term"):
                 moved = pl.col("aal") - 0.001
                 frame = frame.with_columns(change=moved, change_se=pl.col("aal_se"), significant=moved > 0)
-            figures = ("aal", "aal_se", "aal_low", "aal_high", "change", "change_se", "significant")
+            figures = (
+                "aal",
+                "aal_se",
+                "aal_low",
+                "aal_high",
+                "rates_low",
+                "rates_high",
+                "change",
+                "change_se",
+                "significant",
+            )
             results = [pl.when(known).then(name).alias(name) for name in (*figures, "bin_probs", "edges")]
             probability.append(
                 frame.with_columns(

@@ -118,7 +118,7 @@ def test_a_cell_belongs_to_the_town_that_holds_it_or_lies_within_2_km(tiny, tmp_
     _, cells = load(tiny, tmp_path)
     assert (cells.rows, cells.findings[0].message) == (
         24,
-        "1 of 25 cells lie in no region and farther than 2 km from one",
+        "1 of 25 cells lies in no region and farther than 2 km from one",
     )
     assert query(tiny, "SELECT admin_id FROM location_grid WHERE grid_id = 1") == [(None,)]
 

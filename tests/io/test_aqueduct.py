@@ -121,10 +121,10 @@ def test_a_workbook_of_another_shape_is_refused_in_words(warehouse, tmp_path, sh
     wrong = list(future_rows())
     wrong[0][8] = "n/a"
     write(tmp_path, sheets | {"province_future": (FUTURE, wrong)})
-    with pytest.raises(SchemaError, match="1 values of score are not numbers"):
+    with pytest.raises(SchemaError, match="1 value of score is not numbers"):
         load(warehouse, tmp_path)
     write(tmp_path, sheets | {"province_future": (FUTURE, [*future_rows(), next(future_rows())])})
-    with pytest.raises(SchemaError, match="1 duplicate rows"):
+    with pytest.raises(SchemaError, match="1 duplicate row"):
         load(warehouse, tmp_path)
     path.write_text("<html>")
     with pytest.raises(SchemaError, match="xlsx is an error page, not data: <html>"):

@@ -130,7 +130,7 @@ def test_a_years_flow_at_all_outlets_is_held_against_the_national_balance(gauged
     for code in ("G0", "G3", "B3", "B4", "B5"):
         flow(gauged, code, 1991, 2010, 10.0)
     messages = [finding.message for finding in load(gauged, provinces)["water_basin"].findings]
-    assert "1 values of a mean year's flow at the outlets, km3 outside the usual 30..80, found 1.57788 to 1.57788" in (
+    assert "1 value of a mean year's flow at the outlets, km3 outside the usual 30..80, found 1.57788 to 1.57788" in (
         messages
     )
 

@@ -206,9 +206,9 @@ def test_a_refused_file_leaves_the_table_as_it_was(warehouse, tmp_path):
     load(warehouse, data(tmp_path, track=kma(*KMA_LINES)))
     before = rows(warehouse, "SELECT * FROM api_typhoon_besttrack ORDER BY obs_datetime")
     far = [line.replace(" 950 ", " 650 ") for line in KMA_LINES]
-    with pytest.raises(load_record.GateError, match=r"1 of 5 values of central_pressure are outside 870..1015 hPa"):
+    with pytest.raises(load_record.GateError, match=r"1 of 5 values of central_pressure is outside 870..1015 hPa"):
         load(warehouse, data(tmp_path, track=kma(*far)))
-    with pytest.raises(SchemaError, match=r"1 of 6 records are unreadable, the first in line 9 of track.txt: 3 fields"):
+    with pytest.raises(SchemaError, match=r"1 of 6 records is unreadable, the first in line 9 of track.txt: 3 fields"):
         load(warehouse, data(tmp_path, track=kma(*KMA_LINES, "TD 2213 2022")))
     assert (tmp_path / "rejects" / "api_typhoon_besttrack.csv").read_text().splitlines()[1].startswith("track.txt,9,")
     with pytest.raises(SchemaError, match=r"2 rows of KMA contradict each other, first storm 2211 at 2022-09-05 21"):
@@ -222,7 +222,7 @@ def test_a_table_of_another_kind_is_left_out_aloud_and_none_at_all_is_refused(wa
     with pytest.raises(source_files.MissingInputError, match="besttrack: no file"):
         load(warehouse, data(tmp_path))
     folder = data(tmp_path, other="YYYY,MM,DD,HH,CY,LAT\n2015,1,1,0,23,6.8\n")
-    with pytest.raises(SchemaError, match="none of 1 files holds a best track"):
+    with pytest.raises(SchemaError, match="none of 1 file holds a best track"):
         load(warehouse, folder)
     report = load(warehouse, data(tmp_path, kma=kma(*KMA_LINES)))
     assert [str(finding) for finding in report.findings] == [

@@ -203,8 +203,8 @@ def spoilt(value: float) -> dict:
         (level("tas", "depth", 0.05, "m"), r"tas lies at depth 0\.05 m \(depth\), expected 0 to 3 m above the ground"),
         (level("tas", "height", 80.0, "m", said=False), r"tas lies at height 80 m \(height\)"),
         ({"time": {"bounds": "none"}}, "bounds none of time cannot be used: there is no such variable; correct"),
-        (spoilt(np.nan), "bounds time_bnds of time cannot be used: 1 of their 100 values are missing; correct"),
-        (spoilt(9.96921e36), "time_bnds of time cannot be used: 1 of their 100 values are missing"),
+        (spoilt(np.nan), "bounds time_bnds of time cannot be used: 1 of their 100 values is missing; correct"),
+        (spoilt(9.96921e36), "time_bnds of time cannot be used: 1 of their 100 values is missing"),
         (spoilt(-999.0), "time_bnds of time cannot be used: 1 of 50 steps are longer than a year"),
         (
             {"time": STEPS, "time_bnds": (("time", "three"), np.zeros((50, 3)))},

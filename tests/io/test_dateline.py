@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
-from engine.assess.rules.cells import choose
+from engine.core.cells import choose
 from engine.core.errors import SchemaError
 from engine.core.grid import KOREA, GridDefinition, from_the_west
 from engine.core.period import Years

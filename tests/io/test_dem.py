@@ -110,7 +110,7 @@ def test_a_valley_is_wetter_than_its_flanks_and_a_ridge_is_driest():
 def test_coarse_points_give_elevations_but_no_slope(laid):
     tile(laid[1] / "dem/coarse.txt", WEST - 8000, SOUTH - 8000, n=60, spacing=200.0, rise=lambda x, y: 50.0)
     report = load(laid)
-    assert report.findings[0].message.startswith("675 of 3600 points lie on the lattice")
+    assert report.findings[0].message.startswith("675 of 3,600 points lie on the lattice")
     assert "no slope and no wetness: points 200 m apart" in report.findings[-1].message
     assert set(attributes(laid, "slope_mean_deg, wetness_index")) == {(None, None)}
 
@@ -134,7 +134,7 @@ def test_zips_with_korean_names_irregular_blanks_and_a_bad_line_are_read(laid):
 
 def test_another_crs_a_repeated_file_and_impossible_heights_are_refused(laid):
     path = tile(laid[1] / "dem/one.txt", WEST, SOUTH)
-    with pytest.raises(SchemaError, match=r"one\.txt: 0 of 1600 points lie on the lattice when read as EPSG:5174"):
+    with pytest.raises(SchemaError, match=r"one\.txt: 0 of 1,600 points lie on the lattice when read as EPSG:5174"):
         load(laid, crs="EPSG:5174")
     copy = laid[1] / "dem/two.txt"
     copy.write_bytes(path.read_bytes())

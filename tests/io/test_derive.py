@@ -308,7 +308,7 @@ def test_a_day_that_comes_twice_is_refused_with_a_count(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "noleap")
     days = {"tasmax": weather(axis, GRID.n_cells)["tasmax"]}
     twice = [write(tmp_path / name, axis, days) for name in ("one.nc", "two.nc")]
-    with pytest.raises(SchemaError, match=r"one\.nc, two\.nc: 4380 days of tasmax come twice"):
+    with pytest.raises(SchemaError, match=r"one\.nc, two\.nc: 4,380 days of tasmax come twice"):
         derive.derive(Request(files=twice, base=YEARS, scenario=Scenario.SSP245), tmp_path)
 
 

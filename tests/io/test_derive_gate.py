@@ -53,7 +53,7 @@ def code(value: float, *at: int):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("tas", lambda x: x + 273.15, r"2190 values of tas are outside -90..60 degC .*look like kelvin; .*tas=K"),
+        ("tas", lambda x: x + 273.15, r"2,190 values of tas are outside -90..60 degC .*look like kelvin; .*tas=K"),
         ("tasmax", lambda x: x - 273.15, "values look like degC; if so, --unit tasmax=degC"),
         ("tas", lambda x: x * 1.8 + 32, "outside -90..60 degC .*values look like degF; if so, --unit tas=degF"),
         ("hurs", lambda x: x * 100, "values look like per cent; if so, --unit hurs=%"),
@@ -64,7 +64,7 @@ def code(value: float, *at: int):
         ("rsds", lambda x: x / 0.0864, "values look like W/m2; if so, --unit rsds=W/m2"),
         ("rsds", lambda x: x * 0.0864, r"largest of all values of rsds .*look like MJ/m2/day"),
         ("pr", code(-3.0, 9, 40), r"in.nc: 2 values of pr .*first is -3 at 36 N 127.25 E on 2001-01-10\): all are"),
-        ("tasmin", code(-99.9, 400), r"1 values of tasmin .*on 2002-02-05\): it is -99.9, probably a code for missing"),
+        ("tasmin", code(-99.9, 400), r"1 value of tasmin .*on 2002-02-05\): it is -99.9, probably a code for missing"),
         ("sfcWind", code(99.9, 3, 4, 5), "all are 99.9, probably a code for missing values; declare it as _FillValue"),
         ("tas", code(67.3, 200), r"first is 67.3 at 36 N 127.25 E on 2001-07-20\)$"),
     ],
@@ -85,7 +85,7 @@ def test_weather_that_cannot_be_is_the_files_fault_also_where_only_the_water_bal
     ("step", "day", "said"),
     [
         (300, 262_845, "in.nc: its days are in no order, first behind step 301 of 730: is a time stamp wrong?"),
-        (300, 262_845, "in.nc: of the 262846 days from first to last 262116 are in no file"),
+        (300, 262_845, "in.nc: of the 262,846 days from first to last 262116 are in no file"),
         (729, 740, "in.nc: of the 741 days from first to last 11 are in no file"),
         (729, 729, ""),
     ],
@@ -158,7 +158,7 @@ def test_cells_without_a_result_are_counted(tmp_path: Path) -> None:
         return x
 
     [finding] = run(tmp_path, one("tas", gap)).findings
-    assert finding.message == "ta_yearly of SSP2-4.5: 1 of 3 cells with daily values have none"
+    assert finding.message == "ta_yearly of SSP2-4.5: 1 of 3 cells with daily values has none"
 
 
 def test_nothing_but_missing_values_is_a_failure_that_says_why(tmp_path: Path) -> None:

@@ -71,9 +71,7 @@ def test_temperature_that_rises_with_height_is_refused():
 
 def test_the_national_lattice_has_a_known_number_of_land_cells():
     one = replace(staged("wsdi"), grid=KOREA)
-    assert (
-        "1 values of number of cells outside the usual 90000..110000" in gate.climate_findings(one, RANGES)[0].message
-    )
+    assert "1 value of number of cells outside the usual 90000..110000" in gate.climate_findings(one, RANGES)[0].message
 
 
 def test_values_outside_are_counted_by_range_and_gaps_are_neither():

@@ -332,7 +332,7 @@ def test_a_cell_masked_in_one_scenario_is_in_the_report(warehouse, tmp_path):
     masked[:, 3, 4] = np.nan
     provider.write(tmp_path, ["wsdi"], given={("wsdi", Scenario.SSP370): masked})
     report = load(warehouse, tmp_path, "grid", "yearly_grid", variables=("wsdi",))["wsdi_data"]
-    assert [finding.message for finding in report.findings] == ["1 of 52 cells have no value in ssp3 (grid_id 29)"]
+    assert [finding.message for finding in report.findings] == ["1 of 52 cells has no value in ssp3 (grid_id 29)"]
     assert np.isnan(stored(warehouse, "wsdi", "ssp3")[29]).all()
 
 
@@ -363,7 +363,7 @@ def _gate_cases() -> dict[str, tuple[str, Callable[[np.ndarray], np.ndarray], st
         "too hot": ("ta", lambda block: block + 30, "outside -25..40"),
         "dry": ("rn", lambda block: block / 20, "annual sum of ssp1 outside 200..6000"),
         "upside down": ("ta", upside_down, "temperature rises with latitude"),
-        "gap": ("ws", gap, "1 of 52 cells have gaps in ssp1 (grid_id 29)"),
+        "gap": ("ws", gap, "1 of 52 cells has gaps in ssp1 (grid_id 29)"),
         "short spei": (
             "spei12",
             lambda block: np.where(np.arange(960)[:, None, None] < 12, np.nan, block),
@@ -396,7 +396,7 @@ def test_five_day_rain_below_one_day_rain_is_refused(warehouse, tmp_path):
     swapped = {("rx5day", s): provider.values("rx1day", s) - 5 for s in Scenario}
     provider.write(tmp_path, ["rx1day", "rx5day"], given=swapped)
     report = load(warehouse, tmp_path, "grid", "yearly_grid", variables=("rx1day", "rx5day"))["rx5day_data"]
-    assert "rx1day <= rx5day <= 5 * rx1day is broken in 16640 of 16640 values" in report.message
+    assert "rx1day <= rx5day <= 5 * rx1day is broken in 16,640 of 16,640 values" in report.message
 
 
 def test_ranges_are_data(warehouse, tmp_path):
@@ -449,7 +449,7 @@ def test_a_station_record_may_hold_one_scenario_with_gaps(warehouse, tmp_path):
     )
     reports = load(warehouse, tmp_path, scope="observed")
     assert reports["wsdi_data"].status == "published"
-    assert [f.message for f in reports["wsdi_data"].findings] == ["1 of 1 cells have gaps in ssp2 (grid_id 1)"]
+    assert [f.message for f in reports["wsdi_data"].findings] == ["1 of 1 cell has gaps in ssp2 (grid_id 1)"]
     assert {report.status for report in reports.values()} == {"published", "absent"}
     np.testing.assert_array_equal(stored(warehouse, "wsdi", "ssp2")[1], block.ravel())
     assert ask(warehouse, "SELECT grid_id FROM location_grid WHERE has_climate") == [(1,)]

@@ -147,7 +147,7 @@ def test_a_workbook_with_numbers_that_no_column_holds_is_refused(tmp_path, colum
     rows[0][column] = value
     sheets = {"province_baseline": (test_aqueduct.BASELINE, list(test_aqueduct.baseline_rows()))}
     path = test_aqueduct.write(tmp_path, sheets | {"province_future": (test_aqueduct.FUTURE, rows)})
-    with pytest.raises(SchemaError, match=r"sheet province_future: 1 values of \w+ are (too large|not numbers)"):
+    with pytest.raises(SchemaError, match=r"sheet province_future: 1 value of \w+ is (too large|not numbers)"):
         aqueduct.read(path)
 
 

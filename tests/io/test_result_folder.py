@@ -13,9 +13,8 @@ import pytest
 
 from engine.core.errors import SettingsError, SinkError, SourceError
 from engine.io import open_sink
-from engine.io.results import sink_directory, status
+from engine.io.results import result_tables, sink_directory, status
 from engine.io.results.published import DirectoryResults
-from engine.io.results.result_tables import TABLES
 from engine.io.results.sink import WRITES
 from tests.io import frames
 
@@ -24,6 +23,7 @@ HAZARD = dict.fromkeys(WRITES["hazard"], ("drought",))
 
 #: by which a directory changes
 STEPS = ("replace", "link", "symlink", "mkdir", "unlink", "rmdir")
+TABLES = {name: result_tables.TABLES[name] for name in WRITES["yearly"]}
 NAMES = [f"{name}.parquet" for name in (*TABLES, "result_sample_years")]
 
 

@@ -195,7 +195,8 @@ def test_files_and_tables_hold_the_same_values_to_the_last_digit(results, tmp_pa
         publish(target, runs)
         if part:
             publish(target, runs, seed=5, part=True)
-    for name, table in tables.TABLES.items():
+    for name in WRITES["yearly"]:
+        table = tables.TABLES[name]
         file = pl.read_parquet(out / f"{name}.parquet")
         assert file.schema == pl.Schema({**table.columns, table.stamp: pl.Datetime("us", "UTC")})
         key = list(table.keys[0])

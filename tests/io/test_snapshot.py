@@ -70,7 +70,7 @@ def test_a_store_of_other_data_is_refused(warehouse, tmp_path, complete):
 
 def test_a_duplicate_row_is_not_written(warehouse, tmp_path):
     warehouses.fill(warehouse, axis=SHORT, variables=FEW, duplicates={"rx1day_data": 1})
-    with closing(open_source(warehouse)) as source, pytest.raises(SchemaError, match="rx1day_data: 1 duplicate rows"):
+    with closing(open_source(warehouse)) as source, pytest.raises(SchemaError, match="rx1day_data: 1 duplicate row"):
         snapshot.write(source, tmp_path)
 
 

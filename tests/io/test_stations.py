@@ -345,7 +345,7 @@ def test_places_across_the_date_line_get_one_small_lattice(tmp_path: Path) -> No
         (lambda f: pl.concat([f, f.head(2)]), SchemaError, "2 days of a station come twice, the first station 108 on"),
         (lambda f: pl.concat([f] * 24), SchemaError, "hourly data, expected one row a station and day"),
         (lambda f: f.with_columns(pl.col("latitude") + pl.col("tas") / 99), SchemaError, "2 stations have several pl"),
-        (lambda f: f.with_columns(tas=pl.lit("warm")), SchemaError, "1462 values of column tas are not a number, the"),
+        (lambda f: f.with_columns(tas=pl.lit("warm")), SchemaError, "1,462 values of column tas are not a number, the"),
         (lambda f: f.with_columns(date=pl.lit("2011-13-45")), SchemaError, "not a date such as 2018-01-31, the first"),
         (lambda f: f.drop("tas", "tasmin", "tasmax", *PLAIN), SchemaError, "no column holds a daily variable"),
         (lambda f: f.drop("date"), SchemaError, "no column holds a date"),
@@ -385,7 +385,7 @@ def test_what_is_no_table_is_named_in_readable_words(content: bytes, message: st
 
 def test_a_korean_station_that_is_not_on_the_list_of_open_ones_needs_a_place(tmp_path: Path) -> None:
     path = korean(tmp_path / "OBS.csv", series(("108", "9")))
-    with pytest.raises(SettingsError, match=r"1 of 2 stations of OBS\.csv are not in the list of open stations \(9\)"):
+    with pytest.raises(SettingsError, match=r"1 of 2 stations of OBS\.csv is not in the list of open stations \(9\)"):
         run([path], tmp_path / "out")
 
 
@@ -477,7 +477,7 @@ def test_blank_rain_is_not_dry_where_nothing_was_measured(
     kept = [block[~np.isnan(block).all(axis=1)] for block in found]
     np.testing.assert_array_equal(kept[0], rain[:1])
     np.testing.assert_array_equal(kept[1], rain[1:] if not missing.all() else np.empty((0, 731)))
-    said = "1 of 2 stations have years without any value of rain (108): rain that is blank there is missing, not dry"
+    said = "1 of 2 stations has years without any value of rain (108): rain that is blank there is missing, not dry"
     assert caplog.text.count(said) == (kind in ("always blank", "blank year"))
     run(files, tmp_path / "out")  # nor does what comes behind the reader take them for dry
     monthly = values(tmp_path / "out", "rn").get((37.6, 127.0), np.full(24, np.nan))
@@ -492,7 +492,7 @@ def test_a_place_of_netcdf_without_rain_in_a_year_was_not_dry_then(tmp_path: Pat
     data.to_netcdf(tmp_path / "a.nc")
     derived = run([tmp_path / "a.nc"], tmp_path)
     assert [each.message for each in derived.findings if "without any value of rain" in each.message] == [
-        "a.nc: 1 places have years without any value of rain: rain that is blank there is missing, not dry"
+        "a.nc: 1 place has years without any value of rain: rain that is blank there is missing, not dry"
     ]
     rain = values(tmp_path, "rn")
     assert np.isnan(rain[37.6, 127.0]).tolist() == [True] * 12 + [False] * 12

@@ -176,7 +176,7 @@ def test_a_file_of_another_place_in_the_store_is_refused(copied):
 def test_a_cell_the_store_does_not_hold_is_refused(pair):
     with closing(open_source(pair[1])) as source:
         alien = source.cells()[:1].with_columns(grid_id=pl.lit(999_999, pl.Int32))
-        with pytest.raises(SchemaError, match="1 of 1 cells lie in no band"):
+        with pytest.raises(SchemaError, match="1 of 1 cell lies in no band"):
             source.read(alien, ["ta"], [Scenario.SSP245])
 
 

@@ -164,7 +164,7 @@ def test_a_rehearsal_writes_nothing(warehouse, save):
         ([gauges("A"), flow("B", 2001, "1")], r"flow of 1 gauges that the gauge list does not name: B"),
         ([gauges("A"), flow("A", 2001, "1"), flow("A", 2001, "2")], r"flow of gauge A in 2001 is saved twice"),
         ([gauges("A", "A")], r"gauge A is listed twice"),
-        ([gauges("A"), flow("A", 2001, "dry")], r"api_wamis_flow: 1 of 1 records are unreadable.*not a flow: dry"),
+        ([gauges("A"), flow("A", 2001, "dry")], r"api_wamis_flow: 1 of 1 record is unreadable.*not a flow: dry"),
         (
             [gauges("A"), answer("flw_dtdata", days(2002, "1"), obscd="A", year="2001")],
             r"20020101 is not in the year asked, 2001",

@@ -102,7 +102,7 @@ def test_parts_of_two_layers_are_refused(tmp_path):
     ("part", "start", "message"),
     [
         (".shp", 100, "record 1 has 0 bytes by its own header"),
-        (".shp", 108, "1 of 9 features have no geometry, the first is feature 1"),
+        (".shp", 108, "1 of 9 features has no geometry, the first is feature 1"),
         (".shp", 200, "coordinates of feature 1 lie outside the box that its record states"),
         (".shx", 108, "record 2 lies outside the file"),
         (".dbf", 40, "its columns take"),

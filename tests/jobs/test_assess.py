@@ -24,6 +24,7 @@ from polars.testing import assert_frame_equal
 from engine.assess.job import portfolio_output
 from engine.assess.rules.offered import RISKS
 from engine.core.settings import Settings
+from engine.io.results import published_runs
 from jobs import assess, clean, yearly
 from tests.assess.databases import LATITUDE, LONGITUDE, fill_results, fill_warehouse
 from tests.assess.places import ASSET, BUILDING
@@ -178,7 +179,7 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert (summary["name"], summary["rows"], summary["assessed_sites"]) == ("loans", 7, 6)
     assert summary["repeated_site_ids"] == 1
     assert summary["notes"][0] == "2 rows without any value are no sites and left out"
-    assert "1 rows have a site_id that an earlier row has" in summary["notes"][1]
+    assert "1 row has a site_id that an earlier row has" in summary["notes"][1]
     [pair] = summary["results"]
     assert pair["sites_by_status"] == {"ok": 6, "outside_grid": 1}
     assert (pair["sites"], pair["sites_in_total"], pair["sites_left_out"], pair["sites_of_nearest_cell"]) == (
@@ -202,7 +203,8 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert sum(pair["sites_by_risk_level"].values()) == 6
     assert {site["carried"]["name"] for site in pair["worst_sites"]} == set(names.values()) - {"far"}
     [line] = [line for line in said.splitlines() if line.startswith("expected loss")]
-    assert "(index loss, not calibrated on losses; river flood" in line
+    assert "), index loss, not calibrated on losses; " in line
+    assert "; river flood, urban flood and typhoon may count" in line
 
     # the same file again meets its own rows, under another name it is another portfolio
     before = rows(results, "SELECT site_id::text, given_id FROM site_assets ORDER BY 1")
@@ -213,7 +215,7 @@ def test_every_row_is_an_asset_that_can_be_joined_back_and_totals_count_what_the
     assert len(rows(results, "SELECT FROM site_assets")) == 6 + 5  # one has the UUID of its place in both
 
 
-def test_what_databases_and_spreadsheets_make_of_types_is_read_or_said(both, tmp_path, capsys):
+def test_what_databases_and_spreadsheets_make_of_types_is_read_or_said(both, tmp_path, caplog, capsys):
     ids = uuid.uuid4(), uuid.uuid4()
     table = pa.table(
         {
@@ -231,7 +233,9 @@ def test_what_databases_and_spreadsheets_make_of_types_is_read_or_said(both, tmp
     )
     pq.write_table(table, tmp_path / "sites.parquet")
     assert assess.main(["--sites", "sites.parquet", "--out", "out"]) == 3
-    assert "column in_flood_zone holds Int8, which is no true or false" in capsys.readouterr().out
+    note = "column in_flood_zone holds Int8, which is no true or false"
+    assert sum(note in said for said in caplog.messages) == 1  # and not once more beside the table
+    assert note not in capsys.readouterr().out
     failures = pl.read_parquet(tmp_path / "out" / "failures.parquet")
     assert failures.select("row", "field", "reason").rows() == [(1, "in_flood_zone", "Invalid type for in_flood_zone")]
     totals = pl.read_parquet(tmp_path / "out" / "totals.parquet")
@@ -305,7 +309,7 @@ def test_figures_say_what_they_are_of_and_the_weakest_input_decides(both, tmp_pa
     assert assess.main([*PLACE, "--asset", "asset.json", "--risks", "drought"]) == 0
     lines = capsys.readouterr().out.splitlines()
     [loss] = [line for line in lines if line.startswith("expected loss")]
-    assert f"KRW a year ({said}; index loss" in loss
+    assert re.search(rf"KRW a year \(.*\), index loss, not calibrated on losses; .*{said}", loss)
     assert "run 1, edition 2025-12, scope full" in lines
     assert f"run 2, edition 2025-11, scope synthetic ({said})" in lines
 
@@ -351,7 +355,7 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
         "read as text in cp949, separated by semicolons, its header in line 2, with a decimal comma",
         "columns read as fields: ' Latitude ' as latitude, 'LONGITUDE' as longitude, 'Total Asset Value' as"
         " total_asset_value",
-        "1 rows without any value are no sites and left out",
+        "1 row without any value is no site and left out",
     ]
     assert sum(summary["notes"][0] in message for message in caplog.messages) == 1
 
@@ -448,11 +452,15 @@ REFUSED = [
     (["--sites", "bad.csv", "--out", "o", "--columns", "latitute=x"], 2, "did you mean latitude?"),
     ([*PLACE, "--columns", "latitude=x"], 2, "--columns is a portfolio's: give --sites, too"),
     (["--sites", "bad.csv"], 2, "--sites needs --out"),
-    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 rows is valid; first: row 2: Invalid latitude"),
+    (["--sites", "bad.csv", "--out", "o"], 2, "none of 1 row is valid; first: row 2: Invalid latitude"),
     (["--sites", "german.csv", "--out", "o"], 2, "line 2 holds the byte 0xfc; save it as CSV UTF-8"),
     (["--sites", "many.csv.gz", "--out", "o"], 2, "many.csv.gz: a portfolio has at most 50 rows"),
     (["--lat", "37.5", "--lon", "127"], 1, "Location is outside the data grid"),
-    (["--lat", "35.37", "--lon", "127.5"], 1, "Location is outside the data grid"),  # no cell within a diagonal
+    (
+        ["--lat", "35.37", "--lon", "127.5"],
+        1,
+        "outside the data grid: no cell with results within 1",
+    ),  # no cell within a diagonal
     ([*PLACE, "--name", "mine"], 2, "--name is a portfolio's: give --sites, too"),
 ]
 
@@ -480,6 +488,28 @@ def test_a_portfolio_of_which_nothing_can_be_assessed_has_failed_and_lists_why(b
     assert "No hazard results for the requested location" in failures["reason"]
     assert rows(results, "SELECT status FROM batch_jobs") == [("failed",)]
     assert rows(results, "SELECT status FROM batch_job_logs") == [("failed",)]
+
+
+@pytest.mark.parametrize(
+    ("published", "says"),
+    [
+        (
+            ["landslide"],
+            "results are published of landslide alone, and the engine has no rules of exposure and vulnerability for it"
+            ": publish one of extreme_heat, ",
+        ),
+        (["drought"], "no results of typhoon are published: ask for drought; results are published of drought"),
+    ],
+)
+def test_sites_of_whose_risks_nothing_is_published_are_refused_with_what_is(
+    both, tmp_path, caplog, monkeypatch, published, says
+):
+    described = dict.fromkeys(published, published_runs.PublishedRisk(calibrated=False, of_past=False))
+    monkeypatch.setattr(published_runs, "published_risks", lambda connection: described)
+    (tmp_path / "sites.csv").write_text("latitude,longitude\n35.1,127.1\n")
+    for arguments in (PLACE, ["--sites", "sites.csv", "--out", "out"]):
+        assert assess.main([*arguments, "--risks", "typhoon"]) == 1
+        assert says in caplog.messages[-1]
 
 
 def test_it_starts_without_what_takes_seconds_to_import():

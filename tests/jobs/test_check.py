@@ -54,11 +54,11 @@ def test_a_lost_row_a_duplicate_row_and_an_impossible_value_are_errors(loaded, c
     change(loaded, "UPDATE location_grid SET latitude = latitude + 0.01 WHERE grid_id = 1")
     assert check.main(["--warehouse", loaded]) == 1
     printed = capsys.readouterr().out
-    assert "E rn_data: 49919 rows, 49920 were published" in printed
-    assert "1 of 52 cells have gaps in ssp1 (grid_id 30)" in printed
-    assert "E rx1day_data: 1 duplicate rows" in printed
-    assert "E rx5day_data: 1 values of ssp5 outside 0..2000" in printed
-    assert "E location_grid: 1 cells do not lie where grid_definition puts them" in printed
+    assert "E rn_data: 49,919 rows, 49920 were published" in printed
+    assert "1 of 52 cells has gaps in ssp1 (grid_id 30)" in printed
+    assert "E rx1day_data: 1 duplicate row" in printed
+    assert "E rx5day_data: 1 value of ssp5 outside 0..2000" in printed
+    assert "E location_grid: 1 cell does not lie where grid_definition puts them" in printed
 
 
 def test_a_load_that_never_ended_is_reported(loaded, capsys):

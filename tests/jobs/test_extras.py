@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from engine.core import errors
 from jobs import _console, _extras
 
 BY_MODULE = {
@@ -59,11 +60,20 @@ def test_without_an_extra_help_works_and_the_job_names_it(tmp_path):
     for extra, jobs in NEEDED.items():
         for job in jobs:
             said = done.stderr.partition(f"try {job}\n")[2].partition("try ")[0]
-            assert said.endswith(
-                f"refused: jobs.{job} needs the extra \"{extra}\": pip install 'climate-risk-engine[{extra}]'\n"
-            )
+            install = f"{sys.executable} -m pip install 'climate-risk-engine[{extra}]'"
+            assert said.endswith(f'refused: jobs.{job} needs the extra "{extra}": {install}\n')
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_that_installs_an_extra_works_without_pip_in_the_environment(monkeypatch):
+    monkeypatch.setattr(errors.sys, "executable", "/my venv/bin/python")
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors.shutil, "which", {"uv": "/usr/bin/uv"}.get)
+    with_uv = "uv pip install --python '/my venv/bin/python' 'climate-risk-engine[geo]'"
+    assert errors.needs("geo") == f'needs the extra "geo": {with_uv}'
+    monkeypatch.setattr(errors.shutil, "which", {}.get)
+    assert "'/my venv/bin/python' -m ensurepip && '/my venv/bin/python' -m pip install" in errors.needs("geo")
 
 
 @pytest.mark.parametrize("module", ["engine.nowhere", "jobs.courses.nowhere", "jinja2.nowhere", "nowhere"])

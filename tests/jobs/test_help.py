@@ -16,11 +16,11 @@ import pytest
 
 import jobs.__main__ as command
 from engine.core.settings import Settings
-from jobs import _console, _derive, _download, _look, _options
+from jobs import _console, _derive, _download, _look, _options, _stores
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {job: importlib.import_module(f"jobs.{job}").parser for job in command.JOBS}
-COMMANDS |= {"etl derive": _derive.parser, "etl download": _download.parser}
+COMMANDS |= {"etl derive": _derive.parser, "etl download": _download.parser, "etl stores": _stores.parser}
 #: what takes longer to import than help may take
 HEAVY = {"numpy", "numba", "polars", "pyarrow", "scipy", "xarray", "psycopg", "pandas", "pydantic", "rich", "fastapi"}
 HEAVY |= {"uvicorn", "matplotlib", "jinja2", "httpx"}
@@ -178,7 +178,9 @@ def test_words_that_no_option_can_mean_are_refused_in_one_sentence(name, words, 
     monkeypatch.chdir(tmp_path)
     needed = {"etl derive": ["--daily", "x", "--out", "y"], "etl download": ["wamis"], "trigger": ["yearly"]}
     before = needed.get(name, []) if words[0].startswith("--s") or words[0].startswith("--n") else []
-    before = ["--out", "s"] if name == "snapshot" and words[0].startswith(("--s", "--n")) else before
+    needs_more = {"snapshot": ["--out", "s"], "ensemble": ["--runs", "1,2"]}
+    needs_more["etl stores"] = ["--data", "x", "--out", "y"]
+    before = needs_more.get(name, before) if words[0].startswith(("--s", "--n")) else before
     sub = name.split()[1:]
     assert importlib.import_module(f"jobs.{name.split()[0]}").main([*sub, *before, *words]) == 2
     [said] = caplog.messages

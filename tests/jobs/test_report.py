@@ -2,12 +2,14 @@
 
 import re
 
+import polars as pl
 import psycopg
 import pytest
 from playwright.sync_api import sync_playwright
 
 from engine.core.settings import Settings
-from jobs import report
+from jobs import ensemble, report
+from tests.ensembles import member
 from tests.io.test_load import publish
 from tests.warehouses import fill
 
@@ -77,6 +79,16 @@ def test_database_files_and_run_directory_tell_the_same(home, database, files):
     assert told == bodies(text_of(home, "--sink", files))
     assert told == bodies(text_of(home, "--run", "2", "--run-dir", "runs"))
     assert told != bodies(text_of(home, "--sink", database, "--run", "1"))
+
+
+def test_a_report_of_the_same_number_from_another_place_is_not_overwritten(home, database, files, caplog):
+    assert report.main(["--sink", database, "--run", "1"]) == 0
+    first = (home / "report-1.html").read_bytes()
+    assert report.main(["--sink", files]) == 2  # its run 1, too
+    assert "report-1.html is there, and it is not a report of this run" in caplog.messages[-1]
+    assert (home / "report-1.html").read_bytes() == first
+    assert report.main(["--sink", files, "--out", "report-1.html"]) == 0
+    assert report.main(["--sink", files]) == 0  # the same run once more
 
 
 def test_a_run_that_published_one_half_stands_beside_the_other(home, database):
@@ -149,3 +161,27 @@ def test_return_levels_are_told_or_why_they_are_not(home, database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE result_runs SET summary = summary || '{\"year_losses\": false}'")
     assert "The run kept no year losses (YEAR_LOSSES=off)" in text_of(home, "--sink", database)
+
+
+def test_an_ensemble_has_its_section_where_one_is_published_or_given(home, files):
+    assert 'id="models"' not in text_of(home, "--sink", files)
+    for number in (5, 6, 7):
+        member(home / "models", number, risks=("drought", "typhoon"))
+    words = ["--runs", "5,6,7", "--run-dir", str(home / "models")]
+    assert ensemble.main([*words, "--sink", "given"]) == 0
+    given = text_of(home, "--sink", files, "--ensemble", "given")
+    assert "Ensemble of 3 runs, each of another climate model or realisation: run 8 of 5, 6, 7;" in given
+    row = re.search(r"<td>Drought</td><td>SSP5-8.5</td>(.*?)</tr>", given).group(1)
+    figures = re.findall(r'<td class="n">([^<]*)</td>', row)
+    read = pl.read_parquet("given/modelops_ensemble_scores.parquet").filter(
+        risk_type="drought", scenario_id=4, time_period="long_term"
+    )
+    shown = [read[name].cast(pl.Float64).mean() for name in ("aal_mean", "aal_p10", "aal_p90")]
+    assert figures[:4] == ["5", *(f"{100 * each:.3g}" for each in shown)]
+    assert figures[-1] == f"{100 * (read['agreement'] < 0.8).mean():.2g} %"
+    assert "One record of years in all models: typhoon." in given
+    assert ensemble.main([*words, "--sink", files]) == 0
+    published = text_of(home, "--sink", files)
+    assert "Run 1, methodology edition 2025-11" in published
+    assert 'id="models"' in published
+    assert report.main(["--sink", files, "--ensemble", "models", "--out", "r.html"]) == 2

@@ -22,6 +22,7 @@ from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
 from engine.io.results.year_losses import read_year_losses
 from engine.sample import korea
 from jobs import _home, assess, yearly
+from jobs._samples import SAMPLES
 
 AAL = {
     "grid_id": pl.Int32,
@@ -43,7 +44,7 @@ def home(monkeypatch, tmp_path, server_home):
 
 def test_jobs_that_start_together_fill_the_warehouse_one_after_the_other(warehouse, tmp_path, monkeypatch):
     (tmp_path / "sample" / "korea").mkdir(parents=True)
-    (tmp_path / "sample" / "korea" / _home._STAMP).write_text(_home.VERSIONS["korea"])
+    (tmp_path / "sample" / "korea" / _home._STAMP).write_text(SAMPLES["korea"].version)
     inside = threading.Semaphore()
     entered = []
 
@@ -73,7 +74,7 @@ def test_an_older_sample_is_completed_and_a_finished_one_is_left_alone(warehouse
     for _ in range(2):
         _home.fill(warehouse, "korea", tmp_path)
     assert calls == ([(called, data)] if called else [])
-    assert (data / _home._STAMP).read_text() == _home.VERSIONS["korea"]
+    assert (data / _home._STAMP).read_text() == SAMPLES["korea"].version
 
 
 def upgraded(warehouse, home):
@@ -177,7 +178,7 @@ def test_the_observed_record_of_seoul_gives_the_known_figures(home, capsys):
     assert yearly.main(["--sample", "seoul", "--sink", "out"]) == 3
     said = capsys.readouterr().out
     assert "not computed: water_stress, missing" in said
-    assert "observed 1907-2015" in said
+    assert "observed record of 1 station 1907-2015" in said
     frame = pl.read_parquet("out/probability_results.parquet")
     full = frame.with_columns(scenario_id=pl.lit(2, pl.Int16), time_period=pl.lit("full"))
     by_year = read_year_losses(Path("out"), frame["grid_id"].unique(), RISK_NAMES, (1, 2, 3, 4), PERIODS)

@@ -17,6 +17,7 @@ from engine.core.address import EXPECTED
 from engine.core.errors import SettingsError
 from engine.io.db.embedded import EmbeddedServer
 from jobs import _home, _look, etl, yearly
+from jobs._samples import SAMPLES
 
 SECRET = "hush-4711"
 
@@ -185,7 +186,25 @@ def test_a_link_to_nowhere_is_called_one(here, monkeypatch, caplog, place):
     assert "is a link to /nothere/at/all, which is not there" in caplog.messages[-1]
 
 
-@pytest.mark.parametrize("sample", [[], ["--sample", "seoul"]])
+def test_what_is_wrong_later_with_a_setting_names_its_line_too(here, monkeypatch, caplog):
+    (here / "taken").write_text("")
+    (here / "my.env").write_text("# ours\nENGINE_HOME=taken/home\nEDITION=2024\n")
+    monkeypatch.setenv("ENV_FILE", "my.env")
+    assert run("yearly", "--dry-run") == 2
+    assert "my.env, line 2: ENGINE_HOME taken/home: " in caplog.messages[-1]
+    assert run("yearly", "--dry-run", "--source", "taken", "--sink", "out") == 2
+    assert "my.env, line 3: EDITION: unknown edition '2024'" in caplog.messages[-1]
+
+
+def test_a_sample_is_asked_for_by_the_name_that_messages_give_it(here, capsys, caplog):
+    for name, sample in SAMPLES.items():
+        assert run("yearly", "--dry-run", "--sample", name, "--sink", "out") == 0
+        assert f"a warehouse of the {sample.scope} sample {name}" in capsys.readouterr().out
+    assert run("yearly", "--sample", "seul") == 2
+    assert f"unknown sample 'seul'; known: {', '.join(SAMPLES)}; did you mean seoul?" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("sample", [[], ["--sample", "korea"], ["--sample", "seoul"]])
 def test_a_dry_run_on_nothing_says_what_would_be_made_and_makes_nothing(here, capsys, sample, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

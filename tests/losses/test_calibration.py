@@ -41,7 +41,7 @@ def test_the_published_rates_and_factor_are_those_of_a_fit_to_the_files_of_the_p
 
 
 def test_published_draws_begin_with_those_of_a_short_form(made, edition):
-    drawn = rates.of_draws(made.data, skill.draw(made.data, made.used, 2), calibration.LAST)
+    drawn = rates.of_draws(made.data, skill.draw(made.data, made.used, 2), made.last)
     for number, each in enumerate(drawn):
         assert edition.draws.rates["river_flood"][number] == rounded(each.river)
         assert edition.draws.rates["typhoon"][number] == rounded(each.typhoon)

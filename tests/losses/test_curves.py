@@ -170,8 +170,8 @@ def test_steps_of_a_cell_are_what_its_bins_reach():
     [
         (lambda: losses.curve_of(), "there are no years"),
         (lambda: losses.curve_of([]), "there are no years"),
-        (lambda: losses.curve_of([1.0, np.nan]), "1 of 2 losses by model year are negative or missing"),
-        (lambda: losses.curve_of([1.0], [-1.0]), "1 of 1 losses by track year"),
+        (lambda: losses.curve_of([1.0, np.nan]), "1 of 2 losses by model year is negative or missing"),
+        (lambda: losses.curve_of([1.0], [-1.0]), "1 of 1 loss by track year"),
         (lambda: losses.curve_of([1.0], periods=[1.5]), "2 or more"),
         (lambda: losses.metrics_of([1.0], value=0.0), "value of a portfolio is above 0"),
         (lambda: losses.tail_weights([1.0], level=1.0), "level of a TVaR"),

@@ -135,7 +135,12 @@ def test_an_answer_of_the_official_yearbook_is_read_by_the_names_of_its_columns(
             "00",
             "row 2: 958,221,000 million KRW, but the year before",
         ),
-        ('{"wrttimeid": 2022, "tot": 5, "regi": "Busan"}', "00", "unknown columns regi: only the table by year"),
+        (
+            '{"wrttimeid": 2022, "tot": 5, "regi": "Busan"}',
+            "00",
+            "row 1: a row of a region .regi.: the table by region",
+        ),
+        ('{"wrttimeid": 2022, "tot": 5, "hail": 1}', "00", "unknown columns hail: only the table by year"),
         ('{"wrttimeid": 2022, "tot": "many"}', "00", "tot is 'many', and no number"),
     ],
 )

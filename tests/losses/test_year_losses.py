@@ -234,5 +234,5 @@ def test_what_does_not_fit_together_is_refused():
             sample_years,
             sites.with_columns(pl.when(pl.col("row") == 1).then(-1.0).otherwise("factor").alias("factor")),
         )
-    with pytest.raises(ValueError, match="1 of 1 cells have no valid year"):
+    with pytest.raises(ValueError, match="1 of 1 cell has no valid year"):
         completed([[np.nan, np.nan]])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.grid import GridDefinition
-from engine.maps.picture import SCALES
+from engine.maps.picture import NO_VALUE, SCALES
 from engine.report import change, maps, words
 from engine.report.figures import RiskFigures
 from engine.report.places import Places
@@ -29,6 +29,9 @@ def figures(aal, *, error=None, method=None, score=None, run=1):
         | {
             "aal": pl.Series(aal, dtype=pl.Float32),
             "aal_se": pl.Series(error or [a if a is None else a / 10 for a in aal], dtype=pl.Float32),
+            "aal_low": pl.Series([a if a is None else a / 2 for a in aal], dtype=pl.Float32),
+            "aal_high": pl.Series([a if a is None else 3 * a for a in aal], dtype=pl.Float32),
+            "rates_high": pl.Series([None] * n, dtype=pl.Float32),
             "n_samples": [80] * n,
             "method": method or ["insufficient_data" if a is None else "kde" for a in aal],
             "run_id": [run] * n,
@@ -47,7 +50,7 @@ def test_cells_without_a_result_are_counted_and_not_averaged():
     assert (told.nulls, told.known.height) == (1, 3)
     assert told.spread.mean == pytest.approx(0.1 / 3)
     assert told.spread.share_high == pytest.approx(1 / 3)
-    assert told.spread.relative_error == pytest.approx(0.1)
+    assert (told.spread.times_low, told.spread.times_high) == pytest.approx((0.5, 3.0))
     assert told.methods == {"insufficient_data": 1, "kde": 3}
 
 
@@ -96,6 +99,17 @@ def test_a_cell_is_painted_where_it_lies():
     assert (height, width) == (2 + 2 * margin, 4 + 2 * margin)
     assert rows[margin + 1, margin + 1] == rows.max()
     assert (rows > 0).sum() == 8
+
+
+def test_cells_that_lie_apart_are_points_at_their_middle_in_the_colour_of_their_class():
+    two = pl.DataFrame({"latitude": [35.0, 35.4], "longitude": [127.0, 127.2]})
+    frame = maps.frame_of(two, apart=True)  # steps of 0.2 degree and a margin of one
+    drawn = maps.draw(frame, two, np.array([np.nan, 0.2], np.float32), SCALES["aal"])
+    [(x, y, grey), (right, top, dark)] = drawn.points
+    assert (grey, dark) == (NO_VALUE, SCALES["aal"].colours[-1])
+    assert [x, right] == pytest.approx([375, 625])
+    assert [y, top] == pytest.approx([0.7 * frame.height, 0.3 * frame.height], abs=0.1)
+    assert maps.draw(maps.frame_of(two), two, np.array([0.1, 0.2], np.float32), SCALES["aal"]).points == ()
 
 
 def test_lines_are_drawn_in_the_units_of_the_map():

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -24,6 +25,9 @@ def test_rates_of_the_default_edition_are_the_published_ones():
     assert load_edition("2025-12").bins["typhoon"].edges == (0, 5, 15)
 
 
+HEAD = 'name = "own"\nbase = "2025-11"\n'
+
+
 @pytest.fixture
 def own(tmp_path):
     def write(text):
@@ -35,7 +39,9 @@ def own(tmp_path):
 
 
 def test_a_users_edition_overrides_what_it_names_and_keeps_the_rest(own):
-    edition = load_edition(own('name = "own"\nbase = "2025-11"\n[typhoon]\ndamage_rates = [0, 0, 0, 0.1, 0.2]\n'))
+    edition = load_edition(
+        own('name = "own"\nbase = "2025-11"\n[typhoon]\ndamage_rates = [0, 0, 0, 0.1, 0.2]\nsource = "own"\n')
+    )
     base = load_edition("2025-11")
     assert edition.bins["typhoon"].damage_rates == (0, 0, 0, 0.1, 0.2)
     assert edition.bins["typhoon"].edges == base.bins["typhoon"].edges
@@ -46,7 +52,7 @@ def test_a_users_edition_overrides_what_it_names_and_keeps_the_rest(own):
 def test_the_wind_of_a_warmer_world_is_a_figure_of_the_edition(own):
     base = load_edition("2025-11")
     assert {load_edition(name).figures["typhoon"]["warming_per_degree"] for name in EDITIONS} == {0.02}
-    other = load_edition(own('name = "own"\nbase = "2025-11"\n[typhoon]\nwarming_per_degree = 0\n'))
+    other = load_edition(own('name = "own"\nbase = "2025-11"\n[typhoon]\nwarming_per_degree = 0\nsource = "own"\n'))
     assert other.figures["typhoon"] == {"warming_per_degree": 0.0}
     assert other.checksum != base.checksum
 
@@ -69,22 +75,20 @@ def test_an_edition_says_which_risks_are_calibrated_and_what_replaces_their_figu
     base = load_edition("2025-11")
     head = 'name = "own"\nbase = "2025-11"\n'
     assert load_edition(own(head)).checksum == base.checksum
-    stated = load_edition(own(f"{head}[typhoon]\ncalibrated = true\n"))
+    stated = load_edition(own(f"{head}[typhoon]\ncalibrated = true\nsource = 'own'\n"))
     assert (stated.bins["typhoon"].calibrated, stated.bins["drought"].calibrated) == (True, None)
     assert (
         len({base.checksum, stated.checksum, load_edition(own(f"{head}[typhoon]\ncalibrated = false\n")).checksum}) == 3
     )
     trusted = {**base.bins, "typhoon": dataclasses.replace(base.bins["typhoon"], calibrated=True)}
-    for text, expected in (("source = 'own'", True), ("damage_rates = [0, 0, 0, 0, 0.1]", None)):
+    for text, expected in (("source = 'own'", True), ("source = 'own'\ndamage_rates = [0, 0, 0, 0, 0.1]", None)):
         assert _File("own.toml", f"[typhoon]\n{text}\n").bins(trusted)["typhoon"].calibrated is expected
     with pytest.raises(DefinitionError, match=r"line 4: \[typhoon\] calibrated: 1 is not true or false"):
         load_edition(own(f"{head}[typhoon]\ncalibrated = 1\n"))
 
 
 def test_fixed_edges_may_take_the_place_of_quantiles(own):
-    edition = load_edition(
-        own('name = "own"\nbase = "2025-11"\n[extreme_heat]\nedges = [3, 6, 9, 12]\nof_baseline = false\n')
-    )
+    edition = load_edition(own(f"{HEAD}[extreme_heat]\nedges = [3, 6, 9, 12]\nof_baseline = false\nsource = 'own'\n"))
     assert edition.bins["extreme_heat"].fallback == ()
 
 
@@ -105,6 +109,15 @@ def test_fixed_edges_may_take_the_place_of_quantiles(own):
         ("[extreme_heat]\nedges = [0.8, 0.9, 0.95, 1.5]", 4, "1.5 is not a quantile level"),
         ("[extreme_heat]\ncolour = 'red'", 4, "unknown key"),
         ("[drought]\nedges = ['a']", 4, "not a list of numbers"),
+        (
+            "[typhoon]\ndamage_rates = [0, 0, 0, 0, 0.1]",
+            4,
+            r"\[typhoon\] damage_rates: .* give \[typhoon\] its own",
+        ),
+        ("[typhoon]\nedges = [18, 25, 33, 44]", 4, r"\[typhoon\] edges: it differs from the base's"),
+        ("[extreme_heat]\nfallback = [3, 6, 9, 12]", 4, "fallback: it differs from the base's"),
+        ("[typhoon]\nwarming_per_degree = 0", 4, "warming_per_degree: it differs from the base's"),
+        ("[typhoon]\ncalibrated = true", 4, "calibrated: it differs from the base's"),
         ("[drought]\nsource = ''", 4, "need a source"),
         ("[flood]\nlower = 0", 3, "none of the risks"),
         ("[typhoon]\nwarming_per_degree = 2", 4, "2.0 is outside 0..0.2: a share, 0.02 is 2 %"),
@@ -117,6 +130,14 @@ def test_fixed_edges_may_take_the_place_of_quantiles(own):
 def test_a_contradiction_is_refused_with_its_line(own, body, line, says):
     with pytest.raises(DefinitionError, match=rf"own\.toml: line {line}: .*{says}"):
         load_edition(own(f'name = "own"\nbase = "2025-11"\n{body}\n'))
+
+
+def test_a_source_copied_from_the_base_does_not_hold_for_other_figures_and_does_for_the_same(own):
+    base = load_edition("2025-11").bins["typhoon"]
+    copied = f'name = "own"\nbase = "2025-11"\n[typhoon]\nsource = {json.dumps(base.source)}\ndamage_rates = '
+    with pytest.raises(DefinitionError, match=r"line 5: \[typhoon\] damage_rates: it differs"):
+        load_edition(own(f"{copied}[0, 0, 0, 0, 0.1]\n"))
+    assert load_edition(own(f"{copied}{list(base.damage_rates)}\n")).bins["typhoon"] == base
 
 
 def test_broken_toml_and_unknown_names_are_settings_errors(own, tmp_path):
@@ -134,7 +155,7 @@ def test_broken_toml_and_unknown_names_are_settings_errors(own, tmp_path):
 
 def test_a_bound_may_be_taken_away_and_no_event_may_be_a_bin_of_its_own(own):
     edition = load_edition(
-        own('name = "own"\nbase = "2025-11"\n[wildfire]\nlower = "none"\n[typhoon]\nedges = [0, 25, 33, 44]\n')
+        own(f"{HEAD}[wildfire]\nlower = 'none'\n[typhoon]\nedges = [0, 25, 33, 44]\nsource = 'own'\n")
     )
     assert edition.bins["wildfire"].lower is None
     assert edition.bins["typhoon"].edges[0] == edition.bins["typhoon"].lower == 0

@@ -56,15 +56,16 @@ def test_a_table_of_quantiles_without_a_fit_is_the_older_way_to_write_them(own):
 
 def test_every_key_moves_the_checksum_of_its_risk_and_of_no_other(own):
     base = load_edition("2025-11")
+    cut = "[typhoon]\nsource = 'own'\nedges = {quantiles = [0.8, 0.9, 0.95, 0.99]"
     texts = (
         "[typhoon]\nestimator = 'count'",
         "[typhoon]\nestimator = 'kde'",
         "[typhoon]\npriced = false",
         "[typhoon]\nfactor = {value = 1, low = 1, high = 1, source = 'own'}",
-        "[typhoon]\ncalibrated = true",
-        "[typhoon]\ncalibrated = true\nlevel = 'all_recorded'",
-        "[typhoon]\nedges = {quantiles = [0.8, 0.9, 0.95, 0.99], fit = 'gev'}\nfallback = [17, 25, 33, 44]",
-        "[typhoon]\nedges = {quantiles = [0.8, 0.9, 0.95, 0.99], fit = 'gamma'}\nfallback = [17, 25, 33, 44]",
+        "[typhoon]\nsource = 'own'\ncalibrated = true",
+        "[typhoon]\nsource = 'own'\ncalibrated = true\nlevel = 'all_recorded'",
+        f"{cut}, fit = 'gev'}}\nfallback = [17, 25, 33, 44]",
+        f"{cut}, fit = 'gamma'}}\nfallback = [17, 25, 33, 44]",
     )
     sums = [load_edition(own(text)).checksums for text in texts]
     assert len({each["typhoon"] for each in sums} | {base.checksums["typhoon"]}) == len(texts) + 1
@@ -107,10 +108,10 @@ def test_what_a_base_was_calibrated_for_goes_with_the_key_that_is_replaced():
     for text, left in (
         ("source = 'x'", (True, "insured_houses", True, "gev")),
         ("estimator = 'kde'", (None, None, True, "gev")),
-        ("damage_rates = [0, 0, 0, 0, 0, 0, 0.1]", (None, None, False, "gev")),
+        ("source = 'x'\ndamage_rates = [0, 0, 0, 0, 0, 0, 0.1]", (None, None, False, "gev")),
         ("calibrated = false", (False, None, True, "gev")),
         ("priced = false", (None, None, False, "gev")),
-        ("edges = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]\nestimator = 'kde'", (None, None, True, None)),
+        ("edges = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]\nestimator = 'kde'\nsource = 'x'", (None, None, True, None)),
     ):
         bins = _File("own.toml", f"[river_flood]\n{text}\n").bins(base)["river_flood"]
         assert (bins.calibrated, bins.level, bins.factor is not None, bins.fit) == left, text
@@ -154,7 +155,9 @@ def test_what_a_base_was_calibrated_for_goes_with_the_key_that_is_replaced():
         ("factor = {value = 40, low = 1, high = 50, source = 'own'}", 4, "40.0 times the damage rate 0.03 is 1.2"),
         ("factor = {value = 1, low = 1, high = 1, source = ''}", 4, "it needs a source"),
         ("fit = 'gev'", 4, "unknown key"),
-        ("trend = 'linear'", 4, "unknown key"),
+        ("trend = 'cubic'", 4, "'cubic' is none of linear"),
+        ("trend = true", 4, "True is not a text in quotes"),
+        ("trend = 'linear'\natom = true", 4, "lie on no line"),
         ("draws = 100", 4, "unknown key"),
     ],
 )
@@ -167,6 +170,20 @@ def test_a_contradiction_of_the_keys_is_refused_with_its_line(own, body, line, s
 def test_cuts_that_are_no_four_ascending_percentages_are_refused(own, cuts):
     with pytest.raises(DefinitionError, match=r"line 3: aal_level_cuts_pct: "):
         load_edition(own(f"aal_level_cuts_pct = {cuts}\n"))
+
+
+def test_a_trend_is_of_its_risk_and_none_takes_it_away(own):
+    bins = load_edition(own("[river_flood]\ntrend = 'linear'\n"))
+    base = load_edition("2025-11")
+    assert (bins.bins["river_flood"].trend, bins.bins["urban_flood"].trend) == ("linear", None)
+    assert {risk for risk in base.bins if bins.checksums[risk] != base.checksums[risk]} == {"river_flood"}
+    assert load_edition(own("[river_flood]\ntrend = 'none'\n")).checksums == base.checksums
+
+
+@pytest.mark.parametrize("text", ["[typhoon]\natom = false\ntrend = 'linear'", "[extreme_heat]\ntrend = 'linear'"])
+def test_a_trend_is_refused_where_years_lie_on_no_line(own, text):
+    with pytest.raises(DefinitionError, match=r"trend: .*lie on no line"):
+        load_edition(own(text + "\n"))
 
 
 def test_return_periods_are_refused_for_a_value_a_month(own):

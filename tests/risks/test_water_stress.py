@@ -123,7 +123,7 @@ def test_withdrawals_of_one_year_differ_by_their_province_and_a_repeated_one_is_
     frame = pl.DataFrame({"basin_code": [1, 1], "admin_code": ["", "x"], "year": [2020, 2020], "total": [9.0, 5.0]})
     assert usage.fault(frame, {}) is None
     assert usage.fault(pl.concat([frame, frame.head(1)]), {}) == (
-        "api_wamis_water_usage: 1 duplicate rows (key basin_code, admin_code, year)"
+        "api_wamis_water_usage: 1 duplicate row (key basin_code, admin_code, year)"
     )
 
 
@@ -133,8 +133,8 @@ def test_a_flow_that_is_nan_or_beyond_its_range_is_a_fault():
         return SMALL_TABLES["api_wamis_flow"].fault(frame, {"flow": Range(0, 40_000, 0, 40_000)})
 
     assert fault(0.0) is fault(40_000.0) is None
-    assert fault(float("nan")) == "api_wamis_flow: 1 rows without flow_m3s"
-    assert fault(40_001.0) == fault(-1.0) == "api_wamis_flow.flow_m3s: 1 values outside 0..40000"
+    assert fault(float("nan")) == "api_wamis_flow: 1 row without flow_m3s"
+    assert fault(40_001.0) == fault(-1.0) == "api_wamis_flow.flow_m3s: 1 value outside 0..40000"
 
 
 def test_provinces_without_a_score_leave_the_mean_to_the_others():

@@ -20,6 +20,7 @@ import websockets
 from websockets.sync.client import connect
 
 from engine.assess.rules.fields import FIELDS
+from engine.core import refusals
 from tests.service.conftest import LAND, OUTSIDE
 
 CALCULATE = "/api/v1/risk-assessment/calculate"
@@ -134,7 +135,7 @@ def test_all_faults_of_a_request_are_listed_with_their_places(client):
     wrong = {
         "latitude": 37.5,
         "longitude": 200,
-        "risk_types": ["rain"],
+        "risk_types": ["river_flod"],
         "building_info": BUILDING | {"building_age": 150, "fire_access": 1, "floors_above": None},
         "asset_info": {"insurance_coverage_rate": 2},
     }
@@ -146,7 +147,7 @@ def test_all_faults_of_a_request_are_listed_with_their_places(client):
         (["body", "building_info", "fire_access"], "Invalid type for fire_access", 1),
         (["body", "longitude"], "Invalid longitude", 200),
         (["body", "asset_info", "insurance_coverage_rate"], "Insurance rate must be between 0 and 1", 2),
-        (["body", "risk_types"], "Unknown risk type: rain", ["rain"]),
+        (["body", "risk_types"], refusals.risk_type("river_flod"), ["river_flod"]),
     ]
 
 
@@ -349,7 +350,7 @@ def test_a_portfolio_has_a_curve_with_its_tails_contributions_and_storms(client)
         (b"x", "application/pdf", 415, "Send a workbook, Parquet, CSV"),
         (b"no parquet", "application/x-parquet", 422, "portfolio cannot be read"),
         (b"", "text/csv", 422, "portfolio"),
-        (b"latitude,longitude\n95,127\n", "text/csv", 422, "portfolio: none of 1 rows is valid"),
+        (b"latitude,longitude\n95,127\n", "text/csv", 422, "portfolio: none of 1 row is valid"),
         (b"{]\n", "application/x-ndjson", 422, "portfolio"),
         (b"[" * 100_000, "application/x-ndjson", 422, "portfolio: line 1 is no JSON"),
         (b'{"latitude":35,"longitude":127,"structure":"\\ud800"}', "application/x-ndjson", 422, "line 1 is no JSON"),

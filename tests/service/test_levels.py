@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from engine.kernels import return_levels
-from engine.service import cell_answers, cell_levels
+from engine.service import cell_answers, cell_levels, turn
 from tests.service.conftest import LAND
 
 PLACE = {"lat": LAND[0], "lon": LAND[1]}
@@ -92,8 +92,8 @@ def test_the_same_levels_are_not_sent_again(client):
 
 
 def test_a_cell_that_has_to_wait_too_long_says_so(client, service, monkeypatch):
-    monkeypatch.setattr(cell_levels, "_PATIENCE", 0.05)
-    with service[1].state.levels._lock:
+    monkeypatch.setattr(turn, "PATIENCE", 0.05)
+    with service[1].state.levels._turn.taken():
         assert levels(client, risk_type="wildfire", time_period="mid_term")["reason"] == cell_levels.BUSY
     assert levels(client, risk_type="wildfire", time_period="mid_term")["levels"]
 

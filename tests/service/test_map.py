@@ -1,28 +1,35 @@
 """The map: pictures of layers, and the page in a real browser."""
 
 import math
+import os
 import re
 import struct
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import polars as pl
 import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from psycopg.types.json import Jsonb
 
 from engine.assess.rules.offered import RISKS
+from engine.core.false_discovery import not_told_apart
 from engine.core.period import Years
 from engine.io.results import published_cells, published_runs
+from engine.io.results.spool import RunDirectory
 from engine.maps import picture
 from engine.service import cell_answers, map_run
 from engine.service.kept import Kept
+from jobs import ensemble
 from tests.assess.databases import fill_results
+from tests.roles import as_role
 from tests.service.conftest import LAND, SEA, running
 
-REFUSED = re.compile("status of (404|422)")
+REFUSED = re.compile("status of (404|409|422)")
 LAYER = "/api/v1/map/hazard/drought"
 
 
@@ -94,7 +101,9 @@ def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
         ("long_term", 2081, 2100),
     ]
     windows = {period: [1, 2, 3, 4] for period in ("short_term", "mid_term", "long_term")}
-    assert told["layers"]["typhoon"] == {"aal": {"full": [2]} | windows, "hazard": {"full": [2]} | windows}
+    later = {period: ids for period, ids in windows.items() if period != "short_term"}
+    every = {"full": [2]} | windows
+    assert told["layers"]["typhoon"] == {"aal": every, "hazard": every, "change": later}
     assert told["absent"] == {}
     assert told["notes"] == {
         "extreme_heat": "Measures change against the place's own past, not how hot it is",
@@ -184,6 +193,32 @@ def test_the_page_has_its_own_files_and_no_others(client, name):
     assert client.get(f"/page/{name}").status_code == 404
 
 
+@pytest.fixture
+def models(databases, tmp_path):
+    """An ensemble of the run of these tests and two that are worse, published beside it; gone afterwards."""
+    home, runs = Path(os.environ["ENGINE_HOME"]), tmp_path / "runs"
+    first = RunDirectory.open(home / "runs", 1)
+    for number, factor in ((1, 1.0), (2, 1.5), (3, 3.0)):
+        made = RunDirectory.create(
+            runs, number, first.identity | {"source_fingerprint": f"{number:064x}"}, first.blocks
+        )
+        for block, notes in first.notes.items():
+            # the last rises to the middle of the century, the others fall
+            moved = pl.col("time_period") == ("mid_term" if number == 3 else "none")
+            aal = (pl.col("aal") * pl.when(moved).then(30).otherwise(factor)).clip(0, 1)
+            ends = [pl.lit(None, pl.Float32).alias(name) for name in ("aal_low", "aal_high")]
+            rows = first.scan("probability", block).with_columns(aal, *ends).collect()
+            made.commit(made.store_block(block, {"probability": rows}, notes))
+        made.settle(first.settled)
+    sink = as_role(databases[1], "climate_batch")
+    assert ensemble.main(["--runs", "1,2,3", "--run-dir", str(runs), "--sink", sink, "--risks", "river_flood"]) == 0
+    yield
+    with psycopg.connect(databases[1]) as connection:
+        for table in ("batch_job_logs", "batch_jobs", "result_runs"):
+            connection.execute(f"DELETE FROM {table} WHERE job_type = 'ensemble'")
+        connection.execute("DELETE FROM modelops_ensemble_scores")
+
+
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
@@ -212,6 +247,29 @@ def page(browser, service):
     assert elsewhere == []
 
 
+def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page, client):
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.click("#goto button")
+    page.click(".why > summary")
+    total = page.locator(".why tfoot td")
+    expect(total).to_have_text(re.compile("%"))
+    asked = {"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}
+    published = client.get("/api/v1/probability", params=asked).json()
+    assert page.locator("#figures dd").first.inner_text() == published["words"]["en"]
+    assert total.inner_text() == f"{100 * published['aal']:.3g} %"
+    told = client.get("/api/v1/explain", params=asked).json()
+    assert page.locator(".why tbody tr").count() == len(told["bins"])
+    assert page.locator(".why svg.spark circle").count() == len(told["samples"]["values"])
+    assert "the published figure is the same" in page.locator(".why").inner_text()
+    page.select_option("#risk", "drought")
+    expect(page.locator(".why tbody th").first).to_have_text("> −0.5")
+    page.route("**/api/v1/explain?*", lambda route: route.fulfill(status=409, json={"detail": "The data have changed"}))
+    page.select_option("#risk", "typhoon")
+    expect(page.locator(".why .note").first).to_have_text("The data have changed.")
+
+
 def test_choosing_a_layer_changes_the_picture_and_the_legend(page):
     def seen():
         return page.locator("#map").screenshot(), page.locator("#legend").inner_text()
@@ -235,7 +293,8 @@ def test_another_regions_run_is_shown_as_what_it_is(browser, service):
 
     def foreign(route):
         told = route.fetch().json()
-        layers = {risk: {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}} for risk in told["risks"]}
+        held = {"aal": {"full": [2], "mid_term": [2]}, "hazard": {"full": [2]}, "change": {}}
+        layers = {risk: dict(held) for risk in told["risks"]}
         layers["water_stress"]["aal"] = {}
         del layers["typhoon"]
         told |= {
@@ -282,9 +341,54 @@ def test_a_click_shows_the_cell(page):
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("rect.bar")).to_have_count(5)
     expect(page.locator("polyline.series")).to_have_count(12)
-    expect(page.locator("#figures")).to_contain_text("standard error")
+    expect(page.locator("#figures")).to_contain_text(re.compile(r"% of value a year \(90 %: .*; sampling of 80 "))
+    expect(page.locator("path.band")).to_have_count(1)  # of the chosen scenario's losses
     page.select_option("#risk", "drought")
     expect(page.locator("#place")).to_contain_text("drought at")
+
+
+def test_a_change_is_told_with_its_interval_and_whether_it_is_significant(page, client):
+    page.select_option("#period", "long_term")
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    told = client.get("/api/v1/cell", params={"lat": LAND[0], "lon": LAND[1]}).json()["risks"]["extreme_heat"]
+    window = next(w for w in told["windows"] if (w["scenario_id"], w["time_period"]) == (2, "long_term"))
+    sentence = window["change_words"]["en"]
+    ends = [f"{100 * (window['change'] + sign * 1.645 * window['change_se']):.2g}" for sign in (-1, 1)]
+    assert f"(90 %: {ends[0]} to {ends[1]}; {'' if window['significant'] else 'not '}significant)" in sentence
+    expect(page.locator("#figures")).to_contain_text(sentence)
+
+
+def test_a_layer_of_changes_is_hatched_where_they_are_noise(page, client, databases):
+    asked = {"scenario_id": 4, "time_period": "long_term"}
+    found = pixels(client.get("/api/v1/map/change/extreme_heat", params=asked).content)
+    with psycopg.connect(databases[1]) as connection:
+        rows = connection.execute(
+            "SELECT grid_id, aal, change, change_se FROM modelops_probability_scores WHERE risk_type = 'extreme_heat'"
+            " AND scenario_id = 4 AND time_period = 'long_term' ORDER BY grid_id"
+        ).fetchall()
+    _, aal, change, error = (np.array(each, float) for each in zip(*rows, strict=True))
+    hatched = not_told_apart(change, error)
+    assert 0 < hatched.sum() < len(hatched)
+    classes = picture.classify((change / (aal - change)).astype(np.float32), picture.SCALES["change"]) - 2
+    times = len(found[0]) // 5
+    for (cell, *_), unsure, place in zip(rows, hatched, classes, strict=True):
+        north, east = divmod(cell - 1, 5)
+        top = (3 - north) * times
+        seen = {c for row in found[top : top + times] for c in row[east * times : (east + 1) * times]}
+        assert seen == {picture.DIVERGING[place]} | ({picture.HATCH} if unsure else set())
+    page.select_option("#quantity", "change")
+    expect(page.locator("#layer")).to_have_attribute("data-layer", re.compile("^change/"))
+    expect(page.locator("#legend")).to_contain_text("false discovery rate of 0.1")
+    assert (
+        client.get("/api/v1/map/change/extreme_heat", params=asked | {"time_period": "short_term"}).status_code == 404
+    )
+
+
+def test_the_page_says_what_a_figure_of_its_edition_is(page, client):
+    told = client.get("/api/v1/map").json()["edition_words"]
+    assert told["en"].startswith("A loss of edition 2025-11 is an index")
+    expect(page.locator("#edition")).to_have_text(told["en"])
 
 
 def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(browser, service, client, monkeypatch):
@@ -319,6 +423,38 @@ def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(bro
     view.close()
 
 
+def test_places_of_a_list_are_points_of_one_size_in_the_colours_of_the_layer(browser, service, client, databases):
+    colours = [colour for row in pixels(client.get(LAYER).content) for colour in row if colour]
+    view = browser.new_page(viewport={"width": 1300, "height": 900})
+
+    def apart(route):
+        told = route.fetch().json()
+        route.fulfill(
+            json=told | {"apart": True, "scope": "observed", "figures_of": "observed record of 17 stations 1991-2060"}
+        )
+
+    view.route("**/api/v1/map", apart)
+    view.goto(service[0])
+    expect(view.locator("#warning")).to_have_text(
+        "Observed record of 17 stations 1991-2060: what was measured, no projection."
+    )
+    view.select_option("#risk", "drought")
+    view.select_option("#quantity", "hazard")
+    expect(view.locator("#layer")).to_have_attribute("data-layer", re.compile("hazard/drought"))
+    expect(view.locator("#layer")).to_be_hidden()
+    dots = view.locator("#places .fill")
+    expect(dots).to_have_count(len(colours))
+    found = dots.evaluate_all("dots => dots.map((dot) => getComputedStyle(dot).stroke)")
+    assert found == [f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})" for colour in colours]
+    wide = dots.first.evaluate("dot => getComputedStyle(dot).strokeWidth + getComputedStyle(dot).vectorEffect")
+    assert wide == "11pxnon-scaling-stroke"
+    view.fill("#lat", "10")
+    view.fill("#lon", "127")
+    view.locator("#lon").press("Enter")
+    expect(view.locator("#place")).to_contain_text("outside the data grid: no station within 16 km")
+    view.close()
+
+
 def test_a_typed_coordinate_and_the_keyboard_reach_every_cell(page):
     page.fill("#lat", str(LAND[0]))
     page.fill("#lon", str(LAND[1]))
@@ -344,7 +480,10 @@ def test_an_assessment_runs_to_the_end(page):
     page.click("#site button")
     expect(page.locator("#outcome tbody tr")).to_have_count(9, timeout=60_000)
     assert page.locator("#progress").evaluate("bar => bar.value") == 100
-    told = r"all risks: expected loss [1-9][0-9,]+ KRW a year \(index loss, not calibrated on losses; river flood"
+    told = (
+        r"all risks: expected loss [1-9][0-9,]+ KRW a year \(90 %: [0-9,]+ to [0-9,]+; sampling of years on one"
+        r" model\), index loss, not calibrated on losses; river flood"
+    )
     expect(page.locator("#outcome .loss").first).to_contain_text(re.compile(told))
     sentence = r"^1 in 20 years: [0-9.]+ % of value \(index loss, not calibrated on losses\)\.$"
     expect(page.locator("#outcome .loss").nth(1)).to_have_text(re.compile(sentence))
@@ -354,8 +493,10 @@ def test_an_assessment_runs_to_the_end(page):
     )
     expect(curve.locator("circle.dot")).to_have_count(4)
     headings = page.locator("#outcome thead th").all_inner_texts()
-    assert headings[:6] == ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level"]
-    words = set(page.locator("#outcome tbody tr td:nth-child(5), #outcome tbody tr td:nth-child(6)").all_inner_texts())
+    within = "90 % interval"
+    first = ["Risk", "AAL", within, "Loss, KRW a year", within, "Calibrated on losses", "Hazard level", "Risk level"]
+    assert headings[:8] == first
+    words = set(page.locator("#outcome tbody tr td:nth-child(7), #outcome tbody tr td:nth-child(8)").all_inner_texts())
     assert words <= {"minimal", "low", "moderate", "high", "critical"}
 
 
@@ -479,3 +620,27 @@ def test_a_curve_that_goes_on_beyond_the_years_is_dashed_and_what_is_none_says_w
     expect(outcome).to_contain_text("Dashed: extrapolated, with its 90 % interval.")
     expect(outcome).to_contain_text("No curve of losses: YEAR_LOSSES was off in run 7.")
     assert "1 in 500 years: 4 % (2.9 % to 6 %)" in outcome.locator("svg > title").text_content()
+
+
+def test_a_cell_tells_what_several_climate_models_say_and_whether_they_agree(models, page, client):
+    place = {"lat": LAND[0], "lon": LAND[1], "risk_type": "river_flood"}
+    alone = client.get("/api/v1/probability", params=place).json()
+    told = alone["ensemble"]
+    assert (told["members"], told["member_runs"], told["agreement"]) == (3, [1, 2, 3], None)
+    assert told["aal_p10"] == pytest.approx(alone["aal"], rel=1e-5)
+    assert told["aal_mean"] == pytest.approx(alone["aal"] * 5.5 / 3, rel=1e-5)
+    assert told["total_low"] <= told["aal_mean"] <= told["total_high"]
+    assert told["sentence"].endswith("3 climate models and the sampling of each)")
+    assert alone["runs"][0]["run_id"] == 1  # what is published of one model is as it was
+    assert client.get("/api/v1/probability", params=place | {"risk_type": "drought"}).json()["ensemble"] is None
+    windows = client.get("/api/v1/probability", params=place | {"time_period": "mid_term"}).json()["ensemble"]
+    assert (windows["agreement"], windows["models_disagree"]) == (pytest.approx(1 / 3), True)
+    page.select_option("#risk", "river_flood")
+    page.fill("#lat", str(LAND[0]))
+    page.fill("#lon", str(LAND[1]))
+    page.locator("#lon").press("Enter")
+    expect(page.locator("#figures")).to_contain_text(told["sentence"])
+    page.select_option("#period", "mid_term")
+    expect(page.locator("#figures")).to_contain_text("models disagree: 33 % agree on the sign of the change")
+    assert client.get("/api/v1/map").json()["run_id"] == 1
+    assert client.get("/api/v1/runs", params={"job_type": "ensemble"}).json()["runs"][0]["is_published"]

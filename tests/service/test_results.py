@@ -7,8 +7,13 @@ import httpx
 import psycopg
 import pytest
 
+from engine.core import refusals
+from engine.core.names import RISK_NAMES
 from engine.io.queue import job_logs
 from tests.service.conftest import LAND, OUTSIDE, SEA, running
+
+RISKS = f"known: {', '.join(RISK_NAMES)}"
+MID = "known: full, short_term, mid_term, long_term; did you mean mid_term?"
 
 
 def at(place, **more):
@@ -137,11 +142,27 @@ def test_a_place_whose_cell_is_sea_takes_the_nearest_cell_with_results_everywher
         ({"lat": 91}, ["query", "lat"], "Invalid latitude"),
         ({"lat": "nan"}, ["query", "lat"], "Invalid latitude"),
         ({"lon": "'; DROP TABLE batch_jobs; --"}, ["query", "lon"], "Invalid longitude"),
-        ({"risk_type": "rain"}, ["query", "risk_type"], "Unknown risk type: rain"),
-        ({"risk_type": "' OR 1=1 --"}, ["query", "risk_type"], "Unknown risk type: ' OR 1=1 --"),
-        ({"scenario_id": 5}, ["query", "scenario_id"], "Unknown scenario: 5"),
-        ({"time_period": "never"}, ["query", "time_period"], "Unknown time period: never"),
-        ({"scenario_id": 1, "time_period": "full"}, ["query", "time_period"], "Unknown time period: full"),
+        (
+            {"risk_type": "river_flod"},
+            ["query", "risk_type"],
+            refusals.risk_type("river_flod"),
+        ),
+        ({"risk_type": "' OR 1=1 --"}, ["query", "risk_type"], f"Unknown risk type: ' OR 1=1 --; {RISKS}"),
+        (
+            {"scenario_id": 5},
+            ["query", "scenario_id"],
+            refusals.scenario("5"),
+        ),
+        (
+            {"time_period": "mid"},
+            ["query", "time_period"],
+            f"Unknown time period: mid; {MID}",
+        ),
+        (
+            {"scenario_id": 1, "time_period": "full"},
+            ["query", "time_period"],
+            refusals.LONE_FULL,
+        ),
         ({"lat": None}, ["query", "lat"], "Missing required field: lat"),
     ],
 )

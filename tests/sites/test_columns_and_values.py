@@ -19,13 +19,13 @@ def fields(*names, given=""):
 
 def test_headings_of_any_case_language_and_unit_are_their_fields():
     assert fields(
-        " 위도(도) ", "경 도", "자산가액 (단위: 백만원)", "연면적(㎡)", "보험료율(%)", "건물명", "하천거리(km)", "지점"
+        " 위도(도) ", "경 도", "자산가액 (단위: 백만원)", "연면적(㎡)", "부보율(%)", "건물명", "하천거리(km)", "지점"
     ) == {
         " 위도(도) ": ("latitude", 1),
         "경 도": ("longitude", 1),
         "자산가액 (단위: 백만원)": ("total_asset_value", 10**6),
         "연면적(㎡)": ("floor_area", 1),
-        "보험료율(%)": ("insurance_coverage_rate", 0.01),
+        "부보율(%)": ("insurance_coverage_rate", 0.01),
         "건물명": ("name", 1),
         "하천거리(km)": ("distance_to_river_m", 1000),
     }
@@ -83,7 +83,45 @@ def test_a_column_that_may_be_a_field_is_asked_about_by_name(names, says):
 
 
 @pytest.mark.parametrize(
-    "name", ["building_name", "address", "memo", "city", "담당", "주소", "비고", "건물번호", "elevator", "floor_name"]
+    ("name", "field"),
+    [
+        ("보험료율(%)", "insurance_coverage_rate"),
+        ("Insurance Rate", "insurance_coverage_rate"),
+        ("자산총액(백만원)", "total_asset_value"),
+        ("purpose", "main_purpose"),
+        ("occupancy", "main_purpose"),
+        ("리스크", "risk_types"),
+        ("기간", "time_periods"),
+        ("CDD", "cdd_days"),
+    ],
+)
+def test_a_name_that_more_often_means_another_quantity_is_asked_about_and_never_taken(name, field):
+    chosen = columns.choose(["lat", "lon", name], "t")
+    assert chosen[2].field is None
+    with pytest.raises(SettingsError, match=f"the field {field}\\?"):
+        columns.require_no_near_miss(chosen, "t")
+    # with a column that is the field, or told so, nobody is asked
+    columns.require_no_near_miss(columns.choose(["lat", "lon", name, field], "t"), "t")
+    columns.require_no_near_miss(chosen, "t", columns.stated(f"{field}=-"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "보험요율",
+        "보험료",
+        "premium rate",
+        "building_name",
+        "address",
+        "memo",
+        "city",
+        "담당",
+        "주소",
+        "비고",
+        "건물번호",
+        "elevator",
+        "floor_name",
+    ],
 )
 def test_a_column_of_the_owner_is_carried_through_without_a_question(name):
     chosen = columns.choose(["lat", "lon", name], "t")

@@ -109,7 +109,7 @@ def test_a_number_among_decimal_commas_is_never_a_thousandth_or_a_thousandfold(f
         ["longitude"],
     ]
     typed = "lat;lon;total_asset_value;floor_area;elevation\n37,5;127,0;1조 2,000억;12,000㎡;8,125\n"
-    typed += "37,5;127,0;500,000;9;1\n"
+    typed += "37,5;127,0;500,000;9;1,5\n"
     found = read(folder, (typed + "37,5;127,0;1,5억;1,25㎡;1\n37,5;127,0;1.500.000;1234,567;1\n").encode())
     assert found.sites["invalid_types"].to_list() == [
         ["total_asset_value", "floor_area"],
@@ -119,6 +119,12 @@ def test_a_number_among_decimal_commas_is_never_a_thousandth_or_a_thousandfold(f
     ]
     assert found.sites["total_asset_value"].to_list() == [None, None, 150_000_000, 1_500_000]
     assert found.sites["elevation"][0] == 8.125
+    # 8,500 is decided by the column itself, or by the range of the field; else it is 8.5 or 8,500, and a fault
+    for others, expected in (("9", None), ("1234,567", 8.5), ("0,125", 8.5), ("1.200,5", 8.5), ("8,500", None)):
+        text = f"lat;lon;floor_area;imperviousness_ratio\n37,5;127,0;8,500;0\n37,5;127,0;{others};1,000\n"
+        found = read(folder, text.encode()).sites
+        assert (found["floor_area"][0], found["imperviousness_ratio"][1]) == (expected, 1.0), others
+        assert ("floor_area" in found["invalid_types"][0]) == (expected is None)
     plain = read(folder, b"lat;lon;total_asset_value;elevation\n37.5;127;500,000;2\n")
     assert plain.sites["total_asset_value"].to_list() == [500_000]
     assert read(folder, b"lat;lon;elevation\n37;127;1,5\n").sites["elevation"].to_list() == [1.5]
@@ -158,7 +164,7 @@ REFUSED = [
     ("lat,lon\n1,2\n37,5,127,2\n", "the row that ends in line 3 has 4 fields, the header 2; a decimal comma needs"),
     ("#\nlat;lon\n1;2;3\n", "the row that ends in line 3 has 3 fields, the header 2"),
     ('lat,lon,x\n1,2,3" wide\n4,5,6\n', "a quotation mark stands within one of its fields"),
-    ("lat;lon\n37,5;127.5\n", "1 values of lat, lon have a decimal comma and as many a point"),
+    ("lat;lon\n37,5;127.5\n", "1 value of lat, lon has a decimal comma and as many a point"),
     ("lat,lon,name\n1,2,Zürich\n".encode("latin-1"), "line 2 holds the byte 0xfc"),
     ("lat,lon,name\n1,2,中关村海淀区\n".encode("gbk"), "neither UTF-8 nor UTF-16 nor Korean text in cp949"),
     ("lat,lon,name\n1,2,トヨタ\n".encode("euc-jp"), "neither UTF-8 nor UTF-16 nor Korean"),

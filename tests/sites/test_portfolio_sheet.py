@@ -59,7 +59,7 @@ TABLE = [
     [None, 1001, 37.5665, "126.9780", "1,000", 1998],
     [None, None, None, None, None, None],
     [None, "A-2", "=37.5", 127, "=#N/A", 2001],
-    [None, "A-3", "37,5", 127, 5, 2001],
+    [None, "A-3", "37,5,1", 127, 5, 2001],
 ]
 
 
@@ -71,7 +71,7 @@ def test_a_sheet_with_titles_merged_headings_and_formulas_is_read_and_its_errors
     assert found.sites["total_asset_value"].to_list() == [10**9, None, 5 * 10**6]
     assert found.sites["site_id"].to_list() == ["1001", "A-2", "A-3"]
     assert found.sites["invalid_types"].to_list() == [[], ["total_asset_value"], ["latitude"]]
-    assert found.stated([7, 8], ["total_asset_value", "latitude"]) == ["#N/A", "37,5"]
+    assert found.stated([7, 8], ["total_asset_value", "latitude"]) == ["#N/A", "37,5,1"]
     notes = "; ".join(found.notes)
     assert "read sheet '자산' (--sheet NAME for another); not read: 표지, 숨김 (hidden)" in notes
     assert "its header stands in row 4" in notes
@@ -92,6 +92,24 @@ def test_decimal_commas_as_text_are_told_column_by_column(tmp_path):
         (37.5665, 126.978, 5_500_000_000),
         (37.5, 127.1, 1_000_000),
     ]
+
+
+def test_numbers_among_texts_of_a_column_keep_their_point_and_what_has_two_readings_is_a_fault(tmp_path):
+    names = ["lat", "lon", "floor_area", "elevation", "distance_to_coast_m"]
+    rows = [
+        names,
+        ["37,5665", 126.978, "8,5", 8.5, "1.000.000"],
+        [37.566, "126,9", 8.25, "8,500", 5.125],
+        [37.5, 127, "8,500", "1,5", "7,5"],
+        [37.5, 127, 8500, 12, 1234.567],
+    ]
+    found = read(tmp_path, book(("s", rows))).sites
+    assert found["latitude"].to_list() == [37.5665, 37.566, 37.5, 37.5]
+    assert found["longitude"].to_list() == [126.978, 126.9, 127, 127]
+    assert found["floor_area"].to_list() == [8.5, 8.25, None, 8500]
+    assert found["elevation"].to_list() == [8.5, None, 1.5, 12]
+    assert found["distance_to_coast_m"].to_list() == [1e6, None, 7.5, 1234.567]  # never 5,125
+    assert found["invalid_types"].to_list() == [[], ["elevation", "distance_to_coast_m"], ["floor_area"], []]
 
 
 SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"

@@ -34,6 +34,7 @@ from engine.assess.rules.prepare import Prepared, placed, prepare_checked
 from engine.assess.rules.sheets import Context
 from engine.assess.rules.validation import Checked, check
 from engine.assess.rules.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
+from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
 from engine.core.period import MIN_SAMPLES, window
 from engine.core.settings import Settings
@@ -205,12 +206,12 @@ class Assessor:
             years_lost = portfolio_losses.write(self.databases, files, everything, of_sites=of_sites)
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
             years = _years(everything, self.config)
-            summary = stated | portfolio.summary(sites.name, everything, losses, counts)
+            summary = stated | portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence)
             summary |= {"notes": notes, "risk_notes": risk_notes}
             summary |= _of_file(sites, summary["results"], years)
             summary = years_lost.stated(summary)
             files.close(summary, stated)
-            sheet_context = Context(years, summary["scope_note"])
+            sheet_context = Context(years, summary["scope_note"], stages.config.trended)
             workbook = bool(job.input_params.get("workbook", True))
             frames = Results(everything, faults, years_lost)
             portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
@@ -251,12 +252,7 @@ class Assessor:
         lacking = failures.filter(pl.col("reason") == PROBABILITY_NOT_FOUND)["risk_type"].cast(pl.String).unique()
         known = cells.drop_nulls().unique()
         values = published_cells.short_records(self.application, known.filter(known > 0).to_list(), lacking.to_list())
-        short = {
-            risk: f"Not computed where the record is short: {n} of the {MIN_SAMPLES} values that it needs"
-            if n < MIN_SAMPLES
-            else f"Not computed where the record is short: more than a fifth of it is missing, {n} values are there"
-            for risk, n in values.items()
-        }
+        short = {risk: _short_record(n) for risk, n in values.items()}
         return {risk: ". ".join(filter(None, (notes.get(risk), short.get(risk)))) for risk in {**notes, **short}}
 
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
@@ -309,6 +305,13 @@ class Assessor:
             seconds=seconds,
             years=_years(result.totals, self.config),
         )
+
+
+def _short_record(n: int) -> str:
+    if n < MIN_SAMPLES:
+        return f"Not computed where the record is short: {n} of the {MIN_SAMPLES} values that it needs"
+    there = f"{counted(n, 'value')} {agree(n, 'is', 'are')} there"
+    return f"Not computed where the record is short: more than a fifth of it is missing, {there}"
 
 
 def site_faults(request: Mapping[str, Any]) -> pl.DataFrame:

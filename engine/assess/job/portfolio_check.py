@@ -12,6 +12,7 @@ import polars as pl
 from engine.assess.job import portfolio_file, portfolio_output
 from engine.assess.job.portfolio_file import PortfolioFile
 from engine.assess.rules.validation import IDENTITY, Checked, check
+from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
 from engine.io.files.packed import Limits
 from engine.io.sites.assessment_files import FrameFiles
@@ -51,7 +52,9 @@ def checked_rows(path: Path, sites: PortfolioFile) -> Checked:
     if checked.valid.is_empty():
         faults = checked.failures.select("row", "reason").rows()
         first = "first: row {}: {}".format(*faults[0]) if faults else "no rows"
-        raise SettingsError("; ".join([f"{path}: none of {len(sites.rows)} rows is valid; {first}", *sites.notes]))
+        raise SettingsError(
+            "; ".join([f"{path}: none of {counted(len(sites.rows), 'row')} is valid; {first}", *sites.notes])
+        )
     return checked
 
 
@@ -59,7 +62,10 @@ def notes_on(path: Path, sites: PortfolioFile, checked: Checked) -> list[str]:
     """Notes on the file as a whole, logged and put into the results."""
     notes = [*sites.notes]
     if checked.repeated:
-        notes.append(f"{checked.repeated:,} rows have a site_id that an earlier row has: each is an asset of its own")
+        notes.append(
+            f"{counted(checked.repeated, 'row')} {agree(checked.repeated, 'has', 'have')} a"
+            " site_id that an earlier row has: each is an asset of its own"
+        )
     if sites.unread:
         notes.append(f"columns that are no field and are carried through: {', '.join(sites.unread)}")
     for note in notes:
@@ -77,7 +83,8 @@ def require_results(done: int, faults: pl.DataFrame) -> None:
     counts = faults.group_by("reason", maintain_order=True).agg(rows=pl.col("row").n_unique())
     reason, rows = counts.sort("rows", descending=True, maintain_order=True).row(0)
     raise EngineError(
-        f"no site could be assessed: {reason} ({rows:,} rows); all reasons are in sites.csv and failures.parquet"
+        f"no site could be assessed: {reason} ({counted(rows, 'row')}); all"
+        " reasons are in sites.csv and failures.parquet"
     )
 
 

@@ -22,6 +22,7 @@ from engine.assess.rules.column_names import COMPLETED, NAME
 from engine.assess.rules.columns import Column
 from engine.assess.rules.fields import BUILDING_NAMES, BY_NAME
 from engine.assess.rules.offered import RISKS
+from engine.core.counted import agree, counted
 from engine.core.errors import LimitError, SettingsError
 from engine.io.files import packed
 from engine.io.files.packed import Limits
@@ -142,7 +143,9 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
     other = table.of_others()
     filled = _filled(sites, other)
     if empty := table.total - int(filled.sum()):
-        notes.append(f"{empty:,} rows without any value are no sites and left out")
+        notes.append(
+            f"{counted(empty, 'row')} without any value {agree(empty, 'is no site', 'are no sites')} and left out"
+        )
     portfolio_places.require_places(path, sites.filter(filled), table.rows.filter(filled), table.chosen)
     names = [each.name for each in table.chosen if each.field is None]
     return PortfolioFile(

@@ -47,6 +47,7 @@ class PortfolioLosses:
 
     note     : sentence why there are none; None where there are
     by_pair  : (scenario, period) -> object of `portfolio.json`
+    dependence : (scenario, period) -> what its years tell of the sampling errors of sums
     levels   : `row`, `scenario_id`, `time_period`, `once_percent`: loss of each site in per cent of its value, at the
                return period of the whole
     once     : (scenario, period) -> that return period
@@ -56,6 +57,7 @@ class PortfolioLosses:
 
     note: str | None = None
     by_pair: dict[Pair, dict[str, Any]] = field(default_factory=dict)
+    dependence: dict[Pair, dict[str, float]] = field(default_factory=dict)
     levels: pl.DataFrame = field(default_factory=pl.DataFrame)
     once: dict[Pair, float] = field(default_factory=dict)
     sentences: dict[Pair, dict[int, str]] = field(default_factory=dict)
@@ -147,6 +149,7 @@ def _of_pair(
     metrics = losses.tail_metrics(table, worth[ALL], curves=curve)
     sets = {key[2]: each for key, each in losses.sets_of(table)}
     made.by_pair[years.pair] = _summary(years, curve, by_part, metrics) | _together(sets)
+    made.dependence[years.pair] = _dependence(years)
     once = made.by_pair[years.pair]["return_period"]
     made.once[years.pair] = once
     parts["levels"].append(_levels(years, once))
@@ -154,6 +157,19 @@ def _of_pair(
     parts["year_losses"].append(table)
     parts["curve"].append(curve)
     parts["contributions"].append(_contributions(by_part, ids, risks))
+
+
+def _dependence(years: YearsOfPair) -> dict[str, float]:
+    """Share of the sampling errors that is left in the sums of one scenario and period."""
+    risks = years.risks
+    sums = {
+        "all": list(risks),
+        "_calibrated": [risk for risk, trusted in risks.items() if trusted],
+        "_uncalibrated": [risk for risk, trusted in risks.items() if not trusted],
+        **{risk: [risk] for risk in risks},
+    }
+    told = {name: losses.dependence(years.cells, years.by_risk, chosen) for name, chosen in sums.items()}
+    return {name: share for name, share in told.items() if share is not None}
 
 
 def _with_notes(curve: pl.DataFrame, worth: Mapping[str, float], trusted: Mapping[str, bool]) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from engine.assess.job.portfolio_losses import PortfolioLosses
 from engine.assess.rules import loss_sheets, sheets, words
 from engine.assess.rules.formulas import NUMBER, harmless
 from engine.assess.rules.sheets import Context, Shown
+from engine.core.counted import counted
 from engine.core.errors import SinkError
 from engine.io.files.workbook_out import Heading, WorkbookFile
 from engine.io.sites.assessment_files import FrameFiles
@@ -246,7 +247,9 @@ def _summary(
         *((f"AAL of {words.risk(risk)}", note) for risk, note in summary["risk_notes"].items()),
     ]
     if rows > MOST_LOSSES:
-        facts.append(("losses", f"{rows:,} lines: they stand in losses.csv, a sheet of this size opens slowly"))
+        facts.append(
+            ("losses", f"{counted(rows, 'line')}: they stand in losses.csv, a sheet of this size opens slowly")
+        )
     listed = pl.DataFrame(facts, schema={"what": pl.String, "value": pl.String}, orient="row")
     sums = sheets.by_risk(summary["results"], context)
     blocks = [

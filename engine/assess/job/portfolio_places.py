@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.assess.rules.columns import REQUIRED, Column
+from engine.core.counted import of_all
 from engine.core.errors import SettingsError
 
 
@@ -33,6 +34,6 @@ def require_places(path: Path, sites: pl.DataFrame, rows: pl.Series, chosen: Seq
         if kind == "metres":
             raise SettingsError(f"{said}: these are no degrees; give WGS84 (EPSG:4326), not metres of a map")
         raise SettingsError(
-            f"{said}, and so in {int(wrong.sum()):,} of {int(known.sum()):,} rows: are the two columns swapped? Then"
+            f"{said}, and so in {of_all(int(wrong.sum()), int(known.sum()), 'row')}: are the two columns swapped? Then"
             f" exchange their headings, or add --columns 'latitude={other},longitude={column}'"
         )

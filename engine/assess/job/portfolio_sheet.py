@@ -37,12 +37,8 @@ def read(path: Path, asked: Request, limits: Limits) -> Table:
     frame, names = portfolio_table.without_empty(cells, names)
     chosen = portfolio_table.chosen(names, f"{path}, sheet {sheet.name!r}", asked)
     raw = frame
-    comma = frozenset(
-        field
-        for field in NUMBERS
-        if portfolio_table.decimal_sign(frame, chosen, f"{path}, sheet {sheet.name!r}", {field}) == ","
-    )
-    frame = portfolio_table.with_points(frame, chosen, comma)
+    comma = portfolio_table.comma_fields(frame, chosen)
+    frame = portfolio_table.with_points(frame, chosen, comma, cells=True)
     rows = pl.Series("row", range(header + 2, header + 2 + frame.height), pl.UInt32)
     notes = _notes(sheet, header, book.names, hidden, asked)
     notes += columns.notes_on(chosen)

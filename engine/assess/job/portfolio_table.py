@@ -12,12 +12,20 @@ from engine.assess.rules import columns
 from engine.assess.rules.column_names import NAME
 from engine.assess.rules.columns import Column
 from engine.assess.rules.fields import BY_NAME
+from engine.core.counted import agree, counted
 from engine.core.errors import SettingsError
 
 NUMBERS = tuple(each.name for each in BY_NAME.values() if each.kind in ("number", "integer"))
 #: decimals of a coordinate, which never has thousands; of another number, three digits may be thousands
 _DECIMALS = {True: r"^\s*[+-]?\d*{}\d+\s*$", False: r"^\s*[+-]?\d*{}(\d{{1,2}}|\d{{4,}})\s*$"}
 _THOUSAND = r"(^|[^\d.,])\d{1,3},\d{3}($|[^\d.,])"
+#: a decimal comma for certain: not before three digits, behind a zero, or behind more than a group of digits
+_CERTAIN = r"(^|[^\d.,])(\d*,(\d{1,2}|\d{4,})|0+,\d+|(\d{4,}|\d{1,3}(\.\d{3})+),\d+)($|[^\d.,])"
+#: a number of a cell of numbers, in the sign of programs; one that may be a text with thousands is none
+_OF_CELL = r"^\s*[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+)(e[+-]?\d+)?\s*$"
+_PLACE_OF_CELL = r"^\s*[+-]?\d+\.\d+\s*$"
+#: below it the range of a field leaves no room for thousands
+_THOUSANDS = 1000
 _UNIT = r"[^\d\s.,+eE-]"
 
 
@@ -100,30 +108,64 @@ def decimal_sign(frame: pl.DataFrame, chosen: Sequence[Column], table: object, w
         )
         if commas == points > 0:
             raise SettingsError(
-                f"{table}: {commas:,} values of {', '.join(names)} have a decimal comma and as many a point: use one"
+                f"{table}: {counted(commas, 'value')} of {', '.join(names)}"
+                f" {agree(commas, 'has', 'have')} a decimal comma and as many a point: use one"
             )
         if commas or points:
             return "," if commas > points else "."
     return None
 
 
-def with_points(frame: pl.DataFrame, chosen: Sequence[Column], comma: Collection[str]) -> pl.DataFrame:
+def comma_fields(frame: pl.DataFrame, chosen: Sequence[Column]) -> frozenset[str]:
+    """Fields of a workbook in which a text has a decimal comma for certain. Points tell nothing there: cells that hold
+    numbers have them whatever the texts have."""
+    pairs = zip(frame.columns, chosen, strict=True)
+    return frozenset(
+        each.field
+        for name, each in pairs
+        if each.field in NUMBERS
+        and frame[name].str.contains(_DECIMALS[each.field in columns.REQUIRED].format(",")).any()
+    )
+
+
+def with_points(
+    frame: pl.DataFrame, chosen: Sequence[Column], comma: Collection[str], *, cells: bool = False
+) -> pl.DataFrame:
     """Decimal commas of some fields as points. A point among them stands between thousands, or is a slip: it becomes a
-    comma. A comma before three digits may part thousands, too, in a whole number or beside a unit (`1조 2,000억`,
-    `12,000㎡`: typed by hand, as the typist writes numbers): it becomes two commas, which is no number."""
+    comma. A comma before three digits may part thousands, too (typed by hand, as the typist writes numbers): in a whole
+    number, beside a unit (`1조 2,000억`, `12,000㎡`), and in a column without a comma that is decimal for certain. It
+    becomes two commas, which is no number.
+
+    cells : of a workbook: what only a cell of numbers holds keeps its point, and a point before three digits has two
+            readings
+    """
     swapped = []
     for name, each in zip(frame.columns, chosen, strict=True):
         if each.field is None or each.field not in comma:
             continue
-        text = pl.col(name)
+        text, of_place = pl.col(name), each.field in columns.REQUIRED
         points = text.str.replace_many([",", "."], [".", ","])
-        if each.field not in columns.REQUIRED:
-            two_ways = text.str.contains(_THOUSAND)
-            if BY_NAME[each.field].kind != "integer":
-                two_ways &= text.str.contains(_UNIT)
-            points = pl.when(two_ways).then(text.str.replace_all(",", ",,", literal=True)).otherwise(points)
-        swapped.append(points.alias(name))
+        of_cell = text.str.contains(_PLACE_OF_CELL if of_place else f"(?i){_OF_CELL}") if cells else pl.lit(False)
+        if not of_place:
+            doubled = text.str.replace_all(",", ",,", literal=True)
+            if cells:
+                lone = text.str.contains(r"^\s*[+-]?\d{1,3}\.\d{3}\s*$")
+                points = pl.when(lone).then(text.str.replace(".", ",,", literal=True)).otherwise(points)
+            points = pl.when(_two_ways(frame[name], each.field, cells=cells)).then(doubled).otherwise(points)
+        swapped.append(pl.when(of_cell).then(text).otherwise(points).alias(name))
     return frame.with_columns(swapped)
+
+
+def _two_ways(column: pl.Series, name: str, *, cells: bool) -> pl.Expr:
+    """Where a comma before three digits may part thousands or decimals."""
+    found = pl.col(column.name).str.contains(_THOUSAND)
+    field = BY_NAME[name]
+    if field.kind == "integer":
+        return found
+    told = column.str.contains(_CERTAIN).any() and not (cells and column.str.contains(f"(?i){_OF_CELL}").any())
+    if told or (field.high is not None and field.high < _THOUSANDS):
+        return found & pl.col(column.name).str.contains(_UNIT)
+    return found
 
 
 def without_empty(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:

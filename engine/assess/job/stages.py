@@ -17,12 +17,16 @@ from engine.assess.rules import assessment, hashes
 from engine.assess.rules.assessment import AssessmentResult, Report
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.integrate import Stages
+from engine.assess.rules.intervals import CELL_ENDS
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, wants
 from engine.assess.rules.scaling import labelled, vulnerability_scale
 from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
 from engine.core.caveats import own_past
+from engine.core.counted import counted
+from engine.core.errors import EngineError
+from engine.core.period import PERIODS, Years, trend_in_words, window
 from engine.io.db.writers import Write, Writers
 from engine.io.results import published_cells, published_runs
 from engine.io.results.published_figures import AAL, HAZARD
@@ -91,8 +95,8 @@ class StoredStages:
         writers: Writers | None = None,
         keep: Keep | None = None,
     ) -> StoredStages:
-        """Read H of all cells, and P(H) of the cells whose sites are not all in the cache. Which risks are
-        calibrated and priced, and the cuts of their levels, are read with them."""
+        """Read H and AAL with its interval of all cells. Which risks are calibrated and priced, and the cuts of their
+        levels, are read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
         risks = [risk for risk in RISKS if sites[wants(risk)].any()]
@@ -101,28 +105,29 @@ class StoredStages:
         )
         read_at = site_results.now(connection)
         published = published_runs.published_risks(connection)
+        _require_published(risks, published)
         of_risks = {risk: published[risk] for risk in risks if risk in published}
         config = replace(
             config,
             calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
             not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            trended=frozenset(risk for risk, of in of_risks.items() if of.trend),
             edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
         )
         known = _complete(
             site_results.cached_aal(connection, own), prepared, per_request=True, without=config.not_priced
         )
-        missed = sites.filter(~pl.col("site_uuid").is_in(known["site_uuid"].unique().implode()))
         cells = sites["grid_id"].unique()
         return cls(
             connection=connection,
             config=config,
             runs=published_runs.read(connection, cells.to_list(), risks, apart=keep is None),
             hazards=published_cells.scores(connection, HAZARD, cells, risks, pairs),
-            probabilities=published_cells.scores(connection, AAL, missed["grid_id"].unique(), risks, pairs),
+            probabilities=published_cells.scores(connection, AAL, cells, risks, pairs, more=CELL_ENDS),
             known_aal=known,
             hashes=own,
             read_at=read_at,
-            notes={risk: own_past(risk) for risk in risks if risk in published and published[risk].of_past},
+            notes=_notes(of_risks, {period for _, period in pairs}, config.grid.axis),
             rates={risk: of.damage_rates() for risk, of in of_risks.items()},
             writers=writers,
             keep=keep,
@@ -189,7 +194,14 @@ class StoredStages:
         new = new.join(chunk.hashes, on="site_uuid")
         stored = self._with_runs(chunk.prepared, rows)
         self._write(lambda connection: site_results.store_aal(connection, stored, new, self.read_at))
+        if self.keep is not None:
+            rows = assessment.by_pair(chunk.prepared, self._with_intervals(chunk))
         chunk.scaled = self._slim("aal", chunk.scaled, rows)
+
+    def _with_intervals(self, chunk: SiteChunk) -> Frames:
+        """AAL with intervals. They are no part of what is stored and cached: the cells' rows tell them each time."""
+        assert chunk.scaled is not None and chunk.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
+        return assessment.with_intervals(chunk.prepared, chunk.scaled, chunk.vulnerable, self.probabilities)
 
     def _with_runs(self, prepared: Prepared, rows: pl.DataFrame) -> pl.DataFrame:
         """AAL with the run of its base. What is still good in the cache is of the same: none was published since."""
@@ -203,7 +215,7 @@ class StoredStages:
         if self.writers is not None:
             self.writers.wait()
         for (risk, reason), sites in self.failed.items():
-            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else f"{sites:,} sites", reason)
+            log.warning("%s failed for %s: %s", risk, "a site" if sites == 1 else counted(sites, "site"), reason)
         self.failed.clear()
 
     def _slim(self, name: str, frames: Frames, rows: pl.DataFrame) -> Frames:
@@ -224,7 +236,41 @@ class StoredStages:
         assert chunk.exposed is not None and chunk.vulnerable is not None  # noqa: S101, PT018 (the stages run in order)
         hazard = assessment.by_request(chunk.prepared, self.hazards, "hazard_score")
         risk = assessment.run_integration(chunk.prepared, chunk.exposed, chunk.vulnerable, hazard)
-        return assessment.collect(chunk.prepared, Stages(chunk.exposed, chunk.vulnerable, chunk.scaled, risk))
+        stages = Stages(chunk.exposed, chunk.vulnerable, self._with_intervals(chunk), risk)
+        return assessment.collect(chunk.prepared, stages)
+
+
+def _require_published(risks: Collection[str], published: Collection[str]) -> None:
+    """Refuse sites of whose risks no result is published; what is may have no rules for sites.
+
+    raises : EngineError
+    """
+    if not published or any(risk in published for risk in risks):
+        return
+    usable = [risk for risk in RISKS if risk in published]
+    there = f"results are published of {', '.join(published)}"
+    if usable:
+        raise EngineError(f"no results of {', '.join(risks)} are published: ask for {' or '.join(usable)}; {there}")
+    raise EngineError(
+        f"{there} alone, and the engine has no rules of exposure and vulnerability for it: publish one of"
+        f" {', '.join(RISKS)} with python -m jobs.yearly"
+    )
+
+
+def _notes(
+    risks: Mapping[str, published_runs.PublishedRisk], periods: Collection[str | None], axis: Years
+) -> dict[str, str]:
+    """What is to be said of risks: what their bins are cut at, and which years their AAL is of."""
+    years = {name: window(name, axis) for name in PERIODS if name in periods}
+    asked = {name: (of.first, of.last) for name, of in years.items()}
+    notes = {}
+    for risk, of in risks.items():
+        trend = trend_in_words(asked) if of.trend and asked else ""
+        parts = [own_past(risk)] if of.of_past else []
+        parts += [trend[:1].upper() + trend[1:]] if trend else []
+        if parts:
+            notes[risk] = ". ".join(parts)
+    return notes
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:

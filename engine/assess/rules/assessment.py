@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from engine.assess.rules import integrate
-from engine.assess.rules.cells import HasResults
+from engine.assess.rules import integrate, intervals
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.exposure import exposure_of
 from engine.assess.rules.integrate import Stages
+from engine.assess.rules.intervals import CELL_ENDS
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, prepare, wants
-from engine.assess.rules.scaling import scaled_aal
+from engine.assess.rules.scaling import scaled_aal, vulnerability_scale
 from engine.assess.rules.validation import FAILURES, IDENTITY
 from engine.assess.rules.vocabulary import NO_HAZARD, PERIOD, RISK
 from engine.assess.rules.vulnerability import vulnerability_of
 from engine.assess.rules.wide import Frames
+from engine.core.cells import HasResults
 from engine.core.errors import SchemaError
 
 #: told after each risk: its name
@@ -60,7 +61,8 @@ def assess_sites(
                     building columns null: building unknown, defaults are taken and flagged. Rows are assets: equal
                     coordinates and equal ids are allowed
     hazards       : `grid_id`, `risk_type`, `scenario_id`, `time_period`, `hazard_score` (0..1); None: no risk scores
-    probabilities : the same keys and `aal` (ratio); None: no AAL
+    probabilities : the same keys and `aal` (ratio), and where they are known the ends of its intervals, `aal_low`,
+                    `aal_high`, `rates_low`, `rates_high`; None: no AAL
     config        : None: the published settings on the Korean grid
     returns       : every value depends on its own row alone, to the last bit; a row that is not valid is in `failures`
                     with each of its faults, and nowhere else
@@ -75,6 +77,7 @@ def assess_sites(
     if probabilities is not None:
         base = by_request(prepared, probabilities, "aal")
         scaled = run_scaling(prepared, vulnerable, base, settings)
+        scaled = with_intervals(prepared, scaled, vulnerable, probabilities)
     integrated = None
     if hazards is not None:
         integrated = run_integration(prepared, exposed, vulnerable, by_request(prepared, hazards, "hazard_score"))
@@ -138,17 +141,40 @@ def _each(report: Report, compute: Callable[[str], pl.DataFrame]) -> Frames:
     return frames
 
 
+def with_intervals(prepared: Prepared, scaled: Frames, vulnerable: Frames, probabilities: pl.DataFrame) -> Frames:
+    """AAL of all risks with intervals (`intervals.scaled`); null where the probabilities have no ends.
+
+    scaled        : of `run_scaling`; vulnerable: of `run_vulnerability`
+    probabilities : of the cells, with or without `intervals.CELL_ENDS`
+    """
+    absent = [pl.lit(None, pl.Float64).alias(name) for name in CELL_ENDS if name not in probabilities.columns]
+    ends = requested(prepared, probabilities.with_columns(absent), CELL_ENDS)
+    site = prepared.requests["site"]
+    insurance, asset = (prepared.sites[name].gather(site) for name in ("insurance_rate", "total_asset_value"))
+    found = {}
+    for risk, rows in scaled.items():
+        scale = vulnerable[risk].select(vulnerability_scale(pl.col("vulnerability_score"))).to_series().gather(site)
+        own = {name: frame[risk] for name, frame in ends.items()}
+        found[risk] = intervals.scaled(rows, scale * (1 - insurance), asset, own)
+    return found
+
+
 def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.DataFrame:
     """Values of the cells, (requests, 9 risks), float64, joined on cell, scenario and period; null where absent."""
-    if absent := [name for name in (*_KEYS, column) if name not in values.columns]:
-        raise SchemaError(f"{column} frame: no column {', '.join(absent)}")
+    return requested(prepared, values, (column,))[column]
+
+
+def requested(prepared: Prepared, values: pl.DataFrame, columns: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """The same for several columns at once, a frame each."""
+    if absent := [name for name in (*_KEYS, *columns) if name not in values.columns]:
+        raise SchemaError(f"{columns[0]} frame: no column {', '.join(absent)}")
     pairs = prepared.requests.select("scenario_id", "time_period").unique().with_row_index("pair")
     values = values.select(
         pl.col("grid_id").cast(pl.Int32),
         pl.col("scenario_id").cast(pl.Int16),
         pl.col("time_period").cast(pl.String).cast(PERIOD, strict=False),
         risk=pl.col("risk_type").cast(pl.String).cast(RISK, strict=False).to_physical(),
-        value=pl.col(column).cast(pl.Float64),
+        **{f"value_{column}": pl.col(column).cast(pl.Float64) for column in columns},
     ).join(pairs, on=["scenario_id", "time_period"])
     values = values.filter(pl.col("risk").is_not_null())
     cells, cell_of_site = np.unique(prepared.sites["grid_id"].to_numpy(), return_inverse=True)
@@ -161,11 +187,14 @@ def by_request(prepared: Prepared, values: pl.DataFrame, column: str) -> pl.Data
     filled = np.zeros(block.shape, np.bool_)
     filled[where] = True
     if duplicates := len(held) - int(filled.sum()):
-        raise SchemaError(f"{column} frame: {duplicates} duplicate keys (cell, risk, scenario, period)")
-    block[where] = values["value"].fill_null(np.nan).to_numpy()[held]
+        raise SchemaError(f"{columns[0]} frame: {duplicates} duplicate keys (cell, risk, scenario, period)")
     requests = prepared.requests.join(pairs, on=["scenario_id", "time_period"], how="left", maintain_order="left")
-    found = block[cell_of_site[requests["site"].to_numpy()], requests["pair"].to_numpy()]
-    return pl.from_numpy(found, schema=list(RISKS)).with_columns(pl.all().fill_nan(None))
+    asked = cell_of_site[requests["site"].to_numpy()], requests["pair"].to_numpy()
+    found = {}
+    for column in columns:
+        block[where] = values[f"value_{column}"].fill_null(np.nan).to_numpy()[held]
+        found[column] = pl.from_numpy(block[asked], schema=list(RISKS)).with_columns(pl.all().fill_nan(None))
+    return found
 
 
 def by_site(prepared: Prepared, frames: Frames) -> pl.DataFrame:

@@ -36,10 +36,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("construction year", "year of construction", "year completed"),
     ),
     "structure": ("구조", "건물구조", "주구조", "주요구조", "구조형식", "structure type", "construction type"),
-    "main_purpose": (
-        *("용도", "주용도", "건물용도", "주요용도", "purpose", "building use", "main use", "occupancy"),
-        "occupancy type",
-    ),
+    "main_purpose": (*("용도", "주용도", "건물용도", "주요용도", "building use", "main use", "occupancy type"),),
     "floors_below": (
         *("지하층수", "지하층", "지하", "basement floors", "basements", "underground floors", "floors below ground"),
         *("below ground floors", "floors underground"),
@@ -57,7 +54,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *(
             "자산가액",
             "자산가치",
-            "자산총액",
             "총자산가액",
             "자산평가액",
             "자산금액",
@@ -69,17 +65,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "insurance_coverage_rate": (
         *(
-            "보험료율",
             "보험가입률",
             "보험가입비율",
-            "보험비율",
             "부보율",
             "부보비율",
             "보험보장률",
             "보험보장비율",
             "보험보전율",
         ),
-        *("insurance rate", "insurance coverage", "coverage rate", "insured share"),
+        *("insurance coverage", "insured share"),
     ),
     "floor_area": ("연면적", "총연면적", "건물연면적", "gross floor area", "total floor area", "gfa"),
     "site_id": (
@@ -90,9 +84,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("사업장명", "자산명", "시설명", "건물명", "물건명", "사업장", "명칭", "이름", "site name", "asset name"),
         *("building name", "facility name", "location name"),
     ),
-    "risk_types": ("위험", "위험유형", "리스크", "리스크유형", "재해유형", "risks"),
+    "risk_types": ("위험유형", "리스크유형", "재해유형"),
     "scenario_ids": ("시나리오", "scenarios"),
-    "time_periods": ("기간", "시기", "periods"),
+    "time_periods": ("분석기간", "평가기간", "time period"),
     "distance_to_river_m": ("하천거리", "하천까지거리", "하천과의거리", "distance to river", "river distance"),
     "distance_to_coast_m": ("해안거리", "해안까지거리", "해안선거리", "distance to coast", "coast distance"),
     "distance_to_forest_m": ("산림거리", "산림까지거리", "distance to forest", "forest distance"),
@@ -100,7 +94,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "vegetation_ratio": ("식생비율", "식생률", "녹지율", "vegetation"),
     "landcover_type": ("토지피복", "토지피복유형", "land cover"),
     "annual_rainfall_mm": ("연강수량", "연간강수량", "annual rainfall"),
-    "cdd_days": ("연속무강수일수", "무강수일수", "cdd"),
+    "cdd_days": ("연속무강수일수", "consecutive dry days"),
     "in_flood_zone": ("침수구역", "침수구역여부", "홍수위험구역", "홍수위험구역여부", "flood zone"),
     "first_floor_height_m": ("1층높이", "1층바닥높이", "first floor height"),
     "has_water_tank": ("물탱크", "물탱크여부", "저수조", "저수조여부", "water tank"),
@@ -127,14 +121,20 @@ ASKED: dict[str, tuple[str, ...]] = {
             "담보가액",
             "보험가액",
             "공시가격",
+            "자산총액",  # of a company's balance sheet
         ),
         *("시가", "가액", "value", "tiv", "building tiv", "total insured value", "insured value", "property value"),
         *("book value", "market value", "appraisal value", "replacement value", "asset price"),
     ),
     "floor_area": ("면적", "건축면적", "바닥면적", "전용면적", "area", "building area"),
-    "main_purpose": ("use", "usage", "building type"),
+    "main_purpose": ("use", "usage", "building type", "purpose", "occupancy"),  # of a loan; a share that is let
     "structure": ("construction",),
     "floors_above": ("총층수", "전체층수", "number of storeys total"),
     "building_age": ("age", "연식"),
     "admin_code": ("행정동코드", "우편번호"),
+    # premium rates, and ratios of collateral
+    "insurance_coverage_rate": ("보험료율", "보험비율", "insurance rate", "coverage rate", "coverage ratio"),
+    "risk_types": ("위험", "리스크", "risk", "risks"),  # grades
+    "time_periods": ("기간", "시기", "period", "periods"),  # of loans and leases
+    "cdd_days": ("무강수일수", "cdd"),  # all dry days of a year; cooling degree days
 }

@@ -28,6 +28,7 @@ class AssessConfig:
     grid                : lattice of the hazard and probability results
     calibrated          : risks whose damage rates behind the AAL are calibrated on losses, as their edition says
     not_priced          : risks without damage rates, as their edition says
+    trended             : risks that follow a trend, as their edition says: the AAL of a window is that of a year
     edition_cuts_pct    : risks with the AAL level cuts that their edition states; they come before `aal_level_cuts_pct`
     """
 
@@ -39,6 +40,7 @@ class AssessConfig:
     grid: GridDefinition = KOREA
     calibrated: frozenset[str] = frozenset()
     not_priced: frozenset[str] = frozenset()
+    trended: frozenset[str] = frozenset()
     edition_cuts_pct: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def __post_init__(self) -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from engine.assess.rules import loss_words
+from engine.assess.rules.intervals import PARTS, of_sum
 from engine.assess.rules.validation import IDENTITY
 from engine.core.caveats import LOSS_NOTE
 from engine.core.levels import PRINTED
 from engine.core.scenario import Scenario
 
 _PAIR = ("scenario_id", "time_period")
+#: share of the sampling errors that is left in a sum: by risk, of `all`, `_calibrated` and `_uncalibrated`
+Dependence = Mapping[str, float]
 
 
 def loss_by_risk(aal: pl.DataFrame) -> pl.DataFrame:
     """Sum over sites of the expected loss, KRW, per risk, scenario and period, with the number of sites in it and of
-    those left out (failed, standing on a default, or without an asset value), and whether it is calibrated on losses.
-    Null where no site counts.
+    those left out (failed, standing on a default, or without an asset value), the number whose loss has an interval,
+    the sums of `intervals.PARTS`, and whether it is calibrated on losses. The loss is null where no site counts.
 
     aal : frame `aal` of an assessment, or of a part of the sites: parts are added up by `added`
     """
@@ -27,6 +33,8 @@ def loss_by_risk(aal: pl.DataFrame) -> pl.DataFrame:
         expected_loss=pl.col("expected_loss").filter(counted).sum(),
         sites=counted.sum().cast(pl.UInt32),
         sites_left_out=(~counted).sum().cast(pl.UInt32),
+        sites_with_interval=(counted & pl.col("expected_loss_low").is_not_null()).sum().cast(pl.UInt32),
+        **{name: pl.col(name).filter(counted).sum() for name in PARTS},
         calibrated=pl.col("calibrated").all(),
     )
 
@@ -56,14 +64,22 @@ class Counts:
 
 
 def summary(
-    name: str, totals: pl.DataFrame, losses: pl.DataFrame, counts: Counts, *, worst: int = 10
+    name: str,
+    totals: pl.DataFrame,
+    losses: pl.DataFrame,
+    counts: Counts,
+    dependence: Mapping[tuple[int, str], Dependence] | None = None,
+    *,
+    worst: int = 10,
 ) -> dict[str, Any]:
     """A portfolio as a JSON object.
 
-    totals : with shares; losses: of `added`, or empty without an AAL stage
+    totals     : with shares; losses: of `added`, or empty without an AAL stage
+    dependence : of the sums in a scenario and period; without it sites and risks are wrong together
     """
+    kept = dependence or {}
     by_pair = [
-        _pair(int(scenario_id), period, group, losses, worst)
+        _pair(int(scenario_id), period, group, losses, worst, kept.get((int(scenario_id), str(period)), {}))
         for (scenario_id, period), group in totals.group_by(*_PAIR, maintain_order=True)
     ]
     assessed = totals.filter(pl.col("status").is_in(["ok", "partial"]))["row"].n_unique()
@@ -77,23 +93,31 @@ def summary(
     }
 
 
-def _pair(scenario: int, period: Any, group: pl.DataFrame, losses: pl.DataFrame, worst: int) -> dict[str, Any]:
+def _pair(
+    scenario: int, period: Any, group: pl.DataFrame, losses: pl.DataFrame, worst: int, dependence: Dependence
+) -> dict[str, Any]:
     """One scenario and period. The asset value and the number of sites are those of the sites in the sum; what is left
     out is counted beside it."""
     mine = losses.filter((pl.col("scenario_id") == scenario) & (pl.col("time_period") == period))
     counted = group.filter(pl.col("total_expected_loss").is_not_null())
     left_out = group.filter(pl.col("total_expected_loss").is_null())
     loss, value = _whole(counted, "total_expected_loss"), _whole(counted, "total_asset_value")
+    total = {
+        "total_expected_loss": loss,
+        "total_expected_loss_calibrated": _whole(counted, "total_expected_loss_calibrated"),
+        "total_expected_loss_uncalibrated": _whole(counted, "total_expected_loss_uncalibrated"),
+        "loss_note": _note(counted, "loss_note"),
+        **_ends(mine, dependence),
+    }
     return {
         "scenario": Scenario(scenario).api_key,
         "time_period": period,
         "sites": group.height,
         "sites_by_status": dict(group["status"].cast(pl.String).value_counts().sort("status").iter_rows()),
         "sites_of_nearest_cell": int((group["cell_basis"] == "nearest").sum()),
-        "total_expected_loss": loss,
-        "total_expected_loss_calibrated": _whole(counted, "total_expected_loss_calibrated"),
-        "total_expected_loss_uncalibrated": _whole(counted, "total_expected_loss_uncalibrated"),
-        "loss_note": _note(counted, "loss_note"),
+        **total,
+        "loss_words": loss_words.of_total(total),
+        "interval_note": loss_words.lacking(total["risks_without_interval"]),
         "overlap_note": _note(counted, "overlap_note"),
         "sites_in_total": counted.height,
         "sites_left_out": left_out.height,
@@ -104,11 +128,46 @@ def _pair(scenario: int, period: Any, group: pl.DataFrame, losses: pl.DataFrame,
         "mean_risk_score": group["total_risk_score"].mean(),
         "sites_by_risk_level": _levels(group),
         "expected_loss_by_risk": {
-            row.pop("risk_type"): row | {"loss_note": None if row["calibrated"] or not row["sites"] else LOSS_NOTE}
-            for row in mine.drop(*_PAIR).to_dicts()
+            row["risk_type"]: _of_risk(row, dependence.get(row["risk_type"])) for row in mine.drop(*_PAIR).to_dicts()
         },
         "worst_sites": worst_sites(group, worst),
     }
+
+
+def _of_risk(row: Mapping[str, Any], dependence: float | None) -> dict[str, Any]:
+    """The sum of one risk."""
+    ends = _interval([row], 1.0 if dependence is None else dependence)
+    own = {name: row[name] for name in ("expected_loss", "sites", "sites_left_out", "calibrated")}
+    note = None if row["calibrated"] or not row["sites"] else LOSS_NOTE
+    return own | {"expected_loss_low": ends[0], "expected_loss_high": ends[1], "loss_note": note}
+
+
+def _ends(losses: pl.DataFrame, dependence: Dependence) -> dict[str, Any]:
+    """Intervals of the sums over risks, and what they do not hold. losses: of one scenario and period"""
+    rows = [row for row in losses.sort("risk_type").to_dicts() if row["expected_loss"] is not None]
+    parts = {
+        "": rows,
+        "_calibrated": [row for row in rows if row["calibrated"]],
+        "_uncalibrated": [row for row in rows if not row["calibrated"]],
+    }
+    found: dict[str, Any] = {}
+    for part, chosen in parts.items():
+        low, high = _interval(chosen, dependence.get(part or "all", 1.0))
+        found |= {f"total_expected_loss{part}_low": low, f"total_expected_loss{part}_high": high}
+    return found | {
+        "interval_holds_rates": any(row[PARTS[3]] > row["expected_loss"] + row["sites"] for row in rows),
+        "interval_dependence": dependence.get("all"),
+        "risks_without_interval": [str(row["risk_type"]) for row in rows if row["sites_with_interval"] < row["sites"]],
+    }
+
+
+def _interval(rows: Sequence[Mapping[str, Any]], dependence: float) -> tuple[int | None, int | None]:
+    """Ends of the sum of some risks' sums; None where no loss in it has an interval."""
+    if not any(row["sites_with_interval"] for row in rows):
+        return None, None
+    sums = {name: math.fsum(row[name] for row in rows) for name in PARTS}
+    _, low, high = of_sum(float(sum(row["expected_loss"] for row in rows)), sums, dependence)
+    return round(float(low)), round(float(high))
 
 
 def _levels(group: pl.DataFrame) -> dict[str, int]:
@@ -133,10 +192,10 @@ def worst_sites(totals: pl.DataFrame, n: int) -> list[dict[str, Any]]:
     ranked = totals.filter(pl.col("total_expected_loss").is_not_null() | pl.col("mean_risk_index").is_not_null()).sort(
         "total_expected_loss", "mean_risk_index", "row", descending=[True, True, False], nulls_last=True
     )
-    losses = ("total_expected_loss", "expected_loss_share", "loss_note")
+    losses = ("total_expected_loss", "total_expected_loss_low", "total_expected_loss_high", "expected_loss_share")
     chosen = ranked.head(n).select(
         *IDENTITY,
-        *("latitude", "longitude", *losses, "mean_risk_index", "total_risk_score"),
+        *("latitude", "longitude", *losses, "loss_note", "mean_risk_index", "total_risk_score"),
         pl.col("highest_integrated_risk", "highest_aal_risk", "risk_level").cast(pl.String),
     )
     return chosen.to_dicts()

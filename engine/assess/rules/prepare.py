@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from engine.assess.rules import cells, classes
-from engine.assess.rules.cells import HasResults
+from engine.assess.rules import classes
 from engine.assess.rules.classes import TANK_AREA_M2, TANK_FLOORS
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.fields import BUILDING, BUILDING_NAMES, BY_NAME
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.validation import DATABASE, FAILURES, IDENTITY, Checked, check, requested
 from engine.assess.rules.vocabulary import CELL_BASIS, OUTSIDE_GRID, RISK
+from engine.core import cells
+from engine.core.cells import HasResults
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 

@@ -12,6 +12,7 @@ import polars as pl
 from engine.assess.rules import numbers_text
 from engine.assess.rules.fields import ASSET, BUILDING, BY_NAME, COORDINATES, FIELDS, PLACE, SURROUNDINGS, Field
 from engine.core.errors import SettingsError
+from engine.core.names import nearest
 
 #: keys of a request's objects; surroundings may stand in `building_info` or beside it
 _BUILDING_KEYS = {field.name for field in (*BUILDING, *SURROUNDINGS)}
@@ -58,7 +59,8 @@ def flatten(request: Mapping[str, Any]) -> dict[str, Any]:
     ]
     for where, members, known in objects:
         if unknown := sorted(set(members) - known):
-            raise SettingsError(f"unknown field {unknown[0]!r} in {where}")
+            near = f"; did you mean {meant}?" if (meant := nearest(unknown[0], known)) else ""
+            raise SettingsError(f"unknown field {unknown[0]!r} in {where}{near}")
         for name, value in members.items():
             if value is None:
                 continue

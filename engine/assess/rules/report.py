@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.assess.rules import loss_words
 from engine.assess.rules.assessment import AssessmentResult
 from engine.assess.rules.offered import RISKS
 from engine.core import levels
@@ -45,7 +46,11 @@ _AAL = (
     "insurance_rate",
     "final_aal",
     "final_aal_percentage",
+    "final_aal_low",
+    "final_aal_high",
     "expected_loss",
+    "expected_loss_low",
+    "expected_loss_high",
     "aal_capped",
     "risk_level",
     "grade",
@@ -70,6 +75,9 @@ _LOSS = (
     "total_expected_loss",
     "total_expected_loss_calibrated",
     "total_expected_loss_uncalibrated",
+    *(f"total_expected_loss{part}_{end}" for part in ("", "_calibrated", "_uncalibrated") for end in ("low", "high")),
+    "interval_holds_rates",
+    "risks_without_interval",
     "loss_note",
     "overlap_note",
     "highest_aal_risk",
@@ -124,7 +132,12 @@ def _pair(result: AssessmentResult, row: dict[str, Any]) -> dict[str, Any]:
         "time_period": row["time_period"],
         "integrated_risk": _older(_chosen(row, _TOTALS))
         | {"risk_breakdown": {risk: _older(row) for risk, row in _by_risk(mine(result.risk), _BREAKDOWN).items()}},
-        "aal": _chosen(row, _LOSS) | {"risks": _by_risk(mine(result.aal), _AAL)},
+        "aal": _chosen(row, _LOSS)
+        | {
+            "loss_words": loss_words.of_total(row),
+            "interval_note": loss_words.lacking(row["risks_without_interval"] or []),
+        }
+        | {"risks": _by_risk(mine(result.aal), _AAL)},
     }
 
 

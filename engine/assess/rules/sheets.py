@@ -13,6 +13,7 @@ from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import RISK
 from engine.core.caveats import LOSS_NOTE
 from engine.core.levels import HAZARD, PRINTED
+from engine.core.period import label, parse_years
 from engine.core.scenario import Scenario
 
 Form = Literal["text", "wide", "whole", "money", "number", "fraction", "percent", "degrees", "level"]
@@ -36,10 +37,12 @@ class Context(NamedTuple):
 
     years      : period -> its years, as `2041-2060`
     scope_note : what the figures are of, unless of the whole
+    trended    : risks that follow a trend: their AAL is that of the middle of these years
     """
 
     years: Mapping[str, str]
     scope_note: str | None
+    trended: frozenset[str] = frozenset()
 
 
 #: figures of a site that do not depend on scenario and period
@@ -61,6 +64,8 @@ SITE: tuple[Shown, ...] = (
 #: figures of a site in one scenario and period, the money beside what must be said with it
 SITE_PAIR: tuple[Shown, ...] = (
     Shown("total_expected_loss", "expected loss KRW a year", "money"),
+    Shown("total_expected_loss_low", "90 % interval of the loss from, KRW", "money"),
+    Shown("total_expected_loss_high", "90 % interval of the loss to, KRW", "money"),
     Shown("note", "loss note", "wide"),
     Shown("loss_percent", "loss % of value", "percent"),
     Shown("highest_aal_risk", "largest loss by"),
@@ -74,8 +79,12 @@ LOSSES: tuple[Shown, ...] = (
     Shown("years", "years"),
     Shown("risk", "risk"),
     Shown("expected_loss", "expected loss KRW a year", "money"),
+    Shown("expected_loss_low", "90 % interval of the loss from, KRW", "money"),
+    Shown("expected_loss_high", "90 % interval of the loss to, KRW", "money"),
     Shown("note", "loss note", "wide"),
     Shown("final_aal_percentage", "AAL % of value, net of insurance", "percent"),
+    Shown("final_aal_low_percent", "90 % interval of the AAL from, %", "percent"),
+    Shown("final_aal_high_percent", "90 % interval of the AAL to, %", "percent"),
     Shown("hazard", "hazard 0-1", "fraction"),
     Shown("hazard_level", "hazard level", "level"),
     Shown("exposure", "exposure 0-1", "fraction"),
@@ -96,6 +105,10 @@ FAULTS: tuple[Shown, ...] = (
     Shown("risk", "risk"),
     Shown("what", "what is wrong", "wide"),
 )
+
+
+def _years(of: Mapping[str, str]) -> pl.Expr:
+    return pl.col("time_period").cast(pl.String).replace_strict(dict(of), default=None, return_dtype=pl.String)
 
 
 def pair_label(scenario_id: int, period: str, context: Context) -> str:
@@ -189,8 +202,8 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
     aal = aal.select(
         *_KEYS,
         "site_id",
-        "expected_loss",
-        "final_aal_percentage",
+        *("expected_loss", "expected_loss_low", "expected_loss_high"),
+        *("final_aal_percentage", "final_aal_low", "final_aal_high"),
         "base_aal",
         "vulnerability_scale",
         "insurance_rate",
@@ -201,6 +214,7 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
     both = both.with_columns(order=pl.col("risk_type").cast(pl.String).cast(RISK).to_physical()).sort(
         "row", *_PAIR, "order"
     )
+    middles = {name: label(name, parse_years(years), trend=True) for name, years in context.years.items()}
     reasons = {code: words.reason(code) for code in {*both["reason"].unique(), *both["reason_risk"].unique()} if code}
     loss_note = pl.when(~pl.col("calibrated")).then(pl.lit(LOSS_NOTE))
     return (
@@ -209,10 +223,12 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
             pl.col("hazard_level").cast(pl.String).replace(dict(zip(HAZARD, PRINTED, strict=True))),
             pl.when(pl.col("expected_loss").is_not_null()).then(loss_note).alias("loss_note"),
             scenario=pl.col("scenario_id").replace_strict({int(s): s.code for s in Scenario}, return_dtype=pl.String),
-            years=pl.col("time_period")
-            .cast(pl.String)
-            .replace_strict(dict(context.years), default=None, return_dtype=pl.String),
+            years=pl.when(pl.col("risk_type").cast(pl.String).is_in(sorted(context.trended)))
+            .then(_years(middles))
+            .otherwise(_years(context.years)),
             risk=pl.col("risk_type").cast(pl.String).str.replace_all("_", " "),
+            final_aal_low_percent=100 * pl.col("final_aal_low"),
+            final_aal_high_percent=100 * pl.col("final_aal_high"),
             base_aal_percent=100 * pl.col("base_aal"),
             insured_percent=100 * pl.col("insurance_rate"),
             why=pl.concat_str(
@@ -246,15 +262,38 @@ def by_risk(results: Sequence[Mapping[str, Any]], context: Context) -> pl.DataFr
             row = pair["expected_loss_by_risk"][risk]
             note = _joined(row["loss_note"] or CALIBRATED, None, context)
             lines.append(
-                (*head, words.risk(risk), row["expected_loss"], note, row["sites"], row["sites_left_out"], None)
+                (
+                    *head,
+                    words.risk(risk),
+                    *(row[name] for name in _LOSS),
+                    note,
+                    row["sites"],
+                    row["sites_left_out"],
+                    None,
+                )
             )
         note = _joined(pair["loss_note"] or CALIBRATED, pair["overlap_note"], context)
         ratio = pair["expected_loss_ratio"]
-        whole = (pair["total_expected_loss"], note, pair["sites_in_total"], pair["sites_left_out"])
-        lines.append((*head, "all risks", *whole, None if ratio is None else 100 * ratio))
+        counts = (pair["sites_in_total"], pair["sites_left_out"])
+        whole = (pair[f"total_{name}"] for name in _LOSS)
+        lines.append((*head, "all risks", *whole, note, *counts, None if ratio is None else 100 * ratio))
+        lines += _of_one_kind(pair, head, context)
     schema = {name: kind for (name, _, _), kind in zip(BY_RISK, _BY_RISK_TYPES, strict=True)}
     frame = pl.DataFrame(lines, schema=schema, orient="row")
     return frame.with_columns(note=pl.when(pl.col("loss").is_not_null()).then("note"))
+
+
+def _of_one_kind(pair: Mapping[str, Any], head: tuple[str, str, str | None], context: Context) -> list[tuple[Any, ...]]:
+    """The sum of what is calibrated on losses, and of what is not, where a portfolio has both."""
+    kinds = [("calibrated", CALIBRATED), ("uncalibrated", LOSS_NOTE)]
+    if any(pair[f"total_expected_loss_{kind}"] is None for kind, _ in kinds):
+        return []
+    lines: list[tuple[Any, ...]] = []
+    for kind, note in kinds:
+        ends = (pair[f"total_expected_loss_{kind}{end}"] for end in ("", "_low", "_high"))
+        title = f"all risks {'not ' if kind == 'uncalibrated' else ''}calibrated on losses"
+        lines.append((*head, title, *ends, _joined(note, None, context), None, None, None))
+    return lines
 
 
 def _joined(note: str, overlap: str | None, context: Context) -> str:
@@ -267,12 +306,15 @@ BY_RISK: tuple[Shown, ...] = (
     Shown("years", "years"),
     Shown("risk", "risk"),
     Shown("loss", "expected loss KRW a year", "money"),
+    Shown("low", "90 % interval of the loss from, KRW", "money"),
+    Shown("high", "90 % interval of the loss to, KRW", "money"),
     Shown("note", "loss note", "wide"),
     Shown("sites", "sites in the sum", "whole"),
     Shown("left_out", "sites left out", "whole"),
     Shown("percent", "loss % of the value in the sum", "percent"),
 )
-_BY_RISK_TYPES = (*(pl.String(),) * 4, pl.Int64(), pl.String(), pl.Int64(), pl.Int64(), pl.Float64())
+_LOSS = ("expected_loss", "expected_loss_low", "expected_loss_high")
+_BY_RISK_TYPES = (*(pl.String(),) * 4, *(pl.Int64(),) * 3, pl.String(), pl.Int64(), pl.Int64(), pl.Float64())
 
 
 WORST: tuple[Shown, ...] = (
@@ -281,6 +323,8 @@ WORST: tuple[Shown, ...] = (
     Shown("years", "years"),
     Shown("place", "largest loss, place"),
     Shown("loss", "expected loss KRW a year", "money"),
+    Shown("low", "90 % interval of the loss from, KRW", "money"),
+    Shown("high", "90 % interval of the loss to, KRW", "money"),
     Shown("note", "loss note", "wide"),
     Shown("row", "row", "whole"),
     Shown("site_id", "site_id"),
@@ -290,7 +334,7 @@ WORST: tuple[Shown, ...] = (
 )
 _WORST_TYPES = (
     *(pl.String(),) * 4,
-    pl.Int64(),
+    *(pl.Int64(),) * 3,
     pl.String(),
     pl.Int64(),
     pl.String(),
@@ -310,6 +354,7 @@ def worst(results: Sequence[Mapping[str, Any]], name: str | None, context: Conte
             note = None if loss is None else _joined(site["loss_note"] or CALIBRATED, None, context)
             called = site["carried"].get(name) if name else None
             which = (site["row"], site["site_id"], called, site["mean_risk_index"], site["risk_level"])
-            lines.append((*head, str(place), loss, note, *which))
+            ends = (site["total_expected_loss_low"], site["total_expected_loss_high"])
+            lines.append((*head, str(place), loss, *ends, note, *which))
     schema = {each.name: kind for each, kind in zip(WORST, _WORST_TYPES, strict=True)}
     return pl.DataFrame(lines, schema=schema, orient="row")

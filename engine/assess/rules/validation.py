@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -20,6 +21,7 @@ from engine.assess.rules.fields import (
 )
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD, PERIOD, RISK, SCENARIO_IDS, TIME_PERIODS
+from engine.core import refusals
 from engine.core.names import ALIASES
 from engine.core.period import FULL
 from engine.core.scenario import DEFAULT_SCENARIO
@@ -52,6 +54,11 @@ _KNOWN: dict[str, tuple[object, ...]] = {
     "risk_types": RISKS,
     "scenario_ids": SCENARIO_IDS,
     "time_periods": TIME_PERIODS,
+}
+_NAMED: dict[str, Callable[[str], str]] = {
+    "risk_types": partial(refusals.risk_type, known=RISKS),
+    "scenario_ids": refusals.scenario,
+    "time_periods": refusals.time_period,
 }
 _DEFAULT_SCENARIOS: list[object] = [int(DEFAULT_SCENARIO)]
 _DEFAULT_PERIODS: list[object] = [DEFAULT_PERIOD]
@@ -117,7 +124,19 @@ def _failures(bad: pl.DataFrame, names: list[str], checks: list[Check]) -> pl.Da
     exploded = pl.concat(
         part if part.schema["reason"] == pl.String else part.explode("reason", empty_as_null=False) for part in parts
     )
-    return exploded.sort("row", "order", maintain_order=True).select(list(FAILURES))
+    ordered = exploded.sort("row", "order", maintain_order=True).select(list(FAILURES))
+    return ordered.with_columns(reason=_with_known(ordered["reason"]))
+
+
+def _with_known(reasons: pl.Series) -> pl.Series:
+    """Words on unknown names with what is known; once for each, since a portfolio may have one name a million times."""
+    said = {}
+    for name, words in _NAMED.items():
+        head = BY_NAME[name].message.replace("{value}", "")
+        for reason in reasons.filter(reasons.str.starts_with(head)).unique():
+            if reason != refusals.LONE_FULL:
+                said[reason] = words(reason.removeprefix(head))
+    return reasons.replace(said) if said else reasons
 
 
 def _typed(sites: pl.DataFrame, rows: pl.Series | None) -> pl.DataFrame:
@@ -265,7 +284,7 @@ def _list_checks(field: Field) -> Iterator[Check]:
         # `full` exists for the default scenario only: it must be asked for, and no other may be left without a period
         lone = (value.list.n_unique() == 1) & scenarios.list.eval(pl.element() != default).list.any()
         refused = value.list.contains(FULL) & (~scenarios.list.contains(default) | lone)
-        yield field.name, refused, pl.lit(field.message.format(value=FULL))
+        yield field.name, refused, pl.lit(refusals.LONE_FULL)
 
 
 def requested(valid: pl.DataFrame) -> pl.DataFrame:

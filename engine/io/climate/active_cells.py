@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.core import sphere
 from engine.core.attributes import ATTRIBUTES
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,7 @@ def active_cells(location: pl.DataFrame, attributes: pl.DataFrame | None) -> pl.
         raise SchemaError(f"location_grid: {duplicates} duplicate grid_id")
     places = pl.all_horizontal(pl.col("latitude").is_between(-90, 90), pl.col("longitude").is_between(-180, 180))
     if lost := active.height - active.filter(places).height:
-        raise SchemaError(f"location_grid: {lost} cells without a latitude and longitude")
+        raise SchemaError(f"location_grid: {counted(lost, 'cell')} without a latitude and longitude")
     if attributes is None:
         return active.with_columns(pl.lit(None, kind).alias(name) for name, kind in ATTRIBUTES.items())
     described = _columns(attributes, {"grid_id": pl.Int32} | ATTRIBUTES)

@@ -16,6 +16,7 @@ from engine.core.scenario import Scenario
 class ClimateSource(Protocol):
     """A warehouse or a store, opened for one run. All reads see one state of the data.
 
+    address   : where it is, without a password
     grid      : the lattice, or None for a foreign warehouse whose ids follow no lattice
     axis      : years of the climate tables
     scope     : `full`, `sample:N`, `synthetic` or `observed`
@@ -27,6 +28,8 @@ class ClimateSource(Protocol):
     tables    : table name -> its columns; a table that is absent, empty or unpublished is not listed
     """
 
+    @property
+    def address(self) -> str: ...
     @property
     def grid(self) -> GridDefinition | None: ...
     @property

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.panel import Float32, Panel
@@ -131,8 +132,15 @@ class StoreSource:
                     faults.append(f"{name} has another content")
                 held[name] = stated
         if faults:
-            raise SourceError(f"store {self._folder}: {len(faults)} files are not the manifest's; {faults[0]}")
+            raise SourceError(
+                f"store {self._folder}: {counted(len(faults), 'file')}"
+                f" {agree(len(faults), 'is', 'are')} not the manifest's; {faults[0]}"
+            )
         return held
+
+    @property
+    def address(self) -> str:
+        return str(self._folder.absolute())
 
     @property
     def grid(self) -> GridDefinition | None:
@@ -197,7 +205,7 @@ class StoreSource:
     def read(self, cells: pl.DataFrame, variables: Sequence[str], scenarios: Sequence[Scenario]) -> Panel:
         ids = np.ascontiguousarray(cells["grid_id"].to_numpy(), np.int32)
         if not len(ids) or (np.diff(ids) <= 0).any():
-            raise ValueError(f"{len(ids)} cells: a block needs cells, ascending and once each")
+            raise ValueError(f"{counted(len(ids), 'cell')}: a block needs cells, ascending and once each")
         pairs = [
             (each, scenario)
             for each in map(variable, variables)
@@ -218,7 +226,9 @@ class StoreSource:
                 self._read_band(band_path(each, scenario, band), each, ids[start:stop], out[start:stop])
                 left -= int(stop - start)
         if left:
-            raise SchemaError(f"store {self._folder}: {left} of {len(ids)} cells lie in no band")
+            raise SchemaError(
+                f"store {self._folder}: {of_all(left, len(ids), 'cell')} {agree(left, 'lies', 'lie')} in no band"
+            )
         return out.reshape((len(ids), self._axis.n, each.steps) if each.monthly else out.shape)
 
     def _read_band(self, name: str, each: Variable, ids: Int32, out: Float32) -> None:

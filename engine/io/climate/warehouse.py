@@ -23,6 +23,7 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
+from engine.core.counted import counted
 from engine.core.errors import EngineError, SchemaError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.panel import Float32, Panel
@@ -98,11 +99,15 @@ class WarehouseSource:
         if "grid_definition" in self._types:
             rows = self.table("grid_definition").select(schema.REFERENCE["grid_definition"].key)
             if rows.height != 1:
-                raise SchemaError(f"grid_definition: {rows.height} rows instead of one")
+                raise SchemaError(f"grid_definition: {counted(rows.height, 'row')} instead of one")
             grid = GridDefinition(*rows.row(0))
             return grid.axis, grid
         years = catalog.axis(self._control, self._types)
         return years, catalog.lattice(self._location, years)
+
+    @property
+    def address(self) -> str:
+        return self._name
 
     @property
     def grid(self) -> GridDefinition | None:
@@ -209,7 +214,7 @@ class WarehouseSource:
     def read(self, cells: pl.DataFrame, variables: Sequence[str], scenarios: Sequence[Scenario]) -> Panel:
         ids = np.array(cells["grid_id"].to_numpy(), np.int32)
         if not len(ids) or (np.diff(ids) <= 0).any():
-            raise ValueError(f"{len(ids)} cells: a block needs cells, ascending and once each")
+            raise ValueError(f"{counted(len(ids), 'cell')}: a block needs cells, ascending and once each")
         wanted = []
         for each in map(variable, variables):
             held = [s for s in scenarios if s.column in self._types.get(each.table, ())]

@@ -19,6 +19,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from engine.core.counted import counted
 from engine.core.grid import GridDefinition
 from engine.core.quality import ERROR, WARNING, Finding, Range
 from engine.core.scenario import Scenario
@@ -121,7 +122,9 @@ def _climate(
         compared = "bands"
         findings += _band_findings(connection, variable, bands)
     if load and load.rows is not None and load.rows != rows:
-        findings.append(Finding(ERROR, table, f"{rows} rows, {load.rows} were published", abs(rows - load.rows)))
+        findings.append(
+            Finding(ERROR, table, f"{counted(rows, 'row')}, {load.rows} were published", abs(rows - load.rows))
+        )
     places = _places(source)
     if places is None:
         message = "the cells do not lie on a regular lattice, each on a point of its own: nothing else can be checked"
@@ -129,7 +132,7 @@ def _climate(
     definition, order, cells = places
     panel = source.read(source.cells(), [variable.name], list(Scenario))
     if duplicates := panel.duplicates.get(table, 0):
-        findings.append(Finding(ERROR, table, f"{duplicates} duplicate rows", duplicates))
+        findings.append(Finding(ERROR, table, counted(duplicates, "duplicate row"), duplicates))
     columns = {
         scenario: np.ascontiguousarray(array.reshape(len(cells), -1)[order])
         for (_, scenario), array in panel.arrays.items()
@@ -203,7 +206,9 @@ def _reference(
     findings: list[Finding] = []
     load = reports.get((_REPLACED.get(table, "grid" if table == "location_grid" else ""), table))
     if load and load.rows is not None and load.rows != rows:
-        findings.append(Finding(ERROR, table, f"{rows} rows, {load.rows} were published", abs(rows - load.rows)))
+        findings.append(
+            Finding(ERROR, table, f"{counted(rows, 'row')}, {load.rows} were published", abs(rows - load.rows))
+        )
     if table == "location_grid" and reports and (definition := lattice.definition(connection)):
         findings += grid.check(connection, definition)
     if table == "sea_level_data" and table in source.tables:
@@ -244,7 +249,10 @@ def _range_findings(connection: psycopg.Connection, table: str, column: str, lim
     count, lowest, highest = connection.execute(query).fetchone() or (0, None, None)
     if not count:
         return []
-    message = f"{count} values of {column} outside {limits.low:g}..{limits.high:g}, found {lowest:g} to {highest:g}"
+    message = (
+        f"{counted(count, 'value')} of {column} outside"
+        f" {limits.low:g}..{limits.high:g}, found {lowest:g} to {highest:g}"
+    )
     return [Finding(ERROR, table, message, count)]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.period import Years
 from engine.core.quality import ERROR, WARNING, Finding, Range, Severity, outside
@@ -142,11 +143,12 @@ def limit_findings(table: str, values: NDArray[Any], limits: Range, what: str) -
     extremes = f"found {found.lowest:g} to {found.highest:g}"
     findings = []
     if found.hard:
-        message = f"{found.hard} values of {what} outside {limits.low:g}..{limits.high:g}, {extremes}"
+        message = f"{counted(found.hard, 'value')} of {what} outside {limits.low:g}..{limits.high:g}, {extremes}"
         findings.append(Finding(ERROR, table, message, found.hard))
     elif found.usual:
         message = (
-            f"{found.usual} values of {what} outside the usual {limits.usual_low:g}..{limits.usual_high:g}, {extremes}"
+            f"{counted(found.usual, 'value')} of {what} outside the usual"
+            f" {limits.usual_low:g}..{limits.usual_high:g}, {extremes}"
         )
         findings.append(Finding(WARNING, table, message, found.usual))
     return findings
@@ -157,7 +159,7 @@ def share_findings(table: str, broken: int, total: int, rule: str) -> list[Findi
     if not broken:
         return []
     severity: Severity = ERROR if broken > _TOLERATED * total else WARNING
-    return [Finding(severity, table, f"{rule} is broken in {broken} of {total} values", broken)]
+    return [Finding(severity, table, f"{rule} is broken in {of_all(broken, total, 'value')}", broken)]
 
 
 def _range_findings(staged: Staged, ranges: Mapping[str, Range]) -> list[Finding]:
@@ -192,10 +194,16 @@ def _gap_findings(staged: Staged) -> list[Finding]:
         whole &= land
         if n := int(partly.sum()):
             refused = n > _TOLERATED * len(partly) and not observed
-            message = f"{n} of {len(partly)} cells have gaps in {scenario.column}{_listed(staged.grid_id[partly])}"
+            message = (
+                f"{of_all(n, len(partly), 'cell')} {agree(n, 'has', 'have')} gaps in"
+                f" {scenario.column}{_listed(staged.grid_id[partly])}"
+            )
             findings.append(Finding(ERROR if refused else WARNING, table, message, n))
         if n := int(whole.sum()):
-            message = f"{n} of {len(whole)} cells have no value in {scenario.column}{_listed(staged.grid_id[whole])}"
+            message = (
+                f"{of_all(n, len(whole), 'cell')} {agree(n, 'has', 'have')} no value in"
+                f" {scenario.column}{_listed(staged.grid_id[whole])}"
+            )
             findings.append(Finding(WARNING, table, message, n))
     return findings
 

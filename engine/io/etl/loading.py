@@ -49,6 +49,7 @@ FLAGS: Mapping[str, str] = {
     "gate": "--gate",
     "refresh": "--refresh",
     "lattice": "--from",
+    "member": "--member",
 }
 
 
@@ -71,6 +72,7 @@ class LoadOptions:
     gate      : TOML of ranges laid over the built-in ones
     refresh   : choose anew what somebody may have set by hand (outlet gauges)
     lattice   : file the `grid` loader takes the lattice and years from
+    member    : the one to read of gridded files with several climate models or realisations
     workers   : connections that load at the same time
     """
 
@@ -87,6 +89,7 @@ class LoadOptions:
     gate: Path | None = None
     refresh: bool = False
     lattice: Path | None = None
+    member: str | None = None
     workers: int = 4
 
     def given(self) -> tuple[str, ...]:

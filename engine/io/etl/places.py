@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from pyproj.transformer import TransformerGroup
 
+from engine.core.counted import agree, of_all
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.grid import TURN
 from engine.io.files import source_files, vectors
@@ -114,7 +115,8 @@ def _refuse_absent(geometries: Geometries, path: Path) -> None:
         raise SchemaError(f"{path.name} holds no geometry")
     if len(absent):
         raise SchemaError(
-            f"{path.name}: {len(absent)} of {len(geometries)} features have no geometry, the first is feature"
+            f"{path.name}: {of_all(len(absent), len(geometries), 'feature')}"
+            f" {agree(len(absent), 'has', 'have')} no geometry, the first is feature"
             f" {absent[0] + 1}; copy the file again, or delete them from it"
         )
 

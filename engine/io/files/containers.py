@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 from engine.io.files.reading import ZIP_FAULTS, reading
 
@@ -136,7 +137,9 @@ def _only(path: Path, names: list[str], suffixes: tuple[str, ...]) -> str:
     wanted = [name for name in names if name.lower().endswith(suffixes)]
     if len(wanted) != 1:
         held = ", ".join(names[:5]) or "nothing"
-        raise SchemaError(f"archive {path.name} holds {len(wanted)} files of type {'/'.join(suffixes)}, not 1: {held}")
+        raise SchemaError(
+            f"archive {path.name} holds {counted(len(wanted), 'file')} of type {'/'.join(suffixes)}, not 1: {held}"
+        )
     if PurePosixPath(wanted[0]).is_absolute() or ".." in PurePosixPath(wanted[0]).parts:
         raise SchemaError(f"archive {path.name} holds a member outside its folder: {wanted[0]}")
     return wanted[0]

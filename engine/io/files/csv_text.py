@@ -15,6 +15,7 @@ from typing import IO
 
 import polars as pl
 
+from engine.core.counted import counted
 from engine.core.errors import SettingsError
 
 SEPARATORS = ",;\t|"
@@ -247,7 +248,8 @@ def _why(text: Text, separator: str) -> str:
                 if len(row) > width:
                     hint = "; a decimal comma needs another separator, or quotation marks" if separator == "," else ""
                     return (
-                        f"the row that ends in line {lines.line_num + text.lead:,} has {len(row)} fields, the header"
+                        f"the row that ends in line {lines.line_num + text.lead:,} has"
+                        f" {counted(len(row), 'field')}, the header"
                         f" {width}{hint}"
                     )
         except csv.Error as fault:

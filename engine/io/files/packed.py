@@ -13,6 +13,7 @@ from typing import IO, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from engine.core.counted import counted
 from engine.core.errors import EngineError, LimitError, SettingsError
 from engine.io.files import workbook_in
 
@@ -176,5 +177,7 @@ def _only(path: Path, archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> zi
     wanted = [each for each in files if each.filename.lower().endswith(suffixes)]
     if len(wanted) != 1:
         held = ", ".join(names[:5]) or "nothing"
-        raise SettingsError(f"{path} is a zip with {len(wanted)} files of {', '.join(suffixes)}, not 1; it has: {held}")
+        raise SettingsError(
+            f"{path} is a zip with {counted(len(wanted), 'file')} of {', '.join(suffixes)}, not 1; it has: {held}"
+        )
     return wanted[0]

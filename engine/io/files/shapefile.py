@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.io.files import reading, source_files
 
@@ -46,7 +47,8 @@ def whole(path: Path) -> int:
     rows, kept = _attributes(parts[".dbf"])
     if rows != len(offsets):
         raise SchemaError(
-            f"{path.name}: {len(offsets)} shapes in {parts['.shx'].name} but {rows} rows in {parts['.dbf'].name};"
+            f"{path.name}: {counted(len(offsets), 'shape')} in {parts['.shx'].name} but"
+            f" {counted(rows, 'row')} in {parts['.dbf'].name};"
             " the parts do not belong together"
         )
     return kept
@@ -151,9 +153,14 @@ def _attributes(path: Path) -> tuple[int, int]:
     if start < 33 or width < 1 or len(raw) < start:
         raise SchemaError(f"{path.name} is broken: its header states {start} bytes of header and {width} a row")
     if len(raw) < start + rows * width:
-        raise SchemaError(f"{path.name} has {len(raw)} bytes where {rows} rows need {start + rows * width}: it was cut")
+        raise SchemaError(
+            f"{path.name} has {len(raw)} bytes where {counted(rows, 'row')}"
+            f" {agree(rows, 'needs', 'need')} {start + rows * width}: it was cut"
+        )
     if set(raw[start + rows * width :].tolist()) - {_END, 0}:
-        raise SchemaError(f"{path.name} has {len(raw)} bytes, too many for the {rows} rows that its header states")
+        raise SchemaError(
+            f"{path.name} has {len(raw)} bytes, too many for the {counted(rows, 'row')} that its header states"
+        )
     lengths = raw[32 : 32 + 32 * fields].reshape(-1, 32)
     # a long text keeps the upper byte of its width where numbers keep their decimals
     widths = lengths[:, 16].astype(int) + np.where(lengths[:, 11] == ord("C"), lengths[:, 17].astype(int) << 8, 0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import EngineError, SchemaError, SettingsError
 from engine.core.scenario import Scenario
 
@@ -100,7 +101,8 @@ def one_file(data: Path, what: str, *patterns: str, in_part: bool = False) -> Pa
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(data)) for path in found)
         raise SchemaError(
-            f"{what}: {len(found)} files fit {' or '.join(patterns)} below {data}, one is wanted: {names}"
+            f"{what}: {counted(len(found), 'file')} {agree(len(found), 'fits', 'fit')}"
+            f" {' or '.join(patterns)} below {data}, one is wanted: {names}"
         )
     return found[0]
 
@@ -121,7 +123,8 @@ def reject(data: Path, table: str, bad: Sequence[tuple[str, int, str]], total: i
         name, line, reason = bad[0]
         listed = "" if dry_run else f" (all in {data / REJECTS / f'{table}.csv'})"
         raise SchemaError(
-            f"{table}: {len(bad)} of {total} records are unreadable, the first in line {line} of {name}: {reason}"
+            f"{table}: {of_all(len(bad), total, 'record')} {agree(len(bad), 'is', 'are')}"
+            f" unreadable, the first in line {line} of {name}: {reason}"
             f"{listed}"
         )
     return len(bad)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.io.files import containers, csv_text, parquet_file
 from engine.io.files.reading import reading
@@ -169,6 +170,7 @@ def _refuse(text: pl.Series, found: pl.Series, column: str, name: str, expected:
     bad = (text.is_not_null() & found.is_null()).arg_true()
     if len(bad):
         raise SchemaError(
-            f"{name}: {len(bad)} values of column {column} are not {expected}, the first in row {int(bad[0]) + 1}:"
+            f"{name}: {counted(len(bad), 'value')} of column {column}"
+            f" {agree(len(bad), 'is', 'are')} not {expected}, the first in row {int(bad[0]) + 1}:"
             f" {text[int(bad[0])]!r}"
         )

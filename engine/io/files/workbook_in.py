@@ -14,6 +14,7 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
+from engine.core.counted import counted
 from engine.core.errors import LimitError, SchemaError, SettingsError
 from engine.io.files.reading import ZIP_FAULTS, reading
 
@@ -242,7 +243,8 @@ def _require_extent(path: Path, name: str) -> int | None:
         return None
     if rows * (high - low + 1) > MOST_CELLS:
         raise SettingsError(
-            f"{path}: sheet {name!r} reaches to cell {_letters(high)}{rows}, {rows:,} rows and {high - low + 1:,}"
+            f"{path}: sheet {name!r} reaches to cell {_letters(high)}{rows},"
+            f" {counted(rows, 'row')} and {high - low + 1:,}"
             " columns: delete what stands beyond the table"
         )
     return low

@@ -15,8 +15,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
-from engine.io.netcdf import packing, timeaxis
+from engine.io.netcdf import members, packing, timeaxis
 
 Floats = NDArray[np.float64]
 
@@ -92,17 +93,18 @@ def still(data: xr.Dataset, key: str, file: str) -> Still:
         raise _no_lattice(data, variable, what)
     rest = [str(dimension) for dimension in variable.dims if dimension not in (north.dimension, east.dimension)]
     _refuse_several(variable, rest, what)
-    variable = _squeezed(variable, rest)
+    variable = _squeezed(variable, dict.fromkeys(rest, 0))
     dimensions = [str(dimension) for dimension in variable.dims]
     axes = (dimensions.index(north.dimension), dimensions.index(east.dimension))
     return Still(variable, axes, north.degrees, wrapped(east.degrees))
 
 
-def cube(data: xr.Dataset, key: str, file: str) -> Cube:
+def cube(data: xr.Dataset, key: str, file: str, member: object = None) -> Cube:
     """A variable with its axes.
 
+    member : name of the one to read of a file with several (`members`), or `members.FIRST`
     raises : SchemaError for one that lies on no latitude-longitude lattice and is no list of places, has no time, or
-             further dimensions of more than one entry
+             further dimensions of more than one entry; for several members of which none is chosen
     """
     variable, what = data.variables[key], f"{file}: {key}"
     north, east = (_horizontal(data, kind, variable.dims, what) for kind in (_LATITUDE, _LONGITUDE))
@@ -112,8 +114,11 @@ def cube(data: xr.Dataset, key: str, file: str) -> Cube:
     rest = [str(dimension) for dimension in variable.dims if dimension not in places]
     time = _time_dimension(data, rest, what)
     rest.remove(time)
+    members.refuse_none(data, rest, member, what)
+    one = members.chosen(data, variable, rest, member, what)
+    rest = [dimension for dimension in rest if dimension not in one]
     _refuse_several(variable, rest, what)
-    variable = _squeezed(variable, rest)
+    variable = _squeezed(variable, dict.fromkeys(rest, 0) | one)
     dimensions = [str(dimension) for dimension in variable.dims]
     return Cube(
         variable,
@@ -189,7 +194,9 @@ def _ends(data: xr.Dataset, key: str, held: str, file: str) -> Floats:
         raise _no_bounds(f"they have the shape {bounds.shape}, expected {(steps, 2)}", key, held, file)
     ends = packing.numbers(bounds, f"{file}: {held}")
     if bad := int((~(np.abs(ends) < _NO_TIME)).sum()):
-        raise _no_bounds(f"{bad} of their {ends.size} values are missing", key, held, file)
+        raise _no_bounds(
+            f"{bad} of their {counted(ends.size, 'value')} {agree(bad, 'is', 'are')} missing", key, held, file
+        )
     return np.asarray(np.sort(ends.T if turned else ends, axis=1))
 
 
@@ -235,7 +242,10 @@ def _horizontal(data: xr.Dataset, kind: _Kind, dimensions: Collection[Any], what
         if text(variable.attrs, "units").lower().startswith("rad"):
             raise SchemaError(f"{what}: {key} is in radians, expected degrees")
         if bad := int((~(np.abs(degrees) <= kind.limit + 1e-6)).sum()):
-            raise SchemaError(f"{what}: {bad} values of {key} are missing or no {kind.name} in degrees")
+            raise SchemaError(
+                f"{what}: {counted(bad, 'value')} of {key} {agree(bad, 'is', 'are')}"
+                f" missing or no {kind.name} in degrees"
+            )
         return _Found(dimension, degrees)
     return None
 
@@ -319,11 +329,11 @@ def _time_dimension(data: xr.Dataset, rest: list[str], what: str) -> str:
     return named[0]
 
 
-def _squeezed(variable: xr.Variable, dimensions: list[str]) -> xr.Variable:
-    """Without these dimensions of length 1, unread; the chunks of the file follow."""
+def _squeezed(variable: xr.Variable, dimensions: dict[str, int]) -> xr.Variable:
+    """At one place of these dimensions and without them, unread; the chunks of the file follow."""
     if not dimensions:
         return variable
-    left = variable.isel(dict.fromkeys(dimensions, 0))
+    left = variable.isel(dimensions)
     chunks = variable.encoding.get("chunksizes")
     left.encoding = dict(variable.encoding)
     left.encoding.pop("preferred_chunks", None)

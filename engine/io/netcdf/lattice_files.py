@@ -63,8 +63,9 @@ def data_variable(data: xr.Dataset, fits: Callable[[str], bool], wanted: str, na
     """The one variable of three dimensions (those of length 1 apart) whose lower-case name `fits`; refuses none and
     several."""
     cubes = [str(key) for key, value in data.variables.items() if value.ndim - value.shape.count(1) == 3]
-    cubes = cubes or [str(key) for key, value in data.variables.items() if value.ndim >= 3]
-    found = [key for key in cubes if fits(key.lower())]
+    more = [str(key) for key, value in data.variables.items() if value.ndim >= 3]  # of several members, or levels
+    found = [key for key in cubes if fits(key.lower())] or [key for key in more if fits(key.lower())]
+    cubes = cubes or more
     if len(found) != 1:
         held = ", ".join(cubes) or "none"
         raise SchemaError(f"{name}: {len(found)} three-dimensional variables named {wanted}, expected 1; it has {held}")
@@ -94,16 +95,20 @@ class Field:
 
 
 @contextmanager
-def field(path: Path, variable: Variable, grid: GridDefinition) -> Iterator[Field]:
+def field(path: Path, variable: Variable, grid: GridDefinition, member: str | None = None) -> Iterator[Field]:
     """Open one variable of one scenario and check it against the lattice and its years.
 
+    member : the one to read of a file with several
     raises : SchemaError naming the file, what was found and what was expected
     """
     with dataset(path) as data:
         key, name = _element(data, variable, path.name), _ALSO.get(variable.element.lower(), "")
         if name:
             daily_names.check(data.variables[key], key, name, path.name)
-        cube = levels.surface_cube(data, key, name, path.name) if name else cf.cube(data, key, path.name)
+        if name:
+            cube = levels.surface_cube(data, key, name, path.name, member)
+        else:
+            cube = cf.cube(data, key, path.name, member)
         held = cube.variable
         if len(cube.axes) != 3:
             raise SchemaError(f"{path.name}: {variable.element} is a list of places, expected latitudes and longitudes")

@@ -28,7 +28,7 @@ _PLEV = re.compile(r"plevs?\d*(_\d+)?|p(ressure)?_?levels?|isobaric\w*", re.IGNO
 _LEVEL = re.compile(rf"{_PLEV.pattern}|(model_?)?lev(el)?s?(_\d+)?|pressure|height\w*|depth\w*|z", re.IGNORECASE)
 
 
-def surface_cube(data: xr.Dataset, key: str, name: str, file: str) -> cf.Cube:
+def surface_cube(data: xr.Dataset, key: str, name: str, file: str, member: str | None = None) -> cf.Cube:
     """`cf.cube` of a variable that is to be the daily variable `name` (also its means over months and years).
 
     raises : SchemaError as `cf.cube`, and for values that do not lie near the surface
@@ -37,7 +37,7 @@ def surface_cube(data: xr.Dataset, key: str, name: str, file: str) -> cf.Cube:
     for dimension in map(str, variable.dims):
         if variable.sizes[dimension] > 1 and dimension in data.variables and _kind(data, dimension) in _UPPER:
             raise _refused(data, key, dimension, file, "expected near the surface")
-    cube = cf.cube(data, key, file)
+    cube = cf.cube(data, key, file, member)
     for level in _levels(data, key):
         if set(data.variables[level].dims) & set(cube.variable.dims):
             continue  # along latitude, longitude, time or a list of places lies no level

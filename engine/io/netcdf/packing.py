@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 from engine.io.netcdf.units import HIGHEST, LOWEST
 
@@ -175,7 +176,7 @@ def _limits(
         if not len(given):
             continue
         if len(given) != (2 if key == "valid_range" else 1):
-            raise SchemaError(f"{name}: its {key} has {len(given)} values")
+            raise SchemaError(f"{name}: its {key} has {counted(len(given), 'value')}")
         low, high = given[0] if key != "valid_max" else -np.inf, given[-1] if key != "valid_min" else np.inf
         own = np.asarray(attributes[key]).dtype
         wider = own.kind == "f" and (kind.kind in "iu" or own.itemsize > kind.itemsize)

@@ -19,7 +19,7 @@ from engine.core.errors import SettingsError, SinkError
 from engine.io.db import postgres
 from engine.io.queue import batch_jobs
 from engine.io.results import progress
-from engine.io.results.sink import LOCKS, JobType, RunRecord, Status
+from engine.io.results.sink import LOCKS, WRITES, JobType, RunRecord, Status
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +225,7 @@ def is_going(connection: psycopg.Connection, kind: JobType) -> bool:
 
 def has_started_since(connection: psycopg.Connection, kind: JobType, moment: datetime) -> bool:
     """True when the log names a run of this kind, or one that includes it, from this moment on."""
-    covering = [other for other in LOCKS if set(LOCKS[kind]) <= set(LOCKS[other])]
+    covering = [other for other in WRITES if set(WRITES[kind]) <= set(WRITES[other])]
     with postgres.failures("reading the log of runs", SinkError):
         row = connection.execute(
             "SELECT EXISTS (SELECT FROM batch_job_logs WHERE job_type = ANY(%s) AND started_at >= %s)",

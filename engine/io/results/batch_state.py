@@ -20,7 +20,7 @@ from engine.io.db import postgres
 from engine.io.queue import job_logs
 from engine.io.queue.batch_jobs import Job
 from engine.io.results.batch_runs import HELD, KEY, SILENT_AFTER, resume_line
-from engine.io.results.sink import LOCKS
+from engine.io.results.sink import LOCKS, WRITES
 
 Row = dict[str, Any]
 #: of `batch_jobs`, as far as they can be read
@@ -176,8 +176,8 @@ def _unfinished(cursor: psycopg.Cursor[Row], going: Collection[int | None]) -> l
     for row in cursor.execute(_UNPUBLISHED).fetchall():
         kind = row["job_type"]
         if row["published_at"] is not None:
-            published.update(LOCKS.get(kind, ()))
-        elif row["run_id"] not in going and kind in LOCKS and not published.issuperset(LOCKS[kind]):
+            published.update(WRITES.get(kind, ()))
+        elif row["run_id"] not in going and kind in WRITES and not published.issuperset(WRITES[kind]):
             ended = {"status": row["status"], "ended": _text(row["completed_at"]), "error": row["error_message"]}
             found.append({"run_id": row["run_id"], "job_type": kind, **ended})
     return found

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from engine.core.errors import SettingsError, SourceError
-from engine.core.rows import ROWS
+from engine.core.rows import ENSEMBLE, ROWS
 from engine.io.results import result_folder, spool
 from engine.io.results.published_figures import AAL, FIGURES, HAZARD
 from engine.io.results.result_tables import MADE_BY, PROBABILITY
@@ -32,6 +32,9 @@ PROBABILITY_COLUMNS: dict[str, pl.DataType] = {
     "longitude": pl.Float64(),
     "aal": pl.Float32(),
     "aal_se": pl.Float32(),
+    "aal_low": pl.Float32(),
+    "aal_high": pl.Float32(),
+    "rates_high": pl.Float32(),
     "n_samples": pl.Int32(),
     "method": pl.String(),
     "run_id": pl.Int32(),
@@ -49,6 +52,13 @@ WINDOW_COLUMNS: dict[str, pl.DataType] = {
     "scenario_id": pl.Int16(),
     "time_period": pl.String(),
     "mean": pl.Float64(),
+}
+#: changes of the AAL of cells against the short term, in one scenario and window
+CHANGE_COLUMNS: dict[str, pl.DataType] = {
+    "grid_id": pl.Int32(),
+    "aal": pl.Float32(),
+    "change": pl.Float32(),
+    "change_se": pl.Float32(),
 }
 _WINDOW_KEY = ["risk_type", "scenario_id", "time_period"]
 
@@ -85,6 +95,10 @@ class Results(Protocol):
         """(mean AAL, mean hazard score) by risk, scenario and window: columns of WINDOW_COLUMNS."""
         ...
 
+    def changes(self, risk: str, scenario: int, window: str) -> pl.DataFrame:
+        """Columns of CHANGE_COLUMNS, a row a cell whose change is known; none for the short term."""
+        ...
+
 
 class DirectoryResults:
     """What a directory sink publishes at the moment when this is made; a run published later does not change it.
@@ -99,8 +113,9 @@ class DirectoryResults:
         if not record.is_file():
             raise SettingsError(f"{folder} holds no published results: it has no run.json")
         with self._present():
-            self.run: Run = json.loads(record.read_text("utf-8"))
-        self.runs = {**directory_runs(folder), self.run["run_id"]: self.run}
+            newest: Run = json.loads(record.read_text("utf-8"))
+        self.runs = {**directory_runs(folder), newest["run_id"]: newest}
+        self.run = newest if newest["job_type"] != ENSEMBLE else newest_of(self.runs, self.where)
 
     @contextmanager
     def _present(self) -> Iterator[None]:
@@ -122,7 +137,12 @@ class DirectoryResults:
     def _read(self, table: str, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
         with self._present():
             rows = self._scan(table, columns).filter(pl.col("risk_type") == risk)
-            return rows.select(pl.col(name).cast(kind) for name, kind in columns.items()).sort("grid_id").collect()
+            return _selected(rows, columns)
+
+    def changes(self, risk: str, scenario: int, window: str) -> pl.DataFrame:
+        with self._present():
+            rows = self._scan(AAL.windows, RESULT_TABLES[AAL.windows].columns)
+            return _selected(rows.filter(_of_window(risk, scenario, window)), CHANGE_COLUMNS).drop_nulls("change")
 
     def _scan(self, table: str, columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         path = self._folder / f"{table}.parquet"
@@ -174,7 +194,11 @@ class RunDirectoryResults:
 
     def _rows(self, name: str, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
         rows = self._full(name, risk).with_columns(run_id=pl.lit(self._directory.run_id))
-        return rows.select(pl.col(column).cast(kind) for column, kind in columns.items()).sort("grid_id").collect()
+        return _selected(rows, columns)
+
+    def changes(self, risk: str, scenario: int, window: str) -> pl.DataFrame:
+        rows = self._frames["probability"].filter(_of_window(risk, scenario, window))
+        return _selected(rows, CHANGE_COLUMNS).drop_nulls("change")
 
     def _full(self, name: str, risk: str) -> pl.LazyFrame:
         table = next(table for table in RESULT_TABLES.values() if table.spooled == name and not table.detail)
@@ -207,6 +231,19 @@ class RunDirectoryResults:
         return aal, score
 
 
+def _selected(rows: pl.LazyFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Columns of some rows, by cell; null for those that a run of an older version does not have."""
+    there = rows.collect_schema().names()
+    chosen = (
+        (pl.col(name) if name in there else pl.lit(None).alias(name)).cast(kind) for name, kind in columns.items()
+    )
+    return rows.select(chosen).sort("grid_id").collect()
+
+
+def _of_window(risk: str, scenario: int, window: str) -> pl.Expr:
+    return (pl.col("risk_type") == risk) & (pl.col("scenario_id") == scenario) & (pl.col("time_period") == window)
+
+
 def _window_means(rows: pl.LazyFrame, value: str) -> pl.DataFrame:
     means = rows.group_by(_WINDOW_KEY).agg(mean=pl.col(value).cast(pl.Float64).mean())
     return means.select(pl.col(name).cast(kind) for name, kind in WINDOW_COLUMNS.items()).collect(engine="streaming")
@@ -229,7 +266,8 @@ def earlier_run(runs: Mapping[int, Run], run: Run, folder: Path | str) -> int | 
 
 
 def newest_of(runs: Mapping[int, Run], where: str) -> Run:
-    published: Sequence[Run] = [run for run in runs.values() if run["published_at"]]
+    """The run of the published rows of cells; an ensemble has figures of its own beside them."""
+    published: Sequence[Run] = [run for run in runs.values() if run["published_at"] and run["job_type"] != ENSEMBLE]
     if not published:
         raise SettingsError(f"{where} holds no published results")
     # times are told to the second: the later number is the newer of two within one

@@ -73,10 +73,12 @@ def scores(
     cells: pl.Series,
     risks: Sequence[str],
     pairs: Sequence[tuple[int, str]],
+    more: Sequence[LiteralString] = (),
 ) -> pl.DataFrame:
     """A figure of distinct cells, for some risks and pairs of scenario and period.
 
-    returns : `grid_id`, `risk_type`, `scenario_id`, `time_period` and the figure; what has no row is absent
+    more    : further columns, of the same name in both tables
+    returns : `grid_id`, `risk_type`, `scenario_id`, `time_period` the figure and those; what has no row is absent
     """
     schema: dict[str, pl.DataType] = {
         "grid_id": pl.Int32(),
@@ -84,12 +86,14 @@ def scores(
         "scenario_id": pl.Int16(),
         "time_period": pl.String(),
         figure.name: pl.Float64(),
+        **dict.fromkeys(more, pl.Float64()),
     }
     where: LiteralString = " JOIN unnest(%s::integer[]) AS c(cell) ON c.cell = t.grid_id WHERE t.risk_type = ANY(%s)"
     # a real is read as the decimal number that it prints: 0.035 and not 0.03500000014901161, or losses would show the
     # rest. (Not hazard_score_100: a score that was multiplied and divided may fall on the other side of a level's end)
-    full = f"SELECT {_KEY_OF_FULL}, t.{figure.full_column}::text::float8 FROM {figure.full} t{where}"
-    window = f"SELECT {_KEY_OF_WINDOW}, t.{figure.windows_column}::text::float8 FROM {figure.windows} t{where}"
+    further: LiteralString = "".join(f", t.{name}::text::float8" for name in more)
+    full = f"SELECT {_KEY_OF_FULL}, t.{figure.full_column}::text::float8{further} FROM {figure.full} t{where}"
+    window = f"SELECT {_KEY_OF_WINDOW}, t.{figure.windows_column}::text::float8{further} FROM {figure.windows} t{where}"
     chosen: LiteralString = " AND (t.scenario_id, t.time_period) IN (SELECT * FROM unnest(%s::smallint[], %s::text[]))"
     ids, names = cells.to_list(), list(risks)
     windows = [(scenario, period) for scenario, period in pairs if period != FULL]
@@ -114,6 +118,8 @@ class CellLoss(NamedTuple):
     aal_se: float | None
     aal_low: float | None
     aal_high: float | None
+    rates_low: float | None
+    rates_high: float | None
     bin_data: list[dict[str, Any]] | None
     n_samples: int
     method: str
@@ -144,6 +150,8 @@ class CellWindow(NamedTuple):
     aal_se: float | None
     aal_low: float | None
     aal_high: float | None
+    rates_low: float | None
+    rates_high: float | None
     change: float | None
     change_se: float | None
     significant: bool | None
@@ -156,13 +164,15 @@ def losses(
 ) -> dict[str, CellLoss]:
     """Bin probabilities and AAL of a cell by risk; a risk without results is absent."""
     query: LiteralString = (
-        f"SELECT {_KEY_OF_WINDOW}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.bin_probs, t.n_samples, t.method,"
+        f"SELECT {_KEY_OF_WINDOW}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.rates_low, t.rates_high,"
+        " t.bin_probs, t.n_samples, t.method,"
         " t.computed_at AS calculated_at,"
         f" f.bin_data FROM {AAL.windows} t LEFT JOIN {AAL.full} f USING (grid_id, risk_type){_OF_WINDOW}"
     )
     if is_full(scenario, period):
         query = (
-            f"SELECT {_KEY_OF_FULL}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.bin_data, t.n_samples, t.method,"
+            f"SELECT {_KEY_OF_FULL}, t.aal, t.aal_se, t.aal_low, t.aal_high, t.rates_low, t.rates_high,"
+            " t.bin_data, t.n_samples, t.method,"
             " t.calculated_at"
             f" FROM {AAL.full} t{_OF_FULL}"
         )
@@ -211,8 +221,8 @@ def hazards(
 def windows(connection: psycopg.Connection, cell: int) -> list[CellWindow]:
     """Every window of years of a cell, by scenario and window."""
     query: LiteralString = (
-        "SELECT risk_type, scenario_id, time_period, p.aal, p.aal_se, p.aal_low, p.aal_high, p.change, p.change_se,"
-        " p.significant, h.score::float8 AS hazard_score,"
+        "SELECT risk_type, scenario_id, time_period, p.aal, p.aal_se, p.aal_low, p.aal_high, p.rates_low,"
+        " p.rates_high, p.change, p.change_se, p.significant, h.score::float8 AS hazard_score,"
         " h.percentile::float8 AS percentile"
         f" FROM (SELECT * FROM {AAL.windows} WHERE grid_id = %(cell)s) p"
         f" FULL JOIN (SELECT * FROM {HAZARD.windows} WHERE grid_id = %(cell)s) h"

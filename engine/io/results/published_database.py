@@ -11,7 +11,7 @@ import psycopg
 from engine.core.errors import SourceError
 from engine.io.db import frames, postgres
 from engine.io.results import published_runs
-from engine.io.results.published import HAZARD_COLUMNS, PROBABILITY_COLUMNS, WINDOW_COLUMNS, newest_of
+from engine.io.results.published import CHANGE_COLUMNS, HAZARD_COLUMNS, PROBABILITY_COLUMNS, WINDOW_COLUMNS, newest_of
 from engine.io.results.published_figures import AAL, FIGURES, HAZARD
 
 
@@ -43,6 +43,16 @@ class DatabaseResults:
     def _read(self, query: Any, risk: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
         with postgres.failures("reading results", SourceError):
             return frames.read(self._connection, query, [risk], columns)
+
+    def changes(self, risk: str, scenario: int, window: str) -> pl.DataFrame:
+        with postgres.failures("reading results", SourceError):
+            return frames.read(
+                self._connection,
+                f"SELECT {', '.join(CHANGE_COLUMNS)} FROM {AAL.windows} WHERE risk_type = %s AND scenario_id = %s"
+                " AND time_period = %s AND change IS NOT NULL ORDER BY grid_id",
+                [risk, scenario, window],
+                CHANGE_COLUMNS,
+            )
 
     def mean_bins(self, risk: str) -> list[float]:
         with postgres.failures("reading results", SourceError):

@@ -122,7 +122,9 @@ def of_numbers(connection: psycopg.Connection, numbers: Collection[int | None]) 
 
 def _known(connection: psycopg.Connection) -> list[dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        known = cursor.execute("SELECT run_id, edition, scope, baseline, published_at FROM result_runs").fetchall()
+        known = cursor.execute(
+            "SELECT run_id, edition, scope, baseline, published_at FROM result_runs WHERE job_type <> 'ensemble'"
+        ).fetchall()
     for run in known:
         stamp = run["published_at"]
         run["published_at"] = stamp and stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -147,7 +149,7 @@ class Publication(NamedTuple):
 
 
 def newest(connection: psycopg.Connection) -> Publication | None:
-    """The run that was published last, None before the first."""
+    """The run that was published last, an ensemble or another; None before the first."""
     with connection.cursor(row_factory=class_row(Publication)) as cursor:
         return cursor.execute(
             "SELECT run_id, published_at FROM result_runs WHERE published_at IS NOT NULL"
@@ -196,6 +198,7 @@ class PublishedRisk(NamedTuple):
     intensity : name of the intensity that its edition bins; None: the run does not tell
     level     : recorded losses that the rates are calibrated on
     factor    : factor on all rates: value, low, high, source
+    trend     : line that its years follow: the AAL of a window is that of its middle year; None: none
     """
 
     calibrated: bool
@@ -205,6 +208,7 @@ class PublishedRisk(NamedTuple):
     intensity: str | None = None
     level: str | None = None
     factor: Mapping[str, Any] | None = None
+    trend: str | None = None
 
     def damage_rates(self) -> dict[str, Any]:
         """Fields that tell what the damage rates stand on."""
@@ -217,10 +221,10 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
         " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done',"
         " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct', e ->> 'intensity',"
-        " e ->> 'level', e -> 'factor'"
+        " e ->> 'level', e -> 'factor', e ->> 'trend'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
-        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL))"
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble'))"
         " CROSS JOIN LATERAL jsonb_path_query(r.summary, '$.risks[*]') AS e WHERE e ->> 'risk' = t.risk_type"
     )
     with postgres.failures("reading what is published", SourceError):

@@ -13,9 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.core import levels
+from engine.core.counted import agree, of_all
 from engine.core.errors import SchemaError
 from engine.core.period import FULL, WINDOWS
-from engine.core.rows import HALVES, ROWS, JobType
+from engine.core.rows import ENSEMBLE_FIGURES, HALVES, ROWS, JobType
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.results.percentiles import with_percentiles
 from engine.io.results.spool import RunDirectory
@@ -59,7 +60,7 @@ class ResultTable:
     """One table. columns : those that a run fills, in table order; the rest have defaults. stamp : its time column.
 
     spooled : kind of rows (`engine.core.rows`) that it is made from
-    detail  : True for the windows of all scenarios, False for the default scenario's whole axis
+    detail  : True for the windows of all scenarios, False for the default scenario's whole axis; an ensemble has both
     keys    : primary key first, then further unique keys
     layer   : columns of which ranges of pages hold few values, since that is how a run is loaded; indexed as such
     """
@@ -75,7 +76,7 @@ class ResultTable:
     @property
     def pairs(self) -> pl.Expr:
         """Which spooled rows belong to this table."""
-        if self.spooled == "year_losses":
+        if self.spooled in ("year_losses", "ensemble"):
             return pl.lit(True)
         if self.detail:
             return pl.col("time_period").is_in(WINDOWS)
@@ -99,6 +100,8 @@ PROBABILITY = ResultTable(
             "aal_se": pl.Float32(),
             "aal_low": pl.Float32(),
             "aal_high": pl.Float32(),
+            "rates_low": pl.Float32(),
+            "rates_high": pl.Float32(),
             "bin_data": pl.String(),
             "n_samples": pl.Int16(),
             "method": pl.String(),
@@ -135,6 +138,8 @@ PROBABILITY_SCORES = ResultTable(
             "aal_se": pl.Float32(),
             "aal_low": pl.Float32(),
             "aal_high": pl.Float32(),
+            "rates_low": pl.Float32(),
+            "rates_high": pl.Float32(),
             "change": pl.Float32(),
             "change_se": pl.Float32(),
             "significant": pl.Boolean(),
@@ -165,8 +170,18 @@ YEAR_LOSSES = ResultTable(
     "computed_at",
     (("grid_id", "risk_type", "run_id"),),
 )
-#: the largest first: two connections then finish at about the same time
-TABLES = {table.name: table for table in (PROBABILITY_SCORES, YEAR_LOSSES, PROBABILITY, HAZARD_SCORES, HAZARD)}
+ENSEMBLE_SCORES = ResultTable(
+    "modelops_ensemble_scores",
+    "ensemble",
+    True,
+    pl.Schema({**_DETAIL, "members": pl.Int16(), **dict.fromkeys(ENSEMBLE_FIGURES, pl.Float32())}),
+    "computed_at",
+    _DETAIL_KEYS,
+    _LAYER,
+)
+_TABLES = (PROBABILITY_SCORES, YEAR_LOSSES, PROBABILITY, HAZARD_SCORES, HAZARD, ENSEMBLE_SCORES)
+#: the largest of a run first: two connections then finish at about the same time
+TABLES = {table.name: table for table in _TABLES}
 #: what is spooled -> the table that names the run of every row made from it
 MADE_BY = {table.spooled: table.name for table in (PROBABILITY, HAZARD)}
 
@@ -184,7 +199,7 @@ def parts_of(risks: Mapping[str, Collection[str]], periods: Collection[str]) -> 
     """
     has_rows = {True: any(period != FULL for period in periods), False: FULL in periods}
     found = {
-        name: list(risks[ROWS[table.spooled].half])
+        name: list(risks.get(ROWS[table.spooled].half, ()))
         for name, table in TABLES.items()
         if has_rows[table.detail] or (table is YEAR_LOSSES and periods)
     }
@@ -222,12 +237,16 @@ def read_rows(
 def _inputs(table: ResultTable) -> list[str]:
     if table is YEAR_LOSSES:
         return ["grid_id", "losses", "valid"]
+    if table is ENSEMBLE_SCORES:
+        return ["grid_id", "scenario_id", "time_period", "members", *ENSEMBLE_FIGURES]
     spooled = {
         "probability": [
             "aal",
             "aal_se",
             "aal_low",
             "aal_high",
+            "rates_low",
+            "rates_high",
             "change",
             "change_se",
             "significant",
@@ -279,7 +298,9 @@ def bin_data(edges: pl.Series, probabilities: pl.Series, style: BinStyle) -> pl.
     known = probabilities.is_not_null()
     wrong = known & ((probabilities.list.len() != m) | (edges.list.len() != m - 1).fill_null(True))
     if count := int(wrong.sum()):
-        raise SchemaError(f"{count} of {len(edges)} rows do not have {m} bins and {m - 1} edges")
+        raise SchemaError(
+            f"{of_all(count, len(edges), 'row')} {agree(count, 'does', 'do')} not have {m} bins and {m - 1} edges"
+        )
     shares = probabilities.filter(known).list.to_array(m).to_numpy().astype(np.float64)
     texts, rows = _share_texts(shares.T.ravel(), style.digits), len(shares)
     inner = edges.filter(known).list.to_array(m - 1).to_numpy()

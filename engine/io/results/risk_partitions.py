@@ -10,9 +10,6 @@ from engine.core.names import ALIASES, RISK_NAMES
 from engine.io.db import postgres
 from engine.io.results.result_tables import TABLES, partition
 
-#: a partition a risk in each
-_PARTITIONED = (*TABLES, "modelops_ensemble_scores")
-
 
 def add_missing(connection: psycopg.Connection) -> list[str]:
     """Give every risk its row in `risk_types` and its empty partitions; returns the risks that had none.
@@ -30,7 +27,7 @@ def add_missing(connection: psycopg.Connection) -> list[str]:
                 "INSERT INTO risk_types (risk_type, ordinal, alias) SELECT %s, max(ordinal) + 1, %s FROM risk_types",
                 (name, older.get(name)),
             )
-            for table in _PARTITIONED:
+            for table in TABLES:  # a partition a risk in each
                 _add(connection, table, name)
     return added
 

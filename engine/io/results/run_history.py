@@ -30,7 +30,7 @@ WITH everything AS (
          coalesce(b.started_at, b.created_at), b.completed_at, NULL, NULL, NULL, NULL, b.error_message, b.progress,
          b.current_step, b.updated_at, NULL
     FROM batch_jobs b
-   WHERE b.job_type IN ('probability', 'hazard', 'yearly')
+   WHERE b.job_type IN ('probability', 'hazard', 'yearly', 'ensemble')
      AND NOT EXISTS (SELECT FROM batch_job_logs l WHERE l.batch_id = b.batch_id AND l.run_id IS NOT NULL)
 )
 SELECT {} FROM everything WHERE {} {}

@@ -30,15 +30,20 @@ log = logging.getLogger(__name__)
 
 Status = Literal["completed", "partial", "failed", "cancelled"]
 
-#: locks that a job takes: one a half of a run
-LOCKS: Mapping[JobType, tuple[str, ...]] = HALVES
+#: locks that a job takes: one a half of a run. An ensemble takes both: what it reads may be what a run is replacing
+LOCKS: Mapping[JobType, tuple[str, ...]] = {**HALVES, "ensemble": HALVES["yearly"]}
 #: result tables that a job writes
 WRITES: Mapping[JobType, tuple[str, ...]] = {job: tables_of(job) for job in HALVES}
 
 
 def overlapping(job: JobType) -> list[str]:
-    """Job types that write a table of this one, and so cannot be running while it holds its locks."""
+    """Job types that cannot be running while this one holds its locks."""
     return [other for other, locks in LOCKS.items() if set(locks) & set(LOCKS[job])]
+
+
+def replacing(job: JobType) -> list[str]:
+    """Job types that write a table of this one."""
+    return [other for other, tables in WRITES.items() if set(tables) & set(WRITES[job])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from engine.io.results import result_folder, result_tables, sample_years, spool
 from engine.io.results.progress import Advance
 from engine.io.results.result_tables import MADE_BY, TABLES, YEAR_LOSSES, BinStyle, Parts, ResultTable
 from engine.io.results.run_method import same_figures
-from engine.io.results.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, scope_refusal
+from engine.io.results.sink import LOCKS, JobType, RunRecord, Status, ended, overlapping, replacing, scope_refusal
 from engine.io.results.spool import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class DirectorySink:
             for run_id, entry in self._entries().items()
             if entry["run"]["published_at"]
             and entry["run"]["scope"] == "full"
-            and entry["run"]["job_type"] in overlapping(record.job_type)
+            and entry["run"]["job_type"] in replacing(record.job_type)
         ]
         if refusal := scope_refusal(self.where, record.scope, max(full, default=None)):
             raise SettingsError(refusal)

@@ -16,7 +16,17 @@ from engine.io.db import pooler, postgres, transient
 from engine.io.results import batch_runs, load, progress, spool
 from engine.io.results.progress import Advance, ProgressWriter
 from engine.io.results.result_tables import BinStyle, Parts
-from engine.io.results.sink import LOCKS, WRITES, JobType, RunRecord, Status, ended, overlapping, scope_refusal
+from engine.io.results.sink import (
+    LOCKS,
+    WRITES,
+    JobType,
+    RunRecord,
+    Status,
+    ended,
+    overlapping,
+    replacing,
+    scope_refusal,
+)
 from engine.io.results.spool import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -277,7 +287,7 @@ class PostgresSink:
         row = self._connection.execute(
             "SELECT max(run_id) FROM result_runs "
             "WHERE published_at IS NOT NULL AND scope = 'full' AND job_type = ANY(%s)",
-            (overlapping(job_type),),
+            (replacing(job_type),),
         ).fetchone()
         return scope_refusal(self.where, scope, row[0] if row else None)
 

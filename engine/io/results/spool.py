@@ -1,6 +1,6 @@
 """The run directory: finished blocks on disk, and the manifest that says which of them count.
 
-    RUN_ID/manifest.json, RUN_ID/block=NNNNN/{probability,hazard}.parquet, for workers RUN_ID/cells.parquet
+    RUN_ID/manifest.json, RUN_ID/block=NNNNN/KIND.parquet (`ROWS`), for workers RUN_ID/cells.parquet
 
 A block's files are put in place whole; then the manifest is replaced. A block counts once the manifest lists it: a
 process killed anywhere loses the blocks in hand and nothing else. One process (the driver) owns the manifest; any
@@ -25,6 +25,7 @@ from engine.io.results.folder import open_folder
 
 Cells = tuple[int, int]  # a range of grid_id, half open
 
+_RATIOS = ("aal", "hazard_score", "aal_mean", "aal_p10", "aal_p50", "aal_p90", "agreement")
 #: cells a row group of cells.parquet: a worker reads the groups of its block
 _CELL_ROWS = 20_000
 
@@ -41,7 +42,7 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.select(schema.names()).cast(schema)
     except pl.exceptions.PolarsError as err:
         raise SchemaError(f"{name} frame does not fit its types: {str(err).splitlines()[0]}") from err
-    ratios = [column for column in ("aal", "hazard_score") if column in schema]
+    ratios = [column for column in _RATIOS if column in schema]
     faults = {
         **{f"null {column}": frame[column].is_null() for column in schema if column not in ROWS[name].nullable},
         **{f"NaN {column}": frame[column].is_nan() for column, kind in schema.items() if kind.is_float()},
@@ -63,6 +64,13 @@ def canonical(name: str, frame: pl.DataFrame) -> pl.DataFrame:
             | (frame["aal"] > frame["aal_high"])
             | (frame["aal_high"] > 1)
             | (frame["aal_low"].is_null() != frame["aal_high"].is_null())
+        )
+        faults["rows whose rates_low, aal and rates_high do not ascend within 0..1"] = (
+            (frame["rates_low"] < 0)
+            | (frame["rates_low"] > frame["aal"])
+            | (frame["aal"] > frame["rates_high"])
+            | (frame["rates_high"] > 1)
+            | (frame["rates_low"].is_null() != frame["rates_high"].is_null())
         )
     if name == "year_losses":
         losses, valid = frame["losses"], frame["valid"]
@@ -229,6 +237,19 @@ class RunDirectory(RunFiles):
         manifest = self._manifest | {"done": self._manifest["done"] | {str(block.number): entry}}
         self._write("manifest.json", _dump(manifest))
         self._manifest = manifest
+
+    def settle(self, risks: Mapping[str, Sequence[str]]) -> None:
+        """Note which risks may be published, half of a run -> risks: all blocks are there, and these had no fault."""
+        self.require_complete()
+        manifest = self._manifest | {"settled": _plain(risks)}
+        self._write("manifest.json", _dump(manifest))
+        self._manifest = manifest
+
+    @property
+    def settled(self) -> dict[str, list[str]] | None:
+        """Risks that may be published, see `settle`; None for a run that has not come so far or is older."""
+        found: dict[str, list[str]] | None = self._manifest.get("settled")
+        return found
 
     @property
     def blocks(self) -> list[Cells]:

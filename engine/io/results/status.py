@@ -17,10 +17,11 @@ from engine.core.errors import SourceError
 from engine.io.climate import catalog
 from engine.io.db import postgres
 from engine.io.queue import job_states
-from engine.io.results import batch_state, published_runs, result_folder, spool
+from engine.io.results import batch_state, published_ensembles, published_runs, result_folder, spool
 from engine.io.results.published import Run
 from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.results.result_tables import MADE_BY, TABLES
+from engine.io.results.sink import WRITES
 
 Row = dict[str, Any]
 #: of the log
@@ -43,22 +44,23 @@ _STATED = ("edition", "edition_checksum", "scope", "baseline", "published_at")
 
 
 def loaded_rows(connection: psycopg.Connection) -> dict[str, int]:
-    """Rows of each result table as they were counted when it was loaded: counting 48 million takes seconds."""
+    """Rows of each table of a run as they were counted when it was loaded: counting 48 million takes seconds."""
     found = connection.execute(
         "SELECT t.name, coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM unnest(%s::text[]) AS t(name)"
         " LEFT JOIN pg_inherits i ON i.inhparent = to_regclass(t.name) LEFT JOIN pg_class c ON c.oid = i.inhrelid"
         " GROUP BY 1",
-        (list(TABLES),),
+        (list(WRITES["yearly"]),),
     ).fetchall()
     rows: dict[str, int] = dict(found)
-    return {table: rows[table] for table in TABLES}
+    return {table: rows[table] for table in WRITES["yearly"]}
 
 
 def of_database(connection: psycopg.Connection) -> Row:
     """Of an application database.
 
-    returns : runs (the newest of the log), published (a row a table, risk and run), tables (rows, bytes), jobs (type ->
-              status -> count), bytes (of the whole database), batches (`batch_state.of`)
+    returns : runs (the newest of the log), published (a row a table, risk and run), ensemble (the newest, None: none),
+              tables (rows, bytes), jobs (type -> status -> count), bytes (of the whole database), batches
+              (`batch_state.of`)
     raises  : SourceError when it has no results schema
     """
     runs, batches = published_runs.every(connection), batch_state.of(connection)
@@ -78,6 +80,7 @@ def of_database(connection: psycopg.Connection) -> Row:
     return {
         "runs": [row | {name: _text(row[name]) for name in ("started_at", "completed_at")} for row in log],
         "published": _published(held, runs),
+        "ensemble": _ensemble(runs),
         "tables": tables,
         "jobs": jobs,
         "bytes": size[0]["bytes"],
@@ -101,6 +104,7 @@ def of_directory(folder: Path) -> Row:
     return {
         "runs": sorted(log, key=lambda row: str(row["started_at"]), reverse=True)[:NEWEST],
         "published": _published(held, {number: entry["run"] for number, entry in entries.items()}),
+        "ensemble": _ensemble({number: entry["run"] for number, entry in entries.items()}),
         "tables": tables,
         "jobs": {},
         "batches": {"going": [], "waiting": [], "unfinished": [], "check": None},
@@ -159,6 +163,16 @@ def _published(held: Iterable[Row], runs: Mapping[int, Run]) -> list[Row]:
         told = {name: (runs.get(row["run_id"]) or {}).get(name) for name in _STATED}
         rows.append(row | told | {"age_days": _age(told["published_at"])})
     return sorted(rows, key=lambda row: (order[row["table"]], row["risk_type"], row["run_id"]))
+
+
+def _ensemble(runs: Mapping[int, Run]) -> Row | None:
+    """The newest published ensemble: what it is of, its risks, and the runs it was made of."""
+    run = published_ensembles.newest(runs)
+    if run is None:
+        return None
+    told = {name: run[name] for name in ("run_id", *_STATED)}
+    risks, members = (run["summary"] or {}).get("risks"), published_ensembles.members_of(run)
+    return told | {"risks": risks, "members": members, "age_days": _age(run["published_at"])}
 
 
 def _age(moment: str | None) -> float | None:

@@ -18,6 +18,7 @@ import psycopg
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError, SourceError
 from engine.io.db import postgres
 from engine.io.results import result_folder, sample_years
@@ -196,7 +197,8 @@ def _numbers(lists: pl.Series) -> Floats:
 def _matrix(cells: int, numbers: Floats, risk: object, run: object) -> Floats:
     if len(numbers) % cells:
         raise SchemaError(
-            f"year losses of {risk} from run {run}: {len(numbers)} numbers in {cells} cells, not as many each"
+            f"year losses of {risk} from run {run}: {len(numbers)} numbers in"
+            f" {counted(cells, 'cell')}, not as many each"
         )
     return numbers.reshape(cells, -1)
 

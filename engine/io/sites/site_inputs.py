@@ -12,6 +12,7 @@ import psycopg
 import shapely
 from numpy.typing import NDArray
 
+from engine.core.counted import counted
 from engine.core.errors import SourceError
 from engine.core.grid import TURN, GridDefinition, from_the_west
 from engine.core.period import Years
@@ -62,7 +63,9 @@ def grid_definition(connection: psycopg.Connection) -> GridDefinition:
     if len(rows) != 1:
         if not rows:
             raise SourceError("the warehouse has no grid yet: load climate data first (./run, or python -m jobs.etl)")
-        raise SourceError(f"grid_definition holds {len(rows)} rows: sites can be placed on one stated lattice only")
+        raise SourceError(
+            f"grid_definition holds {counted(len(rows), 'row')}: sites can be placed on one stated lattice only"
+        )
     return GridDefinition(*rows[0])
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
 
 from engine.core.scenario import DEFAULT_SCENARIO
+
+_SCALED: LiteralString = (
+    "risk_type, scenario_id, time_period, base_aal, vulnerability_scale::float8, insurance_rate::float8, final_aal,"
+    " 100 * final_aal AS final_aal_percentage, expected_loss, calibrated, aal_capped, run_id, status, reason,"
+    " is_default, calculated_at"
+)
 
 
 class Asset(NamedTuple):
@@ -48,7 +54,7 @@ class Vulnerability(NamedTuple):
 
 
 class ScaledAal(NamedTuple):
-    """Stored AAL of one risk in the default scenario. AAL : ratios, but the one that says per cent"""
+    """Stored AAL of one risk, scenario and period. AAL : ratios, but the one that says per cent"""
 
     risk_type: str
     scenario_id: int
@@ -103,11 +109,19 @@ def read(connection: psycopg.Connection, site: UUID) -> Stored:
         ).fetchall()
     with connection.cursor(row_factory=class_row(ScaledAal)) as scaled:
         aal = scaled.execute(
-            "SELECT DISTINCT ON (risk_type) risk_type, scenario_id, time_period, base_aal,"
-            " vulnerability_scale::float8, insurance_rate::float8, final_aal, 100 * final_aal AS final_aal_percentage,"
-            " expected_loss, calibrated, aal_capped, run_id, status, reason, is_default, calculated_at"
+            f"SELECT DISTINCT ON (risk_type) {_SCALED}"
             " FROM aal_scaled_results WHERE site_id = %s AND scenario_id = %s"
             " ORDER BY risk_type, calculated_at DESC, time_period",
             (site, int(DEFAULT_SCENARIO)),
         ).fetchall()
     return Stored(exposure, vulnerability, aal)
+
+
+def scaled(connection: psycopg.Connection, site: UUID, risk: str, scenario: int, period: str) -> ScaledAal | None:
+    """Stored AAL of an asset for one risk, scenario and period; None where it was not assessed for these."""
+    with connection.cursor(row_factory=class_row(ScaledAal)) as cursor:
+        return cursor.execute(
+            f"SELECT {_SCALED} FROM aal_scaled_results"
+            " WHERE site_id = %s AND risk_type = %s AND scenario_id = %s AND time_period = %s",
+            (site, risk, scenario, period),
+        ).fetchone()

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.errors import SchemaError
 from engine.losses import targets
-from engine.losses.fit import hazard, level, model, provinces, rates, skill
+from engine.losses.fit import hazard, level, model, provinces, rain, rates, skill
 from engine.losses.fit.hazard import Hazard, Sources
 from engine.losses.fit.level import Level
 from engine.losses.fit.model import Data, Fit
@@ -18,8 +19,8 @@ from engine.losses.fit.skill import Draws, Sum
 
 Floats = NDArray[np.float64]
 
-#: last year with rain of stations: the time term is frozen there
-LAST = 2015
+#: fewer yearly totals than this tell no model of rain, wind and time
+LEAST_YEARS = 10
 #: what the held-out sums are told from
 BEFORE_YEARS, BEFORE_STORMS = 2008, 2009
 #: blocks of years begin here, and have this length
@@ -36,6 +37,11 @@ class Fitted(NamedTuple):
     fit: Fit
     rates: Rates
     level: Level
+
+    @property
+    def last(self) -> int:
+        """Last year with rain of stations: the time term is frozen there."""
+        return int(self.hazard.years[-1])
 
     @property
     def national(self) -> tuple[float, float]:
@@ -75,19 +81,24 @@ class Bar(NamedTuple):
 def fitted(sources: Sources) -> Fitted:
     """Fit everything to the record.
 
-    raises : SchemaError for rows that cannot be compared, or figures that are not there
+    raises : SchemaError for rows that cannot be compared, figures that are not there, or a record of rain that is short
     """
-    storms = targets.storms(sources.losses)
-    measured = hazard.measure(sources, storms)
+    years = rain.whole_years(rain.read(sources.stations))
+    first, last = int(years[0]), int(years[-1])
     yearly = {
-        target.year: target.ratio
-        for target in targets.yearly(sources.losses, int(measured.years[0]), int(measured.years[-1]))
+        target.year: target.ratio for target in targets.yearly(sources.losses, first, last) if target.year in years
     }
+    if len(yearly) < LEAST_YEARS:
+        raise SchemaError(
+            f"{sources.stations}: {len(yearly)} years of rain ({first}-{last}) have a recorded total, a fit needs"
+            f" {LEAST_YEARS}: give a longer record of rain, or tables of losses of its years"
+        )
+    measured = hazard.measure(sources, targets.storms(sources.losses))
     data = model.data_of(measured, yearly)
-    used = ~data.storm | (data.year <= LAST)
+    used = ~data.storm | (data.year <= last)
     found = model.fit(data, used.astype(float))
     return Fitted(
-        sources, measured, data, used, found, rates.of_fit(data, found, LAST),
+        sources, measured, data, used, found, rates.of_fit(data, found, last),
         level.of_folder(sources.losses, sources.places),
     )  # fmt: skip
 
@@ -125,7 +136,7 @@ def bars(made: Fitted, known: Skill) -> list[Bar]:
     data, storms = made.data, made.data.storm & made.used
     years, blocks = (skill.error_factor(each[~data.storm]) for each in (known.years, known.blocks))
     each_storm, trend = skill.error_factor(known.storms[storms]), skill.rank_of_years(data, known.years)
-    rain = provinces.rain_ranks(made.sources, made.hazard, data, made.fit)
+    wet = provinces.rain_ranks(made.sources, made.hazard, data, made.fit)
     typhoon = provinces.storm_ranks(made.sources, data, made.fit)
     percent = 100 * made.level.mean
     return [
@@ -134,7 +145,7 @@ def bars(made: Fitted, known: Skill) -> list[Bar]:
         _bar("the same, blocks of 3 years", "<= 3.2", blocks, blocks <= 3.2),
         _bar("typhoon, leave-one-storm-out factor", "< 6, aim 5", each_storm, each_storm < 6,
              f"{int(storms.sum())} storms; mean alone {skill.naive_storms(data, made.used):.1f}"),
-        _ranks("provinces: rank correlation of rain losses", rain),
+        _ranks("provinces: rank correlation of rain losses", wet),
         _ranks("provinces: rank correlation of typhoon losses", typhoon),
         *(Bar(f"insured houses, {house.year} from the level of 2020-2022", "within x/÷ 5",
               f"{100 * house.ratio:.3f} % of value, level {percent:.3f} %", made.level.holds(house))

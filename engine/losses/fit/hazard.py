@@ -82,15 +82,16 @@ def measure(sources: Sources, targets: Sequence[Target]) -> Hazard:
     """Hazard of all years of the rain record, and of the storms."""
     rain, places = rains.read(sources.stations), storms.read_places(sources.places)
     fixes = storms.read_tracks(sources.tracks)
-    years = np.unique(rain.year)
+    years = rains.whole_years(rain)
     maxima = {days: rains.annual_maxima(rain, years, days) for days in (URBAN_DAYS, RIVER_DAYS, STORM_DAYS)}
     gev = {days: rains.pooled_gev(values) for days, values in maxima.items()}
     share = np.stack([_shares(rain, places, np.isfinite(row)) for row in maxima[URBAN_DAYS]])
     wind = np.full((len(years), len(places.code)), np.nan)
     stated = years >= storms.FIRST_WINDS
     wind[stated] = storms.annual_wind(places, fixes, years[stated])
-    others = storms.passing(places, fixes, storms.FIRST_WINDS, LAST_SEEN)
     row = {year: at for at, year in enumerate(years.tolist())}
+    passed_by = storms.passing(places, fixes, storms.FIRST_WINDS, LAST_SEEN)
+    others = [(sid, year) for sid, year in passed_by if year in row]
 
     def rainy(sids: Sequence[str]) -> tuple[Floats, Floats]:
         own = [fixes.filter(pl.col("sid") == sid) for sid in sids]

@@ -45,8 +45,13 @@ class Rain(NamedTuple):
 def read(folder: Path) -> Rain:
     """Rain of a folder with `stations.csv` and one table of days: `date`, and `s<station id>` in 0.1 mm.
 
-    raises : SchemaError when the two do not name the same stations
+    raises : SchemaError when there is no such table, or the two do not name the same stations
     """
+    if not (folder / "stations.csv").is_file():
+        raise SchemaError(
+            f"{folder} has no stations.csv. A fit needs the rain of every day, for storms and for sums of three days; a"
+            " store or warehouse has the largest sums of years alone: name the tables of stations it was made of"
+        )
     places = pl.read_csv(folder / "stations.csv", glob=False)
     files = sorted(folder.glob("daily_rain*.parquet"))
     if len(files) != 1:
@@ -73,6 +78,18 @@ def sums(mm: Floats, days: int) -> Floats:
         shifted[back:] = mm[:-back]
         out = out + shifted
     return out
+
+
+def whole_years(rain: Rain) -> NDArray[np.int64]:
+    """Years that some station has measured, ascending: not the last one of a record that goes on.
+
+    raises : SchemaError when there is none
+    """
+    years = np.unique(rain.year)
+    measured = np.isfinite(annual_maxima(rain, years, 1)).any(axis=1)
+    if not measured.any():
+        raise SchemaError("no station has a year of daily rain of which a twentieth or less is missing")
+    return years[measured]
 
 
 def annual_maxima(rain: Rain, years: NDArray[np.int64], days: int) -> Floats:

@@ -7,7 +7,8 @@ from engine.losses.fit.hazard import Sources
 
 
 def sources() -> Sources:
-    """Losses, stations, municipalities and tracks of the package."""
+    """Losses, stations, municipalities and tracks of the package; stations and tracks are the observed sample's."""
     data = Path(str(resources.files("engine"))) / "losses" / "data"
-    tracks = Path(str(resources.files("engine"))) / "sample" / "data" / "typhoon"
-    return Sources(data, data / "stations", data / "municipalities.csv", next(iter(sorted(tracks.glob("ibtracs*")))))
+    observed = Path(str(resources.files("engine"))) / "sample" / "data"
+    tracks = next(iter(sorted((observed / "typhoon").glob("ibtracs*"))))
+    return Sources(data, observed / "stations", data / "municipalities.csv", tracks)

@@ -2,8 +2,10 @@
 
 import { bars, lines } from "./charts.js";
 import { $, made, percent, words } from "./dom.js";
-import { NationalMap } from "./map.js";
+import { NationalMap, dotsOf } from "./map.js";
 import { lossSteps, returnLevels, siteCurve } from "./rare.js";
+import { changeInWords, edition, ends, hatching, lossInWords, siteLossInWords } from "./sure.js";
+import { why } from "./why.js";
 
 const degrees = (value, [plus, minus]) => `${+Math.abs(value).toFixed(6)} ${value < 0 ? minus : plus}`;
 const place = (lat, lon) => `${degrees(lat, "NS")}, ${degrees(lon, "EW")}`;
@@ -36,8 +38,10 @@ async function ask(path, options = {}) {
 async function start() {
   meta = await (await ask("api/v1/map")).json();
   $("run").textContent = `Run ${meta.run_id}, methodology edition ${meta.edition}, baseline ${meta.baseline}, published ${meta.published_at.slice(0, 10)}`;
+  edition(meta);
   const sample = meta.scope.startsWith("sample") ? `A sample of ${meta.scope.split(":")[1] ?? "some"} cells` : `Data of scope ${meta.scope}`;
   $("warning").textContent = WARNINGS[meta.scope] ?? `${sample}: not the whole country.`;
+  if (meta.scope === "observed" && meta.figures_of) $("warning").textContent = `${meta.figures_of.replace(/^o/, "O")}: what was measured, no projection.`;
   $("warning").hidden = !$("warning").textContent;
   for (const risk of meta.risks) made($("risk"), "option", words(risk), { value: risk });
   for (const [risk, why] of Object.entries(meta.absent)) {
@@ -87,14 +91,17 @@ async function paint() {
   if (cell) describe();
   try {
     const picture = await (await ask(`api/v1/map/${chosen}`, { signal: painting.signal })).blob();
+    const dots = meta.apart ? await dotsOf(picture) : null;
     if (ticket !== painted) return; // a later choice is on its way
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
+    if (dots) map.points(dots);
     map.layer.dataset.layer = chosen;
     if (before) URL.revokeObjectURL(before);
   } catch (error) {
     if (ticket !== painted) return;
     map.layer.removeAttribute("href");
+    map.places.replaceChildren();
     map.layer.dataset.layer = "";
     say(error);
   }
@@ -115,6 +122,7 @@ function legend() {
     if (meta.not_priced.includes(risk)) notes.push("Not priced: the edition has no damage rates for this risk");
     if (meta.uncalibrated.includes(risk)) notes.push("Ranks places, does not price them: not calibrated on losses");
   }
+  if ($("quantity").value === "change" && meta.notes[risk]) notes.push(meta.notes[risk]);
   $("note").textContent = notes.map((note) => `${note}.`).join(" ");
   const rows = [...scale.labels.map((label, i) => [scale.colours[i], label]), [meta.no_value, notes.length && meta.not_priced.includes(risk) ? "not priced" : "too few data"]];
   for (const [colour, label] of rows) {
@@ -122,6 +130,7 @@ function legend() {
     made(row, "i").style.background = colour;
     made(row, "span", label);
   }
+  if ($("quantity").value === "change") hatching($("legend"), meta);
 }
 
 async function chosen(lat, lon) {
@@ -139,7 +148,8 @@ async function chosen(lat, lon) {
     if (ticket !== asked) return;
     cell = null;
     $("figures").replaceChildren();
-    tellPlace(error.message);
+    const reach = 111.2 * meta.step * Math.hypot(1, Math.cos((lat * Math.PI) / 180)); // the diagonal of a cell, km
+    tellPlace(meta.apart ? `${error.message}: no station within ${reach.toFixed(0)} km` : error.message);
   }
 }
 
@@ -168,15 +178,26 @@ async function describe() {
     };
     const [p, h] = await Promise.all([found("probability"), found("hazard")]);
     if (ticket !== asked) return; // a later choice is on its way
-    figures(box, risk, p, h);
+    figures(box, risk, p, h, known.windows.find((each) => each.scenario_id === scenario.scenario_id && each.time_period === period.name));
+    if (p) why(made(box, "div"), () => explained(query), () => ticket === asked);
     if (p) rare(made(box, "div"), risk, found("cell/return-levels"), ticket);
-    windows(box, known.windows, scenario);
+    windows(box, risk, known.windows, scenario);
   } else {
     made(box, "p", "No results for this risk.");
   }
   const away = cell.cell_basis === "nearest" ? `nearest cell with results, ${(cell.cell_distance_m / 1000).toFixed(1)} km away, ` : "";
   tellPlace(`Results for ${words(risk)} at ${place(latitude, longitude)} (${away}cell ${grid_id}), ${scenario.name}, ${period.first}–${period.last}`);
   $("figures").replaceChildren(box);
+}
+
+// The explanation of a figure, or the reason why there is none
+async function explained(query) {
+  try {
+    return { told: await (await ask(`api/v1/explain?${query}`)).json() };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { reason: error.message };
+  }
 }
 
 // Return levels are read of the climate itself: they come when the other figures are there already
@@ -194,14 +215,15 @@ function measure(risk) {
   return unit === "1" ? intensity.replace("minus_", "").toUpperCase() : unit;
 }
 
-function figures(box, risk, p, h) {
+function figures(box, risk, p, h, window) {
   const list = made(box, "dl");
   const item = (name, value) => { made(list, "dt", name); made(list, "dd", value); };
   if (p) {
-    const error = p.aal_se === null ? "" : ` ± ${percent(p.aal_se)} (standard error)`;
-    const index = meta.uncalibrated.includes(risk) ? ", not calibrated on losses" : "";
-    const none = p.method === "not_priced" ? "not priced: the edition has no damage rates for this risk" : "too few data";
-    item("Average annual loss", p.aal === null ? none : `${percent(p.aal)} of value${error}${index}`);
+    const year = meta.aal_years[risk]?.[$("period").value];
+    item(year ? `Average annual loss ${year.includes("-") ? "over" : "of"} ${year}` : "Average annual loss", lossInWords(p));
+    const change = changeInWords(window);
+    if (change) item("Change", change);
+    if (p.ensemble?.sentence) item("Several climate models", models(p.ensemble));
     item("Estimated by", `${METHODS[p.method] ?? words(p.method)}, ${p.n_samples} samples`);
   }
   if (h) {
@@ -216,23 +238,34 @@ function figures(box, risk, p, h) {
   lossSteps(box, p.loss_steps);
 }
 
-function windows(box, known, scenario) {
+// The AAL over several climate models, their range, and whether they agree on the sign of the change
+function models(told) {
+  const range = `, models from ${percent(told.aal_p10)} to ${percent(told.aal_p90)}`;
+  if (told.agreement === null) return `${told.sentence}${range}`;
+  const share = `${Math.round(100 * told.agreement)} % agree on the sign of the change`;
+  return `${told.sentence}${range}; ${told.models_disagree ? `models disagree: ${share}` : share}`;
+}
+
+// What the AAL of a risk is of: the years of the period, or the year on which a trend sets it
+const aalYears = (risk, period) => meta.aal_years[risk]?.[period.name].replace("-", "–") ?? `${period.first}–${period.last}`;
+
+function windows(box, risk, known, scenario) {
   const periods = meta.periods.filter((each) => each.name !== "full");
-  const labels = periods.map((each) => `${each.first}–${each.last}`);
+  const years = periods.map((each) => `${each.first}–${each.last}`), ofLoss = periods.map((each) => aalYears(risk, each));
   const values = (id, field) => periods.map((each) => known.find((w) => w.scenario_id === id && w.time_period === each.name)?.[field] ?? null);
-  const series = (field, errors) => meta.scenarios.map(({ scenario_id, name }) => ({
-    name, values: values(scenario_id, field), errors: errors && values(scenario_id, errors), chosen: scenario_id === scenario.scenario_id,
+  const series = (field, ends) => meta.scenarios.map(({ scenario_id, name }) => ({
+    name, values: values(scenario_id, field), ends: ends && ends.map((end) => values(scenario_id, end)), chosen: scenario_id === scenario.scenario_id,
   }));
   if (!periods.length) return;
-  for (const [title, field, format, top, errors] of [
-    ["Average annual loss, % of value", "aal", percent, null, "aal_se"],
+  for (const [title, field, format, top, ends] of [
+    ["Average annual loss, % of value", "aal", percent, null, ["aal_low", "aal_high"]],
     ["Hazard score, 0 to 100", "hazard_score", (v) => (100 * v).toFixed(0), 1],
     ["Percentile of the hazard among all cells", "percentile", (v) => v.toFixed(0), 100],
   ]) {
     made(box, "h3", title);
-    lines(box, title, labels, series(field, errors), format, top);
+    lines(box, title, field === "aal" ? ofLoss : years, series(field, ends), format, top);
   }
-  made(box, "p", "Each window has few years: scenarios whose error bars overlap are not told apart.", { class: "note" });
+  made(box, "p", "Band: 90 % interval of the chosen scenario. Each window has few years: the line Change above says what is more than noise. Damage rates that are wrong move all lines together.", { class: "note" });
 }
 
 // "50,000,000,000" is a number, too; what is none goes out as it was written, so that it is refused by name
@@ -319,9 +352,8 @@ function outcome(results) {
   const scored = results.risk_types.filter((risk) => !missing(whole.risk_breakdown[risk].risk_score));
   const of = (count) => (count < results.risk_types.length ? `${count} of ${results.risk_types.length} risks` : "all risks");
   const priced = results.risk_types.length - pair.aal.risks_without_loss.length;
-  const notes = [pair.aal.loss_note, pair.aal.overlap_note].filter(Boolean);
   const loss = missing(pair.aal.total_expected_loss) ? "No expected loss: it needs an asset value"
-    : `Over ${of(priced)}: expected loss ${money(pair.aal.total_expected_loss)} KRW a year${notes.length ? ` (${notes.join("; ")})` : ""}`;
+    : `Over ${of(priced)}: expected loss ${siteLossInWords(pair.aal)}`;
   box.replaceChildren();
   // of the chosen: one of anything else is not ours any more
   const scenario = meta.scenarios.find((each) => String(each.scenario_id) === $("scenario").value);
@@ -335,16 +367,16 @@ function outcome(results) {
   const away = results.cell_basis === "nearest" ? ` The site's own cell has no results: those of the nearest are taken, ${(results.cell_distance_m / 1000).toFixed(1)} km away.` : "";
   made(box, "p", `Building from ${source}${filled}.${away}`);
   const table = made(box, "table"), head = made(made(table, "thead"), "tr"), rows = made(table, "tbody");
-  const headings = ["Risk", "AAL", "Loss, KRW a year", "Calibrated on losses", "Hazard level", "Risk level", "Risk index 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Value-weighted score 0–100"];
+  const headings = ["Risk", "AAL", "90 % interval", "Loss, KRW a year", "90 % interval", "Calibrated on losses", "Hazard level", "Risk level", "Risk index 0–100", "Hazard 0–1", "Exposure 0–1", "Vulnerability 0–100", "Value-weighted score 0–100"];
   for (const name of headings) made(head, "th", name, { scope: "col" });
   const reasons = new Map();
   for (const risk of results.risk_types) {
     const part = whole.risk_breakdown[risk], aal = pair.aal.risks[risk], row = made(rows, "tr");
     made(row, "th", words(risk), { scope: "row" });
-    const lost = aal?.reason === "not_priced" ? ["not priced", "–"] : missing(aal?.expected_loss) ? ["–", "–"] : [money(aal.expected_loss), aal.calibrated ? "yes" : "no, index"];
+    const lost = aal?.reason === "not_priced" ? ["not priced", "–", "–"] : missing(aal?.expected_loss) ? ["–", "–", "–"] : [money(aal.expected_loss), ends(aal.expected_loss_low, aal.expected_loss_high, money), aal.calibrated ? "yes" : "no, index"];
     const levels = [part.hazard_level ? level(part.hazard_level) : "–", level(part.risk_level)];
     const figures = [figure(part.risk_index, 1), figure(part.hazard, 2), figure(part.exposure, 2), figure(part.vulnerability, 0), figure(part.risk_score, 2)];
-    for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ...lost, ...levels, ...figures]) made(row, "td", text);
+    for (const text of [missing(aal?.final_aal) ? "–" : percent(aal.final_aal), ends(aal?.final_aal_low, aal?.final_aal_high, percent), ...lost, ...levels, ...figures]) made(row, "td", text);
     for (const reason of new Set([part.reason, aal?.reason])) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), words(risk)]);
   }
   const value = 100 * results.exposure[results.risk_types[0]].normalized_asset_value;

@@ -44,7 +44,7 @@ export function bars(parent, bins, colours, unit) {
   draw(svg, "line", { class: "axis", x1: 158, x2: 158, y1: 16, y2: 18 + 24 * bins.length });
 }
 
-// series: [{name, values: [..], errors: [..], chosen}], one value a period, null where there is none
+// series: [{name, values: [..], ends: [[low, ..], [high, ..]], chosen}], one value a period, null where there is none
 // The scale starts at 0 and ends at `top`, or at the largest value: noise between windows must not look like a trend
 export function lines(parent, title, periods, series, format, top) {
   const known = series.flatMap((each) => each.values).filter((value) => value !== null);
@@ -52,8 +52,7 @@ export function lines(parent, title, periods, series, format, top) {
   const told = (value) => (value === null ? "none" : format(value));
   const words = series.map((each) => `${each.name}: ${each.values.map(told).join(", ")}`);
   const svg = chart(parent, 340, 118, `${title} by period. ${words.join("; ")}`);
-  const spread = series.filter((each) => each.chosen).flatMap((each) =>
-    each.values.flatMap((v, i) => (v === null || !each.errors?.[i] ? [] : [Math.max(v - each.errors[i], 0), v + each.errors[i]])));
+  const spread = series.filter((each) => each.chosen).flatMap((each) => (each.ends?.[1] ?? []).filter((end) => end !== null));
   const low = 0, high = top ?? Math.max(...known, ...spread);
   const y = (value) => 82 - (high > low ? (64 * (value - low)) / (high - low) : 32);
   const x = (i) => 64 + i * 70;
@@ -62,6 +61,7 @@ export function lines(parent, title, periods, series, format, top) {
     draw(svg, "text", { x: 46, y: y(value) + 3, "text-anchor": "end" }, format(value));
   }
   periods.forEach((name, i) => draw(svg, "text", { x: x(i), y: 104, "text-anchor": "middle" }, name));
+  series.forEach((each, s) => each.chosen && each.ends && band(svg, each.ends, x, y, format, SERIES[s % SERIES.length][0]));
   series.forEach((each, s) => {
     const [stroke, dashes] = SERIES[s % SERIES.length], width = each.chosen ? 3 : 1.5;
     const line = { stroke, "stroke-width": width, "stroke-dasharray": dashes };
@@ -69,14 +69,29 @@ export function lines(parent, title, periods, series, format, top) {
     draw(svg, "polyline", { class: "series", points, fill: "none", ...line });
     each.values.forEach((v, i) => {
       if (v === null) return;
-      if (each.chosen && each.errors?.[i]) {
-        draw(svg, "line", { class: "error", x1: x(i), x2: x(i), y1: y(v + each.errors[i]), y2: y(Math.max(v - each.errors[i], 0)), stroke });
-      }
       draw(draw(svg, "circle", { cx: x(i), cy: y(v), r: each.chosen ? 3.5 : 2.5, fill: stroke }), "title", {}, `${each.name}, ${periods[i]}: ${format(v)}`);
     });
     draw(svg, "line", { x1: 228, x2: 248, y1: 22 + s * 18, y2: 22 + s * 18, ...line });
     draw(svg, "text", { x: 253, y: 25 + s * 18, class: each.chosen ? "chosen" : "" }, each.name);
   });
+}
+
+// ends: [[low, ..], [high, ..]], one a period; a period without them breaks the band
+function band(svg, [lows, highs], x, y, format, fill) {
+  const known = lows.map((low, i) => low !== null && highs[i] !== null);
+  const at = (i, ends) => `${x(i)} ${y(ends[i])}`;
+  for (let first = 0; first < lows.length; first++) {
+    if (!known[first]) continue;
+    let last = first;
+    while (known[last + 1]) last += 1;
+    const run = Array.from({ length: last - first + 1 }, (_, k) => first + k);
+    const outline = [...run.map((i) => at(i, highs)), ...run.slice().reverse().map((i) => at(i, lows))].join("L");
+    const told = run.map((i) => `${format(lows[i])} to ${format(highs[i])}`).join(", ");
+    // a period alone is a bar
+    const drawn = first === last ? `M${x(first) - 3} ${y(highs[first])}h6V${y(lows[first])}h-6Z` : `M${outline}Z`;
+    draw(draw(svg, "path", { class: "band", d: drawn, fill, "fill-opacity": 0.22 }), "title", {}, `90 % interval: ${told}`);
+    first = last;
+  }
 }
 
 // steps: [{damage_rate, probability}] of rates above 0, ascending; both axes start at 0

@@ -3,10 +3,24 @@
 // a longitude of the drawing as it is stated everywhere else, in -180..180
 const stated = (lon) => (lon > 180 ? lon - 360 : lon < -180 ? lon + 360 : lon);
 
+// Cells of a layer and their colours: places of a list speak for themselves and for no area, so each is drawn as a point
+export async function dotsOf(picture) {
+  const bitmap = await createImageBitmap(picture), { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d"), dots = [];
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, width, height);
+  for (let i = 0; i < width * height; i += 1) {
+    const [red, green, blue, opaque] = data.subarray(4 * i, 4 * i + 4);
+    if (opaque) dots.push({ column: i % width, row: Math.floor(i / width), colour: `rgb(${red} ${green} ${blue})` });
+  }
+  return dots;
+}
+
 export class NationalMap {
   constructor(svg, onChosen) {
     this.svg = svg;
     this.layer = svg.querySelector("#layer");
+    this.places = svg.querySelector("#places");
     this.marker = svg.querySelector("#marker");
     this.onChosen = onChosen;
     this.drag = null;
@@ -37,6 +51,23 @@ export class NationalMap {
     const turns = [0, ...(this.meta.east > 180 ? [360] : []), ...(this.meta.west < -180 ? [-360] : [])];
     const path = turns.flatMap((turn) => strokes.map((line) => "M" + line.map(([lon, lat]) => `${((lon + turn) * this.squeeze).toFixed(4)} ${-lat}`).join("L"))).join("");
     this.svg.querySelector(id).setAttribute("d", path);
+  }
+
+  // dots: of `dotsOf`, each of one size whatever the zoom
+  points(dots) {
+    const { west, north, step } = this.meta;
+    this.layer.setAttribute("visibility", "hidden");
+    this.places.replaceChildren();
+    for (const { column, row, colour } of dots) {
+      const x = (west + step * (column + 0.5)) * this.squeeze, y = -(north - step * (row + 0.5));
+      for (const part of ["edge", "fill"]) { // a line of no length with round ends is a disc in pixels of the screen
+        const dot = document.createElementNS("http://www.w3.org/2000/svg", "path");
+        dot.setAttribute("d", `M${x.toFixed(4)} ${y.toFixed(4)}h0`);
+        dot.setAttribute("class", part);
+        if (part === "fill") dot.style.stroke = colour;
+        this.places.append(dot);
+      }
+    }
   }
 
   zoom(factor, at) {

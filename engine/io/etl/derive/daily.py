@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
@@ -89,16 +90,18 @@ class DailyRecord:
         paths: Sequence[Path],
         overrides: Mapping[str, str] | None = None,
         tables: TableOptions = PLAIN,
+        member: str | None = None,
     ) -> DailyRecord:
         """Open files for the life of `stack`, on all their years; they must share calendar and scope.
 
         overrides : daily variable -> unit, over the files'
         tables : what tables of stations do not say themselves
+        member : the one to read of files with several
         raises : SchemaError naming the file that cannot be used, and why
         """
         pieces: dict[str, tuple[_Piece, ...]] = {}
         for data, file, is_table in daily_files.opened(stack, paths, tables, overrides or {}):
-            for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table):
+            for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table, member):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
         every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
@@ -108,7 +111,9 @@ class DailyRecord:
         axis = DayAxis.of(covered, calendar)
         for name, group in pieces.items():
             if duplicates := _duplicates(group, axis):
-                raise SchemaError(f"{files}: {duplicates} days of {name} come twice")
+                raise SchemaError(
+                    f"{files}: {counted(duplicates, 'day')} of {name} {agree(duplicates, 'comes', 'come')} twice"
+                )
             days = np.concatenate([piece.days(axis) for piece in group])
             if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
                 raise SchemaError(f"{files}: {found} data of {name}, expected daily")
@@ -169,7 +174,8 @@ class DailyRecord:
         pieces = {piece.file: piece for group in self.pieces.values() for piece in group if piece.is_list}
         counts = {file: len(piece.latitude) - len(_held(piece, grid)[0]) for file, piece in pieces.items()}
         return [
-            f"{file}: {count} of {len(pieces[file].latitude)} places lie outside the lattice and are left out"
+            f"{file}: {of_all(count, len(pieces[file].latitude), 'place')}"
+            f" {agree(count, 'lies', 'lie')} outside the lattice and are left out"
             for file, count in counts.items()
             if count
         ]
@@ -204,10 +210,12 @@ def write_daily(
             data.attrs["units"] = UNITS[name]
 
 
-def _pieces_of(data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool) -> list[_Piece]:
+def _pieces_of(
+    data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool, member: str | None
+) -> list[_Piece]:
     pieces = []
     for name, key in daily_names.found(data, file).items():
-        cube = levels.surface_cube(data, key, name, file)
+        cube = levels.surface_cube(data, key, name, file, member)
         held = cube.variable
         unit = str(held.attrs["units"]) if "units" in held.attrs else None
         found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)

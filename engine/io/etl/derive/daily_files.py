@@ -13,7 +13,7 @@ from engine.core.errors import SettingsError
 from engine.io.etl.derive import station_netcdf, station_tables
 from engine.io.etl.derive.station_tables import TableOptions
 from engine.io.files import table_text
-from engine.io.netcdf import lattice_files
+from engine.io.netcdf import lattice_files, members
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,19 @@ def opened(
             data = stack.enter_context(lattice_files.dataset(path))
             found.append((station_netcdf.as_list(data, path.name), path.name, False))
     return found
+
+
+def members_of(paths: Sequence[Path]) -> list[str]:
+    """Names of the members of the first NetCDF file that has some; empty without one.
+
+    raises : SchemaError for a file that cannot be used
+    """
+    for path in paths:
+        if not table_text.is_table(path):
+            with lattice_files.dataset(path) as data:
+                if found := members.of_file(data, path.name):
+                    return found
+    return []
 
 
 def check(paths: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.quality import ERROR, WARNING, Finding, Range, Severity, outside
@@ -101,13 +102,14 @@ class InputGate:
             if n := self.unusual[daily]:
                 usual = self.ranges[f"daily_{daily}"]
                 message = (
-                    f"{self.record.files}: {n} values of {daily} outside the usual {usual.usual_low:g}.."
+                    f"{self.record.files}: {counted(n, 'value')} of {daily} outside the usual {usual.usual_low:g}.."
                     f"{usual.usual_high:g} {UNITS[daily]}, found {low:g} to {high:g}"
                 )
                 findings.append(Finding(WARNING, daily, message, n))
         if self.unmeasured:
             message = (
-                f"{self.record.files}: {self.unmeasured} places have years without any value of rain: rain that is"
+                f"{self.record.files}: {counted(self.unmeasured, 'place')}"
+                f" {agree(self.unmeasured, 'has', 'have')} years without any value of rain: rain that is"
                 " blank there is missing, not dry"
             )
             findings.append(Finding(WARNING, "pr", message, self.unmeasured))
@@ -119,7 +121,7 @@ class InputGate:
         if not valid:
             return f"daily {daily} has no value in these years"
         days = self.record.axis.n
-        return f"daily {daily} has a value on {round(days * valid / possible)} of {days} days"
+        return f"daily {daily} has a value on {of_all(round(days * valid / possible), days, 'day')}"
 
     def _refusal(self, daily: str, days: Float32, limits: Range, grid: GridDefinition, cells: Ints) -> str:
         bad = (days < limits.low) | (days > limits.high)
@@ -139,7 +141,8 @@ class InputGate:
             few = len(values) < _FEW * np.count_nonzero(~np.isnan(days))
             cause = "" if few else self._cause(daily, lowest, highest)
         return (
-            f"{self._file(daily, day)}: {len(values)} values of {daily} are outside {limits.low:g}..{limits.high:g}"
+            f"{self._file(daily, day)}: {counted(len(values), 'value')} of {daily}"
+            f" {agree(len(values), 'is', 'are')} outside {limits.low:g}..{limits.high:g}"
             f" {UNITS[daily]} (found {lowest:g} to {highest:g}; the first is {float(days[cell, day]):g} at {north:g} N"
             f" {east:g} E on {self.record.axis.date(day)}){cause}"
         )
@@ -202,7 +205,10 @@ class OutputGate:
             what = f"{name} of {scenario.code}"
             if 0 < said.filled < said.fed:
                 lacking = said.fed - said.filled
-                message = f"{what}: {lacking} of {said.fed} cells with daily values have none"
+                message = (
+                    f"{what}: {of_all(lacking, said.fed, 'cell')} with daily values"
+                    f" {agree(lacking, 'has', 'have')} none"
+                )
                 findings.append(Finding(WARNING, name, message, lacking))
             if not (said.hard or said.usual):
                 continue
@@ -210,10 +216,10 @@ class OutputGate:
             spread = f"found {said.lowest:g} to {said.highest:g}{'' if unit == '1' else f' {unit}'}"
             if not said.hard:
                 usual = f"{limits.usual_low:g}..{limits.usual_high:g}"
-                message = f"{what}: {said.usual} values outside the usual {usual}, {spread}"
+                message = f"{what}: {counted(said.usual, 'value')} outside the usual {usual}, {spread}"
                 findings.append(Finding(WARNING, name, message, said.usual))
                 continue
-            message = f"{what}: {said.hard} values outside {limits.low:g}..{limits.high:g}, {spread}"
+            message = f"{what}: {counted(said.hard, 'value')} outside {limits.low:g}..{limits.high:g}, {spread}"
             if self._severity() == ERROR:
                 raise SchemaError(message)
             message += f"; the loader refuses them unless --gate FILE sets [{name}] for this region"

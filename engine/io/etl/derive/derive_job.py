@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.core.counted import counted
 from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
@@ -46,6 +47,7 @@ class Request:
     units      : daily variable -> unit that overrides the files'
     tables     : what tables of stations do not say themselves
     dry_spells_cross_years : CDD: spells go on over New Year, and belong to the year they begin in
+    member     : the one to read of files with several climate models or realisations; base files may have none
     ranges     : of the gate, those of the region; None = the built-in ones, which are Korea's
     """
 
@@ -61,6 +63,7 @@ class Request:
     units: Mapping[str, str] | None = None
     tables: TableOptions = PLAIN
     dry_spells_cross_years: bool = False
+    member: str | None = None
     ranges: Mapping[str, Range] | None = None
 
     @cached_property
@@ -76,8 +79,11 @@ def opened(stack: ExitStack, asked: Request) -> Job:
     """
     grouped = _by_scenario(asked.files, asked.scenario)
     daily_files.check([*asked.files, *asked.base_files])
-    records = {each: DailyRecord.open(stack, paths, asked.units, asked.tables) for each, paths in grouped.items()}
-    given = DailyRecord.open(stack, asked.base_files, asked.units, asked.tables) if asked.base_files else None
+    read, base = (asked.units, asked.tables), asked.base_files
+    records = {each: DailyRecord.open(stack, paths, *read, asked.member) for each, paths in grouped.items()}
+    # a record of observations has no members
+    of_base = asked.member if daily_files.members_of(base) else None
+    given = DailyRecord.open(stack, base, *read, of_base) if base else None
     reference = _reference(records, given, asked.base)
     first = next(iter(records.values()))
     for each, record in records.items():
@@ -164,7 +170,7 @@ def _gaps(record: DailyRecord) -> Iterator[str]:
                 )
         held = np.unique(np.concatenate([*days, np.empty(0, np.int64)]))
         if len(held) and (span := int(np.ptp(held)) + 1) > len(held):
-            yield f"{record.files}: of the {span} days from first to last {span - len(held)} are in no file"
+            yield f"{record.files}: of the {counted(span, 'day')} from first to last {span - len(held)} are in no file"
 
 
 def _check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.counted import counted
 from engine.core.errors import SettingsError
 from engine.core.grid import TURN, GridDefinition
 from engine.core.period import Years
@@ -39,7 +40,8 @@ def lattice(record: DailyRecord, step: float, years: Years) -> GridDefinition:
     n_lon = min(n_lon, max(1, int(TURN / step + 1e-9)))  # of places all round the Earth the last column is the first
     if n_lat * n_lon > _MOST:
         raise SettingsError(
-            f"{record.files}: its {len(latitude)} places would need a lattice of {n_lat} x {n_lon} cells of {step:g}"
+            f"{record.files}: its {counted(len(latitude), 'place')} would need a"
+            f" lattice of {n_lat} x {n_lon} cells of {step:g}"
             " degree: give a larger --step, or derive distant places apart"
         )
     return GridDefinition(south, west, n_lat, n_lon, step, *years)

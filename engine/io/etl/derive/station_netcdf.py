@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.io.netcdf import cf, packing, timeaxis
 
@@ -102,7 +103,9 @@ def _of_observations(data: xr.Dataset, file: str) -> tuple[Ints, int] | None:
             counts = np.asarray(variable.values, np.int64)
             if sample not in data.sizes or (counts < 0).any() or counts.sum() != data.sizes[sample]:
                 held = data.sizes.get(sample, 0)
-                raise SchemaError(f"{file}: {key} counts {counts.sum()} values of dimension {sample}, which has {held}")
+                raise SchemaError(
+                    f"{file}: {key} counts {counted(counts.sum(), 'value')} of dimension {sample}, which has {held}"
+                )
             return np.repeat(np.arange(len(counts)), counts), len(counts)
         if instance := cf.text(variable.attrs, "instance_dimension"):
             station = np.asarray(variable.values, np.int64)
@@ -140,7 +143,9 @@ def _scattered(
         found = timeaxis.spacing(timeaxis.in_days(numbers[known][station[known] == station[known][0]], units, file))
         if timeaxis.is_shorter_than_a_day(found):
             raise SchemaError(f"{file}: {found} data, expected daily")
-        raise SchemaError(f"{file}: {duplicates} days of a station come twice")
+        raise SchemaError(
+            f"{file}: {counted(duplicates, 'day')} of a station {agree(duplicates, 'comes', 'come')} twice"
+        )
     series = {}
     for key, variable in data.variables.items():
         if variable.dims != time.dims or variable.dtype.kind not in "iuf" or cf.text(variable.attrs, "units") == units:

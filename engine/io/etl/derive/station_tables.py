@@ -17,6 +17,7 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError, SettingsError
 from engine.io.etl.derive import station_values
 from engine.io.etl.derive.station_values import SUNSHINE, UNITS
@@ -148,7 +149,8 @@ def _blank_is_dry(
     if not unmeasured.any():
         return []
     return [
-        f"{name}: {int(unmeasured.sum())} of {len(stations)} stations have years without any value of rain"
+        f"{name}: {of_all(int(unmeasured.sum()), len(stations), 'station')}"
+        f" {agree(int(unmeasured.sum()), 'has', 'have')} years without any value of rain"
         f" ({_some(stations.filter(pl.Series(unmeasured)).to_list())}): rain that is blank there is missing, not dry"
     ]
 
@@ -203,7 +205,9 @@ def _frame(path: Path, options: TableOptions, overrides: Mapping[str, str]) -> t
     if ID not in found:
         frame = _unnamed(frame, path)
     elif blank := frame.filter(pl.col(DATE).is_not_null())[ID].null_count():
-        raise SchemaError(f"{path.name}: {blank} rows have no station ({found[ID]})")
+        raise SchemaError(
+            f"{path.name}: {counted(blank, 'row')} {agree(blank, 'has', 'have')} no station ({found[ID]})"
+        )
     return frame, KOREAN in table.columns
 
 
@@ -265,11 +269,15 @@ def _places(
     found = stations.to_frame().join(places, on=ID, how="left").sort(ID)
     if nowhere := found.filter(pl.col(LATITUDE).is_null())[ID].to_list():
         raise SettingsError(
-            f"{len(nowhere)} of {len(stations)} stations of {name} are not in {source} ({_some(nowhere)}): give their"
+            f"{of_all(len(nowhere), len(stations), 'station')} of {name}"
+            f" {agree(len(nowhere), 'is', 'are')} not in {source} ({_some(nowhere)}): give their"
             " latitude and longitude (--stations FILE)"
         )
     if moved := found.filter("moved")[ID].to_list():
-        raise SchemaError(f"{source}: {len(moved)} stations have several places ({_some(moved)}): give each part an id")
+        raise SchemaError(
+            f"{source}: {counted(len(moved), 'station')} {agree(len(moved), 'has', 'have')}"
+            f" several places ({_some(moved)}): give each part an id"
+        )
     latitude, longitude = found[LATITUDE].to_numpy(), found[LONGITUDE].to_numpy()
     astray = ~((np.abs(latitude) <= 90) & (np.abs(longitude) <= 360))
     if astray.any():
@@ -305,7 +313,10 @@ def _refuse_duplicates(stations: pl.Series, dates: pl.Series, station: Ints, day
     where = f"station {stations[first // days]} on {dates[first % days]}"
     if counts[again].min() >= 8 and again.mean() > 0.5:
         raise SchemaError(f"{name}: hourly data, expected one row a station and day ({counts[again][0]} for {where})")
-    raise SchemaError(f"{name}: {int(again.sum())} days of a station come twice, the first {where}")
+    raise SchemaError(
+        f"{name}: {counted(int(again.sum()), 'day')} of a station"
+        f" {agree(int(again.sum()), 'comes', 'come')} twice, the first {where}"
+    )
 
 
 def _radiation(series: dict[str, Float32], latitude: Floats, day_of_year: Ints, name: str) -> list[str]:
@@ -320,11 +331,12 @@ def _radiation(series: dict[str, Float32], latitude: Floats, day_of_year: Ints, 
         return []
     bad = int(((series[SUNSHINE] < 0) | (series[SUNSHINE] > 24)).sum())
     if bad:
-        raise SchemaError(f"{name}: {bad} values of sunshine are outside 0..24 hours")
+        raise SchemaError(f"{name}: {counted(bad, 'value')} of sunshine {agree(bad, 'is', 'are')} outside 0..24 hours")
     own[taken] = global_radiation(series[SUNSHINE][taken], day_of_year, latitude[taken]).astype(np.float32)
     series["rsds"] = own
     return [
-        f"{name}: radiation of {len(taken)} of {len(hours)} stations is estimated from their hours of sunshine (FAO-56,"
+        f"{name}: radiation of {of_all(len(taken), len(hours), 'station')} is"
+        " estimated from their hours of sunshine (FAO-56,"
         " equation 35)"
     ]
 

@@ -17,6 +17,7 @@ import psycopg
 import shapely
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding, load_ranges
 from engine.io.etl import gate, lattice, loading, regions
@@ -78,7 +79,10 @@ def load(task: Task) -> None:
             with record.transaction():
                 record.rows = record.cells = 0 if task.options.dry_run else _join(task.connection, cells)
                 if lost := len(cells.grid_id) - record.rows:
-                    message = f"{lost} of {len(cells.grid_id)} cells lie in no region and farther than 2 km from one"
+                    message = (
+                        f"{of_all(lost, len(cells.grid_id), 'cell')} {agree(lost, 'lies', 'lie')}"
+                        " in no region and farther than 2 km from one"
+                    )
                     record.findings.append(Finding(WARNING, "location_grid", message, lost))
 
 
@@ -176,7 +180,7 @@ def _findings(found: Sequence[Region]) -> list[Finding]:
     nameless = [region.code for region in found if region.name.isdecimal()]
     if not nameless:
         return []
-    message = f"{len(nameless)} regions without a known name go by their code: {', '.join(nameless[:5])}"
+    message = f"{counted(len(nameless), 'region')} without a known name go by their code: {', '.join(nameless[:5])}"
     return [Finding(WARNING, TABLE, message, len(nameless))]
 
 

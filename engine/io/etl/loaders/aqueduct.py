@@ -10,6 +10,7 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, load_ranges
@@ -70,7 +71,9 @@ def read(path: Path) -> pl.DataFrame:
     frames = [_sheet(path, workbook, "province_baseline"), _sheet(path, workbook, "province_future")]
     frame = pl.concat(frames)
     if duplicates := frame.height - frame.select(KEYS[TABLE]).n_unique():
-        raise SchemaError(f"{path.name}: {duplicates} duplicate rows of the same province, year, scenario and weight")
+        raise SchemaError(
+            f"{path.name}: {counted(duplicates, 'duplicate row')} of the same province, year, scenario and weight"
+        )
     return frame
 
 
@@ -99,7 +102,10 @@ def _sheet(path: Path, workbook: fastexcel.ExcelReader, suffix: str) -> pl.DataF
     )
     for column in ("year", *_NUMBERS):
         if bad := int((typed[column].is_null() & frame[column].is_not_null()).sum()):
-            raise SchemaError(f"{path.name}, sheet {names[0]}: {bad} values of {column} are not numbers")
+            raise SchemaError(
+                f"{path.name}, sheet {names[0]}: {counted(bad, 'value')} of {column}"
+                f" {agree(bad, 'is', 'are')} not numbers"
+            )
     for column, known in (
         ("scenario", SCENARIOS if future else (BASELINE,)),
         ("weight", WEIGHTS),
@@ -109,7 +115,10 @@ def _sheet(path: Path, workbook: fastexcel.ExcelReader, suffix: str) -> pl.DataF
             raise SchemaError(f"{path.name}, sheet {names[0]}: unknown {column} {sorted(map(str, unknown))}")
     for column in _NUMBERS:
         if bad := typed.filter(~pl.col(column).is_between(-_LARGEST, _LARGEST)).height:
-            raise SchemaError(f"{path.name}, sheet {names[0]}: {bad} values of {column} are too large to be one")
+            raise SchemaError(
+                f"{path.name}, sheet {names[0]}: {counted(bad, 'value')} of {column}"
+                f" {agree(bad, 'is', 'are')} too large to be one"
+            )
     present = [pl.when(pl.col(name) != _MISSING).then(pl.col(name)).cast(kind) for name, kind in _NUMBERS.items()]
     return typed.with_columns(present)
 
@@ -122,7 +131,11 @@ def _gaps_of_korea(frame: pl.DataFrame) -> list[Finding]:
     expected = KOREAN_PROVINCES * len(WEIGHTS) * (len(YEARS) * len(SCENARIOS) + 1)
     findings = []
     if korea.height != expected:
-        findings.append(Finding(WARNING, TABLE, f"{korea.height} rows of {KOREA}, expected {expected}", korea.height))
+        findings.append(
+            Finding(WARNING, TABLE, f"{counted(korea.height, 'row')} of {KOREA}, expected {expected}", korea.height)
+        )
     if unscored := korea.filter((pl.col("weight") == "Tot") & pl.col("score").is_null()).height:
-        findings.append(Finding(WARNING, TABLE, f"{unscored} rows of {KOREA} without a total score", unscored))
+        findings.append(
+            Finding(WARNING, TABLE, f"{counted(unscored, 'row')} of {KOREA} without a total score", unscored)
+        )
     return findings

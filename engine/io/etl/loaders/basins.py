@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding, Range, load_ranges
 from engine.core.sphere import unit_vectors
@@ -122,7 +123,7 @@ def _load_codes(
                 "cells": {names[int(b)]: int((codes == b).sum()) for b in np.unique(codes[codes > 0])}
             }
             if outside := int((codes == 0).sum()):
-                message = f"{outside} cells outside every basin: no water stress there"
+                message = f"{counted(outside, 'cell')} outside every basin: no water stress there"
                 record.findings.append(Finding(WARNING, "location_grid", message, outside))
 
 

@@ -20,6 +20,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError
 from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
@@ -91,7 +92,9 @@ def load(task: Task) -> None:
             else:
                 tracks.append(track)
         if not tracks:
-            raise SchemaError(f"{NAME}: none of {len(found)} files holds a best track of KMA, JMA or IBTrACS")
+            raise SchemaError(
+                f"{NAME}: none of {counted(len(found), 'file')} holds a best track of KMA, JMA or IBTrACS"
+            )
         record.findings += [finding for track in tracks for finding in _leaps(track)]
         bad = [(track.name, line, reason) for track in tracks for line, reason in track.rejected]
         spoilt = sum(track.records for track in tracks if track.rejected)
@@ -167,7 +170,8 @@ def check(fixes: pl.DataFrame, ranges: Mapping[str, Range]) -> list[Finding]:
             impossible = odd.len() > TOLERATED * stated.len() or not odd.is_between(lowest, highest).all()
             values = sorted(odd.to_list())
             message = (
-                f"{len(values)} of {stated.len()} values of {column} are outside {limits.low:g}..{limits.high:g} {unit}"
+                f"{of_all(len(values), stated.len(), 'value')} of {column}"
+                f" {agree(len(values), 'is', 'are')} outside {limits.low:g}..{limits.high:g} {unit}"
                 f" ({values[0]:g}..{values[-1]:g})"
             )
             findings.append(Finding(ERROR if impossible else WARNING, TABLE, message, odd.len()))
@@ -232,7 +236,8 @@ def _without_repeats(source: Source, fixes: pl.DataFrame) -> pl.DataFrame:
     if duplicates.height:
         storm, time = duplicates.row(0)[:2]
         raise SchemaError(
-            f"{NAME}: {duplicates.height} rows of {source} contradict each other, first storm {storm} at"
+            f"{NAME}: {counted(duplicates.height, 'row')} of {source}"
+            f" {agree(duplicates.height, 'contradicts', 'contradict')} each other, first storm {storm} at"
             f" {time:%Y-%m-%d %H} UTC: keep the newer file only"
         )
     return single

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 from engine.io.etl.loaders import besttrack_ibtracs as ibtracs
 from engine.io.etl.loaders.besttrack_record import (
@@ -120,7 +121,7 @@ def _kma(path: Path, text: str) -> BestTrack:
 
 def _kma_fix(fields: list[str]) -> dict[str, Any]:
     if len(fields) < _KMA_FIELDS:
-        raise ValueError(f"{len(fields)} fields, {_KMA_FIELDS} expected")
+        raise ValueError(f"{counted(len(fields), 'field')}, {_KMA_FIELDS} expected")
     grade, tcid, name = fields[0].upper(), fields[1].zfill(4), " ".join(fields[16:])
     if grade not in GRADES:
         raise ValueError(f"unknown grade {fields[0]!r}")
@@ -193,7 +194,9 @@ def _jma(path: Path, text: str) -> BestTrack:
     for number, line in lines:
         if line.startswith(_JMA_HEADER):
             if following != expected:
-                raise SchemaError(f"{path.name}: storm {header[6:10]} states {expected} lines, {following} follow")
+                raise SchemaError(
+                    f"{path.name}: storm {header[6:10]} states {counted(expected, 'line')}, {following} follow"
+                )
             if number:
                 header, following = line, 0
                 try:

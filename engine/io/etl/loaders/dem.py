@@ -16,6 +16,7 @@ import polars as pl
 import pyproj
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import WARNING, Finding, load_ranges
@@ -125,7 +126,7 @@ def load(task: Task) -> None:
         frame = frame.drop("points").join(steep, on="grid_id", how="left")
         with record.transaction():
             record.rows = attributes.write(task.connection, frame)
-        record.message = f"{total:,} points"
+        record.message = counted(total, "point")
 
 
 def _read(
@@ -143,7 +144,8 @@ def _read(
             outline.add(x, y)
         outlines.append(outline)
     message = (
-        f"{inside} of {total} points lie on the lattice when read as {crs.to_string()}; is it another CRS (--crs)?"
+        f"{of_all(inside, total, 'point')} {agree(inside, 'lies', 'lie')} on the lattice when"
+        f" read as {crs.to_string()}; is it another CRS (--crs)?"
     )
     if not inside:
         raise SchemaError(f"{points[0].name}: {message}")
@@ -153,10 +155,15 @@ def _read(
 def _findings(frame: pl.DataFrame, cells: int) -> list[Finding]:
     findings = []
     if few := frame.filter(pl.col("points") < FEW_POINTS).height:
-        message = f"{few} of {frame.height} cells have an elevation from fewer than {FEW_POINTS} points"
+        message = (
+            f"{of_all(few, frame.height, 'cell')} {agree(few, 'has', 'have')} an elevation"
+            f" from fewer than {counted(FEW_POINTS, 'point')}"
+        )
         findings.append(Finding(WARNING, TABLE, message, few))
     if without := cells - frame.height:
-        message = f"{without} of {cells} cells hold no point: their elevation stays NULL"
+        message = (
+            f"{of_all(without, cells, 'cell')} {agree(without, 'holds', 'hold')} no point: their elevation stays NULL"
+        )
         findings.append(Finding(WARNING, TABLE, message, without))
     return findings
 

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from psycopg import sql
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.quality import ERROR, Finding
@@ -23,7 +24,7 @@ from engine.io.etl import lattice, loading, nearest, staging
 from engine.io.etl.loading import LoadOptions, Task
 from engine.io.files import source_files
 from engine.io.files.reading import toml_of
-from engine.io.netcdf import cf, lattice_files, regular, timeaxis
+from engine.io.netcdf import cf, lattice_files, members, regular, timeaxis
 
 NAME, TABLE = "grid", "location_grid"
 LATTICE_FILE = "grid.toml"
@@ -97,7 +98,9 @@ def read_lattice(path: Path) -> GridDefinition:
         raise SchemaError(f"{path.name}: {err}") from None
     south, north = grid.lat0, grid.lat0 + (grid.n_lat - 1) * grid.step
     if not (south >= -90 and north <= 90 and max(grid.n_lat, grid.n_lon) <= _MOST):
-        raise SchemaError(f"{path.name}: its lattice is not on Earth, or has a side of more than {_MOST} cells: {grid}")
+        raise SchemaError(
+            f"{path.name}: its lattice is not on Earth, or has a side of more than {counted(_MOST, 'cell')}: {grid}"
+        )
     if not (grid.first_year >= 1 and grid.last_year <= 9999):
         raise SchemaError(f"{path.name}: years are {grid.axis}, expected 1 to 9999")
     return grid
@@ -105,7 +108,7 @@ def read_lattice(path: Path) -> GridDefinition:
 
 def _from_netcdf(path: Path) -> GridDefinition:
     with lattice_files.dataset(path) as data:
-        cube = cf.cube(data, _largest(data, path.name), path.name)
+        cube = cf.cube(data, _largest(data, path.name), path.name, members.FIRST)
         months, spacing = cf.months(cube.time, path.name), cf.spacing(cube.time, path.name)
     years = months // 12
     monthly = len(np.unique(years)) < len(years)
@@ -130,7 +133,9 @@ def _refuse_rows(connection: psycopg.Connection, there: GridDefinition | None) -
     if there is None:
         (rows,) = connection.execute("SELECT count(*) FROM location_grid").fetchone() or (0,)
         if rows:
-            raise SchemaError(f"location_grid holds {rows} rows but grid_definition is empty: not made by this loader")
+            raise SchemaError(
+                f"location_grid holds {counted(rows, 'row')} but grid_definition is empty: not made by this loader"
+            )
         return
     for variable in VARIABLES.values():
         exists = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (variable.table,)).fetchone()
@@ -213,10 +218,19 @@ def check(connection: psycopg.Connection, grid: GridDefinition) -> list[Finding]
     findings = []
     if rows != grid.n_cells:
         findings.append(
-            Finding(ERROR, TABLE, f"{rows} cells where the lattice has {grid.n_cells}", abs(rows - grid.n_cells))
+            Finding(
+                ERROR, TABLE, f"{counted(rows, 'cell')} where the lattice has {grid.n_cells}", abs(rows - grid.n_cells)
+            )
         )
     if wrong:
-        findings.append(Finding(ERROR, TABLE, f"{wrong} cells do not lie where grid_definition puts them", wrong))
+        findings.append(
+            Finding(
+                ERROR,
+                TABLE,
+                f"{counted(wrong, 'cell')} {agree(wrong, 'does', 'do')} not lie where grid_definition puts them",
+                wrong,
+            )
+        )
     return findings
 
 

@@ -71,7 +71,7 @@ def _load(names: Sequence[str], task: Task) -> None:
 
 
 def _loader(name: str, *names: str) -> Loader:
-    takes = ("variables", "scenarios", "keep_ocean", "units", "gate")
+    takes = ("variables", "scenarios", "keep_ocean", "units", "gate", "member")
     return loading.loader(name, version="1", takes=takes)(partial(_load, names))
 
 
@@ -166,6 +166,7 @@ class _Job:
         reference = _reference(connection, variable)
         flags = {"unit": options.units[variable.name]} if variable.name in options.units else {}
         flags |= {"keep-ocean": "yes"} if options.keep_ocean else {}
+        flags |= {"member": options.member} if options.member else {}
         with ThreadPoolExecutor(_READERS) as pool:
             inputs = list(pool.map(lambda scenario: SourceFile.of(paths[scenario], scenario), sorted(paths)))
         inputs.append(SourceFile.of_value("grid_definition", asdict(self.grid)))
@@ -187,7 +188,7 @@ class _Job:
         absent = [sources.expected_name(variable, scenario) for scenario in wanted if scenario not in paths]
         if not absent:
             return
-        with lattice_files.field(next(iter(paths.values())), variable, self.grid) as source:
+        with lattice_files.field(next(iter(paths.values())), variable, self.grid, self.options.member) as source:
             scope = source.scope or self.options.scope
         if scope != OBSERVED:
             raise MissingInputError(
@@ -209,7 +210,7 @@ class _Job:
         series: dict[Scenario, tuple[Ints, Float32]] = {}
 
         def read(scenario: Scenario) -> tuple[lattice_files.Field, Ints, Float32]:
-            with lattice_files.field(paths[scenario], variable, self.grid) as source:
+            with lattice_files.field(paths[scenario], variable, self.grid, self.options.member) as source:
                 ceiling = units.ceiling(variable, source.unit, self.options.units.get(variable.name))
                 file = scratch / scenario.column if scratch else None
                 return source, *lattice_files.read_cells(source, self.grid, file, ceiling)

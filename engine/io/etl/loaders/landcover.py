@@ -19,6 +19,7 @@ import psycopg
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from engine.core.counted import agree, of_all
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import WARNING, Finding, Range, load_ranges
@@ -209,7 +210,10 @@ def _looks_like_the_country(counts: NDArray[np.int64], ranges: Mapping[str, Rang
 def _without_pixels(frame: pl.DataFrame, cells: Cells) -> list[Finding]:
     if not (without := len(cells.grid_id) - frame.height):
         return []
-    message = f"{without} of {len(cells.grid_id)} cells hold no pixel: their land cover stays NULL"
+    message = (
+        f"{of_all(without, len(cells.grid_id), 'cell')}"
+        f" {agree(without, 'holds', 'hold')} no pixel: their land cover stays NULL"
+    )
     return [Finding(WARNING, TABLE, message, without)]
 
 

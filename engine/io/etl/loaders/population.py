@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 import psycopg
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 from engine.core.quality import WARNING, Finding
 from engine.io.etl import loading, regions
@@ -193,7 +194,9 @@ def _table(path: Path) -> Iterable[tuple[str, int, int]]:
     columns = [titles.index(str(title)) for title in chosen]
     for number, line in enumerate(lines[1:], 2):
         if len(line) <= max(columns):
-            raise SchemaError(f"{path.name}, row {number}: {len(line)} fields where {len(titles)} columns have a title")
+            raise SchemaError(
+                f"{path.name}, row {number}: {counted(len(line), 'field')} where {len(titles)} columns have a title"
+            )
         code, persons, year = (line[column].strip().lstrip("'") for column in columns)
         if code:
             yield code, _whole(persons, path), _year(year, path)

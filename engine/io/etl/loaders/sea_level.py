@@ -10,6 +10,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.core.scenario import Scenario
@@ -198,7 +199,14 @@ def findings_of(
         gaps = int(np.isnan(values[ocean]).sum())
         if gaps:
             severity = WARNING if scope == OBSERVED else ERROR
-            findings.append(Finding(severity, TABLE, f"{gaps} values of {scenario.column} are missing at sea", gaps))
+            findings.append(
+                Finding(
+                    severity,
+                    TABLE,
+                    f"{counted(gaps, 'value')} of {scenario.column} {agree(gaps, 'is', 'are')} missing at sea",
+                    gaps,
+                )
+            )
     if scope != OBSERVED and np.any(np.diff(years) != 1):
         findings.append(
             Finding(ERROR, TABLE, f"years {years[0]}..{years[-1]} have gaps", int((np.diff(years) != 1).sum()))

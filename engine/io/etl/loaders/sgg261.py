@@ -17,6 +17,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from engine.core.counted import counted
 from engine.core.errors import EngineError, SchemaError
 from engine.core.quality import WARNING, Finding, Range, load_ranges
 from engine.core.scenario import Scenario
@@ -175,7 +176,10 @@ def _refuse_ragged(name: str, text: str, codes: int) -> None:
     for number, line in enumerate(lines[3:], 4):
         fields = line.rstrip().rstrip(",").split(",")
         if line.strip() and len(fields) != codes + 1:
-            raise SchemaError(f"{name}, line {number}: {len(fields) - 1} values where line 1 names {codes} regions")
+            raise SchemaError(
+                f"{name}, line {number}: {counted(len(fields) - 1, 'value')} where"
+                f" line 1 names {counted(codes, 'region')}"
+            )
 
 
 def _stage(

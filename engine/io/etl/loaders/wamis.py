@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import psycopg
 
+from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, load_ranges, outside
@@ -238,7 +239,7 @@ def _write_flow(options: loading.LoadOptions, connection: psycopg.Connection, re
         options.data, record.table, bad, frame.height + len(bad), dry_run=record.dry_run
     )
     if duplicates := frame.height - frame.select(KEYS["api_wamis_flow"]).n_unique():
-        raise SchemaError(f"{duplicates} days of flow are given twice")
+        raise SchemaError(f"{counted(duplicates, 'day')} of flow {agree(duplicates, 'is', 'are')} given twice")
     limits = load_ranges(options.gate)["flow"]
     found = outside(frame["flow_m3s"].to_numpy().astype(np.float32), limits)
     if found.hard:

@@ -30,16 +30,22 @@ END $$;
 ALTER TABLE probability_results
   ADD COLUMN aal_low  real,                          -- 90 % interval of the AAL
   ADD COLUMN aal_high real,
+  ADD COLUMN rates_low  real,                        -- the same by damage rates and their level alone
+  ADD COLUMN rates_high real,
   ADD CONSTRAINT probability_results_method_check
     CHECK (method IN ('kde','count','fitted','not_exposed','not_priced','insufficient_data')) NOT VALID,
   ADD CONSTRAINT probability_results_check
     CHECK ((aal IS NULL) = (method IN ('insufficient_data','not_priced'))) NOT VALID,
   ADD CONSTRAINT probability_results_check1
     CHECK ((bin_data IS NULL) = (method = 'insufficient_data')) NOT VALID,
-  ADD CONSTRAINT probability_results_interval_check CHECK (0 <= aal_low AND aal_low <= aal_high AND aal_high <= 1) NOT VALID;
+  ADD CONSTRAINT probability_results_interval_check CHECK (0 <= aal_low AND aal_low <= aal_high AND aal_high <= 1) NOT VALID,
+  ADD CONSTRAINT probability_results_rates_check
+    CHECK (0 <= rates_low AND rates_low <= rates_high AND rates_high <= 1) NOT VALID;
 ALTER TABLE modelops_probability_scores
   ADD COLUMN aal_low  real,
   ADD COLUMN aal_high real,
+  ADD COLUMN rates_low  real,
+  ADD COLUMN rates_high real,
   ADD COLUMN change      real,                       -- AAL less that of the short term
   ADD COLUMN change_se   real,
   ADD COLUMN significant boolean,
@@ -49,6 +55,8 @@ ALTER TABLE modelops_probability_scores
     CHECK ((aal IS NULL) = (method IN ('insufficient_data','not_priced'))) NOT VALID,
   ADD CONSTRAINT modelops_probability_scores_interval_check
     CHECK (0 <= aal_low AND aal_low <= aal_high AND aal_high <= 1) NOT VALID,
+  ADD CONSTRAINT modelops_probability_scores_rates_check
+    CHECK (0 <= rates_low AND rates_low <= rates_high AND rates_high <= 1) NOT VALID,
   ADD CONSTRAINT modelops_probability_scores_change_check
     CHECK (change BETWEEN -1 AND 1 AND change_se >= 0 AND change_se <> 'NaN') NOT VALID,
   ADD CONSTRAINT modelops_probability_scores_scenario_id_check CHECK (scenario_id > 0) NOT VALID,
@@ -117,7 +125,7 @@ CREATE TABLE modelops_ensemble_scores (
   scenario_id    smallint    NOT NULL CHECK (scenario_id > 0),
   risk_type      varchar(50) NOT NULL,
   time_period    varchar(20) NOT NULL CHECK (time_period <> ''),
-  members        smallint    NOT NULL CHECK (members > 0),
+  members        smallint    NOT NULL CHECK (members >= 0),
   aal_mean       real CHECK (aal_mean BETWEEN 0 AND 1),
   aal_sd_between real CHECK (aal_sd_between >= 0 AND aal_sd_between <> 'NaN'),
   aal_p10        real CHECK (aal_p10 BETWEEN 0 AND 1),
@@ -172,7 +180,7 @@ SELECT p.latitude, p.longitude, p.risk_type, p.grid_id, p.aal, p.probability, p.
           FROM jsonb_array_elements(p.bin_data) AS e) AS bin_probabilities,
        jsonb_build_object('method', p.method, 'n_samples', p.n_samples, 'aal_se', p.aal_se, 'run_id', p.run_id,
                           'edition', r.edition, 'baseline', r.baseline, 'scope', r.scope) AS calculation_details,
-       p.aal_low, p.aal_high
+       p.aal_low, p.aal_high, p.rates_low, p.rates_high
 FROM probability_results p LEFT JOIN result_runs r ON r.run_id = p.run_id;
 CREATE OR REPLACE VIEW aal_scaled_results_latest AS
 SELECT DISTINCT ON (latitude, longitude, risk_type)

@@ -54,6 +54,16 @@ def choose(latitude: ArrayLike, longitude: ArrayLike, grid: GridDefinition, has_
     return Chosen(ids, there & (ids != own), metres)
 
 
+def reach(latitude: ArrayLike, grid: GridDefinition) -> Floats:
+    """Metres within which a place takes the nearest cell with results: the diagonal of a cell at its latitude."""
+    return np.asarray(np.radians(grid.step) * EARTH_RADIUS_M * np.hypot(1.0, _narrow(latitude)))
+
+
+def _narrow(latitude: ArrayLike) -> Floats:
+    """A degree of longitude over one of latitude; a little above 0 at the poles."""
+    return np.asarray(np.maximum(np.cos(np.radians(latitude)), 1e-6))
+
+
 def _nearest(lat: Floats, lon: Floats, grid: GridDefinition, has_results: HasResults) -> Cells:
     """Cell with results that is nearest to each place, 0 for none within reach; of cells equally far, to within
     `SAME_M`, the lowest number."""
@@ -79,13 +89,12 @@ def _with_results(cells: Cells, has_results: HasResults) -> Cells:
 def _around(lat: Floats, lon: Floats, grid: GridDefinition) -> tuple[Cells, Floats]:
     """(P, K) cells whose centres may be within reach of each place, 0 for none there, and metres to them, infinite
     beyond the diagonal of a cell at the place's latitude."""
-    narrow = np.maximum(np.cos(np.radians(lat)), 1e-6)
-    reach = np.radians(grid.step) * EARTH_RADIUS_M * np.hypot(1.0, narrow)
+    narrow, limit = _narrow(lat), reach(lat, grid)
     aside = int(min(np.floor(0.5 + np.hypot(1.0, 1 / narrow).max()), _ASIDE))
     north, east = np.meshgrid(np.arange(-1, 2), np.arange(-aside, aside + 1), indexing="ij")
     # a place a whole number of steps aside lies as far aside in its cell, so the lattice itself says which cell that is
     cells = grid.locate(lat[:, None] + north.ravel() * grid.step, lon[:, None] + east.ravel() * grid.step)
     rows, columns = np.divmod(np.maximum(cells, 1) - 1, grid.n_lon)
     metres = great_circle(lat[:, None], lon[:, None], grid.lat0 + rows * grid.step, grid.lon0 + columns * grid.step)
-    held = (cells > 0) & (metres <= reach[:, None])
+    held = (cells > 0) & (metres <= limit[:, None])
     return np.where(held, cells, np.int32(0)), np.where(held, metres, np.inf)

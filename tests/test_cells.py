@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.assess import assess_sites
-from engine.assess.rules.cells import choose
+from engine.core.cells import choose
 from engine.core.grid import KOREA, GridDefinition
 from tests.assess.places import CELL, figures, site
 

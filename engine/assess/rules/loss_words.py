@@ -1,0 +1,46 @@
+"""Sentences for losses of sites and portfolios with their intervals, as every output of them shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.core.interval_words import Interval, money
+
+CURRENCY = "KRW"
+
+
+def of_total(total: Mapping[str, Any]) -> dict[str, str] | None:
+    """Sentences for `total_expected_loss` with its ends and notes; None without a loss."""
+    loss = total["total_expected_loss"]
+    if loss is None:
+        return None
+    ends = total["total_expected_loss_low"], total["total_expected_loss_high"]
+    interval = Interval(float(loss), *ends, None, bool(total["interval_holds_rates"]))
+    calibrated = total["loss_note"] is None
+    return {
+        "en": money(interval, CURRENCY, calibrated=calibrated),
+        "ko": money(interval, CURRENCY, "ko", calibrated=calibrated),
+    }
+
+
+def lacking(risks: Sequence[str]) -> str | None:
+    """Note on risks whose loss stands in a sum without an interval of its own."""
+    if not risks:
+        return None
+    named = ", ".join(risk.replace("_", " ") for risk in risks)
+    return f"{named}: no interval can be told; counted at the loss itself"
+
+
+def apart(total: Mapping[str, Any]) -> str | None:
+    """`of it calibrated on losses 12,000 KRW (90 %: 2,400 to 60,000), an index 5,000 KRW (...)`; None where all of the
+    loss is of one kind."""
+    both = [total[f"total_expected_loss_{kind}"] for kind in ("calibrated", "uncalibrated")]
+    if None in both:
+        return None
+    told = []
+    for kind, name in (("calibrated", "calibrated on losses"), ("uncalibrated", "an index")):
+        low, high = (total[f"total_expected_loss_{kind}_{end}"] for end in ("low", "high"))
+        within = "" if low is None else f" (90 %: {low:,d} to {high:,d})"
+        told.append(f"{name} {total[f'total_expected_loss_{kind}']:,d} {CURRENCY}{within}")
+    return "of it " + ", ".join(told)

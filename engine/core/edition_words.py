@@ -1,0 +1,67 @@
+"""Sentence on what a figure of an edition is and how wide its interval is, for page, report and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.core.interval_words import Language, digits
+
+#: in Korean with the particle that follows
+_LEVELS = {
+    "insured_houses": ("a mean insured house", "평균적인 보험 가입 주택이"),
+    "all_recorded": ("all recorded assets together", "통계에 기록된 자산 전체가"),
+}
+_OTHER_LEVEL = ("the assets that it was fitted to", "보정에 쓰인 자산이")
+_KOREAN = {
+    "extreme_heat": "극한 고온",
+    "extreme_cold": "극한 한파",
+    "drought": "가뭄",
+    "river_flood": "하천 홍수",
+    "urban_flood": "도시 홍수",
+    "sea_level_rise": "해수면 상승",
+    "typhoon": "태풍",
+    "wildfire": "산불",
+    "water_stress": "물 부족",
+}
+
+
+def what_a_figure_is(edition: str, rates: Mapping[str, Mapping[str, Any]], language: Language = "en") -> str:
+    """Sentence for the losses of an edition.
+
+    rates : risk -> `priced`, `calibrated`, `level`, `factor` (with `value`, `low`, `high`), as a run states them
+    """
+    fitted = {risk: each for risk, each in rates.items() if each["priced"] and each["calibrated"]}
+    others = [risk for risk, each in rates.items() if each["priced"] and not each["calibrated"]]
+    if not fitted:
+        return _of_an_index(edition, language)
+    levels = {each["level"] for each in fitted.values()}
+    whose = _LEVELS.get(levels.pop() if len(levels) == 1 else "", _OTHER_LEVEL)
+    wide = max((_times(each["factor"]) for each in fitted.values() if each["factor"]), default=None)
+    if language == "ko":
+        told, rest = (", ".join(_KOREAN.get(risk, risk) for risk in risks) for risks in (fitted, others))
+        width = f"90 % 확률로 {digits(wide)}배 이내에서 맞습니다" if wide else "수준의 오차 폭은 에디션에 없습니다"
+        index = f" {rest}의 손실은 보정되지 않은 지수입니다." if rest else ""
+        return f"에디션 {edition}의 손실은 {told} 때문에 {whose[1]} 한 해 평균 잃는 가치의 비율이며, {width}.{index}"
+    told, rest = (", ".join(risk.replace("_", " ") for risk in risks) for risks in (fitted, others))
+    width = f"right within a factor of {digits(wide)} (90 %)" if wide else "at a level whose error it does not state"
+    index = f"; that of {rest} is an index, not calibrated" if rest else ""
+    share = f"the share of its value that {whose[0]} loses in a mean year to {told}"
+    return f"A loss of edition {edition} is {share}, {width}{index}."
+
+
+def _of_an_index(edition: str, language: Language) -> str:
+    if language == "ko":
+        return (
+            f"에디션 {edition}의 손실은 장소의 순위를 매기는 지수이며 가격이 아닙니다. 90 % 구간은 기후모형 하나에서"
+            " 연도를 표본으로 뽑은 데 따른 폭이며, 손상률의 오차는 담지 않습니다."
+        )
+    return (
+        f"A loss of edition {edition} is an index that ranks places and prices nothing: its 90 % interval holds the"
+        " sampling of years on one climate model, not how wrong the damage rates are."
+    )
+
+
+def _times(factor: Mapping[str, Any]) -> float:
+    """How many times too low or too high the level may be."""
+    return max(float(factor["high"]) / float(factor["value"]), float(factor["value"]) / float(factor["low"]))
