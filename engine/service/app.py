@@ -165,8 +165,8 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(routes_admin.router, dependencies=[Depends(auth.for_admin)], responses=unauthorized)
     app.include_router(routes_health.router)
     app.include_router(hub.router)
-    app.include_router(routes_map.page)
     app.include_router(routes_portfolio_page.page)
+    app.include_router(routes_map.page)
     app.add_api_route("/openapi.json", _openapi, include_in_schema=False)
 
 

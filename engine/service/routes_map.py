@@ -191,6 +191,7 @@ def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[Ba
 
 _FILES = {
     "app.js": "text/javascript",
+    "ask.js": "text/javascript",
     "charts.js": "text/javascript",
     "dom.js": "text/javascript",
     "map.js": "text/javascript",

@@ -10,7 +10,7 @@ from engine.service import proxy
 from engine.service.answers import File
 
 page = APIRouter(include_in_schema=False)
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 _PAGE = resources.files("engine.service") / "page"
 _UNCACHED = {"Cache-Control": "no-cache"}
 
@@ -25,10 +25,20 @@ def read_page(request: Request) -> Response:
 
 @page.get("/page/portfolio/{name}")
 def read_file(name: str) -> File:
-    """A script, the style or the texts (`portfolio.en.json`) of the page; no other file."""
-    held = {each.name: each for part in ("portfolio", "texts") for each in (_PAGE / part).iterdir()}
-    kind = _TYPES.get("." + name.rpartition(".")[2])
-    if kind is None or name not in held or (kind == _TYPES[".json"] and not name.startswith("portfolio.")):
+    """A script of the page, or its style; no other file."""
+    return _file("portfolio", name)
+
+
+@page.get("/page/texts/{name}")
+def read_texts(name: str) -> File:
+    """A catalogue of texts; no other file."""
+    return _file("texts", name)
+
+
+def _file(folder: str, name: str) -> File:
+    held = {each.name: each for each in (_PAGE / folder).iterdir()}
+    kind = _KINDS.get("." + name.rpartition(".")[2])
+    if kind is None or name not in held:
         raise HTTPException(404, "Not Found")
     with resources.as_file(held[name]) as path:
         return File(path, media_type=kind, headers=_UNCACHED)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from engine.assess.rules.fields import FIELDS
 from engine.core.caveats import LOSS_NOTE, LOSS_NOTE_KO
@@ -86,14 +86,6 @@ def test_a_column_that_may_be_a_field_is_asked_about_and_a_comma_in_its_name_is_
 def test_what_is_no_table_of_sites_is_refused(client, body, status, says):
     answer = look(client, body)
     assert (answer.status_code, says in answer.text) == (status, True)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -321,6 +313,21 @@ def test_the_page_is_korean_where_it_is_asked_for_and_needs_no_sideways_scrollin
     headings = page.locator("#pairs thead th").all_inner_texts()
     assert all(re.search("[가-힣]", each) for each in headings)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    "name", ["portfolio/..%2f..%2fapp.py", "portfolio/main.py", "texts/..%2fapp.js", "elsewhere/x"]
+)
+def test_the_page_has_its_own_files_and_no_others(client, name):
+    assert client.get(f"/page/{name}").status_code == 404
+    assert client.get("/page/portfolio/main.js").headers["content-type"].startswith("text/javascript")
+
+
+def test_links_of_the_page_begin_where_the_service_is_seen(client):
+    html = client.get("/portfolio").text
+    assert re.findall(r'(?:href|src)="([^"]+)"', html)[1:] == [
+        *("/page/style.css", "/page/portfolio/portfolio.css", "/page/portfolio/main.js", "/page/../"),
+    ]
 
 
 def test_a_portfolio_that_is_not_known_is_said(browser, service):

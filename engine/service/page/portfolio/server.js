@@ -1,23 +1,10 @@
-// The service behind the page: requests, refusals, progress of a job.
+// The service behind the page: its answers, the progress of a job, its files.
 
-import { $ } from "../dom.js";
+import { ask, BASE, Refused } from "../ask.js";
 
-// where the service is seen, whatever path a proxy shows it under
-export const BASE = new URL("../..", import.meta.url).href;
+export { ask, BASE, Refused };
 export const PORTFOLIO = "api/v1/risk-assessment/portfolio";
-
-export class Refused extends Error {}
-
-export const key = () => sessionStorage.getItem("key");
-
-export async function ask(path, options = {}) {
-  const headers = { ...options.headers, ...(key() ? { "X-API-Key": key() } : {}) };
-  const answer = await fetch(new URL(path, BASE), { ...options, headers });
-  if (answer.ok) return answer;
-  if (answer.status === 401) $("keybox").open = true;
-  const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
-  throw new Refused(Array.isArray(detail) ? detail.map((fault) => fault.msg).join("; ") : detail);
-}
+const key = () => sessionStorage.getItem("key");
 
 export const asked = async (path) => (await ask(path)).json();
 

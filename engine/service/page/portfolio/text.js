@@ -1,8 +1,8 @@
 // Texts of the page in the language of the reader, numbers as that language writes them.
 
-const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language ?? "en";
-export const LANGUAGE = wanted.toLowerCase().startsWith("ko") ? "ko" : "en";
-const TEXTS = await (await fetch(new URL(`portfolio.${LANGUAGE}.json`, import.meta.url))).json();
+const wanted = [new URLSearchParams(location.search).get("lang"), ...navigator.languages.map((each) => each.slice(0, 2).toLowerCase())];
+export const LANGUAGE = wanted.find((each) => ["en", "ko"].includes(each)) ?? "en";
+const TEXTS = await (await fetch(new URL(`../texts/portfolio.${LANGUAGE}.json`, import.meta.url))).json();
 
 // key: of the catalogue; values: of its {placeholders}
 export function t(key, values = {}) {
