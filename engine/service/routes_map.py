@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import psycopg
@@ -18,6 +19,7 @@ from engine.core.caveats import LOSS_NOTE, own_past
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES, not_told_apart
+from engine.core.interval_words import Language
 from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.climate import boundaries
@@ -35,7 +37,11 @@ page = APIRouter(include_in_schema=False)
 Quantity = Literal["aal", "hazard", "change"]
 PICTURES = 450  # 342 layers of an edition, about 50 kB each
 _FIGURES: dict[Quantity, Figure] = {"aal": AAL, "hazard": HAZARD}
-HATCHED = f"not more than noise, at a false discovery rate of {FALSE_DISCOVERIES:g}"
+HATCHED: dict[Language, str] = {
+    "en": f"not more than noise, at a false discovery rate of {FALSE_DISCOVERIES:g}",
+    "ko": f"잡음을 넘지 않는 변화 (거짓발견율 {FALSE_DISCOVERIES:g})",
+}
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
@@ -58,7 +64,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
-            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in ("en", "ko")},
+            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in LANGUAGES},
             "west": round(grid.lon0 - half, 6),
             "east": round(float(grid.meridians[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
@@ -70,10 +76,16 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
+            "note_words": {
+                risk: {language: own_past(risk, language) for language in LANGUAGES}
+                for risk in layers
+                if risk in told and told[risk].of_past
+            },
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
             "damage_rates": rates,
-            "hatched": HATCHED,
+            "hatched": HATCHED["en"],
+            "hatched_words": HATCHED,
             "year_losses_note": map_run.year_losses_note(run),
             "loss_note": LOSS_NOTE,
             "levels": [
@@ -88,7 +100,12 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "periods": periods,
             "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
             "scales": {
-                name: {"unit": scale.unit, "labels": scale.labels, "colours": scale.colours}
+                name: {
+                    "unit": scale.unit,
+                    "labels": scale.labels,
+                    "breaks": [round(100 * each, 6) for each in scale.breaks],
+                    "colours": scale.colours,
+                }
                 for name, scale in picture.SCALES.items()
             },
             "no_value": picture.NO_VALUE,
@@ -189,16 +206,7 @@ def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[Ba
         return []
 
 
-_FILES = {
-    "app.js": "text/javascript",
-    "charts.js": "text/javascript",
-    "dom.js": "text/javascript",
-    "map.js": "text/javascript",
-    "rare.js": "text/javascript",
-    "sure.js": "text/javascript",
-    "style.css": "text/css",
-    "why.js": "text/javascript",
-}
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 
 
 @page.get("/")
@@ -209,14 +217,17 @@ def read_page(request: Request) -> Response:
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 
-@page.get("/page/{name}")
+@page.get("/page/{name:path}")
 def read_page_file(name: str) -> File:
-    """Its scripts and style; no other file."""
-    if name not in _FILES:
+    """Its scripts, style and texts; no other file."""
+    if name not in _page_files():
         raise HTTPException(404, "Not Found")
-    return _file(name, _FILES[name])
-
-
-def _file(name: str, kind: str) -> File:
     with resources.as_file(resources.files("engine.service") / "page" / name) as path:
-        return File(path, media_type=kind, headers={"Cache-Control": "no-cache"})
+        return File(path, media_type=_KINDS[path.suffix], headers={"Cache-Control": "no-cache"})
+
+
+@cache
+def _page_files() -> frozenset[str]:
+    with resources.as_file(resources.files("engine.service") / "page") as folder:
+        files = [each for each in folder.rglob("*") if each.suffix in _KINDS and each.is_file()]
+        return frozenset(each.relative_to(folder).as_posix() for each in files)
