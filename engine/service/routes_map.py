@@ -99,19 +99,16 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             ],
             "periods": periods,
             "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
-            "scales": {
-                name: {
-                    "unit": scale.unit,
-                    "labels": scale.labels,
-                    "breaks": [round(100 * each, 6) for each in scale.breaks],
-                    "colours": scale.colours,
-                }
-                for name, scale in picture.SCALES.items()
-            },
+            "scales": {name: _legend(scale) for name, scale in picture.SCALES.items()},
             "no_value": picture.NO_VALUE,
             "measures": _measures(run["edition"]),
         }
     )
+
+
+def _legend(scale: picture.Scale) -> dict[str, Any]:
+    breaks = [round(100 * each, 6) for each in scale.breaks]
+    return {"unit": scale.unit, "labels": scale.labels, "breaks": breaks, "colours": scale.colours}
 
 
 def _measures(edition: str) -> dict[str, dict[str, str]]:
