@@ -6,17 +6,20 @@ import { $, capital, made, mixed, say } from "./dom.js";
 import { legend } from "./legend.js";
 import { NationalMap, dotsOf } from "./map.js";
 import { forget, startForm } from "./site.js";
+import { CHOICES, address, read, write } from "./state.js";
 import { edition } from "./sure.js";
 import { english, named, risk as named_risk, switcher, t, translate } from "./texts.js";
 
-const CHOICES = ["risk", "quantity", "scenario", "period"];
-let meta = null, cell = null, painted = 0, asked = 0, painting = new AbortController();
+let meta = null, cell = null, at = null, painted = 0, asked = 0, painting = new AbortController();
+let defaults = {}; // of the choices that an address leaves open
 translate();
-const map = new NationalMap($("map"), choose);
+const map = new NationalMap($("map"), choose, () => write(shown(), false));
 
 const scenario = () => meta.scenarios.find((each) => String(each.scenario_id) === $("scenario").value);
 const period = () => meta.periods.find((each) => each.name === $("period").value);
 const chosen = () => ({ meta, risk: $("risk").value, quantity: $("quantity").value, scenario: scenario(), period: period() });
+const choices = () => Object.fromEntries(CHOICES.map((id) => [id, $(id).value]));
+const shown = () => ({ ...choices(), at, view: map.looked() });
 
 async function start() {
   meta = await (await ask("api/v1/map")).json();
@@ -42,7 +45,9 @@ async function start() {
   }
   map.place(meta);
   $("mapbox").dataset.ready = "true";
-  await paint();
+  defaults = choices();
+  await restore();
+  addEventListener("popstate", restore);
   const borders = await (await ask("api/v1/map/borders")).json();
   map.stroke("#coastline", borders.coastline);
   map.stroke("#provinces", borders.provinces);
@@ -58,6 +63,36 @@ function warn() {
     mixed($("warning"), "span", [{ english: capital(meta.figures_of) }, `: ${t("scope.measured")}`]);
   } else if (["synthetic", "observed"].includes(kind)) say($("warning"), t(`scope.${kind}`));
   else if (kind !== "full") say($("warning"), t("scope.other", { scope: meta.scope }));
+}
+
+// What the address says is chosen, its place and its view; says what of it is not there
+async function restore() {
+  const wanted = { ...defaults, ...read() };
+  for (const id of CHOICES) $(id).value = [...$(id).options].some((option) => option.value === wanted[id]) ? wanted[id] : defaults[id];
+  if (wanted.view) map.look(...wanted.view);
+  else map.whole();
+  leave();
+  const painted = paint(); // its choices are settled at once
+  const missed = CHOICES.filter((id) => $(id).value !== wanted[id]).map((id) => `${t(`choose.${id}`)} ${wanted[id]}`);
+  if ("at" in wanted && !wanted.at) missed.push(t("state.at"));
+  if ("view" in wanted && !wanted.view) missed.push(t("state.view"));
+  if (missed.length) say($("message"), t("state.missed", { missed: missed.join(", ") }));
+  if (wanted.at) {
+    map.mark(...wanted.at);
+    choose(...wanted.at, false);
+  }
+  await painted;
+}
+
+// No cell is chosen
+function leave() {
+  asked += 1;
+  cell = at = null;
+  map.unmark();
+  [$("lat").value, $("lon").value] = ["", ""];
+  tellPlace(t("cell.choose"));
+  $("below").hidden = true;
+  $("figures").replaceChildren();
 }
 
 // Only what was computed can be chosen: a choice that does not go with the others gives way to the nearest that does
@@ -112,7 +147,9 @@ function show() {
   return describe(cell, chosen(), () => ticket === asked);
 }
 
-async function choose(lat, lon) {
+async function choose(lat, lon, isStep = true) {
+  at = [+lat.toFixed(6), +lon.toFixed(6)];
+  if (isStep) write(shown(), true);
   [$("lat").value, $("lon").value] = [lat.toFixed(4), lon.toFixed(4)];
   forget();
   const ticket = ++asked;
@@ -133,7 +170,13 @@ async function choose(lat, lon) {
   }
 }
 
-for (const id of CHOICES) $(id).addEventListener("change", paint);
+for (const id of CHOICES) {
+  $(id).addEventListener("change", () => {
+    const painted = paint();
+    write(shown(), true);
+    return painted;
+  });
+}
 $("goto").addEventListener("submit", (event) => {
   event.preventDefault();
   const [lat, lon] = [Number($("lat").value), Number($("lon").value)];
@@ -149,7 +192,7 @@ $("in").addEventListener("click", () => map.zoom(0.7));
 $("out").addEventListener("click", () => map.zoom(1.4));
 $("whole").addEventListener("click", () => map.whole());
 startForm(chosen);
-switcher($("languages"), () => new URL(location.href));
+switcher($("languages"), () => (meta?.risks.length ? address(shown()) : new URL(location.href)));
 start().catch((error) => {
   if (!(error instanceof Refused)) throw error;
   say($("run"), error.message, true);

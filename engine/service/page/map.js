@@ -17,12 +17,14 @@ export async function dotsOf(picture) {
 }
 
 export class NationalMap {
-  constructor(svg, onChosen) {
+  // onChosen: (lat, lon); onMoved: () of a view that has come to rest
+  constructor(svg, onChosen, onMoved) {
     this.svg = svg;
     this.layer = svg.querySelector("#layer");
     this.places = svg.querySelector("#places");
     this.marker = svg.querySelector("#marker");
     this.onChosen = onChosen;
+    this.onMoved = onMoved;
     this.drag = null;
     this.fingers = new Map(); // pointers that are down, and where they were last
   }
@@ -44,6 +46,31 @@ export class NationalMap {
   show() {
     const { x, y, w, h } = this.view;
     this.svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
+    clearTimeout(this.resting);
+    this.resting = setTimeout(this.onMoved, 250);
+  }
+
+  // Middle of the view and how many times it is enlarged; null of the whole map
+  looked() {
+    const { x, y, w, h } = this.view, zoom = this.full.w / w;
+    if (zoom < 1.001 && Math.abs(x - this.full.x) + Math.abs(y - this.full.y) < 1e-9) return null;
+    return [+(-(y + h / 2)).toFixed(3), +stated((x + w / 2) / this.squeeze).toFixed(3), +zoom.toFixed(2)];
+  }
+
+  look(lat, lon, zoom) {
+    const w = this.width(this.full.w / Math.max(zoom, 1)), h = (this.full.h * w) / this.full.w;
+    this.view = { x: this.counted(lon) * this.squeeze - w / 2, y: -lat - h / 2, w, h };
+    this.show();
+  }
+
+  // of a view: at most the whole, at least eight cells or, of a small lattice, a quarter
+  width(wanted) {
+    return Math.min(Math.max(wanted, Math.min(this.meta.step * 8, this.full.w / 4)), this.full.w);
+  }
+
+  // a longitude in the lattice's own count across the date line
+  counted(lon) {
+    return lon + 360 * Math.round(((this.meta.west + this.meta.east) / 2 - lon) / 360);
   }
 
   stroke(id, strokes) {
@@ -72,7 +99,7 @@ export class NationalMap {
 
   zoom(factor, at) {
     const { x, y, w, h } = this.view;
-    const width = Math.min(Math.max(w * factor, this.meta.step * 8), this.full.w);
+    const width = this.width(w * factor);
     const scale = width / w;
     const centre = at ?? { x: x + w / 2, y: y + h / 2 };
     this.view = { x: centre.x - (centre.x - x) * scale, y: centre.y - (centre.y - y) * scale, w: width, h: h * scale };
@@ -89,8 +116,8 @@ export class NationalMap {
   }
 
   mark(lat, lon) {
-    const { west, east, south, step } = this.meta;
-    lon += 360 * Math.round(((west + east) / 2 - lon) / 360); // in the lattice's own count across the date line
+    const { west, south, step } = this.meta;
+    lon = this.counted(lon);
     const cellLon = west + step * Math.floor((lon - west) / step + 1e-9), cellLat = south + step * Math.floor((lat - south) / step + 1e-9);
     const box = this.marker.querySelector("rect"), cross = this.marker.querySelector("path");
     const x = cellLon * this.squeeze, y = -(cellLat + step), w = step * this.squeeze, arm = this.view.w / 40;
@@ -99,6 +126,11 @@ export class NationalMap {
     cross.setAttribute("d", `M${cx - w - arm} ${cy}H${cx - w}M${cx + w} ${cy}h${arm}M${cx} ${cy - step - arm}V${cy - step}M${cx} ${cy + step}v${arm}`);
     this.marker.setAttribute("visibility", "visible");
     this.at = { lat, lon };
+  }
+
+  unmark() {
+    this.marker.setAttribute("visibility", "hidden");
+    this.at = undefined;
   }
 
   choose(lat, lon) {
