@@ -5,6 +5,7 @@ import { describe, scenarioName, tellPlace, years } from "./cell.js";
 import { $, capital, made, mixed, say } from "./dom.js";
 import { legend } from "./legend.js";
 import { NationalMap, dotsOf } from "./map.js";
+import { startSearch } from "./search.js";
 import { forget, startForm } from "./site.js";
 import { CHOICES, address, read, write } from "./state.js";
 import { edition } from "./sure.js";
@@ -192,6 +193,10 @@ $("in").addEventListener("click", () => map.zoom(0.7));
 $("out").addEventListener("click", () => map.zoom(1.4));
 $("whole").addEventListener("click", () => map.whole());
 startForm(chosen);
+startSearch(({ lat, lon, zoom }) => {
+  if (zoom) map.look(lat, lon, zoom);
+  map.choose(lat, lon);
+});
 switcher($("languages"), () => (meta?.risks.length ? address(shown()) : new URL(location.href)));
 start().catch((error) => {
   if (!(error instanceof Refused)) throw error;
