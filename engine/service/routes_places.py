@@ -34,6 +34,24 @@ class Places(BaseModel):
     held: dict[Level, int] = Field(description="regions of the warehouse that can be found, by level")
 
 
+class Label(BaseModel):
+    """A name to be written on the map."""
+
+    name: str
+    english: str | None
+    level: Level
+    latitude: float
+    longitude: float
+
+
+@router.get("/api/v1/map/labels")
+def read_labels(context: Shared) -> list[Label]:
+    """Names of provinces, then of cities and counties, each with a point inside; empty where none are loaded."""
+    with context.climate() as connection:
+        found = place_names.labels(connection)
+    return [Label.model_validate(place._asdict()) for place in found]
+
+
 @router.get("/api/v1/places")
 def read_places(
     context: Shared,

@@ -25,7 +25,14 @@ def test_choices_place_and_view_are_in_the_address_and_a_reload_shows_them_again
     page.locator("#lon").press("Enter")
     page.click("#in")
     page.wait_for_url(re.compile("view="))
-    told = {"risk": "drought", "show": "aal", "scenario": "4", "period": "long_term", "at": f"{LAND[0]},{LAND[1]}"}
+    told = {
+        "risk": "drought",
+        "show": "aal",
+        "scenario": "4",
+        "period": "long_term",
+        "scale": "all",
+        "at": f"{LAND[0]},{LAND[1]}",
+    }
     assert query(page) == told | {"view": "35.15,127.2,1.43"}
     before = page.locator("#map").get_attribute("viewBox")
     page.reload()

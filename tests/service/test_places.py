@@ -100,6 +100,18 @@ def test_a_coordinate_goes_into_the_same_field_and_a_click_takes_a_place(regions
     expect(page.locator("#place")).to_contain_text("at 35.1 N, 127.1 E")
 
 
+def test_names_of_provinces_are_on_the_map_and_those_of_cities_when_it_is_enlarged(regions, page, client):
+    told = [each["name"] for each in client.get("/api/v1/map/labels").json()]
+    assert told == ["서울특별시", "전라남도", "종로구", "중구", "순천시"]
+    page.reload()
+    labels = page.locator("#labels text")
+    expect(labels).to_have_text(["Seoul", "Jeollanam-do"])
+    page.locator("#map").focus()
+    for _ in range(3):
+        page.keyboard.press("+")
+    expect(labels).to_have_text(["Jeollanam-do", "Jung-gu"])
+
+
 def test_a_warehouse_without_regions_says_so(page):
     none = {"places": [], "held": {"province": 0, "municipality": 0, "town": 0}}
     page.route("**/api/v1/places?*", lambda route: route.fulfill(json=none))

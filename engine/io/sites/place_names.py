@@ -95,6 +95,18 @@ def held(connection: psycopg.Connection) -> dict[str, int]:
     return told | {LEVELS[level]: count for level, count in rows}
 
 
+def labels(connection: psycopg.Connection) -> list[Place]:
+    """Provinces, then cities and counties, to be written on a map.
+
+    raises : SourceError while the warehouse cannot be read
+    """
+    if not postgres.has_table(connection, "location_admin"):
+        return []
+    query = f"SELECT * FROM ({_NAMED}) AS named WHERE level < 3 ORDER BY level, code"
+    with postgres.failures("reading regions", SourceError), connection.cursor(row_factory=class_row(_Row)) as cursor:
+        return [_place(row) for row in cursor.execute(query.encode()).fetchall()]
+
+
 def _place(row: _Row) -> Place:
     within = [name for name in (row.province, row.municipality) if name is not None]
     return Place(row.code, row.name, _english(row), LEVELS[row.level], within, row.latitude, row.longitude)

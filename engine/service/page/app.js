@@ -1,8 +1,9 @@
 // Choosing layers and places of the map. Everything comes from /api of the same server.
 
 import { Refused, ask } from "./ask.js";
-import { describe, scenarioName, tellPlace, years } from "./cell.js";
+import { describe, place, scenarioName, tellPlace, years } from "./cell.js";
 import { $, capital, made, mixed, say } from "./dom.js";
+import { Labels } from "./labels.js";
 import { legend } from "./legend.js";
 import { NationalMap, dotsOf } from "./map.js";
 import { startSearch } from "./search.js";
@@ -10,11 +11,12 @@ import { forget, startForm } from "./site.js";
 import { CHOICES, address, read, write } from "./state.js";
 import { edition } from "./sure.js";
 import { english, named, risk as named_risk, switcher, t, translate } from "./texts.js";
+import { columns, indexOf, ownBreaks, painted as paintedOwn, spread, valuesOf, written } from "./values.js";
 
-let meta = null, cell = null, at = null, painted = 0, asked = 0, painting = new AbortController();
-let defaults = {}; // of the choices that an address leaves open
+let meta = null, cell = null, at = null, painted = 0, asked = 0, pointed = 0, painting = new AbortController();
+let labels = null, defaults = {}; // of the choices that an address leaves open
 translate();
-const map = new NationalMap($("map"), choose, () => write(shown(), false));
+const map = new NationalMap($("map"), { onChosen: choose, onPointed: point, onMoved: () => write(shown(), false), onShown: () => labels?.show() });
 
 const scenario = () => meta.scenarios.find((each) => String(each.scenario_id) === $("scenario").value);
 const period = () => meta.periods.find((each) => each.name === $("period").value);
@@ -52,6 +54,8 @@ async function start() {
   const borders = await (await ask("api/v1/map/borders")).json();
   map.stroke("#coastline", borders.coastline);
   map.stroke("#provinces", borders.provinces);
+  labels = new Labels(map, await (await ask("api/v1/map/labels")).json());
+  labels.show();
 }
 
 // What the data are of, where they are not those of the whole country
@@ -107,6 +111,8 @@ function fit() {
   };
   enable("quantity", (name) => Object.keys(held[name]).length > 0);
   settle("quantity");
+  enable("scale", (name) => name === "all" || $("quantity").value !== "change"); // hatched by the server
+  settle("scale");
   const layers = held[$("quantity").value];
   enable("scenario", (id) => Object.values(layers).some((ids) => ids.includes(Number(id))));
   settle("scenario");
@@ -120,18 +126,22 @@ async function paint() {
   forget();
   painting.abort(); // of the layer that nobody waits for any more
   painting = new AbortController();
-  const ticket = ++painted, layer = `${$("quantity").value}/${$("risk").value}?scenario_id=${$("scenario").value}&time_period=${$("period").value}`;
+  const ticket = ++painted, layer = layerAddress(), isOwn = $("scale").value === "own";
   say($("message"), "");
-  legend(chosen());
+  point(null, null);
+  if (!isOwn) legend(chosen());
   if (cell) show();
   try {
-    const picture = await (await ask(`api/v1/map/${layer}`, { signal: painting.signal })).blob();
+    const own = isOwn ? await ownScale(layer) : null;
+    const picture = own ? own.picture : await (await ask(`api/v1/map/${layer}`, { signal: painting.signal })).blob();
     const dots = meta.apart ? await dotsOf(picture) : null;
     if (ticket !== painted) return; // a later choice is on its way
+    if (own) legend(chosen(), own);
     const before = map.layer.getAttribute("href");
     map.layer.setAttribute("href", URL.createObjectURL(picture));
     if (dots) map.points(dots);
     map.layer.dataset.layer = layer;
+    map.layer.dataset.scale = $("scale").value;
     if (before) URL.revokeObjectURL(before);
   } catch (error) {
     if (ticket !== painted) return;
@@ -141,6 +151,27 @@ async function paint() {
     if (!(error instanceof Refused)) throw error;
     say($("message"), error.message, true);
   }
+}
+
+const layerAddress = () => `${$("quantity").value}/${$("risk").value}?scenario_id=${$("scenario").value}&time_period=${$("period").value}`;
+
+// Classes over the values of a layer alone, and its picture in them
+async function ownScale(layer) {
+  const values = await valuesOf(layer), breaks = ownBreaks(values), colours = spread(meta.scales.aal.colours, breaks.length + 1);
+  return { breaks, colours, picture: await paintedOwn(values, columns(meta), breaks, colours, meta.no_value) };
+}
+
+// The value of the cell under the pointer, or under the marker that the keys move
+async function point(lat, lon) {
+  const ticket = ++pointed;
+  if (lat === null) return say($("pointed"), "");
+  const layer = map.layer.dataset.layer, quantity = $("quantity").value, at = indexOf(meta, lat, lon);
+  if (!layer || at < 0) return say($("pointed"), "");
+  const value = (await valuesOf(layer).catch((error) => { if (error instanceof Refused) return []; throw error; }))[at];
+  if (ticket !== pointed || layer !== map.layer.dataset.layer) return; // it has moved on
+  if (value === undefined || value === -Infinity) return say($("pointed"), "");
+  const told = Number.isNaN(value) ? t("legend.too_few") : t(`value.${quantity}`, { value: written(quantity, value) });
+  say($("pointed"), `${place(...map.middle(lat, lon))}: ${told}`);
 }
 
 function show() {

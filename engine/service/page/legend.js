@@ -13,16 +13,18 @@ export function labelsOf(breaks) {
   return [`< ${written[0]}`, ...between, `≥ ${written.at(-1)}`];
 }
 
-export function legend({ meta, risk, quantity }) {
-  const scale = meta.scales[quantity], box = $("legend"), notes = [], isPriced = !meta.not_priced.includes(risk);
+// own: {breaks, colours} of this layer alone, else null
+export function legend({ meta, risk, quantity }, own = null) {
+  const scale = own ?? meta.scales[quantity], box = $("legend"), notes = [], isPriced = !meta.not_priced.includes(risk);
   box.replaceChildren();
   made(box, "strong", t(UNITS[quantity]));
   if (quantity !== "hazard" && meta.note_words[risk]) notes.push(`${meta.note_words[risk][language]}.`);
   if (quantity === "aal" && !isPriced) notes.push(t("note.not_priced"));
   if (quantity === "aal" && meta.uncalibrated.includes(risk)) notes.push(t("note.uncalibrated"));
+  if (own) notes.push(t("note.own_scale"));
   $("note").textContent = notes.join(" ");
   const none = t(quantity === "aal" && !isPriced ? "legend.not_priced" : "legend.too_few");
-  const labels = labelsOf(scale.breaks);
+  const labels = scale.breaks.length ? labelsOf(scale.breaks) : [];
   for (const [colour, label] of [...labels.map((label, i) => [scale.colours[i], label]), [meta.no_value, none]]) {
     const row = made(box, "div");
     made(row, "i").style.background = colour;

@@ -17,14 +17,14 @@ export async function dotsOf(picture) {
 }
 
 export class NationalMap {
-  // onChosen: (lat, lon); onMoved: () of a view that has come to rest
-  constructor(svg, onChosen, onMoved) {
+  // onChosen, onPointed: (lat, lon) of a cell, of the pointer or the marker under the keys (null: neither is there);
+  // onMoved: () of a view that has come to rest; onShown: () of one that moves
+  constructor(svg, { onChosen, onPointed, onMoved, onShown }) {
     this.svg = svg;
     this.layer = svg.querySelector("#layer");
     this.places = svg.querySelector("#places");
     this.marker = svg.querySelector("#marker");
-    this.onChosen = onChosen;
-    this.onMoved = onMoved;
+    Object.assign(this, { onChosen, onPointed, onMoved, onShown });
     this.drag = null;
     this.fingers = new Map(); // pointers that are down, and where they were last
   }
@@ -46,6 +46,7 @@ export class NationalMap {
   show() {
     const { x, y, w, h } = this.view;
     this.svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
+    this.onShown();
     clearTimeout(this.resting);
     this.resting = setTimeout(this.onMoved, 250);
   }
@@ -128,6 +129,12 @@ export class NationalMap {
     this.at = { lat, lon };
   }
 
+  // of the cell that holds a place: latitude and longitude as stated
+  middle(lat, lon) {
+    const { west, south, step } = this.meta, at = (start, value) => start + step * (Math.floor((value - start) / step + 1e-9) + 0.5);
+    return [+at(south, lat).toFixed(6), +stated(at(west, this.counted(lon))).toFixed(6)];
+  }
+
   unmark() {
     this.marker.setAttribute("visibility", "hidden");
     this.at = undefined;
@@ -152,7 +159,11 @@ export class NationalMap {
     });
     svg.addEventListener("pointermove", (event) => {
       const before = this.fingers.get(event.pointerId);
-      if (!before) return;
+      if (!before) {
+        const { x, y } = this.point(event);
+        this.onPointed(-y, x / this.squeeze);
+        return;
+      }
       const now = { x: event.clientX, y: event.clientY };
       if (this.fingers.size > 1) {
         const [other] = [...this.fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
@@ -169,6 +180,7 @@ export class NationalMap {
       }
       this.fingers.set(event.pointerId, now);
     });
+    svg.addEventListener("pointerleave", () => this.onPointed(null, null));
     svg.addEventListener("pointercancel", (event) => {
       this.fingers.delete(event.pointerId);
       this.drag = null;
@@ -186,7 +198,10 @@ export class NationalMap {
       const at = this.at ?? { lat: (south + north) / 2, lon: (west + east) / 2 };
       const far = step * (event.shiftKey ? 10 : 1);
       const moves = { ArrowUp: [far, 0], ArrowDown: [-far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] };
-      if (moves[event.key]) this.mark(at.lat + moves[event.key][0], at.lon + moves[event.key][1]);
+      if (moves[event.key]) {
+        this.mark(at.lat + moves[event.key][0], at.lon + moves[event.key][1]);
+        this.onPointed(this.at.lat, this.at.lon);
+      }
       else if (event.key === "Enter") this.choose(at.lat, stated(at.lon));
       else if (event.key === "+" || event.key === "=") this.zoom(0.7);
       else if (event.key === "-") this.zoom(1.4);

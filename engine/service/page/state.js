@@ -1,6 +1,6 @@
 // What is shown, as the address says it: Back, Forward, reload and a link that was sent show it again.
 
-const NAMES = { risk: "risk", quantity: "show", scenario: "scenario", period: "period" };
+const NAMES = { risk: "risk", quantity: "show", scenario: "scenario", period: "period", scale: "scale" };
 export const CHOICES = Object.keys(NAMES);
 
 // {risk, quantity, ..: text, at: [lat, lon], view: [lat, lon, zoom]}; what the address leaves open is absent, and a
