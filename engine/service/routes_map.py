@@ -118,7 +118,7 @@ def _measures(edition: str) -> dict[str, dict[str, str]]:
     "/api/v1/map/{quantity}/{risk_type}",
     response_class=Response,
     responses={
-        200: {"content": {"image/png": {}, "application/octet-stream": {}}},
+        200: {"content": {kind: {} for kind in ("image/png", "application/octet-stream", "text/csv")}},
         304: {"description": "Unchanged"},
         404: {"model": Problem},
     },
@@ -135,7 +135,8 @@ def read_layer(
     """One layer, the north-west cell first. As a PNG a pixel a cell, transparent where there is no result; changes of
     the AAL have more pixels a cell, for lines across cells whose change is not more than noise. As `values` a 32-bit
     float a cell, little-endian: a ratio (AAL, change as a share of what was) or a score of 0 to 1; NaN where there are
-    too few data, -infinity where there is no result."""
+    too few data, -infinity where there is no result. As `csv` a row a cell with its place, figures as published (AAL
+    with its 90 % interval; changes with their standard error), years, run, edition and scope."""
     layer = map_layers.Layer(quantity, names.risk(risk_type), scenario_id, models.period_of(scenario_id, time_period))
     pictures = request.app.state.pictures
     with context.database() as connection:
@@ -153,7 +154,7 @@ def read_layer(
                 raise HTTPException(404, "No results for this layer")
             if format == "png":
                 pictures.put(key, data)
-    return map_layers.packed(data, format, request.headers.get("accept-encoding", ""), headers)
+    return map_layers.packed(data, format, request.headers.get("accept-encoding", ""), headers, layer)
 
 
 @router.get("/api/v1/map/borders")

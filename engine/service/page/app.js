@@ -6,6 +6,7 @@ import { $, capital, made, mixed, say } from "./dom.js";
 import { Labels } from "./labels.js";
 import { legend } from "./legend.js";
 import { NationalMap, dotsOf } from "./map.js";
+import { startSaving } from "./save.js";
 import { startSearch } from "./search.js";
 import { forget, startForm } from "./site.js";
 import { CHOICES, address, read, write } from "./state.js";
@@ -138,6 +139,7 @@ async function paint() {
     if (ticket !== painted) return; // a later choice is on its way
     if (own) legend(chosen(), own);
     const before = map.layer.getAttribute("href");
+    map.picture = picture;
     map.layer.setAttribute("href", URL.createObjectURL(picture));
     if (dots) map.points(dots);
     map.layer.dataset.layer = layer;
@@ -223,6 +225,7 @@ $("keyform").addEventListener("submit", (event) => {
 $("in").addEventListener("click", () => map.zoom(0.7));
 $("out").addEventListener("click", () => map.zoom(1.4));
 $("whole").addEventListener("click", () => map.whole());
+startSaving(() => ({ ...chosen(), layer: layerAddress(), map, shown: map.layer.dataset.layer }));
 startForm(chosen);
 startSearch(({ lat, lon, zoom }) => {
   if (zoom) map.look(lat, lon, zoom);
