@@ -1,14 +1,18 @@
-"""Write the report of a run: one HTML file, readable on paper.
+"""Write the report of a run or of a portfolio: one HTML file.
 
-The file links to nothing elsewhere. Change is shown against the newest run published before whose run directory is
-there, or against --against. Regions, population and findings of the loads come from the warehouse where it can be
-named; without it the maps have South Korea's outlines of 2013. Needs the extra `report`.
+The file links to nothing elsewhere and is readable on paper. Of a run, change is shown against the newest run published
+before whose run directory is there, or against --against. Regions, population and findings of the loads come from the
+warehouse where it can be named; without it the maps have South Korea's outlines of 2013. With --portfolio it is the
+report of assessed sites for a committee: findings in sentences, assets at risk, curve, map, sites, sources. Needs the
+extra `report`.
 
 examples:
     python -m jobs.report
     python -m jobs.report --sink out/
     python -m jobs.report --run 12 --against 11
     python -m jobs.report --run 12 --run-dir /data/runs --out run-12.html
+    python -m jobs.report --portfolio results --lang ko
+    python -m jobs.report --portfolio results --threshold 1%
 
 exit codes:
     0    written
@@ -22,14 +26,20 @@ settings: APP_*, DW_*, ENGINE_HOME (python -m jobs.config shows them)
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from engine.core.errors import SettingsError
+from engine.core.interval_words import Language
 from engine.core.names import unknown
 from engine.risks.editions import EDITIONS
 from jobs import _console, _paths
-from jobs._parser import whole
+from jobs._parser import read_by, whole
+
+_LANGUAGES: tuple[Language, ...] = ("en", "ko")
+#: options of the report of a run, and those of a portfolio
+_OF_RUN, _OF_PORTFOLIO = ("run", "against", "run_dir", "edition"), ("threshold", "lang")
 
 
 def parser() -> _console.Parser:
@@ -51,9 +61,42 @@ def parser() -> _console.Parser:
         "--edition", metavar="FILE", help="the run's methodology, if it is one of your own (default as recorded)"
     )
     made.add_argument(
-        "--out", type=Path, metavar="FILE", help="HTML file (default report-RUN.html, unless that is of another run)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="HTML file (default report-RUN.html, unless that is of another run; of a portfolio DIR/report-LANG.html,"
+        " portfolio-ID-LANG.html)",
     )
+    sites = made.add_argument_group("a portfolio")
+    sites.add_argument(
+        "--portfolio", metavar="ID|DIR",
+        help="folder that jobs.assess wrote, or the service's id of the portfolio (default: the report of a run)",
+    )  # fmt: skip
+    sites.add_argument(
+        "--threshold", type=read_by(_threshold), metavar="LEVEL|N%",
+        help="from where on an asset counts as vulnerable: a risk level, or AAL in %% of value (default high)",
+    )  # fmt: skip
+    sites.add_argument("--lang", type=read_by(_language), metavar="ko|en", help="language (default by LANG)")
     return made
+
+
+def _threshold(text: str) -> str:
+    from engine.report.committee import at_risk
+
+    at_risk.parse(text)
+    return text
+
+
+def _language(text: str) -> str:
+    if text not in _LANGUAGES:
+        raise SettingsError(unknown("language", text, _LANGUAGES))
+    return text
+
+
+def language() -> Language:
+    """Language of the environment: the first of LC_ALL, LC_MESSAGES and LANG that is set decides."""
+    said = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "ko" if said.lower().startswith("ko") else "en"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,9 +117,26 @@ def _course(args: argparse.Namespace) -> int:
             raise SettingsError(f"--edition: {unknown('edition', args.edition, EDITIONS)}, or name a .toml file")
         _paths.file("--edition", Path(args.edition))
     _paths.new_file("--out", args.out or Path("report.html"))
+    _refuse_other(args)
+    if args.portfolio is not None:
+        args.lang = args.lang or language()
+        from jobs.courses import portfolio_report
+
+        return portfolio_report.run(args)
     from jobs.courses import report
 
     return report.run(args)
+
+
+def _refuse_other(args: argparse.Namespace) -> None:
+    """Refuse an option of the one report beside the other."""
+    of_portfolio = args.portfolio is not None
+    for name in _OF_RUN if of_portfolio else _OF_PORTFOLIO:
+        if getattr(args, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            if of_portfolio:
+                raise SettingsError(f"{option} is of the report of a run: leave it out, or leave --portfolio out")
+            raise SettingsError(f"{option} is of the report of a portfolio: name --portfolio, too")
 
 
 if __name__ == "__main__":

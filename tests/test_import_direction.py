@@ -40,7 +40,7 @@ ALLOWED = {
     "assess.job": {"core", "losses", "risks", "io.db", "io.queue", "io.files", "io.results", "io.sites"} | ASSESS,
     "assess": ASSESS,
     "sample": ETL | {"io.climate", "io.etl.loaders", "io.etl.derive"},
-    "report": READ | {"batch", "losses", "maps", "io.etl"},
+    "report": READ | {"batch", "losses", "maps", "io.etl", "io.sites"},
     "service": READ | ASSESS | {"batch", "losses", "maps", "io.queue", "io.files", "io.sites"},
     "": {"core", "batch", "losses"},
 }

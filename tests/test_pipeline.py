@@ -129,6 +129,7 @@ edges = {return_periods = [2, 5, 10, 50], fit = "gev"}
 fallback = [50, 80, 120, 200]
 estimator = "fitted"
 trend = "linear"
+source = "own"
 """
 
 

@@ -183,6 +183,8 @@ def frames(cells: tuple[int, int], generation: int) -> dict[str, pl.DataFrame]:
         aal_se=value / 100,
         aal_low=value / 2,
         aal_high=value,
+        rates_low=pl.lit(None, pl.Float32),
+        rates_high=pl.lit(None, pl.Float32),
         change=pl.lit(None, pl.Float32),
         change_se=pl.lit(None, pl.Float32),
         significant=pl.lit(None, pl.Boolean),

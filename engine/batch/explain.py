@@ -207,7 +207,7 @@ def _source(source: ClimateSource, inputs: Inputs, plan: Plan, name: str) -> Sou
     stands_on = RISKS[name].stands_on
     tables = dict.fromkeys([*(f"{need}_data" for need in plan.edition.intensity(name).needs), *plan.tables])
     return SourceTold(
-        address=source.address,
+        address=source.address.rpartition("@")[2],  # the login of a warehouse is nobody else's
         fingerprint=source.fingerprint,
         scope=source.scope,
         axis=_span(source.axis),

@@ -185,7 +185,7 @@ class EditionTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTold:
-    """Climate data that were read. stands_on: what the small tables gave"""
+    """Climate data that were read. address: without a login; stands_on: what the small tables gave"""
 
     address: str
     fingerprint: str

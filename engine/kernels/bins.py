@@ -417,9 +417,10 @@ def _fill_cells(
         smoothed, slope, p = kde.Samples(work.v, above, least, most), 0.0, found.p[c]
         if h > 0.0:
             found.method[c] = KDE
-            kde.fill_mass(smoothed, edges[c], how.lower, how.bound, h, how.rates, p, work.g)
-            if found.loss.shape[1] > 0 and how.spread.size == 0:
-                slope = kde.loss_slope(smoothed, edges[c], how.lower, how.bound, h, how.rates, p, work.g)
+            parts = work.g[: n if found.loss.shape[1] > 0 else 0]
+            kde.fill_mass(smoothed, edges[c], how.lower, how.bound, h, how.rates, p, parts)
+            if parts.size > 0 and how.spread.size == 0:
+                slope = kde.loss_slope(smoothed, edges[c], how.lower, how.bound, h, how.rates, p)
             for j in range(above, n):
                 work.g[j] = how.rates[0]
             for i in range(how.rates.size):
@@ -475,7 +476,7 @@ def _fill_interval(
     if least == most:
         return
     if shifts.size > 0:
-        _fill_shifts(smoothed, n, edges, baseline.without, how, h, g, shifts)
+        _fill_shifts(smoothed, n, edges, baseline.without, how, h, shifts)
     if h > 0.0:
         intervals.add_bandwidth(smoothed.x, smoothed.n, n, slope, g)
     blocks = intervals.Blocks(len(work.years), how.group, how.span, shifts, baseline.shared, work.room)
@@ -498,7 +499,6 @@ def _fill_shifts(
     without: Floats,
     how: _Estimator,
     h: float,
-    g: Floats,
     shifts: Floats,
 ) -> None:
     """Change of the loss without each year in the edges -> shifts (Y0,); linear from the edge to the farthest, or by
@@ -519,9 +519,9 @@ def _fill_shifts(
             continue
         if h > 0.0:
             share = smoothed.n / n * weight
-            here = kde.share_below(smoothed, t, lower, how.bound, h, g)
-            down = kde.share_below(smoothed, low, lower, how.bound, h, g) - here
-            up = kde.share_below(smoothed, high, lower, how.bound, h, g) - here
+            here = kde.share_below(smoothed, t, lower, how.bound, h)
+            down = kde.share_below(smoothed, low, lower, how.bound, h) - here
+            up = kde.share_below(smoothed, high, lower, how.bound, h) - here
             for y in range(shifts.size):
                 if without[y, k] < t:
                     shifts[y] += share * down * (t - without[y, k]) / (t - low)

@@ -86,12 +86,32 @@ def _add_below(x: Floats, n: int, t: float, scale: float, weight: float, g: Floa
     return total
 
 
+@arithmetic
+def _sum_below(x: Floats, n: int, t: float, scale: float) -> float:
+    total = 0.0
+    for j in range(n):
+        total += normal_cdf((t - x[j]) * scale)
+    return total
+
+
 @light
-def add_below(samples: Samples, t: float, scale: float, weight: float, g: Floats) -> float:
-    """Sum over the samples of the kernels' shares below t; g (n,) grows by `weight` times each share.
+def sum_below(samples: Samples, t: float, scale: float) -> float:
+    """Sum over the samples of the kernels' shares below t.
 
     An edge out of every kernel's reach (mostly a mirrored one) costs nothing: its shares are all 0, or all 1.
     """
+    if (t - samples.least) * scale < -SATURATED:
+        return 0.0
+    if (t - samples.most) * scale > SATURATED:
+        return float(samples.n)
+    return _sum_below(samples.x, samples.n, t, scale)
+
+
+@light
+def add_below(samples: Samples, t: float, scale: float, weight: float, g: Floats) -> float:
+    """`sum_below`; g (n,) grows by `weight` times each share, (0,): not asked for."""
+    if g.size == 0:
+        return sum_below(samples, t, scale)
     if (t - samples.least) * scale < -SATURATED:
         return 0.0
     if (t - samples.most) * scale > SATURATED:
@@ -162,17 +182,15 @@ def density_at(samples: Samples, t: float, lower: float, bound: int, h: float) -
 
 
 @light
-def loss_slope(
-    samples: Samples, edges: Floats, lower: float, bound: int, h: float, rates: Floats, p: Floats, g: Floats
-) -> float:
+def loss_slope(samples: Samples, edges: Floats, lower: float, bound: int, h: float, rates: Floats, p: Floats) -> float:
     """h dA/dh: change of the loss A when the bandwidth grows by 100 %, to first order.
 
-    p, g : (m,) and (n,) as `fill_mass` leaves them; g is not changed
+    p : (m,) as `fill_mass` leaves it
     """
     scale, slope, below = 1.0 / h, 0.0, 0.0
     under, under_slope = 0.0, 0.0
     if bound == TRUNCATE:
-        under = add_below(samples, lower, scale, 0.0, g) / samples.n
+        under = sum_below(samples, lower, scale) / samples.n
         under_slope = _slope_below(samples, lower, scale)
     for k in range(edges.size):
         t, weight = edges[k], rates[k] - rates[k + 1]
@@ -189,17 +207,17 @@ def loss_slope(
 
 
 @light
-def share_below(samples: Samples, t: float, lower: float, bound: int, h: float, g: Floats) -> float:
-    """Share of the samples' density below t, 0..1; g (n,) is read and written, not changed."""
+def share_below(samples: Samples, t: float, lower: float, bound: int, h: float) -> float:
+    """Share of the samples' density below t, 0..1."""
     scale = 1.0 / h
     if bound != NO_BOUND and t <= lower:
         return 0.0
-    share = add_below(samples, t, scale, 0.0, g)
+    share = sum_below(samples, t, scale)
     if bound == REFLECT:
-        share -= add_below(samples, 2.0 * lower - t, scale, 0.0, g)
+        share -= sum_below(samples, 2.0 * lower - t, scale)
     share /= samples.n
     if bound == TRUNCATE:
-        under = add_below(samples, lower, scale, 0.0, g) / samples.n
+        under = sum_below(samples, lower, scale) / samples.n
         share = (share - under) / (1.0 - under)
     return min(max(share, 0.0), 1.0)
 
@@ -210,13 +228,15 @@ def fill_mass(
 ) -> None:
     """Mass of each bin -> p (m,), and every sample's part in the loss -> g (n,), for n samples of a cell.
 
+    g (0,): the parts are not asked for
+
     samples, edges, lower, h : the risk's unit; no NaN, no sample below `lower`, h > 0
     bound : NO_BOUND, REFLECT or TRUNCATE; an edge at or under the bound has nothing below it
     """
     last, scale, n = edges.size, 1.0 / h, samples.n
-    for j in range(n):
+    for j in range(g.size):
         g[j] = rates[last]
-    under = add_below(samples, lower, scale, 0.0, g) / n if bound == TRUNCATE else 0.0
+    under = sum_below(samples, lower, scale) / n if bound == TRUNCATE else 0.0
     below, loss, under_weight = 0.0, 0.0, -rates[last]
     for k in range(last):
         t, weight = edges[k], rates[k] - rates[k + 1]
@@ -236,5 +256,5 @@ def fill_mass(
     if bound == TRUNCATE:
         loss += p[last] * rates[last]
         add_below(samples, lower, scale, under_weight + loss, g)
-        for j in range(n):
+        for j in range(min(n, g.size)):
             g[j] = loss + (g[j] - loss) / (1.0 - under)

@@ -19,7 +19,7 @@ from engine.core.period import PERIODS, WINDOWS, Years, label
 from engine.core.scenario import Scenario
 
 #: Okabe and Ito (2008), and a marker each for grey print
-_STYLES = {
+STYLES = {
     Scenario.SSP126: ("#0072B2", "o"),
     Scenario.SSP245: ("#009E73", "s"),
     Scenario.SSP370: ("#E69F00", "^"),
@@ -107,7 +107,7 @@ def _windows(axes: Axes, means: pl.DataFrame, *, trend: bool = False) -> None:
         _nothing(axes)
         return
     ends = []
-    for scenario, (colour, marker) in _STYLES.items():
+    for scenario, (colour, marker) in STYLES.items():
         rows = means.filter(pl.col("scenario_id") == int(scenario))
         found = dict(zip(rows["time_period"], rows["mean"], strict=True))
         points = [(x, 100 * found[name]) for x, name in enumerate(WINDOWS) if found.get(name) is not None]

@@ -57,7 +57,7 @@ def build(out_dir: Path) -> None:
 
 def read_days() -> pl.DataFrame:
     """Columns station_id, date, pr (mm/day): a row a station and day with a value."""
-    wide = pl.read_parquet(RAIN)  # a column a station, 0.1 mm
+    wide = pl.read_parquet(RAIN, glob=False)  # a column a station, 0.1 mm
     return (
         wide.unpivot(index="date", variable_name="station_id", value_name="tenths")
         .drop_nulls("tenths")

@@ -26,9 +26,9 @@ RIVER = shapely.LineString([(127.13, 35.0), (127.13, 35.11964)])
 COAST = shapely.LineString([(126.9, 34.5), (126.9, 36.0)])
 
 
-def fill_warehouse(url):
+def fill_warehouse(url, variables=("rn", "cdd")):
     """Rain, dry spells, attributes, coast, one river, one flood zone, regions of three levels."""
-    filled = fill(url, variables=("rn", "cdd"))
+    filled = fill(url, variables=variables)
     with psycopg.connect(url) as connection:
         layers = {"coastline": COAST, "river": RIVER, "flood_zone": shapely.box(127.2, 35.2, 127.25, 35.25)}
         for layer, geometry in layers.items():

@@ -138,7 +138,7 @@ def test_rejected_records_are_written_and_too_many_stop(tmp_path):
     assert source_files.reject(tmp_path, "t", [("a.txt", 7, 'no "wind"')], 1000) == 1
     assert (tmp_path / "rejects" / "t.csv").read_text() == "file,line,reason\na.txt,7,\"no 'wind'\"\n"
     with pytest.raises(
-        SchemaError, match=r"t: 2 of 1000 records are unreadable, the first in line 7 of a\.txt: no wind"
+        SchemaError, match=r"t: 2 of 1,000 records are unreadable, the first in line 7 of a\.txt: no wind"
     ):
         source_files.reject(tmp_path, "t", [("a.txt", 7, "no wind"), ("a.txt", 9, "x")], 1000)
 

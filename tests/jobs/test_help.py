@@ -215,6 +215,8 @@ def _value(action):
         "http://h",
         "1168010100",
         "sites",
+        "high",
+        "ko",
         str(UUID(int=1)),
     ):
         with contextlib.suppress(ValueError, argparse.ArgumentTypeError):

@@ -106,7 +106,7 @@ def test_a_run_that_is_stopped_names_itself_and_the_command_that_goes_on(number,
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
 
     def course(_args):
-        with execute._interruptible() as at:
+        with execute.interruptible() as at:
             for name, value in ({"run_id": 12} | stage).items():
                 setattr(at, name, value)
             signal.raise_signal(number)

@@ -188,14 +188,14 @@ def test_an_event_is_signed_and_says_what_was_published_and_which_job_ended(resu
 def test_a_batch_into_a_database_announces_and_one_into_a_directory_says_that_it_does_not(results, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     with receiving() as receiver:
-        with _run._webhooks(config(receiver.url), results):
+        with _run.webhooks_of(config(receiver.url), results):
             ended = end_jobs(results)
         assert [body["job"]["batch_id"] for body in receiver.taken] == ended
-        with _run._webhooks(config(receiver.url), str(tmp_path)):
+        with _run.webhooks_of(config(receiver.url), str(tmp_path)):
             pass
     assert caplog.messages[-1] == "no webhooks: results in a directory are not announced"
     with receiving() as receiver:
-        batch = _run._webhooks(config(receiver.url), results)
+        batch = _run.webhooks_of(config(receiver.url), results)
         batch.__enter__()
         end_jobs(results)
         assert not batch.__exit__(SinkError, SinkError("no space left"), None)

@@ -60,7 +60,8 @@ def test_an_answer_says_where_its_edges_rates_and_data_come_from(client):
     assert told["inputs"][0]["unit"] == "days"
     assert (told["window"], told["samples"]["years"][0]) == ({"first": 2041, "last": 2060}, 2041)
     assert len(told["source"]["fingerprint"]) == 64
-    assert "@" in told["source"]["address"] or "/" in told["source"]["address"]
+    assert "@" not in told["source"]["address"]
+    assert told["source"]["address"]
 
 
 def test_the_factors_of_a_site_make_its_loss(client):

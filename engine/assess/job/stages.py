@@ -243,9 +243,10 @@ class StoredStages:
 def _require_published(risks: Collection[str], published: Collection[str]) -> None:
     """Refuse sites of whose risks no result is published; what is may have no rules for sites.
 
+    risks  : asked for by the sites inside the grid; without any of those each site has a fault of its own
     raises : EngineError
     """
-    if not published or any(risk in published for risk in risks):
+    if not risks or not published or any(risk in published for risk in risks):
         return
     usable = [risk for risk in RISKS if risk in published]
     there = f"results are published of {', '.join(published)}"

@@ -118,7 +118,7 @@ class RunFiles:
             frame, buffer = canonical(name, frame), io.BytesIO()
             # one risk, scenario and period a row group: the load reads them by these, and skips the others
             cells = max(frame["grid_id"].n_unique(), 1)
-            frame.write_parquet(buffer, compression="zstd", compression_level=3, row_group_size=cells)
+            frame.write_parquet(buffer, compression="zstd", compression_level=1, row_group_size=cells)
             data = buffer.getvalue()
             self._write(self._name(number, name), data)
             files[name] = (frame.height, len(data))
