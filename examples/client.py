@@ -89,6 +89,9 @@ async def published(caller: Caller, lat: float, lon: float) -> None:
     await caller.call("GET", f"/api/v1/runs/{newest['run_id'] or newest['batch_id']}")
     await caller.call("GET", "/api/v1/map")
     await caller.call("GET", "/api/v1/map/borders")
+    await caller.call("GET", "/api/v1/map/labels")
+    await caller.call("GET", "/api/v1/places", params={"q": "서울"})
+    await caller.call("GET", "/api/v1/explain", params=place | {"risk_type": "drought"})
     layer = await caller.call("GET", "/api/v1/map/aal/typhoon")
     held = {"If-None-Match": layer.headers["ETag"]}
     await caller.call("GET", "/api/v1/map/aal/typhoon", 304, headers=held)

@@ -30,6 +30,7 @@ from engine.service import (
     routes_history,
     routes_levels,
     routes_map,
+    routes_places,
     routes_portfolio,
     routes_portfolio_page,
     routes_portfolio_preview,
@@ -158,6 +159,7 @@ def _add_routes(app: FastAPI) -> None:
         routes_curve,
         routes_runs,
         routes_map,
+        routes_places,
     ):
         api.include_router(part.router)
     api.include_router(routes_health.aliases)

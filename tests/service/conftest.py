@@ -96,8 +96,9 @@ def client(service):
         yield client
 
 
-@pytest.fixture(scope="module")  # no longer: its event loop is that of the thread, and other tests run their own
+@pytest.fixture(scope="module")
 def browser():
+    """One a module: while it is open, its thread runs an event loop, which other tests want for themselves."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         yield browser
