@@ -14,6 +14,7 @@ from typing import NamedTuple
 import polars as pl
 
 from engine.core.errors import SchemaError
+from engine.losses import figures
 
 #: a slip of units is a factor of a thousand; no year of the record is this often its neighbour or the sum of its causes
 SLIP = 300.0
@@ -76,16 +77,18 @@ def table(path: Path) -> pl.DataFrame:
 def read(path: Path) -> list[Loss]:
     """Rows of a table of losses, of years or of events.
 
-    raises : SchemaError for a missing column, a value that is no number, or a row without an address
+    raises : SchemaError for a missing column, a loss that is no number above 0 (of one cause of a year 0 may be said),
+             years that are none, a row without an address, or a preferred row that cannot be used
     """
     frame = table(path)
-    if lacking := [column for column in _NEEDS if column not in frame.columns]:
-        raise SchemaError(f"{path.name} lacks the columns {', '.join(lacking)}: take the tables of docs/calibration.md")
+    figures.need(frame, path.name, _NEEDS)
     found = []
-    for number, row in enumerate(frame.iter_rows(named=True), start=2):
-        if row["value_million_krw"] is None:  # a share, or a count of houses
+    for number, row in enumerate(frame.iter_rows(named=True), start=figures.FIRST_ROW):
+        place = f"{path.name}, row {number}"
+        preferred = _preferred(place, row)
+        if row["value_million_krw"] is None and not preferred:  # a share, or a count of houses
             continue
-        found.append(_loss(f"{path.name}, row {number}", row))
+        found.append(_loss(place, row, preferred))
     return found
 
 
@@ -152,37 +155,68 @@ def _unit(row: Loss, beside: str) -> str:
     return f"{row.place}: {row.value:,.0f} million KRW, but {beside}: look at its unit, a thousand is between them"
 
 
-def _loss(place: str, row: Mapping[str, object]) -> Loss:
-    try:
-        value = float(str(row["value_million_krw"]))
-    except ValueError:
-        raise SchemaError(f"{place}: {row['value_million_krw']!r} is not a number of million KRW") from None
+def _loss(place: str, row: Mapping[str, object], preferred: bool) -> Loss:
+    of_years = "event" not in row and "name" not in row
+    name = str(row.get("cause") or "") if of_years else _event(row)
     if not row["source_url"]:
         raise SchemaError(f"{place}: it has no source address: a fact without one is not used")
-    first = int(str(row.get("year_from") or row.get("year") or str(row.get("date_from"))[:4]))
-    last = int(str(row.get("year_to") or first))
+    years = _years(place, row)
+    if preferred and row["status"] != FINAL:
+        raise SchemaError(f"{place}: it is preferred, and its status is {row['status']!r}: prefer a final count")
+    if preferred and row.get("row_type") == "year" and years[0] != years[1]:
+        raise SchemaError(
+            f"{place}: it is a preferred row of one year, and goes from {years[0]} to {years[1]}: correct its years"
+        )
     return Loss(
         place=place,
-        name=str(row.get("cause") or "") if "event" not in row and "name" not in row else _event(row),
-        years=(first, last),
-        value=value,
-        prices=_prices(str(row["price_basis"]), row.get("price_year"), first),
+        name=name,
+        years=years,
+        value=loss_of(place, "value_million_krw", row["value_million_krw"], of_cause=of_years and name != TOTAL),
+        prices=_prices(place, str(row["price_basis"]), row.get("price_year"), years[0]),
         scope=str(row["scope"]),
         status=FINAL if row["status"] == FINAL else PRELIMINARY,
-        preferred=row.get("preferred") == "yes",
+        preferred=preferred,
         source=str(row["source_id"]),
         address=str(row["source_url"]),
     )
+
+
+def loss_of(place: str, column: str, value: object, *, of_cause: bool) -> float:
+    """A loss of one row; a cause of a year may have none, a total or an event has some.
+
+    raises : SchemaError for anything else
+    """
+    if of_cause and figures.number(place, column, value) == 0:
+        return 0.0
+    return figures.above_zero(place, column, value)
+
+
+def _preferred(place: str, row: Mapping[str, object]) -> bool:
+    said = row.get("preferred")
+    if said not in (None, "", "no", "yes"):
+        raise SchemaError(f"{place}: preferred is {said!r}: write yes, or leave it blank")
+    return said == "yes"
+
+
+def _years(place: str, row: Mapping[str, object]) -> tuple[int, int]:
+    """First and last year, of the first column that says one."""
+    column = next((each for each in ("year_from", "year") if row.get(each) not in (None, "")), "date_from")
+    value = row.get(column)
+    first = figures.year(place, column, str(value)[:4] if column == "date_from" and value is not None else value)
+    last = figures.year(place, "year_to", row["year_to"]) if row.get("year_to") not in (None, "") else first
+    if last < first:
+        raise SchemaError(f"{place}: year_to is {last}, before year_from, {first}: correct the years")
+    return first, last
 
 
 def _event(row: Mapping[str, object]) -> str:
     return str(row.get("name") or row.get("event") or row.get("cause"))
 
 
-def _prices(basis: str, stated: object, year: int) -> int | None:
+def _prices(place: str, basis: str, stated: object, year: int) -> int | None:
     if basis.startswith("nominal"):
         return year
     if stated is not None:
-        return int(str(stated))
+        return figures.year(place, "price_year", stated)
     digits = "".join(sign if sign.isdigit() else " " for sign in basis).split()
     return int(digits[0]) if basis.startswith("converted") and digits else None

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.core.errors import SchemaError
-from engine.losses import record, yearbook
+from engine.losses import figures, record, yearbook
 from engine.losses.record import Allowed, Loss
 
 Floats = NDArray[np.float64]
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 NOT_WEATHER_OF_WATER = ("heavy_snow", "earthquake", "cold_and_frost", "hail", "heat", "other_abnormal_temperature")
 #: the balance sheet's predecessor, on another scale
 _OTHER_SCALE = "ajunews20131224"
+#: two preferred totals of a year that differ by less are one, printed with fewer digits
+_ROUNDED = 0.01
 _TRILLION = 1e6  # million KRW
 ALLOWED = (
     Allowed("heavy_snow", 2004, "snow of March 2004: only the preliminary count exists, and the total holds it"),
@@ -63,9 +65,25 @@ class Economy(NamedTuple):
             raise SchemaError(f"{loss.place}: no deflator from prices of {loss.prices} to those of {loss.year}")
         return loss.value * self.deflator[loss.year] / self.deflator[loss.prices]
 
-    def ratio(self, loss: Loss) -> float:
-        """Share of construction assets."""
-        return self.nominal(loss) / self.assets(loss.year)
+    def ratio(self, loss: Loss, less: float = 0.0) -> float:
+        """Share of construction assets.
+
+        less   : taken off it first, million KRW of the loss's own year
+        raises : SchemaError for a share that is not above 0, or above 1
+        """
+        nominal, assets = self.nominal(loss), self.assets(loss.year)
+        found = (nominal - less) / assets
+        if not found > 0:
+            raise SchemaError(
+                f"{loss.place}: of {nominal:,.0f} million KRW nothing is left without the {less:,.0f} of causes that"
+                f" are not rain or typhoon in {loss.year}: look at their values and units"
+            )
+        if found > 1:
+            raise SchemaError(
+                f"{loss.place}: value_million_krw is {loss.value:,.0f}, which is more than all construction assets of"
+                f" {loss.year} ({assets:,.0f}): look at its unit"
+            )
+        return found
 
 
 class Target(NamedTuple):
@@ -78,27 +96,42 @@ class Target(NamedTuple):
 
 
 def economy(folder: Path) -> Economy:
-    """Assets and prices of a folder of tables; of a year stated twice the later statement."""
-    exposure = record.table(folder / "exposure.csv")
+    """Assets and prices of a folder of tables; of a year stated twice the later statement.
+
+    raises : SchemaError for a missing column, a year or figure that is none, or assets of fewer than two years
+    """
+    exposure = assets(folder)
     rows = (
-        exposure.filter(
-            (pl.col("measure") == "construction_assets")
-            & (pl.col("class") == "total")
-            & (pl.col("source_id") != _OTHER_SCALE)
-        )
+        exposure.filter((pl.col("class") == "total") & (pl.col("source_id") != _OTHER_SCALE))
         .with_columns(pl.col("source_date").cast(pl.String).fill_null(""))
         .sort("year", "source_date")
         .unique("year", keep="last", maintain_order=True)
     )
-    prices = record.table(folder / "deflators.csv")
-    stated = prices.filter(pl.col("gdp_deflator_2020_100").is_not_null())
-    implied = prices.filter(pl.col("yearbook_implied_index_to_2015").is_not_null())
+    if rows.height < 2:
+        raise SchemaError(
+            f"exposure.csv holds {rows.height} years of construction_assets of class total, and growth needs two: take"
+            " the table of docs/calibration.md"
+        )
+    prices = figures.with_years(record.table(folder / "deflators.csv"), "deflators.csv", ("year",))
     return Economy(
         rows["year"].to_numpy().astype(float),
-        np.log(rows["value"].to_numpy().astype(float)),
-        dict(zip(stated["year"].to_list(), stated["gdp_deflator_2020_100"].to_list(), strict=True)),
-        dict(zip(implied["year"].to_list(), implied["yearbook_implied_index_to_2015"].to_list(), strict=True)),
+        np.log(np.array(figures.amounts(rows, "exposure.csv", "value"))),
+        _by_year(prices, "gdp_deflator_2020_100"),
+        _by_year(prices, "yearbook_implied_index_to_2015"),
     )
+
+
+def assets(folder: Path) -> pl.DataFrame:
+    """Construction assets of a folder of tables, trillion KRW, with the row of the file."""
+    exposure = figures.with_years(record.table(folder / "exposure.csv"), "exposure.csv", ("year",))
+    figures.need(exposure, "exposure.csv", ("measure", "class", "value", "source_id", "source_date", "note"))
+    return exposure.filter(pl.col("measure") == "construction_assets")
+
+
+def _by_year(prices: pl.DataFrame, column: str) -> dict[int, float]:
+    figures.need(prices, "deflators.csv", (column,))
+    stated = prices.filter(pl.col(column).is_not_null())
+    return dict(zip(stated["year"].to_list(), figures.amounts(stated, "deflators.csv", column), strict=True))
 
 
 def yearly(folder: Path, first: int, last: int) -> list[Target]:
@@ -110,13 +143,13 @@ def yearly(folder: Path, first: int, last: int) -> list[Target]:
     seen = {(row.name, row.year) for row in other}
     other += [row for row in snow if (row.name, row.year) not in seen and first <= row.year <= last]
     # a scope of snow alone cannot differ: the events' tables name it as the yearbook does
-    totals = record.comparable(_chosen([row for row in single if row.name == record.TOTAL]))
+    totals = record.comparable(_chosen([row for row in single if row.name == record.TOTAL], money))
     less = record.comparable(other, ALLOWED)
     record.check_units(totals)
     found = []
     for row in totals:
         off = sum(money.nominal(each) for each in less if each.year == row.year)
-        found.append(Target(str(row.year), row.year, (money.nominal(row) - off) / money.assets(row.year)))
+        found.append(Target(str(row.year), row.year, money.ratio(row, off)))
     return sorted(found, key=lambda target: target.year)
 
 
@@ -134,6 +167,7 @@ def storms(folder: Path) -> list[Target]:
     """National losses of typhoons whose tracks are known."""
     money = economy(folder)
     tracks = record.table(folder / "typhoon_event_losses.csv")
+    figures.need(tracks, "typhoon_event_losses.csv", ("name", "ibtracs_sid", "row_type"))
     ids = dict(zip(tracks["name"].to_list(), tracks["ibtracs_sid"].to_list(), strict=True))
     national = {
         f"typhoon_event_losses.csv, row {number}"
@@ -155,9 +189,20 @@ def _events(folder: Path) -> list[Loss]:
     return record.read(folder / "heavy_rain_snow_events.csv")
 
 
-def _chosen(rows: list[Loss]) -> list[Loss]:
-    """One total a year: the preferred one, in prices of the year where there are two."""
+def _chosen(rows: list[Loss], money: Economy) -> list[Loss]:
+    """One total a year: the preferred one, in prices of the year where there are two.
+
+    raises : SchemaError for two preferred totals of a year that differ by more than a source rounds
+    """
     best: dict[int, Loss] = {}
+    first: dict[int, Loss] = {}
+    for row in (each for each in rows if each.preferred):
+        other = first.setdefault(row.year, row)
+        if other is not row and abs(money.nominal(row) / money.nominal(other) - 1) > _ROUNDED:
+            raise SchemaError(
+                f"{row.place}: total {row.year} is preferred, {row.value:,.0f} million KRW, and so is that of"
+                f" {other.place}, {other.value:,.0f}: prefer one of the two"
+            )
     for row in sorted(rows, key=lambda each: (each.preferred, each.prices == each.year)):
         if row.status == record.FINAL:
             best[row.year] = row

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import SchemaError
-from engine.losses import record
+from engine.losses import figures, record
 from engine.losses.record import FINAL, Loss
 
 ADDRESS = "https://www.data.go.kr/data/15107318/openapi.do"
@@ -41,7 +41,7 @@ def read(path: Path) -> list[Loss]:
     """
     try:
         answer = json.loads(path.read_text("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, or brackets deeper than can be read
         raise SchemaError(f"{path.name} is no JSON: ask for type=json") from None
     _check_code(path, answer)
     rows = [row for part in _lists(answer, "row") for row in part]
@@ -66,18 +66,16 @@ def _losses(place: str, row: Any) -> Iterator[Loss]:
             f"unknown columns {', '.join(other)}" if isinstance(row, dict) and set(row) - known else "no year or total"
         )
         raise SchemaError(f"{place}: {said}: only the table by year ({ADDRESS}) can be read")
-    year = int(_number(place, _YEAR, row[_YEAR]))
+    year = figures.year(place, _YEAR, row[_YEAR])
     for column, name in ((_TOTAL, record.TOTAL), *CAUSES.items()):
         if row.get(column) not in (None, "", "-"):
-            value = _number(place, column, row[column])
+            value = record.loss_of(place, column, _plain(row[column]), of_cause=column != _TOTAL)
             yield Loss(place, name, (year, year), value, year, _SCOPE, FINAL, True, "mois_yearbook", ADDRESS)
 
 
-def _number(place: str, column: str, value: object) -> float:
-    try:
-        return float(str(value).replace(",", ""))
-    except ValueError:
-        raise SchemaError(f"{place}: {column} is {value!r}, and no number") from None
+def _plain(value: object) -> object:
+    """A figure without the commas of thousands."""
+    return value.replace(",", "") if isinstance(value, str) else value
 
 
 def _check_code(path: Path, answer: Any) -> None:
@@ -92,13 +90,13 @@ def _lists(node: Any, key: str) -> Iterator[list[Any]]:
 
 
 def _values(node: Any, key: str) -> Iterator[Any]:
-    """Every value of a key, however deep."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == key:
-                yield value
-            else:
-                yield from _values(value, key)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _values(value, key)
+    """Every value of a key, however deep, in the order of the text."""
+    left = [(False, node)]
+    while left:
+        found, value = left.pop()
+        if found:
+            yield value
+        elif isinstance(value, dict):
+            left += [(name == key, each) for name, each in reversed(value.items())]
+        elif isinstance(value, list):
+            left += [(False, each) for each in reversed(value)]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from engine.core.errors import SchemaError
-from engine.losses import record, targets
+from engine.losses import figures, record, targets
 from engine.losses.targets import Economy
 
 #: years that set the level, and those that test it
@@ -22,7 +22,7 @@ FITTED, TESTED = (2020, 2021, 2022), (2012, 2024)
 BAND = 5.0
 #: year of the balance sheet that tells dwellings from other buildings, and of the census that counts them
 SHEET = 2012
-_EVERY_PERIL = "all"
+_EVERY_PERIL, _INSURED = "all", "insured_losses.csv"
 
 
 class House(NamedTuple):
@@ -55,11 +55,24 @@ def of_folder(folder: Path, places: Path) -> Level:
     raises : SchemaError when a figure that is needed is not there
     """
     money = targets.economy(folder)
-    insured = record.table(folder / "insured_losses.csv")
-    dwellings = float(record.table(places)["dwellings"].sum())
+    insured = figures.with_years(record.table(folder / _INSURED), _INSURED, ("year_from", "year_to"))
+    figures.need(insured, _INSURED, ("measure", "insured_class", "region", "cause", "status", "value"))
+    municipalities = record.table(places)
+    figures.need(municipalities, places.name, ("dwellings",))
+    dwellings = sum(
+        figures.number(f"{places.name}, row {at}", "dwellings", value)
+        for at, value in enumerate(municipalities["dwellings"], start=figures.FIRST_ROW)
+    )
+    figures.above_zero(places.name, "the sum of dwellings", dwellings)
 
     def house(year: int) -> House:
-        return House(year, _paid(insured, year) / _value(folder, money, dwellings, year))
+        ratio = _paid(insured, year) / _value(folder, money, dwellings, year)
+        if not 0 < ratio <= 1:
+            raise SchemaError(
+                f"{_INSURED}: the claims of {year} are {ratio:.3g} times the value of the insured houses, and not a"
+                " share of 0 to 1: look at their values and units"
+            )
+        return House(year, ratio)
 
     fitted, tested = (tuple(house(year) for year in years) for years in (FITTED, TESTED))
     return Level(float(np.mean([each.ratio for each in fitted])), fitted, tested)
@@ -97,19 +110,23 @@ def _one(
             & (pl.col("status") == record.FINAL)
         )
         if rows.height:
-            return float(rows["value"][0])
+            return figures.amounts(rows[:1], _INSURED, "value")[0]
     return None
 
 
 def _value(folder: Path, money: Economy, dwellings: float, year: int) -> float:
     """Mean value of a dwelling without land, million KRW of the year: balance sheet over census, by the deflator."""
-    exposure = record.table(folder / "exposure.csv")
-    stated = exposure.filter(
-        (pl.col("measure") == "construction_assets")
-        & (pl.col("class") == "residential_buildings")
+    stated = targets.assets(folder).filter(
+        (pl.col("class") == "residential_buildings")
         & (pl.col("year") == SHEET)
         & ~pl.col("note").str.starts_with("OLD")
     )
     if not stated.height or year not in money.deflator:
         raise SchemaError(f"exposure.csv or deflators.csv does not tell the value of a dwelling in {year}")
-    return float(stated["value"][0]) * 1e6 / dwellings * money.deflator[year] / money.deflator[SHEET]
+    return (
+        figures.amounts(stated[:1], "exposure.csv", "value")[0]
+        * 1e6
+        / dwellings
+        * money.deflator[year]
+        / money.deflator[SHEET]
+    )

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from engine.losses import record
+from engine.losses import figures, record
 from engine.losses.fit import model, storms
 from engine.losses.fit import rain as rains
 from engine.losses.fit.hazard import RIVER_DAYS, STORM_DAYS, URBAN_DAYS, Hazard, Sources
@@ -28,6 +28,7 @@ CODES = {
 #: events of which at least five provinces are known: event -> its days of rain, or the storm
 RAIN_EVENTS = {"rain 9-11 Sep 1990": ("1990-09-09", "1990-09-12")}
 STORM_EVENTS = ("Saomai", "Doug")
+_TABLE = "province_losses.csv"
 
 
 class Ranks(NamedTuple):
@@ -85,11 +86,17 @@ def _expected(data: Data, found: Fit, rain: tuple[Floats, Floats], wind: Floats 
 
 def _pair(folder: Path, event: str, places: storms.Places, ratio: Floats) -> tuple[Floats, Floats]:
     """Recorded and modelled loss of the provinces of an event."""
-    table = record.table(folder / "province_losses.csv")
-    rows = table.filter((pl.col("event") == event) & (pl.col("status") == record.FINAL))
+    table = record.table(folder / _TABLE)
+    figures.need(table, _TABLE, ("province", "event", "status", "value_million_krw"))
+    chosen = (pl.col("event") == event) & (pl.col("status") == record.FINAL)
+    rows = table.with_row_index("row", figures.FIRST_ROW).filter(chosen)
+    recorded = [
+        record.loss_of(f"{_TABLE}, row {at}", "value_million_krw", value, of_cause=True)
+        for at, value in zip(rows["row"], rows["value_million_krw"], strict=True)
+    ]
     provinces = places.code // 1000
     modelled = [(places.share * ratio)[provinces == CODES[name]].sum() for name in rows["province"]]
-    return rows["value_million_krw"].to_numpy().astype(float), np.array(modelled)
+    return np.array(recorded), np.array(modelled)
 
 
 def _ranks(pairs: list[tuple[Floats, Floats]]) -> Ranks:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.core.errors import SchemaError
 from engine.kernels.typhoon import typhoon_wind
 from engine.kernels.typhoon_track import TyphoonTrack, year_of
-from engine.losses import record
+from engine.losses import figures, record
 from engine.losses.fit.rain import Rain, largest, sums
 
 Floats = NDArray[np.float64]
@@ -49,16 +49,18 @@ class Places(NamedTuple):
 def read_places(path: Path) -> Places:
     """Municipalities. Recorded loss is roads, rivers and fields, which go with land; houses go with persons.
 
-    raises : SchemaError for a missing column
+    raises : SchemaError for a missing column, or naming the row of a value that is no number
     """
     table = record.table(path)
     needed = ("code", "latitude", "longitude", "coast_km", "area_km2", "persons")
-    if lacking := [column for column in needed if column not in table.columns]:
-        raise SchemaError(f"{path.name} lacks the columns {', '.join(lacking)}")
-    lat, lon, coast, area, persons = (table[column].to_numpy().astype(float) for column in needed[1:])
-    return Places(
-        table["code"].to_numpy().astype(np.int64), lat, lon, coast, area / area.sum(), persons / persons.sum()
-    )
+    figures.need(table, path.name, needed)
+    code, lat, lon, coast, area, persons = (_column(table, path.name, column) for column in needed)
+    return Places(code.astype(np.int64), lat, lon, coast, area / area.sum(), persons / persons.sum())
+
+
+def _column(table: pl.DataFrame, file: str, column: str) -> Floats:
+    rows = enumerate(table[column], start=figures.FIRST_ROW)
+    return np.array([figures.number(f"{file}, row {at}", column, value) for at, value in rows], dtype=np.float64)
 
 
 def read_tracks(path: Path) -> pl.DataFrame:
