@@ -61,7 +61,7 @@ def read(table: object, bins: Mapping[str, int], load: Callable[[str], bytes]) -
         raise DefinitionError(f"{name} has the SHA-256 {found}, and the edition was made with another", "draws")
     try:
         held = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or brackets deeper than can be read
         raise DefinitionError(f"{name} is no JSON", "draws") from None
     return RateDraws(found, _checked(name, held, bins))
 

@@ -189,3 +189,9 @@ def test_gaps_stay_gaps(pair):
     with closing(open_source(pair[1])) as source:
         array = source.read(source.cells(), ["ta"], [Scenario.SSP126]).arrays["ta", Scenario.SSP126]
     assert np.isnan(array).sum() == 4
+
+
+def test_a_manifest_of_nothing_but_brackets_is_refused_by_its_name(tmp_path):
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(SourceError, match=r"manifest\.json cannot be read"):
+        store.read_manifest(tmp_path)

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 import psycopg
 import pytest
 
+from engine.core.errors import SchemaError
 from engine.io.etl.api import ProviderError
-from engine.io.etl.loaders import wamis
+from engine.io.etl.loaders import wamis, wamis_client
 from engine.io.etl.loaders.wamis_client import WamisClient, download
 from engine.io.etl.loading import LoadOptions
 from tests.io.lattices import quiet
@@ -93,6 +94,7 @@ def test_after_six_attempts_the_client_gives_up(client, provider):
     [
         ((404, "gone"), "HTTP 404: gone"),
         ((200, "<html>maintenance"), "not JSON: <html>maintenance"),
+        ((200, "[" * 100_000), r"not JSON: \[\["),
         ((200, '{"result": {"code": "error", "msg": "quota"}}'), "reports no success.*quota"),
     ],
 )
@@ -125,3 +127,11 @@ def test_an_interrupted_download_goes_on_where_it_stopped_and_feeds_the_loader(c
             ("published", 1),
             ("published", 3),
         ]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{}", "[3]"])
+def test_saved_answers_that_are_none_are_refused_by_their_file_before_anything_is_asked(text, tmp_path):
+    path = tmp_path / "wamis_gauges.json"
+    path.write_text(text)
+    with pytest.raises(SchemaError, match=r"wamis_gauges\.json is (not JSON|no list of saved answers)"):
+        wamis_client._saved(path, "wkw_dubwlobs")

@@ -33,6 +33,7 @@ def test_draws_stand_beside_the_edition_and_are_part_of_its_checksum(tmp_path):
     [
         ({"typhoon": RATES}, "0" * 64, "own.draws.json has the SHA-256"),
         ("[", None, "own.draws.json is no JSON"),
+        ("[" * 100_000, None, "own.draws.json is no JSON"),
         ({}, None, "does not map risks to draws"),
         ({"snow": RATES}, None, "has draws of snow, which the edition does not price"),
         ({"typhoon": [[0.0, 0.1]] * 20}, None, "draws of typhoon are not lists of 5 rates"),

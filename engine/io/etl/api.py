@@ -89,7 +89,7 @@ class Api:
         body = self.get(path, params, asked)
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ProviderError(f"{asked}: not JSON: {self.shown(body)}") from None
 
     def shown(self, body: bytes) -> str:

@@ -189,7 +189,7 @@ class RunDirectory(RunFiles):
             raise SettingsError(f"no run {run_id} under {root}; there: {known}")
         try:
             return cls(root, run_id, json.loads(folder.read(f"{run_id}/manifest.json")))
-        except ValueError as err:
+        except (ValueError, RecursionError) as err:
             raise SchemaError(f"run {run_id} under {root}: its manifest.json cannot be read: {err}") from None
 
     @classmethod

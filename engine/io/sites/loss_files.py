@@ -76,7 +76,7 @@ def read_losses(folder: Path) -> LossFiles:
     """
     try:
         summary = json.loads((folder / "portfolio.json").read_bytes())
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         raise SourceError(f"{folder / 'portfolio.json'} cannot be read: {err}") from err
     note = summary.get("year_losses_note", OLDER)
     if note is not None:

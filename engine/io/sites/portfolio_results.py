@@ -79,7 +79,7 @@ def _summary(folder: Path) -> Mapping[str, Any]:
         raise SettingsError(
             f"{folder} holds no {SUMMARY}: name the folder that jobs.assess --sites FILE --out DIR wrote"
         ) from None
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         raise SourceError(f"{path} cannot be read: {err}") from err
     absent = [name for name in _NEEDED if name not in summary]
     results = summary.get("results") or []

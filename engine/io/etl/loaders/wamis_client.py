@@ -6,7 +6,6 @@ asked once. Source of calls and parameters: WAMIS Open API, www.wamis.go.kr; it 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from engine.io.etl.api import Api, ProviderError, save
 from engine.io.etl.loaders import wamis_answers
 from engine.io.etl.loaders.wamis_answers import FLOW, GAUGE, GAUGES, USAGE
 from engine.io.etl.loading import Progress
+from engine.io.files.reading import json_of
 
 #: the provider answers on another port, too (https on 8444)
 BASE_URL = "http://www.wamis.go.kr:8080/wamis/openapi"
@@ -109,5 +109,9 @@ def _ask_flow(client: WamisClient, gauge: Mapping[str, Any], path: Path, years: 
 def _saved(path: Path, call: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    entries = json_of(path)
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and {"call", "params"} <= entry.keys() for entry in entries
+    ):
+        raise SchemaError(f"{path.name} is no list of saved answers: remove it, it is asked anew")
     return [entry for entry in entries if entry["call"] == call]
