@@ -335,3 +335,38 @@ def test_the_interval_holds_the_loss_of_a_further_model(shared, least):
     reach = [total_interval(0.5, se, 5)[1] - 0.5 for se in found.total_se.tolist()]
     held = np.mean(np.abs(truth[:, 5] - found.mean) <= reach)
     assert least < held < 0.98
+
+
+@pytest.mark.parametrize("harm", ["truncated", "overwritten", "deleted"])
+@pytest.mark.parametrize("kind", ["run", "results"])
+def test_a_damaged_file_of_a_member_is_named_and_nothing_is_published(kind, harm, tmp_path, caplog):
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    for number in (1, 2):
+        member(runs, number)
+    names = ["1", "2"]
+    if kind == "results":
+        for number in (1, 2):
+            publish(
+                str(tmp_path / f"sink{number}"), tmp_path / f"own{number}", number, source_fingerprint=f"{number:064x}"
+            )
+        names = [str(tmp_path / "sink1"), str(tmp_path / "sink2")]
+        path = (tmp_path / "sink2" / "modelops_probability_scores.parquet").resolve()
+    else:
+        path = next((runs / "2").rglob("probability.parquet"))
+    raw = path.read_bytes()
+    if harm == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(raw[: len(raw) // 2] if harm == "truncated" else b"x" * len(raw))
+    code = ensemble.main(["--runs", ",".join(names), "--run-dir", str(runs), "--sink", str(out)])
+    assert "Traceback" not in caplog.text
+    assert code == 1
+    assert path.name in caplog.text
+
+
+def test_a_second_ensemble_is_told_that_an_ensemble_is_going(tmp_path):
+    by_hand(tmp_path)
+    for going in ("ensemble", "hazard"):
+        refused = pytest.raises(BusyError, match=f"another {going} run is going into")
+        with closing(open_sink(str(tmp_path / "out"))) as first, first.guard(going), refused:
+            combined([1, 2, 3], tmp_path, tmp_path / "out")

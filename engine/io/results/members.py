@@ -5,7 +5,8 @@ results; and the sentences that refuse runs which are not of one kind.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -53,6 +54,7 @@ class Member:
     years  : period -> first and last year
     rows   : (risk, cells; None: all) -> its rows, columns grid_id, latitude, longitude, scenario_id, time_period, aal,
              aal_se
+    files  : those that hold its rows
     blocks : half-open ranges of grid_id that its files are cut into; empty where they are not
     """
 
@@ -64,22 +66,25 @@ class Member:
     pairs: frozenset[Pair]
     years: Mapping[str, tuple[int, int]]
     rows: Callable[[str, Cells | None], pl.LazyFrame]
+    files: Callable[[], Sequence[Path]]
     blocks: tuple[Cells, ...] = ()
 
     def read(self, risk: str, cells: Cells) -> pl.DataFrame:
         """Rows of a range of cells, sorted by scenario, period and cell.
 
-        raises : SourceError when the files are gone, because two runs were published there since
+        raises : SourceError naming a file that is gone, or cut short, or no table of results
         """
-        try:
+        with _reading(self.label, self.files):
             return self.rows(risk, cells).sort("scenario_id", "time_period", "grid_id").collect()
-        except FileNotFoundError as err:
-            raise SourceError(f"{self.label}: its files were taken away while they were read: {err}") from err
 
     def places(self) -> pl.DataFrame:
-        """Its cells, ascending: grid_id, latitude, longitude (null where no row says it)."""
-        rows = self.rows(self.risks[0], None).group_by("grid_id").agg(pl.col("latitude", "longitude").first())
-        return rows.sort("grid_id").collect(engine="streaming")
+        """Its cells, ascending: grid_id, latitude, longitude (null where no row says it).
+
+        raises : as `read`
+        """
+        with _reading(self.label, self.files):
+            rows = self.rows(self.risks[0], None).group_by("grid_id").agg(pl.col("latitude", "longitude").first())
+            return rows.sort("grid_id").collect(engine="streaming")
 
     def told(self) -> dict[str, Any]:
         """Its line in the summary of the ensemble."""
@@ -88,6 +93,26 @@ class Member:
             "place": str(self.place),
             "source_fingerprint": self.record["source_fingerprint"],
         }
+
+
+@contextmanager
+def _reading(label: str, files: Callable[[], Sequence[Path]]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as err:
+        raise SourceError(f"{label}: a file was taken away: {err}; run it again, or read it again") from err
+    except (OSError, pl.exceptions.PolarsError) as err:
+        broken = next((path for path in files() if not _readable(path)), None)
+        what = "its results" if broken is None else str(broken)
+        first = str(err).partition("\n")[0]
+        raise SourceError(f"{label}: {what} cannot be read: {first}; run it again, or leave it out of --runs") from err
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return set(pl.read_parquet(path, glob=False).columns) >= {"grid_id", "risk_type", "aal", "aal_se"}
+    except (OSError, pl.exceptions.PolarsError):
+        return False
 
 
 def open_members(names: Sequence[str], runs: Path | str) -> list[Member]:
@@ -144,7 +169,11 @@ def _of_run(run: RunDirectory) -> Member:
     first, _, last = str(identity["axis"]).partition("-")
     years = {period: PERIODS[period] if period != FULL else (int(first), int(last)) for _, period in pairs}
     risks, place = tuple(settled[PROBABILITY]), f"{run.root}/{run.run_id}"
-    return Member(label, run.run_id, place, _stated(identity), risks, pairs, years, rows, tuple(run.blocks))
+
+    def files() -> list[Path]:
+        return [run.file("probability", number) for number in range(len(run.blocks))]
+
+    return Member(label, run.run_id, place, _stated(identity), risks, pairs, years, rows, files, tuple(run.blocks))
 
 
 def _of_folder(folder: Path) -> Member:
@@ -153,15 +182,21 @@ def _of_folder(folder: Path) -> Member:
     if not (present / result_folder.RECORD).is_file():
         raise SettingsError(f"{label}: nothing is published there, it has no run.json")
     full, windows = (present / f"{table}.parquet" for table in (AAL.full, AAL.windows))
-    entries = {number: entry["run"] for number, entry in result_folder.entries(folder).items()}
-    newest = json.loads((present / result_folder.RECORD).read_text("utf-8"))
-    entries[newest["run_id"]] = newest
-    scans = [_full(full)] if full.is_file() else []
-    scans += [_windows(windows)] if windows.is_file() else []
-    if not scans:
+    try:
+        entries = {number: entry["run"] for number, entry in result_folder.entries(folder).items()}
+        newest = json.loads((present / result_folder.RECORD).read_text("utf-8"))
+        entries[newest["run_id"]] = newest
+    except (OSError, ValueError, RecursionError, LookupError, TypeError) as err:
+        raise SourceError(f"{label}: a record of its runs (run.json, {result_folder.RUNS}) is damaged: {err}") from err
+    files = [path for path in (full, windows) if path.is_file()]
+    if gone := [each.name for each in (full, windows) if each not in files and (folder / each.name).is_symlink()]:
+        raise SourceError(f"{label}: {gone[0]} was published and is gone: run it again, or leave it out of --runs")
+    if not files:
         raise SettingsError(f"{label} hold no AAL")
-    every = pl.concat(scans, how="diagonal_relaxed")
-    known = every.select("risk_type", "scenario_id", "time_period", "run_id").unique().collect(engine="streaming")
+    with _reading(label, lambda: files):
+        scans = [_full(path) if path == full else _windows(path) for path in files]
+        every = pl.concat(scans, how="diagonal_relaxed")
+        known = every.select("risk_type", "scenario_id", "time_period", "run_id").unique().collect(engine="streaming")
     made = known["run_id"].drop_nulls().unique().sort().to_list() or [newest["run_id"]]
     if len(made) > 1:
         raise SettingsError(f"{label} are of several runs ({', '.join(map(str, made))}): name the run directory of one")
@@ -177,6 +212,7 @@ def _of_folder(folder: Path) -> Member:
         frozenset(known.select("scenario_id", "time_period").iter_rows()),
         {period: (int(first), int(last)) for period, (first, last) in years.items()},
         lambda risk, cells: _chosen(every, risk, cells),
+        lambda: files,
     )
 
 

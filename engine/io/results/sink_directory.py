@@ -69,11 +69,17 @@ class DirectorySink:
         with ExitStack() as held:
             for name in LOCKS[job_type]:
                 with _disk(self.where):
-                    file = held.enter_context((self._runs / f"{name}.lock").open("w"))
+                    # not emptied before the lock is held: it says when an ensemble holds it
+                    file = held.enter_context((self._runs / f"{name}.lock").open("a+"))
                     try:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
-                        raise BusyError(f"another {name} run is going into {self.where}") from None
+                        file.seek(0)
+                        holder = "ensemble" if file.read() == "ensemble" else name
+                        raise BusyError(f"another {holder} run is going into {self.where}") from None
+                    file.truncate(0)
+                    file.write("ensemble" if job_type == "ensemble" else "")
+                    file.flush()
             self._fail_abandoned_runs(job_type)
             with ended(self):
                 yield

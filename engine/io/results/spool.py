@@ -278,7 +278,11 @@ class RunDirectory(RunFiles):
         """Rows of one committed block."""
         if name not in self._manifest["done"].get(str(number), {}).get("files", {}):
             raise SinkError(f"run {self.run_id} has no {name} of block {number}")
-        return pl.scan_parquet(self._folder.local(f"{self.run_id}/{self._name(number, name)}"), glob=False)
+        return pl.scan_parquet(self.file(name, number), glob=False)
+
+    def file(self, name: str, number: int) -> Path:
+        """Where a table of a committed block lies, or its copy here."""
+        return self._folder.local(f"{self.run_id}/{self._name(number, name)}")
 
     def _size(self, number: int, table: str) -> int | None:
         return self._folder.size(f"{self.run_id}/{self._name(number, table)}")
