@@ -13,7 +13,7 @@ from typing import NamedTuple
 from engine import kernels
 from engine.core import settings
 from engine.core.errors import SettingsError
-from engine.core.names import unknown
+from engine.core.names import shortened, unknown
 from engine.core.period import parse_years
 from engine.core.quality import load_ranges
 from engine.core.scenario import Scenario
@@ -26,6 +26,8 @@ from jobs import _console, _station_tables
 from jobs._parser import listed
 
 log = logging.getLogger("jobs")
+#: bytes of the name of a folder of a member
+_LONGEST = 100
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,15 +70,13 @@ def _parts(args: argparse.Namespace) -> list[_Part]:
             held[name] = source_files.find(folder, "*.nc", "*.nc4")
             if not held[name]:
                 raise SettingsError(f"--members: no NetCDF file is in {folder}")
-        return [_Part(held[name], None, args.out / name) for name in _chosen(args.members, list(held))]
+        return [_Part(held[name], None, args.out / name) for name in _folders(_chosen(args.members, list(held)))]
     names = daily_files.members_of(args.daily)
     if not names:
         files = ", ".join(path.name for path in args.daily[:3])
         raise SettingsError(f"--members: no file has a dimension of members ({files}); a folder a member is read, too")
-    parts = [_Part(args.daily, name, args.out / _folder_name(name)) for name in _chosen(args.members, names)]
-    if len({part.out for part in parts}) < len(parts):
-        raise SettingsError("--members: two names lead to one folder; write them one at a time with --member and --out")
-    return parts
+    written = _folders(_chosen(args.members, names))
+    return [_Part(args.daily, name, args.out / folder) for name, folder in written.items()]
 
 
 def _chosen(asked: str, names: Sequence[str]) -> list[str]:
@@ -85,6 +85,31 @@ def _chosen(asked: str, names: Sequence[str]) -> list[str]:
         if name not in names:
             raise SettingsError(f"--members: {unknown('member', name, names)}")
     return wanted
+
+
+def _folders(members: Sequence[str]) -> dict[str, str]:
+    """Members -> names of their folders, none of which is another's on a disk that does not tell cases apart.
+
+    raises : SettingsError for a name that makes no folder, and for two that make one
+    """
+    found: dict[str, str] = {}
+    for member in members:
+        if not member.strip() or member.strip().lower() == "nan":
+            raise SettingsError(f"--members: a member is called {member!r}, which names no folder: name it in its files")
+        if (size := len(member.encode())) > _LONGEST:
+            raise SettingsError(
+                f"--members: {shortened(repr(member))} has {size} bytes, a name of a folder here has {_LONGEST} at most:"
+                " write this member with --member and --out"
+            )
+        folder = _folder_name(member)
+        for other, name in found.items():
+            if other != member and name.casefold() == folder.casefold():
+                raise SettingsError(
+                    f"--members: {other!r} and {member!r} lead to one folder; write them one at a time with --member"
+                    " and --out"
+                )
+        found[member] = folder
+    return found
 
 
 def _folder_name(member: str) -> str:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import xarray as xr
 
-from engine.core.errors import SchemaError
+from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
 from engine.core.scenario import Scenario
 from engine.io import etl, open_source
@@ -213,3 +213,20 @@ def test_a_model_that_lacks_what_another_has_is_refused(tmp_path, monkeypatch, c
     assert etl_job.main(["stores", "--data", "models", "--out", "stores"]) == 2
     assert (says or "--data models holds no folders") in caplog.messages[-1]
     assert not (tmp_path / "stores").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["r1", "m" * 300], "'mmm.* has 300 bytes, a name of a folder here has 100 at most"),
+        (["r1", ""], "a member is called '', which names no folder"),
+        (["  "], "a member is called '  ', which names no folder"),
+        (["nan"], "a member is called 'nan', which names no folder"),
+        (["CESM", "r1", "cesm"], "'CESM' and 'cesm' lead to one folder"),
+        (["a/b", "a b"], "'a/b' and 'a b' lead to one folder"),
+    ],
+)
+def test_a_member_whose_name_makes_no_folder_of_its_own_is_refused(names, said):
+    with pytest.raises(SettingsError, match=f"--members: {said}"):
+        course._folders(names)
+    assert course._folders(["r1", "../r2"]) == {"r1": "r1", "../r2": "_r2"}
