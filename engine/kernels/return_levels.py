@@ -94,8 +94,9 @@ def return_levels(
         these = np.flatnonzero(fitted & (valid == total) & (above == m))
         chosen = samples[these, total - m : total]
         levels[these], how[these] = _of_alike(chosen, int(total), wanted, resamples, seed)
-    levels = np.maximum(levels, bound)
-    return ReturnLevels(levels[:, :, 0], levels[:, :, 1], levels[:, :, 2], how)
+    level, low, high = np.moveaxis(np.maximum(levels, bound), 2, 0)
+    # ends of neighbouring shapes, one of them at the bound, may lie on one side of the level
+    return ReturnLevels(level, np.minimum(low, level), np.maximum(high, level), how)
 
 
 def _of_alike(
@@ -121,7 +122,8 @@ def _of_alike(
     weight = (fit.parameters[known, 2] / SHAPE_STEP - below)[:, None, None]
     levels = np.full((len(samples), periods.size, 3), np.nan)
     _fill_levels(fit.parameters, share, periods, levels[:, :, 0])
-    levels[known, :, 1:] = xi[known] + alpha[known] * ((1.0 - weight) * ends[at] + weight * ends[at + 1])
+    between = (1.0 - weight) * ends[at] + weight * np.where(weight == 0.0, 0.0, ends[at + 1])  # no 0 * infinity
+    levels[known, :, 1:] = xi[known] + alpha[known] * between
     return levels, fit.code
 
 
@@ -230,9 +232,9 @@ def corrected_interval(drawn: Floats, value: float, samples: int) -> tuple[float
 
 @helper
 def _percentile(ordered: Floats, p: float) -> float:
-    """Interpolated linearly between order statistics."""
+    """Interpolated linearly between order statistics; minus infinity next to it, which is the bound of every cell."""
     position = p * (len(ordered) - 1)
     below = min(int(position), len(ordered) - 2)
-    if ordered[below] == ordered[below + 1]:
+    if ordered[below] == ordered[below + 1] or ordered[below] == -math.inf:
         return float(ordered[below])
     return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))

@@ -154,3 +154,23 @@ def test_what_is_no_sample_or_no_period_is_refused(options, message):
     given = {"x": np.ones((1, 30)), "periods": [50.0]} | options
     with pytest.raises(ValueError, match=message):
         return_levels(**given)
+
+
+@pytest.mark.parametrize("zeros", [0.2, 0.4, 0.55])
+def test_where_there_is_a_level_both_ends_are_there_on_its_two_sides_and_not_below_the_bound(zeros):
+    rng = np.random.default_rng(0)
+    x = rng.gamma(2.0, 30.0, (200, 40)) + 1.0
+    x[rng.random(x.shape) < zeros] = 0.0
+    found = return_levels(x, [1.2, 1.5, 1.8, 2.0, 2.5, 3.0, 5.0, 100.0], lower=0.0, resamples=300)
+    there = ~np.isnan(found.level)
+    assert there.any()
+    assert (found.low[there] >= 0.0).all()
+    assert (found.low[there] <= found.level[there]).all()
+    assert (found.level[there] <= found.high[there]).all()
+
+
+def test_an_end_beside_draws_at_the_bound_is_the_bound_and_not_nan():
+    for at_bound in range(1, 99):
+        drawn = np.concatenate([np.full(at_bound, -np.inf), np.linspace(1.0, 2.0, 100 - at_bound)])
+        low, high = corrected_interval(drawn, 1.9, 30)
+        assert low <= high
