@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import numba
 import numpy as np
 import pytest
@@ -170,7 +172,7 @@ def test_where_there_is_a_level_both_ends_are_there_on_its_two_sides_and_not_bel
 
 
 def test_an_end_beside_draws_at_the_bound_is_the_bound_and_not_nan():
-    for at_bound in range(1, 99):
+    for at_bound, value in product(range(1, 99), np.linspace(1.01, 1.99, 15)):
         drawn = np.concatenate([np.full(at_bound, -np.inf), np.linspace(1.0, 2.0, 100 - at_bound)])
-        low, high = corrected_interval(drawn, 1.9, 30)
+        low, high = corrected_interval(drawn, value, 30)
         assert low <= high
