@@ -10,7 +10,25 @@ LOSS_NOTE_KO = "지수 손실, 손실 자료로 보정되지 않음"
 #: risks whose damage one storm can do, and what a sum over more than one of them must say
 ONE_STORM = ("river_flood", "urban_flood", "typhoon")
 OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"
+STORM_ONCE_NOTE = "the rates of {risks} are fitted together and charge a storm once: their AAL may be added up"
 _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drought": "how dry it is"}
+
+
+def overlap_note(index: Iterable[str]) -> str | None:
+    """Note on a sum over risks whose damage rates are not calibrated on losses; None where no storm is counted twice.
+
+    Rates that are calibrated are fitted to the same losses together: they charge a storm once.
+    """
+    return OVERLAP_NOTE if sum(risk in ONE_STORM for risk in set(index)) > 1 else None
+
+
+def storm_once_note(calibrated: Iterable[str]) -> str | None:
+    """Note on the sum over risks that are calibrated on losses; None where one storm harms by at most one of them."""
+    held = set(calibrated)
+    risks = [risk.replace("_", " ") for risk in ONE_STORM if risk in held]
+    if len(risks) < 2:
+        return None
+    return STORM_ONCE_NOTE.format(risks=f"{', '.join(risks[:-1])} and {risks[-1]}")
 
 
 def own_past(risk: str) -> str:

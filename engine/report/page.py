@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engine.batch.plan import OBSERVED
 from engine.core import levels
-from engine.core.caveats import own_past
+from engine.core.caveats import overlap_note, own_past, storm_once_note
 from engine.core.edition_words import what_a_figure_is
 from engine.core.interval_words import digits
 from engine.core.period import trend_in_words
@@ -140,6 +140,7 @@ def render(told: Input) -> str:
         places=places,
         risks=risks,
         uncalibrated=[risk["title"] for risk in risks if risk["spread"] and not risk["told"]["calibrated"]],
+        storms=_storms(risks),
         not_priced=[risk["title"] for risk in risks if not risk["told"]["priced"]],
         earlier=told.earlier,
         incomparable=incomparable,
@@ -153,6 +154,15 @@ def render(told: Input) -> str:
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),
         common=SCALES["aal"],
     )
+
+
+def _storms(risks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences on adding up the AAL of risks that one storm brings: of index rates, and of rates fitted together."""
+    known = [risk for risk in risks if risk["spread"]]
+    overlap = overlap_note(risk["name"] for risk in known if not risk["told"]["calibrated"])
+    once = storm_once_note(risk["name"] for risk in known if risk["told"]["calibrated"])
+    notes = [f"{overlap}: do not add their AAL up"] if overlap else []
+    return [f"{note[0].upper()}{note[1:]}." for note in (*notes, once) if note]
 
 
 def _edition_words(told: Input) -> str:
