@@ -40,14 +40,24 @@ def what_a_figure_is(edition: str, rates: Mapping[str, Mapping[str, Any]], langu
     wide = max((_times(each["factor"]) for each in fitted.values() if each["factor"]), default=None)
     if language == "ko":
         told, rest = (", ".join(_KOREAN.get(risk, risk) for risk in risks) for risks in (fitted, others))
-        width = f"90 % 확률로 {digits(wide)}배 이내에서 맞습니다" if wide else "수준의 오차 폭은 에디션에 없습니다"
+        width = (
+            f"손상률의 전체 수준은 {digits(wide)}배 이내로 알려져 있고(90 %), 각 수치 옆의 90 % 구간은"
+            " 이 수준과 손상률, 표본 연도의 오차를 모두 담습니다"
+            if wide
+            else "수준의 오차 폭은 에디션에 없습니다"
+        )
         index = f" {rest}의 손실은 보정되지 않은 지수입니다." if rest else ""
-        return f"에디션 {edition}의 손실은 {told} 때문에 {whose[1]} 한 해 평균 잃는 가치의 비율이며, {width}.{index}"
+        return f"에디션 {edition}의 손실은 {told} 때문에 {whose[1]} 한 해 평균 잃는 가치의 비율입니다. {width}.{index}"
     told, rest = (", ".join(risk.replace("_", " ") for risk in risks) for risks in (fitted, others))
-    width = f"right within a factor of {digits(wide)} (90 %)" if wide else "at a level whose error it does not state"
-    index = f"; that of {rest} is an index, not calibrated" if rest else ""
+    width = (
+        f"The level of the rates is known within a factor of {digits(wide)} (90 %); the 90 % interval beside each"
+        " figure holds this, the damage rates and the sampling of years."
+        if wide
+        else "The edition does not state the error of its level."
+    )
+    index = f" The loss of {rest} is an index, not calibrated." if rest else ""
     share = f"the share of its value that {whose[0]} loses in a mean year to {told}"
-    return f"A loss of edition {edition} is {share}, {width}{index}."
+    return f"A loss of edition {edition} is {share}. {width}{index}"
 
 
 def _of_an_index(edition: str, language: Language) -> str:
