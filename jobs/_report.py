@@ -88,7 +88,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
             console.print(f"{risk.risk}: {risk.stands_on}")
         if risk.trend and risk.priced:
             console.print(f"{risk.risk}: {trend_in_words(summary.periods)}")
-        if not risk.priced:
+        if not risk.priced and risk.done is not None:
             console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:
             console.print(

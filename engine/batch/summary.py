@@ -29,7 +29,8 @@ class RiskSummary:
     unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
     stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
     calibrated              : whether the edition calls the damage rates calibrated on losses
-    priced                  : whether the edition gives the risk damage rates: without them there is no AAL
+    priced                  : whether the edition gives the risk damage rates: without them there is no AAL; this,
+                              `calibrated`, `level` and `factor` are told of a risk that has a score alone, too
     intensity               : name of the intensity that the edition bins
     trend                   : line that its years follow: the AAL of a window is that of its middle year; None: none
     level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
@@ -156,6 +157,7 @@ def _risk(
     }
     methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
     bins = plan.edition.bins[name] if name in plan.probability else None
+    stated = plan.edition.bins[name]  # holds for a risk that has a score alone, too
     return RiskSummary(
         risk=name,
         done=aal["rows"] - aal["null"] if aal else None,
@@ -171,12 +173,12 @@ def _risk(
         fallback_edges=notes.fallback_edges.get(name, 0) if bins and bins.of_baseline else None,
         unknown=unknown,
         stands_on=notes.facts.get(name),
-        calibrated=bool(bins and bins.calibrated),
-        priced=bins is None or bins.has_loss,
+        calibrated=bool(stated.calibrated),
+        priced=stated.has_loss,
         intensity=bins.intensity if bins else None,
         trend=bins.trend if bins else None,
-        level=bins.level if bins else None,
-        factor=bins.factor if bins else None,
+        level=stated.level,
+        factor=stated.factor,
     )
 
 
