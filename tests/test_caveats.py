@@ -1,4 +1,4 @@
-from engine.core.caveats import ONE_STORM, overlap_note, storm_once_note
+from engine.core.caveats import ONE_STORM, on_own_years, overlap_note, storm_once_note
 
 
 def test_index_losses_of_one_storm_overlap_and_calibrated_ones_add_up():
@@ -10,3 +10,10 @@ def test_index_losses_of_one_storm_overlap_and_calibrated_ones_add_up():
         " may be added up"
     )
     assert storm_once_note(["typhoon", "wildfire"]) is None
+
+
+def test_a_record_that_sets_its_own_edges_measures_no_change():
+    assert on_own_years("observed", "1976-2015", (1976, 2015))
+    assert not on_own_years("observed", "1981-2010", (1907, 2015))
+    assert not on_own_years("full", "1976-2015", (1976, 2015))
+    assert not on_own_years("observed", "1976-2015", None)

@@ -72,6 +72,15 @@ def test_changes_of_cells_are_one_sentence():
     assert "62 %에서 증가(유의한 격자 31 %)" in moves_of_cells(Moves(0.62, 0.31, 0.2, 0.0), "ko")
 
 
+def test_an_observed_record_is_no_climate_model():
+    loss = Interval(0.00025, 0.00004, 0.0014, 40, rates=True, observed=True)
+    assert share_of_value(loss).endswith("; sampling of 40 years of one record, damage rates and their level)")
+    assert share_of_value(loss, "ko").endswith("관측 기록 하나의 40년 표본, 손상률과 그 수준)")
+    rates = {"wildfire": {"priced": True, "calibrated": False, "level": None, "factor": None}}
+    assert "sampling of years of one record" in what_a_figure_is("2025-11", rates, observed=True)
+    assert "관측 기록 하나에서" in what_a_figure_is("2025-11", rates, "ko", observed=True)
+
+
 def test_an_edition_says_in_one_sentence_what_its_losses_are_and_how_wide():
     factor = {"value": 1.17, "low": 0.234, "high": 5.85}
     fitted = {"priced": True, "calibrated": True, "level": "insured_houses", "factor": factor}

@@ -36,6 +36,24 @@ def own_past(risk: str) -> str:
     return f"Measures change against the place's own past, not {_HOW.get(risk, 'how strong it is')}"
 
 
+def on_own_years(scope: str, baseline: str, years: tuple[int, int] | None) -> bool:
+    """Whether figures of an observed record are of the very years that set the quantile edges: nothing has changed
+    between the two, so that such figures measure no change.
+
+    baseline : as a run states it, `1976-2015`
+    years    : first and last of the figures; None: not known
+    """
+    return scope == "observed" and years is not None and baseline == f"{years[0]}-{years[1]}"
+
+
+def own_years() -> str:
+    """Of a risk whose bins are cut at quantiles of the years that are counted (`on_own_years`)."""
+    return (
+        "Counts the years that set its bins: the share of years in a bin is given by the edition, so that it is nearly"
+        " the same at every place"
+    )
+
+
 #: scopes of input, the weakest first; `sample:N` stands at `sample`
 _SCOPES = ("synthetic", "sample", "observed", "full")
 

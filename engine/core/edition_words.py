@@ -26,15 +26,18 @@ _KOREAN = {
 }
 
 
-def what_a_figure_is(edition: str, rates: Mapping[str, Mapping[str, Any]], language: Language = "en") -> str:
+def what_a_figure_is(
+    edition: str, rates: Mapping[str, Mapping[str, Any]], language: Language = "en", *, observed: bool = False
+) -> str:
     """Sentence for the losses of an edition.
 
     rates : risk -> `priced`, `calibrated`, `level`, `factor` (with `value`, `low`, `high`), as a run states them
+    observed : the run is of a record of stations, and not of a climate model
     """
     fitted = {risk: each for risk, each in rates.items() if each["priced"] and each["calibrated"]}
     others = [risk for risk, each in rates.items() if each["priced"] and not each["calibrated"]]
     if not fitted:
-        return _of_an_index(edition, language)
+        return _of_an_index(edition, language, observed)
     levels = {each["level"] for each in fitted.values()}
     whose = _LEVELS.get(levels.pop() if len(levels) == 1 else "", _OTHER_LEVEL)
     wide = max((_times(each["factor"]) for each in fitted.values() if each["factor"]), default=None)
@@ -60,15 +63,17 @@ def what_a_figure_is(edition: str, rates: Mapping[str, Mapping[str, Any]], langu
     return f"A loss of edition {edition} is {share}. {width}{index}"
 
 
-def _of_an_index(edition: str, language: Language) -> str:
+def _of_an_index(edition: str, language: Language, observed: bool) -> str:
     if language == "ko":
+        years = "관측 기록 하나에서" if observed else "기후모형 하나에서"
         return (
-            f"에디션 {edition}의 손실은 장소의 순위를 매기는 지수이며 가격이 아닙니다. 90 % 구간은 기후모형 하나에서"
+            f"에디션 {edition}의 손실은 장소의 순위를 매기는 지수이며 가격이 아닙니다. 90 % 구간은 {years}"
             " 연도를 표본으로 뽑은 데 따른 폭이며, 손상률의 오차는 담지 않습니다."
         )
+    years = "of one record" if observed else "on one climate model"
     return (
         f"A loss of edition {edition} is an index that ranks places and prices nothing: its 90 % interval holds the"
-        " sampling of years on one climate model, not how wrong the damage rates are."
+        f" sampling of years {years}, not how wrong the damage rates are."
     )
 
 

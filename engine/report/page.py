@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engine.batch.plan import OBSERVED
 from engine.core import levels
-from engine.core.caveats import overlap_note, own_past, storm_once_note
+from engine.core.caveats import on_own_years, overlap_note, own_past, own_years, storm_once_note
 from engine.core.edition_words import what_a_figure_is
 from engine.core.interval_words import digits
-from engine.core.period import trend_in_words
+from engine.core.period import FULL, trend_in_words
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
@@ -168,7 +168,13 @@ def _storms(risks: Sequence[Mapping[str, Any]]) -> list[str]:
 def _edition_words(told: Input) -> str:
     """What a figure of the run's edition is, and how wide."""
     rates = {risk: _NOTHING_TOLD | components_of(told.results.run["summary"], risk) for risk in told.figures}
-    return what_a_figure_is(told.results.run["edition"], rates)
+    return what_a_figure_is(told.results.run["edition"], rates, observed=told.results.run["scope"] == OBSERVED)
+
+
+def _on_own_years(run: Run) -> bool:
+    """Whether the figures of the whole axis are of the years that set the edges."""
+    years = ((run["summary"] or {}).get("periods") or {}).get(FULL)
+    return on_own_years(run["scope"], run["baseline"], tuple(years) if years else None)
 
 
 def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
@@ -180,6 +186,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
     fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.estimated.height)
     periods = (told.results.run["summary"] or {}).get("periods")
+    same = _on_own_years(told.results.run)
     of_past = bins.of_baseline if bins else told_of_it["fallback_edges"] is not None
     cuts = (
         replace(bins, of_baseline=False, edges=bins.fallback, fallback=(), fit=None, estimator=None)
@@ -201,7 +208,8 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "intensity": intensity,
         "reached": _reached(figures, rates),
         "fixed": fixed,
-        "own_past": None if fixed or not of_past else own_past(figures.risk),
+        "own_past": None if fixed or not of_past or same else own_past(figures.risk),
+        "own_years": None if fixed or not of_past or not same else own_years(),
         "ranges": bin_ranges(cuts, intensity) if cuts and intensity else [],
         "told": told_of_it,
         "references": declared.references,
@@ -209,7 +217,12 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
         "towns": figures.towns(told.places).to_dicts() if told.places else [],
         "change": _change(told, figures),
-        "middle": sure.middle_cell(figures, intensity, calibrated=bool(told_of_it["calibrated"])),
+        "middle": sure.middle_cell(
+            figures,
+            intensity,
+            calibrated=bool(told_of_it["calibrated"]),
+            observed=told.results.run["scope"] == OBSERVED,
+        ),
         "windows": sure.changes_of_windows(told.results, figures, told.frame),
     }
 

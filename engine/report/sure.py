@@ -37,7 +37,7 @@ class WindowChange:
     map: maps.Map | None
 
 
-def middle_cell(figures: RiskFigures, intensity: Intensity | None, *, calibrated: bool) -> str | None:
+def middle_cell(figures: RiskFigures, intensity: Intensity | None, *, calibrated: bool, observed: bool) -> str | None:
     """Sentence for the cell in the middle by AAL, of those that have an interval; None without one."""
     told = figures.known.filter((pl.col("aal") > 0) & pl.col("aal_low").is_not_null()).sort("aal", "grid_id")
     if told.is_empty():
@@ -45,7 +45,7 @@ def middle_cell(figures: RiskFigures, intensity: Intensity | None, *, calibrated
     row = told.row((told.height - 1) // 2, named=True)
     samples = row["n_samples"]
     years = None if intensity is None else round(samples / _MONTHS) if intensity.monthly else samples
-    interval = Interval(row["aal"], row["aal_low"], row["aal_high"], years, row["rates_high"] is not None)
+    interval = Interval(row["aal"], row["aal_low"], row["aal_high"], years, row["rates_high"] is not None, observed)
     return interval_words.share_of_value(interval, calibrated=calibrated)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from engine.core import levels, names
-from engine.core.caveats import LOSS_NOTE, own_past
+from engine.core.caveats import LOSS_NOTE, own_past, own_years
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES, not_told_apart
@@ -50,6 +50,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
         if held is None or held[0] != key:
             request.app.state.layers = held = key, map_run.layers_of(connection)
         layers, told = held[1], published_runs.published_risks(connection)
+    observed = run["scope"] == "observed"
     grid, half = context.grid, context.grid.step / 2
     rates = {risk: told[risk].damage_rates() for risk in layers if risk in told}
     periods = map_run.periods_of(layers, runs, context.grid.axis)
@@ -58,7 +59,10 @@ def describe(context: Shared, request: Request) -> map_models.Map:
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
-            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in ("en", "ko")},
+            "edition_words": {
+                language: what_a_figure_is(run["edition"], rates, language, observed=observed)
+                for language in ("en", "ko")
+            },
             "west": round(grid.lon0 - half, 6),
             "east": round(float(grid.meridians[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
@@ -69,7 +73,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "risks": list(layers),
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
-            "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
+            "notes": _notes({risk: told[risk] for risk in layers if risk in told}),
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
             "damage_rates": rates,
@@ -199,6 +203,12 @@ _FILES = {
     "style.css": "text/css",
     "why.js": "text/javascript",
 }
+
+
+def _notes(told: Mapping[str, published_runs.PublishedRisk]) -> dict[str, str]:
+    """What the AAL of a risk measures, where its bins are cut at quantiles."""
+    notes = {risk: own_past(risk) for risk, of in told.items() if of.of_past}
+    return notes | {risk: own_years() for risk, of in told.items() if of.on_own_years}
 
 
 @page.get("/")

@@ -25,7 +25,11 @@ def by_pair(portfolio: Portfolio, words: Words) -> Table | None:
         return None
     heads = ("col_scenario", "col_years", "col_loss", "col_within", "col_share", "col_share_within", "col_assets")
     rates = any(pair.told["interval_holds_rates"] for pair in portfolio.pairs)
-    caption = texts("losses_caption", interval=texts("interval_of_rates" if rates else "interval_of_years"))
+    if words.observed:
+        causes = "interval_of_rates_record" if rates else "interval_of_years_record"
+    else:
+        causes = "interval_of_rates" if rates else "interval_of_years"
+    caption = texts("losses_caption", interval=texts(causes))
     rows = [_pair(pair, words) for pair in portfolio.pairs]
     return Table("", [*map(texts, heads), texts("col_note")], rows, caption)
 

@@ -61,7 +61,9 @@ class Words:
         """Sentence for the expected loss as a share of value, with its interval and note."""
         ends = pair.of_value("total_expected_loss_low"), pair.of_value("total_expected_loss_high")
         value = pair.of_value("total_expected_loss")
-        interval = Interval(0.0 if value is None else value, *ends, None, bool(pair.told["interval_holds_rates"]))
+        interval = Interval(
+            0.0 if value is None else value, *ends, None, bool(pair.told["interval_holds_rates"]), self.observed
+        )
         return share_of_value(interval, self.texts.language, calibrated=pair.told["loss_note"] is None)
 
     def within(self, low: float | None, high: float | None) -> str:
