@@ -202,6 +202,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
         "charts": charts.risk_charts(ranked, figures.losses, figures.scores, trend=bool(told_of_it["trend"])),
+        "shown_mean": bool(told_of_it["trend"]) and FULL in (periods or {}),
         "follows": trend_in_words(periods) if told_of_it["trend"] and periods else None,
         "bins": bins,
         "rates": rates,
@@ -223,7 +224,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
             calibrated=bool(told_of_it["calibrated"]),
             observed=told.results.run["scope"] == OBSERVED,
         ),
-        "windows": sure.changes_of_windows(told.results, figures, told.frame),
+        "windows": sure.changes_of_windows(told.results, figures, told.frame, trend=bool(told_of_it["trend"])),
     }
 
 

@@ -54,6 +54,18 @@ def test_cells_without_a_result_are_counted_and_not_averaged():
     assert told.methods == {"insufficient_data": 1, "kde": 3}
 
 
+def test_places_of_one_aal_are_ranked_by_their_scores():
+    where = Places(
+        cells=pl.DataFrame({"grid_id": [1, 2, 3], "province": ["A", "B", "C"], "town": ["a", "b", "c"]}),
+        population={}, coast=[], provinces=[], source="",
+    )  # fmt: skip
+    alike = figures([0.0089301, 0.0089300, 0.0089302], score=[0.2, 0.9, 0.5])
+    assert (alike.alike, alike.by_province(where)["province"].to_list()) == (True, ["B", "C", "A"])
+    told = figures([0.01, 0.02, 0.03], score=[0.2, 0.9, 0.5])
+    assert (told.alike, told.by_province(where)["province"].to_list()) == (False, ["C", "B", "A"])
+    assert not figures([0.0, 0.0]).alike
+
+
 def test_levels_are_cut_as_in_the_result_tables():
     told = figures([0.01] * 6, score=[0.0, 0.1999, 0.19999, 0.6, 0.8, 1.0])
     shares = {name: round(6 * share) for name, share in told.levels.items()}
