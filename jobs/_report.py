@@ -92,7 +92,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
             console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:
             console.print(
-                f"{risk.risk}: fixed edges in {counted(risk.fallback_edges, 'cell')}, their baseline gives no quantiles"
+                f"{risk.risk}: fixed edges were used in {counted(risk.fallback_edges, 'cell')}, because quantiles"
+                " cannot be told from the baseline years there"
             )
         if risk.unknown:
             counts = ", ".join(f"{name} in {cells:,}" for name, cells in risk.unknown.items())
