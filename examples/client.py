@@ -130,12 +130,18 @@ async def portfolio(caller: Caller, lat: float, lon: float) -> None:
         write(sites, file := io.BytesIO())
         headers, asked = {"Content-Type": kind}, {"scenario_ids": [2, 4], "risk_types": ["drought", "typhoon"]}
         path = "/api/v1/risk-assessment/portfolio"
+        told = (await caller.call("POST", f"{path}/preview", content=file.getvalue(), headers=headers)).json()
+        print(told["question"] or f"{told['valid']} of {told['rows']} rows can be assessed", told["faults"])
         made = (await caller.call("POST", path, 202, content=file.getvalue(), params=asked, headers=headers)).json()
         results = await caller.follow(made["websocket_url"])
         for frame in ("totals", "aal", "failures"):
             table = await caller.call("GET", caller.at(results["location"]), params={"frame": frame})
             print(pl.read_parquet(io.BytesIO(table.content)).shape)
         await caller.call("GET", caller.at(results["location"]), params={"format": "json"})
+        pair = {"scenario_id": 4, "time_period": "mid_term"}
+        listed = (await caller.call("GET", f"{path}/{made['request_id']}/sites", params=pair)).json()
+        first = (await caller.call("GET", f"{path}/{made['request_id']}/sites/{listed['row'][0]}")).json()
+        print(listed["total_expected_loss"], first["pairs"][0]["loss_words"]["en"])
         curve = (await caller.call("GET", f"{path}/{made['request_id']}/curve")).json()
         print(curve["note"] or [tail["year_losses"]["sentence"] for tail in curve["tails"] if tail["year_losses"]])
     await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})
