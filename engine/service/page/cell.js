@@ -76,7 +76,7 @@ async function rare(box, unit, answer, isCurrent) {
 // What the bins are in: the unit, or the index that has none; ranges of drought are of SPEI itself, not of its negative
 function measure(meta, risk) {
   const { intensity = "", unit = "" } = meta.measures[risk] ?? {};
-  return unit === "1" ? named("index", intensity.replace("minus_", "").toUpperCase()) : unit && named("unit", unit);
+  return unit === "1" ? intensity.replace("minus_", "").toUpperCase() : unit && named("unit", unit);
 }
 
 function figures(box, { meta, risk, period }, p, h, window) {
