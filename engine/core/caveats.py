@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
@@ -12,6 +13,7 @@ ONE_STORM = ("river_flood", "urban_flood", "typhoon")
 OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"
 STORM_ONCE_NOTE = "the rates of {risks} are fitted together and charge a storm once: their AAL may be added up"
 _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drought": "how dry it is"}
+_HOW_KO = {"extreme_heat": "더운 정도", "extreme_cold": "추운 정도", "drought": "건조한 정도"}
 
 
 def overlap_note(index: Iterable[str]) -> str | None:
@@ -31,8 +33,10 @@ def storm_once_note(calibrated: Iterable[str]) -> str | None:
     return STORM_ONCE_NOTE.format(risks=f"{', '.join(risks[:-1])} and {risks[-1]}")
 
 
-def own_past(risk: str) -> str:
+def own_past(risk: str, language: Literal["en", "ko"] = "en") -> str:
     """Of a risk whose bins are cut at quantiles of each cell's own baseline."""
+    if language == "ko":
+        return f"해당 장소의 과거 대비 변화를 나타내며, {_HOW_KO.get(risk, '강도')} 자체를 뜻하지 않습니다"
     return f"Measures change against the place's own past, not {_HOW.get(risk, 'how strong it is')}"
 
 
@@ -46,8 +50,10 @@ def on_own_years(scope: str, baseline: str, years: tuple[int, int] | None) -> bo
     return scope == "observed" and years is not None and baseline == f"{years[0]}-{years[1]}"
 
 
-def own_years() -> str:
+def own_years(language: Literal["en", "ko"] = "en") -> str:
     """Of a risk whose bins are cut at quantiles of the years that are counted (`on_own_years`)."""
+    if language == "ko":
+        return "구간 경계를 정한 바로 그 해들을 세므로, 구간별 빈도가 에디션에서 정해져 어느 장소에서나 거의 같습니다"
     return (
         "Counts the years that set its bins: the share of years in a bin is given by the edition, so that it is nearly"
         " the same at every place"
