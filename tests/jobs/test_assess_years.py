@@ -98,10 +98,12 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     parts = frame(tmp_path, "contributions").filter(scenario_id=2, time_period="mid_term")
     by_risk, by_site = (parts.filter(by=each) for each in ("risk", "site"))
     assert by_site.sort("row")["site_id"].to_list() == ["A", "B", "B2", "=C"]
-    for name in ("mean", "tvar_99"):
+    for name in ("mean", "tvar"):
         assert by_risk[name].sum() == pytest.approx(by_site[name].sum(), rel=1e-9)
-    assert told["tvar_99"] == told["tvar_99_uncalibrated"] == pytest.approx(by_site["tvar_99"].sum())
-    assert told["tvar_99_calibrated"] is None
+    assert told["tvar"] == told["tvar_uncalibrated"] == pytest.approx(by_site["tvar"].sum())
+    assert told["tvar_calibrated"] is None
+    assert set(parts["tvar_level"]) == {told["tvar_level"]} == {0.95}  # of 20 years
+    assert [each["level"] for each in told["metrics"] if each["metric"] == "tvar"] == [0.95]
     assert "'=C" in (tmp_path / "out" / "contributions.csv").read_text("utf-8")
 
     # storms: the curve of the largest of each year is typhoon's alone
@@ -132,6 +134,23 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     [percent] = shown.filter(pl.col("row") == 3)[column]
     assert f"1 in 20 years: {percent:.3g} % of value" in said
     assert shown.filter(pl.col("row") == 6)[column].to_list() == [None]
+
+
+def test_a_risk_under_a_trend_stands_beside_risks_of_the_window_alone(warehouse, results, tmp_path, monkeypatch):
+    fill(warehouse)
+    (tmp_path / "trend.toml").write_text('name = "trend"\nbase = "2025-11"\n[river_flood]\ntrend = "linear"\n', "utf-8")
+    assert yearly.main(["--source", warehouse, "--sink", results, "--edition", "trend.toml"]) == 0
+    monkeypatch.setenv("DW_URL", warehouse)
+    monkeypatch.setenv("APP_URL", results)
+    summary = portfolio(tmp_path, "--period", "mid_term")
+    years, told = frame(tmp_path, "year_losses"), summary["results"][0]["year_losses"]
+    lengths = dict(years.group_by("risk_type").len().iter_rows())
+    assert (lengths["river_flood"], lengths["urban_flood"], lengths["all"]) == (80, 20, 80 * 20)
+    assert told["years"] == 20
+    assert 0 <= told["diversification"] < 1
+    means = years.group_by("risk_type").agg(pl.col("loss").mean())
+    [whole] = means.filter(risk_type="all")["loss"]
+    assert whole == pytest.approx(means.filter(pl.col("risk_type") != "all")["loss"].sum(), rel=1e-9)
 
 
 def test_a_site_of_a_portfolio_and_alone_have_one_curve(published, tmp_path, capsys):

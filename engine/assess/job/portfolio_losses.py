@@ -147,8 +147,7 @@ def _of_pair(
     curve = _with_notes(losses.exceedance_curve(table), worth, trusted)
     by_part = losses.contributions_of(years.cells, table, years.by_risk)
     metrics = losses.tail_metrics(table, worth[ALL], curves=curve)
-    sets = {key[2]: each for key, each in losses.sets_of(table)}
-    made.by_pair[years.pair] = _summary(years, curve, by_part, metrics) | _together(sets)
+    made.by_pair[years.pair] = _summary(years, curve, by_part, metrics) | _together(table)
     made.dependence[years.pair] = _dependence(years)
     once = made.by_pair[years.pair]["return_period"]
     made.once[years.pair] = once
@@ -192,24 +191,26 @@ def _summary(years: YearsOfPair, curve: pl.DataFrame, by_part: pl.DataFrame, met
 
     def tail(calibrated: bool) -> float | None:
         own = tails.filter(pl.col("risk_type").is_in([r for r, trusted in risks.items() if trusted == calibrated]))
-        return float(own["tvar_99"].sum()) if own.height else None
+        return float(own["tvar"].sum()) if own.height else None
 
     return told | {
         "value": years.value(),
         "loss_note": None if all(risks.values()) else LOSS_NOTE,
         "overlap_note": OVERLAP_NOTE if sum(risk in risks for risk in ONE_STORM) > 1 else None,
-        "tvar_99": float(tails["tvar_99"].sum()),
-        "tvar_99_calibrated": tail(True),
-        "tvar_99_uncalibrated": tail(False),
+        "tvar": float(tails["tvar"].sum()),
+        "tvar_level": float(tails["tvar_level"][0]),
+        "tvar_calibrated": tail(True),
+        "tvar_uncalibrated": tail(False),
         "sites_without_year_losses": years.without(),
         "metrics": figures.to_dicts(),
     }
 
 
-def _together(sets: Mapping[str, losses.Sets]) -> dict[str, Any]:
+def _together(table: pl.DataFrame) -> dict[str, Any]:
     """How many years the whole knows, and what the risks save by not having their bad years together."""
-    saved = losses.diversification([each for risk, each in sets.items() if risk != ALL])
-    return {"years": sets[ALL].shorter, "diversification": None if math.isnan(saved) else saved}
+    parts = losses.parts_of(table)
+    saved = losses.diversification(parts)
+    return {"years": min(each.shorter for each in parts), "diversification": None if math.isnan(saved) else saved}
 
 
 def point_of(points: pl.DataFrame, value: float | None) -> dict[str, Any]:
@@ -253,7 +254,7 @@ def _contributions(found: pl.DataFrame, ids: pl.DataFrame, risks: Mapping[str, b
     own = ids.select(pl.col("row").cast(pl.Int64), "site_id")
     named = found.join(own, on="row", how="left", maintain_order="left")
     return named.select(
-        *PAIR, "by", "risk_type", "row", "site_id", "mean", "tvar_99",
+        *PAIR, "by", "risk_type", "row", "site_id", "mean", "tvar", "tvar_level",
         loss_note=pl.when(~calibrated).then(pl.lit(LOSS_NOTE)),
     )  # fmt: skip
 
