@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
 LOSS_NOTE_KO = "지수 손실, 손실 자료로 보정되지 않음"
-#: risks whose damage one storm can do, and what a sum over more than one of them must say
+#: risks whose damage one storm can do, and what a sum over more than one of them must say where they are not
+#: calibrated: rates that are fitted to recorded losses charge a storm once
 ONE_STORM = ("river_flood", "urban_flood", "typhoon")
 OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"
+
+
+def overlap_note(calibrated: Mapping[str, bool]) -> str | None:
+    """Note of a sum that may count one storm several times; None for others. calibrated: of each risk in the sum"""
+    return OVERLAP_NOTE if sum(not calibrated.get(risk, True) for risk in ONE_STORM) > 1 else None
+
+
 _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drought": "how dry it is"}
 
 

@@ -20,9 +20,10 @@ from engine.losses.tails import (
     tail_weights,
     tvar,
 )
-from engine.losses.words import headline, once_in
+from engine.losses.words import POINT_INTERVAL, headline, once_in
 
 __all__ = [
+    "POINT_INTERVAL",
     "RETURN_PERIODS",
     "CellYears",
     "Sets",

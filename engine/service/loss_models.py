@@ -58,7 +58,10 @@ class CurvePoint(BaseModel):
     kind: Literal["aep", "oep"] = Field(description="loss of the year as a whole, or of its largest storm")
     return_period: float = Field(examples=[100.0])
     loss: float = Field(description="KRW")
-    loss_low: float | None = Field(description="90 % interval; null where empirical")
+    loss_low: float | None = Field(
+        description="90 % interval of the sampling of years alone, without damage rates and their level; null where"
+        " empirical"
+    )
     loss_high: float | None
     basis: Literal["empirical", "extrapolated"]
     value: float | None = Field(description="of the sites in it, KRW")

@@ -153,6 +153,42 @@ def test_a_risk_under_a_trend_stands_beside_risks_of_the_window_alone(warehouse,
     assert whole == pytest.approx(means.filter(pl.col("risk_type") != "all")["loss"].sum(), rel=1e-9)
 
 
+@pytest.fixture
+def calibrated(warehouse, results, monkeypatch):
+    """Results of the edition that is calibrated on losses and prices some risks only."""
+    fill(warehouse)
+    assert yearly.main(["--source", warehouse, "--sink", results, "--edition", "2026-kr"]) == 0
+    monkeypatch.setenv("DW_URL", warehouse)
+    monkeypatch.setenv("APP_URL", results)
+
+
+def test_rates_that_charge_a_storm_once_carry_no_note_of_an_overlap(calibrated, tmp_path, capsys):
+    told = portfolio(tmp_path, "--period", "full")["results"][0]
+    assert told["total_expected_loss_calibrated"] > 0
+    assert (told["overlap_note"], told["year_losses"]["overlap_note"]) == (None, None)
+    capsys.readouterr()
+    assert assess.main(["--lat", "35.12", "--lon", "127.13", "--period", "full", "--json"]) == 3
+    of_site = json.loads(capsys.readouterr().out)["scenarios"][0]
+    assert (of_site["aal"]["overlap_note"], of_site["year_losses"]["overlap_note"]) == (None, None)
+
+
+def test_an_interval_of_a_rare_loss_names_what_it_does_not_hold(calibrated, tmp_path, capsys):
+    year_losses = portfolio(tmp_path, "--period", "full")["results"][0]["year_losses"]
+    said = capsys.readouterr().out
+    for text in (year_losses["sentence"], said):
+        assert ("extrapolated; sampling of years alone" in text) is (year_losses["basis"] == "extrapolated")
+    assert (year_losses["interval_note"] is None) is (year_losses["loss_low"] is None)
+
+
+def test_a_risk_that_the_edition_does_not_price_is_no_failure_and_has_no_note_of_its_aal(calibrated, tmp_path, capsys):
+    summary = portfolio(tmp_path, "--period", "full")
+    assert "extreme_heat" not in summary["risk_notes"]
+    aal, faults = frame(tmp_path, "aal"), frame(tmp_path, "failures")
+    heat = aal.filter(risk_type="extreme_heat")
+    assert set(heat["reason"]) == {"not_priced"}
+    assert "probability_not_found" not in faults["reason"].to_list()
+
+
 def test_a_site_of_a_portfolio_and_alone_have_one_curve(published, tmp_path, capsys):
     summary = portfolio(tmp_path)
     (tmp_path / "asset.json").write_text('{"total_asset_value": 1000000000, "insurance_coverage_rate": 0}', "utf-8")

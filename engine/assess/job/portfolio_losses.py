@@ -14,7 +14,7 @@ from engine import losses
 from engine.assess.job import loss_storms, loss_years
 from engine.assess.job.loss_years import Pair, YearsOfPair
 from engine.assess.rules.formulas import harmless
-from engine.core.caveats import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
+from engine.core.caveats import LOSS_NOTE, overlap_note
 from engine.core.grid import GridDefinition
 from engine.core.scenario import Scenario
 from engine.io.sites.assessment_files import FrameFiles
@@ -196,7 +196,7 @@ def _summary(years: YearsOfPair, curve: pl.DataFrame, by_part: pl.DataFrame, met
     return told | {
         "value": years.value(),
         "loss_note": None if all(risks.values()) else LOSS_NOTE,
-        "overlap_note": OVERLAP_NOTE if sum(risk in risks for risk in ONE_STORM) > 1 else None,
+        "overlap_note": overlap_note(risks),
         "tvar": float(tails["tvar"].sum()),
         "tvar_level": float(tails["tvar_level"][0]),
         "tvar_calibrated": tail(True),
@@ -224,6 +224,7 @@ def point_of(points: pl.DataFrame, value: float | None) -> dict[str, Any]:
     for name in ("loss", "loss_low", "loss_high"):
         point[name.replace("loss", "loss_percent")] = None if point[name] is None else 100 * point[name] / value
     ends = (point["loss_percent_low"], point["loss_percent_high"])
+    point["interval_note"] = None if point["loss_low"] is None else losses.POINT_INTERVAL
     return point | {"sentence": losses.once_in(point["return_period"], point["loss_percent"], *ends)}
 
 

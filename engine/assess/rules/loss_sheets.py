@@ -25,8 +25,8 @@ CURVE: tuple[Shown, ...] = (
     Shown("loss", "loss KRW", "money"),
     Shown("note", "loss note", "wide"),
     Shown("loss_percent", "loss % of value", "percent"),
-    Shown("loss_low", "90 % interval from, KRW", "money"),
-    Shown("loss_high", "90 % interval to, KRW", "money"),
+    Shown("loss_low", "90 % interval (sampling of years alone) from, KRW", "money"),
+    Shown("loss_high", "90 % interval (sampling of years alone) to, KRW", "money"),
     Shown("basis", "basis"),
 )
 CONTRIBUTIONS: tuple[Shown, ...] = (
