@@ -189,6 +189,18 @@ def test_a_risk_that_the_edition_does_not_price_is_no_failure_and_has_no_note_of
     assert "probability_not_found" not in faults["reason"].to_list()
 
 
+def test_a_risk_that_is_not_priced_and_was_not_computed_has_no_failed_loss(warehouse, results, tmp_path, monkeypatch):
+    fill(warehouse)
+    asked = ["--edition", "2026-kr", "--risks", "drought,typhoon"]
+    assert yearly.main(["--source", warehouse, "--sink", results, *asked]) == 0
+    monkeypatch.setenv("DW_URL", warehouse)
+    monkeypatch.setenv("APP_URL", results)
+    portfolio(tmp_path, "--period", "full")
+    reasons = dict(frame(tmp_path, "aal").group_by("risk_type").agg(pl.col("reason").first()).iter_rows())
+    assert (reasons["extreme_heat"], reasons["water_stress"]) == ("not_priced", "not_priced")
+    assert reasons["wildfire"] == "probability_not_found"  # priced, and not computed
+
+
 def test_a_site_of_a_portfolio_and_alone_have_one_curve(published, tmp_path, capsys):
     summary = portfolio(tmp_path)
     (tmp_path / "asset.json").write_text('{"total_asset_value": 1000000000, "insurance_coverage_rate": 0}', "utf-8")

@@ -110,7 +110,8 @@ class StoredStages:
         config = replace(
             config,
             calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
-            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced)
+            | (published_runs.not_priced(connection) - published.keys()),
             trended=frozenset(risk for risk, of in of_risks.items() if of.trend),
             edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
         )
