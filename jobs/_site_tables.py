@@ -55,7 +55,8 @@ def print_site(out: Console, outcome: Outcome) -> None:
     value = next(iter(results["exposure"].values()))["normalized_asset_value"]
     _print_runs(out, results)
     for pair in results["scenarios"]:
-        out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"])))
+        levels = {risk: rates["level"] for risk, rates in results["damage_rates"].items()}
+        out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"]), levels))
         total, aal = pair["integrated_risk"], pair["aal"]
         out.print(_loss(aal, results["scope_note"]) or "no expected loss: it needs an asset value")
         if pair["year_losses"]:
@@ -117,18 +118,20 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None) -> Table:
-    """Table of the loss and the level of each risk."""
+def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None, levels: Mapping[str, str | None]) -> Table:
+    """Table of the loss and the level of each risk. levels: risk -> recorded losses that its rates are calibrated on"""
     title = _titled(_pair(pair, years), of)
     table = _table(title, "AAL %", "90 %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
-        aal = pair["aal"]["risks"][risk]
+        aal, level = pair["aal"]["risks"][risk], levels.get(risk)
         table.add_row(
             risk,
             _figure(aal["final_aal_percentage"], ".3g"),
             _ends(aal["final_aal_low"], aal["final_aal_high"], 100),
             _figure(aal["expected_loss"], ",d"),
-            "not priced" if aal["reason"] == NOT_PRICED else _calibrated(aal["expected_loss"], aal["calibrated"]),
+            "not priced"
+            if aal["reason"] == NOT_PRICED
+            else _calibrated(aal["expected_loss"], aal["calibrated"], level),
             "-" if row["hazard_level"] is None else printed(row["hazard_level"]),
             printed(row["risk_level"]),
             _figure(row["risk_index"], ".1f"),
@@ -159,8 +162,19 @@ def _parts_table(pair: Mapping[str, Any]) -> Table:
     return table
 
 
-def _calibrated(loss: int | None, calibrated: bool) -> str:
-    return "-" if loss is None else "yes" if calibrated else "no, index"
+def _calibrated(loss: int | None, calibrated: bool, level: str | None = None) -> str:
+    """level: recorded losses that the rates are calibrated on"""
+    if loss is None:
+        return "-"
+    return loss_words.whose("yes", level) if calibrated else "no, index"
+
+
+def _calibrated_sum(total: Mapping[str, Any]) -> str:
+    """Of a sum over risks, which may be of both kinds."""
+    if total["total_expected_loss"] and loss_words.is_mixed(total):
+        share = 100 * total["total_expected_loss_calibrated"] / total["total_expected_loss"]
+        return f"mixed, {share:.0f} % of it"
+    return _calibrated(total["total_expected_loss"], total["loss_note"] is None)
 
 
 def _ends(low: float | None, high: float | None, times: float = 1.0) -> str:
@@ -214,7 +228,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
             risk,
             _figure(row["expected_loss"], ",d"),
             _times(row, "expected_loss"),
-            _calibrated(row["expected_loss"], row["calibrated"]),
+            _calibrated(row["expected_loss"], row["calibrated"], row["level"]),
             *counts,
         )
     whole = pair["total_expected_loss"]
@@ -223,7 +237,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         "all",
         _figure(whole, ",d"),
         _times(pair, "total_expected_loss"),
-        _calibrated(whole, pair["loss_note"] is None),
+        _calibrated_sum(pair),
         *counts,
     )
     out.print(table)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
+#: of a sum that holds losses of both kinds
+MIXED_NOTE = "in part an index loss, not calibrated on losses"
 LOSS_NOTE_KO = "지수 손실, 손실 자료로 보정되지 않음"
 #: risks whose damage one storm can do, and what a sum over more than one of them must say where they are not
 #: calibrated: rates that are fitted to recorded losses charge a storm once
 ONE_STORM = ("river_flood", "urban_flood", "typhoon")
 OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"
+
+
+def loss_note(calibrated: Collection[bool]) -> str | None:
+    """Note of a loss, or of a sum of losses; None where all are calibrated. calibrated: of each loss in it"""
+    return None if all(calibrated) else MIXED_NOTE if any(calibrated) else LOSS_NOTE
 
 
 def overlap_note(calibrated: Mapping[str, bool]) -> str | None:

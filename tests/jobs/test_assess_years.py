@@ -165,6 +165,21 @@ def calibrated(warehouse, results, monkeypatch):
 def test_rates_that_charge_a_storm_once_carry_no_note_of_an_overlap(calibrated, tmp_path, capsys):
     told = portfolio(tmp_path, "--period", "full")["results"][0]
     assert told["total_expected_loss_calibrated"] > 0
+    mixed = "in part an index loss, not calibrated on losses"
+    assert told["total_expected_loss_uncalibrated"] is not None
+    assert told["year_losses"]["loss_note"] == mixed
+    notes = dict(
+        frame(tmp_path, "curve").filter(kind="aep").group_by("risk_type").agg(pl.col("loss_note").first()).iter_rows()
+    )
+    assert (notes["all"], notes["typhoon"], notes["wildfire"]) == (mixed, None, NOTE)
+    said = capsys.readouterr().out
+    assert "yes, insured houses" in said
+    assert "% of it" in said
+    sums = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("summary", header_row=None).to_polars()
+    texts = {cell for row in sums.rows() for cell in row if isinstance(cell, str)}
+    calibrated = told["total_expected_loss_calibrated"]
+    assert f"in part an index: of it {calibrated:,d} KRW calibrated on losses" in texts
+    assert "calibrated on losses, insured houses" in texts
     assert (told["overlap_note"], told["year_losses"]["overlap_note"]) == (None, None)
     capsys.readouterr()
     assert assess.main(["--lat", "35.12", "--lon", "127.13", "--period", "full", "--json"]) == 3
