@@ -13,7 +13,8 @@ from engine.assess.job.assessor import Outcome
 from engine.assess.rules import loss_sheets, loss_words, words
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import NOT_PRICED
-from engine.core.caveats import scope_note
+from engine.core.caveats import EXPOSURE_NOTE, scope_note
+from engine.core.counted import counted
 from engine.core.interval_words import digits
 from engine.core.levels import printed
 
@@ -27,7 +28,8 @@ _SOURCES = {
 _LEGEND = (
     "AAL average annual loss as a share of value, net of insurance = base AAL of the cell x F x (1 - insured share)."
     " Level by the index, 0-100: the geometric mean of hazard H (0-1), proximity (0-1) and vulnerability V (0-100). The"
-    " value-weighted score, 0-100, is H x E x V; exposure E (0-1) is proximity x share of the reference value"
+    " value-weighted score, 0-100, is H x E x V; exposure E (0-1) is proximity x share of the reference value."
+    f" {EXPOSURE_NOTE}"
 )
 _HINT = (
     "a layer that the warehouse does not hold: load it (jobs.etl), state the field with the site, or set"
@@ -251,8 +253,9 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         for lacking in loss_sheets.lacking(years):
             out.print(lacking)
     if pair["sites_left_out"]:
-        value = _figure(pair["asset_value_left_out"], ",d")
-        out.print(f"left out: {pair['sites_left_out']:,} sites with {value} KRW of assets")
+        value = pair["asset_value_left_out"]
+        worth = "without an asset value" if value is None else f"with {value:,d} KRW of assets"
+        out.print(f"left out: {counted(pair['sites_left_out'], 'site')} {worth}")
     out.print(f"sites by status: {_counted(pair['sites_by_status'])}")
     out.print(f"sites by risk level: {_counted(pair['sites_by_risk_level'])}")
     if pair["sites_of_nearest_cell"]:

@@ -6,6 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
+#: why a site may have a loss and a risk index of 0
+EXPOSURE_NOTE = (
+    "Exposure tells how near the sources of a hazard are; it enters index and score and not the AAL, so a site may have"
+    " a risk index of 0 and a loss"
+)
 #: of a sum that holds losses of both kinds
 MIXED_NOTE = "in part an index loss, not calibrated on losses"
 LOSS_NOTE_KO = "지수 손실, 손실 자료로 보정되지 않음"

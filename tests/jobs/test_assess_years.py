@@ -174,12 +174,18 @@ def test_rates_that_charge_a_storm_once_carry_no_note_of_an_overlap(calibrated, 
     assert (notes["all"], notes["typhoon"], notes["wildfire"]) == (mixed, None, NOTE)
     said = capsys.readouterr().out
     assert "yes, insured houses" in said
+    assert "left out: 1 site without an asset value" in said
+    rows = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("sites").to_polars()
+    why = dict(rows.select("row", "why").iter_rows())
+    assert why[6].startswith("no loss in KRW: the site states no asset value")
+    assert "asset value" not in (why[2] or "")
     assert "% of it" in said
     sums = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("summary", header_row=None).to_polars()
     texts = {cell for row in sums.rows() for cell in row if isinstance(cell, str)}
     calibrated = told["total_expected_loss_calibrated"]
     assert f"in part an index: of it {calibrated:,d} KRW calibrated on losses" in texts
     assert "calibrated on losses, insured houses" in texts
+    assert any("enters index and score and not the AAL" in each for each in texts)
     assert (told["overlap_note"], told["year_losses"]["overlap_note"]) == (None, None)
     capsys.readouterr()
     assert assess.main(["--lat", "35.12", "--lon", "127.13", "--period", "full", "--json"]) == 3

@@ -139,6 +139,9 @@ def sites(
     )
     frame = frame.join(wrong, on="row", how="left", maintain_order="left").with_columns(
         status=pl.col("status").fill_null(INVALID),
+        why=pl.concat_str(
+            [_no_value(pl.col("status"), pl.col("total_asset_value")), "why"], separator="; ", ignore_nulls=True
+        ).replace("", None),
         site_id=pl.coalesce("site_id", "wrong_id"),
         site_uuid=pl.coalesce("site_uuid", "wrong_uuid"),
     )
@@ -149,6 +152,11 @@ def sites(
         frame = frame.join(figures, on="row", how="left", maintain_order="left")
         shown += [Shown(f"{name}:{mark}", f"{title}, {label}", form) for name, title, form in SITE_PAIR]
     return frame, shown
+
+
+def _no_value(status: pl.Expr, value: pl.Expr) -> pl.Expr:
+    """Reason of an assessed site without a loss in money; null for others."""
+    return pl.when(status.is_in(["ok", "partial"]) & value.is_null()).then(pl.lit(words.NO_VALUE))
 
 
 def invalid_sites(rows: pl.Series, failures: pl.DataFrame) -> tuple[pl.DataFrame, list[Shown]]:
