@@ -81,14 +81,15 @@ async def published(caller: Caller, lat: float, lon: float) -> None:
     await caller.call("GET", "/api/v1/cell", params=place)
     rare = (await caller.call("GET", "/api/v1/cell/return-levels", params=place | {"risk_type": "river_flood"})).json()
     print(rare["reason"] or {f"1 in {each['return_period']:g} years": each["level"] for each in rare["levels"]})
-    why = (await caller.call("GET", "/api/v1/explain", params=place | {"risk_type": "river_flood"})).json()
-    print(why.get("sentence") or why["detail"])  # a run whose climate data are away explains nothing: 409
     series = (await caller.call("GET", "/api/v1/climate", params=place | {"variables": "ta,rx1day"})).json()
     print({name: (len(values), series["units"][name]) for name, values in series["variables"].items()})
     newest = (await caller.call("GET", "/api/v1/runs", params={"limit": 1})).json()["runs"][0]
     await caller.call("GET", f"/api/v1/runs/{newest['run_id'] or newest['batch_id']}")
     await caller.call("GET", "/api/v1/map")
     await caller.call("GET", "/api/v1/map/borders")
+    await caller.call("GET", "/api/v1/map/labels")
+    await caller.call("GET", "/api/v1/places", params={"q": "서울"})
+    await caller.call("GET", "/api/v1/explain", params=place | {"risk_type": "drought"})
     layer = await caller.call("GET", "/api/v1/map/aal/typhoon")
     held = {"If-None-Match": layer.headers["ETag"]}
     await caller.call("GET", "/api/v1/map/aal/typhoon", 304, headers=held)
@@ -127,12 +128,18 @@ async def portfolio(caller: Caller, lat: float, lon: float) -> None:
         write(sites, file := io.BytesIO())
         headers, asked = {"Content-Type": kind}, {"scenario_ids": [2, 4], "risk_types": ["drought", "typhoon"]}
         path = "/api/v1/risk-assessment/portfolio"
+        told = (await caller.call("POST", f"{path}/preview", content=file.getvalue(), headers=headers)).json()
+        print(told["question"] or f"{told['valid']} of {told['rows']} rows can be assessed", told["faults"])
         made = (await caller.call("POST", path, 202, content=file.getvalue(), params=asked, headers=headers)).json()
         results = await caller.follow(made["websocket_url"])
         for frame in ("totals", "aal", "failures"):
             table = await caller.call("GET", caller.at(results["location"]), params={"frame": frame})
             print(pl.read_parquet(io.BytesIO(table.content)).shape)
         await caller.call("GET", caller.at(results["location"]), params={"format": "json"})
+        pair = {"scenario_id": 4, "time_period": "mid_term"}
+        listed = (await caller.call("GET", f"{path}/{made['request_id']}/sites", params=pair)).json()
+        first = (await caller.call("GET", f"{path}/{made['request_id']}/sites/{listed['row'][0]}")).json()
+        print(listed["total_expected_loss"], first["pairs"][0]["loss_words"]["en"])
         curve = (await caller.call("GET", f"{path}/{made['request_id']}/curve")).json()
         print(curve["note"] or [tail["year_losses"]["sentence"] for tail in curve["tails"] if tail["year_losses"]])
     await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})

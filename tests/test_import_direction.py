@@ -33,7 +33,7 @@ ALLOWED = {
     "io.etl.loaders": ETL,
     "io.etl.derive": ETL | {"io.etl.loaders"},
     "io.results": {"core", "io.db", "io.queue", "io.climate"},
-    "io.sites": {"core", "io.db", "io.queue", "io.files", "io.etl.loaders"},
+    "io.sites": {"core", "io.db", "io.queue", "io.files", "io.etl", "io.etl.loaders"},
     "io": {"core", "io.climate", "io.results"},
     "batch": READ,
     "assess.rules": {"core", "kernels"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
@@ -31,10 +32,13 @@ def overlap_note(calibrated: Mapping[str, bool]) -> str | None:
 
 
 _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drought": "how dry it is"}
+_HOW_KO = {"extreme_heat": "더운 정도", "extreme_cold": "추운 정도", "drought": "건조한 정도"}
 
 
-def own_past(risk: str) -> str:
+def own_past(risk: str, language: Literal["en", "ko"] = "en") -> str:
     """Of a risk whose bins are cut at quantiles of each cell's own baseline."""
+    if language == "ko":
+        return f"해당 장소의 과거 대비 변화를 나타내며, {_HOW_KO.get(risk, '강도')} 자체를 뜻하지 않습니다"
     return f"Measures change against the place's own past, not {_HOW.get(risk, 'how strong it is')}"
 
 

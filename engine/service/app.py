@@ -30,7 +30,11 @@ from engine.service import (
     routes_history,
     routes_levels,
     routes_map,
+    routes_places,
     routes_portfolio,
+    routes_portfolio_page,
+    routes_portfolio_preview,
+    routes_portfolio_sites,
     routes_results,
     routes_runs,
     webhooks,
@@ -128,10 +132,10 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         Envelope,
         metrics=metrics,
         most=config.api_max_body_bytes,
-        most_of={routes_portfolio.PATH: config.portfolio_max_bytes},
+        most_of=dict.fromkeys((routes_portfolio.PATH, routes_portfolio_preview.PREVIEW), config.portfolio_max_bytes),
         patience=config.api_body_seconds,
     )
-    paths = [*app.openapi()["paths"], "/openapi.json", "/page"]
+    paths = [*app.openapi()["paths"], "/openapi.json", "/page", "/portfolio"]
     proxy.require_free(config, paths)  # now, not at the first request
     app.add_middleware(proxy.Fronted, config=config, paths=paths)
     return app
@@ -150,9 +154,12 @@ def _add_routes(app: FastAPI) -> None:
         routes_explain,
         routes_assess,
         routes_portfolio,
+        routes_portfolio_preview,
+        routes_portfolio_sites,
         routes_curve,
         routes_runs,
         routes_map,
+        routes_places,
     ):
         api.include_router(part.router)
     api.include_router(routes_health.aliases)
@@ -160,6 +167,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(routes_admin.router, dependencies=[Depends(auth.for_admin)], responses=unauthorized)
     app.include_router(routes_health.router)
     app.include_router(hub.router)
+    app.include_router(routes_portfolio_page.page)
     app.include_router(routes_map.page)
     app.add_api_route("/openapi.json", _openapi, include_in_schema=False)
 

@@ -57,11 +57,12 @@ def ensemble(connection: psycopg.Connection, cell: int, risk: str, scenario: int
     if found is None:
         return None
     figures, run = found
-    mean, agreement, sentence = figures.aal_mean, figures.agreement, None
+    mean, agreement, words = figures.aal_mean, figures.agreement, None
     low = high = None
     if mean is not None:
         low, high = total_interval(mean, figures.total_se, figures.members) or (None, None)
-        sentence = share_of_value_of_models(ModelInterval(mean, low, high, figures.members))
+        interval = ModelInterval(mean, low, high, figures.members)
+        words = {"en": share_of_value_of_models(interval), "ko": share_of_value_of_models(interval, "ko")}
     return {
         **{name: run[name] for name in ("run_id", "edition", "scope", "published_at")},
         "member_runs": [each["run_id"] for each in published_ensembles.members_of(run)],
@@ -69,7 +70,8 @@ def ensemble(connection: psycopg.Connection, cell: int, risk: str, scenario: int
         "total_low": low,
         "total_high": high,
         "models_disagree": None if agreement is None else agreement < ENOUGH_AGREE,
-        "sentence": sentence,
+        "sentence": words and words["en"],
+        "words": words,
     }
 
 

@@ -27,6 +27,7 @@ class MapScale(BaseModel):
 
     unit: str
     labels: list[str]
+    breaks: list[float] = Field(description="inner limits of the classes: of AAL and change in %, of a score 0 to 100")
     colours: list[str] = Field(examples=[["#fde725", "#21918c", "#440154"]])
 
 
@@ -98,10 +99,12 @@ class Map(BaseModel):
     )
     layers: dict[str, MapLayers]
     notes: dict[str, str] = Field(description="by risk: what its AAL must not be read for")
+    note_words: dict[str, Words] = Field(description="notes in two languages")
     uncalibrated: list[str] = Field(description="risks whose damage rates are not calibrated on losses")
     not_priced: list[str] = Field(description="risks without damage rates in their edition: no AAL, probabilities only")
     damage_rates: dict[str, MapRates] = Field(description="by risk, as the run says whose rows are published")
     hatched: str = Field(description="what lines across cells of a layer of changes say")
+    hatched_words: Words
     year_losses_note: str | None = Field(description="why there are no curves of losses; null: the run kept years")
     loss_note: str = Field(description="what a loss of such a risk carries")
     levels: list[MapLevel]

@@ -44,7 +44,7 @@ def periods_of(layers: Mapping[str, Layers], runs: list[Run], axis: Years) -> li
     not say theirs"""
     held = {period for each in layers.values() for quantity in each.values() for period in quantity}
     return [
-        dict(zip(("name", "first", "last"), (p, *_years(p, runs, axis)), strict=True)) for p in PERIODS if p in held
+        dict(zip(("name", "first", "last"), (p, *years_of(p, runs, axis)), strict=True)) for p in PERIODS if p in held
     ]
 
 
@@ -53,7 +53,8 @@ def aal_years(periods: list[dict[str, Any]]) -> dict[str, str]:
     return {each["name"]: label(each["name"], Years(each["first"], each["last"]), trend=True) for each in periods}
 
 
-def _years(period: str, runs: list[Run], axis: Years) -> tuple[int, int]:
+def years_of(period: str, runs: list[Run], axis: Years) -> tuple[int, int]:
+    """First and last year of a period as the newest of the runs says that says it. axis: as of `periods_of`"""
     for run in runs:
         if told := ((run["summary"] or {}).get("periods") or {}).get(period):
             return told[0], told[1]

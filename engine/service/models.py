@@ -165,6 +165,7 @@ class Ensemble(BaseModel):
     sentence: str | None = Field(
         examples=["1.4 % of value a year (90 %: 0.9 to 2.3; 5 climate models and the sampling of each)"]
     )
+    words: Words | None = Field(description="the sentence in two languages")
 
 
 class Probability(CellProbability, Spoken, Made):

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, get_args
 
-import numpy as np
 import psycopg
 from fastapi import APIRouter, HTTPException, Request, Response
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from engine.core import levels, names
 from engine.core.caveats import LOSS_NOTE, own_past
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
-from engine.core.false_discovery import FALSE_DISCOVERIES, not_told_apart
+from engine.core.false_discovery import FALSE_DISCOVERIES
+from engine.core.interval_words import Language
 from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.climate import boundaries
-from engine.io.results import published_layers, published_runs
-from engine.io.results.published_figures import AAL, HAZARD, Figure
+from engine.io.results import published_runs
 from engine.maps import borders, picture
 from engine.risks import EDITIONS, load_edition
-from engine.service import map_models, map_run, models, proxy
+from engine.service import map_layers, map_models, map_run, models, proxy
 from engine.service.answers import File
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
 
 router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
-Quantity = Literal["aal", "hazard", "change"]
 PICTURES = 450  # 342 layers of an edition, about 50 kB each
-_FIGURES: dict[Quantity, Figure] = {"aal": AAL, "hazard": HAZARD}
-HATCHED = f"not more than noise, at a false discovery rate of {FALSE_DISCOVERIES:g}"
+HATCHED: dict[Language, str] = {
+    "en": f"not more than noise, at a false discovery rate of {FALSE_DISCOVERIES:g}",
+    "ko": f"잡음을 넘지 않는 변화 (거짓발견율 {FALSE_DISCOVERIES:g})",
+}
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 @router.get("/api/v1/map", responses={404: {"model": Problem, "description": "Nothing is published yet"}})
@@ -58,7 +59,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
-            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in ("en", "ko")},
+            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in LANGUAGES},
             "west": round(grid.lon0 - half, 6),
             "east": round(float(grid.meridians[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
@@ -70,10 +71,16 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
             "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
+            "note_words": {
+                risk: {language: own_past(risk, language) for language in LANGUAGES}
+                for risk in layers
+                if risk in told and told[risk].of_past
+            },
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
             "damage_rates": rates,
-            "hatched": HATCHED,
+            "hatched": HATCHED["en"],
+            "hatched_words": HATCHED,
             "year_losses_note": map_run.year_losses_note(run),
             "loss_note": LOSS_NOTE,
             "levels": [
@@ -87,14 +94,16 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             ],
             "periods": periods,
             "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
-            "scales": {
-                name: {"unit": scale.unit, "labels": scale.labels, "colours": scale.colours}
-                for name, scale in picture.SCALES.items()
-            },
+            "scales": {name: _legend(scale) for name, scale in picture.SCALES.items()},
             "no_value": picture.NO_VALUE,
             "measures": _measures(run["edition"]),
         }
     )
+
+
+def _legend(scale: picture.Scale) -> dict[str, Any]:
+    breaks = [round(100 * each, 6) for each in scale.breaks]
+    return {"unit": scale.unit, "labels": scale.labels, "breaks": breaks, "colours": scale.colours}
 
 
 def _measures(edition: str) -> dict[str, dict[str, str]]:
@@ -108,65 +117,44 @@ def _measures(edition: str) -> dict[str, dict[str, str]]:
 @router.get(
     "/api/v1/map/{quantity}/{risk_type}",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, 304: {"description": "Unchanged"}, 404: {"model": Problem}},
+    responses={
+        200: {"content": {kind: {} for kind in ("image/png", "application/octet-stream", "text/csv")}},
+        304: {"description": "Unchanged"},
+        404: {"model": Problem},
+    },
 )
 def read_layer(
     context: Shared,
     request: Request,
-    quantity: Quantity,
+    quantity: map_layers.Quantity,
     risk_type: models.RiskName,
     scenario_id: models.ScenarioId = int(DEFAULT_SCENARIO),
     time_period: models.Period | None = None,
+    format: map_layers.Form = "png",
 ) -> Response:
-    """One layer as a PNG: a pixel a cell, the north-west cell first; transparent where there is no result. Changes of
-    the AAL have more pixels a cell, for lines across cells whose change is not more than noise."""
-    time_period = models.period_of(scenario_id, time_period)
-    risk, pictures = names.risk(risk_type), request.app.state.pictures
+    """One layer, the north-west cell first. As a PNG a pixel a cell, transparent where there is no result; changes of
+    the AAL have more pixels a cell, for lines across cells whose change is not more than noise. As `values` a 32-bit
+    float a cell, little-endian: a ratio (AAL, change as a share of what was) or a score of 0 to 1; NaN where there are
+    too few data, -infinity where there is no result. As `csv` a row a cell with its place, figures as published (AAL
+    with its 90 % interval; changes with their standard error), years, run, edition and scope."""
+    layer = map_layers.Layer(quantity, names.risk(risk_type), scenario_id, models.period_of(scenario_id, time_period))
+    pictures = request.app.state.pictures
     with context.database() as connection:
         run = published_runs.newest(connection)
         # a browser's copy outlives this process: other classes or colours are another picture
-        key = (
-            run and (run.run_id, str(run.published_at)),
-            quantity,
-            repr(picture.SCALES[quantity]),
-            risk,
-            scenario_id,
-            time_period,
-        )
+        key = run and (run.run_id, str(run.published_at)), format, repr(picture.SCALES[quantity]), layer
         tag = f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         data = pictures.get(key)
         if data is None:
-            if quantity == "change":
-                data = _paint_changes(context, published_layers.changes(connection, risk, scenario_id, time_period))
-            else:
-                ids, values = published_layers.read(connection, _FIGURES[quantity], risk, scenario_id, time_period)
-                data = _paint(context, quantity, ids, values) if len(ids) else None
+            data = map_layers.FORMS[format](connection, context.grid, layer)
             if data is None:
                 raise HTTPException(404, "No results for this layer")
-            pictures.put(key, data)
-    return Response(data, media_type="image/png", headers=headers)
-
-
-def _paint(context: Context, quantity: Quantity, ids: NDArray[np.int32], values: NDArray[np.float32]) -> bytes:
-    grid, scale = context.grid, picture.SCALES[quantity]
-    places = np.zeros((grid.n_lat, grid.n_lon), np.uint8)
-    places[grid.indices(ids)] = picture.classify(values, scale)
-    return picture.paint(places, scale)
-
-
-def _paint_changes(context: Context, found: published_layers.Changes) -> bytes | None:
-    """Changes of the AAL, hatched where they are not more than noise; None where no cell has one."""
-    if np.isnan(found.change).all():
-        return None
-    grid, scale = context.grid, picture.SCALES["change"]
-    places, unsure = np.zeros((grid.n_lat, grid.n_lon), np.uint8), np.zeros((grid.n_lat, grid.n_lon), np.bool_)
-    where = grid.indices(found.grid_id)
-    places[where] = picture.classify(picture.relative(found.change, found.aal), scale)
-    unsure[where] = not_told_apart(found.change, found.error)
-    return picture.paint(picture.hatched(places, unsure, scale), scale)
+            if format == "png":
+                pictures.put(key, data)
+    return map_layers.packed(data, format, request.headers.get("accept-encoding", ""), headers, layer)
 
 
 @router.get("/api/v1/map/borders")
@@ -189,16 +177,7 @@ def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[Ba
         return []
 
 
-_FILES = {
-    "app.js": "text/javascript",
-    "charts.js": "text/javascript",
-    "dom.js": "text/javascript",
-    "map.js": "text/javascript",
-    "rare.js": "text/javascript",
-    "sure.js": "text/javascript",
-    "style.css": "text/css",
-    "why.js": "text/javascript",
-}
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 
 
 @page.get("/")
@@ -209,14 +188,17 @@ def read_page(request: Request) -> Response:
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 
-@page.get("/page/{name}")
+@page.get("/page/{name:path}")
 def read_page_file(name: str) -> File:
-    """Its scripts and style; no other file."""
-    if name not in _FILES:
+    """Its scripts, style and texts; no other file."""
+    if name not in _page_files():
         raise HTTPException(404, "Not Found")
-    return _file(name, _FILES[name])
-
-
-def _file(name: str, kind: str) -> File:
     with resources.as_file(resources.files("engine.service") / "page" / name) as path:
-        return File(path, media_type=kind, headers={"Cache-Control": "no-cache"})
+        return File(path, media_type=_KINDS[path.suffix], headers={"Cache-Control": "no-cache"})
+
+
+@cache
+def _page_files() -> frozenset[str]:
+    with resources.as_file(resources.files("engine.service") / "page") as folder:
+        files = [each for each in folder.rglob("*") if each.suffix in _KINDS and each.is_file()]
+        return frozenset(each.relative_to(folder).as_posix() for each in files)

@@ -33,6 +33,13 @@ router = APIRouter(tags=["portfolios"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {"schema": {"type": "object", "properties": {"file": _BINARY["schema"]}, "required": ["file"]}}
 _CONTENT = {**dict.fromkeys(uploads.MEDIA_TYPES, _BINARY), uploads.FORM: _FORM}
+#: of every route that takes a table: its body, and why it may be refused
+BODY = {"requestBody": {"required": True, "content": _CONTENT}}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    408: {"model": Problem, "description": "The table did not arrive in time"},
+    413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
+    415: {"model": Problem, "description": "Neither a workbook nor Parquet, CSV or NDJSON, plain or packed"},
+}
 #: what is read back -> its file, its type; Parquet is a file a frame
 _FILES = {
     "json": ("portfolio.json", "application/json"),
@@ -47,12 +54,8 @@ Frame = Literal[
 @router.post(
     PATH,
     status_code=202,
-    responses={
-        408: {"model": Problem, "description": "The table did not arrive in time"},
-        413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
-        415: {"model": Problem, "description": "Neither a workbook nor Parquet, CSV or NDJSON, plain or packed"},
-    },
-    openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
+    responses=REFUSALS,
+    openapi_extra=BODY,
 )
 async def send_portfolio(
     context: Shared,
@@ -66,7 +69,11 @@ async def send_portfolio(
     ] = None,
     sheet: Annotated[str | None, Query(max_length=100, description="of a workbook")] = None,
     columns: Annotated[
-        str | None, Query(max_length=5000, description="which column is which field: `latitude=Y,longitude=X`")
+        str | None,
+        Query(
+            max_length=5000,
+            description="which column is which field: `latitude=Y,longitude=X`, or the same as a JSON object",
+        ),
     ] = None,
 ) -> models.AcceptedPortfolio:
     """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting; all
@@ -77,7 +84,7 @@ async def send_portfolio(
     counted and listed in the results; a table without a valid row is refused.
     """
     folder = context.portfolios / str(uuid.uuid4())
-    parameters: dict[str, Any] = {"out": str(folder / "results")}
+    parameters = options(sheet, columns) | {"out": str(folder / "results")}
     if risk_types:
         parameters["risk_types"] = [names.risk(risk) for risk in risk_types]
     if scenario_ids:
@@ -86,13 +93,6 @@ async def send_portfolio(
         parameters["time_periods"] = time_periods
     if name:
         parameters["name"] = name
-    if sheet:
-        parameters["sheet"] = sheet
-    if columns:
-        try:
-            parameters["columns"] = stated(columns)
-        except EngineError as err:
-            raise InvalidError([fault(["query", "columns"], str(err))]) from None
     uploads.make_private(folder)
     try:
         upload, digest = await uploads.receive(request, folder)
@@ -106,6 +106,32 @@ async def send_portfolio(
     )
 
 
+def options(sheet: str | None, columns: str | None) -> dict[str, Any]:
+    """Parameters of a job that say how its file is read.
+
+    raises : InvalidError
+    """
+    parameters: dict[str, Any] = {"sheet": sheet} if sheet else {}
+    if columns:
+        try:
+            parameters["columns"] = stated(columns)
+        except EngineError as err:
+            raise InvalidError([fault(["query", "columns"], str(err))]) from None
+    return parameters
+
+
+def in_our_words(text: str, folder: Path) -> str:
+    """A message on a file of a folder of ours, which is nobody's business, with options as they are called here."""
+    told = re.sub(re.escape(str(folder)) + r"/[\w.]+", "portfolio", text)
+    return told.replace("--columns", "the query parameter columns")
+
+
+def refused(err: EngineError, folder: Path) -> Exception:
+    """The answer to a file that cannot be read."""
+    words = in_our_words(str(err), folder)
+    return HTTPException(413, words) if isinstance(err, LimitError) else InvalidError([fault(["body"], words)])
+
+
 def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[UUID, int, int]:
     limits = Limits(context.config.portfolio_max_bytes, context.config.portfolio_max_rows)
     try:
@@ -114,13 +140,7 @@ def _queue(context: Context, upload: Path, parameters: dict[str, Any]) -> tuple[
         parameters["sites"] = str(plain)
         rows, valid = portfolio_check.check_portfolio(parameters, limits)
     except EngineError as err:
-        words = re.sub(
-            re.escape(str(upload.parent)) + r"/[\w.]+", "portfolio", str(err)
-        )  # our folders are nobody's business
-        words = words.replace("--columns", "the query parameter columns")  # as it is called here
-        if isinstance(err, LimitError):
-            raise HTTPException(413, words) from None
-        raise InvalidError([fault(["body"], words)]) from None
+        raise refused(err, upload.parent) from None
     if plain != upload:
         upload.unlink()
         plain.chmod(0o600)

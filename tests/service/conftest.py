@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from engine.core import settings
 from engine.core.settings import Settings
@@ -21,6 +24,8 @@ from tests.warehouses import fill
 
 #: of the small grid: an active cell in its middle, a cell of the sea, a point outside
 LAND, SEA, OUTSIDE = (35.1, 127.2), (35.3, 127.4), (37.5665, 126.978)
+
+_REFUSED = re.compile("status of (404|409|422)")
 
 
 @pytest.fixture(scope="package")
@@ -89,3 +94,32 @@ def service(environment):
 def client(service):
     with httpx.Client(base_url=service[0], timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One a module: while it is open, its thread runs an event loop, which other tests want for themselves."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, service):
+    """The page on a screen; fails on anything in the console and on a request to elsewhere."""
+    view, said, elsewhere = browser.new_page(viewport={"width": 1300, "height": 900}), [], []
+    # a refusal that a test provokes is no fault of the page, though the browser notes it
+    view.on("console", lambda message: None if _REFUSED.search(message.text) else said.append(message.text))
+    view.on("pageerror", lambda error: said.append(str(error)))
+    here = urlsplit(service[0]).netloc
+    view.on(
+        "request", lambda asked: elsewhere.append(asked.url) if urlsplit(asked.url).netloc not in (here, "") else None
+    )
+    view.goto(service[0])
+    expect(view.locator("#layer")).to_have_attribute("data-layer", "aal/extreme_heat?scenario_id=2&time_period=full")
+    view.wait_for_selector("#provinces[d]", state="attached")
+    yield view
+    view.close()
+    assert said == []
+    assert elsewhere == []

@@ -7,13 +7,12 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import polars as pl
 import psycopg
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from psycopg.types.json import Jsonb
 
 from engine.assess.rules.offered import RISKS
@@ -29,7 +28,6 @@ from tests.assess.databases import fill_results
 from tests.roles import as_role
 from tests.service.conftest import LAND, SEA, running
 
-REFUSED = re.compile("status of (404|409|422)")
 LAYER = "/api/v1/map/hazard/drought"
 
 
@@ -217,34 +215,6 @@ def models(databases, tmp_path):
         for table in ("batch_job_logs", "batch_jobs", "result_runs"):
             connection.execute(f"DELETE FROM {table} WHERE job_type = 'ensemble'")
         connection.execute("DELETE FROM modelops_ensemble_scores")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, service):
-    """The page on a screen; fails on anything in the console and on a request to elsewhere."""
-    view, said, elsewhere = browser.new_page(viewport={"width": 1300, "height": 900}), [], []
-    # a refusal that a test provokes is no fault of the page, though the browser notes it
-    view.on("console", lambda message: None if REFUSED.search(message.text) else said.append(message.text))
-    view.on("pageerror", lambda error: said.append(str(error)))
-    here = urlsplit(service[0]).netloc
-    view.on(
-        "request", lambda asked: elsewhere.append(asked.url) if urlsplit(asked.url).netloc not in (here, "") else None
-    )
-    view.goto(service[0])
-    expect(view.locator("#layer")).to_have_attribute("data-layer", "aal/extreme_heat?scenario_id=2&time_period=full")
-    view.wait_for_selector("#provinces[d]", state="attached")
-    yield view
-    view.close()
-    assert said == []
-    assert elsewhere == []
 
 
 def test_why_this_number_adds_the_bins_up_to_the_loss_above_and_stays_open(page, client):

@@ -34,12 +34,13 @@ def check_portfolio(parameters: Mapping[str, Any], limits: Limits, *, write_faul
         if not write_faults or not len(sites.rows):
             raise
         with FrameFiles(Path(parameters["out"])) as files:
-            portfolio_output.write_faults(files, sites, _check(sites).failures)
+            portfolio_output.write_faults(files, sites, check_rows(sites).failures)
             files.publish()
         raise SettingsError(f"{err}; all faults are in {Path(parameters['out']) / 'portfolio.xlsx'}") from None
 
 
-def _check(sites: PortfolioFile) -> Checked:
+def check_rows(sites: PortfolioFile) -> Checked:
+    """The rows of a portfolio, checked, whether or not any is valid."""
     return check(sites.sites, portfolio=sites.name, rows=sites.rows, left_open=sites.open)
 
 
@@ -48,7 +49,7 @@ def checked_rows(path: Path, sites: PortfolioFile) -> Checked:
 
     raises : SettingsError when none is valid
     """
-    checked = _check(sites)
+    checked = check_rows(sites)
     if checked.valid.is_empty():
         faults = checked.failures.select("row", "reason").rows()
         first = "first: row {}: {}".format(*faults[0]) if faults else "no rows"

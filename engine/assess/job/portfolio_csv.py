@@ -55,6 +55,17 @@ def read(path: Path, asked: Request | None = None) -> Table:
     )
 
 
+def head(path: Path, asked: Request, most: int) -> tuple[list[str], list[tuple[int, tuple[str, ...]]]]:
+    """(headings, first rows with their line numbers) of a text table, whether or not it has coordinates.
+
+    raises : SettingsError for a file that is no text
+    """
+    with csv_text.opened(path, lambda names: columns.has_coordinates(names, asked.columns)) as text:
+        told = [each for each, names in text.headers.items() if columns.has_coordinates(names, asked.columns)]
+        separator = told[0] if told else max(text.headers, key=lambda each: len(text.headers[each]))
+        return text.headers[separator], csv_text.head(text, separator, most)
+
+
 def count(path: Path, most: int, asked: Request | None = None) -> int:
     """Rows that hold anything, up to one more than `most`; nothing of them is kept."""
     asked = asked or Request()

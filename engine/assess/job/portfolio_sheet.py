@@ -88,12 +88,36 @@ def _with_header(path: Path, sheet: Sheet, asked: Request) -> tuple[Sheet, int]:
     if (at := _header(sheet, asked)) is not None:
         return sheet, at
     where = f"{path}, sheet {sheet.name!r}"
+    names = _names(sheet.cells, _widest(where, sheet))
+    raise columns.lacking(where, [name for name in names if name], columns.choose(names, where, asked.columns))
+
+
+def _widest(where: str, sheet: Sheet) -> int:
+    """Place of the row that most cells of are filled: the header, where none has coordinates."""
     head = sheet.cells.head(_AHEAD)
     filled = [sum(bool(each and each.strip()) for each in row) for row in head.iter_rows()]
     if not any(filled):
         raise SettingsError(f"{where} holds no header: it is empty")
-    names = _names(sheet.cells, filled.index(max(filled)))
-    raise columns.lacking(where, [name for name in names if name], columns.choose(names, where, asked.columns))
+    return filled.index(max(filled))
+
+
+def head(path: Path, asked: Request, limits: Limits, most: int) -> tuple[list[str], list[tuple[int, tuple[str, ...]]]]:
+    """(headings, first rows with their numbers) of the sheet that is asked for, else of the first that is shown,
+    whether or not it has coordinates.
+
+    raises : SettingsError for a workbook that cannot be read or an empty sheet; LimitError
+    """
+    book = Workbook(path, limits.bytes)
+    hidden = book.hidden()
+    wanted = (asked.sheet or "").strip().casefold()
+    shown = [name for name in book.names if (name.strip().casefold() == wanted if wanted else name not in hidden)]
+    if not shown:
+        raise SettingsError(f"{path}: no such sheet; its sheets are: {', '.join(book.names)}")
+    sheet = book.read(shown[0])
+    place = _header(sheet, asked)
+    place = _widest(f"{path}, sheet {sheet.name!r}", sheet) if place is None else place
+    cells = sheet.cells[place + 1 : place + 1 + most]
+    return _names(sheet.cells, place), [(place + 2 + i, row) for i, row in enumerate(cells.iter_rows())]
 
 
 def _header(sheet: Sheet, asked: Request) -> int | None:

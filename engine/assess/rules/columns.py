@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,15 +61,13 @@ class _Match:
 
 
 def stated(text: str) -> dict[str, str]:
-    """`latitude=Y, longitude=X` -> field -> column; `-` for a field that no column is.
+    """`latitude=Y, longitude=X` -> field -> column; `-` for a field that no column is. The same as a JSON object, for
+    columns with a comma or an equals sign in their names.
 
     raises : SettingsError for a field that does not exist, or one that is given twice
     """
     found: dict[str, str] = {}
-    for part in filter(None, (each.strip() for each in text.split(","))):
-        field, equals, column = (each.strip() for each in part.partition("="))
-        if not (equals and column):
-            raise SettingsError(f"--columns {part}: expected FIELD=COLUMN, such as latitude=Y")
+    for part, field, column in _pairs(text):
         if field not in BY_NAME and field not in SPECIAL:
             near = get_close_matches(field, [*BY_NAME, *SPECIAL], n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
@@ -77,6 +76,25 @@ def stated(text: str) -> dict[str, str]:
             raise SettingsError(f"--columns gives {field} twice: {found[field]!r} and {column!r}")
         found[field] = column
     return found
+
+
+def _pairs(text: str) -> list[tuple[str, str, str]]:
+    """(what a message quotes, field, column)"""
+    if text.lstrip().startswith("{"):
+        try:
+            told = json.loads(text, object_pairs_hook=list)
+        except (ValueError, RecursionError) as err:
+            raise SettingsError(f"--columns is no JSON object: {err}") from None
+        if not all(isinstance(column, str) and column for _, column in told):
+            raise SettingsError("--columns: every value of the JSON object is the name of a column")
+        return [(f"{field}={column}", field, column) for field, column in told]
+    pairs = []
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        field, equals, column = (each.strip() for each in part.partition("="))
+        if not (equals and column):
+            raise SettingsError(f"--columns {part}: expected FIELD=COLUMN, such as latitude=Y")
+        pairs.append((part, field, column))
+    return pairs
 
 
 def known_fields() -> list[str]:
@@ -117,6 +135,26 @@ def choose(names: Sequence[str], table: object, given: Mapping[str, str] | None 
     _require_one_age(by_field, names, table)
     fields = dict(sorted((place, (field, match)) for field, (place, match) in by_field.items()))
     return [_column(place, name, fields.get(place), table) for place, name in enumerate(names)]
+
+
+def guessed(names: Sequence[str], given: Mapping[str, str] | None = None) -> list[Column]:
+    """Field of each column as far as it can be told, of a table that `choose` refuses: nothing is refused here, and of
+    two columns that may be one field the first is it.
+
+    given : field -> column, as `stated` reads it
+    """
+    settled = {column: field for field, column in (given or {}).items() if column != NONE}
+    taken, found = {*(given or {})}, []
+    for name in names:
+        match = _match(name)
+        if (field := settled.pop(name, None)) is not None:
+            found.append(Column(name, field, "as --columns says"))
+        elif match is not None and match.field not in taken:
+            taken.add(match.field)
+            found.append(Column(name, match.field, match.why, match.factor or 1))
+        else:
+            found.append(Column(name, None, "no field: carried through"))
+    return found
 
 
 def _given(names: Sequence[str], table: object, given: Mapping[str, str]) -> dict[str, tuple[int, _Match]]:

@@ -223,6 +223,26 @@ def read(text: Text, separator: str) -> tuple[pl.DataFrame, pl.Series, int]:
     return frame.drop(_ROW), frame[_ROW].cast(pl.UInt32).alias("row"), total
 
 
+def head(text: Text, separator: str, most: int) -> list[tuple[int, tuple[str, ...]]]:
+    """(line as a program shows it, fields) of the first rows that hold anything, of any number of fields.
+
+    raises : SettingsError for a line that is no record
+    """
+    found: list[tuple[int, tuple[str, ...]]] = []
+    with text.path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, delimiter=separator)
+        try:
+            next(lines, None)
+            for row in lines:
+                if len(found) == most:
+                    break
+                if any(each.strip() for each in row):
+                    found.append((lines.line_num + text.lead, tuple(row)))
+        except csv.Error as fault:
+            raise SettingsError(f"{text.name}: line {lines.line_num + text.lead:,}: {fault}") from None
+    return found
+
+
 def count(text: Text, separator: str, most: int) -> int:
     """Rows that hold anything, counted up to one more than `most`, a line in memory at a time: readers of whole tables
     read far ahead."""

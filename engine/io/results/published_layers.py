@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
 import numpy as np
+import polars as pl
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
@@ -15,7 +16,7 @@ from engine.core.errors import SourceError
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL, WINDOWS
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.db import postgres
+from engine.io.db import frames, postgres
 from engine.io.results.published_figures import AAL, FIGURES, HAZARD, Figure
 
 _ROW = np.dtype([("grid_id", ">i4"), ("value", ">f4")])
@@ -119,6 +120,44 @@ def changes(connection: psycopg.Connection, risk: str, scenario: int, period: st
         rows = np.frombuffer(packed[0] if packed and packed[0] else b"", _CHANGE_ROW)
     figures = (rows[name].astype(np.float32) for name in ("aal", "change", "error"))
     return Changes(rows["grid_id"].astype(np.int32), *figures)
+
+
+#: columns of a sheet that tell the run of a row
+MADE = {"run_id": pl.Int32(), "edition": pl.String(), "scope": pl.String()}
+#: columns of a sheet of the AAL, of its changes, and of hazard scores
+_AAL_SHEET = {"grid_id": pl.Int32(), "aal": pl.Float32(), "aal_low": pl.Float32(), "aal_high": pl.Float32(),
+              "n_samples": pl.Int16(), "method": pl.String(), **MADE}  # fmt: skip
+_CHANGE_SHEET = {"grid_id": pl.Int32(), "aal": pl.Float32(), "change": pl.Float32(), "change_se": pl.Float32(), **MADE}
+_HAZARD_SHEET = {"grid_id": pl.Int32(), "hazard_score": pl.Float32(), **MADE}
+
+
+def sheet(connection: psycopg.Connection, quantity: str, risk: str, scenario: int, period: str) -> pl.DataFrame:
+    """A row a cell of a layer, by number, with the run that made it: its figures as they are published, null where
+    there were too few data; run, edition and scope are null where the run of a window is not told.
+
+    quantity : aal (with its 90 % interval), change (of the AAL, with its standard error) or hazard
+    raises   : SourceError while the results cannot be read
+    """
+    if quantity == "change" and period == FULL:
+        return pl.DataFrame(schema=_CHANGE_SHEET)
+    figure = HAZARD if quantity == "hazard" else AAL
+    table, column = figure.place(scenario, period)
+    columns: dict[str, tuple[LiteralString, dict[str, pl.DataType]]] = {
+        "aal": ("t.aal, t.aal_low, t.aal_high, t.n_samples, t.method", _AAL_SHEET),
+        "change": ("t.aal, t.change, t.change_se", _CHANGE_SHEET),
+        "hazard": (f"t.{column}", _HAZARD_SHEET),
+    }
+    named, schema = columns[quantity]
+    # a window is of the run of the same cell and risk over the whole axis
+    query: LiteralString = (
+        f"SELECT t.grid_id, {named}, f.run_id, r.edition, r.scope FROM {table} t"
+        f" LEFT JOIN {figure.full} f ON f.grid_id = t.grid_id AND f.risk_type = t.risk_type"
+        " LEFT JOIN result_runs r ON r.run_id = f.run_id WHERE t.risk_type = %s"
+    )
+    of_window: LiteralString = " AND t.scenario_id = %s AND t.time_period = %s" if table == figure.windows else ""
+    asked = [risk, scenario, period] if of_window else [risk]
+    with postgres.failures("reading a layer", SourceError):
+        return frames.read(connection, query + of_window + " ORDER BY t.grid_id", asked, schema)
 
 
 def periods(connection: psycopg.Connection, scenarios: Sequence[int]) -> list[str]:

@@ -16,13 +16,17 @@ export async function dotsOf(picture) {
   return dots;
 }
 
+const ignore = () => {};
+
 export class NationalMap {
-  constructor(svg, onChosen) {
+  // onChosen, onPointed: (lat, lon) of a cell, of the pointer or the marker under the keys (null: neither is there);
+  // onMoved: () of a view that has come to rest; onShown: () of one that moves. A page that does not need one leaves it out
+  constructor(svg, { onChosen, onPointed = ignore, onMoved = ignore, onShown = ignore }) {
     this.svg = svg;
     this.layer = svg.querySelector("#layer");
     this.places = svg.querySelector("#places");
     this.marker = svg.querySelector("#marker");
-    this.onChosen = onChosen;
+    Object.assign(this, { onChosen, onPointed, onMoved, onShown });
     this.drag = null;
     this.fingers = new Map(); // pointers that are down, and where they were last
   }
@@ -44,6 +48,32 @@ export class NationalMap {
   show() {
     const { x, y, w, h } = this.view;
     this.svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
+    this.onShown();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(this.onMoved, 250);
+  }
+
+  // Middle of the view and how many times it is enlarged; null of the whole map
+  looked() {
+    const { x, y, w, h } = this.view, zoom = this.full.w / w;
+    if (zoom < 1.001 && Math.abs(x - this.full.x) + Math.abs(y - this.full.y) < 1e-9) return null;
+    return [+(-(y + h / 2)).toFixed(3), +stated((x + w / 2) / this.squeeze).toFixed(3), +zoom.toFixed(2)];
+  }
+
+  look(lat, lon, zoom) {
+    const w = this.width(this.full.w / Math.max(zoom, 1)), h = (this.full.h * w) / this.full.w;
+    this.view = { x: this.counted(lon) * this.squeeze - w / 2, y: -lat - h / 2, w, h };
+    this.show();
+  }
+
+  // of a view: at most the whole, at least eight cells or, of a small lattice, a quarter
+  width(wanted) {
+    return Math.min(Math.max(wanted, Math.min(this.meta.step * 8, this.full.w / 4)), this.full.w);
+  }
+
+  // a longitude in the lattice's own count across the date line
+  counted(lon) {
+    return lon + 360 * Math.round(((this.meta.west + this.meta.east) / 2 - lon) / 360);
   }
 
   stroke(id, strokes) {
@@ -72,7 +102,7 @@ export class NationalMap {
 
   zoom(factor, at) {
     const { x, y, w, h } = this.view;
-    const width = Math.min(Math.max(w * factor, this.meta.step * 8), this.full.w);
+    const width = this.width(w * factor);
     const scale = width / w;
     const centre = at ?? { x: x + w / 2, y: y + h / 2 };
     this.view = { x: centre.x - (centre.x - x) * scale, y: centre.y - (centre.y - y) * scale, w: width, h: h * scale };
@@ -89,8 +119,8 @@ export class NationalMap {
   }
 
   mark(lat, lon) {
-    const { west, east, south, step } = this.meta;
-    lon += 360 * Math.round(((west + east) / 2 - lon) / 360); // in the lattice's own count across the date line
+    const { west, south, step } = this.meta;
+    lon = this.counted(lon);
     const cellLon = west + step * Math.floor((lon - west) / step + 1e-9), cellLat = south + step * Math.floor((lat - south) / step + 1e-9);
     const box = this.marker.querySelector("rect"), cross = this.marker.querySelector("path");
     const x = cellLon * this.squeeze, y = -(cellLat + step), w = step * this.squeeze, arm = this.view.w / 40;
@@ -99,6 +129,17 @@ export class NationalMap {
     cross.setAttribute("d", `M${cx - w - arm} ${cy}H${cx - w}M${cx + w} ${cy}h${arm}M${cx} ${cy - step - arm}V${cy - step}M${cx} ${cy + step}v${arm}`);
     this.marker.setAttribute("visibility", "visible");
     this.at = { lat, lon };
+  }
+
+  // of the cell that holds a place: latitude and longitude as stated
+  middle(lat, lon) {
+    const { west, south, step } = this.meta, at = (start, value) => start + step * (Math.floor((value - start) / step + 1e-9) + 0.5);
+    return [+at(south, lat).toFixed(6), +stated(at(west, this.counted(lon))).toFixed(6)];
+  }
+
+  unmark() {
+    this.marker.setAttribute("visibility", "hidden");
+    this.at = undefined;
   }
 
   choose(lat, lon) {
@@ -120,7 +161,11 @@ export class NationalMap {
     });
     svg.addEventListener("pointermove", (event) => {
       const before = this.fingers.get(event.pointerId);
-      if (!before) return;
+      if (!before) {
+        const { x, y } = this.point(event);
+        this.onPointed(-y, x / this.squeeze);
+        return;
+      }
       const now = { x: event.clientX, y: event.clientY };
       if (this.fingers.size > 1) {
         const [other] = [...this.fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
@@ -137,6 +182,7 @@ export class NationalMap {
       }
       this.fingers.set(event.pointerId, now);
     });
+    svg.addEventListener("pointerleave", () => this.onPointed(null, null));
     svg.addEventListener("pointercancel", (event) => {
       this.fingers.delete(event.pointerId);
       this.drag = null;
@@ -154,7 +200,10 @@ export class NationalMap {
       const at = this.at ?? { lat: (south + north) / 2, lon: (west + east) / 2 };
       const far = step * (event.shiftKey ? 10 : 1);
       const moves = { ArrowUp: [far, 0], ArrowDown: [-far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] };
-      if (moves[event.key]) this.mark(at.lat + moves[event.key][0], at.lon + moves[event.key][1]);
+      if (moves[event.key]) {
+        this.mark(at.lat + moves[event.key][0], at.lon + moves[event.key][1]);
+        this.onPointed(this.at.lat, this.at.lon);
+      }
       else if (event.key === "Enter") this.choose(at.lat, stated(at.lon));
       else if (event.key === "+" || event.key === "=") this.zoom(0.7);
       else if (event.key === "-") this.zoom(1.4);

@@ -1,42 +1,48 @@
 // How sure figures are: an edition, an AAL with its interval, a change. The sentences are the server's, the same everywhere.
 
-import { $, made } from "./dom.js";
+import { $, made, missing } from "./dom.js";
+import { english, language, number, t } from "./texts.js";
 
 // What a figure of the edition is and how wide, under the title
 export function edition(meta) {
-  $("edition").textContent = meta.edition_words.en;
+  $("edition").textContent = meta.edition_words[language];
 }
 
 // p: answer of api/v1/probability
 export function lossInWords(p) {
-  if (p.words) return p.words.en;
-  return p.method === "not_priced" ? "not priced: the edition has no damage rates for this risk" : "too few data";
+  if (p.words) return p.words[language];
+  return t(p.method === "not_priced" ? "loss.not_priced" : "loss.too_few");
 }
 
 // window: of api/v1/cell, undefined for the whole axis
 export function changeInWords(window) {
-  return window?.change_words?.en ?? null;
+  return window?.change_words?.[language] ?? null;
 }
 
 export function hatching(legend, meta) {
   const row = made(legend, "div");
   made(row, "i", undefined, { class: "hatched" });
-  made(row, "span", meta.hatched);
+  made(row, "span", meta.hatched_words[language]);
 }
 
 // both ends of an interval, or that there is none
 export function ends(low, high, format) {
-  const missing = (value) => value === null || value === undefined;
-  return missing(low) || missing(high) ? "–" : `${format(low)} to ${format(high)}`;
+  return missing(low) || missing(high) ? "–" : t("range", { low: format(low), high: format(high) });
 }
 
 // The expected loss of an assessment over all risks; what is calibrated on losses apart from what is not
-export function siteLossInWords(aal) {
-  const part = (name, title) => {
-    const value = aal[`total_expected_loss_${name}`], plain = (each) => each.toLocaleString("en");
-    return `${title} ${plain(value)} KRW (90 %: ${ends(aal[`total_expected_loss_${name}_low`], aal[`total_expected_loss_${name}_high`], plain)})`;
+export function siteLossInWords(box, head, aal) {
+  const part = (name) => {
+    const value = aal[`total_expected_loss_${name}`];
+    const within = ends(aal[`total_expected_loss_${name}_low`], aal[`total_expected_loss_${name}_high`], number);
+    return t(`loss.${name}`, { value: number(value), within });
   };
-  const both = aal.total_expected_loss_calibrated !== null && aal.total_expected_loss_uncalibrated !== null;
-  const apart = both ? `of it ${part("calibrated", "calibrated on losses")}, ${part("uncalibrated", "an index")}` : null;
-  return [aal.loss_words.en, apart, aal.interval_note, aal.overlap_note].filter(Boolean).join("; ");
+  const both = !missing(aal.total_expected_loss_calibrated) && !missing(aal.total_expected_loss_uncalibrated);
+  const line = made(box, "p", `${head} ${aal.loss_words[language]}`, { class: "loss" });
+  if (both) line.append(`; ${t("loss.parts", { calibrated: part("calibrated"), uncalibrated: part("uncalibrated") })}`);
+  for (const note of [aal.interval_note, aal.overlap_note].filter(Boolean)) {
+    line.append("; ");
+    made(line, "span", note, english);
+  }
+  line.append(".");
 }

@@ -1,0 +1,52 @@
+"""Sites of a portfolio that was assessed, read back from the folder of its results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from engine.core.errors import SourceError
+
+
+class OneSite(NamedTuple):
+    """Rows of one site: totals (a row a scenario and period), aal and risk (and risk type)."""
+
+    totals: pl.DataFrame
+    aal: pl.DataFrame
+    risk: pl.DataFrame
+
+
+def read_sites(folder: Path, scenario_id: int, period: str, columns: list[str], most: int) -> tuple[pl.DataFrame, int]:
+    """(sites in one scenario and period, the largest loss first, at most so many; number of all of them).
+
+    columns : of `totals`; one that the results do not have is null
+    raises  : SourceError for files that cannot be read
+    """
+    try:
+        totals = pl.scan_parquet(folder / "totals.parquet", glob=False)
+        held = set(totals.collect_schema().names())
+        chosen = totals.filter(pl.col("scenario_id") == scenario_id, pl.col("time_period") == period)
+        frame = chosen.select(
+            pl.col(name) if name in held else pl.lit(None, pl.String).alias(name) for name in columns
+        ).collect()
+    except (pl.exceptions.PolarsError, OSError) as err:
+        raise SourceError(f"{folder / 'totals.parquet'} cannot be read: {str(err).splitlines()[0]}") from err
+    ordered = frame.sort("total_expected_loss", descending=True, nulls_last=True, maintain_order=True)
+    return ordered.head(most), frame.height
+
+
+def read_site(folder: Path, row: int) -> OneSite | None:
+    """All figures of the site of a row; None where the row was not assessed.
+
+    raises : SourceError for files that cannot be read
+    """
+    try:
+        frames = [
+            pl.scan_parquet(folder / f"{name}.parquet", glob=False).filter(pl.col("row") == row).collect()
+            for name in ("totals", "aal", "risk")
+        ]
+    except (pl.exceptions.PolarsError, OSError) as err:
+        raise SourceError(f"{folder} cannot be read: {str(err).splitlines()[0]}") from err
+    return OneSite(*frames) if frames[0].height else None
