@@ -2,14 +2,14 @@ from engine.core.caveats import ONE_STORM, on_own_years, overlap_note, storm_onc
 
 
 def test_index_losses_of_one_storm_overlap_and_calibrated_ones_add_up():
-    assert "up to three times" in (overlap_note(ONE_STORM) or "")
-    assert overlap_note(["typhoon", "wildfire"]) is None
-    assert overlap_note([]) is None
-    assert storm_once_note(ONE_STORM) == (
+    assert "up to three times" in (overlap_note(dict.fromkeys(ONE_STORM, False)) or "")
+    assert overlap_note({"typhoon": False, "wildfire": False}) is None
+    assert overlap_note(dict.fromkeys(ONE_STORM, True)) is None
+    assert storm_once_note(dict.fromkeys(ONE_STORM, True)) == (
         "the rates of river flood, urban flood and typhoon are fitted together and charge a storm once: their AAL"
         " may be added up"
     )
-    assert storm_once_note(["typhoon", "wildfire"]) is None
+    assert storm_once_note({"typhoon": True, "wildfire": True, "river_flood": False}) is None
 
 
 def test_a_record_that_sets_its_own_edges_measures_no_change():

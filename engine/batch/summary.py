@@ -66,6 +66,7 @@ class Summary:
     pair                 : the scenario and years that the risks' figures are of
     periods              : name -> first and last year of every period that was computed
     aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
+    not_priced           : risks that the edition gives no damage rates, whether they were computed or not
     apart                : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
@@ -77,6 +78,7 @@ class Summary:
     periods: Mapping[str, tuple[int, int]]
     aal_level_cuts_pct: tuple[float, ...] | None = None
     apart: bool = False
+    not_priced: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
@@ -122,7 +124,8 @@ def summarise(
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
     warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
     label = _label(plan, pair, notes.cells if apart else None)
-    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart)
+    without = tuple(risk for risk, bins in plan.edition.bins.items() if not bins.has_loss)
+    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart, without)
 
 
 def _label(plan: Plan, pair: Pair, stations: int | None) -> str:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 #: what a loss in money must carry while the damage rates behind it are not calibrated on losses
 LOSS_NOTE = "index loss, not calibrated on losses"
+#: why a site may have a loss and a risk index of 0
+EXPOSURE_NOTE = (
+    "Exposure tells how near the sources of a hazard are; it enters index and score and not the AAL, so a site may have"
+    " a risk index of 0 and a loss"
+)
+#: of a sum that holds losses of both kinds
+MIXED_NOTE = "in part an index loss, not calibrated on losses"
 LOSS_NOTE_KO = "지수 손실, 손실 자료로 보정되지 않음"
-#: risks whose damage one storm can do, and what a sum over more than one of them must say
+#: risks whose damage one storm can do, and what a sum over more than one of them must say where they are not
+#: calibrated: rates that are fitted to recorded losses charge a storm once
 ONE_STORM = ("river_flood", "urban_flood", "typhoon")
 OVERLAP_NOTE = "river flood, urban flood and typhoon may count the rain of one storm up to three times"
 STORM_ONCE_NOTE = "the rates of {risks} are fitted together and charge a storm once: their AAL may be added up"
@@ -16,18 +24,19 @@ _HOW = {"extreme_heat": "how hot it is", "extreme_cold": "how cold it is", "drou
 _HOW_KO = {"extreme_heat": "더운 정도", "extreme_cold": "추운 정도", "drought": "건조한 정도"}
 
 
-def overlap_note(index: Iterable[str]) -> str | None:
-    """Note on a sum over risks whose damage rates are not calibrated on losses; None where no storm is counted twice.
-
-    Rates that are calibrated are fitted to the same losses together: they charge a storm once.
-    """
-    return OVERLAP_NOTE if sum(risk in ONE_STORM for risk in set(index)) > 1 else None
+def loss_note(calibrated: Collection[bool]) -> str | None:
+    """Note of a loss, or of a sum of losses; None where all are calibrated. calibrated: of each loss in it"""
+    return None if all(calibrated) else MIXED_NOTE if any(calibrated) else LOSS_NOTE
 
 
-def storm_once_note(calibrated: Iterable[str]) -> str | None:
-    """Note on the sum over risks that are calibrated on losses; None where one storm harms by at most one of them."""
-    held = set(calibrated)
-    risks = [risk.replace("_", " ") for risk in ONE_STORM if risk in held]
+def overlap_note(calibrated: Mapping[str, bool]) -> str | None:
+    """Note of a sum that may count one storm several times; None for others. calibrated: of each risk in the sum"""
+    return OVERLAP_NOTE if sum(not calibrated.get(risk, True) for risk in ONE_STORM) > 1 else None
+
+
+def storm_once_note(calibrated: Mapping[str, bool]) -> str | None:
+    """Note on adding up risks whose rates are calibrated on losses; None for fewer than two that one storm brings."""
+    risks = [risk.replace("_", " ") for risk in ONE_STORM if calibrated.get(risk)]
     if len(risks) < 2:
         return None
     return STORM_ONCE_NOTE.format(risks=f"{', '.join(risks[:-1])} and {risks[-1]}")

@@ -158,9 +158,8 @@ def render(told: Input) -> str:
 
 def _storms(risks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Sentences on adding up the AAL of risks that one storm brings: of index rates, and of rates fitted together."""
-    known = [risk for risk in risks if risk["spread"]]
-    overlap = overlap_note(risk["name"] for risk in known if not risk["told"]["calibrated"])
-    once = storm_once_note(risk["name"] for risk in known if risk["told"]["calibrated"])
+    calibrated = {risk["name"]: bool(risk["told"]["calibrated"]) for risk in risks if risk["spread"]}
+    overlap, once = overlap_note(calibrated), storm_once_note(calibrated)
     notes = [f"{overlap}: do not add their AAL up"] if overlap else []
     return [f"{note[0].upper()}{note[1:]}." for note in (*notes, once) if note]
 

@@ -164,7 +164,7 @@ def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "total_expected_loss_calibrated": _sum([loss for risk, loss in losses.items() if risk not in index]),
         "total_expected_loss_uncalibrated": _sum(index.values()),
         "loss_note": LOSS_NOTE if index else None,
-        "overlap_note": overlap_note(index),
+        "overlap_note": overlap_note({risk: risk not in index for risk in losses}),
         "highest_aal_risk": max(known, key=lambda risk: known[risk], default=None),
         "failed_risks": [risk for risk in RISK_NAMES if risk in failed],
     }

@@ -242,3 +242,13 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         told = PublishedRisk(calibrated, of_past and not same, priced, cut, *more)
         found[risk] = told._replace(observed=scope == "observed", on_own_years=same)
     return found
+
+
+def not_priced(connection: psycopg.Connection) -> frozenset[str]:
+    """Risks without damage rates in the edition of the newest run, those among them that it did not compute."""
+    query: LiteralString = (
+        "SELECT jsonb_array_elements_text(summary -> 'not_priced') FROM result_runs WHERE run_id ="
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble')"
+    )
+    with postgres.failures("reading what is published", SourceError):
+        return frozenset(risk for (risk,) in connection.execute(query).fetchall())
