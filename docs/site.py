@@ -11,7 +11,7 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
-from engine.core import settings
+from engine.core import settings, settings_shown
 from engine.report.words import bin_ranges
 from engine.risks import RISKS, load_edition
 from engine.risks.edition import EDITIONS
@@ -96,8 +96,11 @@ def _editions() -> str:
         for name in EDITIONS:
             bins = load_edition(name).bins[risk]
             intensity = declared.intensities[bins.intensity]
-            pairs = zip(bin_ranges(bins, intensity), bins.damage_rates, strict=True)
-            cuts = "<br>".join(f"{text}: {100 * rate:g}" for text, rate in pairs)
+            ranges = bin_ranges(bins, intensity)
+            if bins.rates is None:
+                cuts = "<br>".join([*ranges, "not priced"])
+            else:
+                cuts = "<br>".join(f"{text}: {100 * rate:.4g}" for text, rate in zip(ranges, bins.rates, strict=True))
             title = risk.replace("_", " ") if name == EDITIONS[0] else ""
             rows.append(f"| {title} | {name} | {intensity.meaning} | {cuts} | {bins.source} |")
     return "\n".join(rows)
@@ -107,12 +110,12 @@ def _settings() -> str:
     """Every setting with its default, under the headings of `.env.example`."""
     lines: list[str] = []
     for name, field in settings.Settings.model_fields.items():
-        if name in settings.HEADINGS:
-            heading, _, more = settings.HEADINGS[name].partition(". ")
+        if name in settings_shown.HEADINGS:
+            heading, _, more = settings_shown.HEADINGS[name].partition(". ")
             heading = re.sub(r" \(docs/.*\)", "", heading)
             lines += ["", f"### {_plain(heading)}", "", _plain(more), ""]
             lines += ["| setting | default | meaning |", "|---|---|---|"]
-        default = settings.as_text(field.default)
+        default = settings_shown.as_text(field.default)
         meaning = _plain(field.description or "")
         lines.append(f"| `{name.upper()}` | {f'`{default}`' if default else 'not set'} | {meaning} |")
     return "\n".join(lines)

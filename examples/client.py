@@ -81,8 +81,6 @@ async def published(caller: Caller, lat: float, lon: float) -> None:
     await caller.call("GET", "/api/v1/cell", params=place)
     rare = (await caller.call("GET", "/api/v1/cell/return-levels", params=place | {"risk_type": "river_flood"})).json()
     print(rare["reason"] or {f"1 in {each['return_period']:g} years": each["level"] for each in rare["levels"]})
-    why = (await caller.call("GET", "/api/v1/explain", params=place | {"risk_type": "river_flood"})).json()
-    print(why.get("sentence") or why["detail"])  # a run whose climate data are away explains nothing: 409
     series = (await caller.call("GET", "/api/v1/climate", params=place | {"variables": "ta,rx1day"})).json()
     print({name: (len(values), series["units"][name]) for name, values in series["variables"].items()})
     newest = (await caller.call("GET", "/api/v1/runs", params={"limit": 1})).json()["runs"][0]

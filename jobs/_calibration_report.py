@@ -25,7 +25,8 @@ td:first-child, th:first-child { text-align: left }
 svg { width: 100%; height: auto } figcaption { color: #51646e; font-size: .9rem }
 """
 CANNOT = (
-    "What one building loses: a figure is the mean of insured houses where hazard is the same, within a factor of 5.",
+    "What one building loses: a figure is the mean of insured houses where hazard is the same, its level known within"
+    " a factor of 5.",
     "How flood divides into river and urban flood: half and half is assumed, the record has one cause.",
     "Storm surge, heavy snow, earthquake, landslide: not in it. Surge is inside the typhoons that were fitted.",
     "Whether loss per hazard goes on falling: the time term is frozen at the last fitted year.",

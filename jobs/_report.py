@@ -88,11 +88,12 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
             console.print(f"{risk.risk}: {risk.stands_on}")
         if risk.trend and risk.priced:
             console.print(f"{risk.risk}: {trend_in_words(summary.periods)}")
-        if not risk.priced:
+        if not risk.priced and risk.done is not None:
             console.print(f"{risk.risk}: not priced by the edition, so probabilities and no AAL")
         if risk.fallback_edges:
             console.print(
-                f"{risk.risk}: fixed edges in {counted(risk.fallback_edges, 'cell')}, their baseline gives no quantiles"
+                f"{risk.risk}: fixed edges were used in {counted(risk.fallback_edges, 'cell')}, because quantiles"
+                " cannot be told from the baseline years there"
             )
         if risk.unknown:
             counts = ", ".join(f"{name} in {cells:,}" for name, cells in risk.unknown.items())

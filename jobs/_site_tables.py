@@ -13,7 +13,8 @@ from engine.assess.job.assessor import Outcome
 from engine.assess.rules import loss_sheets, loss_words, words
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import NOT_PRICED
-from engine.core.caveats import scope_note
+from engine.core.caveats import EXPOSURE_NOTE, scope_note
+from engine.core.counted import counted
 from engine.core.interval_words import digits
 from engine.core.levels import printed
 
@@ -27,7 +28,8 @@ _SOURCES = {
 _LEGEND = (
     "AAL average annual loss as a share of value, net of insurance = base AAL of the cell x F x (1 - insured share)."
     " Level by the index, 0-100: the geometric mean of hazard H (0-1), proximity (0-1) and vulnerability V (0-100). The"
-    " value-weighted score, 0-100, is H x E x V; exposure E (0-1) is proximity x share of the reference value"
+    " value-weighted score, 0-100, is H x E x V; exposure E (0-1) is proximity x share of the reference value."
+    f" {EXPOSURE_NOTE}"
 )
 _HINT = (
     "a layer that the warehouse does not hold: load it (jobs.etl), state the field with the site, or set"
@@ -55,7 +57,8 @@ def print_site(out: Console, outcome: Outcome) -> None:
     value = next(iter(results["exposure"].values()))["normalized_asset_value"]
     _print_runs(out, results)
     for pair in results["scenarios"]:
-        out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"])))
+        levels = {risk: rates["level"] for risk, rates in results["damage_rates"].items()}
+        out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"]), levels))
         total, aal = pair["integrated_risk"], pair["aal"]
         out.print(_loss(aal, results["scope_note"]) or "no expected loss: it needs an asset value")
         if pair["year_losses"]:
@@ -117,18 +120,20 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None) -> Table:
-    """Table of the loss and the level of each risk."""
+def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None, levels: Mapping[str, str | None]) -> Table:
+    """Table of the loss and the level of each risk. levels: risk -> recorded losses that its rates are calibrated on"""
     title = _titled(_pair(pair, years), of)
     table = _table(title, "AAL %", "90 %", "loss KRW", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
-        aal = pair["aal"]["risks"][risk]
+        aal, level = pair["aal"]["risks"][risk], levels.get(risk)
         table.add_row(
             risk,
             _figure(aal["final_aal_percentage"], ".3g"),
             _ends(aal["final_aal_low"], aal["final_aal_high"], 100),
             _figure(aal["expected_loss"], ",d"),
-            "not priced" if aal["reason"] == NOT_PRICED else _calibrated(aal["expected_loss"], aal["calibrated"]),
+            "not priced"
+            if aal["reason"] == NOT_PRICED
+            else _calibrated(aal["expected_loss"], aal["calibrated"], level),
             "-" if row["hazard_level"] is None else printed(row["hazard_level"]),
             printed(row["risk_level"]),
             _figure(row["risk_index"], ".1f"),
@@ -159,8 +164,19 @@ def _parts_table(pair: Mapping[str, Any]) -> Table:
     return table
 
 
-def _calibrated(loss: int | None, calibrated: bool) -> str:
-    return "-" if loss is None else "yes" if calibrated else "no, index"
+def _calibrated(loss: int | None, calibrated: bool, level: str | None = None) -> str:
+    """level: recorded losses that the rates are calibrated on"""
+    if loss is None:
+        return "-"
+    return loss_words.whose("yes", level) if calibrated else "no, index"
+
+
+def _calibrated_sum(total: Mapping[str, Any]) -> str:
+    """Of a sum over risks, which may be of both kinds."""
+    if total["total_expected_loss"] and loss_words.is_mixed(total):
+        share = 100 * total["total_expected_loss_calibrated"] / total["total_expected_loss"]
+        return f"mixed, {share:.0f} % of it"
+    return _calibrated(total["total_expected_loss"], total["loss_note"] is None)
 
 
 def _ends(low: float | None, high: float | None, times: float = 1.0) -> str:
@@ -214,7 +230,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
             risk,
             _figure(row["expected_loss"], ",d"),
             _times(row, "expected_loss"),
-            _calibrated(row["expected_loss"], row["calibrated"]),
+            _calibrated(row["expected_loss"], row["calibrated"], row["level"]),
             *counts,
         )
     whole = pair["total_expected_loss"]
@@ -223,7 +239,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         "all",
         _figure(whole, ",d"),
         _times(pair, "total_expected_loss"),
-        _calibrated(whole, pair["loss_note"] is None),
+        _calibrated_sum(pair),
         *counts,
     )
     out.print(table)
@@ -237,8 +253,9 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         for lacking in loss_sheets.lacking(years):
             out.print(lacking)
     if pair["sites_left_out"]:
-        value = _figure(pair["asset_value_left_out"], ",d")
-        out.print(f"left out: {pair['sites_left_out']:,} sites with {value} KRW of assets")
+        value = pair["asset_value_left_out"]
+        worth = "without an asset value" if value is None else f"with {value:,d} KRW of assets"
+        out.print(f"left out: {counted(pair['sites_left_out'], 'site')} {worth}")
     out.print(f"sites by status: {_counted(pair['sites_by_status'])}")
     out.print(f"sites by risk level: {_counted(pair['sites_by_risk_level'])}")
     if pair["sites_of_nearest_cell"]:

@@ -234,3 +234,10 @@ def test_the_first_line_of_a_module_starts_with_a_verb_or_a_noun(folder):
         if words and words[0].lower() in CLAUSES:
             clauses[path.relative_to(ROOT).as_posix()] = " ".join(words[:8])
     assert clauses == {}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
+def test_the_first_example_of_a_notebook_runs_as_it_is_written(page):
+    names: dict[str, object] = {}
+    exec(re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL)[0], names)
+    assert len(names["aal"]) == len(names["x"]) == 3

@@ -72,6 +72,15 @@ def test_changes_of_cells_are_one_sentence():
     assert "62 %에서 증가(유의한 격자 31 %)" in moves_of_cells(Moves(0.62, 0.31, 0.2, 0.0), "ko")
 
 
+def test_an_observed_record_is_no_climate_model():
+    loss = Interval(0.00025, 0.00004, 0.0014, 40, rates=True, observed=True)
+    assert share_of_value(loss).endswith("; sampling of 40 years of one record, damage rates and their level)")
+    assert share_of_value(loss, "ko").endswith("관측 기록 하나의 40년 표본, 손상률과 그 수준)")
+    rates = {"wildfire": {"priced": True, "calibrated": False, "level": None, "factor": None}}
+    assert "sampling of years of one record" in what_a_figure_is("2025-11", rates, observed=True)
+    assert "관측 기록 하나에서" in what_a_figure_is("2025-11", rates, "ko", observed=True)
+
+
 def test_an_edition_says_in_one_sentence_what_its_losses_are_and_how_wide():
     factor = {"value": 1.17, "low": 0.234, "high": 5.85}
     fitted = {"priced": True, "calibrated": True, "level": "insured_houses", "factor": factor}
@@ -80,11 +89,14 @@ def test_an_edition_says_in_one_sentence_what_its_losses_are_and_how_wide():
     rates = {"river_flood": fitted, "typhoon": fitted, "wildfire": scaled, "drought": unpriced}
     assert what_a_figure_is("2026-kr", rates) == (
         "A loss of edition 2026-kr is the share of its value that a mean insured house loses in a mean year to river"
-        " flood, typhoon, right within a factor of 5 (90 %); that of wildfire is an index, not calibrated."
+        " flood, typhoon. The level of the rates is known within a factor of 5 (90 %); the 90 % interval beside each"
+        " figure holds this, the damage rates and the sampling of years. The loss of wildfire is an index, not"
+        " calibrated."
     )
     assert what_a_figure_is("2026-kr", rates, "ko") == (
-        "에디션 2026-kr의 손실은 하천 홍수, 태풍 때문에 평균적인 보험 가입 주택이 한 해 평균 잃는 가치의 비율이며,"
-        " 90 % 확률로 5배 이내에서 맞습니다. 산불의 손실은 보정되지 않은 지수입니다."
+        "에디션 2026-kr의 손실은 하천 홍수, 태풍 때문에 평균적인 보험 가입 주택이 한 해 평균 잃는 가치의 비율입니다."
+        " 손상률의 전체 수준은 5배 이내로 알려져 있고(90 %), 각 수치 옆의 90 % 구간은 이 수준과 손상률,"
+        " 표본 연도의 오차를 모두 담습니다. 산불의 손실은 보정되지 않은 지수입니다."
     )
     assert "ranks places and prices nothing" in what_a_figure_is("2025-11", {"wildfire": scaled})
     assert "순위를 매기는 지수" in what_a_figure_is("2025-11", {"wildfire": scaled}, "ko")

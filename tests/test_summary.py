@@ -56,6 +56,12 @@ def test_what_was_not_computed_is_none_and_not_zero():
     assert [*fallback, scores.fallback_edges] == [None, 3, None]
 
 
+def test_a_risk_with_a_score_alone_is_told_unpriced_where_its_edition_does_not_price_it():
+    of = {"risk": "drought", "variables": ("cdd",), "edition": "2026-kr", "job_type": HAZARD}
+    (told,) = heat(**of).risks
+    assert (told.priced, told.calibrated, told.mean_aal) == (False, False, None)
+
+
 def test_an_observed_record_has_years_and_no_scenario():
     plan = plan_of(declared(["wsdi"], axis=Years(1907, 2015), scope="observed"), "extreme_heat")
     for cells, apart, said in ((1, True, " of 1 station"), (69, True, " of 69 stations"), (994, False, "")):

@@ -26,7 +26,7 @@ from engine.batch.explanation import (
 )
 from engine.batch.intervals import Ends
 from engine.batch.plan import Pair, Plan
-from engine.core.caveats import own_past
+from engine.core.caveats import on_own_years, own_past, own_years
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.core.variables import VARIABLES
@@ -130,7 +130,8 @@ def edges(inputs: Inputs, plan: Plan, risk: str, found: Edges, inner: tuple[floa
     fell_back, fit = found.fallbacks == 1, None
     if not fell_back and bins.fit is not None:
         fit = _distribution(x, bins)
-    of = f"{int((~np.isnan(x)).sum())} values of the cell's own baseline, {plan.baseline} under {DEFAULT_SCENARIO.code}"
+    under = "" if plan.observed else f" under {DEFAULT_SCENARIO.code}"
+    of = f"{int((~np.isnan(x)).sum())} values of the cell's own baseline, {plan.baseline}{under}"
     levels = ", ".join(f"{level:g}" for level in bins.edges)
     kind, sentence = "sample_quantiles", f"quantiles {levels} of the {of}{unit}"
     if fell_back:
@@ -147,8 +148,13 @@ def edges(inputs: Inputs, plan: Plan, risk: str, found: Edges, inner: tuple[floa
         levels=bins.edges,
         baseline=samples(inputs, declared, plan.baseline, x[0]),
         fit=fit,
-        note=None if fell_back else own_past(risk),
+        note=None if fell_back else _on_the_past(plan, risk),
     )
+
+
+def _on_the_past(plan: Plan, risk: str) -> str:
+    same = on_own_years(plan.scope, str(plan.baseline), (plan.axis.first, plan.axis.last))
+    return own_years() if same else own_past(risk)
 
 
 def _distribution(x: Floats, bins: Bins) -> Distribution:

@@ -29,7 +29,8 @@ class RiskSummary:
     unknown                 : cell attribute -> cells that needed the "unknown" rule of the hazard index
     stands_on               : what the reference tables gave (track years, zero of the sea-level rise)
     calibrated              : whether the edition calls the damage rates calibrated on losses
-    priced                  : whether the edition gives the risk damage rates: without them there is no AAL
+    priced                  : whether the edition gives the risk damage rates: without them there is no AAL; this,
+                              `calibrated`, `level` and `factor` are told of a risk that has a score alone, too
     intensity               : name of the intensity that the edition bins
     trend                   : line that its years follow: the AAL of a window is that of its middle year; None: none
     level, factor           : recorded losses that the rates are calibrated on, and the factor that they carry
@@ -65,6 +66,7 @@ class Summary:
     pair                 : the scenario and years that the risks' figures are of
     periods              : name -> first and last year of every period that was computed
     aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
+    not_priced           : risks that the edition gives no damage rates, whether they were computed or not
     apart                : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
@@ -76,6 +78,7 @@ class Summary:
     periods: Mapping[str, tuple[int, int]]
     aal_level_cuts_pct: tuple[float, ...] | None = None
     apart: bool = False
+    not_priced: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
@@ -121,7 +124,8 @@ def summarise(
     periods = {each.period: (each.years.first, each.years.last) for each in plan.pairs}
     warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
     label = _label(plan, pair, notes.cells if apart else None)
-    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart)
+    without = tuple(risk for risk, bins in plan.edition.bins.items() if not bins.has_loss)
+    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart, without)
 
 
 def _label(plan: Plan, pair: Pair, stations: int | None) -> str:
@@ -156,6 +160,7 @@ def _risk(
     }
     methods = {entry["method"]: int(entry["count"]) for entry in aal["methods"]} if aal else {}
     bins = plan.edition.bins[name] if name in plan.probability else None
+    stated = plan.edition.bins[name]  # holds for a risk that has a score alone, too
     return RiskSummary(
         risk=name,
         done=aal["rows"] - aal["null"] if aal else None,
@@ -171,12 +176,12 @@ def _risk(
         fallback_edges=notes.fallback_edges.get(name, 0) if bins and bins.of_baseline else None,
         unknown=unknown,
         stands_on=notes.facts.get(name),
-        calibrated=bool(bins and bins.calibrated),
-        priced=bins is None or bins.has_loss,
+        calibrated=bool(stated.calibrated),
+        priced=stated.has_loss,
         intensity=bins.intensity if bins else None,
         trend=bins.trend if bins else None,
-        level=bins.level if bins else None,
-        factor=bins.factor if bins else None,
+        level=stated.level,
+        factor=stated.factor,
     )
 
 

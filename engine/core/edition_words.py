@@ -26,39 +26,54 @@ _KOREAN = {
 }
 
 
-def what_a_figure_is(edition: str, rates: Mapping[str, Mapping[str, Any]], language: Language = "en") -> str:
+def what_a_figure_is(
+    edition: str, rates: Mapping[str, Mapping[str, Any]], language: Language = "en", *, observed: bool = False
+) -> str:
     """Sentence for the losses of an edition.
 
     rates : risk -> `priced`, `calibrated`, `level`, `factor` (with `value`, `low`, `high`), as a run states them
+    observed : the run is of a record of stations, and not of a climate model
     """
     fitted = {risk: each for risk, each in rates.items() if each["priced"] and each["calibrated"]}
     others = [risk for risk, each in rates.items() if each["priced"] and not each["calibrated"]]
     if not fitted:
-        return _of_an_index(edition, language)
+        return _of_an_index(edition, language, observed)
     levels = {each["level"] for each in fitted.values()}
     whose = _LEVELS.get(levels.pop() if len(levels) == 1 else "", _OTHER_LEVEL)
     wide = max((_times(each["factor"]) for each in fitted.values() if each["factor"]), default=None)
     if language == "ko":
         told, rest = (", ".join(_KOREAN.get(risk, risk) for risk in risks) for risks in (fitted, others))
-        width = f"90 % 확률로 {digits(wide)}배 이내에서 맞습니다" if wide else "수준의 오차 폭은 에디션에 없습니다"
+        width = (
+            f"손상률의 전체 수준은 {digits(wide)}배 이내로 알려져 있고(90 %), 각 수치 옆의 90 % 구간은"
+            " 이 수준과 손상률, 표본 연도의 오차를 모두 담습니다"
+            if wide
+            else "수준의 오차 폭은 에디션에 없습니다"
+        )
         index = f" {rest}의 손실은 보정되지 않은 지수입니다." if rest else ""
-        return f"에디션 {edition}의 손실은 {told} 때문에 {whose[1]} 한 해 평균 잃는 가치의 비율이며, {width}.{index}"
+        return f"에디션 {edition}의 손실은 {told} 때문에 {whose[1]} 한 해 평균 잃는 가치의 비율입니다. {width}.{index}"
     told, rest = (", ".join(risk.replace("_", " ") for risk in risks) for risks in (fitted, others))
-    width = f"right within a factor of {digits(wide)} (90 %)" if wide else "at a level whose error it does not state"
-    index = f"; that of {rest} is an index, not calibrated" if rest else ""
+    width = (
+        f"The level of the rates is known within a factor of {digits(wide)} (90 %); the 90 % interval beside each"
+        " figure holds this, the damage rates and the sampling of years."
+        if wide
+        else "The edition does not state the error of its level."
+    )
+    index = f" The loss of {rest} is an index, not calibrated." if rest else ""
     share = f"the share of its value that {whose[0]} loses in a mean year to {told}"
-    return f"A loss of edition {edition} is {share}, {width}{index}."
+    return f"A loss of edition {edition} is {share}. {width}{index}"
 
 
-def _of_an_index(edition: str, language: Language) -> str:
+def _of_an_index(edition: str, language: Language, observed: bool) -> str:
     if language == "ko":
+        years = "관측 기록 하나에서" if observed else "기후모형 하나에서"
         return (
-            f"에디션 {edition}의 손실은 장소의 순위를 매기는 지수이며 가격이 아닙니다. 90 % 구간은 기후모형 하나에서"
+            f"에디션 {edition}의 손실은 장소의 순위를 매기는 지수이며 가격이 아닙니다. 90 % 구간은 {years}"
             " 연도를 표본으로 뽑은 데 따른 폭이며, 손상률의 오차는 담지 않습니다."
         )
+    years = "of one record" if observed else "on one climate model"
     return (
         f"A loss of edition {edition} is an index that ranks places and prices nothing: its 90 % interval holds the"
-        " sampling of years on one climate model, not how wrong the damage rates are."
+        f" sampling of years {years}, not how wrong the damage rates are."
     )
 
 

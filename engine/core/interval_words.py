@@ -1,7 +1,8 @@
 """Sentences for figures with their 90 % intervals, the same on page, report, terminal and in JSON, English and Korean.
 
-An interval is told with its causes. `sampling of 20 years on one model`: which years were drawn. Where the edition
-states how sure its damage rates are, also `damage rates and their level`.
+An interval is told with its causes. `sampling of 20 years on one model`: which years were drawn; of an observed record
+`sampling of 40 years of one record`. Where the edition states how sure its damage rates are, also `damage rates and
+their level`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Interval(NamedTuple):
 
     years : of the sample; None: of samples that differ, as those of a sum may
     rates : the interval holds the damage rates and their level, too
+    observed : the years are of a record of stations, and not of a climate model
     """
 
     value: float
@@ -36,6 +38,7 @@ class Interval(NamedTuple):
     high: float | None
     years: int | None
     rates: bool = False
+    observed: bool = False
 
 
 class Change(NamedTuple):
@@ -138,9 +141,11 @@ def _within(low: str | None, high: str | None, interval: Interval, language: Lan
             return f"90 % 구간 없음: {years}년 표본으로는 다른 구간의 빈도를 알 수 없음"
         return f"no interval: {years} years do not tell how rare the other bins are"
     if language == "ko":
-        causes = "기후모형 하나의 " + ("표본" if years is None else f"{years}년 표본")
+        causes = "관측 기록 하나의 " if interval.observed else "기후모형 하나의 "
+        causes += "표본" if years is None else f"{years}년 표본"
         return f"90 % 구간: {low}~{high}, {causes}" + (", 손상률과 그 수준" if interval.rates else "")
-    causes = "sampling of " + ("years" if years is None else f"{years} years") + " on one model"
+    causes = "sampling of " + ("years" if years is None else f"{years} years")
+    causes += " of one record" if interval.observed else " on one model"
     return f"90 %: {low} to {high}; {causes}" + (", damage rates and their level" if interval.rates else "")
 
 

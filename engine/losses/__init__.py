@@ -9,7 +9,7 @@ from engine.losses.factors import site_factors, sites_by_risk
 from engine.losses.ord import event_loss_table, period_loss_table
 from engine.losses.sites import levels_of_sites, sets_of_sites, site_levels, site_year_losses
 from engine.losses.storms import damage_rate, site_storm_losses, storm_losses, storm_years
-from engine.losses.table import CellYears, Sets, cell_years, completed, portfolio_years, sets_of, year_losses
+from engine.losses.table import CellYears, Sets, cell_years, completed, parts_of, portfolio_years, sets_of, year_losses
 from engine.losses.tails import (
     contributions,
     contributions_of,
@@ -20,9 +20,10 @@ from engine.losses.tails import (
     tail_weights,
     tvar,
 )
-from engine.losses.words import headline, once_in
+from engine.losses.words import POINT_INTERVAL, headline, once_in
 
 __all__ = [
+    "POINT_INTERVAL",
     "RETURN_PERIODS",
     "CellYears",
     "Sets",
@@ -42,6 +43,7 @@ __all__ = [
     "loss_steps",
     "metrics_of",
     "once_in",
+    "parts_of",
     "period_loss_table",
     "portfolio_years",
     "rarest",

@@ -27,7 +27,8 @@ SITE_LEVELS = pl.Schema(
         "return_period": pl.Float64(),
         "loss": pl.Float64(),
         "basis": pl.String(),
-        "tvar_99": pl.Float64(),
+        "tvar": pl.Float64(),
+        "tvar_level": pl.Float64(),
     }
 )
 
@@ -85,7 +86,7 @@ def site_levels(
 
     table, sample_years, sites : as in `year_losses`
     period  : years, 2 or more; where the years of a site say nothing of it, the rarest whole year that they tell of
-    level   : of TVaR; lowered to 1 - 1 / n
+    level   : of TVaR; lowered to 1 - 1 / n: `tvar_level` states what `tvar` is of
     returns : columns of SITE_LEVELS, a row a site, scenario and period: `return_period` of `loss`, whose `basis` is
               `empirical` or `extrapolated`; null where an extrapolation has no fit. No interval: see `curve_of` for one
     raises  : ValueError as `year_losses`, or for a period below 2
@@ -106,7 +107,7 @@ def levels_of_sites(
     """
     parts = [SITE_LEVELS.to_frame()]
     for chunk in chunks(cells, by_risk):
-        told = min(period, rarest(chunk.years))
+        told, known = min(period, rarest(chunk.years)), min(level, 1.0 - 1.0 / chunk.years)
         sums = (chunk.model[:, :, None] + chunk.track[:, None, :]).reshape(len(chunk.rows), -1)
         sums.sort(axis=1)
         seen = plotted(sums, min(told, chunk.years + 1.0))
@@ -120,7 +121,8 @@ def levels_of_sites(
             "return_period": told,
             "loss": seen,
             "basis": "extrapolated" if extrapolated else "empirical",
-            "tvar_99": _worst_mean(sums, min(level, 1.0 - 1.0 / chunk.years)),
+            "tvar": _worst_mean(sums, known),
+            "tvar_level": known,
         }
         parts.append(pl.DataFrame(columns, schema=SITE_LEVELS).with_columns(pl.col("loss").fill_nan(None)))
     return pl.concat(parts)

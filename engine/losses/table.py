@@ -68,6 +68,11 @@ class Sets(NamedTuple):
         """Years of the shorter set: pairs of years are no more evidence than that."""
         return min(each.size for each in self if each is not None)
 
+    @property
+    def highest_level(self) -> float:
+        """Highest level that a TVaR of these years can have, 1 - 1 / n of the shorter set."""
+        return 1.0 - 1.0 / self.shorter
+
     def total(self) -> Floats:
         """What is lost in every year, or in every pair of a model and a track year, the model year slower (n m,)."""
         if self.model is None or self.track is None:
@@ -223,13 +228,39 @@ def sets_of(years: pl.DataFrame) -> Iterator[tuple[tuple[Any, ...], Sets]]:
 
 def added(risks: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
     """All years (Y,) of climate risks and the sum of their losses; a year that a risk lacks counts as its mean year."""
+    years, whole = in_all_years(risks)
+    return years, np.sum(whole, axis=0)
+
+
+def in_all_years(risks: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, list[Floats]]:
+    """All years (Y,) of climate risks and the losses of each in them (Y,); a year that a risk lacks counts as its mean
+    year."""
     years = np.unique(np.concatenate([of_risk for of_risk, _ in risks]))
-    total = np.zeros(years.size)
+    found = []
     for of_risk, loss in risks:
         whole = np.full(years.size, loss.mean())
         whole[np.searchsorted(years, of_risk)] = loss
-        total += whole
-    return years, total
+        found.append(whole)
+    return years, found
+
+
+def parts_of(years: pl.DataFrame) -> list[Sets]:
+    """Sets of the risks of one scenario and period over the same years, which add up to those of all risks together.
+
+    years  : columns of YEARS, of one scenario and period; a year that a climate risk lacks counts as its mean year
+    raises : ValueError for a column that is absent, or for several scenarios or periods
+    """
+    require(years, tuple(name for name in YEARS if name != "valid"), "years")
+    if years.select(PAIR).n_unique() > 1:
+        raise ValueError("risks add up within one scenario and period: filter the year losses first")
+    climate, found = [], []
+    for _, rows in years.filter(pl.col("risk_type") != ALL).group_by("risk_type", maintain_order=True):
+        loss = rows["loss"].to_numpy()
+        if rows["year"].null_count():
+            found.append(Sets.checked(None, loss))
+        else:
+            climate.append((rows["year"].to_numpy(), loss))
+    return [Sets.checked(loss, None) for loss in in_all_years(climate)[1]] + found if climate else found
 
 
 def _all(scenario: int, period: str, risks: Mapping[str, tuple[Ints, Floats, Floats]]) -> pl.DataFrame:

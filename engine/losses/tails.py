@@ -56,9 +56,11 @@ CONTRIBUTIONS = pl.Schema(
         "risk_type": pl.String(),
         "row": pl.Int64(),
         "mean": pl.Float64(),
-        "tvar_99": pl.Float64(),
+        "tvar": pl.Float64(),
+        "tvar_level": pl.Float64(),
     }
 )
+_PARTS = pl.Schema({name: kind for name, kind in CONTRIBUTIONS.items() if name != "tvar_level"})
 
 
 class TailWeights(NamedTuple):
@@ -108,7 +110,7 @@ def metrics_of(
     returns : columns of METRICS: `mean`, `sd` and `cv` (over the years as the whole distribution), `quiet_years` (share
               that loses less than 1e-6 of value); `var` at 95, 99 and 99.5 %, the loss of the return period
               1 / (1 - level) on the curve, null where so few years say nothing; `tvar` at the same levels, or at
-              1 - 1 / n where that is lower: `level` states it
+              1 - 1 / n where that is lower: `level` states it, and each level stands once
     raises  : ValueError without years, for a loss that is negative or missing, or a value that is not above 0
     """
     if not value > 0.0:
@@ -131,9 +133,8 @@ def metrics_of(
     }
     for level, period in periods.items():
         rows.append(("var", level, *points.get(period, (None, None))))
-    for level in LEVELS:
-        weights = tail_weights(sets.model, sets.track, level=level)
-        rows.append(("tvar", weights.level, _mean(sets, weights), "empirical"))
+    for level in dict.fromkeys(min(level, sets.highest_level) for level in LEVELS):
+        rows.append(("tvar", level, tvar(*sets, level=level), "empirical"))
     return pl.DataFrame(rows, schema=METRICS, orient="row")
 
 
@@ -147,7 +148,7 @@ def tail_weights(model: ArrayLike | None = None, track: ArrayLike | None = None,
     if not 0.0 <= level < 1.0:
         raise ValueError(f"the level of a TVaR is 0 or more and below 1, got {level}")
     sets = Sets.checked(model, track)
-    level = min(level, 1.0 - 1.0 / sets.shorter)
+    level = min(level, sets.highest_level)
     weight = _worst(sets.total(), level)
     if sets.model is None or sets.track is None:
         none = np.empty(0)
@@ -164,7 +165,7 @@ def tvar(model: ArrayLike | None = None, track: ArrayLike | None = None, *, leve
 def diversification(parts: Sequence[Sets], level: float = 0.99) -> float:
     """Share of the sum of the parts' TVaRs that being together saves: 1 - TVaR(sum) / sum of TVaRs.
 
-    parts   : of risks or sites, whose sets of years are the same
+    parts   : of risks or sites, whose sets of years are the same: of risks those of `parts_of`
     level   : lowered to 1 - 1 / n for all alike, n the shortest set of years
     returns : 0 when all have their bad years together, up to 1; NaN without a loss
     raises  : ValueError without parts, or when their numbers of years differ
@@ -175,7 +176,7 @@ def diversification(parts: Sequence[Sets], level: float = 0.99) -> float:
     if any(len(each) > 1 for each in lengths):
         raise ValueError("the parts do not have the same number of years")
     model, track = (_sum(of_all) for of_all in zip(*parts, strict=True))
-    level = min(level, 1.0 - 1.0 / Sets.checked(model, track).shorter)
+    level = min(level, Sets.checked(model, track).highest_level)
     alone = sum(tvar(*part, level=level) for part in parts)
     return 1.0 - tvar(model, track, level=level) / alone if alone > 0.0 else float("nan")
 
@@ -186,7 +187,7 @@ def contributions(
     """How much of the mean and of TVaR comes from each risk and from each site, all risks together.
 
     table, sample_years, sites : as in `year_losses`
-    level   : of TVaR; lowered to 1 - 1 / n
+    level   : of TVaR; lowered to 1 - 1 / n: `tvar_level` states what `tvar` is of
     returns : columns of CONTRIBUTIONS, largest first in each: `by` risk (`row` null) and `by` site (`risk_type` `all`).
               Each kind adds up to mean and TVaR of all risks of its scenario and period
     raises  : ValueError as `year_losses`
@@ -222,7 +223,9 @@ def contributions_of(
         by_risk.setdefault(pair, []).append((each.risk_type, *share.sum(axis=0).tolist()))
     parts = [CONTRIBUTIONS.to_frame()]
     for pair, of_sites in by_site.items():
-        parts += [_of_risks(pair, by_risk[pair]), _of_sites(pair, rows, of_sites)]
+        for found in (_of_risks(pair, by_risk[pair]), _of_sites(pair, rows, of_sites)):
+            stated = found.with_columns(tvar_level=pl.lit(weights[pair].level)).select(list(CONTRIBUTIONS))
+            parts.append(stated.sort("tvar", descending=True, maintain_order=True))
     return pl.concat(parts)
 
 
@@ -274,10 +277,9 @@ def _in_tail(cells: CellYears, weights: TailWeights, model_years: Ints) -> Float
 
 def _of_risks(pair: tuple[int, str], found: Sequence[tuple[str, float, float]]) -> pl.DataFrame:
     rows = [(*pair, "risk", risk, None, mean, tail) for risk, mean, tail in found]
-    return pl.DataFrame(rows, schema=CONTRIBUTIONS, orient="row").sort("tvar_99", descending=True, maintain_order=True)
+    return pl.DataFrame(rows, schema=_PARTS, orient="row")
 
 
 def _of_sites(pair: tuple[int, str], rows: Ints, found: Floats) -> pl.DataFrame:
     columns = {"scenario_id": pair[0], "time_period": pair[1], "by": "site", "risk_type": ALL, "row": rows}
-    frame = pl.DataFrame(columns | {"mean": found[:, 0], "tvar_99": found[:, 1]}, schema=CONTRIBUTIONS)
-    return frame.sort("tvar_99", descending=True, maintain_order=True)
+    return pl.DataFrame(columns | {"mean": found[:, 0], "tvar": found[:, 1]}, schema=_PARTS)

@@ -7,6 +7,8 @@ import polars as pl
 #: return period that a sentence names, or the rarest below it that the years tell
 HEADLINE = 100.0
 _LEAST = 0.001  # per cent
+#: what the interval of a point of a curve holds, unlike the interval of an AAL
+POINT_INTERVAL = "sampling of years alone; damage rates and their level are not in it"
 
 
 def headline(points: pl.DataFrame) -> dict[str, float | str | None] | None:
@@ -19,14 +21,16 @@ def headline(points: pl.DataFrame) -> dict[str, float | str | None] | None:
 
 
 def once_in(return_period: float, percent: float, low: float | None = None, high: float | None = None) -> str:
-    """`1 in 100 years: 3.2 % of value (2.1 to 5 %, extrapolated)`; without an interval only the first part.
+    """`1 in 100 years: 3.2 % of value (90 %: 2.1 to 5 %, extrapolated; sampling of years alone; ...)`.
+
+    Without an interval only the first part.
 
     percent, low, high : per cent of value; low and high: of a loss that is extrapolated
     """
     text = f"1 in {return_period:g} years: {_figure(percent)} % of value"
     if low is None or high is None:
         return text
-    return f"{text} ({_figure(low)} to {_figure(high)} %, extrapolated)"
+    return f"{text} (90 %: {_figure(low)} to {_figure(high)} %, extrapolated; {POINT_INTERVAL})"
 
 
 def _figure(percent: float) -> str:

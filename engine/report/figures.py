@@ -15,6 +15,8 @@ from engine.kernels import METHODS
 from engine.report.places import Places
 
 _TOWNS = 10
+#: AAL that differ by less than this share of the largest are printed alike
+_ALIKE = 1e-3
 _SPREAD = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 
 
@@ -64,6 +66,17 @@ class RiskFigures:
     def estimated(self) -> pl.DataFrame:
         """Rows with bin probabilities: those with an AAL, and those of a risk that its edition does not price."""
         return self.probability.filter(pl.col("method") != "insufficient_data")
+
+    @cached_property
+    def alike(self) -> bool:
+        """True where several cells have an AAL above 0 and all have the same, so that it ranks no place."""
+        aal = self.known["aal"].cast(pl.Float64)
+        return self.known.height > 1 and _float(aal.max()) - _float(aal.min()) < _ALIKE * _float(aal.max())
+
+    @property
+    def ranked_by(self) -> str:
+        """Column that tells places apart: aal, or hazard_score where there is no AAL or the same everywhere."""
+        return "hazard_score" if self.known.is_empty() or (self.alike and self.hazard.height) else "aal"
 
     @property
     def priced(self) -> bool:
@@ -132,11 +145,11 @@ class RiskFigures:
         )
 
     def by_province(self, places: Places) -> pl.DataFrame:
-        """province, cells, spread of the AAL, mean and median hazard score; the dearest first."""
+        """province, cells, spread of the AAL, mean hazard score; the highest of `ranked_by` first."""
         return self._by("province", places)
 
     def towns(self, places: Places) -> pl.DataFrame:
-        """The same for the municipalities of the highest mean AAL (without AAL: of the highest mean score)."""
+        """The same for the first municipalities in that order."""
         rows = self._by("town", places).head(_TOWNS)
         people = pl.DataFrame(
             {"town": list(places.population), "population": list(places.population.values())},
@@ -155,7 +168,7 @@ class RiskFigures:
             high=pl.col("aal_high").cast(pl.Float64).median(),
             score=score.mean(),
         )
-        order = "score" if self.known.is_empty() else "mean"
+        order = "score" if self.ranked_by == "hazard_score" else "mean"
         return grouped.sort(order, region, descending=[True, False], nulls_last=True)
 
 

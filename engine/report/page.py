@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engine.batch.plan import OBSERVED
 from engine.core import levels
-from engine.core.caveats import own_past
+from engine.core.caveats import on_own_years, overlap_note, own_past, own_years, storm_once_note
 from engine.core.edition_words import what_a_figure_is
 from engine.core.interval_words import digits
-from engine.core.period import trend_in_words
+from engine.core.period import FULL, trend_in_words
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
@@ -140,6 +140,7 @@ def render(told: Input) -> str:
         places=places,
         risks=risks,
         uncalibrated=[risk["title"] for risk in risks if risk["spread"] and not risk["told"]["calibrated"]],
+        storms=_storms(risks),
         not_priced=[risk["title"] for risk in risks if not risk["told"]["priced"]],
         earlier=told.earlier,
         incomparable=incomparable,
@@ -155,10 +156,24 @@ def render(told: Input) -> str:
     )
 
 
+def _storms(risks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences on adding up the AAL of risks that one storm brings: of index rates, and of rates fitted together."""
+    calibrated = {risk["name"]: bool(risk["told"]["calibrated"]) for risk in risks if risk["spread"]}
+    overlap, once = overlap_note(calibrated), storm_once_note(calibrated)
+    notes = [f"{overlap}: do not add their AAL up"] if overlap else []
+    return [f"{note[0].upper()}{note[1:]}." for note in (*notes, once) if note]
+
+
 def _edition_words(told: Input) -> str:
     """What a figure of the run's edition is, and how wide."""
     rates = {risk: _NOTHING_TOLD | components_of(told.results.run["summary"], risk) for risk in told.figures}
-    return what_a_figure_is(told.results.run["edition"], rates)
+    return what_a_figure_is(told.results.run["edition"], rates, observed=told.results.run["scope"] == OBSERVED)
+
+
+def _on_own_years(run: Run) -> bool:
+    """Whether the figures of the whole axis are of the years that set the edges."""
+    years = ((run["summary"] or {}).get("periods") or {}).get(FULL)
+    return on_own_years(run["scope"], run["baseline"], tuple(years) if years else None)
 
 
 def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
@@ -170,6 +185,7 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
     # where no cell's baseline gives quantiles, the edition's fixed edges are what was used
     fixed = bool(bins and bins.of_baseline and told_of_it["fallback_edges"] == figures.estimated.height)
     periods = (told.results.run["summary"] or {}).get("periods")
+    same = _on_own_years(told.results.run)
     of_past = bins.of_baseline if bins else told_of_it["fallback_edges"] is not None
     cuts = (
         replace(bins, of_baseline=False, edges=bins.fallback, fallback=(), fit=None, estimator=None)
@@ -185,13 +201,15 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
         "charts": charts.risk_charts(ranked, figures.losses, figures.scores, trend=bool(told_of_it["trend"])),
+        "shown_mean": bool(told_of_it["trend"]) and FULL in (periods or {}),
         "follows": trend_in_words(periods) if told_of_it["trend"] and periods else None,
         "bins": bins,
         "rates": rates,
         "intensity": intensity,
         "reached": _reached(figures, rates),
         "fixed": fixed,
-        "own_past": None if fixed or not of_past else own_past(figures.risk),
+        "own_past": None if fixed or not of_past or same else own_past(figures.risk),
+        "own_years": None if fixed or not of_past or not same else own_years(),
         "ranges": bin_ranges(cuts, intensity) if cuts and intensity else [],
         "told": told_of_it,
         "references": declared.references,
@@ -199,8 +217,13 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "provinces": figures.by_province(told.places).to_dicts() if told.places else [],
         "towns": figures.towns(told.places).to_dicts() if told.places else [],
         "change": _change(told, figures),
-        "middle": sure.middle_cell(figures, intensity, calibrated=bool(told_of_it["calibrated"])),
-        "windows": sure.changes_of_windows(told.results, figures, told.frame),
+        "middle": sure.middle_cell(
+            figures,
+            intensity,
+            calibrated=bool(told_of_it["calibrated"]),
+            observed=told.results.run["scope"] == OBSERVED,
+        ),
+        "windows": sure.changes_of_windows(told.results, figures, told.frame, trend=bool(told_of_it["trend"])),
     }
 
 

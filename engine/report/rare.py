@@ -35,7 +35,8 @@ class ProvinceLevels(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskLevels:
     """One risk. reason: why there are no levels at all; lower_is_worse: an index that falls as the hazard grows;
-    monthly: of the worst month of each year."""
+    monthly: of the worst month of each year; record: first and last year of a record of its own, and how many years of
+    it count, None: the years are those of the axis."""
 
     meaning: str
     unit: str
@@ -43,6 +44,7 @@ class RiskLevels:
     monthly: bool
     rows: list[ProvinceLevels]
     reason: str | None = None
+    record: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +72,14 @@ def by_province(
     baseline, risks = parse_years(str(run["baseline"]).split()[0]), {}
     for risk in [each for each in figures if each in edition.bins]:
         intensity = edition.intensity(risk)
-        rows, reason = [], recurrence.STEADY if intensity.steady else None
+        rows: list[ProvinceLevels] = []
+        record = None
+        reason = recurrence.STEADY if intensity.steady else None
         if lacking := recurrence.absent(source, edition, risk, observed=source.scope == OBSERVED):
             reason = f"the warehouse lacks {', '.join(lacking)}"
         if reason is None:
             try:
-                rows = _provinces(source, edition, risk, median_cells(figures[risk], places), baseline)
+                rows, record = _provinces(source, edition, risk, median_cells(figures[risk], places), baseline)
             except INPUT_FAULTS as err:
                 reason = f"its inputs cannot be used: {err}"
         if len(reasons := {row.reason for row in rows}) == 1:
@@ -89,16 +93,17 @@ def by_province(
             monthly=intensity.monthly,
             rows=rows,
             reason=reason,
+            record=record,
         )
     return Rare(risks=risks, years=source.axis)
 
 
 def median_cells(figures: RiskFigures, places: Places) -> pl.DataFrame:
-    """Columns province, grid_id: the cell in the middle of each province's cells by AAL, without AAL by score.
+    """Columns province, grid_id: the cell in the middle of each province's cells by `RiskFigures.ranked_by`.
 
     Of an even number the one below the middle; of equal values the lower number.
     """
-    value = "hazard_score" if figures.known.is_empty() else "aal"
+    value = figures.ranked_by
     held = figures.cells.join(places.cells, on="grid_id").filter(
         pl.col("province").is_not_null() & pl.col(value).is_not_null()
     )
@@ -107,10 +112,11 @@ def median_cells(figures: RiskFigures, places: Places) -> pl.DataFrame:
 
 def _provinces(
     source: ClimateSource, edition: Edition, risk: str, chosen: pl.DataFrame, baseline: Years
-) -> list[ProvinceLevels]:
+) -> tuple[list[ProvinceLevels], tuple[int, int, int] | None]:
+    """Levels in the chosen cells, and the record of its own that the risk counts."""
     cells = source.cells().join(chosen, on="grid_id", how="semi", maintain_order="left")
     if cells.is_empty():
-        return []
+        return [], None
     observed = source.scope == OBSERVED
     reference = recurrence.prepare(source, edition, risk, cells, baseline=baseline, observed=observed)
     panel = source.read(cells, edition.intensity(risk).needed(observed=observed), [DEFAULT_SCENARIO])
@@ -128,4 +134,8 @@ def _provinces(
             continue
         ends = float(found.low[row, -1]), float(found.high[row, -1])
         rows.append(ProvinceLevels(province, cell, found.level[row].tolist(), *ends, None))
-    return rows
+    counted = edition.intensity(risk).record
+    if counted is None:
+        return rows, None
+    years = counted(reference)
+    return rows, (int(years.min()), int(years.max()), len(years))

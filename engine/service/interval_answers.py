@@ -20,7 +20,9 @@ def of_loss(found: CellLoss, told: Mapping[str, PublishedRisk]) -> Words | None:
         return None
     run = told.get(found.risk_type)
     years = None if found.method == "not_exposed" else years_of(found.risk_type, run, found.n_samples)
-    interval = Interval(found.aal, found.aal_low, found.aal_high, years, found.rates_high is not None)
+    interval = Interval(
+        found.aal, found.aal_low, found.aal_high, years, found.rates_high is not None, run is not None and run.observed
+    )
     calibrated = run is not None and run.calibrated
     return {
         "en": words.share_of_value(interval, calibrated=calibrated),

@@ -58,7 +58,10 @@ class CurvePoint(BaseModel):
     kind: Literal["aep", "oep"] = Field(description="loss of the year as a whole, or of its largest storm")
     return_period: float = Field(examples=[100.0])
     loss: float = Field(description="KRW")
-    loss_low: float | None = Field(description="90 % interval; null where empirical")
+    loss_low: float | None = Field(
+        description="90 % interval of the sampling of years alone, without damage rates and their level; null where"
+        " empirical"
+    )
     loss_high: float | None
     basis: Literal["empirical", "extrapolated"]
     value: float | None = Field(description="of the sites in it, KRW")
@@ -77,7 +80,8 @@ class Contribution(BaseModel):
     row: int | None = Field(description="of a site's line in the table that was sent")
     site_id: str | None
     mean: float
-    tvar_99: float
+    tvar: float = Field(description="part of the mean of the worst years")
+    tvar_level: float = Field(description="share of years that are not among the worst", examples=[0.95])
     loss_note: str | None
 
 

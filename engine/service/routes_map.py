@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, get_args
@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from shapely.geometry.base import BaseGeometry
 
 from engine.core import levels, names
-from engine.core.caveats import LOSS_NOTE, own_past
+from engine.core.caveats import LOSS_NOTE, own_past, own_years
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES
@@ -51,6 +51,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
         if held is None or held[0] != key:
             request.app.state.layers = held = key, map_run.layers_of(connection)
         layers, told = held[1], published_runs.published_risks(connection)
+    observed = run["scope"] == "observed"
+    notes = _notes({risk: told[risk] for risk in layers if risk in told})
     grid, half = context.grid, context.grid.step / 2
     rates = {risk: told[risk].damage_rates() for risk in layers if risk in told}
     periods = map_run.periods_of(layers, runs, context.grid.axis)
@@ -59,7 +61,9 @@ def describe(context: Shared, request: Request) -> map_models.Map:
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
-            "edition_words": {language: what_a_figure_is(run["edition"], rates, language) for language in LANGUAGES},
+            "edition_words": {
+                language: what_a_figure_is(run["edition"], rates, language, observed=observed) for language in LANGUAGES
+            },
             "west": round(grid.lon0 - half, 6),
             "east": round(float(grid.meridians[-1]) + half, 6),
             "south": round(grid.lat0 - half, 6),
@@ -70,12 +74,8 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "risks": list(layers),
             "absent": map_run.absent_risks(layers, run["summary"]),
             "layers": layers,
-            "notes": {risk: own_past(risk) for risk in layers if risk in told and told[risk].of_past},
-            "note_words": {
-                risk: {language: own_past(risk, language) for language in LANGUAGES}
-                for risk in layers
-                if risk in told and told[risk].of_past
-            },
+            "notes": {risk: words["en"] for risk, words in notes.items()},
+            "note_words": notes,
             "uncalibrated": [risk for risk in priced if risk not in told or not told[risk].calibrated],
             "not_priced": [risk for risk in layers if risk not in priced],
             "damage_rates": rates,
@@ -178,6 +178,13 @@ def _of_warehouse(context: Context, read: Callable[[psycopg.Connection], list[Ba
 
 
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
+
+
+def _notes(told: Mapping[str, published_runs.PublishedRisk]) -> dict[str, dict[Language, str]]:
+    """What the AAL of a risk measures, where its bins are cut at quantiles."""
+    past = {risk: {each: own_past(risk, each) for each in LANGUAGES} for risk, of in told.items() if of.of_past}
+    own = {risk: {each: own_years(each) for each in LANGUAGES} for risk, of in told.items() if of.on_own_years}
+    return past | own
 
 
 @page.get("/")

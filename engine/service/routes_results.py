@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from engine.assess.rules.vocabulary import OUTSIDE_GRID
 from engine.core import names
-from engine.core.caveats import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
+from engine.core.caveats import LOSS_NOTE, overlap_note
 from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.results import published_cells, published_runs
@@ -164,7 +164,7 @@ def _summary(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "total_expected_loss_calibrated": _sum([loss for risk, loss in losses.items() if risk not in index]),
         "total_expected_loss_uncalibrated": _sum(index.values()),
         "loss_note": LOSS_NOTE if index else None,
-        "overlap_note": OVERLAP_NOTE if len(index.keys() & set(ONE_STORM)) > 1 else None,
+        "overlap_note": overlap_note({risk: risk not in index for risk in losses}),
         "highest_aal_risk": max(known, key=lambda risk: known[risk], default=None),
         "failed_risks": [risk for risk in RISK_NAMES if risk in failed],
     }

@@ -126,7 +126,11 @@ def test_sets_of_sites_have_the_level_that_the_table_of_sites_shows():
     ("point", "words"),
     [
         ((100.0, 3.21), "1 in 100 years: 3.21 % of value"),
-        ((100.0, 3.2, 2.1, 5.0), "1 in 100 years: 3.2 % of value (2.1 to 5 %, extrapolated)"),
+        (
+            (100.0, 3.2, 2.1, 5.0),
+            "1 in 100 years: 3.2 % of value (90 %: 2.1 to 5 %, extrapolated; sampling of years alone; damage rates and"
+            " their level are not in it)",
+        ),
         ((20.0, 0.0), "1 in 20 years: 0 % of value"),
         ((20.0, 1e-7), "1 in 20 years: below 0.001 % of value"),
         ((2.0, 1234.5), "1 in 2 years: 1234 % of value"),
@@ -141,7 +145,9 @@ def test_a_sentence_names_100_years_or_the_rarest_that_the_years_tell():
     for n, told in ((4, 5.0), (20, 20.0), (30, 50.0), (45, 100.0)):
         assert losses.headline(losses.curve_of(rng.gamma(2, 1, n)))["return_period"] == told
     extrapolated = point_of(losses.curve_of(rng.gamma(2, 1, 45)), 100.0)
-    assert extrapolated["sentence"].endswith("%, extrapolated)")
+    assert extrapolated["sentence"].endswith(
+        "extrapolated; sampling of years alone; damage rates and their level are not in it)"
+    )
     assert extrapolated["loss_percent_low"] < extrapolated["loss_percent"] < extrapolated["loss_percent_high"]
 
 

@@ -98,10 +98,12 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     parts = frame(tmp_path, "contributions").filter(scenario_id=2, time_period="mid_term")
     by_risk, by_site = (parts.filter(by=each) for each in ("risk", "site"))
     assert by_site.sort("row")["site_id"].to_list() == ["A", "B", "B2", "=C"]
-    for name in ("mean", "tvar_99"):
+    for name in ("mean", "tvar"):
         assert by_risk[name].sum() == pytest.approx(by_site[name].sum(), rel=1e-9)
-    assert told["tvar_99"] == told["tvar_99_uncalibrated"] == pytest.approx(by_site["tvar_99"].sum())
-    assert told["tvar_99_calibrated"] is None
+    assert told["tvar"] == told["tvar_uncalibrated"] == pytest.approx(by_site["tvar"].sum())
+    assert told["tvar_calibrated"] is None
+    assert set(parts["tvar_level"]) == {told["tvar_level"]} == {0.95}  # of 20 years
+    assert [each["level"] for each in told["metrics"] if each["metric"] == "tvar"] == [0.95]
     assert "'=C" in (tmp_path / "out" / "contributions.csv").read_text("utf-8")
 
     # storms: the curve of the largest of each year is typhoon's alone
@@ -132,6 +134,92 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     [percent] = shown.filter(pl.col("row") == 3)[column]
     assert f"1 in 20 years: {percent:.3g} % of value" in said
     assert shown.filter(pl.col("row") == 6)[column].to_list() == [None]
+
+
+def test_a_risk_under_a_trend_stands_beside_risks_of_the_window_alone(warehouse, results, tmp_path, monkeypatch):
+    fill(warehouse)
+    (tmp_path / "trend.toml").write_text('name = "trend"\nbase = "2025-11"\n[river_flood]\ntrend = "linear"\n', "utf-8")
+    assert yearly.main(["--source", warehouse, "--sink", results, "--edition", "trend.toml"]) == 0
+    monkeypatch.setenv("DW_URL", warehouse)
+    monkeypatch.setenv("APP_URL", results)
+    summary = portfolio(tmp_path, "--period", "mid_term")
+    years, told = frame(tmp_path, "year_losses"), summary["results"][0]["year_losses"]
+    lengths = dict(years.group_by("risk_type").len().iter_rows())
+    assert (lengths["river_flood"], lengths["urban_flood"], lengths["all"]) == (80, 20, 80 * 20)
+    assert told["years"] == 20
+    assert 0 <= told["diversification"] < 1
+    means = years.group_by("risk_type").agg(pl.col("loss").mean())
+    [whole] = means.filter(risk_type="all")["loss"]
+    assert whole == pytest.approx(means.filter(pl.col("risk_type") != "all")["loss"].sum(), rel=1e-9)
+
+
+@pytest.fixture
+def calibrated(warehouse, results, monkeypatch):
+    """Results of the edition that is calibrated on losses and prices some risks only."""
+    fill(warehouse)
+    assert yearly.main(["--source", warehouse, "--sink", results, "--edition", "2026-kr"]) == 0
+    monkeypatch.setenv("DW_URL", warehouse)
+    monkeypatch.setenv("APP_URL", results)
+
+
+def test_rates_that_charge_a_storm_once_carry_no_note_of_an_overlap(calibrated, tmp_path, capsys):
+    told = portfolio(tmp_path, "--period", "full")["results"][0]
+    assert told["total_expected_loss_calibrated"] > 0
+    mixed = "in part an index loss, not calibrated on losses"
+    assert told["total_expected_loss_uncalibrated"] is not None
+    assert told["year_losses"]["loss_note"] == mixed
+    notes = dict(
+        frame(tmp_path, "curve").filter(kind="aep").group_by("risk_type").agg(pl.col("loss_note").first()).iter_rows()
+    )
+    assert (notes["all"], notes["typhoon"], notes["wildfire"]) == (mixed, None, NOTE)
+    said = capsys.readouterr().out
+    assert "yes, insured houses" in said
+    assert "left out: 1 site without an asset value" in said
+    rows = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("sites").to_polars()
+    why = dict(rows.select("row", "why").iter_rows())
+    assert why[6].startswith("no loss in KRW: the site states no asset value")
+    assert "asset value" not in (why[2] or "")
+    assert "% of it" in said
+    sums = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx").load_sheet("summary", header_row=None).to_polars()
+    texts = {cell for row in sums.rows() for cell in row if isinstance(cell, str)}
+    calibrated = told["total_expected_loss_calibrated"]
+    assert f"in part an index: of it {calibrated:,d} KRW calibrated on losses" in texts
+    assert "calibrated on losses, insured houses" in texts
+    assert any("enters index and score and not the AAL" in each for each in texts)
+    assert (told["overlap_note"], told["year_losses"]["overlap_note"]) == (None, None)
+    capsys.readouterr()
+    assert assess.main(["--lat", "35.12", "--lon", "127.13", "--period", "full", "--json"]) == 3
+    of_site = json.loads(capsys.readouterr().out)["scenarios"][0]
+    assert (of_site["aal"]["overlap_note"], of_site["year_losses"]["overlap_note"]) == (None, None)
+
+
+def test_an_interval_of_a_rare_loss_names_what_it_does_not_hold(calibrated, tmp_path, capsys):
+    year_losses = portfolio(tmp_path, "--period", "full")["results"][0]["year_losses"]
+    said = capsys.readouterr().out
+    for text in (year_losses["sentence"], said):
+        assert ("extrapolated; sampling of years alone" in text) is (year_losses["basis"] == "extrapolated")
+    assert (year_losses["interval_note"] is None) is (year_losses["loss_low"] is None)
+
+
+def test_a_risk_that_the_edition_does_not_price_is_no_failure_and_has_no_note_of_its_aal(calibrated, tmp_path, capsys):
+    summary = portfolio(tmp_path, "--period", "full")
+    assert "extreme_heat" not in summary["risk_notes"]
+    aal, faults = frame(tmp_path, "aal"), frame(tmp_path, "failures")
+    heat = aal.filter(risk_type="extreme_heat")
+    assert set(heat["reason"]) == {"not_priced"}
+    assert "probability_not_found" not in faults["reason"].to_list()
+
+
+def test_a_risk_that_is_not_priced_and_was_not_computed_has_no_failed_loss(warehouse, results, tmp_path, monkeypatch):
+    fill(warehouse)
+    asked = ["--edition", "2026-kr", "--risks", "drought,typhoon"]
+    assert yearly.main(["--source", warehouse, "--sink", results, *asked]) == 0
+    monkeypatch.setenv("DW_URL", warehouse)
+    monkeypatch.setenv("APP_URL", results)
+    portfolio(tmp_path, "--period", "full")
+    reasons = dict(frame(tmp_path, "aal").group_by("risk_type").agg(pl.col("reason").first()).iter_rows())
+    assert (reasons["extreme_heat"], reasons["water_stress"]) == ("not_priced", "not_priced")
+    assert reasons["wildfire"] == "probability_not_found"  # priced, and not computed
 
 
 def test_a_site_of_a_portfolio_and_alone_have_one_curve(published, tmp_path, capsys):

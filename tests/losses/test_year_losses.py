@@ -46,17 +46,18 @@ def test_the_curve_tail_and_contributions_of_that_portfolio_on_paper():
     assert sums[:4] == [480.0, 475.0, 430.0, 415.0]
     expected = 415 + (430 - 415) * (5 - 17 / 4) / (17 / 3 - 17 / 4)
     assert of(curve, "all")["loss"].to_list()[1] == pytest.approx(expected, rel=1e-6)
-    # TVaR 99 of four years is the worst quarter: the mean of those four pairs, all of track year 2004
+    # TVaR of four years is the worst quarter: the mean of those four pairs, all of track year 2004
     found = losses.contributions(table, sample_years, sites)
-    risks = {row[0]: row[1:] for row in found.filter(by="risk").select("risk_type", "mean", "tvar_99").iter_rows()}
+    risks = {row[0]: row[1:] for row in found.filter(by="risk").select("risk_type", "mean", "tvar").iter_rows()}
     assert risks["typhoon"] == pytest.approx((137.5, 400.0), rel=1e-6)
     assert risks["river_flood"] == pytest.approx((50.0, 50.0), rel=1e-6)
-    of_sites = {row[0]: row[1] for row in found.filter(by="site").select("row", "tvar_99").iter_rows()}
+    of_sites = {row[0]: row[1] for row in found.filter(by="site").select("row", "tvar").iter_rows()}
     assert of_sites == pytest.approx({3: 400 + 20, 1: 20.0, 2: 10.0}, rel=1e-6)
     assert found.filter(by="site")["row"].to_list() == [3, 1, 2]
     metrics = of(losses.tail_metrics(years, 3500.0), "all")
-    assert metrics.filter(metric="tvar")["value"].to_list() == pytest.approx([450.0] * 3, rel=1e-6)
-    assert metrics.filter(metric="tvar")["level"].to_list() == [0.75] * 3
+    assert metrics.filter(metric="tvar")["value"].to_list() == pytest.approx([450.0], rel=1e-6)
+    assert metrics.filter(metric="tvar")["level"].to_list() == [0.75]
+    assert set(found["tvar_level"]) == {0.75}
     assert metrics.filter(metric="var")["value"].to_list() == [None] * 3
     # apart: floods' worst year 80, typhoon's 400; together 450
     sets = {key[2]: each for key, each in losses.sets_of(years)}
@@ -133,7 +134,7 @@ def test_contributions_of_risks_and_sites_add_up(case):
             for by in ("risk", "site"):
                 part = found.filter(by=by)
                 assert part["mean"].sum() == pytest.approx(total.mean(), rel=1e-9)
-                assert part["tvar_99"].sum() == pytest.approx(losses.tvar(*sets), rel=1e-9)
+                assert part["tvar"].sum() == pytest.approx(losses.tvar(*sets), rel=1e-9)
 
 
 @given(case=portfolios())
@@ -190,13 +191,31 @@ def test_figures_of_single_sites_add_up_to_the_portfolio(case):
 def test_a_site_alone_has_the_level_and_tail_of_a_portfolio_of_one(case):
     table, sample_years, sites = case
     found = losses.site_levels(table, sample_years, sites, period=5.0)
-    for row, _, _, told, loss, basis, tail in found.iter_rows():
+    for row, _, _, told, loss, basis, tail, level in found.iter_rows():
         years = losses.year_losses(table, sample_years, sites.filter(row=row))
         alone = {key[2]: each for key, each in losses.sets_of(years)}["all"]
         curve = losses.curve_of(*alone, periods=[told])
         assert curve["basis"].to_list() == [basis]
         assert loss == pytest.approx(curve["loss"][0], rel=1e-9)
         assert tail == pytest.approx(losses.tvar(*alone), rel=1e-9)
+        assert level == losses.tail_weights(*alone).level
+
+
+def test_risks_of_unequal_years_save_what_they_save_over_all_years():
+    """A risk under a trend has the years of the axis, another those of the window: its other years are its mean."""
+    risks = {"drought": {1: [0.0, 0.0, 0.0, 0.08]}, "river_flood": {1: [0.04, 0.0]}}
+    spans = tables.sample_years({"drought": tables.YEARS, "river_flood": [2023, 2024]})
+    sites = tables.sites([(1, 1, 1000.0)], list(risks))
+    years = losses.year_losses(tables.table(risks), spans, sites)
+    parts = losses.parts_of(years)
+    assert sorted(part.model.tolist() for part in parts) == [
+        pytest.approx([0.0, 0.0, 0.0, 80.0]),
+        pytest.approx([20.0, 20.0, 40.0, 0.0]),
+    ]
+    assert sum(part.model for part in parts) == pytest.approx(of(years, "all")["loss"].to_numpy())
+    assert losses.diversification(parts) == pytest.approx(1 - 80 / (80 + 40))
+    with pytest.raises(ValueError, match="within one scenario and period"):
+        losses.parts_of(pl.concat([years, years.with_columns(scenario_id=pl.lit(4, pl.Int16))]))
 
 
 def test_factors_are_those_of_the_expected_loss_and_null_where_it_counts_for_nothing():

@@ -3,6 +3,7 @@
 import base64
 import struct
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.core.grid import GridDefinition
 from engine.maps.picture import NO_VALUE, SCALES
-from engine.report import change, maps, words
+from engine.report import change, maps, sure, words
 from engine.report.figures import RiskFigures
 from engine.report.places import Places
 from engine.risks import RISKS, load_edition
@@ -52,6 +53,31 @@ def test_cells_without_a_result_are_counted_and_not_averaged():
     assert told.spread.share_high == pytest.approx(1 / 3)
     assert (told.spread.times_low, told.spread.times_high) == pytest.approx((0.5, 3.0))
     assert told.methods == {"insufficient_data": 1, "kde": 3}
+
+
+def test_places_of_one_aal_are_ranked_by_their_scores():
+    where = Places(
+        cells=pl.DataFrame({"grid_id": [1, 2, 3], "province": ["A", "B", "C"], "town": ["a", "b", "c"]}),
+        population={}, coast=[], provinces=[], source="",
+    )  # fmt: skip
+    alike = figures([0.0089301, 0.0089300, 0.0089302], score=[0.2, 0.9, 0.5])
+    assert (alike.alike, alike.by_province(where)["province"].to_list()) == (True, ["B", "C", "A"])
+    told = figures([0.01, 0.02, 0.03], score=[0.2, 0.9, 0.5])
+    assert (told.alike, told.by_province(where)["province"].to_list()) == (False, ["C", "B", "A"])
+    assert not figures([0.0, 0.0]).alike
+
+
+def test_windows_of_a_trend_are_told_by_their_middle_years():
+    rows = pl.DataFrame({"grid_id": [1, 2], "change": [0.01, -0.01], "change_se": [0.02, 0.02], "aal": [0.1, 0.1]})
+    results = SimpleNamespace(changes=lambda risk, scenario, window: rows)
+    told = figures([0.1, 0.1])
+    of_trend = sure.changes_of_windows(results, told, None, trend=True)
+    assert {(each.window, each.since) for each in of_trend} == {("2050", "2030"), ("2090", "2030")}
+    of_windows = sure.changes_of_windows(results, told, None, trend=False)
+    assert {(each.window, each.since) for each in of_windows} == {
+        ("mid term", "the short term"),
+        ("long term", "the short term"),
+    }
 
 
 def test_levels_are_cut_as_in_the_result_tables():

@@ -27,6 +27,8 @@ def test_a_province_is_told_by_the_cell_in_the_middle_of_its_cells():
     where = places([1, 2, 3, 4, 5, 6], ["A", "A", "A", "A", "B", None])
     told = figures([0.04, 0.01, 0.03, 0.02, None, 0.5])
     assert rare.median_cells(told, where).rows() == [("A", 4)]  # 0.01 0.02 | 0.03 0.04; B has no AAL
+    alike = figures([0.01] * 6, score=[0.1, 0.9, 0.2, 0.3, 0.7, 0.0])
+    assert rare.median_cells(alike, where).rows() == [("A", 3), ("B", 5)]  # the AAL tells no cell from another
     unpriced = figures([None] * 6, score=[0.1, 0.9, 0.2, 0.3, 0.7, 0.0])
     assert rare.median_cells(unpriced, where).rows() == [("A", 3), ("B", 5)]
 
@@ -45,6 +47,8 @@ def test_levels_by_province_are_those_of_the_climate_and_what_has_none_says_why(
     assert [(row.low, row.high) for row in rows] == list(zip(expected.low[:, -1], expected.high[:, -1], strict=True))
     assert all(row.levels for risk in ("typhoon", "water_stress") for row in found.risks[risk].rows)
     assert "no return period" in found.risks["sea_level_rise"].reason
+    first, last, counted = found.risks["typhoon"].record
+    assert (found.risks["river_flood"].record, counted <= last - first + 1) == (None, True)
     assert found.risks["drought"].reason == "the warehouse lacks spei12_data"
 
 

@@ -16,7 +16,7 @@ from engine.io.db.embedded import WAREHOUSE, EmbeddedServer
 from engine.losses.fit import rain, shipped
 from engine.risks import load_edition
 from engine.sample import korea_stations
-from jobs import assess, yearly
+from jobs import assess, report, yearly
 
 SEOUL = (37.57141, 126.96579)
 PERIODS = np.array([2, 5, 10, 20, 50, 100])
@@ -82,6 +82,7 @@ def test_rain_and_storms_of_69_stations_give_three_risks(server_home, tmp_path, 
     typhoon = rows.filter(pl.col("risk_type") == "typhoon")
     assert (typhoon.height, typhoon["n_samples"].unique().to_list(), typhoon["aal"].null_count()) == (69, [45], 0)
     places_are_assessed_near_a_station_alone(tmp_path)
+    the_report_speaks_of_a_record(tmp_path)
 
 
 def places_are_assessed_near_a_station_alone(folder) -> None:
@@ -103,6 +104,21 @@ def places_are_assessed_near_a_station_alone(folder) -> None:
     assert typhoon[2] > 0
     [(row, reason)] = failures.filter(pl.col("field") == "location").select("row", "reason").rows()
     assert (row, reason) == (5, "Location is outside the data grid")
+
+
+def the_report_speaks_of_a_record(folder) -> None:
+    """No climate model, no change, no ranking of equal losses, no rates of a risk that is not priced."""
+    assert report.main(["--out", str(folder / "r.html")]) == 0
+    text = (folder / "r.html").read_text("utf-8")
+    assert "one climate model" not in text
+    assert "on one model" not in text
+    assert "against the place's own past" not in text
+    assert "sampling of 40 years of one record, damage rates and their level" in text
+    assert text.count("Every cell has the same AAL, so it ranks no place") == 2  # floods
+    assert "Years of its own record: 45 of 1977-2021." in text
+    assert "charge a storm once: their AAL may be added up." in text
+    assert "index, not calibrated" not in text
+    assert "not calibrated on losses" not in text
 
 
 def test_stations_lie_apart_and_land_does_not() -> None:

@@ -82,3 +82,17 @@ def test_colours_of_this_layer_alone_span_its_values_and_say_that_they_compare_w
 @pytest.mark.parametrize("form", ["json", "PNG", ""])
 def test_an_unknown_form_of_a_layer_is_refused(client, form):
     assert client.get(LAYER, params={"format": form}).status_code == 422
+
+
+def test_a_calibrated_edition_opens_on_a_risk_that_has_a_loss_in_colours_of_its_own(browser, service, client):
+    answer = client.get("/api/v1/map").json()
+    first, second = answer["risks"][:2]
+    of_first = answer["layers"][first] | {"aal": {}}
+    told = answer | {"not_priced": [first], "uncalibrated": [], "layers": answer["layers"] | {first: of_first}}
+    page = browser.new_page()
+    page.route("**/api/v1/map", lambda route: route.fulfill(json=told))
+    page.goto(service[0])
+    expect(page.locator("#mapbox[data-ready]")).to_be_visible()
+    expect(page.locator("#risk")).to_have_value(second)
+    expect(page.locator("#scale")).to_have_value("own")
+    page.close()

@@ -206,8 +206,8 @@ class Assessor:
             years_lost = portfolio_losses.write(self.databases, files, everything, of_sites=of_sites)
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
             years = _years(everything, self.config)
-            summary = stated | portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence)
-            summary |= {"notes": notes, "risk_notes": risk_notes}
+            whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
+            summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
             summary |= _of_file(sites, summary["results"], years)
             summary = years_lost.stated(summary)
             files.close(summary, stated)

@@ -14,7 +14,7 @@ from engine import losses
 from engine.assess.job import loss_storms, loss_years
 from engine.assess.job.loss_years import Pair, YearsOfPair
 from engine.assess.rules.formulas import harmless
-from engine.core.caveats import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
+from engine.core.caveats import loss_note, overlap_note
 from engine.core.grid import GridDefinition
 from engine.core.scenario import Scenario
 from engine.io.sites.assessment_files import FrameFiles
@@ -144,11 +144,11 @@ def _of_pair(
         return
     worth = {risk: years.value(risk) for risk in risks} | {ALL: years.value()}
     trusted = risks | {ALL: all(risks.values())}
-    curve = _with_notes(losses.exceedance_curve(table), worth, trusted)
+    notes = _notes(risks)
+    curve = _with_notes(losses.exceedance_curve(table), worth, trusted, notes)
     by_part = losses.contributions_of(years.cells, table, years.by_risk)
     metrics = losses.tail_metrics(table, worth[ALL], curves=curve)
-    sets = {key[2]: each for key, each in losses.sets_of(table)}
-    made.by_pair[years.pair] = _summary(years, curve, by_part, metrics) | _together(sets)
+    made.by_pair[years.pair] = _summary(years, curve, by_part, metrics) | _together(table)
     made.dependence[years.pair] = _dependence(years)
     once = made.by_pair[years.pair]["return_period"]
     made.once[years.pair] = once
@@ -172,14 +172,21 @@ def _dependence(years: YearsOfPair) -> dict[str, float]:
     return {name: share for name, share in told.items() if share is not None}
 
 
-def _with_notes(curve: pl.DataFrame, worth: Mapping[str, float], trusted: Mapping[str, bool]) -> pl.DataFrame:
+def _notes(risks: Mapping[str, bool]) -> dict[str, str | None]:
+    """Note of each risk, and of all together. risks: whether they are calibrated"""
+    return {risk: loss_note([trusted]) for risk, trusted in risks.items()} | {ALL: loss_note(risks.values())}
+
+
+def _with_notes(
+    curve: pl.DataFrame, worth: Mapping[str, float], trusted: Mapping[str, bool], notes: Mapping[str, str | None]
+) -> pl.DataFrame:
     """A curve with the value it is of, per cent of it, and whether it is calibrated on losses."""
     return curve.with_columns(
         value=pl.col("risk_type").replace_strict(dict(worth), return_dtype=pl.Float64),
         calibrated=pl.col("risk_type").replace_strict(dict(trusted), return_dtype=pl.Boolean),
     ).with_columns(
         loss_percent=100 * pl.col("loss") / pl.col("value"),
-        loss_note=pl.when(~pl.col("calibrated")).then(pl.lit(LOSS_NOTE)),
+        loss_note=pl.col("risk_type").replace_strict(dict(notes), return_dtype=pl.String),
     )
 
 
@@ -192,24 +199,26 @@ def _summary(years: YearsOfPair, curve: pl.DataFrame, by_part: pl.DataFrame, met
 
     def tail(calibrated: bool) -> float | None:
         own = tails.filter(pl.col("risk_type").is_in([r for r, trusted in risks.items() if trusted == calibrated]))
-        return float(own["tvar_99"].sum()) if own.height else None
+        return float(own["tvar"].sum()) if own.height else None
 
     return told | {
         "value": years.value(),
-        "loss_note": None if all(risks.values()) else LOSS_NOTE,
-        "overlap_note": OVERLAP_NOTE if sum(risk in risks for risk in ONE_STORM) > 1 else None,
-        "tvar_99": float(tails["tvar_99"].sum()),
-        "tvar_99_calibrated": tail(True),
-        "tvar_99_uncalibrated": tail(False),
+        "loss_note": loss_note(risks.values()),
+        "overlap_note": overlap_note(risks),
+        "tvar": float(tails["tvar"].sum()),
+        "tvar_level": float(tails["tvar_level"][0]),
+        "tvar_calibrated": tail(True),
+        "tvar_uncalibrated": tail(False),
         "sites_without_year_losses": years.without(),
         "metrics": figures.to_dicts(),
     }
 
 
-def _together(sets: Mapping[str, losses.Sets]) -> dict[str, Any]:
+def _together(table: pl.DataFrame) -> dict[str, Any]:
     """How many years the whole knows, and what the risks save by not having their bad years together."""
-    saved = losses.diversification([each for risk, each in sets.items() if risk != ALL])
-    return {"years": sets[ALL].shorter, "diversification": None if math.isnan(saved) else saved}
+    parts = losses.parts_of(table)
+    saved = losses.diversification(parts)
+    return {"years": min(each.shorter for each in parts), "diversification": None if math.isnan(saved) else saved}
 
 
 def point_of(points: pl.DataFrame, value: float | None) -> dict[str, Any]:
@@ -223,6 +232,7 @@ def point_of(points: pl.DataFrame, value: float | None) -> dict[str, Any]:
     for name in ("loss", "loss_low", "loss_high"):
         point[name.replace("loss", "loss_percent")] = None if point[name] is None else 100 * point[name] / value
     ends = (point["loss_percent_low"], point["loss_percent_high"])
+    point["interval_note"] = None if point["loss_low"] is None else losses.POINT_INTERVAL
     return point | {"sentence": losses.once_in(point["return_period"], point["loss_percent"], *ends)}
 
 
@@ -248,13 +258,11 @@ def _worst_sentences(years: YearsOfPair, by_part: pl.DataFrame) -> dict[int, str
 
 def _contributions(found: pl.DataFrame, ids: pl.DataFrame, risks: Mapping[str, bool]) -> pl.DataFrame:
     """Contributions with the callers' ids and the note of their money."""
-    trusted = dict(risks) | {ALL: all(risks.values())}
-    calibrated = pl.col("risk_type").replace_strict(trusted, return_dtype=pl.Boolean)
     own = ids.select(pl.col("row").cast(pl.Int64), "site_id")
     named = found.join(own, on="row", how="left", maintain_order="left")
     return named.select(
-        *PAIR, "by", "risk_type", "row", "site_id", "mean", "tvar_99",
-        loss_note=pl.when(~calibrated).then(pl.lit(LOSS_NOTE)),
+        *PAIR, "by", "risk_type", "row", "site_id", "mean", "tvar", "tvar_level",
+        loss_note=pl.col("risk_type").replace_strict(_notes(risks), return_dtype=pl.String),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from engine.assess.job.portfolio_losses import PortfolioLosses
 from engine.assess.rules import loss_sheets, sheets, words
 from engine.assess.rules.formulas import NUMBER, harmless
 from engine.assess.rules.sheets import Context, Shown
+from engine.core.caveats import EXPOSURE_NOTE
 from engine.core.counted import counted
 from engine.core.errors import SinkError
 from engine.io.files.workbook_out import Heading, WorkbookFile
@@ -243,6 +244,7 @@ def _summary(
         *(("figures are of", summary["scope_note"]) for _ in range(summary["scope_note"] is not None)),
         *(("run", f"{run['run_id']}, edition {run['edition']}, scope {run['scope']}") for run in summary["runs"]),
         *(("note", note) for note in summary["notes"]),
+        ("exposure", EXPOSURE_NOTE),
         *loss_sheets.facts(summary, context),
         *((f"AAL of {words.risk(risk)}", note) for risk, note in summary["risk_notes"].items()),
     ]

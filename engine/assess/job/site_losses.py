@@ -14,7 +14,7 @@ from engine.assess.job import loss_years
 from engine.assess.job.loss_years import Pair, YearsOfPair
 from engine.assess.job.portfolio_losses import Databases, point_of
 from engine.assess.rules.assessment import AssessmentResult
-from engine.core.caveats import LOSS_NOTE, ONE_STORM, OVERLAP_NOTE
+from engine.core.caveats import loss_note, overlap_note
 from engine.core.scenario import Scenario
 from engine.losses.table import PAIR
 
@@ -71,8 +71,8 @@ def _add(made: SiteLosses, years: YearsOfPair) -> None:
         made.of_rows[row][years.pair] = _in_money(point_of(points, 1.0), value) | {
             "value": value,
             "years": sets.shorter,
-            "loss_note": None if all(risks.values()) else LOSS_NOTE,
-            "overlap_note": OVERLAP_NOTE if sum(risk in risks for risk in ONE_STORM) > 1 else None,
+            "loss_note": loss_note(risks.values()),
+            "overlap_note": overlap_note(risks),
             "sites_without_year_losses": dict.fromkeys(own.filter(~pl.col("has_years"))["risk_type"].to_list(), 1),
             "curve": [_in_money(_point(point), value) for point in points.iter_rows(named=True)],
         }

@@ -110,7 +110,8 @@ class StoredStages:
         config = replace(
             config,
             calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
-            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced),
+            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced)
+            | (published_runs.not_priced(connection) - published.keys()),
             trended=frozenset(risk for risk, of in of_risks.items() if of.trend),
             edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
         )
@@ -261,11 +262,13 @@ def _require_published(risks: Collection[str], published: Collection[str]) -> No
 def _notes(
     risks: Mapping[str, published_runs.PublishedRisk], periods: Collection[str | None], axis: Years
 ) -> dict[str, str]:
-    """What is to be said of risks: what their bins are cut at, and which years their AAL is of."""
+    """What is to be said of AAL of priced risks: what their bins are cut at, and which years their AAL is of."""
     years = {name: window(name, axis) for name in PERIODS if name in periods}
     asked = {name: (of.first, of.last) for name, of in years.items()}
     notes = {}
     for risk, of in risks.items():
+        if not of.priced:
+            continue
         trend = trend_in_words(asked) if of.trend and asked else ""
         parts = [own_past(risk)] if of.of_past else []
         parts += [trend[:1].upper() + trend[1:]] if trend else []

@@ -25,8 +25,8 @@ CURVE: tuple[Shown, ...] = (
     Shown("loss", "loss KRW", "money"),
     Shown("note", "loss note", "wide"),
     Shown("loss_percent", "loss % of value", "percent"),
-    Shown("loss_low", "90 % interval from, KRW", "money"),
-    Shown("loss_high", "90 % interval to, KRW", "money"),
+    Shown("loss_low", "90 % interval (sampling of years alone) from, KRW", "money"),
+    Shown("loss_high", "90 % interval (sampling of years alone) to, KRW", "money"),
     Shown("basis", "basis"),
 )
 CONTRIBUTIONS: tuple[Shown, ...] = (
@@ -38,7 +38,8 @@ CONTRIBUTIONS: tuple[Shown, ...] = (
     Shown("row", "row", "whole"),
     Shown("site_id", "site_id"),
     Shown("mean", "part of the mean, KRW a year", "money"),
-    Shown("tvar_99", "part of the worst years (TVaR 99), KRW", "money"),
+    Shown("tvar", "part of the worst years (TVaR), KRW", "money"),
+    Shown("tvar_percent", "level of the TVaR %", "percent"),
     Shown("note", "loss note", "wide"),
 )
 STORMS: tuple[Shown, ...] = (
@@ -59,7 +60,8 @@ def curve(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
 def contributions(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     """A line a risk, and one of each of the sites with the largest part. frame: of `contributions.parquet`"""
     largest = frame.group_by("scenario_id", "time_period", "by", maintain_order=True).head(LISTED)
-    return _named(largest, context).select(each.name for each in CONTRIBUTIONS)
+    levels = (100 * pl.col("tvar_level")).alias("tvar_percent")
+    return _named(largest.with_columns(levels), context).select(each.name for each in CONTRIBUTIONS)
 
 
 def storms(told: Mapping[str, Any]) -> pl.DataFrame:

@@ -24,6 +24,21 @@ def of_total(total: Mapping[str, Any]) -> dict[str, str] | None:
     }
 
 
+def whose(text: str, level: str | None) -> str:
+    """`calibrated on losses` with those that it is calibrated on: `calibrated on losses, insured houses`."""
+    return f"{text}, {level.replace('_', ' ')}" if level else text
+
+
+def is_mixed(total: Mapping[str, Any]) -> bool:
+    """Whether a sum over risks holds losses that are calibrated and others that are not."""
+    return None not in (total["total_expected_loss_calibrated"], total["total_expected_loss_uncalibrated"])
+
+
+def of_mixed(calibrated: int) -> str:
+    """What must stand beside a sum of both kinds. calibrated: KRW of it"""
+    return f"in part an index: of it {calibrated:,d} {CURRENCY} calibrated on losses"
+
+
 def lacking(risks: Sequence[str]) -> str | None:
     """Note on risks whose loss stands in a sum without an interval of its own."""
     if not risks:
@@ -35,8 +50,7 @@ def lacking(risks: Sequence[str]) -> str | None:
 def apart(total: Mapping[str, Any]) -> str | None:
     """`of it calibrated on losses 12,000 KRW (90 %: 2,400 to 60,000), an index 5,000 KRW (...)`; None where all of the
     loss is of one kind."""
-    both = [total[f"total_expected_loss_{kind}"] for kind in ("calibrated", "uncalibrated")]
-    if None in both:
+    if not is_mixed(total):
         return None
     told = []
     for kind, name in (("calibrated", "calibrated on losses"), ("uncalibrated", "an index")):

@@ -69,12 +69,14 @@ def summary(
     losses: pl.DataFrame,
     counts: Counts,
     dependence: Mapping[tuple[int, str], Dependence] | None = None,
+    rates: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     worst: int = 10,
 ) -> dict[str, Any]:
     """A portfolio as a JSON object.
 
     totals     : with shares; losses: of `added`, or empty without an AAL stage
+    rates      : risk -> what its damage rates stand on, of which `level` is stated beside its sum
     dependence : of the sums in a scenario and period; without it sites and risks are wrong together
     """
     kept = dependence or {}
@@ -82,6 +84,9 @@ def summary(
         _pair(int(scenario_id), period, group, losses, worst, kept.get((int(scenario_id), str(period)), {}))
         for (scenario_id, period), group in totals.group_by(*_PAIR, maintain_order=True)
     ]
+    for pair in by_pair:
+        for risk, row in pair["expected_loss_by_risk"].items():
+            row["level"] = (rates or {}).get(risk, {}).get("level") if row["calibrated"] else None
     assessed = totals.filter(pl.col("status").is_in(["ok", "partial"]))["row"].n_unique()
     return {
         "name": name,

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
-from engine.assess.rules import words
+from engine.assess.rules import loss_words, words
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.vocabulary import RISK
 from engine.core.caveats import LOSS_NOTE
@@ -139,6 +139,9 @@ def sites(
     )
     frame = frame.join(wrong, on="row", how="left", maintain_order="left").with_columns(
         status=pl.col("status").fill_null(INVALID),
+        why=pl.concat_str(
+            [_no_value(pl.col("status"), pl.col("total_asset_value")), "why"], separator="; ", ignore_nulls=True
+        ).replace("", None),
         site_id=pl.coalesce("site_id", "wrong_id"),
         site_uuid=pl.coalesce("site_uuid", "wrong_uuid"),
     )
@@ -149,6 +152,11 @@ def sites(
         frame = frame.join(figures, on="row", how="left", maintain_order="left")
         shown += [Shown(f"{name}:{mark}", f"{title}, {label}", form) for name, title, form in SITE_PAIR]
     return frame, shown
+
+
+def _no_value(status: pl.Expr, value: pl.Expr) -> pl.Expr:
+    """Reason of an assessed site without a loss in money; null for others."""
+    return pl.when(status.is_in(["ok", "partial"]) & value.is_null()).then(pl.lit(words.NO_VALUE))
 
 
 def invalid_sites(rows: pl.Series, failures: pl.DataFrame) -> tuple[pl.DataFrame, list[Shown]]:
@@ -180,12 +188,19 @@ def _in_words(failures: pl.DataFrame) -> pl.DataFrame:
 
 def _pair(totals: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Figures of the sites in one scenario and period."""
-    return totals.with_columns(
-        note=_note(pl.col("total_expected_loss").is_not_null(), context, "loss_note", "overlap_note"),
-        loss_percent=100 * pl.col("total_expected_loss") / pl.col("total_asset_value"),
-        highest_aal_risk=pl.col("highest_aal_risk").cast(pl.String).str.replace_all("_", " "),
-        risk_level=pl.col("risk_level").cast(pl.String),
-    ).select("row", *(each.name for each in SITE_PAIR))
+    calibrated = pl.col("total_expected_loss_calibrated")
+    mixed = calibrated.is_not_null() & pl.col("total_expected_loss_uncalibrated").is_not_null()
+    of_mixed = calibrated.map_elements(loss_words.of_mixed, return_dtype=pl.String)
+    return (
+        totals.with_columns(loss_note=pl.when(mixed).then(of_mixed).otherwise("loss_note"))
+        .with_columns(
+            note=_note(pl.col("total_expected_loss").is_not_null(), context, "loss_note", "overlap_note"),
+            loss_percent=100 * pl.col("total_expected_loss") / pl.col("total_asset_value"),
+            highest_aal_risk=pl.col("highest_aal_risk").cast(pl.String).str.replace_all("_", " "),
+            risk_level=pl.col("risk_level").cast(pl.String),
+        )
+        .select("row", *(each.name for each in SITE_PAIR))
+    )
 
 
 def _note(is_money: pl.Expr, context: Context, *names: str) -> pl.Expr:
@@ -260,7 +275,7 @@ def by_risk(results: Sequence[Mapping[str, Any]], context: Context) -> pl.DataFr
         head = (scenario.code, pair["time_period"], context.years.get(pair["time_period"]))
         for risk in (each for each in RISKS if each in pair["expected_loss_by_risk"]):
             row = pair["expected_loss_by_risk"][risk]
-            note = _joined(row["loss_note"] or CALIBRATED, None, context)
+            note = _joined(row["loss_note"] or loss_words.whose(CALIBRATED, row["level"]), None, context)
             lines.append(
                 (
                     *head,
@@ -272,7 +287,10 @@ def by_risk(results: Sequence[Mapping[str, Any]], context: Context) -> pl.DataFr
                     None,
                 )
             )
-        note = _joined(pair["loss_note"] or CALIBRATED, pair["overlap_note"], context)
+        kind = pair["loss_note"] or CALIBRATED
+        if loss_words.is_mixed(pair):
+            kind = loss_words.of_mixed(pair["total_expected_loss_calibrated"])
+        note = _joined(kind, pair["overlap_note"], context)
         ratio = pair["expected_loss_ratio"]
         counts = (pair["sites_in_total"], pair["sites_left_out"])
         whole = (pair[f"total_{name}"] for name in _LOSS)

@@ -12,7 +12,7 @@ import polars as pl
 import psycopg
 from psycopg.rows import class_row, dict_row
 
-from engine.core.caveats import scope_note, weakest_scope
+from engine.core.caveats import on_own_years, scope_note, weakest_scope
 from engine.core.errors import SourceError
 from engine.io.db import postgres
 from engine.io.results.published import Run
@@ -192,13 +192,16 @@ class PublishedRisk(NamedTuple):
     """What the run whose rows are published for a risk says of it.
 
     calibrated : its edition calls the damage rates calibrated on losses
-    of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells
+    of_past    : its bins are cut at quantiles of the cells' own baselines, at least in some cells, and not those of the
+                 years that are counted (`on_own_years`)
     priced     : its edition gives the risk damage rates
     level_cuts_pct : lower ends of the AAL levels, per cent; None: its edition states none
     intensity : name of the intensity that its edition bins; None: the run does not tell
     level     : recorded losses that the rates are calibrated on
     factor    : factor on all rates: value, low, high, source
     trend     : line that its years follow: the AAL of a window is that of its middle year; None: none
+    observed  : its years are of a record of stations
+    on_own_years : an observed record whose quantile edges are those of the years that are counted
     """
 
     calibrated: bool
@@ -209,6 +212,8 @@ class PublishedRisk(NamedTuple):
     level: str | None = None
     factor: Mapping[str, Any] | None = None
     trend: str | None = None
+    observed: bool = False
+    on_own_years: bool = False
 
     def damage_rates(self) -> dict[str, Any]:
         """Fields that tell what the damage rates stand on."""
@@ -221,7 +226,8 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         "SELECT t.risk_type, coalesce(e ->> 'calibrated' = 'true', false),"
         " e ->> 'fallback_edges' IS NOT NULL AND e ->> 'fallback_edges' IS DISTINCT FROM e ->> 'done',"
         " e ->> 'priced' IS DISTINCT FROM 'false', r.summary -> 'aal_level_cuts_pct', e ->> 'intensity',"
-        " e ->> 'level', e -> 'factor', e ->> 'trend'"
+        " e ->> 'level', e -> 'factor', e ->> 'trend', r.scope, r.baseline,"
+        " r.summary -> 'periods' -> 'full'"
         " FROM risk_types t JOIN result_runs r ON r.run_id = coalesce("
         f" (SELECT p.run_id FROM {AAL.full} p WHERE p.risk_type = t.risk_type LIMIT 1),"
         " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble'))"
@@ -229,7 +235,20 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
     )
     with postgres.failures("reading what is published", SourceError):
         rows = connection.execute(query).fetchall()
-    return {
-        risk: PublishedRisk(calibrated, of_past, priced, tuple(cuts) if cuts else None, *more)
-        for risk, calibrated, of_past, priced, cuts, *more in rows
-    }
+    found = {}
+    for risk, calibrated, of_past, priced, cuts, *more, scope, baseline, years in rows:
+        same = of_past and on_own_years(scope, baseline, tuple(years) if years else None)
+        cut = tuple(cuts) if cuts else None
+        told = PublishedRisk(calibrated, of_past and not same, priced, cut, *more)
+        found[risk] = told._replace(observed=scope == "observed", on_own_years=same)
+    return found
+
+
+def not_priced(connection: psycopg.Connection) -> frozenset[str]:
+    """Risks without damage rates in the edition of the newest run, those among them that it did not compute."""
+    query: LiteralString = (
+        "SELECT jsonb_array_elements_text(summary -> 'not_priced') FROM result_runs WHERE run_id ="
+        " (SELECT max(run_id) FROM result_runs WHERE published_at IS NOT NULL AND job_type <> 'ensemble')"
+    )
+    with postgres.failures("reading what is published", SourceError):
+        return frozenset(risk for (risk,) in connection.execute(query).fetchall())

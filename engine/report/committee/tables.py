@@ -25,7 +25,11 @@ def by_pair(portfolio: Portfolio, words: Words) -> Table | None:
         return None
     heads = ("col_scenario", "col_years", "col_loss", "col_within", "col_share", "col_share_within", "col_assets")
     rates = any(pair.told["interval_holds_rates"] for pair in portfolio.pairs)
-    caption = texts("losses_caption", interval=texts("interval_of_rates" if rates else "interval_of_years"))
+    if words.observed:
+        causes = "interval_of_rates_record" if rates else "interval_of_years_record"
+    else:
+        causes = "interval_of_rates" if rates else "interval_of_years"
+    caption = texts("losses_caption", interval=texts(causes))
     rows = [_pair(pair, words) for pair in portfolio.pairs]
     return Table("", [*map(texts, heads), texts("col_note")], rows, caption)
 
@@ -153,20 +157,22 @@ def contributions(portfolio: Portfolio, words: Words) -> list[Table]:
     if once is None:
         return []
     parts = portfolio.contributions(pair, "risk")
-    mean, tail = float(parts["mean"].sum()), float(once["tvar_99"])
+    mean, tail = float(parts["mean"].sum()), float(once["tvar"])
     heads = [texts(head) for head in ("col_mean", "col_mean_share", "col_tail", "col_tail_share", "col_note")]
     made = []
     for by, first in (("risk", "col_risk"), ("site", "col_asset")):
         rows = []
         for row in portfolio.contributions(pair, by).head(_SITES).iter_rows(named=True):
             name = texts.risk(row["risk_type"]) if by == "risk" else portfolio.names[row["row"]]
-            shares = [
-                share(row[part] / whole) if whole else NONE for part, whole in (("mean", mean), ("tvar_99", tail))
-            ]
+            shares = [share(row[part] / whole) if whole else NONE for part, whole in (("mean", mean), ("tvar", tail))]
             note = words.note_of(row["loss_note"])
-            rows.append([name, words.amount(row["mean"]), shares[0], words.amount(row["tvar_99"]), shares[1], note])
+            rows.append([name, words.amount(row["mean"]), shares[0], words.amount(row["tvar"]), shares[1], note])
         made.append(Table("", [texts(first), *heads], rows))
-    return [made[0], made[1]._replace(caption=texts("contributions_caption", **words.at(pair)))]
+    worst = f"{100 * (1 - once['tvar_level']):.3g}"
+    return [
+        made[0],
+        made[1]._replace(caption=texts("contributions_caption", worst=worst, **words.at(pair))),
+    ]
 
 
 def storms(portfolio: Portfolio, words: Words) -> Table | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.batch.plan import OBSERVED
+from engine.core.caveats import LOSS_NOTE
 from engine.core.interval_words import Interval, share_of_value
 from engine.core.scenario import Scenario
 from engine.io.etl import regions
@@ -55,13 +56,15 @@ class Words:
 
     def note_of(self, loss_note: str | None) -> str:
         """What must stand in the line of a loss that carries this note, or none."""
-        return self.texts("calibrated" if loss_note is None else "loss_note")
+        return self.texts("calibrated" if loss_note is None else "loss_note" if loss_note == LOSS_NOTE else "partly")
 
     def share_of(self, pair: Pair) -> str:
         """Sentence for the expected loss as a share of value, with its interval and note."""
         ends = pair.of_value("total_expected_loss_low"), pair.of_value("total_expected_loss_high")
         value = pair.of_value("total_expected_loss")
-        interval = Interval(0.0 if value is None else value, *ends, None, bool(pair.told["interval_holds_rates"]))
+        interval = Interval(
+            0.0 if value is None else value, *ends, None, bool(pair.told["interval_holds_rates"]), self.observed
+        )
         return share_of_value(interval, self.texts.language, calibrated=pair.told["loss_note"] is None)
 
     def within(self, low: float | None, high: float | None) -> str:

@@ -47,6 +47,10 @@ async function start() {
     say($("run"), t("no_results"));
     return;
   }
+  const isPriced = (risk) => !meta.not_priced.includes(risk) && Object.keys(meta.layers[risk].aal).length > 0;
+  $("risk").value = meta.risks.find(isPriced) ?? meta.risks[0];
+  // losses that are calibrated are small: all of them lie in the mildest class of the scale of all layers
+  if (meta.risks.some((risk) => isPriced(risk) && !meta.uncalibrated.includes(risk))) $("scale").value = "own";
   map.place(meta);
   $("mapbox").dataset.ready = "true";
   defaults = choices();

@@ -76,7 +76,7 @@ async function rare(box, unit, answer, isCurrent) {
 // What the bins are in: the unit, or the index that has none; ranges of drought are of SPEI itself, not of its negative
 function measure(meta, risk) {
   const { intensity = "", unit = "" } = meta.measures[risk] ?? {};
-  return unit === "1" ? named("index", intensity.replace("minus_", "").toUpperCase()) : unit && named("unit", unit);
+  return unit === "1" ? intensity.replace("minus_", "").toUpperCase() : unit && named("unit", unit);
 }
 
 function figures(box, { meta, risk, period }, p, h, window) {
@@ -127,9 +127,10 @@ function windows(box, { meta, risk }, known, scenario) {
     ["hazard_score", (v) => (100 * v).toFixed(0), 1],
     ["percentile", (v) => v.toFixed(0), 100],
   ]) {
+    if (!known.some((window) => window[field] !== null)) continue; // a risk that is not priced has no AAL
     const title = t(`lines.${field}`);
     made(box, "h3", title);
     lines(box, title, field === "aal" ? ofLoss : ofHazard, series(field, ends), format, top);
   }
-  made(box, "p", t("lines.note"), { class: "note" });
+  if (known.some((window) => window.aal !== null)) made(box, "p", t("lines.note"), { class: "note" });
 }

@@ -16,10 +16,12 @@ export async function dotsOf(picture) {
   return dots;
 }
 
+const ignore = () => {};
+
 export class NationalMap {
   // onChosen, onPointed: (lat, lon) of a cell, of the pointer or the marker under the keys (null: neither is there);
-  // onMoved: () of a view that has come to rest; onShown: () of one that moves
-  constructor(svg, { onChosen, onPointed, onMoved, onShown }) {
+  // onMoved: () of a view that has come to rest; onShown: () of one that moves. A page that does not need one leaves it out
+  constructor(svg, { onChosen, onPointed = ignore, onMoved = ignore, onShown = ignore }) {
     this.svg = svg;
     this.layer = svg.querySelector("#layer");
     this.places = svg.querySelector("#places");

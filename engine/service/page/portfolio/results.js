@@ -27,10 +27,10 @@ export class Results {
   }
 
   placeMap() {
-    this.map = new NationalMap($("map"), (latitude, longitude) => {
+    this.map = new NationalMap($("map"), { onChosen: (latitude, longitude) => {
       const site = this.places.near(latitude, longitude);
       if (site) this.open(site.row);
-    }, () => {}); // where the map was moved to is not kept
+    } });
     this.map.place(this.meta);
     this.places = new Places(this.map, this.meta);
     $("in").addEventListener("click", () => this.map.zoom(0.7));
