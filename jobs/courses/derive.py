@@ -95,10 +95,10 @@ def _folders(members: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for member in members:
         if not member.strip() or member.strip().lower() == "nan":
-            raise SettingsError(f"--members: a member is called {member!r}, which names no folder: name it in its files")
+            raise SettingsError(f"--members: a member is called {member!r}, which is no folder: name it in its files")
         if (size := len(member.encode())) > _LONGEST:
             raise SettingsError(
-                f"--members: {shortened(repr(member))} has {size} bytes, a name of a folder here has {_LONGEST} at most:"
+                f"--members: {shortened(repr(member))} has {size} bytes, a folder here has {_LONGEST} at most:"
                 " write this member with --member and --out"
             )
         folder = _folder_name(member)

@@ -218,10 +218,10 @@ def test_a_model_that_lacks_what_another_has_is_refused(tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["r1", "m" * 300], "'mmm.* has 300 bytes, a name of a folder here has 100 at most"),
-        (["r1", ""], "a member is called '', which names no folder"),
-        (["  "], "a member is called '  ', which names no folder"),
-        (["nan"], "a member is called 'nan', which names no folder"),
+        (["r1", "m" * 300], "'mmm.* has 300 bytes, a folder here has 100 at most"),
+        (["r1", ""], "a member is called '', which is no folder"),
+        (["  "], "a member is called '  ', which is no folder"),
+        (["nan"], "a member is called 'nan', which is no folder"),
         (["CESM", "r1", "cesm"], "'CESM' and 'cesm' lead to one folder"),
         (["a/b", "a b"], "'a/b' and 'a b' lead to one folder"),
     ],
