@@ -27,7 +27,7 @@ SITE_LEVELS = pl.Schema(
         "return_period": pl.Float64(),
         "loss": pl.Float64(),
         "basis": pl.String(),
-        "tvar": pl.Float64(),
+        "tvar_99": pl.Float64(),
         "tvar_level": pl.Float64(),
     }
 )
@@ -86,7 +86,7 @@ def site_levels(
 
     table, sample_years, sites : as in `year_losses`
     period  : years, 2 or more; where the years of a site say nothing of it, the rarest whole year that they tell of
-    level   : of TVaR; lowered to 1 - 1 / n: `tvar_level` states what `tvar` is of
+    level   : of TVaR; lowered to 1 - 1 / n: `tvar_level` states what `tvar_99` is of
     returns : columns of SITE_LEVELS, a row a site, scenario and period: `return_period` of `loss`, whose `basis` is
               `empirical` or `extrapolated`; null where an extrapolation has no fit. No interval: see `curve_of` for one
     raises  : ValueError as `year_losses`, or for a period below 2
@@ -121,7 +121,7 @@ def levels_of_sites(
             "return_period": told,
             "loss": seen,
             "basis": "extrapolated" if extrapolated else "empirical",
-            "tvar": _worst_mean(sums, known),
+            "tvar_99": _worst_mean(sums, known),
             "tvar_level": known,
         }
         parts.append(pl.DataFrame(columns, schema=SITE_LEVELS).with_columns(pl.col("loss").fill_nan(None)))

@@ -56,7 +56,7 @@ CONTRIBUTIONS = pl.Schema(
         "risk_type": pl.String(),
         "row": pl.Int64(),
         "mean": pl.Float64(),
-        "tvar": pl.Float64(),
+        "tvar_99": pl.Float64(),
         "tvar_level": pl.Float64(),
     }
 )
@@ -187,7 +187,7 @@ def contributions(
     """How much of the mean and of TVaR comes from each risk and from each site, all risks together.
 
     table, sample_years, sites : as in `year_losses`
-    level   : of TVaR; lowered to 1 - 1 / n: `tvar_level` states what `tvar` is of
+    level   : of TVaR; lowered to 1 - 1 / n: `tvar_level` states what `tvar_99` is of
     returns : columns of CONTRIBUTIONS, largest first in each: `by` risk (`row` null) and `by` site (`risk_type` `all`).
               Each kind adds up to mean and TVaR of all risks of its scenario and period
     raises  : ValueError as `year_losses`
@@ -225,7 +225,7 @@ def contributions_of(
     for pair, of_sites in by_site.items():
         for found in (_of_risks(pair, by_risk[pair]), _of_sites(pair, rows, of_sites)):
             stated = found.with_columns(tvar_level=pl.lit(weights[pair].level)).select(list(CONTRIBUTIONS))
-            parts.append(stated.sort("tvar", descending=True, maintain_order=True))
+            parts.append(stated.sort("tvar_99", descending=True, maintain_order=True))
     return pl.concat(parts)
 
 
@@ -282,4 +282,4 @@ def _of_risks(pair: tuple[int, str], found: Sequence[tuple[str, float, float]]) 
 
 def _of_sites(pair: tuple[int, str], rows: Ints, found: Floats) -> pl.DataFrame:
     columns = {"scenario_id": pair[0], "time_period": pair[1], "by": "site", "risk_type": ALL, "row": rows}
-    return pl.DataFrame(columns | {"mean": found[:, 0], "tvar": found[:, 1]}, schema=_PARTS)
+    return pl.DataFrame(columns | {"mean": found[:, 0], "tvar_99": found[:, 1]}, schema=_PARTS)

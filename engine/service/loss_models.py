@@ -80,8 +80,8 @@ class Contribution(BaseModel):
     row: int | None = Field(description="of a site's line in the table that was sent")
     site_id: str | None
     mean: float
-    tvar: float = Field(description="part of the mean of the worst years")
-    tvar_level: float = Field(description="share of years that are not among the worst", examples=[0.95])
+    tvar_99: float = Field(description="part of the mean of the worst years, at `tvar_level`")
+    tvar_level: float = Field(description="0.99, or what so few years allow: 0.95 of 20", examples=[0.95])
     loss_note: str | None
 
 

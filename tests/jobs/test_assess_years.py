@@ -98,10 +98,10 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     parts = frame(tmp_path, "contributions").filter(scenario_id=2, time_period="mid_term")
     by_risk, by_site = (parts.filter(by=each) for each in ("risk", "site"))
     assert by_site.sort("row")["site_id"].to_list() == ["A", "B", "B2", "=C"]
-    for name in ("mean", "tvar"):
+    for name in ("mean", "tvar_99"):
         assert by_risk[name].sum() == pytest.approx(by_site[name].sum(), rel=1e-9)
-    assert told["tvar"] == told["tvar_uncalibrated"] == pytest.approx(by_site["tvar"].sum())
-    assert told["tvar_calibrated"] is None
+    assert told["tvar_99"] == told["tvar_99_uncalibrated"] == pytest.approx(by_site["tvar_99"].sum())
+    assert told["tvar_99_calibrated"] is None
     assert set(parts["tvar_level"]) == {told["tvar_level"]} == {0.95}  # of 20 years
     assert [each["level"] for each in told["metrics"] if each["metric"] == "tvar"] == [0.95]
     assert "'=C" in (tmp_path / "out" / "contributions.csv").read_text("utf-8")

@@ -48,10 +48,10 @@ def test_the_curve_tail_and_contributions_of_that_portfolio_on_paper():
     assert of(curve, "all")["loss"].to_list()[1] == pytest.approx(expected, rel=1e-6)
     # TVaR of four years is the worst quarter: the mean of those four pairs, all of track year 2004
     found = losses.contributions(table, sample_years, sites)
-    risks = {row[0]: row[1:] for row in found.filter(by="risk").select("risk_type", "mean", "tvar").iter_rows()}
+    risks = {row[0]: row[1:] for row in found.filter(by="risk").select("risk_type", "mean", "tvar_99").iter_rows()}
     assert risks["typhoon"] == pytest.approx((137.5, 400.0), rel=1e-6)
     assert risks["river_flood"] == pytest.approx((50.0, 50.0), rel=1e-6)
-    of_sites = {row[0]: row[1] for row in found.filter(by="site").select("row", "tvar").iter_rows()}
+    of_sites = {row[0]: row[1] for row in found.filter(by="site").select("row", "tvar_99").iter_rows()}
     assert of_sites == pytest.approx({3: 400 + 20, 1: 20.0, 2: 10.0}, rel=1e-6)
     assert found.filter(by="site")["row"].to_list() == [3, 1, 2]
     metrics = of(losses.tail_metrics(years, 3500.0), "all")
@@ -134,7 +134,7 @@ def test_contributions_of_risks_and_sites_add_up(case):
             for by in ("risk", "site"):
                 part = found.filter(by=by)
                 assert part["mean"].sum() == pytest.approx(total.mean(), rel=1e-9)
-                assert part["tvar"].sum() == pytest.approx(losses.tvar(*sets), rel=1e-9)
+                assert part["tvar_99"].sum() == pytest.approx(losses.tvar(*sets), rel=1e-9)
 
 
 @given(case=portfolios())

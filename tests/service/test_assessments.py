@@ -332,7 +332,7 @@ def test_a_portfolio_has_a_curve_with_its_tails_contributions_and_storms(client)
     assert losses == sorted(losses)
     sites = [each for each in told["contributions"] if each["by"] == "site"]
     assert len(sites) == 50
-    assert [each["tvar"] for each in sites] == sorted((each["tvar"] for each in sites), reverse=True)
+    assert [each["tvar_99"] for each in sites] == sorted((each["tvar_99"] for each in sites), reverse=True)
     assert {each["risk_type"] for each in told["contributions"] if each["by"] == "risk"} == set(asked["risk_types"])
     [tail] = told["tails"]
     assert tail["year_losses"]["sentence"].startswith("1 in ")

@@ -199,16 +199,16 @@ def _summary(years: YearsOfPair, curve: pl.DataFrame, by_part: pl.DataFrame, met
 
     def tail(calibrated: bool) -> float | None:
         own = tails.filter(pl.col("risk_type").is_in([r for r, trusted in risks.items() if trusted == calibrated]))
-        return float(own["tvar"].sum()) if own.height else None
+        return float(own["tvar_99"].sum()) if own.height else None
 
     return told | {
         "value": years.value(),
         "loss_note": loss_note(risks.values()),
         "overlap_note": overlap_note(risks),
-        "tvar": float(tails["tvar"].sum()),
+        "tvar_99": float(tails["tvar_99"].sum()),
         "tvar_level": float(tails["tvar_level"][0]),
-        "tvar_calibrated": tail(True),
-        "tvar_uncalibrated": tail(False),
+        "tvar_99_calibrated": tail(True),
+        "tvar_99_uncalibrated": tail(False),
         "sites_without_year_losses": years.without(),
         "metrics": figures.to_dicts(),
     }
@@ -261,7 +261,7 @@ def _contributions(found: pl.DataFrame, ids: pl.DataFrame, risks: Mapping[str, b
     own = ids.select(pl.col("row").cast(pl.Int64), "site_id")
     named = found.join(own, on="row", how="left", maintain_order="left")
     return named.select(
-        *PAIR, "by", "risk_type", "row", "site_id", "mean", "tvar", "tvar_level",
+        *PAIR, "by", "risk_type", "row", "site_id", "mean", "tvar_99", "tvar_level",
         loss_note=pl.col("risk_type").replace_strict(_notes(risks), return_dtype=pl.String),
     )  # fmt: skip
 

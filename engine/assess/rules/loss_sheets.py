@@ -38,7 +38,7 @@ CONTRIBUTIONS: tuple[Shown, ...] = (
     Shown("row", "row", "whole"),
     Shown("site_id", "site_id"),
     Shown("mean", "part of the mean, KRW a year", "money"),
-    Shown("tvar", "part of the worst years (TVaR), KRW", "money"),
+    Shown("tvar_99", "part of the worst years (TVaR), KRW", "money"),
     Shown("tvar_percent", "level of the TVaR %", "percent"),
     Shown("note", "loss note", "wide"),
 )

@@ -40,7 +40,7 @@ CONTRIBUTIONS = pl.Schema(
         "row": pl.Int64(),
         "site_id": pl.String(),
         "mean": pl.Float64(),
-        "tvar": pl.Float64(),
+        "tvar_99": pl.Float64(),
         "tvar_level": pl.Float64(),
         "loss_note": pl.String(),
     }

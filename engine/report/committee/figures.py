@@ -162,7 +162,7 @@ class Portfolio:
     def contributions(self, pair: Pair, by: str) -> pl.DataFrame:
         """Of risks or sites, the largest part of the worst years first."""
         mine = self.results.losses.contributions.filter(pair.of_pair, pl.col("by") == by)
-        return mine.sort("tvar", descending=True, maintain_order=True)
+        return mine.sort("tvar_99", descending=True, maintain_order=True)
 
 
 def window_order(pairs: Sequence[Pair]) -> list[Pair]:

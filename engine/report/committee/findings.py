@@ -193,9 +193,9 @@ def _bad_year(portfolio: Portfolio, words: Words) -> list[str]:
         )
     ]
     parts = portfolio.contributions(pair, "risk")
-    if once["tvar"] and parts.height:
+    if once["tvar_99"] and parts.height:
         first = parts.row(0, named=True)
-        part = share(first["tvar"] / once["tvar"])
+        part = share(first["tvar_99"] / once["tvar_99"])
         told.append(texts("f_bad_source", risk=texts.risks([first["risk_type"]]), part=part))
     if storms := (portfolio.summary["storms"] or {}).get("largest"):
         named = {"storm": storms[0]["name"] or storms[0]["storm_id"], "date": storms[0]["date"]}

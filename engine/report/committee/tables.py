@@ -157,16 +157,18 @@ def contributions(portfolio: Portfolio, words: Words) -> list[Table]:
     if once is None:
         return []
     parts = portfolio.contributions(pair, "risk")
-    mean, tail = float(parts["mean"].sum()), float(once["tvar"])
+    mean, tail = float(parts["mean"].sum()), float(once["tvar_99"])
     heads = [texts(head) for head in ("col_mean", "col_mean_share", "col_tail", "col_tail_share", "col_note")]
     made = []
     for by, first in (("risk", "col_risk"), ("site", "col_asset")):
         rows = []
         for row in portfolio.contributions(pair, by).head(_SITES).iter_rows(named=True):
             name = texts.risk(row["risk_type"]) if by == "risk" else portfolio.names[row["row"]]
-            shares = [share(row[part] / whole) if whole else NONE for part, whole in (("mean", mean), ("tvar", tail))]
+            shares = [
+                share(row[part] / whole) if whole else NONE for part, whole in (("mean", mean), ("tvar_99", tail))
+            ]
             note = words.note_of(row["loss_note"])
-            rows.append([name, words.amount(row["mean"]), shares[0], words.amount(row["tvar"]), shares[1], note])
+            rows.append([name, words.amount(row["mean"]), shares[0], words.amount(row["tvar_99"]), shares[1], note])
         made.append(Table("", [texts(first), *heads], rows))
     worst = f"{100 * (1 - once['tvar_level']):.3g}"
     return [

@@ -8,7 +8,7 @@ const noteOf = (loss, calibrated) => (missing(loss) ? basis(null) : calibrated ?
 // pair: of portfolio.json; told: answer of .../curve; ids: {scenario_id, time_period}; open: called with a row
 export function showParts(pair, told, ids, open) {
   const ours = (told.contributions ?? []).filter((each) => each.scenario_id === ids.scenario_id && each.time_period === ids.time_period);
-  const worst = new Map(ours.filter((each) => each.by === "risk").map((each) => [each.risk_type, each.tvar]));
+  const worst = new Map(ours.filter((each) => each.by === "risk").map((each) => [each.risk_type, each.tvar_99]));
   byRisk(pair, worst);
   bySite(ours.filter((each) => each.by === "site").slice(0, 20), pair, open);
 }
@@ -33,7 +33,7 @@ function bySite(rows, pair, open) {
   for (const each of rows) {
     const line = made(body, "tr");
     made(made(line, "th", undefined, { scope: "row" }), "button", t("parts.open", { row: each.row }), { type: "button", class: "link" }).addEventListener("click", () => open(each.row));
-    for (const text of [each.site_id ?? "", money(each.mean), noteOf(each.mean, !each.loss_note), whole ? percent(each.mean / whole) : "", money(each.tvar)]) made(line, "td", text);
+    for (const text of [each.site_id ?? "", money(each.mean), noteOf(each.mean, !each.loss_note), whole ? percent(each.mean / whole) : "", money(each.tvar_99)]) made(line, "td", text);
   }
 }
 
