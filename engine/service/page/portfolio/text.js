@@ -1,7 +1,8 @@
 // Texts of the page in the language of the reader, numbers as that language writes them.
 
-const wanted = [new URLSearchParams(location.search).get("lang"), ...navigator.languages.map((each) => each.slice(0, 2).toLowerCase())];
-export const LANGUAGE = wanted.find((each) => ["en", "ko"].includes(each)) ?? "en";
+import { english as ENGLISH, language as LANGUAGE } from "../texts.js";
+
+export { ENGLISH, LANGUAGE };
 const TEXTS = await (await fetch(new URL(`../texts/portfolio.${LANGUAGE}.json`, import.meta.url))).json();
 
 // key: of the catalogue; values: of its {placeholders}
@@ -44,9 +45,6 @@ export function basis(loss, calibrated, uncalibrated) {
   if (missing(uncalibrated)) return t("basis.calibrated");
   return missing(calibrated) ? t("basis.index") : t("basis.both");
 }
-
-// attributes of an element whose sentence is the server's, which knows English alone
-export const ENGLISH = LANGUAGE === "en" ? {} : { lang: "en" };
 
 // A reason of the server's; one that the catalogue does not have stays as it is
 export function said(reason) {
