@@ -1,6 +1,6 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
+    python -m benchmarks kernels|etl|read|load|yearly|country|memory|identity|assess
                         |portfolio|losses|coverage|trend|explain|service|fuzz|hostile|kills|backtest|all
     python -m benchmarks rivals [--cells N] [--rounds N] [--only RACE ...]
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--only SETTING ...]
@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks import (
     assess,
     backtest,
+    country,
     coverage,
     etl,
     explain,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "read": read.measure,
     "load": load.measure,
     "yearly": yearly.measure,
+    "country": country.measure,
     "memory": memory.measure,
     "identity": identity.measure,
     "assess": assess.measure,
