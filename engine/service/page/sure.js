@@ -19,6 +19,12 @@ export function changeInWords(window) {
   return window?.change_words?.[language] ?? null;
 }
 
+// What the loss of a risk that follows a trend is of; null of another risk, and over the whole axis
+export function trendNote(meta, risk, period) {
+  const year = meta.aal_years[risk]?.[period.name];
+  return !year || period.name === "full" ? null : t("note.trend", { year, window: `${period.first}–${period.last}` });
+}
+
 export function hatching(legend, meta) {
   const row = made(legend, "div");
   made(row, "i", undefined, { class: "hatched" });

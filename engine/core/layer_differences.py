@@ -1,0 +1,54 @@
+"""Error of the difference between two layers of the AAL of one risk, from what is stored of each. C cells.
+
+Two losses that stand on different years are independent, and the variances of both add. Losses that share years are
+not. Their dependence is stored for one pair only, a window and the short term of its scenario (`change`, `change_se`);
+of any other pair the error is not known, but it has an upper end:
+
+- where no year can move the two losses in opposite directions, the covariance is not negative, so the error is at most
+  the root of the sum of squares;
+- the error of a difference is never more than the sum of both errors, whatever the dependence (Cauchy and Schwarz);
+- between two later windows of a scenario it is never more than the sum of the errors of their changes.
+
+The smallest end that holds is taken. A test by an error that is too large finds fewer differences, and never more
+false ones.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+#: of the layer that is shown to the one it is compared with
+Link = Literal["reference is the short term", "shown is the short term", "two later windows", "two scenarios"]
+
+
+class Loss(NamedTuple):
+    """A layer of the AAL: (C,) each, shares of value. aal, error: the loss and its standard error; change, doubt: its
+    change against the short term of the same scenario, and the standard error of that. NaN: not known."""
+
+    aal: Floats
+    error: Floats
+    change: Floats
+    doubt: Floats
+
+
+def difference(shown: Loss, reference: Loss, link: Link, *, opposed: bool) -> tuple[Floats, Floats]:
+    """Loss of `shown` less that of `reference`, and its standard error or an upper end of it, (C,) each.
+
+    opposed : a year may move the two losses in opposite directions: it is in the samples of one and under the edges of
+              the other, or both follow a line through the same years
+    returns : NaN where a loss is not known; the error NaN where one of both errors is not
+    """
+    if link == "reference is the short term":
+        return shown.change.astype(np.float64), shown.doubt.astype(np.float64)
+    if link == "shown is the short term":
+        return -reference.change.astype(np.float64), reference.doubt.astype(np.float64)
+    moved = shown.aal.astype(np.float64) - reference.aal
+    errors = shown.error.astype(np.float64), reference.error.astype(np.float64)
+    most = errors[0] + errors[1] if opposed else np.hypot(*errors)
+    if link == "two later windows":
+        most = np.fmin(most, shown.doubt.astype(np.float64) + reference.doubt)
+    return moved, most
