@@ -106,5 +106,10 @@ def _ordered(found: Difference) -> Difference | None:
     if (ids[1:] > ids[:-1]).all():
         return found
     order = np.argsort(ids)
-    error = None if found.error is None else found.error[order]
-    return Difference(*(each[order] for each in found[:4]), error)
+    return found._replace(
+        grid_id=ids[order],
+        shown=found.shown[order],
+        reference=found.reference[order],
+        difference=found.difference[order],
+        error=None if found.error is None else found.error[order],
+    )

@@ -46,7 +46,7 @@ def as_sheet(connection: psycopg.Connection, grid: GridDefinition, layer: Layer,
     if found is None:
         return None
     rows, columns = grid.indices(found["grid_id"].to_numpy())
-    stated = {
+    stated: dict[str, pl.Series | pl.Expr] = {
         "latitude": pl.Series(grid.latitudes[rows]),
         "longitude": pl.Series(grid.longitudes[columns]),
         **{name: pl.lit(value) for name, value in _stated(connection, grid, layer).items()},
