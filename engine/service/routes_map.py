@@ -62,6 +62,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
+            "own_edition": None if run["edition"] in EDITIONS else run["edition_checksum"],
             "edition_words": {
                 language: what_a_figure_is(run["edition"], rates, language, observed=observed) for language in LANGUAGES
             },

@@ -266,6 +266,20 @@ def test_the_page_saves_the_chosen_difference(page, client, form):
     assert saved.value.path().read_bytes() == told.content
 
 
+def test_an_edition_of_a_users_own_is_named_with_its_checksum(client, databases, browser, service):
+    assert client.get("/api/v1/map").json()["own_edition"] is None
+    with psycopg.connect(databases[1], autocommit=True) as connection:
+        connection.execute("UPDATE result_runs SET edition = 'house'")
+        try:
+            told = client.get("/api/v1/map").json()["own_edition"]
+            view = browser.new_page()
+            view.goto(service[0])
+            expect(view.locator("#edition")).to_contain_text(f"a file of your organisation, checksum {told[:8]};")
+            view.close()
+        finally:
+            connection.execute("UPDATE result_runs SET edition = '2025-11'")
+
+
 def test_the_loss_of_a_window_under_a_trend_says_which_year_it_is_of(browser, service):
     def trended(route):
         told = route.fetch().json()

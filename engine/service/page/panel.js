@@ -11,6 +11,7 @@ import { CHOICES } from "./state.js";
 import { risk as named_risk, t } from "./texts.js";
 import { columns, indexOf, ownBreaks, painted, rows, spread, valuesOf, written } from "./values.js";
 
+const KEPT = 20, owns = new Map(); // layers on their own scales: {breaks, colours, picture}, each half a megabyte at most
 const THAN = ["than_scenario", "than_period"];
 
 export class Panel {
@@ -126,6 +127,13 @@ export class Panel {
 
   // Classes over the values of a layer alone, and its picture in them
   async ownScale(layer) {
+    if (!owns.has(layer)) owns.set(layer, await this.painted(layer));
+    const own = owns.get(layer);
+    for (const first of owns.keys()) if (owns.size > KEPT) owns.delete(first);
+    return own;
+  }
+
+  async painted(layer) {
     const { quantity } = this.choices(), told = await valuesOf(this.meta, layer), breaks = ownBreaks(told.values, quantity);
     const { colours } = this.meta.scales[isDiverging(quantity) ? quantity : "aal"], own = { breaks, colours: spread(colours, breaks.length + 1) };
     return { ...own, picture: await painted(told, columns(this.meta), own, this.meta) };

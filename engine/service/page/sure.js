@@ -5,7 +5,8 @@ import { english, language, number, t } from "./texts.js";
 
 // What a figure of the edition is and how wide, under the title
 export function edition(meta) {
-  $("edition").textContent = meta.edition_words[language];
+  const own = meta.own_edition ? ` ${t("run.own_edition", { edition: meta.edition, checksum: meta.own_edition.slice(0, 8) })}` : "";
+  $("edition").textContent = `${meta.edition_words[language]}${own}`;
 }
 
 // p: answer of api/v1/probability
