@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.layer_differences import Loss, difference
+from engine.core.layer_differences import Loss, difference, error_by_years
 from engine.io.results.published_runs import PublishedRisk
 from engine.service.map_differences import link_of, may_oppose
 
@@ -74,6 +74,18 @@ def test_a_year_may_move_two_losses_apart_where_edges_or_a_line_stand_on_years_o
     told, risk, shown, reference, expected
 ):
     assert may_oppose(told, risk, shown, reference) is expected
+
+
+def test_losses_on_the_same_years_differ_by_less_than_each_year_does():
+    random = np.random.default_rng(3)
+    years = random.gamma(0.5, 0.02, (40, 45))
+    other = 1.1 * years + random.normal(0, 1e-4, years.shape)
+    errors = tuple(each.std(axis=1, ddof=1) / np.sqrt(45) for each in (years, other))
+    plain = error_by_years(years, other, errors)
+    np.testing.assert_allclose(plain, (other - years).std(axis=1, ddof=1) / np.sqrt(45))
+    assert (plain < 0.2 * np.hypot(*errors)).all()
+    np.testing.assert_allclose(error_by_years(years, other, (errors[0], 1.3 * errors[1])), 1.3 * plain)
+    assert np.isnan(error_by_years(years[:1], other[:1], (np.array([np.nan]), errors[1][:1])))
 
 
 def test_what_is_stored_of_two_windows():

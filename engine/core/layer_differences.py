@@ -9,12 +9,15 @@ of any other pair the error is not known, but it has an upper end:
 - the error of a difference is never more than the sum of both errors, whatever the dependence (Cauchy and Schwarz);
 - between two later windows of a scenario it is never more than the sum of the errors of their changes.
 
+- where both stand on the same years and the losses of these are kept (storms of the track record), the years tell it.
+
 The smallest end that holds is taken. A test by an error that is too large finds fewer differences, and never more
 false ones.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -52,3 +55,18 @@ def difference(shown: Loss, reference: Loss, link: Link, *, opposed: bool) -> tu
     if link == "two later windows":
         most = np.fmin(most, shown.doubt.astype(np.float64) + reference.doubt)
     return moved, most
+
+
+def error_by_years(first: Floats, second: Floats, errors: tuple[Floats, Floats]) -> Floats:
+    """Standard error of the difference of two losses on the same years, (C,), by the losses of these years.
+
+    first, second : (C, Y) losses of the years; errors: standard errors of both losses, (C,) each
+    returns       : that of the mean difference of a year, times what else is in `errors` beside the spread of years
+                    (the bandwidth): the larger of their ratios to the standard errors of the mean year. NaN: not known
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    root = math.sqrt(one.shape[1])
+    means = [each.std(axis=1, ddof=1) / root for each in (one, other)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        more = np.maximum(errors[0] / means[0], errors[1] / means[1])
+    return np.asarray((one - other).std(axis=1, ddof=1) / root * np.maximum(more, 1.0))

@@ -8,10 +8,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from engine.core.layer_differences import Floats, Link, Loss, difference
+from engine.core.layer_differences import Floats, Link, Loss, difference, error_by_years
 from engine.core.period import FIRST_WINDOW, PERIODS, parse_years
 from engine.core.scenario import DEFAULT_SCENARIO
-from engine.io.results import published_layers, published_runs
+from engine.io.results import published_layers, published_runs, published_years
 from engine.io.results.published_figures import HAZARD
 from engine.io.results.published_runs import PublishedRisk
 
@@ -50,7 +50,22 @@ def of_losses(connection: psycopg.Connection, risk: str, shown: Window, referenc
     )
     told = published_runs.published_risks(connection).get(risk)
     moved, error = difference(one, other, link, opposed=may_oppose(told, risk, shown, reference))
+    if risk == TYPHOON and told is not None and not told.of_past and told.trend is None:
+        error = np.fmin(error, _by_years(connection, ids, (shown, reference), (one.error, other.error)))
     return _ordered(Difference(ids, one.aal, other.aal, moved, error))
+
+
+def _by_years(
+    connection: psycopg.Connection, ids: Ints, windows: tuple[Window, Window], errors: tuple[Floats, Floats]
+) -> Floats:
+    """Errors by the years that both windows have, of cells in this order; NaN where they are not kept."""
+    told, found = published_years.of_two(connection, TYPHOON, *windows), np.full(len(ids), np.nan)
+    if told is None:
+        return found
+    _, here, there = np.intersect1d(ids, told.grid_id, assume_unique=True, return_indices=True)
+    of_cells = errors[0][here], errors[1][here]
+    found[here] = error_by_years(told.first[there], told.second[there], of_cells)
+    return found
 
 
 def of_scores(connection: psycopg.Connection, risk: str, shown: Window, reference: Window) -> Difference | None:

@@ -82,9 +82,7 @@ class Map(BaseModel):
 
     run_id: int
     edition: str
-    own_edition: str | None = Field(
-        description="checksum of a user's own edition; null of a published one"
-    )
+    own_edition: str | None = Field(description="checksum of a user's own edition; null of a published one")
     edition_words: Words = Field(description="what a figure of the edition is, and how wide")
     scope: str = Field(description="full, sample:N, synthetic or observed")
     baseline: str

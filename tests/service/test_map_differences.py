@@ -71,6 +71,31 @@ def test_against_the_short_term_the_stored_change_counts_whichever_side_it_is_on
                    planes(client, "relative_difference", "typhoon", **later)))  # fmt: skip
 
 
+def test_storms_are_the_same_in_two_scenarios_so_their_years_tell_the_error(client, databases):
+    _, aal, error, *_ = window(databases, "typhoon", 4, "long_term")
+    _, before, other, *_ = window(databases, "typhoon", 1, "long_term")
+    with psycopg.connect(databases[1]) as connection:
+        layout = connection.execute(
+            "SELECT scenario_id, time_period, years FROM result_sample_years WHERE risk_type = 'typhoon' ORDER BY place"
+        ).fetchall()
+        rows = connection.execute(
+            "SELECT losses FROM modelops_year_losses WHERE risk_type = 'typhoon' ORDER BY grid_id"
+        ).fetchall()
+    losses = np.array([np.frombuffer(each, "<f4") for (each,) in rows], float)
+    ends = np.cumsum([len(years) for *_, years in layout])
+    of = {pair: losses[:, end - len(years) : end] for (*pair, years), end in zip(layout, ends, strict=True)
+          for pair in [tuple(pair)]}  # fmt: skip
+    one, two = of[4, "long_term"], of[1, "long_term"]
+    mean = [each.std(axis=1, ddof=1) / np.sqrt(each.shape[1]) for each in (one - two, one, two)]
+    with np.errstate(invalid="ignore"):
+        years = mean[0] * np.fmax(np.fmax(error / mean[1], other / mean[2]), 1)
+    expected = np.fmin(years, np.hypot(error, other))
+    sheet = pl.read_csv(client.get("/api/v1/map/difference/typhoon", params=LONG | AGAINST | {"format": "csv"}).content)
+    np.testing.assert_allclose(sheet["difference_se"], expected, rtol=1e-4, atol=1e-9)
+    assert (expected < 0.9 * np.hypot(error, other)).any()
+    np.testing.assert_array_equal(sheet["more_than_noise"], ~not_told_apart(aal - before, expected))
+
+
 def test_edges_on_years_of_a_window_that_is_compared_make_the_error_the_sum_of_both(client, databases):
     """The baseline 1991-2020 lies before all windows: told otherwise, the same layer has more cells in doubt."""
     asked = LONG | {"scenario_id": 2, "reference_scenario_id": 4}
