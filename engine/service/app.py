@@ -89,6 +89,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             app.state.context, app.state.hub = context, hub.Hub(context)
             app.state.intake = intake.Intake(context)
             app.state.pictures, app.state.borders, app.state.layers = Kept(routes_map.PICTURES), None, None
+            app.state.values = Kept(routes_map.VALUES)
             turn = Turn()
             app.state.levels, app.state.explained = CellLevels(turn), CellExplanations(turn)
             app.state.supervisor = supervisor = Supervisor(context, worker)
