@@ -9,7 +9,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from tests.service.conftest import LAND, OUTSIDE, SEA
+from tests.service.conftest import LAND, OUTSIDE
 
 PORTFOLIO = "/api/v1/risk-assessment/portfolio"
 BUILDING = {
