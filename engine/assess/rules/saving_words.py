@@ -10,12 +10,13 @@ CURRENCY = "KRW"
 #: what every answer on a measure states
 RULES_NOTE: dict[Language, str] = {
     "en": (
-        "The rules weigh a building by 0.9 to 1.1 of the loss of its cell and are not calibrated on losses: a measure"
-        " that sets fields cannot show more than that. What a measure prevents by its design is stated in `prevents`."
+        "The rules of a building weigh the loss of its cell by 0.9 to 1.1 and are not calibrated on losses, so fields"
+        " other than the insured share cannot show more than that. State what a measure prevents by its design as a"
+        " share of the loss."
     ),
     "ko": (
-        "건물 특성에 따른 가중치는 셀 손실의 0.9~1.1배이며 손실 자료로 보정되지 않았습니다. 필드만 바꾸는 대책의"
-        " 효과는 이 범위를 넘지 않으므로, 설계상 막는 손실은 prevents에 직접 적어야 합니다."
+        "건물 규칙은 셀의 손실에 0.9~1.1배의 가중치를 두며 손실 자료로 보정되지 않았으므로, 보험가입률 이외의 필드는"
+        " 이 범위를 넘는 효과를 보일 수 없습니다. 대책이 설계상 막는 손실은 손실 대비 비율로 직접 입력하십시오."
     ),
 }
 

@@ -8,10 +8,11 @@ import { legend } from "./legend.js";
 import { NationalMap, dotsOf } from "./map.js";
 import { startSaving } from "./save.js";
 import { startSearch } from "./search.js";
-import { forget, startForm } from "./site.js";
+import { forget, request, startForm } from "./site.js";
 import { CHOICES, address, read, write } from "./state.js";
 import { edition } from "./sure.js";
 import { english, named, risk as named_risk, switcher, t, translate } from "./texts.js";
+import { startWhatIf } from "./whatif/site.js";
 import { columns, indexOf, ownBreaks, painted as paintedOwn, spread, valuesOf, written } from "./values.js";
 
 let meta = null, cell = null, at = null, painted = 0, asked = 0, pointed = 0, painting = new AbortController();
@@ -231,6 +232,7 @@ $("out").addEventListener("click", () => map.zoom(1.4));
 $("whole").addEventListener("click", () => map.whole());
 startSaving(() => ({ ...chosen(), layer: layerAddress(), map, shown: map.layer.dataset.layer }));
 startForm(chosen);
+startWhatIf({ request, map: () => map, meta: () => meta });
 startSearch(({ lat, lon, zoom }) => {
   if (zoom) map.look(lat, lon, zoom);
   map.choose(lat, lon);
