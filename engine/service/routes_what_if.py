@@ -1,4 +1,4 @@
-"""What a measure would save: at one site, or at the sites of a portfolio. Nothing is stored."""
+"""Savings of a measure: at one site, or at the sites of a portfolio. Nothing is stored."""
 
 from __future__ import annotations
 

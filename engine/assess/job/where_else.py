@@ -76,7 +76,8 @@ def read_country(
     rows, columns = grid.indices(ids)
     latitude, longitude = grid.latitudes[rows], grid.longitudes[columns]
     numbers = pl.Series("grid_id", ids, pl.Int32)
-    attributes = site_inputs.cell_attributes(warehouse, numbers).select("grid_id", "elevation")
+    known, elevations = site_inputs.cell_elevations(warehouse)
+    attributes = pl.DataFrame({"grid_id": known, "elevation": elevations})
     zones = site_inputs.in_flood_zone(warehouse, latitude, longitude) if len(ids) else None
     cells = pl.DataFrame(
         {

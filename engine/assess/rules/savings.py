@@ -1,4 +1,4 @@
-"""What a measure saves: losses before and after it, their difference with its interval, by risk, by site and in all.
+"""Savings of a measure: losses before and after it, their difference with its interval, by risk, by site and in all.
 
 Both losses are the AAL of the same cell times a factor each, so the error of the AAL is in both: the saving is the AAL
 times the difference of the factors, and its interval is that of the AAL times the same. What the rules of a building
