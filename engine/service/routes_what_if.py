@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,8 +34,8 @@ BUSY = "Others are being computed: try again in a moment"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv; charset=utf-8"
 _MOST = 50_000
-#: portfolios whose sites are kept as the warehouse filled them
-FILLED = 2
+#: portfolios whose sites are kept as the warehouse filled them, up to so many sites each; sites of one answer
+FILLED, KEPT_SITES, MOST_SITES = 2, 50_000, 200_000
 _MONEY = {"type": "number", "minimum": 0}
 MEASURE: dict[str, Any] = {
     "type": "object",
@@ -194,7 +195,11 @@ async def what_if_of_portfolio(
 
 
 def _of_portfolio(context: Context, request: Request, request_id: UUID, measure: Measure, pair: Pair) -> WhatIf:
-    folder = result_file(context, request_id, "portfolio.json").parent
+    path = result_file(context, request_id, "portfolio.json")
+    rows, folder = json.loads(path.read_bytes())["rows"], path.parent
+    if rows > MOST_SITES:
+        what = f"A what-if over HTTP takes at most {MOST_SITES:,} sites, the portfolio has {rows:,}"
+        raise HTTPException(413, f"{what}: run jobs.assess --what-if")
     parameters = portfolio_parameters(context, request_id)
     kept = request.app.state.filled
     with in_words(), assessor_of(context) as assessor:
@@ -204,7 +209,8 @@ def _of_portfolio(context: Context, request: Request, request_id: UUID, measure:
                 asked = what_if.of_file(assessor, parameters)
             except SettingsError as err:
                 raise HTTPException(409, in_our_words(str(err), folder.parent)) from None
-            kept.put((request_id,), asked)
+            if rows <= KEPT_SITES:
+                kept.put((request_id,), asked)
         with request.app.state.turn.taken():
             return what_if.compute(assessor, asked, measure, pair)
 

@@ -33,7 +33,7 @@ from engine.service.routes_what_if import CSV, TAKEN, assessor_of, attached, bod
 
 router = APIRouter(tags=["what-if"])
 #: countries (a scenario and period of a run each, 8 MB of 97,377 cells) and answers that are kept
-COUNTRIES, ANSWERS = 4, 4
+COUNTRIES, ANSWERS = 3, 2
 _WITHIN, _FARTHEST, _LISTED, _MOST = 30.0, 2000.0, 20, 200
 _BODY = {
     "type": "object",
