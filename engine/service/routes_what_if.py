@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -177,6 +177,9 @@ async def what_if_of_portfolio(
     scenario_id: models.ScenarioId,
     time_period: models.Period,
     format: Literal["json", "csv", "xlsx"] = "json",
+    of: Annotated[
+        Literal["all", "taken"], Query(description="sites that are summed: all, or those that take it")
+    ] = "all",
     most: Annotated[int, Query(ge=0, le=_MOST, description="sites of the answer, those that save most")] = 1000,
 ) -> Response:
     """Losses of a finished portfolio without and with a measure in one scenario and period, both computed anew from
@@ -184,7 +187,8 @@ async def what_if_of_portfolio(
     stored."""
     measure = _measure(await json_object(request))
     pair = (scenario_id, models.period_of(scenario_id, time_period))
-    found = await run_in_threadpool(_of_portfolio, context, request, request_id, measure, pair)
+    asked = _Asked(request_id, measure, pair, only_taken=of == "taken")
+    found = await run_in_threadpool(_of_portfolio, context, request, asked)
     if format == "csv":
         return attached(difference_output.what_if_csv(found.told, found.sites), CSV, "what_if.csv")
     if format == "xlsx":
@@ -194,7 +198,15 @@ async def what_if_of_portfolio(
     return Response(told.model_dump_json(), media_type="application/json")
 
 
-def _of_portfolio(context: Context, request: Request, request_id: UUID, measure: Measure, pair: Pair) -> WhatIf:
+class _Asked(NamedTuple):
+    request_id: UUID
+    measure: Measure
+    pair: Pair
+    only_taken: bool
+
+
+def _of_portfolio(context: Context, request: Request, of: _Asked) -> WhatIf:
+    request_id = of.request_id
     path = result_file(context, request_id, "portfolio.json")
     rows, folder = json.loads(path.read_bytes())["rows"], path.parent
     if rows > MOST_SITES:
@@ -212,7 +224,7 @@ def _of_portfolio(context: Context, request: Request, request_id: UUID, measure:
             if rows <= KEPT_SITES:
                 kept.put((request_id,), asked)
         with request.app.state.turn.taken():
-            return what_if.compute(assessor, asked, measure, pair)
+            return what_if.compute(assessor, asked, of.measure, of.pair, only_taken=of.only_taken)
 
 
 def portfolio_parameters(context: Context, request_id: UUID) -> Mapping[str, Any]:

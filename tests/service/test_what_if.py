@@ -153,6 +153,11 @@ def test_a_measure_of_a_portfolio_saves_at_its_sites_alone_and_stores_nothing(cl
     assert min(sites["A1"]["saving"], sites["A3"]["saving"]) > 0
     assert pair["saving"]["saving"] == sum(each["saving"] for each in sites.values())
     assert pair["appraisal"]["cost"] == 2 * 30_000_000
+    alone = client.post(
+        f"{where}/what-if", params=asked | {"of": "taken"}, json=MEASURE | {"sites": {"rows": [2]}}
+    ).json()
+    assert (alone["sites"], alone["sites_taken"]) == (1, 1)
+    assert alone["results"][0]["before"]["total_expected_loss"] == sites["A1"]["loss_before"]
     curves = pair["curves"]
     assert curves["before"]["told"]["return_period"] == summary["year_losses"]["return_period"]
     assert curves["before"]["told"]["loss"] == pytest.approx(summary["year_losses"]["loss"])

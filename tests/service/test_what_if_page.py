@@ -118,6 +118,13 @@ def test_a_measure_at_the_sites_of_the_table_and_a_comparison_in_the_address(wat
     with view.expect_download() as download:
         view.click("#whatif-xlsx")
     assert download.value.suggested_filename == "what_if.xlsx"
+    view.fill("#search", "")
+    view.locator("#table .body .line").first.click()
+    expect(view.locator("#site-title")).to_be_focused(timeout=SLOW)
+    assert view.input_value("#measure-scope") == "site"
+    view.click("#measure > button")
+    expect(view.locator("#whatif-result")).to_contain_text("Taken at 1 of 1 sites", timeout=SLOW)
+    view.click("#close-site")
     view.fill("#with", portfolios[1])
     view.locator("#with").press("Enter")
     expect(view.locator("#compare-result h3")).to_be_focused(timeout=SLOW)

@@ -39,8 +39,13 @@ _SUMS = (
 
 
 class Asked(NamedTuple):
-    """Sites of a what-if. checked: filled from the warehouse; name: of the portfolio; together: the sites are a
-    portfolio, of whose sum the years tell the interval; carried: `row` and `name` of the sites"""
+    """Sites of a what-if.
+
+    checked  : filled from the warehouse
+    name     : of the portfolio
+    together : the sites are a portfolio, of whose sum the years tell the interval
+    names    : `row` and `name` of the sites, which may be null
+    """
 
     checked: Checked
     name: str
@@ -91,10 +96,13 @@ def of_file(assessor: Assessor, parameters: Mapping[str, Any]) -> Asked:
     return Asked(assessor.fill(checked).checked, sites.name, together=True, names=names)
 
 
-def compute(assessor: Assessor, asked: Asked, measure: Measure, pair: Pair | None = None) -> WhatIf:
+def compute(
+    assessor: Assessor, asked: Asked, measure: Measure, pair: Pair | None = None, *, only_taken: bool = False
+) -> WhatIf:
     """Assess the sites without and with a measure.
 
     pair   : the scenario and period that is asked for; None: all that the sites ask for
+    only_taken : leave the sites out that do not take the measure
     raises : EngineError where nothing is published for the sites; SettingsError for a measure that none of the sites
              takes, or a pair that the sites were not assessed for
     """
@@ -106,6 +114,9 @@ def compute(assessor: Assessor, asked: Asked, measure: Measure, pair: Pair | Non
     taken = prepared[0].sites.select("row", taken=measure.taken())
     if not taken["taken"].any():
         raise SettingsError("none of the sites takes the measure: its rows and site_ids name no assessed site")
+    if only_taken:
+        prepared = [each.only(taken["taken"]) for each in prepared]
+        taken = taken.filter("taken")
     published = PublishedInputs.read(assessor.application, prepared[0], assessor.config, apart=False)
     results = [assess_prepared(each, published.hazards, published.probabilities, published.config) for each in prepared]
     years = [_years(assessor, result) for result in results]

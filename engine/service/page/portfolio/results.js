@@ -146,6 +146,7 @@ export class Results {
     put({ site: row });
     showSite(this.site, this.chosen, () => this.close());
     this.places?.ring(this.site);
+    this.measures.looksAt(this.site);
     if (!focus) return;
     this.back = document.activeElement;
     $("site-title").focus();
@@ -156,6 +157,7 @@ export class Results {
     this.site = null;
     $("site").hidden = true;
     this.places?.ring(null);
+    this.measures.looksAt(null);
     put({ site: null });
     (this.back?.isConnected ? this.back : this.sites.grid.box).focus();
   }

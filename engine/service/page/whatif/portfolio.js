@@ -38,6 +38,11 @@ export class Measures {
     say(this.step, "");
   }
 
+  // A site is opened, or none is any more: the measure is asked of what is looked at
+  looksAt(site) {
+    this.scope.value = site ? "site" : "all";
+  }
+
   async guarded(work) {
     try {
       await work();
@@ -54,24 +59,26 @@ export class Measures {
     return told;
   }
 
-  address(format) {
-    const { scenario_id, time_period } = this.results.chosen;
-    return `${PORTFOLIO}/${this.results.id}/what-if?scenario_id=${scenario_id}&time_period=${time_period}&most=${LISTED}&format=${format}`;
+  // format -> where the answer of the moment is asked for, whatever is chosen later
+  address() {
+    const { id, chosen } = this.results, of = this.scope.value === "site" ? "taken" : "all";
+    const query = `scenario_id=${chosen.scenario_id}&time_period=${chosen.time_period}&most=${LISTED}&of=${of}`;
+    return (format) => `${PORTFOLIO}/${id}/what-if?${query}&format=${format}`;
   }
 
   async ask() {
     this.renew();
     if (this.scope.value === "site" && !this.results.site) return say(this.step, t("no_site"));
-    const ticket = this.sent, measure = this.measure();
+    const ticket = this.sent, measure = this.measure(), address = this.address();
     say(this.step, t("computing"));
-    const told = await (await posted(this.address("json"), measure)).json();
+    const told = await (await posted(address("json"), measure)).json();
     if (ticket !== this.sent) return;
     say(this.step, "");
     showWhatIf(this.result, told, told.results[0]);
     this.list(told);
     for (const format of FORMATS) {
       const button = made(this.result, "button", t(`save.${format}`), { type: "button", id: `whatif-${format}` });
-      button.addEventListener("click", () => this.guarded(() => this.save(format, measure)));
+      button.addEventListener("click", () => this.guarded(async () => saved(await posted(address(format), measure), `what_if.${format}`)));
     }
     this.result.querySelector("h3").focus();
   }
@@ -86,10 +93,6 @@ export class Measures {
       const row = line(body, undefined, [named, money(each.loss_before), money(each.loss_after), money(each.saving), each.loss_before === null ? NONE : note]);
       made(row.firstChild, "button", t("sites.open", { row: each.row.toLocaleString(language) }), { type: "button", class: "link" }).addEventListener("click", () => this.results.open(each.row));
     }
-  }
-
-  async save(format, measure) {
-    await saved(await posted(this.address(format), measure), `what_if.${format}`);
   }
 }
 
