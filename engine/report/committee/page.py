@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from engine.core.interval_words import Language
+from engine.core.language import Language
 from engine.core.period import WINDOWS
 from engine.io.sites.portfolio_results import PortfolioResults
 from engine.report.committee import charts, site_maps, tables, vulnerable

@@ -1,0 +1,66 @@
+"""A page of English sentences in another language: texts between blocks, descriptions of pictures, letters of charts.
+
+What no catalogue knows stays as it is: names, figures, sources. A piece is looked for whole, with the marks in it, then
+between its marks.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from engine.core.language import DEFAULT, Language
+from engine.core.translation import translate
+
+_BLOCKS = (
+    "a|body|caption|dd|details|div|dl|dt|figcaption|figure|footer|h1|h2|h3|head|header|html|img|li|main|nav|p|section"
+    "|summary|svg|table|tbody|td|text|th|thead|title|tr|ul"
+)
+_BLOCK = re.compile(
+    rf"(<style.*?</style>|<!--.*?-->|<!doctype[^>]*>|</?(?:{_BLOCKS})\b[^>]*>)", re.DOTALL | re.IGNORECASE
+)
+_MARK = re.compile(r"(<[^>]+>)")
+_SAID = re.compile(r'\b(aria-label|alt)="([^"]*)"')
+_CHART = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
+_ENTITIES = {"&#39;": "'", "&#34;": '"'}
+
+
+def page(html: str, language: Language) -> str:
+    """The whole page, which says in what language it is."""
+    if language == DEFAULT:
+        return html
+    told = _pieces(html.replace('<html lang="en">', f'<html lang="{language}">', 1), language)
+    told = _SAID.sub(lambda found: f'{found[1]}="{_attribute(found[2], language)}"', told)
+    return _CHART.sub(lambda found: f"data:image/svg+xml;base64,{_chart(found[1], language)}", told)
+
+
+def _pieces(html: str, language: Language) -> str:
+    parts = _BLOCK.split(html)
+    parts[::2] = [_piece(part, language) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _piece(text: str, language: Language) -> str:
+    if not text.strip():
+        return text
+    plain = " ".join(_with_signs(text).split())
+    told = translate(plain, language)
+    if told == plain and "<" in plain:
+        marked = _MARK.split(plain)
+        marked[::2] = [translate(each, language) for each in marked[::2]]
+        told = "".join(marked)
+    return text if told == plain else f"{text[: len(text) - len(text.lstrip())]}{told}"
+
+
+def _with_signs(text: str) -> str:
+    for entity, sign in _ENTITIES.items():
+        text = text.replace(entity, sign)
+    return text
+
+
+def _attribute(text: str, language: Language) -> str:
+    return translate(_with_signs(text), language).replace('"', "&#34;")
+
+
+def _chart(encoded: str, language: Language) -> str:
+    return base64.b64encode(_pieces(base64.b64decode(encoded).decode(), language).encode()).decode()
