@@ -2,7 +2,7 @@
 
 A sentence has places: `{n} rows of {path}`. Their names say what they take:
 
-- `n`, `n1`, `n2`: a number; every other one a text of one sentence, which may be empty.
+- `n`, `n1`, `n2`: a number. `code`: one word. Every other one: a text of one sentence, which may be empty.
 - those of `AS_IS`: what a reader must type or find as it stands. It is not translated, unlike the text of other places.
 """
 
@@ -19,7 +19,21 @@ from engine.core.language import Language
 
 AS_IS = (
     frozenset(
-        ("column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "id", "known", "name")
+        (
+            "code",
+            "column",
+            "columns",
+            "command",
+            "example",
+            "field",
+            "fields",
+            "file",
+            "files",
+            "folder",
+            "id",
+            "known",
+            "name",
+        )
     )
     | frozenset(
         ("names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets", "source")
@@ -29,8 +43,8 @@ AS_IS = (
 _LINE = re.compile(r'(?:(msgid|msgstr|msgctxt)\s+)?(".*")\s*')
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
+_CODE = re.compile(r"[^\s,;:]+")
 _COUNTS = re.compile(r"n\d?")
-#: a text of one sentence does not hold the end of another
 _NEXT = re.compile(r"[.!?] +[A-Z]")
 
 
@@ -63,11 +77,26 @@ class Pattern:
             if stop < 0:
                 return None
             value = text[at:stop]
-            fits = _NUMBER.fullmatch(value) if _COUNTS.fullmatch(name) else not _NEXT.search(value)
-            if not fits or found.setdefault(name, value) != value:
+            if not _fits(name, value) or found.setdefault(name, value) != value:
                 return None
             at = stop + len(piece)
         return found
+
+
+def _fits(name: str, value: str) -> bool:
+    if _COUNTS.fullmatch(name):
+        return _NUMBER.fullmatch(value) is not None
+    return _CODE.fullmatch(value) is not None if name == "code" else _is_piece(value)
+
+
+def _is_piece(text: str) -> bool:
+    """Whether a text can stand in a place: no end of a sentence before another, and no half of a pair of brackets."""
+    depth = 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0 and not _NEXT.search(text)
 
 
 class Catalogue(NamedTuple):

@@ -19,8 +19,10 @@ from engine.core.particles import agreed
 
 _LETTER = re.compile("[A-Za-z]")
 #: between sentences, between parts of one, and between the place of a fault and the fault
-_JOINTS = (re.compile(r"(?<=[.!?:])( +)(?=[A-Z<])"), re.compile("(; |\n)"), re.compile(r"(: )"), re.compile(r"(, )"))
+_JOINTS = (re.compile(r"(?<=[.!?:])( +)(?=[A-Z<])"), re.compile("(; |\n)"), re.compile("(: )"))
 _EDGES = re.compile(r"([\s,;:.(]*)(.*?)([\s,;:.)]*)", re.DOTALL)
+#: parts of a list that may be one
+_MOST = 6
 #: sentences that are longer are data
 _LONGEST = 20_000
 
@@ -72,6 +74,19 @@ def _translated(text: str, language: Language) -> str:
             told = [_translated(part, language) if place % 2 == 0 else part for place, part in enumerate(parts)]
             if told != parts:
                 return "".join(told)
+    return _listed(text, language)
+
+
+def _listed(text: str, language: Language) -> str:
+    """A list of names and measures, which may hold commas of their own: the longest that is known, then the rest."""
+    parts = text.split(", ")[:_MOST]
+    for end in range(len(parts) - 1, 0, -1):
+        found = _known(", ".join(parts[:end]), language)
+        if found is not None:
+            return f"{found}, {_translated(text[len(', '.join(parts[:end])) + 2 :], language)}"
+    if len(parts) > 1:
+        first = len(parts[0]) + 2
+        return f"{text[:first]}{_translated(text[first:], language)}"
     return text
 
 
