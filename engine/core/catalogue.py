@@ -2,7 +2,8 @@
 
 A sentence has places: `{n} rows of {path}`. Their names say what they take:
 
-- `n`, `n1`, `n2`: a number. `code`: one word. Every other one: a text of one sentence, which may be empty.
+- `n`, `n1`, `n2`: a number. `low`, `high`, `low2`, `high2`: a figure, also `-3` or `Q80`. `code`, `window`, `year`: one
+  word. Every other one: a text of one sentence, which may be empty.
 - those of `AS_IS`: what a reader must type or find as it stands. It is not translated, unlike the text of other places.
 """
 
@@ -43,8 +44,13 @@ AS_IS = (
 _LINE = re.compile(r'(?:(msgid|msgstr|msgctxt)\s+)?(".*")\s*')
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
-_CODE = re.compile(r"[^\s,;:]+")
-_COUNTS = re.compile(r"n\d?")
+_FIGURE = re.compile(r"[Q+\-−–\d][^\s;:]*")
+_WORD = re.compile(r"[^\s;:]*[^\s;:,]")
+_KINDS = {
+    **dict.fromkeys(("n", "n1", "n2"), _NUMBER),
+    **dict.fromkeys(("low", "high", "low2", "high2"), _FIGURE),
+    **dict.fromkeys(("code", "window", "year"), _WORD),
+}
 _NEXT = re.compile(r"[.!?] +[A-Z]")
 
 
@@ -84,9 +90,8 @@ class Pattern:
 
 
 def _fits(name: str, value: str) -> bool:
-    if _COUNTS.fullmatch(name):
-        return _NUMBER.fullmatch(value) is not None
-    return _CODE.fullmatch(value) is not None if name == "code" else _is_piece(value)
+    kind = _KINDS.get(name)
+    return _is_piece(value) if kind is None else kind.fullmatch(value) is not None
 
 
 def _is_piece(text: str) -> bool:

@@ -18,13 +18,19 @@ from engine.core.language import DEFAULT, Language
 from engine.core.particles import agreed
 
 _LETTER = re.compile("[A-Za-z]")
-#: between sentences, between parts of one, and between the place of a fault and the fault
-_JOINTS = (re.compile(r"(?<=[.!?:])( +)(?=[A-Z<])"), re.compile("(; |\n)"), re.compile("(: )"))
-_EDGES = re.compile(r"([\s,;:.(]*)(.*?)([\s,;:.)]*)", re.DOTALL)
-#: parts of a list that may be one
-_MOST = 6
+#: between sentences, between parts of one, and between the place of a fault and the fault; marks of a page among them
+_JOINTS = tuple(
+    re.compile(each) for each in (r"(?<=[.!?])((?:</\w+>)? +(?:<\w+>)?)(?=[A-Z<]|90 %)", "(; |\n)", "( \\+ )")
+)
+#: what may stand round a sentence: marks of a page, then the point, then brackets
+_EDGES = tuple(
+    re.compile(rf"((?:<[^>]+>|[\s{before}])*)(.*?)((?:<[^>]+>|[\s{after}])*)", re.DOTALL)
+    for before, after in (("", ""), ("", ".,;:"), (",;:(", ".,;:)"))
+)
+#: parts of a sentence or list that are looked at, and of a measure with commas in it; what has more is data
+_MOST, _WIDEST = 40, 6
 #: sentences that are longer are data
-_LONGEST = 20_000
+_LONGEST = 4_000
 
 
 def translate(text: str, language: Language) -> str:
@@ -65,29 +71,33 @@ def _translated(text: str, language: Language) -> str:
     found = _known(text, language)
     if found is not None:
         return found
-    before, inner, after = (part or "" for part in _EDGES.fullmatch(text).groups())  # type: ignore[union-attr]
-    if inner != text and (found := _known(inner, language)) is not None:
-        return f"{before}{found}{after}"
+    for edges in _EDGES:
+        if (parted := edges.fullmatch(text)) and parted[2] != text and (found := _known(parted[2], language)):
+            return f"{parted[1]}{found}{parted[3]}"
     for joint in _JOINTS:
         parts = joint.split(text)
-        if len(parts) > 1:
+        if 1 < len(parts) <= 2 * _MOST:
             told = [_translated(part, language) if place % 2 == 0 else part for place, part in enumerate(parts)]
             if told != parts:
                 return "".join(told)
+    place, colon, rest = text.partition(": ")
+    if colon and rest.count(colon) < _MOST:
+        return f"{_translated(place, language)}{colon}{_translated(rest, language)}"
     return _listed(text, language)
 
 
 def _listed(text: str, language: Language) -> str:
-    """A list of names and measures, which may hold commas of their own: the longest that is known, then the rest."""
-    parts = text.split(", ")[:_MOST]
-    for end in range(len(parts) - 1, 0, -1):
-        found = _known(", ".join(parts[:end]), language)
-        if found is not None:
-            return f"{found}, {_translated(text[len(', '.join(parts[:end])) + 2 :], language)}"
-    if len(parts) > 1:
-        first = len(parts[0]) + 2
-        return f"{text[:first]}{_translated(text[first:], language)}"
-    return text
+    """A list of names and measures, which may hold commas of their own: at each the longest that is known."""
+    parts, told, at = text.split(", "), list[str](), 0
+    if not 1 < len(parts) <= _MOST:
+        return text
+    while at < len(parts):
+        ends = range(min(len(parts), at + _WIDEST), at, -1)
+        known = ((end, found) for end in ends if (found := _known(", ".join(parts[at:end]), language)) is not None)
+        end, found = next(known, (at + 1, parts[at]))
+        told.append(found)
+        at = end
+    return ", ".join(told)
 
 
 def _known(text: str, language: Language) -> str | None:

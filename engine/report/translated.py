@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import cache
 
 from engine.core.language import DEFAULT, Language
 from engine.core.translation import translate
+from engine.io.etl import regions
 
 _BLOCKS = (
     "a|body|caption|dd|details|div|dl|dt|figcaption|figure|footer|h1|h2|h3|head|header|html|img|li|main|nav|p|section"
@@ -22,6 +24,8 @@ _BLOCK = re.compile(
 _MARK = re.compile(r"(<[^>]+>)")
 _SAID = re.compile(r'\b(aria-label|alt)="([^"]*)"')
 _CHART = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
+#: a place as `report.places` names it: `Jongno-gu (종로구), Seoul`
+_PLACE = re.compile(r"[A-Za-z' -]+ \(([가-힣 ]+)\)(?:, ([A-Za-z' -]+))?")
 _ENTITIES = {"&#39;": "'", "&#34;": '"'}
 
 
@@ -44,12 +48,30 @@ def _piece(text: str, language: Language) -> str:
     if not text.strip():
         return text
     plain = " ".join(_with_signs(text).split())
-    told = translate(plain, language)
+    told = _korean_place(plain) if language == "ko" else None
+    told = told or translate(plain, language)
     if told == plain and "<" in plain:
         marked = _MARK.split(plain)
         marked[::2] = [translate(each, language) for each in marked[::2]]
         told = "".join(marked)
     return text if told == plain else f"{text[: len(text) - len(text.lstrip())]}{told}"
+
+
+def _korean_place(text: str) -> str | None:
+    """Name of a place in Korean, its province first; None for another text."""
+    if text in (provinces := _provinces()):
+        return provinces[text]
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        return None
+    return f"{provinces.get(found[2], found[2])} {found[1]}" if found[2] else found[1]
+
+
+@cache
+def _provinces() -> dict[str, str]:
+    """English name -> Korean name."""
+    korean = regions.provinces()
+    return {name: korean[code] for code, name in regions.english_names().items() if code in korean}
 
 
 def _with_signs(text: str) -> str:

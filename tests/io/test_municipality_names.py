@@ -5,10 +5,10 @@ import re
 from engine.io.etl import regions
 
 INITIALS = "g kk n d tt r m b pp s ss - j jj ch k t p h".replace("-", "").split(" ")
-VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
+VOWELS = re.findall(r"\w+", "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i")
 #: sound of a final consonant before another one, and where the next syllable begins with a vowel
-CLOSED = ["", *"k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split()]
-OPEN = ["", *"g kk gs n nj n d r lg lm lb ls lt lp r m b bs s ss ng j ch k t p h".split()]
+CLOSED = ["", *re.findall(r"\w+", "k k k n n n t l k m l l l p l m p p t t ng t t k t p t")]
+OPEN = ["", *re.findall(r"\w+", "g kk gs n nj n d r lg lm lb ls lt lp r m b bs s ss ng j ch k t p h")]
 #: (final, initial) -> both as they sound
 TOGETHER = {
     **{("k", each): f"ng{sound}" for each, sound in (("n", "n"), ("r", "n"), ("m", "m"))},
