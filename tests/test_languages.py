@@ -98,9 +98,8 @@ PIECES = [re.sub(r"\{\w+\}", "\0", each.english).lower() for each in ENTRIES]
 
 def is_piece(text):
     """Whether a literal is a part of a sentence of the catalogue: what it holds stands there in this order."""
-    fixed = [
-        re.escape(part.strip().lower()) for part in re.sub(r"\{\w*\}", "{}", text).split("{}") if part.strip(" ,;:()")
-    ]
+    parts = (part.strip(" ,;") for part in re.split(r"\{\w*\}", text.lower()))
+    fixed = [re.escape(part) for part in parts if part.strip(":()")]
     wanted = re.compile(".*?".join(fixed), re.DOTALL)
     return bool(fixed) and any(wanted.search(each) for each in PIECES)
 
