@@ -40,6 +40,7 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--lang",
         action=_Lang,
+        type=_language,
         metavar="en|ko",
         help="language of what is printed and written for people (default: LANG)",
     )
@@ -111,13 +112,17 @@ class _EnvFile(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def _language(text: str) -> Language:
+    try:
+        return parse(text)
+    except SettingsError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+
+
 class _Lang(argparse.Action):
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         parser.once(option_string)
-        try:
-            _asked.append(parse(str(values)))
-        except SettingsError as err:
-            parser.error(f"{option_string}: {err}")
+        _asked.append(values)
         setattr(namespace, self.dest, values)
 
 

@@ -44,7 +44,8 @@ UNREAD_KEYWORDS = ("description", "responses", "name", "docstring")
 #: what is a technical text and not a sentence
 TECHNICAL = re.compile(
     r"SELECT|FROM |WHERE|unnest|::|double precision|text/csv|filename=|<meta|default-src|job=|ORDER BY|lat0|max_lon"
-    r"|^offset points$|^cd \{\}|^[a-z]+ing [a-z ]+( \{\})?$|^looking for|^not ready$|^data center$|admin route|<html|Every refusal is|exit codes:"
+    r"|^offset points$|^cd \{\}|^[a-z]+ing [a-z ]+( \{\})?$|^looking for|^not ready$|^data center$|admin route"
+    r"|<html|Every refusal is|exit codes:"
 )
 SENTENCE = re.compile(r"[A-Za-z]{2,}[,;:.]? +\(?[A-Za-z]{2,}|\{\} [a-z]{2,}|[a-z]{2,} \{\}")
 
