@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+import string
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -51,6 +53,8 @@ _KINDS = {
     **dict.fromkeys(("low", "high", "low2", "high2"), _FIGURE),
     **dict.fromkeys(("code", "window", "year"), _WORD),
 }
+_LETTERS = string.ascii_lowercase
+_WORDS = re.compile("[a-z]+")
 _NEXT = re.compile(r"[.!?] +[A-Z]")
 
 
@@ -68,8 +72,12 @@ class Pattern:
         self.other = entry.other
         pieces = _PLACE.split(entry.english)
         self._names, self._fixed = pieces[1::2], [each.lower() for each in pieces[::2]]
-        #: its longest piece of fixed text, lower case
-        self.anchor = max(self._fixed, key=len)
+        #: its longest word that no value can be written together with; empty for none
+        whole = [
+            each.lstrip(_LETTERS if place else "").rstrip(_LETTERS if place < len(self._names) else "")
+            for place, each in enumerate(self._fixed)
+        ]
+        self.word = max(_WORDS.findall(" ".join(whole)), key=len, default="")
 
     def values(self, text: str, low: str) -> dict[str, str] | None:
         """What stands in the places; None for another sentence. low: the text in lower case, as long"""
@@ -105,10 +113,20 @@ def _is_piece(text: str) -> bool:
 
 
 class Catalogue(NamedTuple):
-    """Sentences of one language. patterns: those with places, the one with most fixed text first"""
+    """Sentences of one language.
+
+    patterns : those with places, the one with most fixed text first
+    by_word  : a word that a text must hold -> patterns by their place; empty: those without such a word
+    """
 
     whole: Mapping[str, str]
     patterns: tuple[Pattern, ...]
+    by_word: Mapping[str, Sequence[int]]
+
+    def candidates(self, low: str) -> Iterator[Pattern]:
+        """Patterns that a text in lower case may be, the one with most fixed text first."""
+        places = {place for word in {*_WORDS.findall(low), ""} for place in self.by_word.get(word, ())}
+        return (self.patterns[place] for place in sorted(places))
 
 
 @cache
@@ -118,7 +136,11 @@ def load(language: Language) -> Catalogue:
     placed = [each for each in entries if _PLACE.search(each.english)]
     placed.sort(key=lambda each: -len(_PLACE.sub("", each.english)))
     whole = {each.english: each.other for each in entries if not _PLACE.search(each.english)}
-    return Catalogue(whole, tuple(Pattern(each) for each in placed))
+    patterns = tuple(Pattern(each) for each in placed)
+    by_word: defaultdict[str, list[int]] = defaultdict(list)
+    for place, pattern in enumerate(patterns):
+        by_word[pattern.word].append(place)
+    return Catalogue(whole, patterns, by_word)
 
 
 def read(text: str) -> Iterator[Entry]:

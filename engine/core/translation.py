@@ -109,8 +109,8 @@ def _known(text: str, language: Language) -> str | None:
     low = text.lower()
     if len(low) != len(text):  # a letter that is two in lower case: none of ours
         return None
-    for pattern in known.patterns:
-        if pattern.anchor in low and (values := pattern.values(text, low)) is not None:
+    for pattern in known.candidates(low):
+        if (values := pattern.values(text, low)) is not None:
             told = {name: value if name in AS_IS else _translated(value, language) for name, value in values.items()}
             return agreed(pattern.other.format(**told))
     return None
