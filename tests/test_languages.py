@@ -34,6 +34,8 @@ AWAY = {
     "engine/service/schedule.py": "lines of the log",
     "engine/service/webhooks.py": "lines of the log",
     "engine/io/sites/old_portfolios.py": "lines of the log",
+    "engine/assess/rules/saving_words.py": "says each sentence in both languages",
+    "engine/service/map_differences.py": "kinds of dependence of two windows, by their names in the code",
     "engine/service/site_schema.py": "the document of the API, which is English",
 }
 #: calls and keywords whose texts are no reader's: the log, help, the API's document, SQL, faults of a programmer
@@ -45,7 +47,7 @@ UNREAD_KEYWORDS = ("description", "responses", "name", "docstring")
 TECHNICAL = re.compile(
     r"SELECT|FROM |WHERE|unnest|::|double precision|text/csv|filename=|<meta|default-src|job=|ORDER BY|lat0|max_lon"
     r"|^offset points$|^cd \{\}|^[a-z]+ing [a-z ]+( \{\})?$|^looking for|^not ready$|^data center$|admin route"
-    r"|<html|Every refusal is|exit codes:"
+    r"|<html|data-languages|Every refusal is|exit codes:"
 )
 SENTENCE = re.compile(r"[A-Za-z]{2,}[,;:.]? +\(?[A-Za-z]{2,}|\{\} [a-z]{2,}|[a-z]{2,} \{\}")
 

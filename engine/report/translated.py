@@ -15,7 +15,7 @@ from engine.core.translation import translate
 from engine.io.etl import regions
 
 _BLOCKS = (
-    "a|body|caption|dd|details|div|dl|dt|figcaption|figure|footer|h1|h2|h3|head|header|html|img|li|main|nav|p|section"
+    "a|b|body|caption|dd|details|div|dl|dt|figcaption|figure|footer|h1|h2|h3|head|header|html|i|img|li|main|nav|p|section"
     "|summary|svg|table|tbody|td|text|th|thead|title|tr|ul"
 )
 _BLOCK = re.compile(

@@ -24,6 +24,8 @@ SITES = (
 LATIN = re.compile(
     r"SSP|AAL|KRW|English|API|Enter|JSON|CSV|XLSX|Parquet|NDJSON|GEV|Scott|WGS|TVaR|RX\dDAY|WSDI|CSDI|SPEI|mm|km|cm|name"
     r"|[a-z]+\d*[a-z]*_[a-z_]+|columns|portfolio|gz|zst|zip|csv|xlsx|PNG|wsdi|csdi|spei|CDD|ID|Page|Up|Down|Home|End"
+    # tables of Parquet, by their names
+    r"|^(aal|totals|exposure|vulnerability|risk|failures|year_losses|curve|contributions|storms)$"
     r"|^(ta|rn|rhm|ws|si|FWI|WSI|Excel|UTF|latitude|longitude|Y_pos|MJ)$"
 )
 
