@@ -22,7 +22,8 @@ engine/core/refusals.py engine/core/period.py engine/core/variables.py engine/lo
 engine/risks/recurrence.py engine/maps/picture.py
 engine/io/files/csv_text.py engine/io/files/packed.py engine/io/files/workbook_in.py engine/io/files/table_text.py
 jobs/_site_tables.py jobs/_report.py jobs/_paths.py jobs/_checks.py jobs/_console.py jobs/_parser.py jobs/_look.py
-jobs/report.py jobs/courses/assess.py jobs/courses/status.py jobs/courses/report.py jobs/courses/portfolio_report.py"""
+jobs/report.py jobs/courses/assess.py jobs/courses/status.py jobs/courses/report.py jobs/courses/portfolio_report.py
+jobs/courses/ensemble.py jobs/courses/check.py"""
 #: modules of these rooms whose literals no reader meets, and why
 AWAY = {
     "engine/assess/rules/column_names.py": "names of columns that files may have",
@@ -47,7 +48,7 @@ UNREAD_KEYWORDS = ("description", "responses", "name", "docstring")
 TECHNICAL = re.compile(
     r"SELECT|FROM |WHERE|unnest|::|double precision|text/csv|filename=|<meta|default-src|job=|ORDER BY|lat0|max_lon"
     r"|^offset points$|^cd \{\}|^[a-z]+ing [a-z ]+( \{\})?$|^looking for|^not ready$|^data center$|admin route"
-    r"|<html|data-languages|Every refusal is|exit codes:"
+    r"|<html|data-languages|flood gates$|Every refusal is|exit codes:"
 )
 SENTENCE = re.compile(r"[A-Za-z]{2,}[,;:.]? +\(?[A-Za-z]{2,}|\{\} [a-z]{2,}|[a-z]{2,} \{\}")
 

@@ -39,8 +39,12 @@ _DOCUMENTS = ("/openapi.json", "/page/")
 
 def language_of(scope: Scope) -> Language:
     """The language that a request or a WebSocket asks for."""
-    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("lang", [None])[-1]
-    return of_request(asked, Headers(scope=scope).get("accept-language"))
+    return of_request(_asked(scope), Headers(scope=scope).get("accept-language"))
+
+
+def _asked(scope: Scope) -> str | None:
+    found: str | None = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("lang", [None])[-1]
+    return found
 
 
 class Spoken:
@@ -60,7 +64,7 @@ class Spoken:
         if language != DEFAULT:
             scope = {**scope, "headers": [_without_mark(each, language) for each in scope["headers"]]}
         is_document = any(mark in scope["path"] for mark in _DOCUMENTS)
-        await self._app(scope, receive, send if is_document else _Answer(language, scope["method"], send).take)
+        await self._app(scope, receive, send if is_document else _Answer(language, scope, send).take)
 
 
 def _socket(language: Language, send: Send) -> Send:
@@ -73,10 +77,12 @@ def _socket(language: Language, send: Send) -> Send:
 
 
 class _Answer:
-    """One answer on its way out; a JSON body is held until it is whole."""
+    """One answer on its way out; a JSON body is held until it is whole. A file that is downloaded is translated for
+    `?lang=` alone: it is the same for all others, byte for byte."""
 
-    def __init__(self, language: Language, method: str, send: Send) -> None:
-        self._language, self._method, self._send = language, method, send
+    def __init__(self, language: Language, scope: Scope, send: Send) -> None:
+        self._language, self._method, self._send = language, scope["method"], send
+        self._files_too = _asked(scope) == language
         self._start: Message | None = None
         self._body = b""
 
@@ -93,7 +99,8 @@ class _Answer:
 
     async def _begin(self, message: Message) -> None:
         headers = MutableHeaders(scope=message)
-        if not headers.get("content-type", "").startswith("application/json") and message["status"] != 304:
+        is_json = headers.get("content-type", "").startswith("application/json") or message["status"] == 304
+        if not is_json or ("content-disposition" in headers and not self._files_too):
             await self._send(message)
             return
         headers.add_vary_header("Accept-Language")
@@ -102,6 +109,7 @@ class _Answer:
                 headers["etag"] = headers["etag"].removesuffix('"') + f'-{self._language}"'
             if message["status"] in (200, 201, 202) or message["status"] >= 400:
                 headers["content-language"] = self._language
+                del headers["accept-ranges"]  # the bytes of a part would be of the English file
                 if self._method != "HEAD":
                     self._start = message
                     return

@@ -118,7 +118,8 @@ def test_the_workbook_of_a_portfolio_sent_in_korean_is_korean_and_files_for_prog
         cells = [*table.columns, *(value for row in table.rows() for value in row if value)]
         assert [each for each in cells if re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}|[a-z]{4,} [a-z]{4,}", each)] == []
     assert "Invalid latitude" in client.get(where, params={"format": "csv"}).text
-    assert "index loss" in client.get(where, params={"format": "json"}).text
+    told = [client.get(where, params={"format": "json", **more}, headers=KOREAN) for more in ({}, {"lang": "ko"})]
+    assert ["index loss" in each.text for each in told] == [True, False]
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_a_korean_reader_of_the_map_meets_no_english_in_explanations_refusals_an
     reader.locator("#lon").press("Enter")
     expect(reader.locator("#place")).to_contain_text("자료 격자 밖", timeout=30_000)
     reader.click("#site button")
-    expect(reader.locator("#site")).to_contain_text("자료 격자 밖", timeout=60_000)
+    expect(reader.locator("#step")).to_contain_text("자료 격자 밖", timeout=60_000)
     assert foreign(reader) == set()
 
 
