@@ -20,29 +20,11 @@ from typing import NamedTuple
 
 from engine.core.language import Language
 
-AS_IS = (
-    frozenset(
-        (
-            "code",
-            "column",
-            "columns",
-            "command",
-            "example",
-            "field",
-            "fields",
-            "file",
-            "files",
-            "folder",
-            "id",
-            "known",
-            "name",
-        )
-    )
-    | frozenset(
-        ("names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets", "source")
-    )
-    | frozenset(("table", "tables", "usable", "value", "word", "yes"))
-)
+AS_IS = frozenset((
+    "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "id", "known", "name",
+    "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets", "source", "table",
+    "tables", "usable", "value", "word", "yes",
+))  # fmt: skip
 _LINE = re.compile(r'(?:(msgid|msgstr|msgctxt)\s+)?(".*")\s*')
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
@@ -140,7 +122,7 @@ def load(language: Language) -> Catalogue:
     by_word: defaultdict[str, list[int]] = defaultdict(list)
     for place, pattern in enumerate(patterns):
         by_word[pattern.word].append(place)
-    return Catalogue(whole, patterns, by_word)
+    return Catalogue(whole, patterns, dict(by_word))
 
 
 def read(text: str) -> Iterator[Entry]:

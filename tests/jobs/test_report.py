@@ -190,6 +190,7 @@ def test_an_ensemble_has_its_section_where_one_is_published_or_given(home, files
 
 def test_a_korean_report_holds_no_english_sentence_but_sources_and_findings(home, database, monkeypatch):
     english, korean = (text_of(home, "--sink", database, "--lang", lang) for lang in ("en", "ko"))
+    monkeypatch.delenv("LANGUAGE")
     monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
     assert text_of(home, "--sink", database).count("격자") == korean.count("격자") > 20
     assert re.search(r"<html lang=\"(..)\">", korean)[1] == "ko"
