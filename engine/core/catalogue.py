@@ -22,8 +22,8 @@ from engine.core.language import Language
 
 AS_IS = frozenset((
     "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "id", "known",
-    "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets", "source",
-    "table", "tables", "usable", "value", "word", "yes",
+    "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets",
+    "source", "table", "tables", "usable", "value", "word", "yes",
 ))  # fmt: skip
 _LINE = re.compile(r'(?:(msgid|msgstr|msgctxt)\s+)?(".*")\s*')
 _PLACE = re.compile(r"\{(\w+)\}")
