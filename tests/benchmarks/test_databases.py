@@ -53,6 +53,7 @@ def test_every_benchmark_runs_and_writes_its_rows(small):
         ("memory", 2),
         ("identity", 1),
         ("portfolio", 1),
+        ("elsewhere", 1),
     ):
         assert (
             main([name, "--cells", "2", "--sites", "30", "--rounds", "1", "--scratch", str(small), "--out", str(small)])
