@@ -6,11 +6,12 @@ import { $, capital, made, mixed, say } from "./dom.js";
 import { Labels } from "./labels.js";
 import { Panel } from "./panel.js";
 import { startSearch } from "./search.js";
-import { forget, startForm } from "./site.js";
+import { forget, request, startForm } from "./site.js";
 import { CHOICES, address, read, write } from "./state.js";
 import { edition } from "./sure.js";
 import { english, named, risk as named_risk, switcher, t, translate } from "./texts.js";
 import { twin } from "./twin.js";
+import { startWhatIf } from "./whatif/site.js";
 
 let meta = null, cell = null, at = null, asked = 0, defaults = {}; // defaults: of the choices that an address leaves open
 let first = null, second = null, isTwo = false, lines = null, names = null;
@@ -237,6 +238,7 @@ $("two").addEventListener("click", () => {
   write(shown(), true);
 });
 startForm(chosen);
+startWhatIf({ request, panel: () => first });
 startSearch(({ lat, lon, zoom }) => {
   if (zoom) first.map.look(lat, lon, zoom);
   first.map.choose(lat, lon);

@@ -4,7 +4,7 @@ import { Refused, ask } from "./ask.js";
 import { place, scenarioName, years } from "./cell.js";
 import { $, capital, say } from "./dom.js";
 import { addressOf, isDifference, isDiverging, isReference, layersOf, referenceOf } from "./layers.js";
-import { legend, windowName } from "./legend.js";
+import { classes, legend, windowName } from "./legend.js";
 import { NationalMap, dotsOf } from "./map.js";
 import { startSaving } from "./save.js";
 import { CHOICES } from "./state.js";
@@ -17,7 +17,7 @@ const THAN = ["than_scenario", "than_period"];
 export class Panel {
   // suffix: of the ids of its parts; on: {chosen, pointed: of (lat, lon), moved: of (), shown: of (panel), changed: of ()}
   constructor(suffix, meta, on) {
-    Object.assign(this, { suffix, meta, on, layer: "", painting: new AbortController(), ticket: 0, pointing: 0 });
+    Object.assign(this, { suffix, meta, on, layer: "", lent: null, painting: new AbortController(), ticket: 0, pointing: 0 });
     this.$ = (id) => $(id + suffix);
     this.map = new NationalMap(this.$("map"), {
       onChosen: on.chosen, onPointed: on.pointed, onMoved: on.moved, onShown: () => on.shown(this),
@@ -86,23 +86,16 @@ export class Panel {
     this.fit();
     this.painting.abort(); // of the layer that nobody waits for any more
     this.painting = new AbortController();
-    const ticket = ++this.ticket, layer = this.address, isOwn = this.$("scale").value === "own", { map, meta } = this;
+    const ticket = ++this.ticket, layer = this.address, isOwn = this.$("scale").value === "own", { map } = this;
     say(this.$("message"), "");
     this.point(null, null);
     if (!isOwn) this.legend();
     try {
       const own = isOwn ? await this.ownScale(layer) : null;
       const picture = own ? own.picture : await (await ask(`api/v1/map/${layer}`, { signal: this.painting.signal })).blob();
-      const dots = meta.apart ? await dotsOf(picture, columns(meta), rows(meta)) : null;
-      if (ticket !== this.ticket) return; // a later choice is on its way
+      if (!(await this.put(ticket, layer, picture))) return; // a later choice is on its way
+      this.lent = null;
       if (own) this.legend(own);
-      const before = map.layer.getAttribute("href");
-      map.picture = picture;
-      map.layer.setAttribute("href", URL.createObjectURL(picture));
-      if (dots) map.points(dots);
-      this.layer = layer;
-      Object.assign(map.layer.dataset, { layer, scale: this.$("scale").value });
-      if (before) URL.revokeObjectURL(before);
     } catch (error) {
       if (ticket !== this.ticket) return;
       map.layer.removeAttribute("href");
@@ -111,6 +104,31 @@ export class Panel {
       if (!(error instanceof Refused)) throw error;
       say(this.$("message"), error.message, true);
     }
+  }
+
+  async put(ticket, layer, picture) {
+    const { map, meta } = this, dots = meta.apart ? await dotsOf(picture, columns(meta), rows(meta)) : null;
+    if (ticket !== this.ticket) return false;
+    const before = map.layer.getAttribute("href");
+    map.picture = picture;
+    map.layer.setAttribute("href", URL.createObjectURL(picture));
+    if (dots) map.points(dots);
+    this.layer = layer;
+    Object.assign(map.layer.dataset, { layer, scale: this.$("scale").value });
+    if (before) URL.revokeObjectURL(before);
+    return true;
+  }
+
+  // Losses that are no layer of the run, in place of the chosen one until the next choice.
+  // values: a cell each, as `valuesOf`; words: {title, note, lacks: of a cell without a value}
+  async lend(name, values, words) {
+    const ticket = ++this.ticket, { meta } = this, told = { values, unsure: null, lacks: words.lacks }, breaks = ownBreaks(values, "aal");
+    const own = { breaks, colours: spread(meta.scales.aal.colours, breaks.length + 1) };
+    if (!(await this.put(ticket, name, await painted(told, columns(meta), own, meta)))) return;
+    this.lent = told;
+    this.$("caption").textContent = words.title;
+    this.$("note").textContent = words.note;
+    classes(this.$("legend"), words.title, own, meta.no_value, words.lacks);
   }
 
   // What the map shows, in a line
@@ -141,14 +159,14 @@ export class Panel {
 
   // The value of the cell under the pointer, or under the marker that the keys move; null: neither is there
   async point(lat, lon) {
-    const ticket = ++this.pointing, { layer, meta } = this, { quantity } = this.choices();
+    const ticket = ++this.pointing, { layer, meta, lent } = this, quantity = lent ? "aal" : this.choices().quantity;
     const at = lat === null ? -1 : indexOf(meta, lat, this.map.counted(lon));
     if (!layer || at < 0) return say(this.$("pointed"), "");
-    const told = await valuesOf(meta, layer).catch((error) => { if (error instanceof Refused) return null; throw error; });
+    const told = lent ?? await valuesOf(meta, layer).catch((error) => { if (error instanceof Refused) return null; throw error; });
     if (ticket !== this.pointing || layer !== this.layer) return; // it has moved on
     const value = told?.values[at];
     if (value === undefined || value === -Infinity) return say(this.$("pointed"), "");
-    const figure = Number.isNaN(value) ? t("legend.too_few") : t(`value.${quantity}`, { value: written(quantity, value) });
+    const figure = Number.isNaN(value) ? (lent?.lacks ?? t("legend.too_few")) : t(`value.${quantity}`, { value: written(quantity, value) });
     const doubt = told.unsure?.[at] ? `, ${t("value.unsure")}` : "";
     say(this.$("pointed"), `${place(...this.map.middle(lat, lon))}: ${figure}${doubt}`);
   }
