@@ -2,8 +2,6 @@
 
 import { Refused } from "../ask.js";
 import { $, made, say } from "../dom.js";
-import { labelsOf } from "../legend.js";
-import { columns, ownBreaks, painted, spread } from "../values.js";
 import { line, table } from "./result.js";
 import { posted, saved } from "./server.js";
 import { basis, ENGLISH, ends, missing, money, NONE, percent, period, risk, said, scenario, t } from "./text.js";
@@ -11,8 +9,8 @@ import { basis, ENGLISH, ends, missing, money, NONE, percent, period, risk, said
 const SHOWN = "where-else";
 
 export class Elsewhere {
-  constructor(box, { request, map, meta }) {
-    Object.assign(this, { request, map, meta, sent: 0 });
+  constructor(box, { request, panel }) {
+    Object.assign(this, { request, panel, sent: 0 });
     made(box, "h2", t("elsewhere.title"));
     made(box, "p", t("elsewhere.lead"));
     const form = made(box, "form", undefined, { id: "elsewhere-form" });
@@ -56,22 +54,11 @@ export class Elsewhere {
 
   // The layer in place of the map's own; any choice above the map brings that back
   async paint() {
-    const meta = this.meta(), map = this.map(), name = this.of.value, body = this.body;
+    const name = this.of.value, body = this.body, of = name ? risk(name) : t("elsewhere.total");
     const answer = await posted(`api/v1/where-else?format=values${name ? `&risk_type=${name}` : ""}`, body);
-    const values = new Float32Array(await answer.arrayBuffer()), breaks = ownBreaks(values);
-    const colours = spread(meta.scales.aal.colours, breaks.length + 1), picture = await painted(values, columns(meta), breaks, colours, meta.no_value);
+    const values = new Float32Array(await answer.arrayBuffer());
     if (body !== this.body || name !== this.of.value) return; // a later one is on its way
-    map.layer.setAttribute("href", URL.createObjectURL(picture));
-    map.layer.dataset.layer = SHOWN;
-    const box = $("legend"), labels = breaks.length ? labelsOf(breaks) : [];
-    box.replaceChildren();
-    made(box, "strong", t("elsewhere.legend", { risk: name ? risk(name) : t("elsewhere.total") }));
-    for (const [colour, label] of [...labels.map((text, i) => [colours[i], text]), [meta.no_value, t("elsewhere.lacks")]]) {
-      const row = made(box, "div");
-      made(row, "i").style.background = colour;
-      made(row, "span", label);
-    }
-    say($("note"), t("elsewhere.note"));
+    await this.panel().lend(SHOWN, values, { title: t("elsewhere.legend", { risk: of }), note: t("elsewhere.note"), lacks: t("elsewhere.lacks") });
   }
 
   show() {
@@ -105,7 +92,7 @@ export class Elsewhere {
     for (const each of told.candidates) {
       const row = line(body, undefined, [each.admin_name ?? NONE, each.kilometres.toFixed(1), percent(each.total_aal), money(each.total_expected_loss), ends(each.total_expected_loss_low, each.total_expected_loss_high, money), money(each.saving), this.basis(each)]);
       const go = made(row.firstChild, "button", t("degrees", { latitude: each.latitude.toFixed(3), longitude: each.longitude.toFixed(3) }), { type: "button", class: "link" });
-      go.addEventListener("click", () => this.map().choose(each.latitude, each.longitude));
+      go.addEventListener("click", () => this.panel().map.choose(each.latitude, each.longitude));
     }
   }
 

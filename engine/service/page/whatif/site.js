@@ -8,8 +8,8 @@ import { showWhatIf } from "./result.js";
 import { posted } from "./server.js";
 import { t } from "./text.js";
 
-// request: () => the site of the form as the service takes it; map, meta: () => of the page
-export function startWhatIf({ request, map, meta }) {
+// request: () => the site of the form as the service takes it; panel: () => the first map
+export function startWhatIf({ request, panel }) {
   const box = $("whatif");
   box.setAttribute("aria-label", t("title"));
   made(box, "h2", t("title"));
@@ -37,5 +37,5 @@ export function startWhatIf({ request, map, meta }) {
       if (ticket === sent) say(told, error.message, true);
     }
   });
-  new Elsewhere(made(box, "div", undefined, { id: "elsewhere" }), { request, map, meta });
+  new Elsewhere(made(box, "div", undefined, { id: "elsewhere" }), { request, panel });
 }
