@@ -83,5 +83,3 @@ def write_zarr(folder: Path, export: Export) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a format that may change: it is that of version 2
         zarr.consolidate_metadata(path, zarr_format=2)
-
-

@@ -37,8 +37,8 @@ def write(folder: Path, export: Export) -> None:
             connection.execute(f"COMMENT ON COLUMN results.{name} IS '{text}'")
         for risk in export.risks:
             connection.execute(
-                f'CREATE VIEW "{risk}" AS SELECT c.latitude, c.longitude, r.* FROM results r JOIN cells c USING (grid_id)'
-                f" WHERE r.risk_type = '{risk}'"
+                f'CREATE VIEW "{risk}" AS SELECT c.latitude, c.longitude, r.* FROM results r'
+                f" JOIN cells c USING (grid_id) WHERE r.risk_type = '{risk}'"
             )
         connection.execute(
             "CREATE VIEW means AS SELECT risk_type, scenario, time_period, count(*) AS cells, count(aal) AS with_aal,"
