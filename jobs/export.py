@@ -66,8 +66,8 @@ def parser() -> _console.Parser:
     )  # fmt: skip
     made.add_argument("--sink", metavar="URL|DIR", help="where results are published (default APP_*, else embedded)")
     made.add_argument("--run-dir", metavar="DIR", help="folder of run directories (default ENGINE_HOME/runs)")
-    made.add_argument("--to", type=Path, metavar="DIR", required=True, help="folder of the files, a new one")
-    made.add_argument("--format", type=read_by(_format), metavar="NAME", required=True, help=f"of {', '.join(NEEDS)}")
+    made.add_argument("--to", type=Path, metavar="DIR", help="folder of the files, a new one (no default)")
+    made.add_argument("--format", type=read_by(_format), metavar="NAME", help=f"{', '.join(NEEDS)} (no default)")
     made.add_argument(
         "--geometry", type=read_by(_geometry), metavar="KIND", default="polygon",
         help="of cells in geoparquet: polygon or point (default polygon; places of a list are points)",
