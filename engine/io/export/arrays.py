@@ -48,7 +48,7 @@ def write_netcdf(folder: Path, export: Export) -> None:
                 fillvalue=fill,
                 chunks=_chunks(axes),
                 compression="gzip",
-                compression_opts=4,
+                compression_opts=1,
                 shuffle=True,
             )
             told = attributes(name, lattice=axes.lattice is not None) | {"coordinates": _coordinates_of(axes)}

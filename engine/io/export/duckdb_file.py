@@ -11,13 +11,15 @@ from engine.io.export.figures import FIGURES, PLACES, described
 from engine.io.export.table import COLUMNS, Export
 
 _OF_CELLS = ("latitude", "longitude")
+#: what the database keeps before it writes
+_MEMORY = "400MB"
 
 
 def write(folder: Path, export: Export) -> None:
     """`results.duckdb`."""
     import duckdb
 
-    with duckdb.connect(folder / "results.duckdb") as connection:
+    with duckdb.connect(folder / "results.duckdb", config={"memory_limit": _MEMORY}) as connection:
         connection.register("given", export.layers.cells.to_arrow(compat_level=pl.CompatLevel.oldest()))
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
         connection.register("given", described().to_arrow(compat_level=pl.CompatLevel.oldest()))
