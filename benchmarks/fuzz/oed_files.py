@@ -13,10 +13,10 @@ OccupancyCode,ConstructionCode,LocPerilsCovered,BuildingTIV,OtherTIV,ContentsTIV
 """
 #: header in small letters, several currencies, further columns of the owner
 _CURRENCIES = """portnumber,accnumber,locnumber,locname,countrycode,latitude,longitude,buildingtiv,contentstiv,\
-bitiv,loccurrency,occupancycode,constructioncode,yearbuilt,numberofstoreys,locuserdef1
-P1,ACC-7,L1,Mill,KR,37.45,126.70,1500000,250000.50,90000,EUR,1150,5201,1987,2,north
-P1,ACC-7,L2,Office,KR,37.51,127.05,2.5e6,0,0,usd,1104,5208,0,21,
-P1,ACC-9,L1,Depot,KR,36.35,127.38,800000000,,,KRW,1122,5103,2011,-2,south
+bitiv,loccurrency,occupancycode,constructioncode,yearbuilt,numberofstoreys,locperilscovered,locuserdef1
+P1,ACC-7,L1,Mill,KR,37.45,126.70,1500000,250000.50,90000,EUR,1150,5201,1987,2,AA1,north
+P1,ACC-7,L2,Office,KR,37.51,127.05,2.5e6,0,0,usd,1104,5208,0,21,AA1,
+P1,ACC-9,L1,Depot,KR,36.35,127.38,800000000,,,KRW,1122,5103,2011,-2,AA1,south
 """
 #: a row a peril of each location, with its own deductible
 _PERILS = """PortNumber,AccNumber,LocNumber,CountryCode,Latitude,Longitude,LocPerilsCovered,LocPeril,BuildingTIV,\
@@ -27,11 +27,11 @@ ContentsTIV,LocCurrency,LocDedType1Building,LocDed1Building,LocLimit1Building
 1,2,1,KR,35.9,128.6,AA1,AA1,700000000,0,KRW,0,0,0
 """
 #: what is not known by its codes, no values at all, numbers as text
-_SPARSE = """AccNumber,LocNumber,CountryCode,Latitude,Longitude,OccupancyCode,ConstructionCode,YearBuilt,\
+_SPARSE = """PortNumber,AccNumber,LocNumber,CountryCode,Latitude,Longitude,OccupancyCode,ConstructionCode,YearBuilt,\
 NumberOfStoreys,LocCurrency,LocPerilsCovered
-A,001,KR,37.1,127.3,1000,5000,0,0,KRW,AA1
-A,002,KR,37.2,127.4,2510,5302,1999,-3,KRW,AA1
-A,003,KR,37.3,127.5,9876,0,2005,4,KRW,AA1
+1,A,001,KR,37.1,127.3,1000,5000,0,0,KRW,AA1
+1,A,002,KR,37.2,127.4,2510,5302,1999,-3,KRW,AA1
+1,A,003,KR,37.3,127.5,9876,0,2005,4,KRW,AA1
 """
 TEXTS = {"plain": _PLAIN, "currencies": _CURRENCIES, "perils": _PERILS, "sparse": _SPARSE}
 RATES = "currency,rate,date\nEUR,1700.5,2026-11-27\nUSD,1470,2026-11-27\n"

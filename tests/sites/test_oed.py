@@ -1,5 +1,7 @@
 """Location files of the OED standard: recognised, converted with stated rates, or refused in a sentence."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -180,3 +182,16 @@ def test_every_code_has_an_entry_and_the_special_ones_stand_before_their_range()
             covered = [each for each in entries[:place] if each["codes"][0] <= entry["codes"][0] and
                        entry["codes"][1] <= each["codes"][1]]  # fmt: skip
             assert not covered, (entry, covered)
+
+
+def test_the_documented_table_is_the_one_that_counts():
+    page = (Path(__file__).parents[2] / "docs/oed.md").read_text("utf-8")
+    of = {"occupancy": classes.purpose_class, "construction": classes.structure_class}
+    for kind, entries in oed.codes().items():
+        for entry in entries:
+            first, last = entry["codes"]
+            held = "assumed"
+            if "words" in entry:
+                held = pl.DataFrame({"w": [entry["words"]]}).select(of[kind](pl.col("w")).cast(pl.String)).item()
+            span = f"{first}" if first == last else f"{first} to {last}"
+            assert f"| {span} | {entry['name']} | {held} |" in page
