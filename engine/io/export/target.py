@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import SettingsError, SinkError
+from engine.io.results.folder import partial_of
 
 #: what an export is of, and its files with their sizes
 RECORD = "export.json"
@@ -49,11 +50,9 @@ def place(target: Path, identity: Mapping[str, Any], write: Callable[[Path], Non
     raises : SinkError, SettingsError of `write`; what was in the place before is still there
     """
     target = target.absolute()
-    partial = target.with_name(f".{target.name}.partial")
+    partial = partial_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if partial.exists():  # of a process that was killed
-            shutil.rmtree(partial)
         partial.mkdir()
         write(partial)
         record = {"of": _plain(identity), "files": _files(partial)}
@@ -69,12 +68,10 @@ def place(target: Path, identity: Mapping[str, Any], write: Callable[[Path], Non
 
 
 def _swap(partial: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.old")
     if not target.exists():
         partial.rename(target)
         return
-    if old.exists():
-        shutil.rmtree(old)
+    old = partial.with_suffix(".old")
     target.rename(old)
     try:
         partial.rename(target)
