@@ -130,6 +130,7 @@ def test_the_preview_shows_what_each_column_is_and_asks_for_a_rate(tmp_path):
     assert fields["Latitude"] == "latitude"
     assert fields["BuildingTIV + OtherTIV, KRW"] == "total_asset_value"
     assert fields["BITIV"] is None
+    assert {each["near"] for each in told["columns"]} == {None}
     path.write_text(oed_files.TEXTS["currencies"], "utf-8")
     assert "no rate for EUR (1 row), USD (1 row) into KRW" in portfolio_preview.preview(path, {}, LIMITS)["question"]
 

@@ -148,7 +148,7 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
             f"{counted(empty, 'row')} without any value {agree(empty, 'is no site', 'are no sites')} and left out"
         )
     portfolio_places.require_places(path, sites.filter(filled), table.rows.filter(filled), table.chosen)
-    names = [each.name for each in table.chosen if each.field is None]
+    others = sorted((each for each in table.chosen if each.field is None), key=lambda each: each.name)
     return PortfolioFile(
         name=str(parameters.get("name") or Path(packed.plain_name(path)).stem),
         sites=_with_common(sites.filter(filled), parameters),
@@ -159,7 +159,7 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
         chosen=table.chosen,
         open=parts.open,
         unread=[
-            f"{name} (did you mean {near}?)" if (near := columns.nearest(name)) else name for name in sorted(names)
+            f"{each.name} (did you mean {near}?)" if (near := columns.meant(each)) else each.name for each in others
         ],
         notes=notes,
     )

@@ -24,7 +24,7 @@ def table_of(
     """
     if asked.columns:
         raise SettingsError(
-            f"{path} is an OED location file, whose columns are known by their names: leave --columns out"
+            f"{path} is an OED location file: its columns are known by their names and are not chosen (--columns)"
         )
     rates = {} if asked.rates is None else rates_file.read(asked.rates)
     found = oed.convert(frame, names, rows, path, given=rates, into=CURRENCY)

@@ -274,8 +274,8 @@ def _column(name: str, at: Mapping[str, int], place: int) -> Column:
     if own in fields:
         return Column(name, fields[str(own)], f"{own} of OED")
     if own in _NOT_PRICED:
-        return Column(name, None, "carried through and not priced: no damage rate is of it")
-    return Column(name, None, "carried through" if own is None else f"{own} of OED: carried through")
+        return Column(name, None, "carried through and not priced: no damage rate is of it", settled=True)
+    return Column(name, None, "carried through" if own is None else f"{own} of OED: carried through", settled=True)
 
 
 def _free(taken: Sequence[str], count: int) -> list[str]:
