@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 #: rooms that are looked at by themselves, the deepest first; all others are the folders of `engine/`
 ROOMS = (
     "io.etl.loaders", "io.etl.derive",
-    "io.files", "io.netcdf", "io.db", "io.queue", "io.climate", "io.etl", "io.results", "io.sites",
+    "io.files", "io.netcdf", "io.db", "io.queue", "io.climate", "io.etl", "io.results", "io.export", "io.sites",
     "assess.rules", "assess.job",
 )  # fmt: skip
 FILES = {"io.files", "io.netcdf"}
@@ -33,6 +33,7 @@ ALLOWED = {
     "io.etl.loaders": ETL,
     "io.etl.derive": ETL | {"io.etl.loaders"},
     "io.results": {"core", "io.db", "io.queue", "io.climate"},
+    "io.export": {"core", "io.db", "io.files", "io.results"},
     "io.sites": {"core", "io.db", "io.queue", "io.files", "io.etl", "io.etl.loaders"},
     "io": {"core", "io.climate", "io.results"},
     "batch": READ,
