@@ -110,7 +110,7 @@ def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[s
         cells=source.cells(),
         read=source.read,
     )
-    failed = check_tables(plan, reference.tables, quality.load_ranges())
+    failed = check_tables(plan, reference.tables, quality.ranges_at(source.grid))
     for name in plan.risks:
         if name not in failed:
             try:
@@ -145,7 +145,7 @@ class Work:
         started = time.perf_counter()
         if not self.plan.observed:
             check_scenarios(panel)
-        faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.observed)
+        faults, gaps = check_panel(panel, quality.ranges_at(self.source.grid), observed=self.plan.observed)
         sound = self.plan.without([*self.failed, *self.plan.readers(faults)])
         result = compute_block(panel, sound, self.reference)
         notes = replace(
