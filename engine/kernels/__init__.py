@@ -67,6 +67,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def use_threads(count: int | None) -> int:
     """Have the parallel kernels that this very thread calls use so many threads; no result depends on it.
 
