@@ -51,7 +51,7 @@ ALLOWED = {
 #: runs the loaders and checks what they left: above them, though their machinery is below
 ABOVE_THE_LOADERS = {"engine/io/etl/__init__.py", "engine/io/etl/check.py"}
 KERNEL_LIBRARIES = {"numpy", "numba", "llvmlite", "math"}
-STANDARD_IN_KERNELS = {"__future__", "collections", "dataclasses", "pathlib", "typing"}
+STANDARD_IN_KERNELS = {"__future__", "collections", "dataclasses", "functools", "inspect", "pathlib", "typing"}
 #: keep the compiled kernels on disk, so they know files and numba's inner parts
 CACHE_OF_KERNELS = {"_cache.py", "_digest.py", "_store.py"}
 MODULES = {

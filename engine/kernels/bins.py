@@ -20,6 +20,7 @@ from engine.core.period import MIN_SAMPLES
 from engine.kernels import counts, intervals, kde
 from engine.kernels._compile import helper, kernel, light
 from engine.kernels.arrays import by_cell, numbers
+from engine.kernels.face import of_cells
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -149,6 +150,7 @@ _DEFAULTS: _Options = {
 }
 
 
+@of_cells("x")
 def bin_probabilities(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
@@ -208,6 +210,7 @@ def bin_probabilities(  # many: options by keyword, each with a default
     return _probabilities(found, has_loss=damage_rates is not None)
 
 
+@of_cells("x")
 def bin_year_losses(
     x: ArrayLike, edges: ArrayLike, *, damage_rates: ArrayLike, **options: Unpack[_Options]
 ) -> tuple[BinProbabilities, YearLosses]:
