@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -21,9 +20,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: option -> least value of a whole number
-_WHOLE = {"group": 1, "span": 1, "min_kde_samples": 2, "resamples": 1, "seed": 0}
+_WHOLE = {"group": 1, "span": 1, "min_kde_samples": 1, "resamples": 1, "seed": 0}
 _FLAGS = ("atom", "moves", "curved", "logs")
-_NUMBERS = ("lower", "min_share", "rain_coefficient")
+_NUMBERS = ("lower", "rain_coefficient")
+_SHARES = ("min_share",)
 #: arguments that no truth values can stand for
 _RATES = ("damage_rates", "draws")
 #: arguments with an axis of cells
@@ -145,8 +145,9 @@ def _refuse_options(arguments: dict[str, Any]) -> None:
             raise ValueError(f"{name} is {value!r}, expected True or False")
         elif name in _NUMBERS and value is not None and not _is_number(value):
             raise ValueError(f"{name} is {value!r}, expected a number")
+        elif name in _SHARES and not (_is_number(value) and 0.0 <= value <= 1.0):
+            raise ValueError(f"{name} is {value!r}, expected a share from 0 to 1")
 
 
 def _is_number(value: Any) -> bool:
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
-    return real and not math.isnan(float(value))
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)

@@ -205,7 +205,9 @@ def _areas(
     drawn = axes.pcolormesh(*edges, whole, **shades)
     if unsure is not None and unsure.any():
         lines = np.ma.masked_less(lattice.spread(unsure.astype(np.int8), 0), 1)
-        axes.pcolor(*edges, lines, hatch="////", alpha=0.0, edgecolor=HATCH, linewidth=0)
+        hatched = axes.pcolor(*edges, lines, hatch="////")
+        hatched.set_array(None)  # lines alone: the colours below stay seen
+        hatched.set(facecolor="none", edgecolor=HATCH, linewidth=0.0)
     return drawn
 
 
