@@ -1,4 +1,4 @@
-"""What every public kernel does with its arguments first: options are checked, a single series is one cell.
+"""Face of every public kernel: options are checked, a single series is one cell, labels are kept where they can be.
 
 A series without the axis of cells is taken as one cell, and the result has no axis of cells either. A labelled input
 (xarray, pandas) gives its labels to a result that is one array.
