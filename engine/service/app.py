@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
+from engine.assess.job import what_if, where_else
 from engine.core.settings import Settings
 from engine.io.db import connection_pool
 from engine.service import (
@@ -24,6 +25,7 @@ from engine.service import (
     routes_admin,
     routes_assess,
     routes_climate,
+    routes_compare,
     routes_curve,
     routes_explain,
     routes_health,
@@ -37,6 +39,8 @@ from engine.service import (
     routes_portfolio_sites,
     routes_results,
     routes_runs,
+    routes_what_if,
+    routes_where_else,
     webhooks,
 )
 from engine.service.answers import Uniform
@@ -89,7 +93,11 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             app.state.context, app.state.hub = context, hub.Hub(context)
             app.state.intake = intake.Intake(context)
             app.state.pictures, app.state.borders, app.state.layers = Kept(routes_map.PICTURES), None, None
-            turn = Turn()
+            app.state.values = Kept(routes_map.VALUES)
+            app.state.turn = turn = Turn()
+            app.state.filled = Kept[what_if.Asked](routes_what_if.FILLED)
+            app.state.countries = Kept[where_else.Country](routes_where_else.COUNTRIES)
+            app.state.elsewhere = Kept[routes_where_else.Found](routes_where_else.ANSWERS)
             app.state.levels, app.state.explained = CellLevels(turn), CellExplanations(turn)
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
@@ -157,6 +165,9 @@ def _add_routes(app: FastAPI) -> None:
         routes_portfolio_preview,
         routes_portfolio_sites,
         routes_curve,
+        routes_compare,
+        routes_what_if,
+        routes_where_else,
         routes_runs,
         routes_map,
         routes_places,

@@ -23,7 +23,8 @@ from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
 from engine.io.results import published_layers
 from engine.io.sites import site_results
-from jobs import _addresses, _console, _site_tables
+from jobs import _addresses, _console, _site_tables, _what_if_tables
+from jobs.courses import _what_if
 
 log = logging.getLogger("jobs")
 
@@ -31,6 +32,7 @@ log = logging.getLogger("jobs")
 def run(args: argparse.Namespace) -> int:
     """Assess, report."""
     request = _request(args)
+    measure = None if args.what_if is None else _what_if.read(args.what_if)
     with ExitStack() as stack:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
         site_results.require_results(application)
@@ -47,13 +49,17 @@ def run(args: argparse.Namespace) -> int:
                 raise
             within = float(cells.reach(args.lat, assessor.config.grid)) / 1000
             raise EngineError(f"{err}: no cell with results within {within:.1f} km, a cell's diagonal") from None
+        found = None if measure is None else _what_if.compute(assessor, request, measure)
     out = _console.console()
     if args.json:
-        print(json.dumps(outcome.results, ensure_ascii=False, indent=1))
+        told = {**outcome.results} | ({} if found is None else {"what_if": found.told})
+        print(json.dumps(told, ensure_ascii=False, indent=1))
     elif args.sites:
         _site_tables.print_portfolio(out, outcome)
     else:
         _site_tables.print_site(out, outcome)
+    if found is not None and not args.json:
+        _what_if_tables.print_what_if(out, found.told, _what_if.write(args.out, found) if args.sites else [])
     if not args.json:
         out.print(f"job={kind} batch={batch_id} status={outcome.status} seconds={outcome.seconds:.2f}")
     return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE

@@ -21,7 +21,7 @@ import polars as pl
 import psycopg
 
 from engine.assess.job import portfolio_check, portfolio_file, portfolio_losses, portfolio_output, site_losses
-from engine.assess.job.enrichment import enrich
+from engine.assess.job.enrichment import Enriched, enrich
 from engine.assess.job.portfolio_file import PortfolioFile
 from engine.assess.job.portfolio_losses import Databases
 from engine.assess.job.portfolio_output import Results
@@ -205,7 +205,7 @@ class Assessor:
             of_sites = job.input_params.get("year_losses") == "sites"
             years_lost = portfolio_losses.write(self.databases, files, everything, of_sites=of_sites)
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
-            years = _years(everything, self.config)
+            years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
             summary |= _of_file(sites, summary["results"], years)
@@ -258,10 +258,14 @@ class Assessor:
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
         """(sites with their cells, filled from the warehouse and normalised; their regions and population by
         `site_uuid`)"""
+        filled = self.fill(checked)
+        return prepare_checked(filled.checked, self.config), filled.context
+
+    def fill(self, checked: Checked) -> Enriched:
+        """Sites with their cells, and with what the warehouse knows of them; regions and population beside them."""
         today = self.today or datetime.now(_SEOUL).date()
         checked = placed(checked, self.config.grid, lambda cells: published_cells.have_results(self.application, cells))
-        enriched = enrich(checked, self.warehouse, self.config, today=today)
-        return prepare_checked(enriched.checked, self.config), enriched.context
+        return enrich(checked, self.warehouse, self.config, today=today)
 
     def _run(self, stages: StoredStages, chunks: Sequence[Prepared], progress: Progress) -> list[SiteChunk]:
         """E of every chunk, then V, then AAL: each stored before the next begins."""
@@ -303,7 +307,7 @@ class Assessor:
             result=result,
             context=context,
             seconds=seconds,
-            years=_years(result.totals, self.config),
+            years=years_of(result.totals, self.config),
         )
 
 
@@ -339,7 +343,7 @@ def _of_file(sites: PortfolioFile, results: Sequence[dict[str, Any]], years: Map
     }
 
 
-def _years(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
+def years_of(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
     """Period -> its years on the axis of the run, as `2041-2060`."""
     periods = totals["time_period"].cast(pl.String).unique().drop_nulls().to_list()
     return {name: str(window(name, config.grid.axis)) for name in periods}

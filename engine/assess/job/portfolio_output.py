@@ -99,7 +99,7 @@ def _with_own(sites: PortfolioFile, frame: pl.DataFrame, shown: Sequence[Shown])
 
 def _write_csv(path: Path, table: pl.DataFrame, headings: Sequence[Heading]) -> None:
     with path.open("wb") as sink:
-        _append_csv(sink, table, headings, first=True)
+        append_csv(sink, table, headings, first=True)
 
 
 def _guarded(title: str) -> str:
@@ -197,7 +197,7 @@ def _write_losses(
                 own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True)
             )
             if apart:
-                _append_csv(sink, whole, headings, first=start == 0)
+                append_csv(sink, whole, headings, first=start == 0)
             else:
                 writer.append(whole)
     finally:
@@ -207,7 +207,7 @@ def _write_losses(
         writer.close()
 
 
-def _append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
+def append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
     """UTF-8 with a mark, by which Excel knows it; text that it would take for a formula has an apostrophe before it."""
     named = table.select(_flat(table[heading.name]).alias(f"{place}") for place, heading in enumerate(headings))
     if first:

@@ -17,7 +17,8 @@ function number(id) {
   return text === "" ? undefined : Number.isFinite(Number(plain)) ? Number(plain) : text;
 }
 
-function request() {
+// The site of the form, as the service takes it
+export function request() {
   const { scenario, period } = chosen();
   const body = {
     latitude: number("lat"),
