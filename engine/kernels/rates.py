@@ -22,7 +22,7 @@ def drawn_interval(p: ArrayLike, draws: ArrayLike) -> tuple[Floats, Floats]:
     p       : (C, m), bin probabilities; NaN where a cell has none
     draws   : (D, m), share of value lost in each bin, 0..1, a draw a row; D at least 2
     returns : low, high, (C,), share of value a year: quantiles of sum_i p_i d_i, linear between draws
-    raises  : ValueError when the numbers of bins disagree, for a single draw, rates outside 0..1 and draws that are all 0
+    raises  : ValueError when the numbers of bins disagree, for a single draw, rates outside 0..1 and draws all of 0
     """
     shares, rates = (np.ascontiguousarray(numbers(x, name), np.float64) for x, name in ((p, "p"), (draws, "draws")))
     if shares.ndim != 2 or rates.ndim != 2 or shares.shape[1] != rates.shape[1]:
