@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from engine.core.period import FULL
+from engine.core.scenario import Scenario
 from engine.io.export.dataset import GRID_MAPPING, to_dataset
 from engine.io.export.lattice import Lattice, lattice_of
 
@@ -41,6 +42,8 @@ def dataset_of(result: Result) -> xr.Dataset:
         "summary": summary,
     }
     made = to_dataset(rows, run)
+    names = [origin.names[Scenario(each)] for each in made["scenario_id"].values.tolist()]
+    made = made.assign_coords(scenario=("scenario", np.array(names, str), made["scenario"].attrs))
     made.attrs.pop("runs", None)
     made.attrs["title"] = f"Climate risk by edition {origin.edition} on {origin.address}"
     made.attrs["history"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} engine.run"

@@ -226,7 +226,7 @@ def _middle(rows: pl.DataFrame) -> str:
 
 
 def _scenario(result: Result, scenario: Scenario) -> str:
-    return "observed record" if result.origin.scope == "observed" else scenario.code
+    return result.origin.names[scenario]
 
 
 def _years(result: Result, period: str) -> str:

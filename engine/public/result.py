@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -35,6 +35,7 @@ class Origin(NamedTuple):
     baseline             : years that quantile edges were cut from
     scope                : `full`, `sample:N`, `synthetic` or `observed`
     axis                 : years of the source
+    names                : of its scenarios, as pictures and datasets show them
     """
 
     address: str
@@ -44,6 +45,7 @@ class Origin(NamedTuple):
     baseline: str
     scope: str
     axis: Years
+    names: Mapping[Scenario, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,12 @@ class Result:
 
     def __repr__(self) -> str:
         frame = self.to_polars()
-        scenarios = ", ".join(Scenario(each).code for each in sorted(frame["scenario_id"].unique()))
+        scenarios = ", ".join(self.origin.names[Scenario(each)] for each in sorted(frame["scenario_id"].unique()))
         lines = [
             f"<engine.Result: {counted(self.summary.cells, 'cell')}, edition {self.origin.edition},"
             f" scope {self.origin.scope}>",
             f"risks:     {', '.join(self.risks) or 'none'}",
-            f"scenarios: {'observed record' if self.origin.scope == 'observed' else scenarios}",
+            f"scenarios: {scenarios}",
             f"periods:   {', '.join(name for name in PERIODS if name in set(frame['time_period']))}",
         ]
         lines += [f"missing:   {risk}: {', '.join(tables)}" for risk, tables in self.missing.items()]

@@ -111,7 +111,14 @@ def run(  # many: the public face, on which each but the source is an option of 
         summary=summary,
         grid=source.grid,
         origin=Origin(
-            source.address, source.fingerprint, method.name, method.checksum, plan.baseline_text, plan.scope, plan.axis
+            source.address,
+            source.fingerprint,
+            method.name,
+            method.checksum,
+            plan.baseline_text,
+            plan.scope,
+            plan.axis,
+            scenario_names(source),
         ),
     )
 
@@ -133,6 +140,14 @@ def chosen_periods(periods: str | Iterable[str] | None) -> tuple[str, ...]:
         if name not in PERIODS:
             raise SettingsError(unknown("period", name, PERIODS))
     return _some([name for name in PERIODS if name in wanted], "period")
+
+
+def scenario_names(source: ClimateSource) -> dict[Scenario, str]:
+    """How to call the scenarios that a source holds."""
+    if source.scope == "observed":
+        return {DEFAULT_SCENARIO: "Observed record"}
+    named = getattr(source, "scenario_names", {})  # only data in memory have names of their own
+    return {each: named.get(each, each.code) for each in held_scenarios(source)}
 
 
 def held_scenarios(source: ClimateSource) -> tuple[Scenario, ...]:

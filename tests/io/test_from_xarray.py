@@ -106,6 +106,7 @@ def test_several_scenarios_and_the_base_years_of_a_historical_run(calendar, tmp_
             file = data[VARIABLES[name].element].to_numpy().reshape(-1, GRID.n_cells).T
         np.testing.assert_array_equal(values.reshape(len(values), -1), file[:-1], err_msg=name)  # the last cell is sea
     assert {scenario for _, scenario in panel(source)} == {Scenario.SSP245, Scenario.SSP585}
+    assert source.scenario_names == {Scenario.SSP245: "SSP2-4.5", Scenario.SSP585: "RCP8.5"}
     two = engine.from_xarray(stacked, base="2001-2012")
     assert_same(two, engine.from_xarray({2: given["ssp245"], 4: given["rcp85"]}, base="2001-2012"))
 

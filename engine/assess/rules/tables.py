@@ -25,8 +25,8 @@ def frame_of(table: Table, what: str) -> pl.DataFrame:
         return table.collect()
     try:
         if hasattr(table, "iloc") and hasattr(table, "columns"):  # pandas, which is not imported here
-            named = table.rename(columns=str)
-            found = pl.from_pandas(named.reset_index(drop=True), nan_to_null=True)
+            pandas: Any = table
+            found = pl.from_pandas(pandas.rename(columns=str).reset_index(drop=True), nan_to_null=True)
         elif hasattr(table, "column_names") and hasattr(table, "schema"):  # Arrow
             found = pl.DataFrame(pl.from_arrow(table))
         elif isinstance(table, Mapping):

@@ -33,10 +33,14 @@ _EPOCH = "days since 1850-01-01"
 
 
 class Grouped(NamedTuple):
-    """Datasets by scenario, and those of the historical years before all of them."""
+    """Datasets by scenario, and those of the historical years before all of them.
+
+    names : of the scenarios, where these are not just the four SSPs: a record without one stands in the place of one
+    """
 
     scenarios: dict[Scenario, list[Named]]
     historical: list[Named]
+    names: dict[Scenario, str]
 
 
 def scenario_of(label: object) -> Scenario:
@@ -62,7 +66,7 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
         labelled = [(key, each) for key, value in data.items() for each in _several(value)]
     else:
         labelled = [(scenario, each) for each in _several(data)]
-    found = Grouped({}, [])
+    found = Grouped({}, [], {})
     for key, each in labelled:
         for label, part in _by_label(each).items() if key is None else [(key, each)]:
             named = "the dataset" if label is None else f"dataset {label}"
@@ -74,13 +78,23 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
             else:
                 place = DEFAULT_SCENARIO if label is None else scenario_of(label)
                 found.scenarios.setdefault(place, []).append(entry)
+                found.names[place] = _name(label, place)
     if DEFAULT_SCENARIO not in found.scenarios:
         given = ", ".join(each.code for each in sorted(found.scenarios)) or "none but historical"
         raise SettingsError(
             f"the scenarios given are {given}, and {DEFAULT_SCENARIO.code} is not among them: bins and `full` are taken"
             f" from it. A single record stands in its place when scenario is left out"
         )
-    return Grouped(dict(sorted(found.scenarios.items())), found.historical)
+    whole = all(found.names.get(each) == each.code for each in Scenario)
+    return Grouped(dict(sorted(found.scenarios.items())), found.historical, {} if whole else found.names)
+
+
+def _name(label: object, place: Scenario) -> str:
+    """`RCP8.5`, `SSP5-8.5`; of a record that names none what it is."""
+    if label is None:
+        return "One record"
+    found = _RCP.fullmatch(str(label).strip())
+    return f"RCP{found[1][0]}.{found[1][-1]}" if found else place.code
 
 
 def undecoded(data: xr.Dataset) -> xr.Dataset:

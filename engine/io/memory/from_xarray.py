@@ -96,7 +96,8 @@ def from_xarray(
         )
         findings = []
     scope = OBSERVED if observed else _scope(found)
-    source = MemorySource(f"xarray: {name}", grid, scope, values)
+    names = {} if scope == OBSERVED else found.names
+    source = MemorySource(f"xarray: {name}", grid, scope, values, names)
     _gate([*findings, *_findings(grid, scope, values, ranges)], name)
     return source
 

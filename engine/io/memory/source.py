@@ -34,13 +34,21 @@ class MemorySource:
 
     name   : what to call it in messages
     grid   : lattice and years
-    scope  : `full` or `observed`
+    scope  : `full`, `observed` or `synthetic`
+    names  : of the scenarios, where these are not just the four SSPs
     values : (scenario, variable) -> the cells that have a value, and their series
     raises : SchemaError when no cell has a value in each required variable that is given
     """
 
-    def __init__(self, name: str, grid: GridDefinition, scope: str, values: Mapping[Key, Series]) -> None:
-        self._name, self._grid, self._scope = name, grid, scope
+    def __init__(
+        self,
+        name: str,
+        grid: GridDefinition,
+        scope: str,
+        values: Mapping[Key, Series],
+        names: Mapping[Scenario, str] | None = None,
+    ) -> None:
+        self._name, self._grid, self._scope, self._names = name, grid, scope, dict(names or {})
         self._active = _active(values, name)
         self._values = {key: on(self._active, *each) for key, each in values.items()}
 
@@ -59,6 +67,11 @@ class MemorySource:
     @property
     def scope(self) -> str:
         return self._scope
+
+    @property
+    def scenario_names(self) -> Mapping[Scenario, str]:
+        """Names of the scenarios it holds, where these are no SSPs, or not all four; empty: the four SSPs."""
+        return self._names
 
     @cached_property
     def fingerprint(self) -> str:
