@@ -23,7 +23,7 @@ SITES = (
 #: Latin words that Korean readers write, too: names of columns, units, methods, people and files
 LATIN = re.compile(
     r"SSP|AAL|KRW|English|API|Enter|JSON|CSV|XLSX|Parquet|NDJSON|GEV|Scott|WGS|TVaR|RX\dDAY|WSDI|CSDI|SPEI|mm|km|cm|name"
-    r"|[a-z]+\d*[a-z]*_[a-z_]+|columns|portfolio|gz|zst|zip|csv|xlsx|PNG|wsdi|csdi|spei|CDD|ID|Page|Up|Down|Home|End"
+    r"|[a-z]+\d*[a-z]*_[a-z_]+|columns|portfolio|gz|zst|zip|csv|xlsx|PNG|GeoTIFF|wsdi|csdi|spei|CDD|ID|Page|Up|Down|Home|End"
     # tables of Parquet, by their names
     r"|^(aal|totals|exposure|vulnerability|risk|failures|year_losses|curve|contributions|storms)$"
     r"|^(ta|rn|rhm|ws|si|FWI|WSI|Excel|UTF|latitude|longitude|Y_pos|MJ)$"
