@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from engine.core.interval_words import digits
+
 Language = Literal["en", "ko"]
 CURRENCY = "KRW"
 #: what every answer on a measure states
@@ -87,7 +89,7 @@ def _money(value: float) -> str:
 
 
 def _years(value: float) -> str:
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    return digits(value) if value < 1 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _ratio(value: float) -> str:

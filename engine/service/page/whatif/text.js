@@ -16,4 +16,4 @@ export function t(key, values = {}) {
 export const field = (name) => shared(`field.${name}`);
 
 // A pay-back; null where there is none
-export const years = (value) => (value === null ? t("never") : t("years", { count: value < 100 ? value.toFixed(1) : value.toFixed(0) }));
+export const years = (value) => (value === null ? t("never") : t("years", { count: value < 1 ? +value.toPrecision(2) : value < 100 ? value.toFixed(1) : value.toFixed(0) }));
