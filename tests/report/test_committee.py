@@ -75,7 +75,7 @@ def home(server, template, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch, tmp_path):
-    for name in [*(name.upper() for name in Settings.model_fields), "LANG", "LC_ALL", "LC_MESSAGES"]:
+    for name in [*(name.upper() for name in Settings.model_fields), "LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ENGINE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
