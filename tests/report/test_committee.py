@@ -75,7 +75,7 @@ def home(server, template, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch, tmp_path):
-    for name in [*(name.upper() for name in Settings.model_fields), "LANG", "LC_ALL", "LC_MESSAGES"]:
+    for name in [*(name.upper() for name in Settings.model_fields), "LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ENGINE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -343,6 +343,7 @@ def test_the_job_takes_a_folder_or_the_id_of_the_service(home, monkeypatch, capl
     text = Path(f"portfolio-{batch_id}-ko.html").read_text("utf-8")
     assert "가치의 1 % 이상인" in text
     assert "자료 저장소" in text
+    monkeypatch.delenv("LANG")
     for wrong, said in (
         ([str(uuid4())], "knows no portfolio of this id"),
         ([site], "knows no portfolio of this id"),
@@ -354,7 +355,7 @@ def test_the_job_takes_a_folder_or_the_id_of_the_service(home, monkeypatch, capl
     ):
         assert report.main(["--portfolio", *wrong]) == 2
         assert said in caplog.messages[-1]
-    assert report.main(["--lang", "en"]) == 2
+    assert report.main(["--threshold", "high"]) == 2
     assert "name --portfolio, too" in caplog.messages[-1]
 
 

@@ -119,7 +119,8 @@ def test_the_workbook_of_a_portfolio_sent_in_korean_is_korean_and_files_for_prog
         assert [each for each in cells if re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}|[a-z]{4,} [a-z]{4,}", each)] == []
     assert "Invalid latitude" in client.get(where, params={"format": "csv"}).text
     told = [client.get(where, params={"format": "json", **more}, headers=KOREAN) for more in ({}, {"lang": "ko"})]
-    assert ["index loss" in each.text for each in told] == [True, False]
+    notes = [each.json()["results"][0]["loss_note"] for each in told]
+    assert notes == ["index loss, not calibrated on losses", "지수 손실, 손실 자료로 보정되지 않음"]
 
 
 @pytest.fixture

@@ -16,6 +16,11 @@ TEXTS = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PAGE
 COMPLETED = re.compile(r"(?:t|named)\(\s*(?:`|\"|')([a-z_.]+)(?:\.\$\{|(?:\"|'),)")
 #: Latin words that Korean readers write, too: names, units, keys
 LATIN = {
+    "RX",
+    "rx",
+    "DAY",
+    "day",
+    "Scott",
     "SSP",
     "AAL",
     "KRW",
