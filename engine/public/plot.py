@@ -208,7 +208,7 @@ def _areas(
         row, column = np.nonzero(lattice.spread(unsure.astype(np.int8), 0))
         west, south = lattice.longitude[column] - lattice.step / 2, lattice.latitude[row] - lattice.step / 2
         corners = [(west + x * lattice.step, south + y * lattice.step) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
-        cells = np.moveaxis(np.array(corners), 2, 0)
+        cells = list(np.moveaxis(np.array(corners), 2, 0))
         axes.add_collection(PolyCollection(cells, facecolor="none", edgecolor=HATCH, linewidth=0.0, hatch="////"))
     return drawn
 
