@@ -51,6 +51,7 @@ from engine.service.kept import Kept
 from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
 from engine.service.site_schema import site_schema
+from engine.service.spoken import Spoken
 from engine.service.supervisor import Supervisor
 from engine.service.turn import Turn
 
@@ -61,6 +62,7 @@ _DESCRIPTION = """Physical climate risk of a grid and of sites: hazards from hea
 AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC.
 
 `HEAD` is answered wherever `GET` is; `OPTIONS` says in `Allow` what a path takes. Every refusal is `{"detail": ...}`.
+Sentences are English, or of the language that `?lang=` or `Accept-Language` asks for: en, ko.
 
 WebSocket `/api/v1/risk-assessment/ws/{request_id}`: for each of the milestones 0, 10, 50, 80 and 95, once and in order,
 `{"progress": 10, "status": "running", "step": "Fetching H and P(H)"}`, then `{"progress": 100, "status": "completed",
@@ -143,6 +145,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         most_of=dict.fromkeys((routes_portfolio.PATH, routes_portfolio_preview.PREVIEW), config.portfolio_max_bytes),
         patience=config.api_body_seconds,
     )
+    app.add_middleware(Spoken)
     paths = [*app.openapi()["paths"], "/openapi.json", "/page", "/portfolio"]
     proxy.require_free(config, paths)  # now, not at the first request
     app.add_middleware(proxy.Fronted, config=config, paths=paths)

@@ -17,7 +17,7 @@ from engine.core.caveats import LOSS_NOTE, own_past, own_years
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES
-from engine.core.interval_words import Language
+from engine.core.language import Language
 from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.climate import boundaries

@@ -17,13 +17,14 @@ from engine.assess.rules import columns
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD, OUTSIDE_GRID
 from engine.core import cells, settings
 from engine.core.errors import EngineError, SettingsError
+from engine.core.language import DEFAULT
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
 from engine.io.results import published_layers
 from engine.io.sites import site_results
-from jobs import _addresses, _console, _site_tables, _what_if_tables
+from jobs import _addresses, _console, _options, _site_tables, _what_if_tables
 from jobs.courses import _what_if
 
 log = logging.getLogger("jobs")
@@ -75,7 +76,7 @@ def _request(args: argparse.Namespace) -> dict[str, Any]:
     asked = {name: value for name, value in asked.items() if value is not None}
     if args.sites is not None:
         return _portfolio(args, asked)
-    for option in ("out", "name", "sheet", "columns", "no_workbook", "year_losses"):
+    for option in ("out", "name", "sheet", "columns", "rates", "no_workbook", "year_losses"):
         if getattr(args, option):
             raise SettingsError(f"--{option.replace('_', '-')} is a portfolio's: give --sites, too")
     if args.lat is None or args.lon is None:
@@ -106,7 +107,9 @@ def _portfolio(args: argparse.Namespace, asked: dict[str, Any]) -> dict[str, Any
     request |= {"name": args.name} if args.name else {}
     request |= {"sheet": args.sheet} if args.sheet else {}
     request |= {"columns": columns.stated(args.columns)} if args.columns else {}
+    request |= {"rates": str(args.rates.absolute())} if args.rates else {}
     request |= {"workbook": False} if args.no_workbook else {}
+    request |= {} if (language := _options.language()) == DEFAULT else {"language": language}
     request |= {"year_losses": args.year_losses} if args.year_losses else {}
     config = settings.load()
     check_portfolio(request, Limits(config.portfolio_max_bytes, config.portfolio_max_rows), write_faults=True)

@@ -36,6 +36,7 @@ from engine.assess.rules.validation import Checked, check
 from engine.assess.rules.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
 from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
+from engine.core.language import DEFAULT, parse
 from engine.core.period import MIN_SAMPLES, window
 from engine.core.settings import Settings
 from engine.io.db.writers import Writers
@@ -208,13 +209,13 @@ class Assessor:
             years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
-            summary |= _of_file(sites, summary["results"], years)
-            summary = years_lost.stated(summary)
+            summary = years_lost.stated(summary | _of_file(sites, summary["results"], years))
             files.close(summary, stated)
-            sheet_context = Context(years, summary["scope_note"], stages.config.trended)
+            shown = Context(years, summary["scope_note"], stages.config.trended)
             workbook = bool(job.input_params.get("workbook", True))
             frames = Results(everything, faults, years_lost)
-            portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
+            language = parse(job.input_params.get("language", DEFAULT))
+            portfolio_output.write(files, sites, frames, summary, shown, workbook=workbook, language=language)
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             portfolio_check.require_results(done, faults)

@@ -48,7 +48,7 @@ def write_netcdf(folder: Path, export: Export) -> None:
                 fillvalue=fill,
                 chunks=_chunks(axes),
                 compression="gzip",
-                compression_opts=4,
+                compression_opts=1,
                 shuffle=True,
             )
             told = attributes(name, lattice=axes.lattice is not None) | {"coordinates": _coordinates_of(axes)}
@@ -83,5 +83,3 @@ def write_zarr(folder: Path, export: Export) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a format that may change: it is that of version 2
         zarr.consolidate_metadata(path, zarr_format=2)
-
-

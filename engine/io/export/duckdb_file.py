@@ -11,13 +11,15 @@ from engine.io.export.figures import FIGURES, PLACES, described
 from engine.io.export.table import COLUMNS, Export
 
 _OF_CELLS = ("latitude", "longitude")
+#: what the database keeps before it writes
+_MEMORY = "400MB"
 
 
 def write(folder: Path, export: Export) -> None:
     """`results.duckdb`."""
     import duckdb
 
-    with duckdb.connect(folder / "results.duckdb") as connection:
+    with duckdb.connect(folder / "results.duckdb", config={"memory_limit": _MEMORY}) as connection:
         connection.register("given", export.layers.cells.to_arrow(compat_level=pl.CompatLevel.oldest()))
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
         connection.register("given", described().to_arrow(compat_level=pl.CompatLevel.oldest()))
@@ -37,8 +39,8 @@ def write(folder: Path, export: Export) -> None:
             connection.execute(f"COMMENT ON COLUMN results.{name} IS '{text}'")
         for risk in export.risks:
             connection.execute(
-                f'CREATE VIEW "{risk}" AS SELECT c.latitude, c.longitude, r.* FROM results r JOIN cells c USING (grid_id)'
-                f" WHERE r.risk_type = '{risk}'"
+                f'CREATE VIEW "{risk}" AS SELECT c.latitude, c.longitude, r.* FROM results r'
+                f" JOIN cells c USING (grid_id) WHERE r.risk_type = '{risk}'"
             )
         connection.execute(
             "CREATE VIEW means AS SELECT risk_type, scenario, time_period, count(*) AS cells, count(aal) AS with_aal,"

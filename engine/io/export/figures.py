@@ -46,7 +46,7 @@ _FIGURES = (
         tells="As aal_low.",
     ),
     FigureColumn(
-        name="aal_se", kind=pl.Float32(), of="aal", title="average annual loss, standard error of the sampling of years",
+        name="aal_se", kind=pl.Float32(), of="aal", title="average annual loss, standard error of sampling",
         tells=_NO_AAL,
     ),
     FigureColumn(
@@ -79,7 +79,7 @@ _FIGURES = (
     ),
     FigureColumn(
         name="hazard_score", kind=pl.Float32(), title="hazard score, 0 to 1",
-        tells="A weighted index of the hazard; neither a probability nor an intensity. Missing in cells without a score.",
+        tells="A weighted index; neither a probability nor an intensity. Missing in cells without a score.",
     ),
 )  # fmt: skip
 FIGURES = {each.name: each for each in _FIGURES}

@@ -73,4 +73,4 @@ def lattice_of(cells: pl.DataFrame, *, apart: bool) -> Lattice | None:
 
 def _axis(points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     count = round((points[-1] - points[0]) / step) + 1
-    return np.round(points[0] + np.arange(count) * step, _DIGITS)
+    return np.asarray(np.round(points[0] + np.arange(count) * step, _DIGITS))

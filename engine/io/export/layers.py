@@ -207,13 +207,15 @@ class RunLayers:
             & (pl.col("scenario_id") == key.scenario)
             & (pl.col("time_period") == key.period)
         )
-        halves = [
+        aal, score = (
             _half(self._rows(half).filter(wanted), _SCORE if half == "hazard" else None)
             if half in self._halves
             else None
             for half in ("probability", "hazard")
-        ]
-        return _joined(*halves)
+        )
+        if score is not None and not is_full(key.scenario, key.period):  # as the tables of windows are rounded
+            score = score.with_columns(pl.col(_SCORE).cast(pl.Float64).round(4, mode="half_to_even"))
+        return _joined(aal, score)
 
 
 class DatabaseLayers:

@@ -1,4 +1,4 @@
-"""What is exported: chosen layers of a run, where their cells lie, and what every file says of itself."""
+"""Layers of a run that are exported, where their cells lie, and what every file says of itself."""
 
 from __future__ import annotations
 

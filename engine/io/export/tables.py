@@ -9,7 +9,7 @@ import polars as pl
 from engine.core.errors import SettingsError
 from engine.io.export.figures import described
 from engine.io.export.table import COLUMNS, Export
-from engine.io.files.workbook_out import MOST_ROWS, Heading, WorkbookFile
+from engine.io.files.workbook_out import MOST_ROWS, Form, Heading, WorkbookFile
 
 _DEGREES = ("latitude", "longitude")
 #: columns of whole numbers in a workbook
@@ -63,7 +63,7 @@ def write_workbook(folder: Path, export: Export) -> None:
         raise
 
 
-def _wide(name: str) -> str:
+def _wide(name: str) -> Form:
     return "wide" if name in ("title", "meaning") else "text"
 
 

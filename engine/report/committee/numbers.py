@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from engine.core.interval_words import Language, digits
+from engine.core.interval_words import digits
+from engine.core.language import Language
 
 _UNITS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m")), "ko": ((1e12, "조"), (1e8, "억"), (1e4, "만"))}
 NONE = "–"

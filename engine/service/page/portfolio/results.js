@@ -9,7 +9,7 @@ import { Places } from "./places.js";
 import { ask, asked, download, PORTFOLIO, BASE, Refused } from "./server.js";
 import { sentence, showSite } from "./site.js";
 import { Sites, sitesOf } from "./sites.js";
-import { ENGLISH, missing, money, ofScope, percent, period, said, scenario, t } from "./text.js";
+import { ENGLISH, LANGUAGE, missing, money, ofScope, percent, period, said, scenario, t } from "./text.js";
 import { put } from "./url.js";
 import { Compare } from "../whatif/compare.js";
 import { Measures } from "../whatif/portfolio.js";
@@ -48,7 +48,7 @@ export class Results {
   // id: of the portfolio; invalid: its faults; wanted: {scenario, period, site} of the address
   async show(id, invalid, wanted) {
     const where = `${PORTFOLIO}/${id}`;
-    [this.told, this.losses] = await Promise.all([asked(`${where}/results?format=json`), asked(`${where}/curve`)]);
+    [this.told, this.losses] = await Promise.all([asked(`${where}/results?format=json&lang=${LANGUAGE}`), asked(`${where}/curve`)]);
     this.id = id;
     $("results").hidden = false;
     $("portfolio-name").textContent = /^[0-9a-f]{64}$/.test(this.told.name) ? t("results.unnamed") : this.told.name;
