@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 
 import engine
 from engine.core.errors import SettingsError
+from engine.core.false_discovery import not_told_apart
 from engine.core.scenario import Scenario
 from engine.io.climate import snapshot
 from engine.maps.picture import DIVERGING, SCALES
@@ -190,7 +191,10 @@ def test_maps_have_the_colours_and_classes_of_the_report(result):
     assert colours_of(axes)[1:] == list(SCALES["hazard"].colours)
     axes = result.plot("river_flood", what="change", ax=plt.figure().subplots())
     assert colours_of(axes)[1:] == list(DIVERGING)
-    assert any(each.get_hatch() for each in axes.collections)
+    [hatched] = [each for each in axes.collections if each.get_hatch()]
+    changed = result.sel("river_flood", "SSP2-4.5", "long_term").probability
+    unsure = not_told_apart(changed["change"].to_numpy(), changed["change_se"].to_numpy())
+    assert 0 < len(hatched.get_paths()) == unsure.sum()  # no cell of the sea
     low, middle, high = result.plot("river_flood", what="interval")
     values = [np.ma.filled(each.collections[0].get_array(), -1).ravel() for each in (low, middle, high)]
     assert (values[0] <= values[1]).all()

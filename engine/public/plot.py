@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
@@ -204,10 +205,11 @@ def _areas(
     ]
     drawn = axes.pcolormesh(*edges, whole, **shades)
     if unsure is not None and unsure.any():
-        lines = np.ma.masked_less(lattice.spread(unsure.astype(np.int8), 0), 1)
-        hatched = axes.pcolor(*edges, lines, hatch="////")
-        hatched.set_array(None)  # lines alone: the colours below stay seen
-        hatched.set(facecolor="none", edgecolor=HATCH, linewidth=0.0)
+        row, column = np.nonzero(lattice.spread(unsure.astype(np.int8), 0))
+        west, south = lattice.longitude[column] - lattice.step / 2, lattice.latitude[row] - lattice.step / 2
+        corners = [(west + x * lattice.step, south + y * lattice.step) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+        cells = list(np.moveaxis(np.array(corners), 2, 0))
+        axes.add_collection(PolyCollection(cells, facecolor="none", edgecolor=HATCH, linewidth=0.0, hatch="////"))
     return drawn
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from engine import kernels
 from engine.batch.notes import total
 from engine.batch.pipeline import active_cells, compute_blocks, lie_apart, make_reference, ranges_of
-from engine.batch.plan import make_plan
+from engine.batch.plan import Plan, make_plan
 from engine.batch.request import BLOCK_CELLS, Request
 from engine.batch.settle import settle
 from engine.batch.summary import summarise
@@ -110,16 +110,20 @@ def run(  # many: the public face, on which each but the source is an option of 
         failed=failed,
         summary=summary,
         grid=source.grid,
-        origin=Origin(
-            source.address,
-            source.fingerprint,
-            method.name,
-            method.checksum,
-            plan.baseline_text,
-            plan.scope,
-            plan.axis,
-            scenario_names(source),
-        ),
+        origin=_origin(source, method, plan),
+    )
+
+
+def _origin(source: ClimateSource, method: Edition, plan: Plan) -> Origin:
+    return Origin(
+        address=source.address,
+        fingerprint=source.fingerprint,
+        edition=method.name,
+        edition_checksum=method.checksum,
+        baseline=plan.baseline_text,
+        scope=plan.scope,
+        axis=plan.axis,
+        names=scenario_names(source),
     )
 
 

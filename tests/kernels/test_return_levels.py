@@ -142,7 +142,7 @@ def test_students_quantile_and_the_corrected_percentiles_are_scipys():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"x": np.ones(5)}, r"shape \(cells, years\)"),
+        ({"x": np.ones((1, 5, 1))}, r"shape \(cells, years\)"),
         ({"x": np.full((1, 30), np.inf)}, "30 samples in 1 of 1 cells are infinite"),
         ({"periods": [1.0]}, "years above 1"),
         ({"periods": 50.0}, "years above 1"),
