@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.core import profile_file
-from engine.core.profile import Profile
+from engine.core.profile import Currency, Profile
 from engine.core.profiles import PROFILES
 
 _of_settings: Profile | None = None
@@ -20,6 +20,15 @@ _chosen: Profile | None = None
 def current() -> Profile:
     """The profile of this process."""
     return _chosen or _of_settings or profile_file.load(PROFILES[0])
+
+
+def money_in(code: str) -> Currency:
+    """The currency of this code, in the words of the country where it is its own: stored results say theirs."""
+    own = current()
+    if code == own.currency.code:
+        return own.currency
+    shipped = (profile_file.load(name) for name in PROFILES)
+    return next((each.currency for each in shipped if each.currency.code == code), own.in_currency(code).currency)
 
 
 def take(profile: Profile) -> None:

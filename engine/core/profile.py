@@ -51,8 +51,19 @@ class Currency:
     units: Mapping[str, int]
 
     def beside(self, amount: str, language: Language) -> str:
-        """A written amount with its currency: `KRW 530 bn`, `5,305억원`."""
-        return f"{amount}{self.word.ko}" if language == "ko" else f"{self.word.en} {amount}"
+        """A written amount with its currency: `KRW 530 bn`, `5,305억원`, in Korean also `530억 EUR`."""
+        return f"{amount}{self.suffix(language)}" if language == "ko" else f"{self.word.en} {amount}"
+
+    def suffix(self, language: Language) -> str:
+        """What follows an amount: ` KRW`, in Korean `원`."""
+        word = self.word.in_(language)
+        return f" {word}" if word.isascii() else word
+
+    @property
+    def full(self) -> Words:
+        """What names it once for a whole page: `KRW`, in Korean `원(KRW)`."""
+        korean = self.word.ko if self.word.ko == self.code else f"{self.word.ko}({self.code})"
+        return Words(self.word.en, korean)
 
 
 class RegionLevel(NamedTuple):
@@ -93,10 +104,14 @@ class Profile:
 
     key             : `korea`, `generic` or the path of a user's file
     name            : of the country; None where the profile is of no single one
-    whole           : word for all of it, such as `Whole country`
+    whole           : word for all of it, within a sentence, such as `whole country`
     currency        : of all money
     reference_value : asset value that counts as 1 in the exposure score, in whole units of the currency
     time_zone       : in which today is, for the ages of buildings
+    languages       : that its pages offer
+    search_note     : what a search for places that finds none adds
+    stand_ins       : national means that stand in for inputs of a site which no layer gives, for
+                      SPATIAL_MISSING_POLICY=impute; empty: nothing may stand in
     figures         : risk -> figures of the country's works that its hazard score reads, such as the rain that sewers
                       take; a risk that is not named has the published ones
     """
@@ -108,6 +123,9 @@ class Profile:
     reference_value: float
     time_zone: str
     regions: Regions
+    languages: tuple[Language, ...]
+    search_note: Words | None
+    stand_ins: Mapping[str, float]
     figures: Mapping[str, Mapping[str, float]]
 
     def in_currency(self, code: str, reference_value: float | None = None) -> Profile:

@@ -27,12 +27,33 @@ _LARGEST = 200_000
 _LONGEST_WORD = 60
 _MOST_LEVELS = 3
 _KEYS: Mapping[str, frozenset[str]] = {
-    "": frozenset(("base", "name", "whole_country", "time_zone", "reference_value", "currency", "regions", "figures")),
+    "": frozenset(
+        (
+            "base",
+            "name",
+            "whole_country",
+            "time_zone",
+            "reference_value",
+            "currency",
+            "regions",
+            "languages",
+            "search_note",
+            "stand_ins",
+            "figures",
+        )
+    ),
     "currency": frozenset(("code", "word", "multiples", "signs", "units")),
     "regions": frozenset(("codes", "levels", "code_fields", "name_fields", "population_fields")),
     "regions.levels": frozenset(("word", "several", "digits", "layer")),
 }
-#: risk -> figures that a profile may state, with their limits and what they are
+#: inputs of a site that national means may stand in for, with their limits
+STAND_INS: Mapping[str, tuple[float, float]] = {
+    "distance_to_river_m": (0, 1e6),
+    "distance_to_coast_m": (0, 5e6),
+    "imperviousness_ratio": (0, 1),
+    "distance_to_forest_m": (0, 1e6),
+}
+#: risk -> figures that a profile may state, with their limits
 FIGURES: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "urban_flood": {
         "sewers_dense_mm_h": (0, 500),
@@ -98,7 +119,7 @@ def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         units = {word: size for word, size in base["currency"]["units"].items() if word.isascii()}
         merged["currency"] = base["currency"] | {"word": code, "signs": [code], "units": units}
     for key, value in own.items():
-        section = key in ("currency", "regions", "figures") and isinstance(value, dict)
+        section = key in ("currency", "regions", "stand_ins", "figures") and isinstance(value, dict)
         merged[key] = {**merged.get(key, {}), **value} if section else value
     return merged
 
@@ -177,8 +198,31 @@ def _profile(key: str, file: _File) -> Profile:
         reference_value=file.positive(file.of(file.data, "reference_value", "reference_value"), "reference_value"),
         time_zone=zone,
         regions=_regions(file),
+        languages=_languages(file),
+        search_note=file.words(file.data["search_note"], "search_note") if "search_note" in file.data else None,
+        stand_ins=_stand_ins(file),
         figures=_figures(file),
     )
+
+
+def _languages(file: _File) -> tuple[Language, ...]:
+    value = file.of(file.data, "languages", "languages")
+    if not isinstance(value, list) or not value or any(each not in ("en", "ko") for each in value):
+        raise file.fault("languages", f'{_shown(value)} is no list of "en" and "ko", of one at least')
+    return tuple(dict.fromkeys(value))
+
+
+def _stand_ins(file: _File) -> dict[str, float]:
+    table = file.table("stand_ins")
+    if table and set(table) != set(STAND_INS):
+        raise file.fault("stand_ins", f"it states {', '.join(table)}; all of {', '.join(STAND_INS)} are needed")
+    found = {}
+    for key, value in table.items():
+        low, high = STAND_INS[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise file.fault(f"stand_ins.{key}", f"{_shown(value)} is outside {low:g}..{high:g}")
+        found[key] = float(value)
+    return found
 
 
 def _currency(file: _File) -> Currency:

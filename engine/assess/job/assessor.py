@@ -50,7 +50,6 @@ from engine.io.sites.assessment_files import FrameFiles
 log = logging.getLogger(__name__)
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Outcome of a job.

@@ -31,6 +31,7 @@ class AssessConfig:
     not_priced          : risks without damage rates, as their edition says
     trended             : risks that follow a trend, as their edition says: the AAL of a window is that of a year
     edition_cuts_pct    : risks with the AAL level cuts that their edition states; they come before `aal_level_cuts_pct`
+    stand_ins           : national means for `impute`; not given: those of the country
     """
 
     reference_value: float = field(default_factory=lambda: country.current().reference_value)
@@ -43,6 +44,9 @@ class AssessConfig:
     not_priced: frozenset[str] = frozenset()
     trended: frozenset[str] = frozenset()
     edition_cuts_pct: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    stand_ins: tuple[tuple[str, float], ...] = field(
+        default_factory=lambda: tuple(sorted(country.current().stand_ins.items()))
+    )
 
     def __post_init__(self) -> None:
         for name in ("reference_value", "area_cap_m2", "building_search_radius_m"):
@@ -53,6 +57,11 @@ class AssessConfig:
             raise SettingsError(f"AAL_LEVEL_CUTS_PCT is {cuts}: it needs four positive, ascending percentages")
         if self.spatial_missing_policy not in ("fail", "impute"):
             raise SettingsError(f"SPATIAL_MISSING_POLICY is {self.spatial_missing_policy!r}: it is fail or impute")
+        if self.spatial_missing_policy == "impute" and not self.stand_ins:
+            raise SettingsError(
+                f"SPATIAL_MISSING_POLICY is impute, but COUNTRY {country.current().key} states no stand_ins: state the"
+                " means of the country in its profile"
+            )
 
     def level_cuts_pct(self, risk: str) -> tuple[float, ...]:
         """Lower ends of the AAL levels of a risk, percent."""
