@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 from engine.core import currencies
 
 Language = Literal["en", "ko"]
+#: regions by Korea's legal-dong codes; the names, outlines and other codes that come with the engine are by these
+LEGAL_DONG: Literal["legal_dong"] = "legal_dong"
 
 
 class Words(NamedTuple):
