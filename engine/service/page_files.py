@@ -28,7 +28,7 @@ def document(name: str, profile: Profile, prefix: str) -> str:
 
 
 def texts(name: str, profile: Profile) -> str | None:
-    """A catalogue of texts in the words of the country; None for a file that is none."""
+    """A catalogue of texts, `<currency>` and the like in the words of the country; None for a file that is none."""
     if not (name.startswith(_TEXTS) and name.endswith(".json")):
         return None
     language: Language = "ko" if name.removesuffix(".json").endswith("ko") else "en"
@@ -44,7 +44,7 @@ def texts(name: str, profile: Profile) -> str | None:
     found = _catalogue(name)
     for key, word in words.items():
         # inside of a string of JSON
-        found = found.replace(f"{{{key}}}", json.dumps(word, ensure_ascii=False)[1:-1])
+        found = found.replace(f"<{key}>", json.dumps(word, ensure_ascii=False)[1:-1])
     return found
 
 
