@@ -115,7 +115,7 @@ class Profile:
     stand_ins       : national means that stand in for inputs of a site which no layer gives, for
                       SPATIAL_MISSING_POLICY=impute; empty: nothing may stand in
     figures         : risk -> figures of the country's works that its hazard score reads, such as the rain that sewers
-                      take; a risk that is not named has the published ones
+                      take
     """
 
     key: str

@@ -120,8 +120,17 @@ def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         merged["currency"] = base["currency"] | {"word": code, "signs": [code], "units": units}
     for key, value in own.items():
         section = key in ("currency", "regions", "stand_ins", "figures") and isinstance(value, dict)
-        merged[key] = {**merged.get(key, {}), **value} if section else value
+        merged[key] = _joined(merged.get(key, {}), value) if section else value
     return merged
+
+
+def _joined(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A section over that of the base; the figures of a risk key by key."""
+    joined = {**base, **own}
+    for risk in FIGURES:
+        if isinstance(base.get(risk), dict) and isinstance(own.get(risk), dict):
+            joined[risk] = {**base[risk], **own[risk]}
+    return joined
 
 
 def _code(data: Mapping[str, Any]) -> str | None:
@@ -299,11 +308,16 @@ def _level(file: _File, row: Mapping[str, Any], at: str) -> RegionLevel:
 
 def _figures(file: _File) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for risk, table in file.table("figures").items():
+    stated = file.table("figures")
+    for risk in FIGURES:
+        file.of(stated, risk, f"figures.{risk}")
+    for risk, table in stated.items():
         if risk not in FIGURES:
             raise file.fault(f"figures.{risk}", f"no figures of it are the country's; {among(risk, FIGURES)}")
         if not isinstance(table, dict):
             raise file.fault(f"figures.{risk}", f"{_shown(table)} is no table")
+        for key in FIGURES[risk]:
+            file.of(table, key, f"figures.{risk}.{key}")
         for key, value in table.items():
             at = f"figures.{risk}.{key}"
             if key not in FIGURES[risk]:

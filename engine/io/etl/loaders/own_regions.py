@@ -197,8 +197,8 @@ def _coded(
                 f"{file}: code {code!r} of {row.name!r} has not the {level.digits} characters of its level"
             )
         larger = owner.codes if owner else ("", None, None)
-        codes = tuple(code if place == row.level - 1 else larger[place] for place in range(3))
-        rows.append(row._replace(code=code, codes=codes))
+        first, second, third = (code if place == row.level - 1 else larger[place] for place in range(3))
+        rows.append(row._replace(code=code, codes=(str(first), second, third)))
     return rows
 
 
