@@ -43,8 +43,7 @@ def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
     if codes.is_empty():
         return None
     coast, provinces = boundaries.coastline(connection), boundaries.provinces(connection)
-    english = regions.english_names() if country.current().regions.codes == LEGAL_DONG else {}
-    names = {each.code: _both(english.get(each.code), each.name) for each in told}
+    names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
     within = {each.code: each.within for each in told if each.within is not None}
     cells = _named(codes, names, within)
     population = {
