@@ -110,6 +110,7 @@ class Profile:
     currency        : of all money
     reference_value : asset value that counts as 1 in the exposure score, in whole units of the currency
     time_zone       : in which today is, for the ages of buildings
+    storm_basins    : IBTrACS basins whose storms are the country's record; empty: those whose storms came near the grid
     languages       : that its pages offer
     search_note     : what a search for places that finds none adds
     stand_ins       : national means that stand in for inputs of a site which no layer gives, for
@@ -125,6 +126,7 @@ class Profile:
     reference_value: float
     time_zone: str
     regions: Regions
+    storm_basins: tuple[str, ...]
     languages: tuple[Language, ...]
     search_note: Words | None
     stand_ins: Mapping[str, float]

@@ -36,6 +36,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
             "reference_value",
             "currency",
             "regions",
+            "storm_basins",
             "languages",
             "search_note",
             "stand_ins",
@@ -46,6 +47,8 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "regions": frozenset(("codes", "levels", "code_fields", "name_fields", "population_fields")),
     "regions.levels": frozenset(("word", "several", "digits", "layer")),
 }
+#: of IBTrACS
+BASINS = ("EP", "NA", "NI", "SA", "SI", "SP", "WP")
 #: inputs of a site that national means may stand in for, with their limits
 STAND_INS: Mapping[str, tuple[float, float]] = {
     "distance_to_river_m": (0, 1e6),
@@ -207,11 +210,21 @@ def _profile(key: str, file: _File) -> Profile:
         reference_value=file.positive(file.of(file.data, "reference_value", "reference_value"), "reference_value"),
         time_zone=zone,
         regions=_regions(file),
+        storm_basins=_basins(file),
         languages=_languages(file),
         search_note=file.words(file.data["search_note"], "search_note") if "search_note" in file.data else None,
         stand_ins=_stand_ins(file),
         figures=_figures(file),
     )
+
+
+def _basins(file: _File) -> tuple[str, ...]:
+    found = tuple(
+        each.upper() for each in file.listed(file.of(file.data, "storm_basins", "storm_basins"), "storm_basins")
+    )
+    if unknown := next((each for each in found if each not in BASINS), None):
+        raise file.fault("storm_basins", f"{_shown(unknown)} is none of {', '.join(BASINS)}")
+    return found
 
 
 def _languages(file: _File) -> tuple[Language, ...]:
