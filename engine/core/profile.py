@@ -100,6 +100,13 @@ class Regions:
     population_fields: tuple[str, ...] = ()
 
 
+class Disclosure(NamedTuple):
+    """National standard of climate disclosure beside IFRS S2. name: within a sentence; source: as it is cited"""
+
+    name: Words
+    source: Words
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What an assessment and its outputs take from the country.
@@ -112,9 +119,11 @@ class Profile:
     time_zone       : in which today is, for the ages of buildings
     storm_basins    : IBTrACS basins whose storms are the country's record; empty: those whose storms came near the grid
     languages       : that its pages offer
+    search_hint     : an example in the field where places are looked for
     search_note     : what a search for places that finds none adds
     stand_ins       : national means that stand in for inputs of a site which no layer gives, for
                       SPATIAL_MISSING_POLICY=impute; empty: nothing may stand in
+    disclosure      : national standard that a report of a portfolio names beside IFRS S2
     figures         : risk -> figures of the country's works that its hazard score reads, such as the rain that sewers
                       take
     """
@@ -128,8 +137,10 @@ class Profile:
     regions: Regions
     storm_basins: tuple[str, ...]
     languages: tuple[Language, ...]
+    search_hint: Words
     search_note: Words | None
     stand_ins: Mapping[str, float]
+    disclosure: Disclosure | None
     figures: Mapping[str, Mapping[str, float]]
 
     def in_currency(self, code: str, reference_value: float | None = None) -> Profile:

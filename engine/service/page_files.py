@@ -39,6 +39,7 @@ def texts(name: str, profile: Profile) -> str | None:
         "of_currency": profile.currency.suffix(language),
         "whole": whole,
         "Whole": whole[:1].upper() + whole[1:],
+        "search_hint": profile.search_hint.in_(language),
         "search_note": note,
     }
     found = _catalogue(name)
