@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from babel.core import get_global
 
-from engine.assess.rules import columns, numbers_text
+from engine.assess.rules import classes, columns, numbers_text
 from engine.assess.rules.config import AssessConfig
 from engine.core import country, currencies, profile_file, settings
 from engine.core.errors import SettingsError
@@ -195,7 +195,40 @@ def test_the_example_of_the_page_is_a_profile_and_the_page_names_every_key(writt
     assert [level.layer for level in found.regions.levels] == ["comunidades", "provincias"]
     assert found.figures["urban_flood"] | {"sewers_dense_mm_h": 75} == profile_file.load("korea").figures["urban_flood"]
     table = "\n".join(line for line in page.splitlines() if line.startswith("| `"))
+    tables = {"currency", "regions", "stand_ins", "disclosure", "vocabulary", "figures", "levels", "units"}
     for section, keys in profile_file.KEYS.items():
-        for key in keys - {"currency", "regions", "stand_ins", "disclosure", "figures", "levels", "units"}:
-            assert f"`{key}`" in table, (section, key)
+        for key in keys - tables:
+            assert re.search(rf"[`.]{key}[`\]]", table), (section, key)
     assert all(f"`{key}`" in table for figures in profile_file.FIGURES.values() for key in figures)
+
+
+def test_columns_and_buildings_are_read_in_the_words_of_the_country(written):
+    words = """base = "generic"
+[vocabulary.columns]
+total_asset_value = ["valor asegurado"]
+[vocabulary.structures]
+wood = ["madera"]
+[vocabulary.purposes]
+office = ["oficina"]
+"""
+    frame = pl.DataFrame({"text": ["Casa de madera", "oficinas", "concrete", None]})
+    with country.chosen(profile_file.load(written(words))):
+        (value,) = columns.choose(["latitude", "longitude", "Valor asegurado (USD million)"], "t")[2:]
+        assert (value.field, value.factor) == ("total_asset_value", 10**6)
+        assert frame.select(classes.structure_class(pl.col("text"))).to_series().to_list() == [
+            "wood",
+            "other",
+            "rc",
+            "other",
+        ]
+        assert frame.select(classes.purpose_class(pl.col("text"))).to_series()[1] == "office"
+    assert columns.choose(["latitude", "longitude", "Valor asegurado"], "t")[2].field is None
+    fields = profile_file.load(written("base = 'generic'\n[vocabulary.columns]\nvalue = ['v']"))
+    with country.chosen(fields), pytest.raises(SettingsError, match=r"columns\.value: there is no such field; known: "):
+        columns.choose(["latitude", "longitude", "v"], "t")
+    kinds = profile_file.load(written("base = 'generic'\n[vocabulary.structures]\nwodden = ['v']"))
+    with (
+        country.chosen(kinds),
+        pytest.raises(SettingsError, match=r"no such class; known: wood, .*; did you mean wood"),
+    ):
+        frame.select(classes.structure_class(pl.col("text")))

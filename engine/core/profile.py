@@ -123,6 +123,8 @@ class Profile:
     search_note     : what a search for places that finds none adds
     stand_ins       : national means that stand in for inputs of a site which no layer gives, for
                       SPATIAL_MISSING_POLICY=impute; empty: nothing may stand in
+    vocabulary      : words of files beside those that the engine knows: `columns` (field -> names of columns),
+                      `structures` and `purposes` (class -> words in the value of a building)
     disclosure      : national standard that a report of a portfolio names beside IFRS S2
     figures         : risk -> figures of the country's works that its hazard score reads, such as the rain that sewers
                       take
@@ -140,6 +142,7 @@ class Profile:
     search_hint: Words
     search_note: Words | None
     stand_ins: Mapping[str, float]
+    vocabulary: Mapping[str, Mapping[str, tuple[str, ...]]]
     disclosure: Disclosure | None
     figures: Mapping[str, Mapping[str, float]]
 

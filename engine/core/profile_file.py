@@ -42,11 +42,13 @@ KEYS: Mapping[str, frozenset[str]] = {
             "search_hint",
             "search_note",
             "stand_ins",
+            "vocabulary",
             "disclosure",
             "figures",
         )
     ),
     "currency": frozenset(("code", "word", "multiples", "signs", "units")),
+    "vocabulary": frozenset(("columns", "structures", "purposes")),
     "disclosure": frozenset(("name", "source")),
     "regions": frozenset(("codes", "levels", "code_fields", "name_fields", "population_fields")),
     "regions.levels": frozenset(("word", "several", "digits", "layer")),
@@ -219,6 +221,7 @@ def _profile(key: str, file: _File) -> Profile:
         search_hint=file.words(file.of(file.data, "search_hint", "search_hint"), "search_hint"),
         search_note=file.words(file.data["search_note"], "search_note") if "search_note" in file.data else None,
         stand_ins=_stand_ins(file),
+        vocabulary=_vocabulary(file),
         disclosure=_disclosure(file),
         figures=_figures(file),
     )
@@ -238,6 +241,18 @@ def _languages(file: _File) -> tuple[Language, ...]:
     if not isinstance(value, list) or not value or any(each not in ("en", "ko") for each in value):
         raise file.fault("languages", f'{_shown(value)} is no list of "en" and "ko", of one at least')
     return tuple(dict.fromkeys(value))
+
+
+def _vocabulary(file: _File) -> dict[str, dict[str, tuple[str, ...]]]:
+    table = file.table("vocabulary")
+    file.known("vocabulary", table)
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for section in sorted(KEYS["vocabulary"]):
+        words = table.get(section, {})
+        if not isinstance(words, dict):
+            raise file.fault(f"vocabulary.{section}", f"{_shown(words)} is no table of lists")
+        found[section] = {key: file.listed(value, f"vocabulary.{section}.{key}") for key, value in words.items()}
+    return found
 
 
 def _disclosure(file: _File) -> Disclosure | None:
