@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from engine.core import currencies
+from engine.core.language import Language
 
-Language = Literal["en", "ko"]
 #: regions by Korea's legal-dong codes; the names, outlines and other codes that come with the engine are by these
 LEGAL_DONG: Literal["legal_dong"] = "legal_dong"
 

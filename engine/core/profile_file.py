@@ -18,8 +18,9 @@ from typing import Any
 
 from engine.core import currencies
 from engine.core.errors import SettingsError
+from engine.core.language import Language
 from engine.core.names import among, shortened, unknown
-from engine.core.profile import Currency, Disclosure, Language, Multiple, Profile, RegionLevel, Regions, Words
+from engine.core.profile import Currency, Disclosure, Multiple, Profile, RegionLevel, Regions, Words
 from engine.core.profiles import PROFILES
 
 #: bytes; that of Korea has 3,000

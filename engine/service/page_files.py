@@ -6,7 +6,8 @@ import json
 from functools import cache
 from importlib import resources
 
-from engine.core.profile import Language, Profile
+from engine.core.language import Language
+from engine.core.profile import Profile
 
 _PAGE = resources.files("engine.service") / "page"
 _LANGUAGES = 'data-languages="en ko"'

@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.core import country
-from engine.core.interval_words import Language
+from engine.core.language import Language
 from engine.core.period import WINDOWS
+from engine.core.translation import translate
 from engine.io.sites.portfolio_results import PortfolioResults
 from engine.report.committee import charts, site_maps, tables, vulnerable
 from engine.report.committee.at_risk import Threshold, at_risk
@@ -79,7 +80,7 @@ def render(results: PortfolioResults, threshold: Threshold, borders: Borders, la
         left_out=tables.left_out(portfolio, words),
         runs=tables.runs(portfolio, words),
         digests=results.digests,
-        notes=_notes(portfolio),
+        notes=[translate(each, language) for each in _notes(portfolio)],
         columns=portfolio.summary["columns"],
     )
 
