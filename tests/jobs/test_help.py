@@ -217,6 +217,8 @@ def _value(action):
         "sites",
         "high",
         "en",
+        "csv",
+        "point",
         str(UUID(int=1)),
     ):
         with contextlib.suppress(ValueError, argparse.ArgumentTypeError):

@@ -256,7 +256,10 @@ def _geography_findings(
     if staged.variable.name != "ta" or not staged.present:
         return findings
     mean = means(next(iter(staged.present.values())))
-    latitude = grid.latitudes[staged.cells // grid.n_lon]
+    latitude = np.abs(grid.latitudes[staged.cells // grid.n_lon])  # it gets colder towards either pole
+    # a handful of stations may lie otherwise, a warm one on the coast, a cold one south of it in the mountains; so may
+    # whole countries between the tropics and in high mountains
+    certain = staged.scope != OBSERVED and grid.inside(KOREA)
     for what, against, span in (("latitude", latitude, _SPAN_DEGREES), ("elevation", elevation, 200.0)):
         if against is None:
             continue
@@ -265,8 +268,7 @@ def _geography_findings(
             correlation = float(np.corrcoef(mean[known], against[known])[0, 1])
             if correlation >= 0:
                 message = f"temperature rises with {what} (correlation {correlation:+.2f}): is the map upside down?"
-                # a handful of stations may lie so: a warm one on the coast, a cold one south of it in the mountains
-                findings.append(Finding(WARNING if staged.scope == OBSERVED else ERROR, table, message))
+                findings.append(Finding(ERROR if certain else WARNING, table, message))
     return findings
 
 
