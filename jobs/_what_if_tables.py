@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from engine.assess.rules.loss_words import CURRENCY
+from engine.assess.rules import loss_words
 from engine.core.counted import counted
 from engine.core.interval_words import digits
 
-_HEADINGS = ("before KRW", "after KRW", "saving KRW", "90 %, times it", "calibrated")
+_HEADINGS = ("before {currency}", "after {currency}", "saving {currency}", "90 %, times it", "calibrated")
 
 
 def print_what_if(out: Console, told: Mapping[str, Any], files: list[str]) -> None:
@@ -34,7 +34,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None) -> None:
     table = Table(title=title, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("risk", no_wrap=True)
     for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading.format(currency=loss_words.currency()), justify="right", no_wrap=True)
     for risk, before in pair["before"]["expected_loss_by_risk"].items():
         after = pair["after"]["expected_loss_by_risk"][risk]["expected_loss"]
         saving = pair["saving"]["by_risk"].get(risk, {"saving": None, "saving_low": None, "saving_high": None})
@@ -47,7 +47,9 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None) -> None:
     out.print(table)
     for which in ("before", "after"):
         words = pair[which]["loss_words"]
-        out.print(f"{which}: {words['en'] if words else 'no loss in ' + CURRENCY + ': it needs an asset value'}")
+        out.print(
+            f"{which}: {words['en'] if words else 'no loss in ' + loss_words.currency() + ': it needs an asset value'}"
+        )
     for sentence in pair["words"]["en"]:
         out.print(sentence)
     if pair["overlap_note"]:

@@ -18,6 +18,7 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from engine.core import country
 from engine.core.language import Language
 
 AS_IS = frozenset((
@@ -111,10 +112,15 @@ class Catalogue(NamedTuple):
         return (self.patterns[place] for place in sorted(places))
 
 
-@cache
 def load(language: Language) -> Catalogue:
-    """The catalogue of a language other than English."""
-    entries = list(read((resources.files("engine.core") / "texts" / f"{language}.po").read_text("utf-8")))
+    """The catalogue of a language other than English, with the currency of the country where it says KRW."""
+    return _load(language, country.current().currency.code)
+
+
+@cache
+def _load(language: Language, currency: str) -> Catalogue:
+    text = (resources.files("engine.core") / "texts" / f"{language}.po").read_text("utf-8")
+    entries = list(read(re.sub(r"\bKRW\b", currency, text)))
     placed = [each for each in entries if _PLACE.search(each.english)]
     placed.sort(key=lambda each: -len(_PLACE.sub("", each.english)))
     whole = {each.english: each.other for each in entries if not _PLACE.search(each.english)}

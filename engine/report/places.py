@@ -12,6 +12,8 @@ import polars as pl
 import psycopg
 import shapely
 
+from engine.core import country
+from engine.core.profile import LEGAL_DONG
 from engine.io.climate import boundaries
 from engine.io.etl import regions
 from engine.maps import borders
@@ -42,19 +44,25 @@ def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
         return None
     coast, provinces = boundaries.coastline(connection), boundaries.provinces(connection)
     names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
-    cells = _named(codes, names)
+    within = {each.code: each.within for each in told if each.within is not None}
+    cells = _named(codes, names, within)
     population = {
-        _town(names, each.code): each.population for each in told if len(each.code) > 2 and each.population is not None
+        _town(names, each.code, each.within): each.population
+        for each in told
+        if each.within is not None and each.population is not None
     }
     lines = [borders.lines(shapes, step / 3) for shapes in (coast or borders.shipped_coastline(), provinces)]
     return Places(cells=cells, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
 
 
 def shipped(cells: pl.DataFrame, step: float) -> Places:
-    """The outlines of South Korea of 2013 that come with the sample, for results without a warehouse.
+    """The outlines that come with the engine, for results without a warehouse: of South Korea in 2013, none elsewhere.
 
     cells : grid_id, latitude, longitude
     """
+    if country.current().regions.codes != LEGAL_DONG:
+        none = cells.select("grid_id", province=pl.lit(None, pl.String), town=pl.lit(None, pl.String))
+        return Places(cells=none, population={}, coast=[], provinces=[], source="none: no warehouse is at hand")
     province, municipality = _outlines("provinces_korea_2013"), _outlines("municipalities_korea_2013")
     names = {code: _both(english, korean) for code, english, korean, _ in (*province, *municipality)}
     points = shapely.points(cells["longitude"].to_numpy(), cells["latitude"].to_numpy())
@@ -63,7 +71,7 @@ def shipped(cells: pl.DataFrame, step: float) -> Places:
         schema=boundaries.CELL_COLUMNS,
     )
     return Places(
-        cells=_named(codes, names),
+        cells=_named(codes, names, {code: code[:2] for code in names if len(code) > 2}),
         population={},
         coast=borders.lines(borders.shipped_coastline(), step / 3),
         provinces=borders.lines(borders.shipped_provinces(), step / 3),
@@ -92,8 +100,8 @@ def _holder(points: Any, outlines: list[tuple[str, str, str, Any]]) -> list[str 
     return found
 
 
-def _named(codes: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    towns = {code: _town(names, code) for code in names if len(code) > 2}
+def _named(codes: pl.DataFrame, names: Mapping[str, str], within: Mapping[str, str]) -> pl.DataFrame:
+    towns = {code: _town(names, code, holder) for code, holder in within.items()}
     return codes.select(
         "grid_id",
         province=pl.col("sido").replace_strict(names, default=None, return_dtype=pl.String),
@@ -101,9 +109,9 @@ def _named(codes: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     )
 
 
-def _town(names: Mapping[str, str], code: str) -> str:
+def _town(names: Mapping[str, str], code: str, within: str) -> str:
     """A municipality with its province, that one in English alone where it can be: many share a name."""
-    return f"{names[code]}, {names[code[:2]].split(' (')[0]}" if code[:2] in names else names[code]
+    return f"{names[code]}, {names[within].split(' (')[0]}" if within in names else names[code]
 
 
 def _both(english: str | None, name: str) -> str:

@@ -96,10 +96,11 @@ def _of_job(sink: str, batch_id: UUID) -> Path:
 
 
 def _borders(warehouse: str | None) -> Borders:
-    """Coast and provinces of the warehouse; where it has none, those of South Korea that come with the engine."""
+    """Coast and provinces of the warehouse; where it has none, those that come with the engine for the country."""
     if warehouse is not None:
         with closing(postgres.connect(warehouse)) as climate:
             coast, provinces = boundaries.coastline(climate), boundaries.provinces(climate)
         if coast:
             return Borders(borders.lines(coast), borders.lines(provinces), "warehouse")
-    return Borders(borders.lines(borders.shipped_coastline()), borders.lines(borders.shipped_provinces()), "shipped")
+    coast, provinces = borders.shipped_coastline(), borders.shipped_provinces()
+    return Borders(borders.lines(coast), borders.lines(provinces), "shipped" if coast else "none")

@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.assess.job.portfolio_output import append_csv, heading
 from engine.assess.rules import difference_sheets
-from engine.assess.rules.sheets import Shown
+from engine.assess.rules.sheets import Shown, titled
 from engine.core.errors import SinkError
 from engine.core.language import DEFAULT, Language
 from engine.io.files.workbook_out import Heading, WorkbookFile
@@ -67,7 +67,7 @@ def comparison_csv(told: Mapping[str, Any], table: pl.DataFrame) -> bytes:
 
 
 def _headings(shown: Sequence[Shown]) -> list[Heading]:
-    return [heading(each) for each in shown]
+    return [heading(each) for each in titled(shown)]
 
 
 def _csv(frame: pl.DataFrame, shown: Sequence[Shown]) -> bytes:

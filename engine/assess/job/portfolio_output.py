@@ -162,7 +162,7 @@ def _write_years(book: WorkbookFile, years: PortfolioLosses, summary: Mapping[st
     if summary["storms"] is not None:
         tables.append(("storms", loss_sheets.STORMS, loss_sheets.storms(summary["storms"])))
     for name, shown, frame in tables:
-        writer = book.sheet(name, [heading(each) for each in shown], frozen=1)
+        writer = book.sheet(name, [heading(each) for each in sheets.titled(shown)], frozen=1)
         writer.append(frame)
         writer.close()
 
@@ -192,7 +192,7 @@ def _write_losses(
     files: FrameFiles, book: WorkbookFile, sites: PortfolioFile, totals: pl.DataFrame, context: Context, rows: int
 ) -> None:
     carried = [Heading(f"own:{place}", name, ours="nothing") for place, name in enumerate(sites.carried.columns[1:])]
-    headings = [Heading("row", "row", "whole"), *carried, *(heading(each) for each in sheets.LOSSES)]
+    headings = [Heading("row", "row", "whole"), *carried, *(heading(each) for each in sheets.titled(sheets.LOSSES))]
     apart = rows > MOST_LOSSES
     if apart:
         target = files.beside("losses.csv")
@@ -269,7 +269,7 @@ def _summary(
     sums = sheets.by_risk(summary["results"], context)
     blocks = [
         ([Heading("what", "what"), Heading("value", "value")], listed),
-        ([heading(each) for each in sheets.BY_RISK], sums),
+        ([heading(each) for each in sheets.titled(sheets.BY_RISK)], sums),
     ]
     worst = sheets.worst(summary["results"], sites.name_column(), context)
-    return [*blocks, ([heading(each) for each in sheets.WORST], worst)]
+    return [*blocks, ([heading(each) for each in sheets.titled(sheets.WORST)], worst)]

@@ -14,7 +14,9 @@ from typing import Any
 from engine.assess.rules import value_units
 from engine.assess.rules.column_names import ALIASES, ASKED, COMPLETED, NAME, WEAK
 from engine.assess.rules.fields import BY_NAME, COORDINATES
+from engine.core import country
 from engine.core.errors import SettingsError
+from engine.core.names import among
 
 REQUIRED = tuple(field.name for field in COORDINATES)
 #: fields that a name may stand for beside those of `fields`
@@ -202,7 +204,12 @@ def _column(place: int, name: str, found: tuple[str, _Match] | None, table: obje
 
 def unit_of(field: str) -> str:
     """The unit of a field in words; empty for what has none."""
-    fixed = {"total_asset_value": "KRW", "floor_area": "m2", "latitude": "degrees", "longitude": "degrees"}
+    fixed = {
+        "total_asset_value": country.current().currency.code,
+        "floor_area": "m2",
+        "latitude": "degrees",
+        "longitude": "degrees",
+    }
     if field in fixed:
         return fixed[field]
     if field.endswith(("_m", "_mm")):
@@ -218,6 +225,9 @@ def _match(name: str) -> _Match | None:
         return _Match(name, "its name", 0)
     for whole, unit in _readings(name):
         key = _key(whole)
+        if key in (own := _of_country()):
+            field = own[key]
+            return _Match(field, f"{whole!r} is the country's name of {field}" + _said(unit), 1, _factor(field, unit))
         if key in _FIELDS:
             field = _FIELDS[key]
             return _Match(field, f"named as {field}" + _said(unit), 1, _factor(field, unit))
@@ -227,6 +237,18 @@ def _match(name: str) -> _Match | None:
                 why = f"{whole!r} is a name of {SPECIAL.get(field, field)}" + _said(unit)
                 return _Match(field, why, rank, _factor(field, unit))
     return None
+
+
+def _of_country() -> dict[str, str]:
+    """Names of columns that the country profile adds -> field.
+
+    raises : SettingsError for a field that there is not
+    """
+    own = country.current().vocabulary["columns"]
+    if unknown := next((field for field in own if field not in ALIASES), None):
+        where = f"COUNTRY {country.current().key}: vocabulary.columns.{unknown}"
+        raise SettingsError(f"{where}: there is no such field; {among(unknown, ALIASES)}")
+    return {_key(name): field for field, names in own.items() for name in names}
 
 
 def _said(unit: str | None) -> str:
@@ -241,7 +263,7 @@ def _readings(name: str) -> list[tuple[str, str | None]]:
         ways.append((head, bracket))
     plain = unicodedata.normalize("NFKC", name).strip("\ufeff \t\r\n")
     stem, sign, unit = plain.rpartition("_")
-    if sign and any(value_units.plain(unit) in units for units in value_units.UNITS.values()):
+    if sign and value_units.are_known(unit):
         ways.append((stem, unit))
     return ways
 

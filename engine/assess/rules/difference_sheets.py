@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.assess.rules import loss_words
 from engine.assess.rules.sheets import CALIBRATED, Shown
 from engine.core.caveats import loss_note
 from engine.core.scenario import Scenario
@@ -14,9 +15,9 @@ from engine.core.scenario import Scenario
 _ENDS = ("", "_low", "_high")
 _PAIR = (Shown("scenario", "scenario"), Shown("time_period", "period"), Shown("years", "years"))
 _MONEY = (
-    Shown("loss", "KRW a year", "money"),
-    Shown("low", "90 % interval from, KRW", "money"),
-    Shown("high", "90 % interval to, KRW", "money"),
+    Shown("loss", "{currency} a year", "money"),
+    Shown("low", "90 % interval from, {currency}", "money"),
+    Shown("high", "90 % interval to, {currency}", "money"),
     Shown("note", "loss note", "wide"),
 )
 SUMS: tuple[Shown, ...] = (*_PAIR, Shown("what", "what"), Shown("risk", "risk"), *_MONEY)
@@ -26,9 +27,9 @@ WHAT_IF_SITES: tuple[Shown, ...] = (
     Shown("name", "name"),
     *_PAIR,
     Shown("taken", "takes the measure"),
-    Shown("loss_before", "loss before KRW a year", "money"),
-    Shown("loss_after", "loss after KRW a year", "money"),
-    Shown("saving", "saving KRW a year", "money"),
+    Shown("loss_before", "loss before {currency} a year", "money"),
+    Shown("loss_after", "loss after {currency} a year", "money"),
+    Shown("saving", "saving {currency} a year", "money"),
     Shown("note", "loss note", "wide"),
     Shown("left_out", "risks without a loss"),
 )
@@ -36,9 +37,9 @@ CURVES: tuple[Shown, ...] = (
     *_PAIR,
     Shown("what", "what"),
     Shown("return_period", "1 in so many years", "whole"),
-    Shown("loss", "loss KRW", "money"),
-    Shown("loss_low", "90 % interval (sampling of years alone) from, KRW", "money"),
-    Shown("loss_high", "90 % interval (sampling of years alone) to, KRW", "money"),
+    Shown("loss", "loss {currency}", "money"),
+    Shown("loss_low", "90 % interval (sampling of years alone) from, {currency}", "money"),
+    Shown("loss_high", "90 % interval (sampling of years alone) to, {currency}", "money"),
     Shown("basis", "basis"),
     Shown("note", "loss note", "wide"),
 )
@@ -50,9 +51,9 @@ COMPARED_SITES: tuple[Shown, ...] = (
     Shown("status", "status"),
     Shown("changed", "what changed, from -> to", "wide"),
     Shown("results", "risks with another AAL of the cell", "wide"),
-    Shown("total_expected_loss_first", "loss in the first KRW a year", "money"),
-    Shown("total_expected_loss_second", "loss in the second KRW a year", "money"),
-    Shown("difference", "difference KRW a year", "money"),
+    Shown("total_expected_loss_first", "loss in the first {currency} a year", "money"),
+    Shown("total_expected_loss_second", "loss in the second {currency} a year", "money"),
+    Shown("difference", "difference {currency} a year", "money"),
     Shown("note", "loss note", "wide"),
 )
 
@@ -127,7 +128,8 @@ def what_if_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts += [(label, sentence) for sentence in pair["words"]["en"]]
         if told["results"][0]["appraisal"] is not None and pair["appraisal"] is not None:
             cost = pair["appraisal"]
-            facts.append((label, f"cost {cost['cost']:,.0f} KRW, upkeep {cost['upkeep']:,.0f} KRW a year"))
+            code = loss_words.currency()
+            facts.append((label, f"cost {cost['cost']:,.0f} {code}, upkeep {cost['upkeep']:,.0f} {code} a year"))
     return [*facts, ("rules", told["rules_note"]["en"])]
 
 
@@ -187,7 +189,10 @@ def compared_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         code = Scenario(side["scenario_id"]).code
         facts.append((which, f"{side['name']}, {code} {side['time_period']} {side['years']}, run {runs}"))
     facts += [
-        (f"assets: {status}", f"{each['assets']:,}, difference {each['difference'] or 0:,} KRW a year")
+        (
+            f"assets: {status}",
+            f"{each['assets']:,}, difference {each['difference'] or 0:,} {loss_words.currency()} a year",
+        )
         for status, each in told["counts"].items()
     ]
     if told["scope_note"]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from engine.assess.rules import loss_words
 from engine.core.interval_words import digits
 
 Language = Literal["en", "ko"]
-CURRENCY = "KRW"
 #: what every answer on a measure states
 RULES_NOTE: dict[Language, str] = {
     "en": (
@@ -41,7 +41,11 @@ def _told(
     amount = saving["saving"]
     if amount is None:
         return [_TEXTS[language]["unknown"]]
-    said = [_TEXTS[language][_sign(amount)].format(amount=_money(abs(amount)), ends=_ends(saving, language))]
+    said = [
+        _TEXTS[language][_sign(amount)].format(
+            amount=_money(abs(amount)), ends=_ends(saving, language), currency=loss_words.currency()
+        )
+    ]
     low = before["total_expected_loss_low"]
     if amount > 0 and low is not None and before["total_expected_loss"] - amount >= low:
         said.append(_TEXTS[language]["inside"].format(low=_money(low), high=_money(before["total_expected_loss_high"])))
@@ -57,7 +61,7 @@ def _sign(amount: float) -> str:
 def _pays(told: Mapping[str, Any], language: Language) -> str:
     texts = _TEXTS[language]
     if told["net_saving"] <= 0:
-        return texts["never"].format(upkeep=_money(told["upkeep"]))
+        return texts["never"].format(upkeep=_money(told["upkeep"]), currency=loss_words.currency())
     simple, discounted, ratio = (
         told[name] for name in ("simple_payback_years", "discounted_payback_years", "benefit_cost_ratio")
     )
@@ -99,32 +103,32 @@ def _ratio(value: float) -> str:
 _TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "unknown": "No saving can be told: there is no loss before or after.",
-        "saves": f"Saves {{amount}} {CURRENCY} a year{{ends}}.",
+        "saves": "Saves {amount} {currency} a year{ends}.",
         "nothing": "Saves nothing: no field that the measure sets moves the loss of these sites.",
-        "costs_more": f"Saves nothing: the loss rises by {{amount}} {CURRENCY} a year{{ends}}.",
+        "costs_more": "Saves nothing: the loss rises by {amount} {currency} a year{ends}.",
         "inside": (
             "The loss after it lies inside the 90 % interval of the loss before ({low} to {high}): the saving is"
             " smaller than what is not known of the loss. The error is common to both, so the loss falls all the same."
         ),
         "ends": " (90 %: {low} to {high})",
         "no_ends": " (no interval)",
-        "never": f"It never pays: the upkeep of {{upkeep}} {CURRENCY} a year is not less than the saving.",
+        "never": "It never pays: the upkeep of {upkeep} {currency} a year is not less than the saving.",
         "pays": "It has paid after {simple} years, after {discounted} years at a discount rate of {rate} %",
         "not_discounted": "It has paid after {simple} years, and never at a discount rate of {rate} %",
         "ratio": "; benefit-cost ratio over {years} years {ratio}{ends}.",
     },
     "ko": {
         "unknown": "대책 전후의 손실이 없어 절감액을 알 수 없습니다.",
-        "saves": f"연간 {{amount}} {CURRENCY} 절감{{ends}}.",
+        "saves": "연간 {amount} {currency} 절감{ends}.",
         "nothing": "절감 효과가 없습니다. 대책이 바꾸는 필드는 이 사업장들의 손실에 영향을 주지 않습니다.",
-        "costs_more": f"절감 효과가 없습니다. 손실이 연간 {{amount}} {CURRENCY} 늘어납니다{{ends}}.",
+        "costs_more": "절감 효과가 없습니다. 손실이 연간 {amount} {currency} 늘어납니다{ends}.",
         "inside": (
             "대책 후 손실이 대책 전 손실의 90 % 구간({low}~{high}) 안에 있어, 절감액이 손실 자체의 불확실성보다"
             " 작습니다. 두 손실의 오차는 같은 방향이므로 손실이 줄어드는 것 자체는 변하지 않습니다."
         ),
         "ends": " (90 % 구간: {low}~{high})",
         "no_ends": " (구간 없음)",
-        "never": f"회수되지 않습니다. 연간 유지비 {{upkeep}} {CURRENCY}이(가) 절감액보다 작지 않습니다.",
+        "never": "회수되지 않습니다. 연간 유지비 {upkeep} {currency}이(가) 절감액보다 작지 않습니다.",
         "pays": "단순 회수기간 {simple}년, 할인율 {rate} % 적용 시 {discounted}년",
         "not_discounted": "단순 회수기간 {simple}년, 할인율 {rate} % 적용 시 회수되지 않음",
         "ratio": "; {years}년간 비용편익비 {ratio}{ends}.",

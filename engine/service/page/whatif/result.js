@@ -59,8 +59,8 @@ function appraisal(box, told) {
   const list = made(box, "dl", undefined, { class: "appraisal" });
   const item = (key, text) => { made(list, "dt", t(`pay.${key}`)); made(list, "dd", text); };
   const within = (name, format) => (missing(told[`${name}_low`]) ? "" : ` (${t("within", { ends: ends(told[`${name}_low`], told[`${name}_high`], format) })})`);
-  item("cost", t("krw", { money: money(told.cost) }));
-  if (told.upkeep) item("upkeep", t("krw", { money: money(told.upkeep) }));
+  item("cost", t("money", { money: money(told.cost) }));
+  if (told.upkeep) item("upkeep", t("money", { money: money(told.upkeep) }));
   item("simple", years(told.simple_payback_years));
   item("discounted", t("at_rate", { years: years(told.discounted_payback_years), rate: +(100 * told.discount_rate).toPrecision(3) }));
   item("ratio", missing(told.benefit_cost_ratio) ? NONE : `${figure(told.benefit_cost_ratio, 2)}${within("benefit_cost_ratio", (value) => figure(value, 2))}`);
