@@ -12,13 +12,15 @@ import polars as pl
 import psycopg
 import shapely
 
+from engine.core.grid import from_the_west
 from engine.io.climate import boundaries
 from engine.io.etl import regions
-from engine.maps import borders
+from engine.maps import borders, world
 from engine.report.maps import Lines
 
 #: cells on the shore whose centre lies outside every outline: as far as the loader of regions reaches, 2 km
 _REACH_DEGREES = 0.02
+_UNKNOWN = pl.lit(None, pl.String)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,12 @@ class Places:
     source: str
 
 
-def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
-    """As the warehouse has them; None when no region was loaded. step: of the lattice, degrees."""
+def of_warehouse(connection: psycopg.Connection, cells: pl.DataFrame, step: float) -> Places | None:
+    """As the warehouse has them; None when no region was loaded.
+
+    cells : grid_id, latitude, longitude
+    step  : of the lattice, degrees
+    """
     told = boundaries.regions(connection)
     if not told:
         return None
@@ -42,16 +48,37 @@ def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
         return None
     coast, provinces = boundaries.coastline(connection), boundaries.provinces(connection)
     names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
-    cells = _named(codes, names)
     population = {
         _town(names, each.code): each.population for each in told if len(each.code) > 2 and each.population is not None
     }
-    lines = [borders.lines(shapes, step / 3) for shapes in (coast or borders.shipped_coastline(), provinces)]
-    return Places(cells=cells, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
+    lines = [borders.lines(shapes, step / 3) for shapes in (coast or world.coast(_around(cells)), provinces)]
+    return Places(
+        cells=_named(codes, names), population=population, coast=lines[0], provinces=lines[1], source="location_admin"
+    )
+
+
+def of_world(cells: pl.DataFrame, step: float) -> Places:
+    """Coast and borders of the world, and no regions, for results whose warehouse has none.
+
+    cells : grid_id, latitude, longitude
+    """
+    box = _around(cells)
+    return Places(
+        cells=_named(cells.select("grid_id", sido=_UNKNOWN, sigungu=_UNKNOWN), {}),
+        population={},
+        coast=borders.lines(world.coast(box), step / 3),
+        provinces=borders.lines(world.borders(box), step / 3),
+        source=world.SOURCE,
+    )
+
+
+def _around(cells: pl.DataFrame) -> world.Box:
+    return world.box_around(cells["latitude"].to_numpy(), from_the_west(cells["longitude"].to_numpy()))
 
 
 def shipped(cells: pl.DataFrame, step: float) -> Places:
-    """The outlines of South Korea of 2013 that come with the sample, for results without a warehouse.
+    """The outlines of South Korea of 2013 that come with the sample, for results without a warehouse; `of_world` where
+    fewer than half of the cells lie in them.
 
     cells : grid_id, latitude, longitude
     """
@@ -62,6 +89,8 @@ def shipped(cells: pl.DataFrame, step: float) -> Places:
         {"grid_id": cells["grid_id"], "sido": _holder(points, province), "sigungu": _holder(points, municipality)},
         schema=boundaries.CELL_COLUMNS,
     )
+    if 2 * codes["sido"].null_count() > codes.height:
+        return of_world(cells, step)
     return Places(
         cells=_named(codes, names),
         population={},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from engine.core.false_discovery import not_told_apart
 from engine.core.grid import GridDefinition
-from engine.core.scenario import Scenario
-from engine.io.results import published_layers, published_runs
+from engine.core.scenario import label
+from engine.io.results import published_layers, published_runs, published_scenarios
 from engine.io.results.published_figures import AAL, HAZARD, Figure
 from engine.maps import picture
 from engine.service import map_run
@@ -97,7 +98,7 @@ def as_sheet(connection: psycopg.Connection, grid: GridDefinition, layer: Layer)
         "latitude": pl.Series(grid.latitudes[rows]),
         "longitude": pl.Series(grid.longitudes[columns]),
         "risk_type": pl.lit(layer.risk),
-        "scenario": pl.lit(Scenario(layer.scenario).code),
+        "scenario": pl.lit(label(layer.scenario, published_scenarios.names(connection))),
         "time_period": pl.lit(layer.period),
         "first_year": pl.lit(first),
         "last_year": pl.lit(last),
@@ -121,11 +122,19 @@ FORMS: dict[Form, Callable[[psycopg.Connection, GridDefinition, Layer], bytes | 
 }
 
 
-def packed(data: bytes, form: Form, accepted: str, headers: Mapping[str, str], layer: Layer) -> Response:
-    """The answer, compressed where that helps and the client takes it. accepted: its Accept-Encoding"""
+def _plain_name(scenario: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", scenario, flags=re.ASCII)
+
+
+def packed(data: bytes, form: Form, accepted: str, headers: Mapping[str, str], layer: Layer, scenario: str) -> Response:
+    """The answer, compressed where that helps and the client takes it.
+
+    accepted : its Accept-Encoding
+    scenario : name of the layer's scenario
+    """
     told = dict(headers)
     if form == "csv":
-        name = f"{layer.quantity}-{layer.risk}-{Scenario(layer.scenario).code}-{layer.period}.csv"
+        name = f"{layer.quantity}-{layer.risk}-{_plain_name(scenario)}-{layer.period}.csv"
         told["Content-Disposition"] = f'attachment; filename="{name}"'
     if form != "png":
         told["Vary"] = "Accept-Encoding"

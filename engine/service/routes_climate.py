@@ -19,6 +19,7 @@ from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES, Variable
 from engine.io.climate import cell_series
+from engine.io.results import published_scenarios
 from engine.service import models
 from engine.service.context import Shared
 from engine.service.problems import InvalidError, Problem, fault
@@ -86,6 +87,7 @@ def read_climate(
     years = _years(context.grid.axis, first, last)
     with context.database() as connection:
         cell = cell_of(context, connection, lat, lon)
+        names = published_scenarios.names(connection)
     with context.climate() as connection:
         held = cell_series.loaded(connection)
         wanted = _variables(variables, held)
@@ -106,7 +108,7 @@ def read_climate(
         {
             "grid_id": cell["grid_id"],
             "scenario_id": int(scenario),
-            "scenario": models.scenario_name(scenario, scope),
+            "scenario": models.scenario_name(scenario, scope, names),
             "start_year": years.first,
             "end_year": years.last,
             "variables": {each.name: found[each][place] for each in wanted},

@@ -19,10 +19,10 @@ from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES
 from engine.core.interval_words import Language
 from engine.core.names import RISK_NAMES
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario, label
 from engine.io.climate import boundaries
-from engine.io.results import published_runs
-from engine.maps import borders, picture
+from engine.io.results import published_runs, published_scenarios
+from engine.maps import borders, picture, world
 from engine.risks import EDITIONS, load_edition
 from engine.service import map_layers, map_models, map_run, models, proxy
 from engine.service.answers import File
@@ -51,6 +51,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
         if held is None or held[0] != key:
             request.app.state.layers = held = key, map_run.layers_of(connection)
         layers, told = held[1], published_runs.published_risks(connection)
+        shown = published_scenarios.names(connection)
     observed = run["scope"] == "observed"
     notes = _notes({risk: told[risk] for risk in layers if risk in told})
     grid, half = context.grid, context.grid.step / 2
@@ -88,7 +89,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
                 for each in zip((0, *levels.CUTS), levels.PRINTED, levels.HAZARD, levels.OLDER, strict=True)
             ],
             "scenarios": [
-                {"scenario_id": int(each), "name": models.scenario_name(each, run["scope"])}
+                {"scenario_id": int(each), "name": models.scenario_name(each, run["scope"], shown)}
                 for each in Scenario
                 if each in named
             ],
@@ -140,7 +141,7 @@ def read_layer(
     layer = map_layers.Layer(quantity, names.risk(risk_type), scenario_id, models.period_of(scenario_id, time_period))
     pictures = request.app.state.pictures
     with context.database() as connection:
-        run = published_runs.newest(connection)
+        run, shown = published_runs.newest(connection), published_scenarios.names(connection)
         # a browser's copy outlives this process: other classes or colours are another picture
         key = run and (run.run_id, str(run.published_at)), format, repr(picture.SCALES[quantity]), layer
         tag = f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"'
@@ -154,16 +155,18 @@ def read_layer(
                 raise HTTPException(404, "No results for this layer")
             if format == "png":
                 pictures.put(key, data)
-    return map_layers.packed(data, format, request.headers.get("accept-encoding", ""), headers, layer)
+    accepted = request.headers.get("accept-encoding", "")
+    return map_layers.packed(data, format, accepted, headers, layer, label(scenario_id, shown))
 
 
 @router.get("/api/v1/map/borders")
 def read_borders(context: Shared, request: Request) -> map_models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
+        box = world.box_around(context.grid.latitudes, context.grid.meridians)
         request.app.state.borders = map_models.Borders(
-            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or borders.shipped_coastline()),
-            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or borders.shipped_provinces()),
+            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or world.coast(box)),
+            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or world.borders(box)),
         )
     told: map_models.Borders = request.app.state.borders
     return told

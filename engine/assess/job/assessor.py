@@ -37,12 +37,13 @@ from engine.assess.rules.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
 from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
 from engine.core.period import MIN_SAMPLES, window
+from engine.core.scenario import names_of
 from engine.core.settings import Settings
 from engine.io.db.writers import Writers
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs, job_logs
 from engine.io.queue.batch_jobs import PORTFOLIO, SITE, EndedError, Job
-from engine.io.results import published_cells
+from engine.io.results import published_cells, published_scenarios
 from engine.io.sites import site_inputs
 from engine.io.sites.assessment_files import FrameFiles
 
@@ -208,10 +209,13 @@ class Assessor:
             years = _years(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
+            if names := published_scenarios.names(self.application):
+                summary["scenario_names"] = {str(int(each)): name for each, name in names.items()}
             summary |= _of_file(sites, summary["results"], years)
             summary = years_lost.stated(summary)
             files.close(summary, stated)
-            sheet_context = Context(years, summary["scope_note"], stages.config.trended)
+            shown = names_of(summary)
+            sheet_context = Context(years, summary["scope_note"], stages.config.trended, shown)
             workbook = bool(job.input_params.get("workbook", True))
             frames = Results(everything, faults, years_lost)
             portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
