@@ -39,6 +39,8 @@ from jobs._parser import read_by, whole
 
 _LANGUAGES: tuple[Language, ...] = ("en", "ko")
 #: options of the report of a run, and those of a portfolio
+#: modules of the extra
+NEEDS = ("jinja2", "matplotlib")
 _OF_RUN, _OF_PORTFOLIO = ("run", "against", "run_dir", "edition"), ("threshold", "lang")
 
 
@@ -101,7 +103,7 @@ def language() -> Language:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, read, write; returns the exit code."""
-    return _console.main(parser(), argv, _course, stopped="no report was written", needs=("jinja2", "matplotlib"))
+    return _console.main(parser(), argv, _course, stopped="no report was written", needs=NEEDS)
 
 
 def _course(args: argparse.Namespace) -> int:
