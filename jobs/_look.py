@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.core import settings_files, settings_shown
 from engine.core.settings import Settings
-from jobs import _called
+from jobs import _called, _own_data
 
 #: where `./run` was called, which goes to its own folder
 STARTED_IN = "CLIMATE_RISK_STARTED_IN"
@@ -84,7 +84,8 @@ def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
     if _is_apart(args):
         # a file would win over the environment
         away = {settings_files.NAMED: os.devnull} if origin not in ("environment", "secret file", "default") else {}
-        return {**away, "ENGINE_HOME": str(home)}
+        own = home / _own_data.COUNTRY
+        return {**away, "ENGINE_HOME": str(home)} | ({"COUNTRY": str(own)} if own.is_file() else {})
     given = {"ENGINE_HOME": str(home)} if origin == "environment" else {}
     if named := os.environ.get(settings_files.NAMED):
         given[settings_files.NAMED] = named

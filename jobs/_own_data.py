@@ -12,6 +12,8 @@ from engine.core.scenario import Scenario
 from jobs import _console, _paths
 from jobs._parser import read_by
 
+#: file of the country profile in the folder of a run on own files
+COUNTRY = "country.toml"
 #: options that belong to --data, and those that name other data or another place
 _OF_DATA = ("tracks", "regions", "currency", "scenario_map", "unit", "member")
 _AGAINST = ("source", "sample", "sink", "run_dir", "cluster", "cells")
@@ -41,7 +43,7 @@ def add_options(made: _console.Parser) -> None:
     )
     made.add_argument(
         "--scenario-map", metavar="NAME=ID,..",
-        help="--data: number of a scenario that the files name otherwise, as a1b=2 (default SSP and RCP by their forcing)",
+        help="--data: numbers of scenarios, as a1b=2 (default those of SSPs, and of RCPs by their forcing)",
     )  # fmt: skip
     made.add_argument(
         "--unit", action="append", metavar="V=U", help="--data: unit of a daily variable (default the file's)"

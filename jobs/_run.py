@@ -16,7 +16,7 @@ from engine.batch.execute import Outcome, execute
 from engine.batch.pipeline import active_cells
 from engine.batch.plan import make_plan
 from engine.batch.request import Request
-from engine.core import settings, settings_files
+from engine.core import country, settings, settings_files
 from engine.core.address import is_address, is_folder, masked, without_password
 from engine.core.errors import SettingsError
 from engine.core.period import parse_years
@@ -31,7 +31,7 @@ from engine.risks.edition import Edition
 from engine.risks.editions import DEFAULT_EDITION
 from jobs import _addresses, _checks, _console, _home, _look, _own_data, _report
 from jobs._addresses import Ends
-from jobs._samples import SAMPLES
+from jobs._samples import SAMPLES, UNNAMED
 
 if TYPE_CHECKING:
     from jobs.courses.own_data import OwnData
@@ -58,6 +58,8 @@ def run(job: BatchType, args: argparse.Namespace) -> int:
     kernels.keep_compiled_in(config.kernel_cache)
     _use_threads(config)
     with ExitStack() as stack:
+        if own is not None:
+            stack.enter_context(country.chosen(own.profile))
         opened = _open(ends, config, stack)
         if own is not None:
             # the report is written from the databases, so while they are there
@@ -241,7 +243,7 @@ def _dry_run(request: Request, ends: Ends, config: settings.Settings) -> int:
     with ExitStack() as stack:
         address = ends.source or _addresses.if_made(ends.home, WAREHOUSE, stack)
         if address is None or (ends.source is None and not _home.has_data(address)):
-            _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample))
+            _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample or UNNAMED))
         else:
             source = _source(address, config, stack)
             _report.print_plan(out, make_plan(source, request), active_cells(source, request.cells).height)

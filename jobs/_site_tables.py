@@ -123,7 +123,7 @@ def _table(title: str, *headings: str) -> Table:
 def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None, levels: Mapping[str, str | None]) -> Table:
     """Table of the loss and the level of each risk. levels: risk -> recorded losses that its rates are calibrated on"""
     title = _titled(_pair(pair, years), of)
-    table = _table(title, "AAL %", "90 %", "loss KRW", "calibrated", "hazard", "level", "index")
+    table = _table(title, "AAL %", "90 %", f"loss {loss_words.currency()}", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal, level = pair["aal"]["risks"][risk], levels.get(risk)
         table.add_row(
@@ -223,7 +223,7 @@ def _found(fault: Mapping[str, Any] | None) -> str:
 
 def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str | None) -> None:
     title = _titled(f"{_pair(pair, pair['years'])}: expected loss a year", of)
-    table = _table(title, "KRW", "90 %, times it", "calibrated", "sites", "left out")
+    table = _table(title, loss_words.currency(), "90 %, times it", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
         table.add_row(
@@ -247,14 +247,16 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
         share = _figure(pair["expected_loss_ratio"] and 100 * pair["expected_loss_ratio"], ".3g")
         value = _figure(pair["total_asset_value"], ",d")
         out.print(loss)
-        out.print(f"that is {share} % of the {value} KRW of the {pair['sites_in_total']:,} sites in it")
+        out.print(
+            f"that is {share} % of the {value} {loss_words.currency()} of the {pair['sites_in_total']:,} sites in it"
+        )
     if years := pair["year_losses"]:
         out.print(loss_sheets.sentence(years))
         for lacking in loss_sheets.lacking(years):
             out.print(lacking)
     if pair["sites_left_out"]:
         value = pair["asset_value_left_out"]
-        worth = "without an asset value" if value is None else f"with {value:,d} KRW of assets"
+        worth = "without an asset value" if value is None else f"with {value:,d} {loss_words.currency()} of assets"
         out.print(f"left out: {counted(pair['sites_left_out'], 'site')} {worth}")
     out.print(f"sites by status: {_counted(pair['sites_by_status'])}")
     out.print(f"sites by risk level: {_counted(pair['sites_by_risk_level'])}")
@@ -268,7 +270,7 @@ def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str
             note = f", {site['loss_note']}" if site["loss_note"] else ""
             ends = [site[f"total_expected_loss_{end}"] for end in ("low", "high")]
             within = "" if None in ends else f"; 90 %: {ends[0]:,d} to {ends[1]:,d}"
-            loss = f"{site['total_expected_loss']:,d} KRW ({share} %{note}{within})"
+            loss = f"{site['total_expected_loss']:,d} {loss_words.currency()} ({share} %{note}{within})"
         if site["year_loss"]:
             loss = f"{loss}, {site['year_loss']}"
         out.print(
@@ -294,7 +296,7 @@ def _print_storms(out: Console, summary: Mapping[str, Any]) -> None:
     table = Table(
         title=f"storms of {storms['years']} years of tracks, loss today", padding=(0, 1, 0, 0), pad_edge=False
     )
-    for heading in ("storm", "began", "wind m/s", "KRW", "% of value", "calibrated"):
+    for heading in ("storm", "began", "wind m/s", loss_words.currency(), "% of value", "calibrated"):
         table.add_column(heading, justify="left" if heading == "storm" else "right", no_wrap=True)
     for each in storms["largest"]:
         table.add_row(

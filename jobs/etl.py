@@ -90,6 +90,11 @@ def parser() -> _console.Parser:
     )
     made.add_argument("--crs", metavar="EPSG:N", help="coordinate system of files without (default: refuse those)")
     made.add_argument(
+        "--regions", type=Path, metavar="FILE",
+        help="admin: GeoJSON, GeoPackage or shapefile of regions (default the files that COUNTRY names)",
+    )  # fmt: skip
+    made.add_argument("--region-name", metavar="PROPERTY", help="admin: property of it that holds the names")
+    made.add_argument(
         "--gate", type=Path, metavar="FILE",
         help="TOML with ranges of the quality gate for another region (default Korea's)",
     )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core import country
 from engine.core.errors import SettingsError
 
 ERROR: Literal["E"] = "E"
@@ -82,12 +83,14 @@ def outside(values: NDArray[np.float32], limits: Range) -> Outside:
 
 
 def load_ranges(path: Path | None = None) -> dict[str, Range]:
-    """Ranges by variable; entries of `path` (another region) take the place of the built-in ones.
+    """Ranges by variable: those of the country profile; entries of `path` (another region) take their place.
 
     path   : TOML, a table per variable with `hard = [low, high]` and/or `usual = [low, high]`
     raises : SettingsError for an unreadable file, an unknown name or limits that are not two numbers
     """
     built_in = tomllib.loads((resources.files("engine.core") / "quality_ranges.toml").read_text("utf-8"))
+    if country.current().quality_ranges == "world":
+        built_in |= tomllib.loads((resources.files("engine.core") / "quality_ranges_world.toml").read_text("utf-8"))
     ranges = {name: _range(name, entry) for name, entry in built_in.items()}
     if path is None:
         return ranges

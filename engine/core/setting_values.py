@@ -79,8 +79,10 @@ def channel(name: str) -> str:
     return name
 
 
-def time_zone(name: str) -> str:
-    """A name of the time-zone database."""
+def time_zone(name: str | None) -> str | None:
+    """A name of the time-zone database, or none."""
+    if name is None:
+        return None
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

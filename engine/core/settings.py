@@ -13,7 +13,7 @@ from typing import Literal
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from engine.core import settings_files
+from engine.core import country, settings_files
 from engine.core.errors import SettingsError
 from engine.core.settings_model import Settings, in_place, is_secret
 from engine.core.settings_places import mounted, secret_folders
@@ -22,7 +22,8 @@ __all__ = ["Settings", "in_place", "is_secret", "load", "log_format"]
 
 
 def load() -> Settings:
-    """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret."""
+    """Read `.env`, the environment and the secret files; one sentence per fault, without the value of a secret. The
+    country of the process is that of these settings from now on."""
     env_file = settings_files.find()
     settings_files.names_in(env_file, frozenset(Settings.model_fields))
     for path in mounted():
@@ -32,13 +33,15 @@ def load() -> Settings:
         if name.lower() in Settings.model_fields and _is_not_text(text):
             raise SettingsError(f"{name.upper()} holds bytes that are not UTF-8: write it in UTF-8")
     try:
-        return Settings(_env_file=env_file, _secrets_dir=secret_folders())  # type: ignore[call-arg]
+        found = Settings(_env_file=env_file, _secrets_dir=secret_folders())  # type: ignore[call-arg]
     except ValidationError as err:
         faults = [
             (".".join(str(part) for part in fault["loc"]).upper(), fault["msg"].removeprefix("Value error, "))
             for fault in err.errors(include_input=False)
         ]
         raise SettingsError("; ".join(in_place(f"{name}: {what}" if name else what) for name, what in faults)) from None
+    country.take(found.profile)
+    return found
 
 
 def log_format() -> Literal["text", "json"]:

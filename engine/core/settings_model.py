@@ -5,14 +5,17 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from engine.core import address, setting_values, settings_files, webhook_address
+from engine.core import address, profile_file, setting_values, settings_files, webhook_address
 from engine.core.errors import SettingsError
+from engine.core.profile import Profile
+from engine.core.profiles import PROFILES
 from engine.core.settings_places import forbidden_by_environment, placed
 
 #: characters of the key that webhooks are signed with
@@ -85,6 +88,11 @@ class Settings(BaseSettings):
     year_losses: bool = Field(
         True, description="off: batches do not store the loss of each year, without which there are no loss curves"
     )
+    country: str = Field(
+        PROFILES[0],
+        description=f"profile of currency, regions and national figures: {', '.join(PROFILES)} or FILE.toml"
+        " (docs/country.md)",
+    )
     edition: str | None = Field(None, description="methodology of batches, NAME or FILE; not set: that of --help")
     keep_runs: Count | None = Field(None, description="run directories that `jobs.clean` keeps; not set: all")
     keep_portfolio_days: Count | None = Field(
@@ -103,7 +111,7 @@ class Settings(BaseSettings):
     scheduled_runs: bool = Field(
         True, description="the listener starts the yearly batches; false where something else does, such as a CronJob"
     )
-    schedule_timezone: str = "Asia/Seoul"
+    schedule_timezone: str | None = Field(None, description="such as Asia/Seoul; not set: time_zone of COUNTRY")
     probability_schedule_month: Month = 1
     probability_schedule_day: Day = 1
     probability_schedule_hour: Hour = 2
@@ -153,7 +161,9 @@ class Settings(BaseSettings):
     assess_batch: Count = Field(100, description="single sites that wait and are taken together, by one thread")
     log_format: Literal["text", "json"] = "text"
 
-    asset_value_cap_krw: Positive = Field(1e11, description="asset value that counts as 1")
+    asset_value_cap_krw: Positive | None = Field(
+        None, description="asset value that counts as 1, in KRW; not set: reference_value of COUNTRY"
+    )
     area_cap_m2: Positive = Field(1e4, description="gross floor area that counts as 1")
     aal_level_cuts_pct: Percentages = Field(
         (0.1, 0.3, 1.0, 3.0), description="lower ends of AAL levels low, moderate, high, critical"
@@ -170,6 +180,8 @@ class Settings(BaseSettings):
         "keep_portfolio_days",
         "data_dir",
         "edition",
+        "asset_value_cap_krw",
+        "schedule_timezone",
         "api_public_url",
         "api_root_path",
         mode="before",
@@ -186,7 +198,7 @@ class Settings(BaseSettings):
             raise ValueError("it holds a password, which belongs to a *_URL, *_DSN or *_PASSWORD: this value is shown")
         return value
 
-    @field_validator("engine_home", "data_dir", "kernel_cache", "edition", mode="before")
+    @field_validator("engine_home", "data_dir", "kernel_cache", "edition", "country", mode="before")
     @classmethod
     def _home_of_a_user(cls, value: object, info: ValidationInfo) -> object:
         if info.field_name == "engine_home" and value == "":
@@ -194,6 +206,15 @@ class Settings(BaseSettings):
         if not (isinstance(value, str) and value.startswith("~")):
             return value
         return str(settings_files.expanded(value, str(info.field_name).upper()))
+
+    @field_validator("country")
+    @classmethod
+    def _is_a_profile(cls, value: str) -> str:
+        try:
+            profile_file.load(value)
+        except SettingsError as err:
+            raise ValueError(str(err)) from None
+        return value
 
     @field_validator("embedded")
     @classmethod
@@ -222,6 +243,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _money_is_of_the_country(self) -> Settings:
+        currency = self.profile.currency.code
+        if self.asset_value_cap_krw is not None and currency != "KRW":
+            raise ValueError(
+                f"ASSET_VALUE_CAP_KRW is set, but COUNTRY {self.country} is in {currency}: state reference_value there"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _webhooks_are_safe(self) -> Settings:
         for number, url in enumerate(self.webhook_targets, 1):
             if fault := webhook_address.fault(url, allow_http=self.webhook_allow_http):
@@ -244,6 +274,17 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, dotenv_settings, env_settings, file_secret_settings
+
+    @property
+    def profile(self) -> Profile:
+        """The country profile; its reference value is that of ASSET_VALUE_CAP_KRW where this is set."""
+        found = profile_file.load(self.country)
+        return found if self.asset_value_cap_krw is None else replace(found, reference_value=self.asset_value_cap_krw)
+
+    @property
+    def zone(self) -> str:
+        """Name of the time zone of the schedule."""
+        return self.schedule_timezone or self.profile.time_zone
 
     def _given(self, prefix: str) -> bool:
         return any(name.startswith(prefix) for name in self.model_fields_set)

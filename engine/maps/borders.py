@@ -9,12 +9,15 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from engine.core import country
+from engine.core.profile import LEGAL_DONG
+
 #: degrees; a cell is 0.01
 TOLERANCE = 0.003
 
 
 def shipped_coastline() -> list[BaseGeometry]:
-    """The coast of South Korea that comes with the sample."""
+    """The coast of South Korea that comes with the sample; none for another country."""
     return _shipped("coastline_korea.geojson")
 
 
@@ -24,6 +27,8 @@ def shipped_provinces() -> list[BaseGeometry]:
 
 
 def _shipped(name: str) -> list[BaseGeometry]:
+    if country.current().regions.codes != LEGAL_DONG:
+        return []
     text = (resources.files("engine.sample") / "data" / "map" / name).read_text("utf-8")
     return [*shapely.get_parts(shapely.from_geojson(text))]
 

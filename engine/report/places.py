@@ -12,7 +12,9 @@ import polars as pl
 import psycopg
 import shapely
 
+from engine.core import country
 from engine.core.grid import from_the_west
+from engine.core.profile import LEGAL_DONG
 from engine.io.climate import boundaries
 from engine.io.etl import regions
 from engine.maps import borders, world
@@ -46,15 +48,19 @@ def of_warehouse(connection: psycopg.Connection, cells: pl.DataFrame, step: floa
     codes = boundaries.cells(connection)
     if codes.is_empty():
         return None
-    coast, provinces = boundaries.coastline(connection), boundaries.provinces(connection)
-    names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
+    coast = boundaries.coastline(connection) or world.coast(_around(cells))
+    provinces = boundaries.provinces(connection)
+    english = regions.english_names() if country.current().regions.codes == LEGAL_DONG else {}
+    names = {each.code: _both(english.get(each.code), each.name) for each in told}
+    within = {each.code: each.within for each in told if each.within is not None}
+    named = _named(codes, names, within)
     population = {
-        _town(names, each.code): each.population for each in told if len(each.code) > 2 and each.population is not None
+        _town(names, each.code, each.within): each.population
+        for each in told
+        if each.within is not None and each.population is not None
     }
-    lines = [borders.lines(shapes, step / 3) for shapes in (coast or world.coast(_around(cells)), provinces)]
-    return Places(
-        cells=_named(codes, names), population=population, coast=lines[0], provinces=lines[1], source="location_admin"
-    )
+    lines = [borders.lines(shapes, step / 3) for shapes in (coast, provinces)]
+    return Places(cells=named, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
 
 
 def of_world(cells: pl.DataFrame, step: float) -> Places:
@@ -64,7 +70,7 @@ def of_world(cells: pl.DataFrame, step: float) -> Places:
     """
     box = _around(cells)
     return Places(
-        cells=_named(cells.select("grid_id", sido=_UNKNOWN, sigungu=_UNKNOWN), {}),
+        cells=_named(cells.select("grid_id", sido=_UNKNOWN, sigungu=_UNKNOWN), {}, {}),
         population={},
         coast=borders.lines(world.coast(box), step / 3),
         provinces=borders.lines(world.borders(box), step / 3),
@@ -77,11 +83,13 @@ def _around(cells: pl.DataFrame) -> world.Box:
 
 
 def shipped(cells: pl.DataFrame, step: float) -> Places:
-    """The outlines of South Korea of 2013 that come with the sample, for results without a warehouse; `of_world` where
+    """The outlines of South Korea of 2013 that come with the engine, for results without a warehouse; `of_world` where
     fewer than half of the cells lie in them.
 
     cells : grid_id, latitude, longitude
     """
+    if country.current().regions.codes != LEGAL_DONG:
+        return of_world(cells, step)
     province, municipality = _outlines("provinces_korea_2013"), _outlines("municipalities_korea_2013")
     names = {code: _both(english, korean) for code, english, korean, _ in (*province, *municipality)}
     points = shapely.points(cells["longitude"].to_numpy(), cells["latitude"].to_numpy())
@@ -92,7 +100,7 @@ def shipped(cells: pl.DataFrame, step: float) -> Places:
     if 2 * codes["sido"].null_count() > codes.height:
         return of_world(cells, step)
     return Places(
-        cells=_named(codes, names),
+        cells=_named(codes, names, {code: code[:2] for code in names if len(code) > 2}),
         population={},
         coast=borders.lines(borders.shipped_coastline(), step / 3),
         provinces=borders.lines(borders.shipped_provinces(), step / 3),
@@ -121,8 +129,8 @@ def _holder(points: Any, outlines: list[tuple[str, str, str, Any]]) -> list[str 
     return found
 
 
-def _named(codes: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    towns = {code: _town(names, code) for code in names if len(code) > 2}
+def _named(codes: pl.DataFrame, names: Mapping[str, str], within: Mapping[str, str]) -> pl.DataFrame:
+    towns = {code: _town(names, code, holder) for code, holder in within.items()}
     return codes.select(
         "grid_id",
         province=pl.col("sido").replace_strict(names, default=None, return_dtype=pl.String),
@@ -130,9 +138,9 @@ def _named(codes: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     )
 
 
-def _town(names: Mapping[str, str], code: str) -> str:
+def _town(names: Mapping[str, str], code: str, within: str) -> str:
     """A municipality with its province, that one in English alone where it can be: many share a name."""
-    return f"{names[code]}, {names[code[:2]].split(' (')[0]}" if code[:2] in names else names[code]
+    return f"{names[code]}, {names[within].split(' (')[0]}" if within in names else names[code]
 
 
 def _both(english: str | None, name: str) -> str:

@@ -52,7 +52,7 @@ class SiteLoss(BaseModel):
     vulnerability_scale: float | None
     insurance_rate: float | None
     final_aal: float | None
-    expected_loss: int | None = Field(description="KRW a year")
+    expected_loss: int | None = Field(description="a year, in the currency of the country")
     aal_capped: bool | None
     calibrated: bool | None
     run_id: int | None

@@ -84,7 +84,7 @@ class Listener:
         scheduler = schedule.start(self._config, lambda task: self._asked.put(Fired(task)))
         for task, trigger in schedule.triggers(self._config).items():
             following = trigger.get_next_fire_time(None, datetime.now(UTC))
-            log.info("%s: next at %s (%s)", task, following and following.isoformat(), self._config.schedule_timezone)
+            log.info("%s: next at %s (%s)", task, following and following.isoformat(), self._config.zone)
         threads = [
             threading.Thread(target=self._dispatch, name="dispatcher"),
             threading.Thread(target=self._listen, name="listener"),

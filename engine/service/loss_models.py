@@ -57,21 +57,21 @@ class CurvePoint(BaseModel):
     risk_type: str = Field(description="a risk, or all", examples=["all"])
     kind: Literal["aep", "oep"] = Field(description="loss of the year as a whole, or of its largest storm")
     return_period: float = Field(examples=[100.0])
-    loss: float = Field(description="KRW")
+    loss: float = Field(description="money, in the currency of the country")
     loss_low: float | None = Field(
         description="90 % interval of the sampling of years alone, without damage rates and their level; null where"
         " empirical"
     )
     loss_high: float | None
     basis: Literal["empirical", "extrapolated"]
-    value: float | None = Field(description="of the sites in it, KRW")
+    value: float | None = Field(description="money, of the sites in it")
     loss_percent: float | None = Field(description="of that value", examples=[3.2])
     calibrated: bool | None
     loss_note: str | None
 
 
 class Contribution(BaseModel):
-    """What a risk or a site adds to the mean year and to the mean of the worst years, KRW a year."""
+    """What a risk or a site adds to the mean year and to the mean of the worst years, money a year."""
 
     scenario_id: int
     time_period: Period
@@ -92,7 +92,7 @@ class Storm(BaseModel):
     name: str | None
     date: date
     wind_max: float = Field(description="m/s, the highest at any site")
-    loss: float = Field(description="KRW")
+    loss: float = Field(description="money, in the currency of the country")
     loss_note: str | None
 
 

@@ -13,7 +13,7 @@ from engine.service.models import Period, Words
 class FileColumn(BaseModel):
     """A column of the file and what it is read as."""
 
-    column: str = Field(examples=["위도"])
+    column: str = Field(examples=["lat"])
     field: str | None = Field(description="null: carried through", examples=["latitude"])
     why: str
     factor: float = Field(description="what one of its numbers is in the unit of the field")
@@ -64,7 +64,7 @@ class Preview(BaseModel):
 
 class Sites(BaseModel):
     """Sites of a finished portfolio in one scenario and period, the largest loss first; a list a column, an entry a
-    site. Money in KRW a year."""
+    site. Money a year in `currency` of the summary."""
 
     request_id: UUID
     scenario_id: int
@@ -91,7 +91,7 @@ class Sites(BaseModel):
 
 
 class SiteRisk(BaseModel):
-    """A risk of a site. final_aal: net of insurance, ratio; money in KRW a year."""
+    """A risk of a site. final_aal: net of insurance, ratio; money a year."""
 
     risk_type: str
     final_aal: float | None

@@ -12,7 +12,7 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Request, Response
 from shapely.geometry.base import BaseGeometry
 
-from engine.core import levels, names
+from engine.core import country, levels, names
 from engine.core.caveats import LOSS_NOTE, own_past, own_years
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
@@ -24,7 +24,7 @@ from engine.io.climate import boundaries
 from engine.io.results import published_runs, published_scenarios
 from engine.maps import borders, picture, world
 from engine.risks import EDITIONS, load_edition
-from engine.service import map_layers, map_models, map_run, models, proxy
+from engine.service import map_layers, map_models, map_run, models, page_files, proxy
 from engine.service.answers import File
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
@@ -193,16 +193,17 @@ def _notes(told: Mapping[str, published_runs.PublishedRisk]) -> dict[str, dict[L
 @page.get("/")
 def read_page(request: Request) -> Response:
     """The map page, with links to below the path that a proxy shows it under."""
-    text = (resources.files("engine.service") / "page" / "index.html").read_text("utf-8")
-    text = text.replace('"page/', f'"{proxy.prefix(request)}/page/')
+    text = page_files.document("index.html", country.current(), proxy.prefix(request))
     return Response(text, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 
 @page.get("/page/{name:path}")
-def read_page_file(name: str) -> File:
+def read_page_file(name: str) -> Response:
     """Its scripts, style and texts; no other file."""
     if name not in _page_files():
         raise HTTPException(404, "Not Found")
+    if (text := page_files.texts(name, country.current())) is not None:
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-cache"})
     with resources.as_file(resources.files("engine.service") / "page" / name) as path:
         return File(path, media_type=_KINDS[path.suffix], headers={"Cache-Control": "no-cache"})
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 from fastapi import APIRouter, Request, Response
 
-from engine.service import proxy
+from engine.core import country
+from engine.service import page_files, proxy
 
 page = APIRouter(include_in_schema=False)
-_PAGE = resources.files("engine.service") / "page"
 _UNCACHED = {"Cache-Control": "no-cache"}
 
 
 @page.get("/portfolio")
 def read_page(request: Request) -> Response:
     """The page, with links to below the path that a proxy shows it under."""
-    text = (_PAGE / "portfolio.html").read_text("utf-8")
-    text = text.replace('"page/', f'"{proxy.prefix(request)}/page/')
+    text = page_files.document("portfolio.html", country.current(), proxy.prefix(request))
     return Response(text, media_type="text/html", headers=_UNCACHED)

@@ -18,7 +18,7 @@ YEARLY: tuple[BatchType, ...] = ("probability", "hazard")
 
 def triggers(config: Settings) -> dict[Task, CronTrigger]:
     """Cron of every scheduled task."""
-    zone = config.schedule_timezone
+    zone = config.zone
     found: dict[Task, CronTrigger] = {
         kind: CronTrigger(
             month=getattr(config, f"{kind}_schedule_month"),
@@ -69,7 +69,7 @@ def faults(config: Settings) -> list[tuple[bool, str]]:
 def start(config: Settings, fire: Callable[[Task], None]) -> BackgroundScheduler:
     """A running scheduler that calls `fire` with the task; firings missed by less than the grace are called once."""
     scheduler = BackgroundScheduler(
-        timezone=config.schedule_timezone,
+        timezone=config.zone,
         job_defaults={
             "coalesce": True,
             "max_instances": 1,

@@ -95,6 +95,8 @@ def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions
         keep_ocean=args.keep_ocean,
         units=dict(_console.assigned("--unit", text, (*VARIABLES, "sea_level"), "si=W/m2") for text in args.unit),
         crs=args.crs,
+        regions=args.regions,
+        region_name=args.region_name,
         gate=args.gate,
         refresh=args.refresh,
         lattice=args.lattice,

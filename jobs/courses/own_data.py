@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -21,9 +20,11 @@ from engine.batch.pipeline import active_cells
 from engine.batch.plan import make_plan
 from engine.batch.request import Request
 from engine.batch.runner import identity_of
-from engine.core import settings
+from engine.core import profile_file, settings
 from engine.core.errors import EngineError, SettingsError, needs
 from engine.core.period import baseline_years, parse_years
+from engine.core.profile import Profile
+from engine.core.profiles import PROFILES
 from engine.core.settings import Settings
 from engine.io import etl
 from engine.io.climate.source import ClimateSource
@@ -35,6 +36,7 @@ from engine.io.results import published_runs, spool
 from engine.io.results.spool import RunDirectory
 from jobs import _addresses, _console, _extras, _look, _needs, _own_data, report
 from jobs._addresses import Ends
+from jobs._own_data import COUNTRY
 from jobs.courses import etl as etl_course
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("jobs")
 
 _STAMP = ".made"
+#: profile of any country
+GENERIC = "generic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class OwnData:
     """Files of a user, and what is to become of them.
 
     folder  : that was named; home: what is made of it
-    base    : of percentiles and of the SPEI calibration
+    profile : of the country: currency, ranges of plausible values, how regions are coded; country: its file as text
     """
 
     folder: Path
@@ -63,6 +67,8 @@ class OwnData:
     tracks: Path | None
     regions: Path | None
     workers: int
+    profile: Profile
+    country: str
 
     @property
     def files(self) -> Path:
@@ -80,6 +86,7 @@ class OwnData:
         """
         with closing(postgres.connect(warehouse)) as connection:
             postgres.wait_for_lock(connection, "sample")  # another process with the same command
+            (self.home / COUNTRY).write_text(self.country, "utf-8")
             self._derive()
             self._link()
             with _console.load_progress() as progress:
@@ -92,20 +99,20 @@ class OwnData:
     def run(
         self, request: Request, opened: Opened, args: argparse.Namespace, compute: Callable[[Request], Outcome]
     ) -> int:
-        """Compute what the files allow, unless a run of the same did before; write the report; returns the exit code."""
-        if args.risks is None:
-            request = allowed(request, opened.source)
+        """Compute what the files allow, unless a run of the same did so before, and report it; returns the exit code."""
+        request, lacking = allowed(request, opened.source)
         done = _before(request, opened.source, self.home / "runs")
         if done is not None and _is_published(done, opened.sink):
             log.info("up to date: run %d of the same files and options is published", done)
-            status, number = _status(done, opened.sink), done
+            failed, number = _failed(done, opened.sink), done
             for line in _look.lines(args, settings.load(), self.home):
                 _console.console().print(line, markup=False)
         else:
             outcome = compute(request if request.resume or done is None else replace(request, resume=done))
-            status, number = outcome.status, outcome.run_id
+            failed, number = bool(outcome.failed), outcome.run_id
         self._report(number, opened)
-        return _console.PARTIAL if status == "partial" else _console.COMPLETE
+        # what nobody gave and nobody asked for is no part of the run
+        return _console.PARTIAL if failed or (lacking and args.risks is not None) else _console.COMPLETE
 
     def _report(self, number: int, opened: Opened) -> None:
         """One HTML file in the folder of the run, where the extra is installed."""
@@ -169,7 +176,7 @@ class OwnData:
         for name, path in links.items():
             place = self.files / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.symlink(path.resolve(), place)
+            place.symlink_to(path.resolve())
 
 
 def look(args: argparse.Namespace, config: Settings) -> OwnData:
@@ -203,6 +210,7 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
         units=overrides,
         member=member,
     )
+    profile, text = _country(args, config)
     return OwnData(
         folder=folder,
         home=_own_data.home(config.engine_home, folder, member),
@@ -211,23 +219,39 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
         tracks=args.tracks,
         regions=args.regions,
         workers=config.etl_workers,
+        profile=profile,
+        country=text,
     )
 
 
-def allowed(request: Request, source: ClimateSource) -> Request:
-    """The request without the risks whose inputs nobody gave, each of which is named with what it needs.
+def allowed(request: Request, source: ClimateSource) -> tuple[Request, bool]:
+    """The request without the risks of which nothing can be computed, and whether any lacks inputs; each of these is
+    named with what it needs.
 
-    raises : SourceError when none is left
+    raises : SourceError when no risk is left
     """
     plan = make_plan(source, request)
     out = _console.console()
-    for risk in plan.missing:
-        if risk not in plan.risks:
-            out.print(f"not given: {risk} would need {_needs.in_words(plan.missing[risk])}", markup=False)
     for risk, tables in plan.missing.items():
-        if risk in plan.risks:
-            out.print(f"in part: {risk} without {_needs.in_words(tables)}", markup=False)
-    return replace(request, risks=tuple(risk for risk in request.risks if risk not in plan.missing))
+        left = " its hazard score is computed; its loss" if risk in plan.risks else ""
+        out.print(f"not given: {risk}:{left} needs {_needs.in_words(tables)}", markup=False)
+    return replace(request, risks=tuple(risk for risk in request.risks if risk in plan.risks)), bool(plan.missing)
+
+
+def _country(args: argparse.Namespace, config: Settings) -> tuple[Profile, str]:
+    """The profile of the run, and a file that says it to other processes; without COUNTRY that of any country.
+
+    raises : SettingsError for --currency beside a profile of the user's own, which states one
+    """
+    name = config.country if "country" in config.model_fields_set else GENERIC
+    if name not in PROFILES:
+        if args.currency is not None:
+            raise SettingsError(f"--currency: COUNTRY is {name}, which states a currency: leave --currency out")
+        return profile_file.load(name), Path(name).read_text("utf-8-sig")
+    profile, text = profile_file.load(name), f'base = "{name}"\n'
+    if args.currency is not None:
+        profile, text = profile.in_currency(args.currency), f'{text}\n[currency]\ncode = "{args.currency}"\n'
+    return profile, text
 
 
 def _before(request: Request, source: ClimateSource, runs: Path) -> int | None:
@@ -246,10 +270,10 @@ def _is_published(number: int, application: str) -> bool:
     return newest is not None and newest.run_id == number
 
 
-def _status(number: int, application: str) -> str:
+def _failed(number: int, application: str) -> bool:
     with closing(postgres.connect(application)) as connection:
         summary = published_runs.every(connection)[number]["summary"]
-    return str((summary or {}).get("status"))
+    return bool((summary or {}).get("failed"))
 
 
 def _files(folder: Path) -> Iterable[Path]:

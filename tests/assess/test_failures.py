@@ -195,7 +195,7 @@ def test_frames_that_cannot_be_joined_are_refused():
 
 
 def test_settings_move_what_they_say():
-    caps = AssessConfig(asset_value_cap_krw=5e10, aal_level_cuts_pct=(0.01, 0.02, 0.03, 0.04))
+    caps = AssessConfig(reference_value=5e10, aal_level_cuts_pct=(0.01, 0.02, 0.03, 0.04))
     result = assess_sites(site(), None, figures(), caps)
     assert set(result.exposure["normalized_asset_value"]) == {1.0}
     assert row_of(result.aal, "extreme_heat")["risk_level"] == "high"

@@ -34,6 +34,7 @@ from engine.assess.rules.prepare import Prepared, placed, prepare_checked
 from engine.assess.rules.sheets import Context
 from engine.assess.rules.validation import Checked, check
 from engine.assess.rules.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
+from engine.core import country
 from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
 from engine.core.period import MIN_SAMPLES, window
@@ -48,8 +49,6 @@ from engine.io.sites import site_inputs
 from engine.io.sites.assessment_files import FrameFiles
 
 log = logging.getLogger(__name__)
-
-_SEOUL = ZoneInfo("Asia/Seoul")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ class Assessor:
     chunk_size  : sites of a portfolio that are computed and stored together (BATCH_SIZE)
     connections : further ones over which a portfolio is stored
     year_losses : False: losses of single years are not read (YEAR_LOSSES=off)
-    today : the day on which buildings' ages are reckoned; None: today in Seoul
+    today : the day on which buildings' ages are reckoned; None: today in the country's time zone
     """
 
     warehouse: psycopg.Connection
@@ -97,7 +96,6 @@ class Assessor:
         """An assessor on the lattice of the warehouse, as the settings say."""
         cuts = settings.aal_level_cuts_pct
         config = AssessConfig(
-            asset_value_cap_krw=settings.asset_value_cap_krw,
             area_cap_m2=settings.area_cap_m2,
             aal_level_cuts_pct=(cuts[0], cuts[1], cuts[2], cuts[3]),
             building_search_radius_m=settings.building_search_radius_m,
@@ -262,7 +260,7 @@ class Assessor:
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
         """(sites with their cells, filled from the warehouse and normalised; their regions and population by
         `site_uuid`)"""
-        today = self.today or datetime.now(_SEOUL).date()
+        today = self.today or datetime.now(ZoneInfo(country.current().time_zone)).date()
         checked = placed(checked, self.config.grid, lambda cells: published_cells.have_results(self.application, cells))
         enriched = enrich(checked, self.warehouse, self.config, today=today)
         return prepare_checked(enriched.checked, self.config), enriched.context

@@ -39,7 +39,7 @@ _POINTS = pl.Schema({**CURVE, "value": pl.Float64(), "calibrated": pl.Boolean(),
 class Storms(NamedTuple):
     """Losses by storm, and the curve of the largest of each year; without them `note` says why.
 
-    losses : columns of STORMS but the year, and `loss_note`; value : KRW of the sites; years : that the record covers
+    losses : columns of STORMS but the year, and `loss_note`; value : money, of the sites; years : of the record
     """
 
     losses: pl.DataFrame | None

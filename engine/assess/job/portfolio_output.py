@@ -151,7 +151,7 @@ def _write_years(book: WorkbookFile, years: PortfolioLosses, summary: Mapping[st
     if summary["storms"] is not None:
         tables.append(("storms", loss_sheets.STORMS, loss_sheets.storms(summary["storms"])))
     for name, shown, frame in tables:
-        writer = book.sheet(name, [Heading(*each) for each in shown], frozen=1)
+        writer = book.sheet(name, [Heading(*each) for each in sheets.titled(shown)], frozen=1)
         writer.append(frame)
         writer.close()
 
@@ -179,7 +179,7 @@ def _write_losses(
     files: FrameFiles, book: WorkbookFile, sites: PortfolioFile, totals: pl.DataFrame, context: Context, rows: int
 ) -> None:
     carried = [Heading(f"own:{place}", name) for place, name in enumerate(sites.carried.columns[1:])]
-    headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.LOSSES)]
+    headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.titled(sheets.LOSSES))]
     apart = rows > MOST_LOSSES
     if apart:
         target = files.beside("losses.csv")
@@ -256,7 +256,7 @@ def _summary(
     sums = sheets.by_risk(summary["results"], context)
     blocks = [
         ([Heading("what", "what"), Heading("value", "value")], listed),
-        ([Heading(*each) for each in sheets.BY_RISK], sums),
+        ([Heading(*each) for each in sheets.titled(sheets.BY_RISK)], sums),
     ]
     worst = sheets.worst(summary["results"], sites.name_column(), context)
-    return [*blocks, ([Heading(*each) for each in sheets.WORST], worst)]
+    return [*blocks, ([Heading(*each) for each in sheets.titled(sheets.WORST)], worst)]

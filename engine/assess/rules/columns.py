@@ -14,6 +14,7 @@ from typing import Any
 from engine.assess.rules import value_units
 from engine.assess.rules.column_names import ALIASES, ASKED, COMPLETED, NAME, WEAK
 from engine.assess.rules.fields import BY_NAME, COORDINATES
+from engine.core import country
 from engine.core.errors import SettingsError
 
 REQUIRED = tuple(field.name for field in COORDINATES)
@@ -200,7 +201,12 @@ def _column(place: int, name: str, found: tuple[str, _Match] | None, table: obje
 
 def unit_of(field: str) -> str:
     """The unit of a field in words; empty for what has none."""
-    fixed = {"total_asset_value": "KRW", "floor_area": "m2", "latitude": "degrees", "longitude": "degrees"}
+    fixed = {
+        "total_asset_value": country.current().currency.code,
+        "floor_area": "m2",
+        "latitude": "degrees",
+        "longitude": "degrees",
+    }
     if field in fixed:
         return fixed[field]
     if field.endswith(("_m", "_mm")):
@@ -239,7 +245,7 @@ def _readings(name: str) -> list[tuple[str, str | None]]:
         ways.append((head, bracket))
     plain = unicodedata.normalize("NFKC", name).strip("\ufeff \t\r\n")
     stem, sign, unit = plain.rpartition("_")
-    if sign and any(value_units.plain(unit) in units for units in value_units.UNITS.values()):
+    if sign and value_units.are_known(unit):
         ways.append((stem, unit))
     return ways
 

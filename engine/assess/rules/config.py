@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
+from engine.core import country
 from engine.core.errors import SettingsError
 from engine.core.grid import KOREA, GridDefinition
 
@@ -19,7 +20,7 @@ RULES_VERSION = "v1"
 class AssessConfig:
     """Settings of an assessment; the defaults are the published ones.
 
-    asset_value_cap_krw : asset value that counts as 1, KRW
+    reference_value     : asset value that counts as 1; not given: that of the country
     area_cap_m2         : gross floor area that counts as 1, m2
     aal_level_cuts_pct  : lower ends of AAL levels low, moderate, high, critical, percent
     building_search_radius_m : how far the nearest building of the register may be, m
@@ -30,9 +31,10 @@ class AssessConfig:
     not_priced          : risks without damage rates, as their edition says
     trended             : risks that follow a trend, as their edition says: the AAL of a window is that of a year
     edition_cuts_pct    : risks with the AAL level cuts that their edition states; they come before `aal_level_cuts_pct`
+    stand_ins           : national means for `impute`; not given: those of the country
     """
 
-    asset_value_cap_krw: float = 1e11
+    reference_value: float = field(default_factory=lambda: country.current().reference_value)
     area_cap_m2: float = 1e4
     aal_level_cuts_pct: tuple[float, float, float, float] = (0.1, 0.3, 1.0, 3.0)
     building_search_radius_m: float = 500.0
@@ -42,9 +44,12 @@ class AssessConfig:
     not_priced: frozenset[str] = frozenset()
     trended: frozenset[str] = frozenset()
     edition_cuts_pct: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    stand_ins: tuple[tuple[str, float], ...] = field(
+        default_factory=lambda: tuple(sorted(country.current().stand_ins.items()))
+    )
 
     def __post_init__(self) -> None:
-        for name in ("asset_value_cap_krw", "area_cap_m2", "building_search_radius_m"):
+        for name in ("reference_value", "area_cap_m2", "building_search_radius_m"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"{name.upper()} is {getattr(self, name)}, it must be positive")
         cuts = self.aal_level_cuts_pct
@@ -52,6 +57,11 @@ class AssessConfig:
             raise SettingsError(f"AAL_LEVEL_CUTS_PCT is {cuts}: it needs four positive, ascending percentages")
         if self.spatial_missing_policy not in ("fail", "impute"):
             raise SettingsError(f"SPATIAL_MISSING_POLICY is {self.spatial_missing_policy!r}: it is fail or impute")
+        if self.spatial_missing_policy == "impute" and not self.stand_ins:
+            raise SettingsError(
+                f"SPATIAL_MISSING_POLICY is impute, but COUNTRY {country.current().key} states no stand_ins: state the"
+                " means of the country in its profile"
+            )
 
     def level_cuts_pct(self, risk: str) -> tuple[float, ...]:
         """Lower ends of the AAL levels of a risk, percent."""

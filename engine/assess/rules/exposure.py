@@ -15,13 +15,6 @@ import polars as pl
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.vocabulary import LEVEL, OUT_OF_RANGE, STATUS, level, missing_input
 
-#: national means that stand in for a layer that is not loaded, if the policy says so
-STAND_INS = {
-    "distance_to_river_m": 850.0,
-    "distance_to_coast_m": 45_000.0,
-    "imperviousness_ratio": 0.6,
-    "distance_to_forest_m": 2000.0,
-}
 IMPERVIOUSNESS_OF = {
     "urban": 0.9,
     "agricultural": 0.2,
@@ -158,7 +151,11 @@ def _spatial(name: str, config: AssessConfig, fallback: pl.Expr | None = None) -
         .when(stood_in)
         .then(pl.lit(STAND_IN))
     )
-    return pl.when(stood_in).then(pl.lit(STAND_INS[name])).otherwise(value), basis, stood_in
+    return (
+        pl.when(stood_in).then(pl.lit(dict(config.stand_ins).get(name), pl.Float64)).otherwise(value),
+        basis,
+        stood_in,
+    )
 
 
 def _river_flood(config: AssessConfig) -> Rule:

@@ -10,6 +10,7 @@ import polars as pl
 
 from engine.assess.rules.config import RULES_VERSION
 from engine.assess.rules.fields import BUILDING
+from engine.core import country
 
 Members = Mapping[str, pl.Expr]  # key -> its value as JSON text, null to leave the member out
 
@@ -40,8 +41,10 @@ def building_text(sites: pl.DataFrame) -> pl.Series:
 
 
 def asset_text(sites: pl.DataFrame) -> pl.Series:
-    """Canonical text of the asset of prepared sites."""
+    """Canonical text of the asset of prepared sites; KRW, the first currency, is left out, so that its hashes stay."""
+    code = country.current().currency.code
     members = {
+        "currency": pl.lit(None if code == "KRW" else f'"{code}"', pl.String),
         "floor_area": _json("stated_area", sites),
         "insurance_coverage_rate": _json("insurance_coverage_rate", sites),
         "total_asset_value": _json("total_asset_value", sites),

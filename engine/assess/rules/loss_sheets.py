@@ -22,11 +22,11 @@ CURVE: tuple[Shown, ...] = (
     Shown("risk", "risk"),
     Shown("kind", "kind"),
     Shown("return_period", "1 in so many years", "whole"),
-    Shown("loss", "loss KRW", "money"),
+    Shown("loss", "loss {currency}", "money"),
     Shown("note", "loss note", "wide"),
     Shown("loss_percent", "loss % of value", "percent"),
-    Shown("loss_low", "90 % interval (sampling of years alone) from, KRW", "money"),
-    Shown("loss_high", "90 % interval (sampling of years alone) to, KRW", "money"),
+    Shown("loss_low", "90 % interval (sampling of years alone) from, {currency}", "money"),
+    Shown("loss_high", "90 % interval (sampling of years alone) to, {currency}", "money"),
     Shown("basis", "basis"),
 )
 CONTRIBUTIONS: tuple[Shown, ...] = (
@@ -37,8 +37,8 @@ CONTRIBUTIONS: tuple[Shown, ...] = (
     Shown("risk", "risk"),
     Shown("row", "row", "whole"),
     Shown("site_id", "site_id"),
-    Shown("mean", "part of the mean, KRW a year", "money"),
-    Shown("tvar_99", "part of the worst years (TVaR), KRW", "money"),
+    Shown("mean", "part of the mean, {currency} a year", "money"),
+    Shown("tvar_99", "part of the worst years (TVaR), {currency}", "money"),
     Shown("tvar_percent", "level of the TVaR %", "percent"),
     Shown("note", "loss note", "wide"),
 )
@@ -47,7 +47,7 @@ STORMS: tuple[Shown, ...] = (
     Shown("storm_id", "storm_id"),
     Shown("date", "first fix"),
     Shown("wind_max", "highest wind at a site, m/s", "number"),
-    Shown("loss", "loss KRW today", "money"),
+    Shown("loss", "loss {currency} today", "money"),
     Shown("note", "loss note", "wide"),
 )
 
@@ -71,7 +71,7 @@ def storms(told: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def _named(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """With scenario, years of the period, risk and note in words; money in whole won."""
+    """With scenario, years of the period, risk and note in words; money in whole units."""
     years = pl.col("time_period").replace_strict(dict(context.years), default=None, return_dtype=pl.String)
     notes = [pl.col("loss_note").fill_null(CALIBRATED)]
     if context.scope_note:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.core import country
 from engine.core.interval_words import Interval, money
 
-CURRENCY = "KRW"
+
+def currency() -> str:
+    """Code of the currency of all losses."""
+    return country.current().currency.code
 
 
 def of_total(total: Mapping[str, Any]) -> dict[str, str] | None:
@@ -19,8 +23,8 @@ def of_total(total: Mapping[str, Any]) -> dict[str, str] | None:
     interval = Interval(float(loss), *ends, None, bool(total["interval_holds_rates"]))
     calibrated = total["loss_note"] is None
     return {
-        "en": money(interval, CURRENCY, calibrated=calibrated),
-        "ko": money(interval, CURRENCY, "ko", calibrated=calibrated),
+        "en": money(interval, currency(), calibrated=calibrated),
+        "ko": money(interval, currency(), "ko", calibrated=calibrated),
     }
 
 
@@ -35,8 +39,8 @@ def is_mixed(total: Mapping[str, Any]) -> bool:
 
 
 def of_mixed(calibrated: int) -> str:
-    """What must stand beside a sum of both kinds. calibrated: KRW of it"""
-    return f"in part an index: of it {calibrated:,d} {CURRENCY} calibrated on losses"
+    """What must stand beside a sum of both kinds. calibrated: money of it"""
+    return f"in part an index: of it {calibrated:,d} {currency()} calibrated on losses"
 
 
 def lacking(risks: Sequence[str]) -> str | None:
@@ -56,5 +60,5 @@ def apart(total: Mapping[str, Any]) -> str | None:
     for kind, name in (("calibrated", "calibrated on losses"), ("uncalibrated", "an index")):
         low, high = (total[f"total_expected_loss_{kind}_{end}"] for end in ("low", "high"))
         within = "" if low is None else f" (90 %: {low:,d} to {high:,d})"
-        told.append(f"{name} {total[f'total_expected_loss_{kind}']:,d} {CURRENCY}{within}")
+        told.append(f"{name} {total[f'total_expected_loss_{kind}']:,d} {currency()}{within}")
     return "of it " + ", ".join(told)

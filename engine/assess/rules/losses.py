@@ -19,7 +19,7 @@ _COUNTED = ("expected_loss", "final_aal", "expected_loss_low", *PARTS)
 
 
 def losses(prepared: Prepared, aal: Frames | None) -> pl.DataFrame:
-    """Sums of the expected loss over the risks, KRW; what is calibrated on losses apart from what is not."""
+    """Sums of the expected loss over the risks, in money; what is calibrated on losses apart from what is not."""
     if aal is None:
         kinds: dict[str, pl.DataType] = {f"total_expected_loss{part}": pl.Int64() for part in _PARTS}
         kinds |= {f"total_expected_loss{part}_{end}": pl.Int64() for part in _PARTS for end in ("low", "high")}

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import polars as pl
 
-from engine.assess.rules.value_units import UNITS, plain
+from engine.assess.rules import value_units
+from engine.assess.rules.value_units import plain
 
 _PLAIN = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _BLANK = "\u0020\u00a0\u2009\u202f\u3000"
@@ -27,7 +28,6 @@ _KOREAN = re.compile(r"(\d[\d,]*(?:\.\d+)?|[영일이삼사오육칠팔구])|([�
 _ALIKE = str.maketrans(
     {"º": "°", "˚": "°", "″": '"', "”": '"', "“": '"', "′": "'", "’": "'", "‘": "'", "´": "'", "\u2212": "-"}
 )
-_SIGNS = ("₩", "krw", "won", "\\")
 _DEGREES = re.compile(
     r"(?P<first>[nsew]|북위|남위|동경|서경)?\s*(?P<sign>[+-])?(?P<d>\d{1,3}(?:\.\d+)?)"
     r"(?:\s*(?:°|º|도|:|d|deg)\s*(?:(?P<m>\d{1,2}(?:\.\d+)?)\s*(?:'|분|:|m|min)?\s*"
@@ -81,11 +81,10 @@ def _clean(word: str) -> str:
 
 def _amount(word: str, field: str, groups: bool, factor: int | Decimal) -> Decimal | None:
     text = _clean(word)
-    units = UNITS.get(field, {})
+    units = value_units.of(field)
     if field == "total_asset_value":
-        for sign in _SIGNS:
+        for sign in value_units.signs():
             text = text.removeprefix(sign).removesuffix(sign).strip()
-        text = text.removesuffix("정").removesuffix("원").strip()
         if (korean := _korean(text)) is not None:
             return korean
     if field == "floors_below":

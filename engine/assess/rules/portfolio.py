@@ -22,7 +22,7 @@ Dependence = Mapping[str, float]
 
 
 def loss_by_risk(aal: pl.DataFrame) -> pl.DataFrame:
-    """Sum over sites of the expected loss, KRW, per risk, scenario and period, with the number of sites in it and of
+    """Sum over sites of the expected loss, money, per risk, scenario and period, with the number of sites in it and of
     those left out (failed, standing on a default, or without an asset value), the number whose loss has an interval,
     the sums of `intervals.PARTS`, and whether it is calibrated on losses. The loss is null where no site counts.
 
@@ -94,6 +94,7 @@ def summary(
         "invalid_rows": counts.invalid,
         "repeated_site_ids": counts.repeated_ids,
         "assessed_sites": assessed,
+        "currency": loss_words.currency(),
         "results": by_pair,
     }
 

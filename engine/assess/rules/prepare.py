@@ -156,7 +156,7 @@ def _share(values: pl.Series, cap: float) -> pl.Series:
 def _classify(sites: pl.DataFrame, config: AssessConfig) -> pl.DataFrame:
     large = (pl.col("floors_above") >= TANK_FLOORS) | (pl.col("floor_area") >= TANK_AREA_M2).fill_null(False)
     area = pl.col("stated_area")
-    by_value = pl.lit(_share(sites["total_asset_value"], config.asset_value_cap_krw))
+    by_value = pl.lit(_share(sites["total_asset_value"], config.reference_value))
     by_area = pl.lit(_share(sites["stated_area"].fill_null(BY_NAME["floor_area"].default), config.area_cap_m2))
     valued = pl.col("total_asset_value").is_not_null()
     basis = (

@@ -109,6 +109,7 @@ def site_report(
     return {
         "status": "partial" if failed else "success",
         **_chosen(first, _SITE),
+        "currency": loss_words.currency(),
         "risk_types": [risk for risk in RISKS if risk in asked],
         "notes": {risk: notes[risk] for risk in RISKS if risk in asked and risk in notes},
         "damage_rates": {risk: rates[risk] for risk in RISKS if risk in asked and risk in rates},

@@ -32,9 +32,9 @@ def scaled_aal(
 
     base          : (N,) AAL of the cell, ratio; null or NaN where there is none
     vulnerability : `vulnerability_score` and `is_default` of the same rows
-    insurance     : (N,) insured share; asset: (N,) KRW, null where not stated
+    insurance     : (N,) insured share; asset: (N,) money, null where not stated
     config        : which risks are calibrated, priced, and the cuts of their levels
-    returns       : `base_aal`, `vulnerability_scale`, `insurance_rate`, `final_aal`, `expected_loss` (KRW, rounded
+    returns       : `base_aal`, `vulnerability_scale`, `insurance_rate`, `final_aal`, `expected_loss` (money, rounded
                     half-even; null without an asset value), `aal_capped`, `status`, `reason`, `is_default`,
                     `final_aal_percentage`, `risk_level`, `grade`, `calibrated`. Without a base AAL the results are
                     null, with reason; those of a risk that is not priced are ok

@@ -27,11 +27,18 @@ _KEYS = ("row", *_PAIR, "risk_type")
 
 
 class Shown(NamedTuple):
-    """A column of a table: its name in the frame, its title, the form of its values."""
+    """A column of a table: its name in the frame, its title, the form of its values. `{currency}` in a title is filled
+    by `titled`."""
 
     name: str
     title: str
     form: Form = "text"
+
+
+def titled(columns: Iterable[Shown]) -> list[Shown]:
+    """Columns with the currency of the country in their titles."""
+    code = loss_words.currency()
+    return [each._replace(title=each.title.replace("{currency}", code)) for each in columns]
 
 
 class Context(NamedTuple):
@@ -71,13 +78,13 @@ SITE: tuple[Shown, ...] = (
     Shown("building_source", "building known from"),
     Shown("imputed", "fields assumed", "wide"),
     Shown("data_quality", "share of building fields known", "fraction"),
-    Shown("total_asset_value", "asset value KRW", "money"),
+    Shown("total_asset_value", "asset value {currency}", "money"),
 )
 #: figures of a site in one scenario and period, the money beside what must be said with it
 SITE_PAIR: tuple[Shown, ...] = (
-    Shown("total_expected_loss", "expected loss KRW a year", "money"),
-    Shown("total_expected_loss_low", "90 % interval of the loss from KRW", "money"),
-    Shown("total_expected_loss_high", "90 % interval of the loss to KRW", "money"),
+    Shown("total_expected_loss", "expected loss {currency} a year", "money"),
+    Shown("total_expected_loss_low", "90 % interval of the loss from {currency}", "money"),
+    Shown("total_expected_loss_high", "90 % interval of the loss to {currency}", "money"),
     Shown("note", "loss note", "wide"),
     Shown("loss_percent", "loss % of value", "percent"),
     Shown("highest_aal_risk", "largest loss by"),
@@ -90,9 +97,9 @@ LOSSES: tuple[Shown, ...] = (
     Shown("time_period", "period"),
     Shown("years", "years"),
     Shown("risk", "risk"),
-    Shown("expected_loss", "expected loss KRW a year", "money"),
-    Shown("expected_loss_low", "90 % interval of the loss from KRW", "money"),
-    Shown("expected_loss_high", "90 % interval of the loss to KRW", "money"),
+    Shown("expected_loss", "expected loss {currency} a year", "money"),
+    Shown("expected_loss_low", "90 % interval of the loss from {currency}", "money"),
+    Shown("expected_loss_high", "90 % interval of the loss to {currency}", "money"),
     Shown("note", "loss note", "wide"),
     Shown("final_aal_percentage", "AAL % of value, net of insurance", "percent"),
     Shown("final_aal_low_percent", "90 % interval of the AAL from %", "percent"),
@@ -157,18 +164,20 @@ def sites(
         site_id=pl.coalesce("site_id", "wrong_id"),
         site_uuid=pl.coalesce("site_uuid", "wrong_uuid"),
     )
-    shown = list(SITE)
+    shown = titled(SITE)
     for (scenario_id, period), group in totals.group_by(*_PAIR, maintain_order=True):
         mark, label = f"{scenario_id}:{period}", pair_label(int(scenario_id), str(period), context)
         figures = _pair(group, context).rename({each.name: f"{each.name}:{mark}" for each in SITE_PAIR})
         frame = frame.join(figures, on="row", how="left", maintain_order="left")
-        shown += [Shown(f"{name}:{mark}", f"{title}, {label}", form) for name, title, form in SITE_PAIR]
+        shown += [Shown(f"{name}:{mark}", f"{title}, {label}", form) for name, title, form in titled(SITE_PAIR)]
     return frame, shown
 
 
 def _no_value(status: pl.Expr, value: pl.Expr) -> pl.Expr:
     """Reason of an assessed site without a loss in money; null for others."""
-    return pl.when(status.is_in(["ok", "partial"]) & value.is_null()).then(pl.lit(words.NO_VALUE))
+    return pl.when(status.is_in(["ok", "partial"]) & value.is_null()).then(
+        pl.lit(words.NO_VALUE.format(currency=loss_words.currency()))
+    )
 
 
 def invalid_sites(rows: pl.Series, failures: pl.DataFrame) -> tuple[pl.DataFrame, list[Shown]]:
@@ -335,9 +344,9 @@ BY_RISK: tuple[Shown, ...] = (
     Shown("period", "period"),
     Shown("years", "years"),
     Shown("risk", "risk"),
-    Shown("loss", "expected loss KRW a year", "money"),
-    Shown("low", "90 % interval of the loss from KRW", "money"),
-    Shown("high", "90 % interval of the loss to KRW", "money"),
+    Shown("loss", "expected loss {currency} a year", "money"),
+    Shown("low", "90 % interval of the loss from {currency}", "money"),
+    Shown("high", "90 % interval of the loss to {currency}", "money"),
     Shown("note", "loss note", "wide"),
     Shown("sites", "sites in the sum", "whole"),
     Shown("left_out", "sites left out", "whole"),
@@ -352,9 +361,9 @@ WORST: tuple[Shown, ...] = (
     Shown("period", "period"),
     Shown("years", "years"),
     Shown("place", "largest loss, place"),
-    Shown("loss", "expected loss KRW a year", "money"),
-    Shown("low", "90 % interval of the loss from KRW", "money"),
-    Shown("high", "90 % interval of the loss to KRW", "money"),
+    Shown("loss", "expected loss {currency} a year", "money"),
+    Shown("low", "90 % interval of the loss from {currency}", "money"),
+    Shown("high", "90 % interval of the loss to {currency}", "money"),
     Shown("note", "loss note", "wide"),
     Shown("row", "row", "whole"),
     Shown("site_id", "site_id"),

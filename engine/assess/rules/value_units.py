@@ -6,38 +6,11 @@ import re
 import unicodedata
 from decimal import Decimal
 
+from engine.core import country
+
 Units = dict[str, int | Decimal]
 
 #: sign or word -> how much it is
-_MONEY: Units = {
-    "원": 1,
-    "원정": 1,
-    "krw": 1,
-    "won": 1,
-    "₩": 1,
-    "천원": 10**3,
-    "만원": 10**4,
-    "백만원": 10**6,
-    "천만원": 10**7,
-    "억원": 10**8,
-    "십억원": 10**9,
-    "조원": 10**12,
-    "천": 10**3,
-    "만": 10**4,
-    "백만": 10**6,
-    "천만": 10**7,
-    "억": 10**8,
-    "십억": 10**9,
-    "조": 10**12,
-    "thousand": 10**3,
-    "million": 10**6,
-    "mn": 10**6,
-    "mio": 10**6,
-    "billion": 10**9,
-    "bn": 10**9,
-    "trillion": 10**12,
-    "tn": 10**12,
-}
 _AREA: Units = {
     "m2": 1,
     "sqm": 1,
@@ -59,9 +32,8 @@ _DEGREE: Units = {"°": 1, "도": 1, "deg": 1, "degree": 1, "degrees": 1, "dd": 
 _DEGREE |= {"epsg:4326": 1, "십진도": 1, "decimal": 1}
 _COUNT: Units = {"층": 1, "개층": 1, "floors": 1, "storeys": 1, "개": 1}
 _YEARS: Units = {"년": 1, "years": 1, "yrs": 1, "yr": 1, "yyyy": 1, "yyyy-mm-dd": 1}
-#: field -> units of its values
-UNITS: dict[str, Units] = {
-    "total_asset_value": {**_MONEY},
+#: field -> units of its values; those of money are the country's
+_UNITS: dict[str, Units] = {
     "floor_area": {**_AREA},
     "insurance_coverage_rate": {**_SHARE},
     "imperviousness_ratio": {**_SHARE},
@@ -94,16 +66,35 @@ def plain(text: str) -> str:
     return re.sub(r"[\s.]+", "", unicodedata.normalize("NFKC", text)).casefold().removeprefix("단위:").strip("()[]")
 
 
+def of(field: str) -> Units:
+    """Units of the values of a field; empty for one that has none."""
+    if field != "total_asset_value":
+        return _UNITS.get(field, {})
+    currency = country.current().currency
+    signs: Units = {plain(sign): 1 for sign in currency.signs}
+    return signs | {plain(word): size for word, size in currency.units.items()}
+
+
+def signs() -> tuple[str, ...]:
+    """What people write for the currency beside an amount."""
+    return country.current().currency.signs
+
+
+def are_known(text: str) -> bool:
+    """Whether a text is a unit of any field."""
+    return any(plain(text) in of(field) for field in ("total_asset_value", *_UNITS))
+
+
 def in_heading(field: str, text: str) -> int | Decimal | None:
     """Factor from the unit in a heading to the unit of the field.
 
     returns : 1 for a remark that names no unit, None for what is neither
     """
-    units, word = UNITS.get(field, {}), plain(text)
+    units, word = of(field), plain(text)
     if word in units:
         return units[word]
-    if field == "total_asset_value":  # `KRW million`, `million KRW`
-        for sign in ("krw", "won", "₩", "원"):
+    if field == "total_asset_value":  # `EUR million`, `million EUR`
+        for sign in signs():
             rest = word.removeprefix(sign) if word.startswith(sign) else word.removesuffix(sign)
             if rest != word and rest.strip(",-/ ") in units:
                 return units[rest.strip(",-/ ")]

@@ -32,8 +32,8 @@ _REASONS = {
     OUTSIDE_GRID: "outside the data grid: no cell with results within a cell's diagonal",
     NO_HAZARD: "no hazard results for the location",
 }
-#: why a site that was assessed has no loss in money
-NO_VALUE = "no loss in KRW: the site states no asset value"
+#: why a site that was assessed has no loss in money; `currency` is its code
+NO_VALUE = "no loss in {currency}: the site states no asset value"
 _MISSING = "missing_input:"
 
 

@@ -19,9 +19,11 @@ CELL_COLUMNS: dict[str, pl.DataType] = {"grid_id": pl.Int32(), "sido": pl.String
 
 
 class Region(NamedTuple):
-    """A province (code of 2 digits) or municipality (5). population : persons, None where it is not stated"""
+    """A region of level 1 or 2: a province or municipality. within: code of the region of level 1 that holds one of
+    level 2, None of level 1; population: persons, None where it is not stated"""
 
     code: str
+    within: str | None
     name: str
     population: int | None
 
@@ -47,7 +49,8 @@ def regions(connection: psycopg.Connection) -> list[Region]:
         if not postgres.has_table(connection, "location_admin"):
             return []
         return cursor.execute(
-            "SELECT coalesce(sigungu_code, sido_code) AS code, admin_name AS name,"
+            "SELECT coalesce(sigungu_code, sido_code) AS code, CASE level WHEN 2 THEN sido_code END AS within,"
+            " admin_name AS name,"
             " coalesce(population_current, population_2025, population_2020) AS population"
             " FROM location_admin WHERE level IN (1, 2)"
         ).fetchall()

@@ -46,6 +46,8 @@ FLAGS: Mapping[str, str] = {
     "keep_ocean": "--keep-ocean",
     "units": "--unit",
     "crs": "--crs",
+    "regions": "--regions",
+    "region_name": "--region-name",
     "gate": "--gate",
     "refresh": "--refresh",
     "lattice": "--from",
@@ -69,6 +71,8 @@ class LoadOptions:
     sample_limit : that many land cells, with the whole time axis and all scenarios
     variables, scenarios : None = all
     units     : variable or element -> unit that overrides the file's
+    regions   : the file of regions, wherever it lies, of a country whose regions have one level
+    region_name : property of it that holds the names
     gate      : TOML of ranges laid over the built-in ones
     refresh   : choose anew what somebody may have set by hand (outlet gauges)
     lattice   : file the `grid` loader takes the lattice and years from
@@ -86,6 +90,8 @@ class LoadOptions:
     keep_ocean: bool = False
     units: Mapping[str, str] = field(default_factory=dict)
     crs: str | None = None
+    regions: Path | None = None
+    region_name: str | None = None
     gate: Path | None = None
     refresh: bool = False
     lattice: Path | None = None

@@ -9,6 +9,7 @@ from typing import LiteralString
 import polars as pl
 import psycopg
 
+from engine.core import country
 from engine.core.errors import SinkError, SourceError
 from engine.io.db import frames, postgres
 
@@ -51,6 +52,7 @@ TABLES: dict[str, tuple[Mapping[str, LiteralString], tuple[str, ...]]] = {
             "insurance_rate": "numeric(5,4)",
             "final_aal": "double precision",
             "expected_loss": "bigint",
+            "currency": "char(3)",
             "aal_capped": "boolean",
             "calibrated": "boolean",
             "run_id": "integer",
@@ -191,8 +193,12 @@ def store_aal(connection: psycopg.Connection, rows: pl.DataFrame, new: pl.DataFr
     """Store AAL, and cache what was not in the cache. In one transaction: a cache row vouches for the result row, so
     nobody may come to change the latter in between."""
     with postgres.failures("writing AAL", SinkError), connection.transaction():
-        store(connection, "aal_scaled_results", rows)
+        store(connection, "aal_scaled_results", _in_currency(rows))
         _cache_aal(connection, new, read_at)
+
+
+def _in_currency(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(currency=pl.lit(country.current().currency.code))
 
 
 def _cache_vulnerability(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
@@ -229,6 +235,7 @@ def _cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: date
         "base_aal": "double precision",
         "final_aal_percentage": "double precision",
         "expected_loss": "bigint",
+        "currency": "char(3)",
         "vulnerability_scale": "numeric(5,4)",
         "risk_level": "varchar(20)",
         "computed_at": "timestamptz",
@@ -246,7 +253,9 @@ def _cache_aal(connection: psycopg.Connection, rows: pl.DataFrame, read_at: date
             "modelops_aal_cache",
             types,
             ("site_id", "risk_type", "scenario_id", "time_period"),
-            _by_uuid(rows).with_columns(computed_at=pl.lit(read_at.isoformat()), expires_at=pl.lit(until.isoformat())),
+            _in_currency(_by_uuid(rows)).with_columns(
+                computed_at=pl.lit(read_at.isoformat()), expires_at=pl.lit(until.isoformat())
+            ),
             stamps={},
         )
 

@@ -14,7 +14,7 @@ from engine.core.scenario import DEFAULT_SCENARIO
 
 _SCALED: LiteralString = (
     "risk_type, scenario_id, time_period, base_aal, vulnerability_scale::float8, insurance_rate::float8, final_aal,"
-    " 100 * final_aal AS final_aal_percentage, expected_loss, calibrated, aal_capped, run_id, status, reason,"
+    " 100 * final_aal AS final_aal_percentage, expected_loss, currency, calibrated, aal_capped, run_id, status, reason,"
     " is_default, calculated_at"
 )
 
@@ -65,6 +65,7 @@ class ScaledAal(NamedTuple):
     final_aal: float | None
     final_aal_percentage: float | None
     expected_loss: int | None
+    currency: str
     calibrated: bool | None
     aal_capped: bool | None
     run_id: int | None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from engine.core import country
 from engine.core.interval_words import Language, digits
+from engine.core.profile import Currency
 
-_UNITS = {"en": ((1e12, " tn"), (1e9, " bn"), (1e6, " m")), "ko": ((1e12, "조"), (1e8, "억"), (1e4, "만"))}
 NONE = "–"
 #: per cent
 _LEAST = 0.0001
@@ -14,27 +15,31 @@ _LEAST = 0.0001
 DASH = {"en": "–", "ko": "~"}
 
 
-def amount(value: float | None, language: Language) -> str:
-    """Money without its currency: `530 bn`, in Korean `5,305억`; in Korean a unit of 10,000 has up to four digits."""
+def amount(value: float | None, language: Language, currency: Currency | None = None) -> str:
+    """Money without its currency: `530 bn`, in Korean `5,305억`; in Korean a unit of 10,000 has up to four digits.
+
+    currency : None: that of the country
+    """
     if value is None:
         return NONE
-    for size, unit in _UNITS[language]:
+    for size, word in (currency or country.current().currency).multiples[language]:
         if abs(value) >= size:
-            return f"{_digits(value / size)}{unit}"
+            return f"{_digits(value / size)}{' ' if word.isascii() else ''}{word}"
     return f"{value:,.0f}"
 
 
-def money(value: float | None, language: Language) -> str:
+def money(value: float | None, language: Language, currency: Currency | None = None) -> str:
     """Money with its currency: `KRW 530 bn`, `5,305억원`."""
-    text = amount(value, language)
-    return text if text == NONE else f"{text}원" if language == "ko" else f"KRW {text}"
+    its = currency or country.current().currency
+    text = amount(value, language, its)
+    return text if text == NONE else its.beside(text, language)
 
 
-def ends(low: float | None, high: float | None, language: Language) -> str:
+def ends(low: float | None, high: float | None, language: Language, currency: Currency | None = None) -> str:
     """An interval of money in a column: `491–563 bn`; the unit once where both ends have the same."""
     if low is None or high is None:
         return NONE
-    first, last = amount(low, language), amount(high, language)
+    first, last = amount(low, language, currency), amount(high, language, currency)
     (unit,), (other,) = (re.findall(r"[^\d,.]*$", text)[:1] for text in (first, last))
     return f"{first.removesuffix(unit) if unit == other else first}{DASH[language]}{last}"
 

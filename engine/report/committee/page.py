@@ -51,6 +51,7 @@ def render(results: PortfolioResults, threshold: Threshold, borders: Borders, la
             rows=f"{portfolio.summary['rows']:,}",
             **words.at(shown),
         ),
+        currency=texts("currency", currency=words.currency.full.in_(language)),
         made=texts("made", when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M")),
         scope=words.scope(),
         on_paper=re.sub(r"[^\w .,:;()-]", "", words.scope() or ""),

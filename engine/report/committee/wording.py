@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.batch.plan import OBSERVED
+from engine.core import country
 from engine.core.caveats import LOSS_NOTE
 from engine.core.interval_words import Interval, share_of_value
 from engine.core.scenario import Scenario, label, names_of
@@ -22,15 +23,17 @@ class Words:
     def __init__(self, portfolio: Portfolio, texts: Texts, threshold: Threshold) -> None:
         self.portfolio, self.texts, self.threshold = portfolio, texts, threshold
         self.names = names_of(portfolio.summary)
+        # what was written before other currencies were possible is in KRW
+        self.currency = country.money_in(portfolio.summary.get("currency", "KRW"))
         self.observed = portfolio.summary["scope"] == OBSERVED
 
     def amount(self, value: float | None) -> str:
         """Money without its currency."""
-        return numbers.amount(value, self.texts.language)
+        return numbers.amount(value, self.texts.language, self.currency)
 
     def money(self, value: float | None) -> str:
         """Money with its currency."""
-        return numbers.money(value, self.texts.language)
+        return numbers.money(value, self.texts.language, self.currency)
 
     def scenario(self, scenario: Scenario) -> str:
         """Its code; an observed record is none."""
@@ -70,7 +73,7 @@ class Words:
 
     def within(self, low: float | None, high: float | None) -> str:
         """Ends of an interval of money for a column."""
-        return numbers.ends(low, high, self.texts.language)
+        return numbers.ends(low, high, self.texts.language, self.currency)
 
     def shares(self, low: float | None, high: float | None) -> str:
         """Ends of an interval of ratios for a column, per cent."""

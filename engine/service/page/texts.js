@@ -1,8 +1,9 @@
 // Texts in the reader's language: ?lang=, else the browser's. Each stands in texts/LANGUAGE.json and nowhere else.
 
-const LANGUAGES = ["en", "ko"];
+// of the document: what the country offers
+export const LANGUAGES = document.documentElement.dataset.languages.split(" ");
 const wanted = [new URLSearchParams(location.search).get("lang"), ...navigator.languages.map((each) => each.slice(0, 2).toLowerCase())];
-export const language = wanted.find((each) => LANGUAGES.includes(each)) ?? "en";
+export const language = wanted.find((each) => LANGUAGES.includes(each)) ?? LANGUAGES[0];
 const answer = await fetch(new URL(`texts/${language}.json`, import.meta.url));
 if (!answer.ok) throw new Error(`texts/${language}.json: ${answer.status}`);
 const catalogue = await answer.json();

@@ -228,8 +228,8 @@ def _refuse_several_models(used: Sequence[Held]) -> None:
     if len(models) > 1:
         (one, first), (other, second) = list(models.items())[:2]
         raise SettingsError(
-            f"{first} is of {one or 'an unnamed model'} and {second} of {other or 'an unnamed model'}: give the files of"
-            " one climate model (--data DIR for each)"
+            f"{first} is of {one or 'an unnamed model'} and {second} of {other or 'an unnamed model'}: give the files"
+            " of one climate model (--data DIR for each)"
         )
 
 
@@ -252,7 +252,7 @@ def _placed(experiments: Mapping[str, Sequence[Held]], numbers: Mapping[str, Sce
         if scenario in placed.values():
             other = next(each for each, taken in placed.items() if taken == scenario)
             raise SettingsError(
-                f"{other} and {name} would both be scenario {int(scenario)}: give one another number with --scenario-map"
+                f"{other} and {name} would both be scenario {int(scenario)}: give one another number (--scenario-map)"
             )
         placed[name] = scenario
     if DEFAULT_SCENARIO not in placed.values():

@@ -6,30 +6,30 @@ the layers of municipalities and provinces stand alone. Every region has a legal
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
-import psycopg
 import shapely
-from numpy.typing import NDArray
 
-from engine.core.counted import agree, counted, of_all
-from engine.core.errors import SchemaError
+from engine.core import country
+from engine.core.counted import counted
+from engine.core.errors import SchemaError, SettingsError
+from engine.core.profile import LEGAL_DONG
 from engine.core.quality import WARNING, Finding, load_ranges
 from engine.io.etl import gate, lattice, loading, regions
 from engine.io.etl.load_record import Record
+from engine.io.etl.loaders import own_regions, region_rows
+from engine.io.etl.loaders.region_rows import TABLE, RegionRow
 from engine.io.etl.loading import Task
-from engine.io.etl.places import Cells, Layer, cells_to_describe, holder_or_nearest, layer_files, read_layer, stage
+from engine.io.etl.places import Layer, cells_to_describe, layer_files, read_layer
 from engine.io.files import source_files
 from engine.io.files.reading import reading
 from engine.io.files.source_files import SourceFile
-from engine.io.files.vectors import Geometries
 
-NAME, TABLE = "admin", "location_admin"
+NAME = "admin"
 LAYERS = ("n3a_g0110000", "emd", "towns", "municipalities", "provinces", "admin")
 PROVINCE, MUNICIPALITY, TOWN = 1, 2, 3
 #: digits that codes of a level have in common
@@ -53,37 +53,44 @@ class Region:
 @loading.loader(
     NAME,
     version="1",
-    takes=(
-        "crs",
-        "gate",
-    ),
+    takes=("crs", "gate", "regions", "region_name"),
 )
 def load(task: Task) -> None:
-    """Fill `location_admin` and `location_grid.admin_id`, the finest region that holds a cell or is within 2 km.
+    """Fill `location_admin` and `location_grid.admin_id`, the finest region that holds a cell or is within 2 km. What
+    the layers are, and how regions are coded, the country profile says.
 
     raises : SchemaError for a feature without a code, a code that is none, or an unknown statistical code
     """
-    paths = layer_files(task.options.data, *LAYERS)
+    scheme = country.current().regions
+    if scheme.codes != LEGAL_DONG:
+        levels = own_regions.files(task.options)
+        layers, paths = [str(level.layer) for level in scheme.levels], [path for level in levels for path in level]
+    elif task.options.regions or task.options.region_name:
+        raise SettingsError(
+            f"--regions and --region-name are for regions with codes of their own, but COUNTRY {country.current().key}"
+            ' has legal-dong codes: set COUNTRY to "generic", or to a profile of your own'
+        )
+    else:
+        layers, levels = list(LAYERS), []
+        paths = layer_files(task.options.data, *LAYERS)
     if not paths:
-        message = f"no layer {', '.join(f'{layer}*' for layer in LAYERS)} below {task.options.data}"
-        return task.absent(TABLE, message)
+        return task.absent(TABLE, f"no layer {', '.join(f'{layer}*' for layer in layers)} below {task.options.data}")
+    told = SourceFile.of_value("regions", [repr(scheme), task.options.region_name])
     sources = [SourceFile.of(part) for part in source_files.all_parts(paths)]
+    sources += [told] if scheme.codes != LEGAL_DONG else []
     cells = cells_to_describe(task.connection)
     with task.table(TABLE, sources) as record:
         if not record.up_to_date:
             task.progress(TABLE)
-            _load_regions(task, record, paths)
+            if scheme.codes == LEGAL_DONG:
+                _load_regions(task, record, paths)
+            else:
+                _load_own(task, record, levels)
     with task.table("location_grid", [*sources, cells.as_source()]) as record:
         if not record.up_to_date:
             task.progress("region of every cell")
             with record.transaction():
-                record.rows = record.cells = 0 if task.options.dry_run else _join(task.connection, cells)
-                if lost := len(cells.grid_id) - record.rows:
-                    message = (
-                        f"{of_all(lost, len(cells.grid_id), 'cell')} {agree(lost, 'lies', 'lie')}"
-                        " in no region and farther than 2 km from one"
-                    )
-                    record.findings.append(Finding(WARNING, "location_grid", message, lost))
+                region_rows.join(task.connection, cells, record)
 
 
 def _load_regions(task: Task, record: Record, paths: Sequence[Path]) -> None:
@@ -91,7 +98,7 @@ def _load_regions(task: Task, record: Record, paths: Sequence[Path]) -> None:
     found = hierarchy(*_read(paths, layers))
     record.source_crs = ", ".join(sorted({layer.crs for layer in layers}))
     with record.transaction():
-        record.rows = _write(task.connection, found)
+        record.rows = region_rows.write(task.connection, [_row(region) for region in found])
         levels = [region.level for region in found]
         record.gate_report = {"levels": {str(level): levels.count(level) for level in sorted(set(levels))}}
         record.findings += _findings(found)
@@ -99,6 +106,14 @@ def _load_regions(task: Task, record: Record, paths: Sequence[Path]) -> None:
             count = np.asarray([levels.count(TOWN)], np.float32)
             limits = load_ranges(task.options.gate)["korea_towns"]
             record.findings += gate.limit_findings(TABLE, count, limits, "number of towns")
+
+
+def _load_own(task: Task, record: Record, levels: Sequence[Sequence[Path]]) -> None:
+    found = own_regions.read(levels, task.options, record)
+    with record.transaction():
+        record.rows = region_rows.write(task.connection, found)
+        counts = Counter(str(region.level) for region in found)
+        record.gate_report = {"levels": dict(sorted(counts.items()))}
 
 
 def _read(paths: Sequence[Path], layers: Sequence[Layer]) -> tuple[dict[str, str], dict[str, list[shapely.Geometry]]]:
@@ -176,79 +191,19 @@ def _multipolygon(parts: Iterable[shapely.Geometry], code: str) -> shapely.Multi
     return shapely.MultiPolygon(polygons)
 
 
+def _row(region: Region) -> RegionRow:
+    codes = (
+        region.code[:2],
+        region.code[:5] if region.level >= MUNICIPALITY else None,
+        region.code if region.level == TOWN else None,
+    )
+    key = regions.statistics_key(region.code[: _DIGITS[region.level]]) if region.level < TOWN else None
+    return RegionRow(region.code, region.name, region.level, codes, key, region.outline)
+
+
 def _findings(found: Sequence[Region]) -> list[Finding]:
     nameless = [region.code for region in found if region.name.isdecimal()]
     if not nameless:
         return []
     message = f"{counted(len(nameless), 'region')} without a known name go by their code: {', '.join(nameless[:5])}"
     return [Finding(WARNING, TABLE, message, len(nameless))]
-
-
-_TYPES = {
-    "admin_code": "varchar(10)",
-    "admin_name": "varchar(100)",
-    "sido_code": "varchar(2)",
-    "sigungu_code": "varchar(5)",
-    "emd_code": "varchar(10)",
-    "level": "smallint",
-    "kma_sgg_code": "varchar(10)",
-    "latitude": "numeric(8,6)",
-    "longitude": "numeric(9,6)",
-    "geom_wkb": "bytea",
-}
-
-
-def _write(connection: psycopg.Connection, found: Sequence[Region]) -> int:
-    """Upsert by code, so that `admin_id` stays with it; regions that are gone leave their cells."""
-    outlines = np.array([region.outline for region in found], object)
-    inner = shapely.get_coordinates(shapely.point_on_surface(outlines))
-    columns = list(_TYPES)
-    connection.execute(
-        f"CREATE TEMP TABLE new_admin ({', '.join(f'{c} {t}' for c, t in _TYPES.items())}) ON COMMIT DROP".encode()
-    )
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY new_admin ({', '.join(columns)}) FROM STDIN".encode()) as copy,
-    ):
-        for region, wkb, (longitude, latitude) in zip(found, shapely.to_wkb(outlines), inner.tolist(), strict=True):
-            sigungu = region.code[:5] if region.level >= MUNICIPALITY else None
-            emd = region.code if region.level == TOWN else None
-            key = regions.statistics_key(region.code[: _DIGITS[region.level]]) if region.level < TOWN else None
-            place = (round(latitude, 6), round(longitude, 6))
-            copy.write_row((region.code, region.name, region.code[:2], sigungu, emd, region.level, key, *place, wkb))
-    updates = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-    connection.execute(
-        f"INSERT INTO {TABLE} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM new_admin"
-        f" ON CONFLICT (admin_code) DO UPDATE SET {updates}".encode()
-    )
-    gone = (
-        f"SELECT admin_id FROM {TABLE} a WHERE NOT EXISTS (SELECT FROM new_admin n WHERE n.admin_code = a.admin_code)"
-    )
-    connection.execute(f"UPDATE location_grid SET admin_id = NULL WHERE admin_id IN ({gone})".encode())
-    connection.execute(f"DELETE FROM {TABLE} WHERE admin_id IN ({gone})".encode())
-    return len(found)
-
-
-def _join(connection: psycopg.Connection, cells: Cells) -> int:
-    """Set `location_grid.admin_id`; returns the number of cells with a region."""
-    rows = connection.execute(
-        f"""SELECT admin_id, geom_wkb FROM {TABLE} a
-            WHERE NOT EXISTS (SELECT FROM {TABLE} finer WHERE finer.level = a.level + 1 AND CASE a.level
-              WHEN 1 THEN finer.sido_code = a.sido_code ELSE finer.sigungu_code = a.sigungu_code END)
-            ORDER BY admin_id"""
-    ).fetchall()
-    ids = np.array([row[0] for row in rows], np.int32)
-    outlines: Geometries = np.asarray(shapely.from_wkb([row[1] for row in rows]), object)
-    owner: NDArray[np.intp] = holder_or_nearest(cells, outlines)
-    held = owner >= 0
-    frame = pl.DataFrame({"grid_id": cells.grid_id[held], "admin_id": ids[owner[held]]})
-    stage(connection, "new_region", {"grid_id": "integer", "admin_id": "integer"}, frame)
-    connection.execute(
-        """UPDATE location_grid g SET admin_id = n.admin_id FROM new_region n
-           WHERE n.grid_id = g.grid_id AND g.admin_id IS DISTINCT FROM n.admin_id"""
-    )
-    connection.execute(
-        """UPDATE location_grid g SET admin_id = NULL WHERE admin_id IS NOT NULL
-             AND NOT EXISTS (SELECT FROM new_region n WHERE n.grid_id = g.grid_id)"""
-    )
-    return frame.height

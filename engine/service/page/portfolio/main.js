@@ -5,7 +5,7 @@ import { faultTable } from "./faults.js";
 import { Mapping } from "./mapping.js";
 import { Results } from "./results.js";
 import { ask, asked, follow, PORTFOLIO, Refused } from "./server.js";
-import { ENGLISH, fill, LANGUAGE, ofScope, period, said, scenario, t } from "./text.js";
+import { ENGLISH, fill, LANGUAGE, LANGUAGES, ofScope, period, said, scenario, t } from "./text.js";
 import { put, stated } from "./url.js";
 
 // what a file is called -> what it is; of others the server looks at the first bytes
@@ -22,6 +22,7 @@ let file = null, meta = null, results = null, looked = 0;
 async function start() {
   fill();
   const other = LANGUAGE === "ko" ? "en" : "ko";
+  $("language").hidden = !LANGUAGES.includes(other);
   $("language").lang = other;
   $("language").addEventListener("click", () => { $("language").href = linkIn(other); });
   $("language").href = linkIn(other);

@@ -1,7 +1,7 @@
 // What each column of the file is read as, shown with first values, to be corrected before anything is computed.
 
 import { $, made } from "../dom.js";
-import { missing, NONE, t } from "./text.js";
+import { has, missing, NONE, t } from "./text.js";
 
 const FIRST = ["latitude", "longitude", "total_asset_value", "name", "site_id"];
 
@@ -37,7 +37,7 @@ export class Mapping {
   select(cell, column) {
     const select = made(cell, "select", undefined, { "aria-label": t("check.field_of", { column: column.column }), "data-column": column.column });
     made(select, "option", t("check.carried"), { value: "" });
-    for (const { field, unit } of this.fields) made(select, "option", unit ? t("check.unit", { field: t(`field.${field}`), unit: t(`unit.${unit}`) }) : t(`field.${field}`), { value: field });
+    for (const { field, unit } of this.fields) made(select, "option", unit ? t("check.unit", { field: t(`field.${field}`), unit: t(has(`unit.${unit}`) ? `unit.${unit}` : "unit.money") }) : t(`field.${field}`), { value: field });
     select.value = column.field ?? "";
     select.addEventListener("change", this.onChange);
   }

@@ -1,8 +1,8 @@
 // Texts of the page in the language of the reader, numbers as that language writes them.
 
-import { english as ENGLISH, language as LANGUAGE } from "../texts.js";
+import { english as ENGLISH, language as LANGUAGE, LANGUAGES } from "../texts.js";
 
-export { ENGLISH, LANGUAGE };
+export { ENGLISH, LANGUAGE, LANGUAGES };
 const TEXTS = await (await fetch(new URL(`../texts/portfolio.${LANGUAGE}.json`, import.meta.url))).json();
 
 // key: of the catalogue; values: of its {placeholders}
