@@ -22,7 +22,7 @@ from engine.batch.request import Request
 from engine.batch.runner import identity_of
 from engine.core import profile_file, settings
 from engine.core.errors import EngineError, SettingsError, needs
-from engine.core.period import baseline_years, parse_years
+from engine.core.period import MIN_SAMPLES, baseline_years, parse_years
 from engine.core.profile import Profile
 from engine.core.profiles import PROFILES
 from engine.core.settings import Settings
@@ -99,7 +99,7 @@ class OwnData:
     def run(
         self, request: Request, opened: Opened, args: argparse.Namespace, compute: Callable[[Request], Outcome]
     ) -> int:
-        """Compute what the files allow, unless a run of the same did so before, and report it; returns the exit code."""
+        """Compute what the files allow, unless a run of the same did before, and report it; returns the exit code."""
         request, lacking = allowed(request, opened.source)
         done = _before(request, opened.source, self.home / "runs")
         if done is not None and _is_published(done, opened.sink):
@@ -111,8 +111,10 @@ class OwnData:
             outcome = compute(request if request.resume or done is None else replace(request, resume=done))
             failed, number = bool(outcome.failed), outcome.run_id
         self._report(number, opened)
-        # what nobody gave and nobody asked for is no part of the run
-        return _console.PARTIAL if failed or (lacking and args.risks is not None) else _console.COMPLETE
+        # what nobody gave and nobody asked for is no part of the run, and that few years give no loss was said
+        if args.risks is None:
+            return _console.PARTIAL if failed and self.found.years.n >= MIN_SAMPLES else _console.COMPLETE
+        return _console.PARTIAL if failed or lacking else _console.COMPLETE
 
     def _report(self, number: int, opened: Opened) -> None:
         """One HTML file in the folder of the run, where the extra is installed."""
@@ -301,6 +303,11 @@ def _say(out: Console, found: Inventory, member: str | None, *, named: bool) -> 
     for scenario, name in found.names.items():
         files = ", ".join(path.name for path in found.grouped[scenario])
         out.print(f"scenario {int(scenario)}: {name}, {found.years}, of {files}", markup=False)
+    if found.years.n < MIN_SAMPLES:
+        out.print(
+            f"{found.years} are {found.years.n} years: losses of yearly values need {MIN_SAMPLES} and are left out; losses"
+            " of monthly values and hazard scores are computed"
+        )
     if member is not None and not named and len(found.members) > 1:
         out.print(
             f"{len(found.members)} members: {', '.join(found.members)}; {member} is computed, another with --member"
