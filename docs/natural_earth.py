@@ -55,9 +55,10 @@ def _indices(nested: Any) -> Iterator[int]:
 
 
 def _without_seams(arc: Points) -> Iterator[Points]:
-    """Parts of an arc between edges along the date line and the south pole."""
+    """Parts of an arc between edges along and across the date line, and along the south pole."""
     at_date_line, at_pole = np.abs(arc[:, 0]) > 180 - _SEAM, arc[:, 1] < -90 + _SEAM
-    on_seam = (at_date_line[:-1] & at_date_line[1:]) | (at_pole[:-1] & at_pole[1:])
+    across = np.abs(np.diff(arc[:, 0])) > 180.0
+    on_seam = across | (at_date_line[:-1] & at_date_line[1:]) | (at_pole[:-1] & at_pole[1:])
     for piece in np.split(arc, np.flatnonzero(on_seam) + 1):
         if len(piece) > 1:
             yield piece

@@ -36,7 +36,7 @@ from engine.risks.registry import RISKS
 #: a run that was never published has no summary: the page says so, and shows what the rows themselves tell
 _NO_SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("pair", "status", "cells"), None),
-    **{"warnings": (), "risks": (), "missing": {}, "failed": {}, "cells_without_result": 0},
+    **{"warnings": (), "risks": (), "missing": {}, "not_given": {}, "failed": {}, "cells_without_result": 0},
 }
 _NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None, "calibrated": False} | {
     "priced": True,

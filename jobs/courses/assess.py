@@ -21,7 +21,7 @@ from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
-from engine.io.results import published_layers
+from engine.io.results import published_layers, published_scenarios
 from engine.io.sites import site_results
 from jobs import _addresses, _console, _site_tables
 
@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
         site_results.require_results(application)
         request |= _what_there_is(application, request)
+        names = published_scenarios.names(application)
         assessor = Assessor.open(warehouse, application, settings.load())
         for lost in batch_jobs.fail_lost(application):
             log.warning("job %s has lost its worker: marked failed", lost)
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.sites:
         _site_tables.print_portfolio(out, outcome)
     else:
-        _site_tables.print_site(out, outcome)
+        _site_tables.print_site(out, outcome, names)
     if not args.json:
         out.print(f"job={kind} batch={batch_id} status={outcome.status} seconds={outcome.seconds:.2f}")
     return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE

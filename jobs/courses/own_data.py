@@ -233,11 +233,14 @@ def allowed(request: Request, source: ClimateSource) -> tuple[Request, bool]:
     raises : SourceError when no risk is left
     """
     plan = make_plan(source, request)
-    out = _console.console()
+    out, not_given = _console.console(), {}
     for risk, tables in plan.missing.items():
+        if risk not in plan.risks:
+            not_given[risk] = _needs.in_words(tables)
         left = " its hazard score is computed; its loss" if risk in plan.risks else ""
         out.print(f"not given: {risk}:{left} needs {_needs.in_words(tables)}", markup=False)
-    return replace(request, risks=tuple(risk for risk in request.risks if risk in plan.risks)), bool(plan.missing)
+    risks = tuple(risk for risk in request.risks if risk in plan.risks)
+    return replace(request, risks=risks, not_given=not_given), bool(plan.missing)
 
 
 def _country(args: argparse.Namespace, config: Settings) -> tuple[Profile, str]:
@@ -305,8 +308,8 @@ def _say(out: Console, found: Inventory, member: str | None, *, named: bool) -> 
         out.print(f"scenario {int(scenario)}: {name}, {found.years}, of {files}", markup=False)
     if found.years.n < MIN_SAMPLES:
         out.print(
-            f"{found.years} are {found.years.n} years: losses of yearly values need {MIN_SAMPLES} and are left out; losses"
-            " of monthly values and hazard scores are computed"
+            f"{found.years} are {found.years.n} years: losses of yearly values need {MIN_SAMPLES} and are left"
+            " out; losses of monthly values and hazard scores are computed"
         )
     if member is not None and not named and len(found.members) > 1:
         out.print(

@@ -209,8 +209,8 @@ def _gap_findings(staged: Staged) -> list[Finding]:
 
 
 def _scenario_findings(staged: Staged) -> list[Finding]:
-    """Catches one file loaded under several names. A past that two scenarios share, as a historical run that was joined to
-    both, is not compared."""
+    """Catches one file loaded under several names. A past that two scenarios share, as a historical run that was joined
+    to both, is not compared."""
     findings = []
     for one, other in combinations(staged.present, 2):
         a, b = _beyond_the_shared_past(staged.columns[one], staged.columns[other])
