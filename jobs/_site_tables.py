@@ -128,8 +128,6 @@ def _site_table(
     years: str | None,
     levels: Mapping[str, str | None],
 ) -> Table:
-    pair: Mapping[str, Any], names: ScenarioNames, of: str | None, years: str | None, levels: Mapping[str, str | None]
-) -> Table:
     """Table of the loss and the level of each risk. levels: risk -> recorded losses that its rates are calibrated on"""
     title = _titled(_pair(pair, years, names), of)
     table = _table(title, "AAL %", "90 %", f"loss {loss_words.currency()}", "calibrated", "hazard", "level", "index")
