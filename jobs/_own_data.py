@@ -46,7 +46,11 @@ def add_options(made: _console.Parser) -> None:
         help="--data: numbers of scenarios, as a1b=2 (default those of SSPs, and of RCPs by their forcing)",
     )  # fmt: skip
     made.add_argument(
-        "--unit", action="append", metavar="V=U", help="--data: unit of a daily variable (default the file's)"
+        "--unit",
+        action="append",
+        default=[],
+        metavar="V=U",
+        help="--data: unit of a daily variable (default the file's)",
     )
     made.add_argument(
         "--member",
@@ -90,7 +94,7 @@ def currency(text: str) -> str:
 
 def units(args: argparse.Namespace) -> dict[str, str]:
     """Daily variable -> unit."""
-    return dict(_console.assigned("--unit", text, _DAILY, "hurs=%") for text in args.unit or ())
+    return dict(_console.assigned("--unit", text, _DAILY, "hurs=%") for text in args.unit)
 
 
 def scenario_numbers(args: argparse.Namespace) -> dict[str, Scenario]:

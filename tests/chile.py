@@ -24,7 +24,8 @@ def write(folder: Path, *, ahead: tuple[str, ...] = tuple(RCPS)) -> dict[str, np
         season = np.cos(2 * np.pi * (day % 360 - 15) / 360)[:, None, None, None]
         shape = (len(day), len(MEMBERS), len(LATITUDE), len(LONGITUDE))
         warming = RCPS.get(experiment, 0.0) * (day / 360)[:, None, None, None]
-        mean = 288 + 7 * season + warming + rng.normal(0, 2, shape)
+        spells = np.repeat(rng.normal(0, 3, (len(day) // 9, *shape[1:])), 9, axis=0)
+        mean = 288 + 7 * season + warming + spells + rng.normal(0, 1, shape)
         wet = rng.random(shape) < 0.1 - 0.08 * season
         rain[experiment] = np.where(wet, rng.gamma(0.8, 9.0, shape), 0.0).astype(np.float32)
         values = {"tas": mean, "tasmax": mean + 7, "tasmin": mean - 7, "pr": rain[experiment] / 86400}

@@ -67,7 +67,7 @@ DEFAULT_SCENARIO = Scenario.SSP245
 #: names of the scenarios that data hold, where these are others than the four SSPs; empty: those four
 ScenarioNames = Mapping[Scenario, str]
 #: characters of a name, and the name of a record of observations
-LONGEST_NAME, OBSERVED_NAME = 40, "Observed record"
+LONGEST_NAME, OBSERVED_NAME = 30, "Observed record"
 
 
 def label(scenario: int, names: ScenarioNames | None = None) -> str:
@@ -87,7 +87,7 @@ def names_of(summary: Mapping[str, Any] | None) -> dict[Scenario, str]:
 def named(told: Mapping[str, Any] | None) -> dict[Scenario, str]:
     """Names as JSON and TOML hold them (`{"2": "RCP4.5"}`).
 
-    raises : SettingsError for a number that is none of a scenario, for a name that is no text of 1 to 40 characters,
+    raises : SettingsError for a number that is none of a scenario, for a name that is no text of 1 to 30 characters,
              and for one that two have
     """
     found: dict[Scenario, str] = {}

@@ -119,15 +119,21 @@ def read_climate(
         {
             **cell,
             **series[0],
-            "scope": scope,
-            "scope_note": scope_note(scope),
-            "units": {each.name: each.unit for each in wanted},
-            "steps": {each.name: "month" if each.monthly else "year" for each in wanted},
-            "meanings": {each.name: each.meaning for each in wanted},
+            **_told_of(scope, wanted),
             "others": series[1:],
         }
     )
     return tagged(request, told.model_dump_json().encode())
+
+
+def _told_of(scope: str, variables: Sequence[Variable]) -> dict[str, object]:
+    return {
+        "scope": scope,
+        "scope_note": scope_note(scope),
+        "units": {each.name: each.unit for each in variables},
+        "steps": {each.name: "month" if each.monthly else "year" for each in variables},
+        "meanings": {each.name: each.meaning for each in variables},
+    }
 
 
 def tagged(request: Request, body: bytes) -> Response:

@@ -217,6 +217,7 @@ def _value(action):
         "sites",
         "high",
         "ko",
+        "EUR",
         str(UUID(int=1)),
     ):
         with contextlib.suppress(ValueError, argparse.ArgumentTypeError):

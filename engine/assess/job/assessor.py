@@ -207,13 +207,11 @@ class Assessor:
             years = _years(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
-            if names := published_scenarios.names(self.application):
-                summary["scenario_names"] = {str(int(each)): name for each, name in names.items()}
+            summary |= self._scenario_names()
             summary |= _of_file(sites, summary["results"], years)
             summary = years_lost.stated(summary)
             files.close(summary, stated)
-            shown = names_of(summary)
-            sheet_context = Context(years, summary["scope_note"], stages.config.trended, shown)
+            sheet_context = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
             workbook = bool(job.input_params.get("workbook", True))
             frames = Results(everything, faults, years_lost)
             portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
@@ -234,6 +232,11 @@ class Assessor:
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
+
+    def _scenario_names(self) -> dict[str, Any]:
+        """Field of a summary with the names of the published scenarios; none where these are the four SSPs."""
+        names = {str(int(each)): name for each, name in published_scenarios.names(self.application).items()}
+        return {"scenario_names": names} if names else {}
 
     def _in_chunks(
         self, stages: StoredStages, prepared: Prepared, progress: Progress, keep: Keep

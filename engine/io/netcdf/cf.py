@@ -190,7 +190,8 @@ def _stamps_tell(numbers: Floats, said: Mapping[str, str], file: str) -> bool:
     days = timeaxis.in_days(numbers, said["units"], file)
     if timeaxis.spacing(days) != "daily":
         return False
-    if ((days % 1.0 > 0.01) & (days % 1.0 < 0.99)).all():
+    passed = timeaxis.since_midnight(numbers, said["units"], file)
+    if ((passed > 0.01) & (passed < 0.99)).all():
         return True
     since = re.sub(r"^\s*\w+", "days", said["units"])
     around = np.array([days.min() - 1, days.min(), days.max(), days.max() + 1])

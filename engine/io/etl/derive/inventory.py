@@ -13,7 +13,7 @@ import xarray as xr
 from engine.core.counted import counted
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
-from engine.core.scenario import DEFAULT_SCENARIO, OBSERVED_NAME, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, LONGEST_NAME, OBSERVED_NAME, Scenario
 from engine.io.etl.derive import station_netcdf
 from engine.io.etl.derive.daily import UNITS
 from engine.io.files import source_files
@@ -277,7 +277,7 @@ def _shown(experiment: str, observed: bool) -> str:
         return f"RCP{found[1]}.{found[2]}"
     if found := re.fullmatch(r"ssp(\d)(\d)(\d)", experiment):
         return f"SSP{found[1]}-{found[2]}.{found[3]}"
-    return experiment.upper()[:40] if experiment != HISTORICAL else "Historical"
+    return experiment.upper()[:LONGEST_NAME] if experiment != HISTORICAL else "Historical"
 
 
 def _nothing(files: Sequence[Held]) -> str:
