@@ -51,7 +51,7 @@ def add_options(made: _console.Parser) -> None:
         default=[],
         metavar="V=U",
         help="--data: unit of a daily variable (default the file's)",
-    )
+    )  # fmt: skip
     made.add_argument(
         "--member",
         metavar="NAME",

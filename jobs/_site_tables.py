@@ -228,8 +228,8 @@ def _found(fault: Mapping[str, Any] | None) -> str:
     return f", {fault['value'][:60]!r} in column {fault['column']!r}"
 
 
-def _print_pair(out: Console, pair: Mapping[str, Any], names: ScenarioNames, of: str | None, name: str | None) -> None:
-    title = _titled(f"{_pair(pair, pair['years'], names)}: expected loss a year", of)
+def _print_pair(out: Console, pair: Mapping[str, Any], shown: ScenarioNames, of: str | None, name: str | None) -> None:
+    title = _titled(f"{_pair(pair, pair['years'], shown)}: expected loss a year", of)
     table = _table(title, loss_words.currency(), "90 %, times it", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"
