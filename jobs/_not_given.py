@@ -32,13 +32,17 @@ def _left_out(not_loaded: set[str]) -> list[str]:
     from engine.risks import load_edition  # compiles nothing, but takes a second to import
     from engine.risks.editions import DEFAULT_EDITION
     from engine.risks.registry import RISKS
+    from engine.risks.tables import SMALL_TABLES
 
     edition = load_edition(DEFAULT_EDITION)
     found = []
     for name in edition.bins:
         risk = RISKS[name]
         intensity = edition.intensity(name)
-        needs = {*intensity.tables, *(VARIABLES[each].table for each in intensity.needed(observed=False))}
+        needs = {
+            *(each for each in intensity.tables if not SMALL_TABLES[each].optional),
+            *(VARIABLES[each].table for each in intensity.needed(observed=False)),
+        }
         needs |= {table for part in risk.hazard.components for table in part.tables}
         reach = {"dist_coast_m"} & set(risk.hazard.attributes) if intensity.not_exposed else set()
         if not_loaded & (needs | reach):

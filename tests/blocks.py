@@ -7,6 +7,7 @@ import polars as pl
 
 from engine.batch.plan import make_plan
 from engine.batch.request import Request
+from engine.core import profile_file
 from engine.core.grid import GridDefinition
 from engine.core.panel import Panel
 from engine.core.period import Years
@@ -58,7 +59,7 @@ def make_reference(panel, *, tables=None, baseline=None, covered_years=(), obser
         grid=GRID,
         tables=tables or {},
         covered_years=np.asarray(covered_years, np.int64),
-        figures={"typhoon": {"warming_per_degree": 0.02}},
+        figures={**profile_file.load("korea").figures, "typhoon": {"warming_per_degree": 0.02}},
         cells=panel.cells,
         read=read,
     )

@@ -116,7 +116,7 @@ class Plan:
             tables += self.edition.intensity(risk).tables
         for component in self.hazard.get(risk, ()):
             tables += component.tables
-        return tuple(dict.fromkeys(tables))
+        return tuple(table for table in dict.fromkeys(tables) if table in self.tables)
 
     def readers(self, variables: Collection[str]) -> list[str]:
         """Risks whose results stand on any of these climate variables."""
@@ -216,7 +216,7 @@ def make_plan(source: ClimateSource, request: Request) -> Plan:
         missing=missing,
         variables=_variables(probability, hazard, edition, absent),
         scenarios=columns,
-        tables=tuple(sorted(small)),
+        tables=tuple(sorted(small & set(source.tables))),
         names=names,
         year_losses=request.year_losses,
     )
@@ -270,7 +270,7 @@ class _Absent:
 
     def of(self, variables: Sequence[str], tables: Sequence[str] = ()) -> list[str]:
         """Those among what these climate variables and small tables stand for."""
-        found = [table for table in tables if table not in self._tables]
+        found = [table for table in tables if table not in self._tables and not SMALL_TABLES[table].optional]
         for table in tables:
             columns = self._tables.get(table)
             if columns is not None:

@@ -110,6 +110,7 @@ class Profile:
     currency        : of all money
     reference_value : asset value that counts as 1 in the exposure score, in whole units of the currency
     time_zone       : in which today is, for the ages of buildings
+    storm_basins    : IBTrACS basins whose storms are the country's record; empty: those whose storms came near the grid
     languages       : that its pages offer
     quality_ranges  : in which values of loaders and runs must lie: the built-in ones, which are Korea's, or those of
                       any place on Earth
@@ -117,7 +118,7 @@ class Profile:
     stand_ins       : national means that stand in for inputs of a site which no layer gives, for
                       SPATIAL_MISSING_POLICY=impute; empty: nothing may stand in
     figures         : risk -> figures of the country's works that its hazard score reads, such as the rain that sewers
-                      take; a risk that is not named has the published ones
+                      take
     """
 
     key: str
@@ -128,6 +129,7 @@ class Profile:
     time_zone: str
     regions: Regions
     quality_ranges: Literal["korea", "world"]
+    storm_basins: tuple[str, ...]
     languages: tuple[Language, ...]
     search_note: Words | None
     stand_ins: Mapping[str, float]

@@ -36,6 +36,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
             "reference_value",
             "currency",
             "regions",
+            "storm_basins",
             "languages",
             "quality_ranges",
             "search_note",
@@ -47,6 +48,8 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "regions": frozenset(("codes", "levels", "code_fields", "name_fields", "population_fields")),
     "regions.levels": frozenset(("word", "several", "digits", "layer")),
 }
+#: of IBTrACS
+BASINS = ("EP", "NA", "NI", "SA", "SI", "SP", "WP")
 #: inputs of a site that national means may stand in for, with their limits
 STAND_INS: Mapping[str, tuple[float, float]] = {
     "distance_to_river_m": (0, 1e6),
@@ -121,8 +124,17 @@ def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         merged["currency"] = base["currency"] | {"word": code, "signs": [code], "units": units}
     for key, value in own.items():
         section = key in ("currency", "regions", "stand_ins", "figures") and isinstance(value, dict)
-        merged[key] = {**merged.get(key, {}), **value} if section else value
+        merged[key] = _joined(merged.get(key, {}), value) if section else value
     return merged
+
+
+def _joined(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A section over that of the base; the figures of a risk key by key."""
+    joined = {**base, **own}
+    for risk in FIGURES:
+        if isinstance(base.get(risk), dict) and isinstance(own.get(risk), dict):
+            joined[risk] = {**base[risk], **own[risk]}
+    return joined
 
 
 def _code(data: Mapping[str, Any]) -> str | None:
@@ -200,6 +212,7 @@ def _profile(key: str, file: _File) -> Profile:
         time_zone=zone,
         regions=_regions(file),
         quality_ranges=_quality_ranges(file),
+        storm_basins=_basins(file),
         languages=_languages(file),
         search_note=file.words(file.data["search_note"], "search_note") if "search_note" in file.data else None,
         stand_ins=_stand_ins(file),
@@ -212,6 +225,15 @@ def _quality_ranges(file: _File) -> Literal["korea", "world"]:
     if value not in ("korea", "world"):
         raise file.fault("quality_ranges", f'{_shown(value)} is neither "korea" nor "world"')
     return "korea" if value == "korea" else "world"
+
+
+def _basins(file: _File) -> tuple[str, ...]:
+    found = tuple(
+        each.upper() for each in file.listed(file.of(file.data, "storm_basins", "storm_basins"), "storm_basins")
+    )
+    if unknown := next((each for each in found if each not in BASINS), None):
+        raise file.fault("storm_basins", f"{_shown(unknown)} is none of {', '.join(BASINS)}")
+    return found
 
 
 def _languages(file: _File) -> tuple[Language, ...]:
@@ -308,11 +330,16 @@ def _level(file: _File, row: Mapping[str, Any], at: str) -> RegionLevel:
 
 def _figures(file: _File) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for risk, table in file.table("figures").items():
+    stated = file.table("figures")
+    for risk in FIGURES:
+        file.of(stated, risk, f"figures.{risk}")
+    for risk, table in stated.items():
         if risk not in FIGURES:
             raise file.fault(f"figures.{risk}", f"no figures of it are the country's; {among(risk, FIGURES)}")
         if not isinstance(table, dict):
             raise file.fault(f"figures.{risk}", f"{_shown(table)} is no table")
+        for key in FIGURES[risk]:
+            file.of(table, key, f"figures.{risk}.{key}")
         for key, value in table.items():
             at = f"figures.{risk}.{key}"
             if key not in FIGURES[risk]:

@@ -14,7 +14,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engine.batch.plan import OBSERVED
-from engine.core import levels
+from engine.core import country, levels
 from engine.core.caveats import on_own_years, overlap_note, own_past, own_years, storm_once_note
 from engine.core.edition_words import what_a_figure_is
 from engine.core.interval_words import digits
@@ -97,6 +97,13 @@ def mark(run: Run) -> str:
     return f"{run['run_id']} {run['started_at']} {run['source_fingerprint']}"
 
 
+def _levels() -> list[dict[str, str] | None]:
+    """What regions of the first two levels are called; None for a level that the country does not have."""
+    told = country.current().regions.levels[:2]
+    named: list[dict[str, str] | None] = [{"word": each.word.en, "several": each.several.en} for each in told]
+    return [*named, None][:2]
+
+
 def is_report_of(path: Path, run: Run) -> bool:
     """Whether a file is a report of this run."""
     with path.open("rb") as file:
@@ -141,6 +148,7 @@ def render(told: Input) -> str:
         coast=frame.path(places.coast) if frame and places else "",
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
+        levels=_levels(),
         risks=risks,
         uncalibrated=[risk["title"] for risk in risks if risk["spread"] and not risk["told"]["calibrated"]],
         storms=_storms(risks),

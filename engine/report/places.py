@@ -50,8 +50,7 @@ def of_warehouse(connection: psycopg.Connection, cells: pl.DataFrame, step: floa
         return None
     coast = boundaries.coastline(connection) or world.coast(_around(cells))
     provinces = boundaries.provinces(connection)
-    english = regions.english_names() if country.current().regions.codes == LEGAL_DONG else {}
-    names = {each.code: _both(english.get(each.code), each.name) for each in told}
+    names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
     within = {each.code: each.within for each in told if each.within is not None}
     named = _named(codes, names, within)
     population = {

@@ -1,4 +1,8 @@
-"""Supply and demand of river basins: everything of water stress that is the same for all cells of a basin."""
+"""Supply and demand of river basins: everything of water stress that is the same for all cells of a basin.
+
+Where no withdrawals are recorded, a basin is told by Aqueduct alone: its score says withdrawal over supply, and both
+are counted in units of that supply.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from engine.risks.inputs import Floats, Reference, per_run
 from engine.risks.reduce import period_mean
 
 CLIMATE = ("rn", "ta", "rhm", "ws", "si")
-TABLES = ("water_basin", "water_basin_province", "api_wamis_water_usage", "api_wamis_flow", "water_stress_rankings")
+USAGE = "api_wamis_water_usage"
+TABLES = ("water_basin", "water_basin_province", USAGE, "api_wamis_flow", "water_stress_rankings")
 FLOW_YEARS = Years(1991, 2020)
 #: a gauge year with a larger share of missing days is dropped
 MOST_MISSING_DAYS = 0.25
@@ -49,16 +54,34 @@ def effective_rain(panel: Panel, scenario: Scenario) -> NDArray[np.float64]:
     return annual_surplus(rn, evaporation)
 
 
+def by_aqueduct_alone(reference: Reference) -> bool:
+    """Whether the source has no recorded withdrawals."""
+    return USAGE not in reference.tables
+
+
+def stands_on(reference: Reference) -> str:
+    """What supply and demand of the run are, for its record."""
+    if by_aqueduct_alone(reference):
+        return "withdrawal over supply by the Aqueduct 4.0 score of the region alone: no withdrawal is recorded"
+    return "recorded withdrawals, projected by Aqueduct 4.0, over gauged flow or effective rain"
+
+
 @per_run
 def supply(reference: Reference) -> dict[int, float]:
     """Mean annual renewable volume of each basin, m3; a basin without gauge and without climate is absent.
 
-    From the outlet gauge 1991-2020; without a usable gauge, mean effective rain of the baseline times area.
+    From the outlet gauge 1991-2020; without a usable gauge, mean effective rain of the baseline times area. By Aqueduct
+    alone it is 1, the unit of the withdrawals.
     """
     volumes: dict[int, float] = {}
-    flow = reference.tables["api_wamis_flow"]
-    for code, gauge in reference.tables["water_basin"].select("basin_code", "outlet_obs_code").iter_rows():
-        volume = _gauge_volume(flow.filter(pl.col("obs_code") == gauge)) if gauge is not None else None
+    flow = reference.tables.get("api_wamis_flow")
+    basins = reference.tables["water_basin"].select("basin_code", "outlet_obs_code")
+    if by_aqueduct_alone(reference):
+        return dict.fromkeys(basins["basin_code"].to_list(), 1.0)
+    for code, gauge in basins.iter_rows():
+        volume = None
+        if flow is not None and gauge is not None:
+            volume = _gauge_volume(flow.filter(pl.col("obs_code") == gauge))
         if volume is None:
             volume = _rain_volume(reference, code)
         if volume is not None:
@@ -109,20 +132,27 @@ def demand(reference: Reference) -> dict[tuple[int, Scenario], NDArray[np.float6
     """Withdrawal of each basin and scenario, m3 a year, (years of the axis,).
 
     The latest recorded withdrawal, doubled for each step that the basin's water-stress score rises above 2019. The
-    score is 1 + log2(10 x withdrawal / supply), so a change of supply counts here as well as in the runoff.
+    score is 1 + log2(10 x withdrawal / supply), so a change of supply counts here as well as in the runoff. By Aqueduct
+    alone the withdrawal of 2019 is the one that the score says, in units of the supply.
     """
-    usage = reference.tables["api_wamis_water_usage"].filter(pl.col("admin_code") == "")
-    latest = usage.sort("year").group_by("basin_code", maintain_order=True).last()
     scores = _scores(reference)
     axis = np.arange(reference.axis.first, reference.axis.last + 1)
+    latest = _latest_withdrawals(reference)
     withdrawals = {}
-    for basin, thousands in latest.select("basin_code", "total").iter_rows():
-        for scenario in Scenario:
-            anchors = scores.get((basin, scenario))
-            if anchors is not None:
-                steps = np.interp(axis, ANCHORS, anchors) - anchors[0]
-                withdrawals[basin, scenario] = thousands * 1000.0 * 2.0**steps
+    for (basin, scenario), anchors in scores.items():
+        base = 0.1 * 2.0 ** (anchors[0] - 1.0) if latest is None else latest.get(basin)
+        if base is not None:
+            withdrawals[basin, scenario] = base * 2.0 ** (np.interp(axis, ANCHORS, anchors) - anchors[0])
     return withdrawals
+
+
+def _latest_withdrawals(reference: Reference) -> dict[int, float] | None:
+    """Basin -> m3 in its latest year; None where none are recorded."""
+    if by_aqueduct_alone(reference):
+        return None
+    usage = reference.tables[USAGE].filter(pl.col("admin_code") == "")
+    latest = usage.sort("year").group_by("basin_code", maintain_order=True).last()
+    return {basin: thousands * 1000.0 for basin, thousands in latest.select("basin_code", "total").iter_rows()}
 
 
 def _scores(reference: Reference) -> dict[tuple[int, Scenario], list[float]]:

@@ -16,13 +16,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from engine.core import country, profile_file
 from engine.core.errors import DefinitionError, SettingsError
 from engine.core.names import nearest, unknown
+from engine.core.profiles import PROFILES
 from engine.risks import edition_draws, edition_file, edition_keys
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity
@@ -46,33 +48,50 @@ class Edition:
 
     aal_level_cuts_pct : lower ends of the AAL levels low to critical, per cent; None: those of the setting
     draws              : how uncertain fitted damage rates are; None: the edition does not say
+    country            : risk -> figures of the country's works, by which the edition is read
     """
 
     name: str
     bins: Mapping[str, Bins]
     aal_level_cuts_pct: tuple[float, ...] | None = None
     draws: RateDraws | None = None
+    country: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: country.current().figures)
 
     @property
     def checksum(self) -> str:
         """SHA-256 over the resolved figures, 64 hex digits."""
         cuts = {} if self.aal_level_cuts_pct is None else {"aal_level_cuts_pct": self.aal_level_cuts_pct}
         drawn = {} if self.draws is None else {"draws": [self.draws.sha256, *self.draws.rates]}
-        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()} | cuts | drawn)
+        other = self._other_country
+        theirs = {"country": other} if other else {}
+        return _digest({risk: _set_keys(bins) for risk, bins in self.bins.items()} | cuts | drawn | theirs)
 
     @property
     def checksums(self) -> dict[str, str]:
         """Risk -> SHA-256 over its own figures, 64 hex digits."""
-        drawn = self.draws.rates if self.draws else {}
+        drawn, other = self.draws.rates if self.draws else {}, self._other_country
         return {
-            risk: _digest(_set_keys(bins) | ({"draws": drawn[risk]} if risk in drawn else {}))
+            risk: _digest(
+                _set_keys(bins)
+                | ({"draws": drawn[risk]} if risk in drawn else {})
+                | ({"country": other[risk]} if risk in other else {})
+            )
             for risk, bins in self.bins.items()
         }
 
     @property
+    def _other_country(self) -> dict[str, dict[str, float]]:
+        """Figures of the country where they are not those with which the editions were published."""
+        published = profile_file.load(PROFILES[0]).figures
+        return {risk: dict(own) for risk, own in self.country.items() if own != published.get(risk)}
+
+    @property
     def figures(self) -> dict[str, dict[str, float]]:
         """Risk -> the figures that its code reads."""
-        return {name: {key: getattr(bins, key) for key in RISKS[name].figures} for name, bins in self.bins.items()}
+        return {
+            name: {key: getattr(bins, key) for key in RISKS[name].figures} | dict(self.country.get(name, {}))
+            for name, bins in self.bins.items()
+        }
 
     def intensity(self, risk: str) -> Intensity:
         """Intensity by which this edition measures the risk."""

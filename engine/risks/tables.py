@@ -20,6 +20,7 @@ class SmallTable:
     """A table read whole; no two rows have the same key.
 
     columns : without them a risk lacks its input
+    optional: where the table is not given, the risk is computed another way, and its record says how
     filled  : columns in which null or NaN cannot be
     ranges  : column -> entry of the gate's ranges
     """
@@ -28,6 +29,7 @@ class SmallTable:
     columns: tuple[str, ...]
     filled: tuple[str, ...] = ()
     ranges: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -67,12 +69,18 @@ SMALL_TABLES: Mapping[str, SmallTable] = {
         ),
         SmallTable("water_basin", ("basin_code", "outlet_obs_code")),
         SmallTable("water_basin_province", ("basin_code", "gid_1", "area_weight"), filled=("area_weight",)),
-        SmallTable("api_wamis_water_usage", ("basin_code", "admin_code", "year", "total"), filled=("total",)),
+        SmallTable(
+            "api_wamis_water_usage",
+            ("basin_code", "admin_code", "year", "total"),
+            filled=("total",),
+            optional=True,
+        ),
         SmallTable(
             "api_wamis_flow",
             ("obs_code", "obs_date", "flow_m3s"),
             filled=("flow_m3s",),
             ranges={"flow_m3s": "flow"},
+            optional=True,
         ),
         SmallTable(
             "water_stress_rankings",

@@ -1,5 +1,7 @@
 """Urban flood: rain of the wettest day; the hazard score sets the wettest hour against the drainage of built land."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,16 +11,18 @@ from engine.risks.inputs import Block, per_block
 from engine.risks.land import by_cover
 from engine.risks.reduce import between, period_mean
 
-#: share of the wettest day that falls in its wettest hour (Seoul: a third)
-WETTEST_HOUR = 0.35
-FULL_DRAINAGE_MM_H = 80.0
+
+def _works(block: Block) -> Mapping[str, float]:
+    """Figures of the country's sewers and of its rain within a day, as its profile states them."""
+    return block.reference.figures["urban_flood"]
 
 
 @per_block
 def drainage(block: Block) -> NDArray[np.float64]:
     """Rain that the ground or the sewers take, mm/h, (cells,)."""
     cover, impervious = block.landcover, block.attribute("impervious_ratio")
-    sewers = np.where(impervious > 0.75, 75.0, np.where(impervious > 0.60, 55.0, 40.0))  # NaN: 40
+    dense, built, other = (_works(block)[f"sewers_{name}_mm_h"] for name in ("dense", "built", "other"))
+    sewers = np.where(impervious > 0.75, dense, np.where(impervious > 0.60, built, other))  # NaN: other
     design = by_cover(cover, {"water": 0.0, "forest": 8.0, "agricultural": 15.0}, np.nan)
     design = np.where(np.isnan(design), sewers, design)
     density = block.attribute("building_density_km2")
@@ -27,12 +31,12 @@ def drainage(block: Block) -> NDArray[np.float64]:
 
 
 def _rain_excess(block: Block, years: Years) -> NDArray[np.float64]:
-    hour = WETTEST_HOUR * period_mean(block["rx1day"], block.axis, years)
+    hour = _works(block)["wettest_hour_share"] * period_mean(block["rx1day"], block.axis, years)
     return between(hour - drainage(block), 0, 30)
 
 
 def _drainage_deficit(block: Block, _: Years) -> NDArray[np.float64]:
-    return np.clip(1 - drainage(block) / FULL_DRAINAGE_MM_H, 0, 1)
+    return np.clip(1 - drainage(block) / _works(block)["full_drainage_mm_h"], 0, 1)
 
 
 def _built_share(block: Block, _: Years) -> NDArray[np.float64]:

@@ -61,4 +61,5 @@ WATER_STRESS = Risk(
     ),
     references=("Kuzma et al. (2023), Aqueduct 4.0, World Resources Institute, doi:10.46830/writn.23.00061",),
     prepare=(basins.supply, basins.demand),
+    stands_on=basins.stands_on,
 )

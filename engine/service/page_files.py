@@ -42,6 +42,9 @@ def texts(name: str, profile: Profile) -> str | None:
         "search_note": note,
     }
     found = _catalogue(name)
+    # the page asks for three levels, and shows only those that regions are of
+    levels = [each.word.in_(language) for each in profile.regions.levels]
+    words |= {f"level{number}": word for number, word in enumerate((*levels, *levels[-1:] * 2)[:3], 1)}
     for key, word in words.items():
         # inside of a string of JSON
         found = found.replace(f"<{key}>", json.dumps(word, ensure_ascii=False)[1:-1])

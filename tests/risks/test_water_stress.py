@@ -168,3 +168,30 @@ def test_an_unknown_basin_has_no_index(basin):
 def test_a_place_where_rain_never_exceeds_evaporation_has_no_index():
     block = make_block(make_panel({**CLIMATE, "rn": 1.0, "ta": 28.0}, basin_code=1), tables=water_tables())
     assert np.isnan(water_stress_index(block)).all()
+
+
+def test_by_aqueduct_alone_the_index_is_the_ratio_that_its_score_says_over_the_available_share_of_the_year():
+    tables = water_tables(gauge=None)
+    del tables["api_wamis_water_usage"], tables["api_wamis_flow"]
+    panel = make_panel(CLIMATE, basin_code=np.array([1]))
+    block = make_block(panel, scenario=Scenario.SSP126, tables=tables)
+    index = water_stress_index(block)[0]
+    # score 1 is 10 % of the supply, score 2 is 20 %; 63 % of it is available, and every year is an average one
+    assert index[2030 - AXIS.first] == pytest.approx(0.1 / 0.63)
+    assert index[2050 - AXIS.first] == pytest.approx(0.2 / 0.63)
+    assert "Aqueduct 4.0 score of the region alone" in basins.stands_on(block.reference)
+    recorded = make_reference(panel, tables=water_tables())
+    assert "recorded withdrawals" in basins.stands_on(recorded)
+
+
+def test_half_the_rain_doubles_the_stress_by_aqueduct_alone_as_it_does_with_a_gauge():
+    rain = np.full((1, AXIS.n, 12), 400.0)
+    rain[0, 10] = 200.0
+    alone = water_tables(gauge=None)
+    del alone["api_wamis_water_usage"], alone["api_wamis_flow"]
+    panel = make_panel({**CLIMATE, "rn": rain}, basin_code=np.array([1]))
+    both = [
+        water_stress_index(make_block(panel, scenario=Scenario.SSP126, tables=t))[0] for t in (alone, water_tables())
+    ]
+    np.testing.assert_allclose(both[0][10] / both[0][9], both[1][10] / both[1][9], rtol=1e-6)
+    assert both[0][10] > 1.8 * both[0][9]

@@ -74,7 +74,7 @@ def test_a_place_says_where_it_is_and_a_town_has_no_english_name(regions, client
 def test_the_keyboard_finds_a_place_by_its_name(regions, page):
     box, options = page.locator("#search"), page.locator("#suggestions [role=option]")
     box.press_sequentially("중")
-    expect(options).to_have_text(["Jung-gu (중구), 서울특별시city or county", "중앙동, 순천시, 전라남도town"])
+    expect(options).to_have_text(["Jung-gu (중구), 서울특별시municipality", "중앙동, 순천시, 전라남도town"])
     expect(page.locator("#searched")).to_have_text("Places found: 2")
     expect(box).to_have_attribute("aria-expanded", "true")
     box.press("ArrowDown")

@@ -7,7 +7,9 @@ import csv
 from functools import cache
 from importlib import resources
 
+from engine.core import country
 from engine.core.errors import SchemaError
+from engine.core.profile import LEGAL_DONG
 
 #: codes of a province before it was renamed -> since
 RENAMED = {"42": "51", "45": "52"}
@@ -19,9 +21,13 @@ def _rows(name: str) -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(_FOLDER.joinpath(name).read_text("utf-8").splitlines()))
 
 
-@cache
 def provinces() -> dict[str, str]:
-    """Two-digit legal code -> Korean name; renamed provinces under both codes."""
+    """Two-digit legal code -> Korean name; renamed provinces under both codes. Empty as `english_names` is."""
+    return _provinces() if country.current().regions.codes == LEGAL_DONG else {}
+
+
+@cache
+def _provinces() -> dict[str, str]:
     names = {row["sido_code"]: row["name_ko"] for row in _rows("provinces_korea.csv")}
     return names | {old: names[new] for old, new in RENAMED.items()}
 
@@ -105,9 +111,14 @@ _SHORT = {
 _NEW_NAMES = {"강원도": "강원특별자치도", "전라북도": "전북특별자치도", "제주특별자치도": "제주도"}
 
 
-@cache
 def english_names() -> dict[str, str]:
-    """Legal code, 2 or 5 digits -> English name; renamed provinces under both codes."""
+    """Legal code, 2 or 5 digits -> English name; renamed provinces under both codes. Empty in a country whose regions
+    have other codes: some may have the same digits."""
+    return _english_names() if country.current().regions.codes == LEGAL_DONG else {}
+
+
+@cache
+def _english_names() -> dict[str, str]:
     names = {row["sido_code"]: row["name_en"] for row in _rows("provinces_korea.csv")}
     names |= {row["legal_code"]: row["name_en"] for row in _rows("municipalities_korea.csv")}
     before = {new: old for old, new in RENAMED.items()}

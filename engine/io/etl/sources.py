@@ -11,6 +11,10 @@ from engine.core.variables import VARIABLES, Variable
 from engine.io.files import source_files
 
 _PATTERNS = ("*.nc", "*.nc4", "*.tar.gz", "*.tgz", "*.nc.gz", "*.zip")
+#: beginnings of names of files of sea level
+_SEA_LEVEL = ("*slr*", "zos_*", "total_ssp*_values*")
+#: words of a name that tell a run: scenario and realisation
+_RUN = re.compile(r"ssp\d+|r\d+i\d+p\d+(?:f\d+)?")
 _STEPS = ("monthly", "yearly")
 
 
@@ -42,9 +46,10 @@ def gridded(data: Path) -> dict[tuple[str, Scenario], Path]:
 
 
 def sea_level(data: Path) -> dict[Scenario, Path]:
-    """scenario -> `ssp2_4_5_slr_annual_mean_2015-2100.nc` or the like, for every sea-level file below a directory."""
+    """scenario -> `ssp2_4_5_slr_annual_mean_2015-2100.nc`, `zos_Omon_*_ssp245_*.nc`, the AR6 tool's
+    `total_ssp245_medium_confidence_values.nc` or the like, for every sea-level file below a directory."""
     found: dict[Scenario, Path] = {}
-    for path in source_files.find(data, *(f"*slr*{pattern[1:]}" for pattern in _PATTERNS)):
+    for path in source_files.find(data, *(f"{stem}{pattern[1:]}" for stem in _SEA_LEVEL for pattern in _PATTERNS)):
         name = path.name.lower()
         fits = [
             scenario
@@ -58,6 +63,21 @@ def sea_level(data: Path) -> dict[Scenario, Path]:
             raise SchemaError(f"sea level, {fits[0].code}: two files below {data}: {others}")
         found[fits[0]] = path
     return found
+
+
+def beside(path: Path, variable: str) -> Path | None:
+    """The file of another variable of the same run in the same folder: `zostoga_..._ssp245_...nc` of `zos_...`.
+
+    raises : SchemaError for two of them
+    """
+    if not path.name.startswith("zos_"):
+        return None
+    run = set(_RUN.findall(path.name.lower()))
+    others = path.parent.glob(f"{variable}_*")
+    fits = sorted(each for each in others if set(_RUN.findall(each.name.lower())) == run)
+    if len(fits) > 1:
+        raise SchemaError(f"{variable} of {path.name}: two files beside it: {fits[0].name} and {fits[1].name}")
+    return fits[0] if fits else None
 
 
 def expected_name(variable: Variable, scenario: Scenario) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from engine.core import country
 from engine.core.errors import SourceError
 from engine.io.db import postgres
 from engine.io.etl import regions
@@ -83,8 +84,8 @@ def search(connection: psycopg.Connection, text: str, limit: int) -> list[Place]
 
 
 def held(connection: psycopg.Connection) -> dict[str, int]:
-    """Word of LEVELS -> number of regions that can be found."""
-    told = dict.fromkeys(LEVELS.values(), 0)
+    """Word of LEVELS -> number of regions that can be found, of the levels that the country has."""
+    told = {word: 0 for level, word in LEVELS.items() if level <= len(country.current().regions.levels)}
     if not postgres.has_table(connection, "location_admin"):
         return told
     with postgres.failures("counting regions", SourceError):

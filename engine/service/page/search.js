@@ -40,7 +40,7 @@ async function look() {
 // Why nothing was found: what there is no name of
 function none(held) {
   if (!held.province && !held.municipality && !held.town) return t("search.no_regions");
-  return held.town ? t("search.none") : t("search.no_towns");
+  return held.town === 0 ? t("search.no_towns") : t("search.none"); // undefined: the country has no such level
 }
 
 function offer(options, told, isServers) {

@@ -15,12 +15,15 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from engine.core import country
 from engine.core.counted import counted
 from engine.core.errors import SchemaError
+from engine.core.profile import LEGAL_DONG
 from engine.core.quality import WARNING, Finding, Range, load_ranges
 from engine.core.sphere import unit_vectors
 from engine.io.etl import loading
 from engine.io.etl.gate import limit_findings
+from engine.io.etl.loaders import region_basins
 from engine.io.etl.loaders.wamis_answers import BASINS
 from engine.io.etl.loading import Task
 from engine.io.etl.places import (
@@ -62,11 +65,14 @@ class Gauges:
         "crs",
         "gate",
         "refresh",
+        "regions",
+        "region_name",
     ),
 )
 def load(task: Task) -> None:
     """Fill `water_basin`, `location_grid.basin_code` and `water_basin_province` from the gauges and their flow, the
-    cells, and the map layers `basins*` (optional) and `provinces*`.
+    cells, and the map layers `basins*` (optional) and `provinces*`; in a country without gauges and basins from its
+    regions, as Aqueduct knows them.
 
     raises : MissingInputError without provinces, or without both gauges and basin polygons; SchemaError for a basin or
              a province without a known code or name
@@ -74,6 +80,8 @@ def load(task: Task) -> None:
     options, connection = task.options, task.connection
     provinces, polygons = layer_files(options.data, "provinces"), layer_files(options.data, "basins")
     gauges = _gauges(connection)
+    if country.current().regions.codes != LEGAL_DONG and not (polygons or gauges.code):
+        return _load_regions(task)
     absent = [] if provinces else [f"no file provinces*.geojson below {options.data}"]
     if not (polygons or gauges.code):
         absent.append("no gauge with coordinates and a basin in api_wamis_stations (load `wamis` first)")
@@ -93,6 +101,28 @@ def load(task: Task) -> None:
     codes = basin_of_polygons(cells, layers) if layers else basin_of_gauges(cells, gauges)
     _load_codes(task, inputs, cells, codes, names)
     _load_shares(task, inputs, cells, codes, provinces)
+
+
+def _load_regions(task: Task) -> None:
+    """Regions of Aqueduct as basins without a gauge."""
+    found, cells = region_basins.read(task), cells_to_describe(task.connection)
+    named = SourceFile.of_value("names", dict(found.names))
+    with task.table("water_basin", [named]) as record:
+        if not record.up_to_date:
+            task.progress("regions as basins")
+            with record.transaction():
+                _write_basins(task.connection, found.names, {}, task.options)
+                record.findings += found.findings
+                record.rows = len(found.names)
+    codes = found.of_cells(cells)
+    _load_codes(task, [cells.as_source(), *found.sources], cells, codes, found.names)
+    gids = SourceFile.of_value("gids", dict(found.gids))
+    with task.table("water_basin_province", [gids]) as record:
+        if not record.up_to_date:
+            with record.transaction():
+                record.rows = len(found.gids)
+                if not record.dry_run:  # the basins that the rows would point at were rolled back
+                    _write_shares(task.connection, found.shares())
 
 
 def _load_basins(task: Task, names: Mapping[int, str], outlets: Mapping[int, str]) -> None:

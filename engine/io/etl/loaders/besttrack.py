@@ -20,13 +20,14 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from engine.core import country
 from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError
 from engine.core.keys import KEYS
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
-from engine.io.etl import loading
+from engine.io.etl import lattice, loading
 from engine.io.etl.loaders import besttrack_readers as readers
-from engine.io.etl.loaders.besttrack_record import FASTEST_KM_H, GRADE_WINDS, SOURCES, BestTrack, Source
+from engine.io.etl.loaders.besttrack_record import FASTEST_KM_H, GRADE_WINDS, SOURCES, Basins, BestTrack, Source
 from engine.io.etl.loading import Task
 from engine.io.files import source_files
 from engine.kernels.typhoon_track import WINDS_SHARE
@@ -47,6 +48,9 @@ _RANGES = {
     "storm_long": ("typhoon_storm_radius", "km"),
 }
 _TABLE_LIMITS = {"max_wind_speed": (0.0, 110.0), "central_pressure": (850.0, 1030.0)}
+
+
+_ANYWHERE = {"typhoon_longitude": Range(0, 360, 0, 360), "typhoon_latitude": Range(-90, 90, -90, 90)}
 
 
 class Merged(NamedTuple):
@@ -77,15 +81,19 @@ def load(task: Task) -> None:
     found = task.find(*PATTERNS)
     if not found:
         raise source_files.MissingInputError(f"{NAME}: no file {' or '.join(PATTERNS)} below {options.data}")
+    basins = Basins(country.current().storm_basins, lattice.definition(connection))
     ranges = load_ranges(options.gate)
     flags = {"gate": options.gate.read_text("utf-8")} if options.gate else {}
+    if not basins.are_western_pacific:
+        ranges |= _ANYWHERE
+        flags["basins"] = f"{','.join(basins.codes) or 'around'} {basins.grid}"
     with task.table(TABLE, found, scope=options.scope, flags=flags) as record:
         if record.up_to_date:
             return
         tracks = []
         for number, path in enumerate(found, 1):
             task.progress(path.name, number, len(found))
-            track = readers.read(path)
+            track = readers.read(path, basins)
             if track is None:
                 message = f"{path.name} is none of the best tracks known (KMA, JMA, IBTrACS) and was left out"
                 record.findings.append(Finding(WARNING, TABLE, message))

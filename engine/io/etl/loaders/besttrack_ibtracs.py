@@ -24,6 +24,7 @@ from engine.io.etl.loaders.besttrack_record import (
     MOST_NAME,
     NAUTICAL_MILE,
     SCHEMA,
+    Basins,
     BestTrack,
     jma_direction,
     leaps,
@@ -45,6 +46,7 @@ _UNNAMED = ("NOT_NAMED", "UNNAMED", "")
 #: a 10-minute wind over the 1-minute wind that US agencies state. Of the fixes at sea that the JTWC has at 17.2 m/s so
 #: converted, RSMC Tokyo states a wind for 96 to 99 % in each year 2015-2020
 TEN_MINUTES = 0.88
+_OF_ONE_MINUTE = pl.col("BASIN").is_in(["NA", "EP"])
 _SEPARATORS = ",;\t|"
 _DATE = r"^(\d{1,4})[-/.] ?(\d{1,2})[-/.] ?(\d{1,4})\.?"
 _PARTS = ["a", "b", "c", "hour", "minute", "second", "half"]
@@ -58,24 +60,26 @@ def header(line: str) -> tuple[str, list[str]]:
     return separator, [name.strip().upper() for name in names]
 
 
-def read_parquet(path: Path) -> BestTrack | None:
+def read_parquet(path: Path, basins: Basins) -> BestTrack | None:
     """Read a table in Parquet; None when it is another one. raises SchemaError as `read_table`, ArrowException."""
     used = [name for name in parquet_file.names(path) if name.strip().upper() in (*_NEEDS, *_USES)]
     if "SID" not in (name.strip().upper() for name in used):
         return None
-    return read_table(path, parquet_file.read(path, used).lazy())
+    return read_table(path, parquet_file.read(path, used).lazy(), basins)
 
 
-def read_csv(path: Path, separator: str, skipped: int) -> BestTrack:
+def read_csv(path: Path, separator: str, skipped: int, basins: Basins) -> BestTrack:
     """Read a table in text below `skipped` lines; raises SchemaError as `read_table`."""
     table = pl.scan_csv(
         path, glob=False, separator=separator, skip_lines=skipped, infer_schema=False, truncate_ragged_lines=True
     )  # every value is text; what lies behind the last named column is empty
-    return read_table(path, table, skipped + 2, decimal_comma=separator != ",")
+    return read_table(path, table, basins, skipped + 2, decimal_comma=separator != ",")
 
 
-def read_table(path: Path, table: pl.LazyFrame, first_line: int = 2, *, decimal_comma: bool = False) -> BestTrack:
-    """Main tracks of the western North Pacific. Rows between the synoptic hours that state no wind are the provider's
+def read_table(
+    path: Path, table: pl.LazyFrame, basins: Basins, first_line: int = 2, *, decimal_comma: bool = False
+) -> BestTrack:
+    """Main tracks of these basins. Rows between the synoptic hours that state no wind are the provider's
     own interpolation: with them a storm would have a wind at every other fix only.
 
     raises : SchemaError for a missing column, or times that can be read in two ways
@@ -96,7 +100,7 @@ def read_table(path: Path, table: pl.LazyFrame, first_line: int = 2, *, decimal_
     fixes = _fixes(rows.with_columns(obs_datetime=_times(path, rows["ISO_TIME"])))
     bad = fixes.filter(pl.col("fault").is_not_null())
     good = fixes.filter(pl.col("fault").is_null())
-    kept, left_out = _of_record(good)
+    kept, left_out = _of_record(good, basins)
     return BestTrack(
         "IBTrACS",
         path.name,
@@ -175,7 +179,9 @@ def _fixes(rows: pl.DataFrame) -> pl.DataFrame:
         ),
         longitude=_number("LON") % 360.0,
         latitude=_number("LAT"),
-        max_wind_speed=_positive("WMO_WIND") * KNOT,
+        # the centres of Miami and Honolulu state winds of one minute, the others of ten, that of New Delhi of three,
+        # which at sea are as high as those of ten (Harper et al. 2010, WMO/TD-1555)
+        max_wind_speed=_positive("WMO_WIND") * KNOT * pl.when(_OF_ONE_MINUTE).then(TEN_MINUTES).otherwise(1.0),
         central_pressure=_positive("WMO_PRES"),
         **_radii("gale", "TOKYO_R30"),
         **_radii("storm", "TOKYO_R50"),
@@ -202,13 +208,15 @@ def _spur() -> pl.Expr:
     return pl.col("TRACK_TYPE").str.to_lowercase().str.contains("spur")
 
 
-def _of_record(fixes: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+def _of_record(fixes: pl.DataFrame, basins: Basins) -> tuple[pl.DataFrame, dict[str, int]]:
     """Those of the record, and reason -> how many are not."""
     synoptic = (pl.col("obs_datetime").dt.hour() % 6 == 0) & (pl.col("obs_datetime").dt.minute() == 0)
     left_out = {}
+    codes = list(basins.codes) or fixes.filter(basins.near())["BASIN"].unique().sort().to_list()
+    window = pl.col("longitude").is_between(80, 200) & pl.col("latitude").is_between(0, 70)
     for reason, of_record in {
-        f"outside {_WINDOW}": pl.col("longitude").is_between(80, 200) & pl.col("latitude").is_between(0, 70),
-        "of another basin": pl.col("BASIN").is_in(["", "WP"]),
+        f"outside {_WINDOW}": window if basins.are_western_pacific else pl.lit(True),
+        "of another basin": pl.col("BASIN").is_in(["", *codes]),
         "of a side track": ~_spur(),
         "interpolated by the provider": synoptic | pl.col("max_wind_speed").is_not_null(),
     }.items():

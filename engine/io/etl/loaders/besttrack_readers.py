@@ -29,6 +29,7 @@ from engine.io.etl.loaders.besttrack_record import (
     MOST_NAME,
     NAUTICAL_MILE,
     SCHEMA,
+    Basins,
     BestTrack,
     Source,
     grade_of,
@@ -49,16 +50,17 @@ _MISSING_BELOW = -900.0  # -999, -999.9
 _BAD_LINE = (ValueError, OverflowError, csv.Error)
 
 
-def read(path: Path) -> BestTrack | None:
+def read(path: Path, basins: Basins | None = None) -> BestTrack | None:
     """Read a file, or return None when it is not a best track of the three kinds.
 
+    basins : of IBTrACS tables; None: the western North Pacific, of which the others are
     raises : SchemaError for an error answer saved as a file, an unknown encoding, or a file cut short
     """
     with reading(path):
-        return _read(path)
+        return _read(path, basins or Basins())
 
 
-def _read(path: Path) -> BestTrack | None:
+def _read(path: Path, basins: Basins) -> BestTrack | None:
     with path.open("rb") as stream:
         head = stream.read(1 << 16)
     if head.startswith((b"\x1f\x8b", b"PK")):
@@ -66,12 +68,12 @@ def _read(path: Path) -> BestTrack | None:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SchemaError(f"{path.name} is UTF-16 text: save it as CSV UTF-8")
     if head.startswith(b"PAR1"):
-        return ibtracs.read_parquet(path)
+        return ibtracs.read_parquet(path, basins)
     lines = head.removeprefix(codecs.BOM_UTF8).decode("latin-1").splitlines()[:2]
     skipped = int(bool(lines) and lines[0].lower().startswith("sep="))
     separator, names = ibtracs.header(lines[skipped] if len(lines) > skipped else "")
     if "SID" in names:
-        return ibtracs.read_csv(path, separator, skipped)
+        return ibtracs.read_csv(path, separator, skipped, basins)
     text = _decode(path)
     if text.lstrip()[:1] in ("<", "{"):
         raise SchemaError(f"{path.name} is an error answer, not a best track: {text.strip()[:200]}")

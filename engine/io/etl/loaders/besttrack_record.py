@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+
+from engine.core.grid import GridDefinition
 
 Source = Literal["KMA", "JMA", "IBTrACS"]
 #: best first: one source a year
@@ -25,6 +28,10 @@ EARTH_RADIUS_KM = 6371.0
 FASTEST_KM_H = 250.0
 #: what the table holds of a storm's number and its name
 MOST_ID, MOST_NAME = 13, 50
+
+WESTERN_NORTH_PACIFIC = ("WP",)
+#: degrees: as far as a storm is felt, and a little
+NEAR = 10.0
 
 COLUMNS: dict[str, Any] = {
     "tcid": pl.String,
@@ -46,6 +53,31 @@ COLUMNS: dict[str, Any] = {
 }
 
 SCHEMA = pl.Schema(COLUMNS | {"season": pl.Int32})
+
+
+@dataclass(frozen=True, slots=True)
+class Basins:
+    """Which storms are of the record: those of IBTrACS basins, the western North Pacific or others.
+
+    codes : of IBTrACS; empty: those in which a storm came near the lattice
+    grid  : the lattice; None: none is known, and without codes every basin counts
+    """
+
+    codes: tuple[str, ...] = WESTERN_NORTH_PACIFIC
+    grid: GridDefinition | None = None
+
+    @property
+    def are_western_pacific(self) -> bool:
+        """Whether it is the record of the western North Pacific alone, which has a window of its own."""
+        return self.codes == WESTERN_NORTH_PACIFIC
+
+    def near(self) -> pl.Expr:
+        """Fixes within `NEAR` degrees of the lattice; longitudes 0..360."""
+        if self.grid is None:
+            return pl.lit(True)
+        south, north = float(self.grid.latitudes[0]) - NEAR, float(self.grid.latitudes[-1]) + NEAR
+        west, width = float(self.grid.meridians[0]) - NEAR, float(np.ptp(self.grid.meridians)) + 2 * NEAR
+        return pl.col("latitude").is_between(south, north) & ((pl.col("longitude") - west) % 360.0 <= width)
 
 
 @dataclass(frozen=True, slots=True)

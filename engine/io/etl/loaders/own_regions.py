@@ -81,16 +81,22 @@ def read(paths: Sequence[Sequence[Path]], options: LoadOptions, record: Record) 
     return rows
 
 
+def name_field(layer: Layer, file: str, asked: str | None) -> str:
+    """Property of a layer of regions that holds the names; refuses as `read` does."""
+    fields = {key.lower() for properties in layer.properties for key in properties}
+    return _name_field(fields, file, country.current().regions, asked)
+
+
 def _of_layer(layer: Layer, file: str, told: Regions, level: int, asked: str | None) -> list[RegionRow]:
     """Regions of a layer, pieces with one code as one; a code that is still to be made is empty."""
     fields = {key.lower() for properties in layer.properties for key in properties}
-    name_field = _name_field(fields, file, told, asked)
-    code_field = next((field for field in told.code_fields if field in fields and field != name_field), None)
+    names = _name_field(fields, file, told, asked)
+    code_field = next((field for field in told.code_fields if field in fields and field != names), None)
     pieces: dict[tuple[str, str], list[Any]] = {}
     persons: dict[tuple[str, str], int] = {}
     for feature, geometry in enumerate(layer.geometries):
         where = f"{file}: feature {feature + 1}"
-        name = _text(layer.value(feature, name_field), _LONGEST_NAME, f"{where}: property {name_field}", "name")
+        name = _text(layer.value(feature, names), _LONGEST_NAME, f"{where}: property {names}", "name")
         code = "" if code_field is None else _code(layer.value(feature, code_field), f"{where}: property {code_field}")
         # without a code two features of one name may be two regions
         key = (code, name) if code else (f"\0{feature}", name)
@@ -197,8 +203,8 @@ def _coded(
                 f"{file}: code {code!r} of {row.name!r} has not the {level.digits} characters of its level"
             )
         larger = owner.codes if owner else ("", None, None)
-        codes = tuple(code if place == row.level - 1 else larger[place] for place in range(3))
-        rows.append(row._replace(code=code, codes=codes))
+        first, second, third = (code if place == row.level - 1 else larger[place] for place in range(3))
+        rows.append(row._replace(code=code, codes=(str(first), second, third)))
     return rows
 
 

@@ -1,9 +1,12 @@
-"""Loader of annual mean sea level: four files on a curvilinear ocean grid, addressed by (j, i), not by coordinates."""
+"""Loader of annual mean sea level at points of the ocean, addressed by (j, i), not by coordinates.
+
+Of a file a scenario (`sea_level_files`: the provider's, an ocean model's `zos`, the AR6 tool's), or of tide gauges
+(`sea_level_gauges`), an observed record under the scenario that stands for one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,34 +16,21 @@ from numpy.typing import NDArray
 from engine.core.counted import agree, counted
 from engine.core.errors import SchemaError
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
-from engine.core.scenario import Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import copy_binary
-from engine.io.etl import gate, loading, nearest, sources
+from engine.io.etl import gate, lattice, loading, nearest, sources
 from engine.io.etl.load_record import Record
+from engine.io.etl.loaders import sea_level_files, sea_level_gauges
+from engine.io.etl.loaders.sea_level_points import SeaLevel
 from engine.io.etl.loading import OBSERVED, LoadOptions, Task
 from engine.io.files.source_files import MissingInputError, SourceFile
-from engine.io.netcdf import cf, lattice_files, packing, units
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 NAME, TABLE, POINTS = "sea_level", "sea_level_data", "sea_level_grid"
 #: annual means smaller than this everywhere are metres
-_METRES = 3.0
-_CM_PER_METRE = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class SeaLevel:
-    """One scenario: points (j, i) and their annual means (years, j, i) in cm, NaN where masked or missing."""
-
-    latitude: Floats
-    longitude: Floats
-    years: NDArray[np.int64]
-    values: Float32
-    scope: str
-    unit: str
-    note: str
+_METRES = sea_level_files.METRES
 
 
 @loading.loader(
@@ -58,59 +48,35 @@ def load(task: Task) -> None:
     raises : MissingInputError naming every missing file; SchemaError when the files do not belong together
     """
     options = task.options
-    paths = sources.sea_level(options.data)
     wanted = options.scenarios or tuple(Scenario)
-    paths = {scenario: path for scenario, path in sorted(paths.items()) if scenario in wanted}
-    if not paths:
-        raise MissingInputError(f"{TABLE}: no files such as ssp2_4_5_slr_annual_mean_*.nc below {options.data}")
+    found = {scenario: path for scenario, path in sorted(sources.sea_level(options.data).items()) if scenario in wanted}
+    gauges = [] if found else sea_level_gauges.files(options.data)
+    if not (found or gauges):
+        raise MissingInputError(
+            f"{TABLE}: no files such as ssp2_4_5_slr_annual_mean_*.nc, zos_*_ssp245_*.nc, total_ssp245_*_values.nc"
+            f" (AR6) or *.rlrdata (PSMSL) below {options.data}"
+        )
     ranges = load_ranges(options.gate)
     unit = options.units.get(NAME)
-    files = [SourceFile.of(path, scenario) for scenario, path in paths.items()]
+    beside = {scenario: sources.beside(path, "zostoga") for scenario, path in found.items()}
+    files = [SourceFile.of(path, scenario) for scenario, path in found.items()]
+    files += [SourceFile.of(path, scenario) for scenario, path in beside.items() if path is not None]
+    files += [SourceFile.of(path) for path in gauges]
     flags = {"unit": unit} if unit else {}
     with task.table(TABLE, files, scope=options.scope, flags=flags, scope_in_files=True) as record:
-        if not record.up_to_date:
-            task.progress(TABLE)
-            read = {scenario: read_sea_level(path, unit) for scenario, path in paths.items()}
-            _refuse_differences(read, paths, wanted)
-            _load(task.connection, read, ranges, record, options)
-
-
-def read_sea_level(path: Path, unit: str | None = None) -> SeaLevel:
-    """One file, whole. `unit` (cm, m, mm) overrides its unit; without it, values below 3 everywhere are metres.
-
-    raises : SchemaError naming the file for anything unexpected
-    """
-    with lattice_files.dataset(path) as data:
-        key = lattice_files.data_variable(data, lambda key: "slr" in key, "slr_cm_annual_mean", path.name)
-        cube = data.variables[key]
-        plane, *degrees = cf.plane(data, path.name)
-        dims = [str(dimension) for dimension in cube.dims]
-        if not set(plane.dims) < set(dims) or len(dims) != 3:
-            raise SchemaError(f"{path.name}: dimensions {', '.join(dims)} do not fit {', '.join(map(str, plane.dims))}")
-        j, i = (dims.index(str(dimension)) for dimension in plane.dims)
-        stamps = cf.stamps(data, dims[3 - j - i], path.name)
-        years, spacing = cf.months(stamps, path.name) // 12, cf.spacing(stamps, path.name)
-        found = packing.values(cube, (slice(None),) * 3, f"{path.name}: {key}")
-        values = np.moveaxis(found, (3 - j - i, j, i), (0, 1, 2))
-        scope, stated = cf.text(data.attrs, "scope"), cf.text(cube.attrs, "units")
-    if not (np.diff(years) > 0).all():
-        raise SchemaError(
-            f"{path.name}: years are not ascending, each once: {len(years)} {spacing} steps,"
-            f" {years.min()}..{years.max()}"
-        )
-    factor, found_unit, note = _unit(values, stated, unit, path.name)
-    return SeaLevel(degrees[0], degrees[1], years, np.asarray(values * np.float32(factor)), scope, found_unit, note)
-
-
-def _unit(values: Float32, stated: str, override: str | None, name: str) -> tuple[float, str, str]:
-    """(factor to cm, unit found, note)."""
-    if override is not None:
-        return units.sea_level_factor(override), override, f"unit {override} by --unit"
-    found = units.sea_level_conversion(stated, name)
-    largest = float(np.fmax.reduce(np.abs(values), axis=None))
-    if largest < _METRES and found.factor != _CM_PER_METRE:
-        return _CM_PER_METRE, "m", f"unit {found.found}, taken as metres because no value reaches {_METRES:g}"
-    return found.factor, found.found, "" if stated else "no unit attribute, taken as cm"
+        if record.up_to_date:
+            return
+        task.progress(TABLE)
+        grid = lattice.definition(task.connection)
+        if found:
+            read = {
+                scenario: sea_level_files.read_sea_level(path, unit, grid, beside[scenario])
+                for scenario, path in found.items()
+            }
+            _refuse_differences(read, found, wanted)
+        else:
+            read = {DEFAULT_SCENARIO: sea_level_gauges.read(gauges)}
+        _load(task.connection, read, ranges, record, options)
 
 
 def _refuse_differences(
