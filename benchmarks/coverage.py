@@ -17,7 +17,7 @@ from benchmarks.truths import Truth, truths
 from engine import kernels
 from engine.batch.edges import MONTHS, quantile_edges
 from engine.batch.estimates import estimate
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 from engine.kernels.normal import Z95
 from engine.risks import RISKS, load_edition
 from engine.risks.bins import Bins

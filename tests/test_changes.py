@@ -6,7 +6,7 @@ import pytest
 from engine.batch.changes import Window, change
 from engine.core.false_discovery import real_changes
 from engine.kernels import bin_probabilities
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 
 EARLY, LATE = [[1.0] * 7 + [9.0] * 3], [[9.0] * 5 + [1.0] * 5]
 

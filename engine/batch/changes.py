@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels import BinProbabilities
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 from engine.kernels.intervals import MIN_BLOCKS
 from engine.kernels.normal import Z95
 

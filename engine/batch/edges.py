@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.kernels import baseline_quantiles, fitted_quantiles, warm_up
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 from engine.kernels.lmoments import FITTED
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity

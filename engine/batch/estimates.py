@@ -16,7 +16,7 @@ from engine.kernels import (
     fitted_probabilities,
     fitted_year_losses,
 )
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 from engine.risks.bins import COUNT, FITTED, Bins
 from engine.risks.definition import Intensity
 

@@ -20,7 +20,7 @@ from engine.batch.plan import Pair
 from engine.core.period import FULL, Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.kernels import BinProbabilities, Lines, edges_without, fit_lines, set_on_year, warm_up
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 from engine.kernels.intervals import ends_of
 from engine.risks.bins import Bins
 from engine.risks.definition import Intensity

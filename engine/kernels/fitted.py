@@ -26,7 +26,8 @@ from numpy.typing import ArrayLike, NDArray
 from engine.kernels import bins, fits, intervals, lmoments
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import numbers
-from engine.kernels.bins import INSUFFICIENT, METHODS, Baseline, BinProbabilities, YearLosses
+from engine.kernels.bins import METHODS, BinProbabilities, YearLosses
+from engine.kernels.estimator import INSUFFICIENT, Baseline
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

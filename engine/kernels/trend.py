@@ -15,7 +15,7 @@ The lines are estimates. Without year y the line at t0 moves, against the mean o
 
 with p_k the polynomials of degree k that are orthogonal over the n years, S_k their sums of squares, r_y the distance
 of the year from its line and h_y its leverage. Samples that all move by c_y meet the edges as if these moved by -c_y,
-so `edges_without` gives the edges of that year's leaving, in the form of a baseline's (`bins.Baseline`), and the
+so `edges_without` gives the edges of that year's leaving, in the form of a baseline's (`estimator.Baseline`), and the
 interval and the standard error hold the error of the lines. Months move by different amounts: at each edge they count
 by their samples near it.
 
@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.core.period import MIN_SAMPLES
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
-from engine.kernels.bins import LARGEST
+from engine.kernels.estimator import LARGEST
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from engine.kernels import bin_probabilities, bin_year_losses, fitted_probabilities
-from engine.kernels.bins import METHODS, Baseline
+from engine.kernels.bins import METHODS
+from engine.kernels.estimator import Baseline
 from engine.kernels.intervals import Blocks, envelope, room_of
 from engine.kernels.lmoments import gev_cdf, gev_fit
 from tests import strategies

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.kernels import bin_probabilities, edges_without, fit_lines, set_on_year
-from engine.kernels.bins import Baseline
+from engine.kernels.estimator import Baseline
 
 YEARS = np.arange(40)
 
