@@ -21,7 +21,7 @@ class Request:
 
     cells             : the first N active cells, or `lo:hi` for lo <= grid_id < hi; None: all
     year_losses       : store the loss of each year of each cell beside its AAL
-    not_given         : risks that are no part of the run -> what they would need, in words
+    not_given         : risks that are no part of the run, or in part -> what they would need, in words
     resume            : number of the run to go on with; None: a new one
     command, batch_id : see `RunRecord`
     """

@@ -148,7 +148,7 @@ def render(told: Input) -> str:
         coast=frame.path(places.coast) if frame and places else "",
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
-        levels=_levels(),
+        region_levels=_levels(),
         risks=risks,
         uncalibrated=[risk["title"] for risk in risks if risk["spread"] and not risk["told"]["calibrated"]],
         storms=_storms(risks),

@@ -165,10 +165,10 @@ class OwnData:
     def _link(self) -> None:
         """Put links to the derived files, and to all others of the folder, where the loaders look."""
         shutil.rmtree(self.files, ignore_errors=True)
-        used = {path.resolve() for paths in self.found.grouped.values() for path in paths}
+        taken = {each.path.resolve() for each in self.found.files if each.is_daily_input}
         links = {path.relative_to(self.home / "derived"): path for path in _files(self.home / "derived")}
         for path in _files(self.folder):
-            if path.resolve() not in used and path.suffix.lower() not in (".nc", ".nc4"):
+            if path.resolve() not in taken:
                 links.setdefault(path.relative_to(self.folder), path)
         if self.tracks is not None:
             links[Path("typhoon", self.tracks.name)] = self.tracks
@@ -235,10 +235,9 @@ def allowed(request: Request, source: ClimateSource) -> tuple[Request, bool]:
     plan = make_plan(source, request)
     out, not_given = _console.console(), {}
     for risk, tables in plan.missing.items():
-        if risk not in plan.risks:
-            not_given[risk] = _needs.in_words(tables)
-        left = " its hazard score is computed; its loss" if risk in plan.risks else ""
-        out.print(f"not given: {risk}:{left} needs {_needs.in_words(tables)}", markup=False)
+        part = "for its loss, its hazard score is computed: " if risk in plan.risks else ""
+        not_given[risk] = f"{part}{_needs.in_words(tables)}"
+        out.print(f"not given: {risk} needs {not_given[risk]}", markup=False)
     risks = tuple(risk for risk in request.risks if risk in plan.risks)
     return replace(request, risks=risks, not_given=not_given), bool(plan.missing)
 

@@ -36,8 +36,9 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
     assert "scenario 2: RCP4.5, 2001-2012, of pr_2001.historical.nc" in said
     assert "scenario 4: RCP8.5, 2001-2012, of pr_2001.historical.nc" in said
     assert "2 members: r1, r2; r1 is computed" in said
-    assert "not given: sea_level_rise: needs yearly sea level of ocean points" in said
-    assert "not given: typhoon: needs best tracks of tropical cyclones (--tracks FILE" in said
+    assert "not given: sea_level_rise needs yearly sea level of ocean points" in said
+    assert "not given: drought needs for its loss, its hazard score is computed: daily mean temperature" in said
+    assert "not given: typhoon needs best tracks of tropical cyclones (--tracks FILE" in said
     home = _own_data.home(here / "home", here / "cmip", "r1")
     assert f"ENGINE_HOME={home}" in said
     with EmbeddedServer(home) as server:
@@ -54,7 +55,7 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
             (run,) = published_runs.every(connection).values()
     assert run["summary"]["periods"] == {"full": [2001, 2012]}
     assert run["summary"]["pair"] == "RCP4.5 2001-2012"
-    assert set(run["summary"]["not_given"]) == {"sea_level_rise", "typhoon", "wildfire", "water_stress"}
+    assert set(run["summary"]["not_given"]) == {"drought", "sea_level_rise", "typhoon", "wildfire", "water_stress"}
     report = (home / "report-1.html").read_text("utf-8")
     assert "RCP4.5" in report
     assert "needs best tracks of tropical cyclones" in report

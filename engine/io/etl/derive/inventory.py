@@ -63,6 +63,11 @@ class Held:
     model: str = ""
 
     @property
+    def is_daily_input(self) -> bool:
+        """Whether it holds, under some step, what is derived from: such files are none of the loaders'."""
+        return bool(self.units) or any(self.left_out)
+
+    @property
     def usable(self) -> bool:
         """Whether anything is derived from it."""
         return self.step == DAILY and bool(self.units) and self.whole is not None
@@ -150,7 +155,7 @@ def _described(path: Path, overrides: Mapping[str, str]) -> Held:
 def _of_dataset(data: xr.Dataset, path: Path, overrides: Mapping[str, str]) -> Held:
     keys = daily_names.found(data, path.name)
     if not keys:
-        return Held(path=path, left_out={"": f"none of {', '.join(UNITS)} is in it"})
+        return Held(path=path, where="other data, left to the loaders")
     stated, faults, cube = {}, {}, None
     for name, key in keys.items():
         try:
@@ -287,4 +292,6 @@ def _nothing(files: Sequence[Held]) -> str:
         if each.left_out:
             name, why = next(iter(each.left_out.items()))
             return f"no file can be used; {each.path.name}: {f'{name}: ' if name else ''}{why}"
-    return f"no file covers a whole year; {files[0].path.name} has {files[0].years}"
+    if held := next((each for each in files if each.years is not None), None):
+        return f"no file covers a whole year; {held.path.name} has {held.years}"
+    return f"no file holds daily values of {', '.join(UNITS)}"
