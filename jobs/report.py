@@ -2,9 +2,9 @@
 
 The file links to nothing elsewhere and is readable on paper. Of a run, change is shown against the newest run published
 before whose run directory is there, or against --against. Regions, population and findings of the loads come from the
-warehouse where it can be named; without it the maps have coast and borders of Natural Earth, or South Korea's outlines. With --portfolio it is the
-report of assessed sites for a committee: findings in sentences, assets at risk, curve, map, sites, sources. Needs the
-extra `report`.
+warehouse where it can be named; without it the maps have coast and borders of Natural Earth, or South Korea's outlines.
+With --portfolio it is the report of assessed sites for a committee: findings in sentences, assets at risk, curve, map,
+sites, sources. Needs the extra `report`.
 
 examples:
     python -m jobs.report
