@@ -25,7 +25,8 @@ def write(folder: Path, *, ahead: tuple[str, ...] = tuple(RCPS)) -> dict[str, np
         shape = (len(day), len(MEMBERS), len(LATITUDE), len(LONGITUDE))
         warming = RCPS.get(experiment, 0.0) * (day / 360)[:, None, None, None]
         spells = np.repeat(rng.normal(0, 3, (len(day) // 9, *shape[1:])), 9, axis=0)
-        mean = 288 + 7 * season + warming + spells + rng.normal(0, 1, shape)
+        southward = 2.0 * (np.array(LATITUDE) + 33.5)[:, None]
+        mean = 288 + southward + 7 * season + warming + spells + rng.normal(0, 1, shape)
         wet = rng.random(shape) < 0.1 - 0.08 * season
         rain[experiment] = np.where(wet, rng.gamma(0.8, 9.0, shape), 0.0).astype(np.float32)
         values = {"tas": mean, "tasmax": mean + 7, "tasmin": mean - 7, "pr": rain[experiment] / 86400}

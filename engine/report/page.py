@@ -159,7 +159,7 @@ def render(told: Input) -> str:
         warehouse=told.warehouse,
         edition=told.edition,
         rare=told.rare,
-        ensemble=ensemble.section(told.ensemble),
+        ensemble=ensemble.section(told.ensemble, names_of(told.results.run["summary"])),
         year_losses=(told.results.run["summary"] or {}).get("year_losses"),
         runs=told.results.runs,
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),

@@ -103,10 +103,11 @@ class OwnData:
         request, lacking = allowed(request, opened.source)
         done = _before(request, opened.source, self.home / "runs")
         if done is not None and _is_published(done, opened.sink):
-            log.info("up to date: run %d of the same files and options is published", done)
+            out = _console.console()
+            out.print(f"up to date: run {done} of the same files and options is published", markup=False)
             failed, number = _failed(done, opened.sink), done
             for line in _look.lines(args, settings.load(), self.home):
-                _console.console().print(line, markup=False)
+                out.print(line, markup=False)
         else:
             outcome = compute(request if request.resume or done is None else replace(request, resume=done))
             failed, number = bool(outcome.failed), outcome.run_id

@@ -27,7 +27,7 @@ def here(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(here, capsys, caplog):
+def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(here, capsys):
     rain = chile.write(here / "cmip")
     command = ["--data", "cmip", "--currency", "CLP"]
     assert yearly.main(command) == 0
@@ -37,6 +37,7 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
     assert "scenario 4: RCP8.5, 2001-2012, of pr_2001.historical.nc" in said
     assert "2 members: r1, r2; r1 is computed" in said
     assert "not given: sea_level_rise needs yearly sea level of ocean points" in said
+    assert "upside down" not in said  # it is colder in the south
     assert "not given: drought needs for its loss, its hazard score is computed: daily mean temperature" in said
     assert "not given: typhoon needs best tracks of tropical cyclones (--tracks FILE" in said
     home = _own_data.home(here / "home", here / "cmip", "r1")
@@ -62,7 +63,7 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
     assert not re.search("SSP[0-9]-|KRW|[가-힣]", report)
 
     assert yearly.main(command) == 0
-    assert "up to date: run 1 of the same files and options" in caplog.text
+    assert "up to date: run 1 of the same files and options" in capsys.readouterr().out
     assert yearly.main([*command, "--risks", "extreme_heat,typhoon"]) == 3
 
 

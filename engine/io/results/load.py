@@ -263,7 +263,8 @@ def _date(connection: psycopg.Connection, run_id: int, summary: Mapping[str, obj
         "UPDATE result_runs SET published_at = clock_timestamp(), summary = %s WHERE run_id = %s",
         (json.dumps(summary, ensure_ascii=False), run_id),
     )
-    published_scenarios.publish(connection, names_of(summary))
+    if "scenario_names" in summary:  # an ensemble says none: those of its runs stay
+        published_scenarios.publish(connection, names_of(summary))
 
 
 def upsert(
