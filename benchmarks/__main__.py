@@ -1,7 +1,7 @@
 """Run a benchmark, or all of them.
 
-    python -m benchmarks kernels|etl|read|load|yearly|memory|identity|assess
-                        |portfolio|losses|coverage|trend|explain|service|fuzz|hostile|kills|backtest|all
+    python -m benchmarks kernels|etl|read|load|yearly|country|memory|identity|assess
+                        |portfolio|elsewhere|losses|coverage|trend|explain|service|layers|fuzz|hostile|kills|backtest|all
     python -m benchmarks rivals [--cells N] [--rounds N] [--only RACE ...]
     python -m benchmarks tune [--store DIR | --warehouse] [--cells N] [--sites N] [--only SETTING ...]
                          [--cells N] [--sites N] [--rounds N] [--files N] [--number N] [--seed N] [--only CASE ...]
@@ -23,7 +23,9 @@ from typing import Any
 from benchmarks import (
     assess,
     backtest,
+    country,
     coverage,
+    elsewhere,
     etl,
     explain,
     fuzz,
@@ -32,6 +34,7 @@ from benchmarks import (
     identity,
     kernels,
     kills,
+    layers,
     load,
     losses,
     memory,
@@ -58,15 +61,18 @@ BENCHMARKS: dict[str, Callable[[Options], list[dict[str, Any]]]] = {
     "read": read.measure,
     "load": load.measure,
     "yearly": yearly.measure,
+    "country": country.measure,
     "memory": memory.measure,
     "identity": identity.measure,
     "assess": assess.measure,
     "portfolio": portfolio.measure,
+    "elsewhere": elsewhere.measure,
     "losses": losses.measure,
     "coverage": coverage.measure,
     "trend": trend.measure,
     "explain": explain.measure,
     "service": service.measure,
+    "layers": layers.measure,
     "fuzz": fuzz.measure,
     "hostile": hostile.measure,
     "kills": kills.measure,

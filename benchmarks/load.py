@@ -8,7 +8,7 @@ text that ours sends, and, as a second rival, the binary form that the server it
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -25,7 +25,7 @@ from engine import kernels
 from engine.io import open_source
 from engine.io.db import copy_in, migrate
 from engine.io.results import load, result_tables
-from engine.io.results.result_tables import TABLES, ResultTable
+from engine.io.results.result_tables import TABLES, YEAR_LOSSES, ResultTable
 
 CELLS = 97_377
 CONNECTIONS = 2
@@ -33,6 +33,8 @@ GROUPS = {
     "result tables": ("probability_results", "hazard_results"),
     "scenario tables": ("modelops_probability_scores", "modelops_hazard_scores"),
 }
+#: of a run that is recorded in the database, for whose number the years are
+YEARS = {"year losses": (YEAR_LOSSES.name,)}
 _CHUNK = 1 << 20
 Parts = Mapping[str, Sequence[str]]
 
@@ -86,14 +88,14 @@ def encode_binary(url: str, parts: Parts, folder: Path) -> None:
                         file.write(data)
 
 
-def raw(url: str, parts: Parts, folder: Path, form: str, run_id: int) -> None:
+def raw(url: str, parts: Parts, folder: Path, form: str, run_id: int, connections: int) -> None:
     """Partitions like ours from the files, switched in by the same transaction."""
 
     def build(table: ResultTable, risk: str) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             raw_partition(connection, table, risk, folder / f"{table.name}_{risk}.{form}", form, run_id)
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(connections) as pool:
         # the largest table first, as ours does
         tasks = [pool.submit(build, table, risk) for name, table in TABLES.items() for risk in parts.get(name, ())]
         for task in tasks:
@@ -148,15 +150,28 @@ def measure(options: Options) -> list[dict[str, Any]]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
             migrate.apply(connection, "results")
-            for group, names in GROUPS.items():
-                parts = {name: held.parts[name] for name in names}
-                rows += _contest(connection, url, held, group, parts, cells, options)
+            for group, raced in race(connection, url, held, GROUPS, options, CONNECTIONS):
+                rows += [{"tables": group, "cells": cells, **row} for row in raced]
     shutil.rmtree(runs)
     return rows
 
 
+def race(
+    connection: psycopg.Connection,
+    url: str,
+    held: Held,
+    groups: Mapping[str, Sequence[str]],
+    options: Options,
+    connections: int,
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Name and rows of each group of tables of a run, loaded over so many connections."""
+    for group, names in groups.items():
+        parts = {name: held.parts[name] for name in names}
+        yield group, _contest(connection, url, held, parts, options, connections)
+
+
 def _contest(
-    connection: psycopg.Connection, url: str, held: Held, group: str, parts: Parts, cells: int, options: Options
+    connection: psycopg.Connection, url: str, held: Held, parts: Parts, options: Options, connections: int
 ) -> list[dict[str, Any]]:
     run = held.run
     assert run is not None
@@ -172,27 +187,28 @@ def _contest(
             parts,
             held.styles,
             ranked=True,
-            connections=CONNECTIONS,
+            connections=connections,
             summary={},
             loaded=lambda *_: None,
         )
 
     loaded = ours()
-    encode(held, parts, folder)
+    # year losses go as binary rows: their bytes as text have no reader
+    forms = ("binary",) if YEAR_LOSSES.name in parts else ("text", "binary")
+    if "text" in forms:
+        encode(held, parts, folder)
     encode_binary(url, parts, folder)
     contest: dict[str, Callable[[], Any]] = {"ours": ours}
-    for form in ("text", "binary"):
-        contest[form] = partial(raw, url, parts, folder, form, run.run_id)
+    for form in forms:
+        contest[form] = partial(raw, url, parts, folder, form, run.run_id, connections)
     seconds, _ = harness.in_turn(contest, options.rounds)
     assert _counts(url, parts) == loaded, "the rivals load other rows"
     rows = []
-    for form in ("text", "binary"):
+    for form in forms:
         size = sum(path.stat().st_size for path in folder.glob(f"*.{form}"))
         ratio = seconds[form] / seconds["ours"]
         rows.append(
             {
-                "tables": group,
-                "cells": cells,
                 "rows": sum(loaded.values()),
                 "rival": f"raw COPY, {form}, {size / 1e6:,.0f} MB",
                 "ours, s": seconds["ours"],

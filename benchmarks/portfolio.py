@@ -53,7 +53,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
         server = stack.enter_context(scratch.server(options.scratch))
         folder = options.scratch / f"portfolio={n}"
         folder.mkdir(exist_ok=True)
-        warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _databases(server))
+        warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in databases(server))
         table = assess.sites(n, gaps=0.0)
         table.write_parquet(folder / "sites.parquet")
         cells = assess.cells_of(table)
@@ -114,7 +114,7 @@ def measure(options: Options) -> list[dict[str, Any]]:
     ]
 
 
-def _databases(server: EmbeddedServer) -> tuple[str, str]:
+def databases(server: EmbeddedServer) -> tuple[str, str]:
     """A warehouse without any layer, because the sites state everything, and a database for results."""
     urls = []
     for name, family in ((WAREHOUSE, "warehouse"), (RESULTS, "results")):

@@ -8,7 +8,7 @@ Without a psql client the bar is psycopg's binary COPY, thrown away, and the row
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -21,7 +21,7 @@ from benchmarks import harness, readers, scratch
 from benchmarks.harness import Options
 from engine.batch.request import BLOCK_CELLS
 from engine.core.scenario import Scenario
-from engine.core.variables import BY_TABLE
+from engine.core.variables import BY_TABLE, variable
 from engine.io import open_source
 from engine.io.climate.source import ClimateSource
 
@@ -46,24 +46,30 @@ def read_all(source: ClimateSource) -> int:
     return missing
 
 
-def discard_all(source: ClimateSource, clients: list[Any]) -> None:
-    queries = []
-    for block in blocks_of(source):
+def queries(blocks: Sequence[pl.DataFrame], variables: Sequence[str]) -> list[str]:
+    """A query a block and variable, for all scenarios."""
+    asked = []
+    for block in blocks:
         lo, hi = block["grid_id"][0], block["grid_id"][-1]
-        for each in (BY_TABLE[table] for table in source.tables if table in BY_TABLE):
+        for each in map(variable, variables):
             columns = f"grid_id, {each.time_column}, ssp1, ssp2, ssp3, ssp5"
-            queries.append(f"SELECT {columns} FROM {each.table} WHERE grid_id >= {lo} AND grid_id <= {hi}")
+            asked.append(f"SELECT {columns} FROM {each.table} WHERE grid_id >= {lo} AND grid_id <= {hi}")
+    return asked
+
+
+def discard(asked: Sequence[str], clients: Sequence[Any]) -> None:
+    """Read the rows of the queries, one a client at a time."""
     idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for client in clients:
         idle.put(client)
 
-    def discard(query: str) -> None:
+    def one(query: str) -> None:
         client = idle.get()
         client.discard(query)
         idle.put(client)
 
     with ThreadPoolExecutor(len(clients)) as pool:
-        list(pool.map(discard, queries))
+        list(pool.map(one, asked))
 
 
 def measure(options: Options) -> list[dict[str, Any]]:
@@ -100,7 +106,9 @@ def _contest(source: ClimateSource, url: str, rounds: int) -> dict[str, float]:
     """Best seconds of ours and of each rival, by name."""
     clients = {rival.name: [rival(url) for _ in range(CONNECTIONS)] for rival in readers.here()}
     contest: dict[str, Callable[[], Any]] = {"ours": partial(read_all, source)}
-    contest |= {name: partial(discard_all, source, held) for name, held in clients.items()}
+    names = [BY_TABLE[table].name for table in source.tables if table in BY_TABLE]
+    asked = queries(blocks_of(source), names)
+    contest |= {name: partial(discard, asked, held) for name, held in clients.items()}
     seconds, answers = harness.in_turn(contest, rounds)
     for held in clients.values():
         for client in held:

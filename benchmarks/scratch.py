@@ -11,9 +11,11 @@ import psycopg
 
 from engine.io.climate import snapshot
 from engine.io.climate.source import ClimateSource
+from engine.io.db import migrate, postgres
 from engine.io.db.embedded import EmbeddedServer
 from engine.io.etl import copy_warehouse
 from engine.io.etl.copy_warehouse import Layout
+from engine.io.results import risk_partitions
 from engine.sample.national import NationalClimate
 
 #: a second process takes some seconds to start
@@ -45,6 +47,16 @@ def warehouse(server: EmbeddedServer, source: ClimateSource, layout: Layout, cel
             connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # what a stopped filling left
             copy_warehouse.fill(source, url, layout, cells)
             connection.execute("CREATE TABLE benchmark_filled ()")
+    return url
+
+
+def results(server: EmbeddedServer, name: str) -> str:
+    """An empty database with the tables of results; returns its address."""
+    url = server.create(name)
+    with closing(postgres.connect(url)) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        migrate.apply(connection, "results")
+        risk_partitions.add_missing(connection)
     return url
 
 

@@ -36,7 +36,6 @@ from engine.io.db import migrate, postgres
 from engine.io.db.embedded import EmbeddedServer
 from engine.io.etl import layout
 from engine.io.etl.loading import LoadOptions
-from engine.io.results import risk_partitions
 
 #: cells of a run, and of a load; sites of the portfolios, and how many portfolios
 CELLS, LOADED, SITES, PORTFOLIOS = 8_000, 2_000, 8_000, 8
@@ -44,7 +43,7 @@ CELLS, LOADED, SITES, PORTFOLIOS = 8_000, 2_000, 8_000, 8
 TRIED: dict[str, tuple[int, ...]] = {
     "ETL_WORKERS": (1, 2, 4, 8),
     "PARALLEL_WORKERS": (1, 2, 4, 8),
-    "BLOCK_CELLS": (1_000, 2_000, 4_000, 14_270),
+    "BLOCK_CELLS": (1_024, 2_048, 8_192, 16_384),
     "ASSESS_WORKERS": (1, 2, 8),
     "BATCH_SIZE": (250, 4_000, 16_000),
 }
@@ -91,7 +90,7 @@ class Places:
 
     @cached_property
     def results(self) -> str:
-        return _results(self._server, "tune_results")
+        return scratch.results(self._server, "tune_results")
 
     @cached_property
     def loaded(self) -> tuple[str, Path]:
@@ -105,7 +104,7 @@ class Places:
     @cached_property
     def assessed(self) -> tuple[str, Path]:
         """A database with what a run has published, and portfolios of sites in its cells."""
-        url = _results(self._server, "tune_assessed")
+        url = scratch.results(self._server, "tune_assessed")
         return url, _portfolios(self._options, self._server)
 
 
@@ -258,16 +257,6 @@ def _country(server: EmbeddedServer) -> str:
     with psycopg.connect(url) as connection:
         lattice = (KOREA.lat0, KOREA.lon0, KOREA.n_lat, KOREA.n_lon, KOREA.step, KOREA.first_year, KOREA.last_year)
         connection.execute("INSERT INTO grid_definition VALUES (true, %s, %s, %s, %s, %s, %s, %s)", lattice)
-    return url
-
-
-def _results(server: EmbeddedServer, name: str) -> str:
-    """An empty database with the tables of results."""
-    url = server.create(name)
-    with closing(postgres.connect(url)) as connection:
-        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        migrate.apply(connection, "results")
-        risk_partitions.add_missing(connection)
     return url
 
 

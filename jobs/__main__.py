@@ -22,7 +22,7 @@ from importlib import resources
 from importlib.metadata import version
 
 from engine.core.names import unknown
-from jobs import _called, _console, _streams
+from jobs import _called, _console, _options, _streams
 
 log = logging.getLogger("jobs")
 
@@ -51,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     job = _called.module(words[0])
     if job not in JOBS:
         _console.start_logging()
-        log.error("refused: %s", _console.sentence(unknown("job", words[0], (*JOBS, *_called.ALIASES))))
+        refusal = _console.sentence(unknown("job", words[0], (*JOBS, *_called.ALIASES)))
+        log.error("%s", _options.told(f"refused: {refusal}"))
         return _console.REFUSED
     code: int = importlib.import_module(f"jobs.{job}").main(words[1:])
     return code

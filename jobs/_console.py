@@ -75,13 +75,13 @@ def main(
 
 def console() -> Console:
     """Standard output: as wide as the terminal or COLUMNS say, else wide enough for every table."""
-    from rich.console import Console
+    from jobs._spoken import SpokenConsole
 
     asked = os.environ.get("COLUMNS", "")
     width = max(int(asked), _NARROW) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 5 else None
     if width is None and not sys.stdout.isatty():
         width = _WIDE
-    return Console(width=width, highlight=False, soft_wrap=True)
+    return SpokenConsole(width=width, highlight=False, soft_wrap=True)
 
 
 def start_logging() -> None:
@@ -162,27 +162,27 @@ def _ended(work: Callable[[], int], opening: Callable[[], None], stopped: str, j
         opening()
         return work()
     except SettingsError as err:
-        log.error("refused: %s", sentence(str(err)))
+        log.error("%s", _options.told(f"refused: {sentence(str(err))}"))
         return REFUSED
     except EngineError as err:
-        log.error("failed: %s", sentence(str(err)))
+        log.error("%s", _options.told(f"failed: {sentence(str(err))}"))
         return FAILED
     except Exception as err:
         if isinstance(err, ModuleNotFoundError) and (extra := _extras.missing(err)):
-            log.error("refused: %s", _extras.sentence(extra, job))
+            log.error("%s", _options.told(f"refused: {_extras.sentence(extra, job)}"))
             return REFUSED
         # a fault of ours: still one sentence and a code, with the traceback for whoever mends it
         log.error("failed unexpectedly: %s: %s", type(err).__name__, sentence(str(err)), exc_info=True)
         return FAILED
     except RunInterrupted as err:
         _stop.clear()
-        log.error("interrupted: %s", _left(err, job, words))
+        log.error("%s", _options.told(f"interrupted: {_left(err, job, words)}"))
         return INTERRUPTED
     except KeyboardInterrupt:
         _stop.clear()
         if not stopped:
             return COMPLETE
-        log.error("interrupted: %s", stopped)
+        log.error("%s", _options.told(f"interrupted: {stopped}"))
         return INTERRUPTED
 
 

@@ -1,7 +1,7 @@
-"""Options of every job that reads settings: from which file, and whether an embedded server may stand in for none.
+"""Options of every job: its settings, whether an embedded server may stand in for none, and the reader's language.
 
-They hold as `ENV_FILE` and `EMBEDDED` in the environment of this process, so that its workers and children
-keep to them, and until the job has ended.
+The first two hold as `ENV_FILE` and `EMBEDDED` in the environment of this process, so that its workers and children
+keep to them. All hold until the job has ended.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from engine.core import settings_files
+from engine.core import logs, settings_files
 from engine.core.errors import SettingsError
+from engine.core.language import Language, of_environment, parse
 from engine.core.names import nearest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ log = logging.getLogger("jobs")
 _WITHOUT_SERVERS = ("config", "embedded", "warm_up", "calibrate", "etl derive", "etl download", "etl stores")
 
 _before: dict[str, str | None] = {}
+_asked: list[Language] = []
 
 
 def add(parser: Parser) -> None:
@@ -35,10 +37,31 @@ def add(parser: Parser) -> None:
         metavar="FILE",
         help="settings (default ENV_FILE, else .env here or in ENGINE_HOME)",
     )
+    parser.add_argument(
+        "--lang",
+        action=_Lang,
+        type=_language,
+        metavar="en|ko",
+        help="language of what is printed and written for people (default: LANG)",
+    )
     if parser.name not in _WITHOUT_SERVERS:
         parser.add_argument(
             "--servers", action=_Servers, nargs=0, help="refuse to fall back to the embedded server (EMBEDDED=false)"
         )
+
+
+def language() -> Language:
+    """Language of the reader: that of `--lang`, else of the environment."""
+    return _asked[-1] if _asked else of_environment(os.environ)
+
+
+def told(sentence: str) -> str:
+    """A last sentence of a job in the language of its reader; English in a log of JSON lines."""
+    if logs.is_json():
+        return sentence
+    from engine.core.translation import translate
+
+    return translate(sentence, language())
 
 
 def say_settings() -> None:
@@ -68,6 +91,7 @@ def release() -> None:
         else:
             os.environ[name] = value
     _before.clear()
+    _asked.clear()
 
 
 def _hold(name: str, value: str) -> None:
@@ -85,6 +109,20 @@ class _EnvFile(argparse.Action):
         except SettingsError as err:
             parser.error(str(err))
         _hold(settings_files.NAMED, str(path.absolute()))
+        setattr(namespace, self.dest, values)
+
+
+def _language(text: str) -> Language:
+    try:
+        return parse(text)
+    except SettingsError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+
+
+class _Lang(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        parser.once(option_string)
+        _asked.append(values)
         setattr(namespace, self.dest, values)
 
 

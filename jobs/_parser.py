@@ -96,7 +96,7 @@ class Parser(argparse.ArgumentParser):
         self._refuse(message.removeprefix("argument "))
 
     def _refuse(self, message: str) -> NoReturn:
-        log.error("refused: %s; see %s --help", sentence(message), self.prog)
+        log.error("%s", _options.told(f"refused: {sentence(message)}; see {self.prog} --help"))
         raise SystemExit(REFUSED)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:

@@ -12,6 +12,7 @@ examples:
     python -m jobs.assess --sites docs/examples/sites-ko.xlsx --out results
     python -m jobs.assess --sites loans.xlsx --out results --columns latitude=Y
     python -m jobs.assess --sites sites.csv --out results --scenarios 1,2,3,4
+    python -m jobs.assess --sites sites.csv --out results --what-if gates.toml
 
 exit codes:
     0    complete
@@ -101,6 +102,13 @@ def parser() -> _console.Parser:
         type=read_by(_period, every=True),
         metavar="a,b",
         help=f"of {', '.join(PERIODS)} (default: mid_term, else what there is)",
+    )
+    both.add_argument(
+        "--what-if",
+        type=Path,
+        metavar="FILE",
+        help="a measure as TOML (docs/what-if.md): losses before and after it, too, and in DIR what_if.xlsx, .csv and"
+        " .json; nothing of it is stored (default: none)",
     )
     return made
 

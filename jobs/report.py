@@ -26,22 +26,19 @@ settings: APP_*, DW_*, ENGINE_HOME (python -m jobs.config shows them)
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from engine.core.errors import SettingsError
-from engine.core.interval_words import Language
 from engine.core.names import unknown
 from engine.risks.editions import EDITIONS
-from jobs import _console, _paths
+from jobs import _console, _options, _paths
 from jobs._parser import read_by, whole
 
-_LANGUAGES: tuple[Language, ...] = ("en", "ko")
 #: options of the report of a run, and those of a portfolio
 #: modules of the extra
 NEEDS = ("jinja2", "matplotlib")
-_OF_RUN, _OF_PORTFOLIO = ("run", "against", "run_dir", "edition"), ("threshold", "lang")
+_OF_RUN, _OF_PORTFOLIO = ("run", "against", "run_dir", "edition"), ("threshold",)
 
 
 def parser() -> _console.Parser:
@@ -78,7 +75,6 @@ def parser() -> _console.Parser:
         "--threshold", type=read_by(_threshold), metavar="LEVEL|N%",
         help="from where on an asset counts as vulnerable: a risk level, or AAL in %% of value (default high)",
     )  # fmt: skip
-    sites.add_argument("--lang", type=read_by(_language), metavar="ko|en", help="language (default by LANG)")
     return made
 
 
@@ -87,18 +83,6 @@ def _threshold(text: str) -> str:
 
     at_risk.parse(text)
     return text
-
-
-def _language(text: str) -> str:
-    if text not in _LANGUAGES:
-        raise SettingsError(unknown("language", text, _LANGUAGES))
-    return text
-
-
-def language() -> Language:
-    """Language of the environment: the first of LC_ALL, LC_MESSAGES and LANG that is set decides."""
-    said = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return "ko" if said.lower().startswith("ko") else "en"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -120,8 +104,8 @@ def _course(args: argparse.Namespace) -> int:
         _paths.file("--edition", Path(args.edition))
     _paths.new_file("--out", args.out or Path("report.html"))
     _refuse_other(args)
+    args.lang = _options.language()
     if args.portfolio is not None:
-        args.lang = args.lang or language()
         from jobs.courses import portfolio_report
 
         return portfolio_report.run(args)

@@ -25,6 +25,8 @@ settings.load_profile("undisturbed")
 _numbers = itertools.count()
 # a process of xdist is told that its terminal has 80 columns, which it has not
 os.environ.pop("COLUMNS", None)
+# sentences are tested in English, whatever the language of who tests
+os.environ["LANGUAGE"] = "en"
 
 
 #: groups that take a minute or more: dealt first, so that no process waits at the end for another

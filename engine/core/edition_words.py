@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.core.interval_words import Language, digits
+from engine.core.interval_words import digits
+from engine.core.language import Language
 
 #: in Korean with the particle that follows
 _LEVELS = {

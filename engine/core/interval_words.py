@@ -7,11 +7,11 @@ their level`.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from engine.core.caveats import LOSS_NOTE, LOSS_NOTE_KO
+from engine.core.language import Language
 
-Language = Literal["en", "ko"]
 #: of a change, from its standard error
 _Z = 1.645
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from engine.core import currencies
+from engine.core.language import Language
 
-Language = Literal["en", "ko"]
 #: regions by Korea's legal-dong codes; the names, outlines and other codes that come with the engine are by these
 LEGAL_DONG: Literal["legal_dong"] = "legal_dong"
 
@@ -100,6 +100,13 @@ class Regions:
     population_fields: tuple[str, ...] = ()
 
 
+class Disclosure(NamedTuple):
+    """National standard of climate disclosure beside IFRS S2. name: within a sentence; source: as it is cited"""
+
+    name: Words
+    source: Words
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What an assessment and its outputs take from the country.
@@ -112,11 +119,13 @@ class Profile:
     time_zone       : in which today is, for the ages of buildings
     storm_basins    : IBTrACS basins whose storms are the country's record; empty: those whose storms came near the grid
     languages       : that its pages offer
-    quality_ranges  : in which values of loaders and runs must lie: the built-in ones, which are Korea's, or those of
-                      any place on Earth
+    search_hint     : an example in the field where places are looked for
     search_note     : what a search for places that finds none adds
     stand_ins       : national means that stand in for inputs of a site which no layer gives, for
                       SPATIAL_MISSING_POLICY=impute; empty: nothing may stand in
+    vocabulary      : words of files beside those that the engine knows: `columns` (field -> names of columns),
+                      `structures` and `purposes` (class -> words in the value of a building)
+    disclosure      : national standard that a report of a portfolio names beside IFRS S2
     figures         : risk -> figures of the country's works that its hazard score reads, such as the rain that sewers
                       take
     """
@@ -128,11 +137,13 @@ class Profile:
     reference_value: float
     time_zone: str
     regions: Regions
-    quality_ranges: Literal["korea", "world"]
     storm_basins: tuple[str, ...]
     languages: tuple[Language, ...]
+    search_hint: Words
     search_note: Words | None
     stand_ins: Mapping[str, float]
+    vocabulary: Mapping[str, Mapping[str, tuple[str, ...]]]
+    disclosure: Disclosure | None
     figures: Mapping[str, Mapping[str, float]]
 
     def in_currency(self, code: str, reference_value: float | None = None) -> Profile:

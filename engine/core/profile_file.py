@@ -14,19 +14,21 @@ from importlib import resources
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.core import currencies
 from engine.core.errors import SettingsError
+from engine.core.language import Language
 from engine.core.names import among, shortened, unknown
-from engine.core.profile import Currency, Language, Multiple, Profile, RegionLevel, Regions, Words
+from engine.core.profile import Currency, Disclosure, Multiple, Profile, RegionLevel, Regions, Words
 from engine.core.profiles import PROFILES
 
 #: bytes; that of Korea has 3,000
 _LARGEST = 200_000
-_LONGEST_WORD = 60
+_LONGEST_WORD = 200
 _MOST_LEVELS = 3
-_KEYS: Mapping[str, frozenset[str]] = {
+#: section -> its keys
+KEYS: Mapping[str, frozenset[str]] = {
     "": frozenset(
         (
             "base",
@@ -38,13 +40,17 @@ _KEYS: Mapping[str, frozenset[str]] = {
             "regions",
             "storm_basins",
             "languages",
-            "quality_ranges",
+            "search_hint",
             "search_note",
             "stand_ins",
+            "vocabulary",
+            "disclosure",
             "figures",
         )
     ),
     "currency": frozenset(("code", "word", "multiples", "signs", "units")),
+    "vocabulary": frozenset(("columns", "structures", "purposes")),
+    "disclosure": frozenset(("name", "source")),
     "regions": frozenset(("codes", "levels", "code_fields", "name_fields", "population_fields")),
     "regions.levels": frozenset(("word", "several", "digits", "layer")),
 }
@@ -156,9 +162,9 @@ class _File:
     def known(self, section: str, table: Mapping[str, Any]) -> None:
         """Refuse keys that a section does not have."""
         for key in table:
-            if key not in _KEYS[section]:
+            if key not in KEYS[section]:
                 at = f"{section}.{key}" if section else key
-                raise self.fault(at, f"there is no such key; {among(key, sorted(_KEYS[section]))}")
+                raise self.fault(at, f"there is no such key; {among(key, sorted(KEYS[section]))}")
 
     def table(self, key: str) -> Mapping[str, Any]:
         value = self.data.get(key, {})
@@ -211,20 +217,15 @@ def _profile(key: str, file: _File) -> Profile:
         reference_value=file.positive(file.of(file.data, "reference_value", "reference_value"), "reference_value"),
         time_zone=zone,
         regions=_regions(file),
-        quality_ranges=_quality_ranges(file),
         storm_basins=_basins(file),
         languages=_languages(file),
+        search_hint=file.words(file.of(file.data, "search_hint", "search_hint"), "search_hint"),
         search_note=file.words(file.data["search_note"], "search_note") if "search_note" in file.data else None,
         stand_ins=_stand_ins(file),
+        vocabulary=_vocabulary(file),
+        disclosure=_disclosure(file),
         figures=_figures(file),
     )
-
-
-def _quality_ranges(file: _File) -> Literal["korea", "world"]:
-    value = file.of(file.data, "quality_ranges", "quality_ranges")
-    if value not in ("korea", "world"):
-        raise file.fault("quality_ranges", f'{_shown(value)} is neither "korea" nor "world"')
-    return "korea" if value == "korea" else "world"
 
 
 def _basins(file: _File) -> tuple[str, ...]:
@@ -241,6 +242,27 @@ def _languages(file: _File) -> tuple[Language, ...]:
     if not isinstance(value, list) or not value or any(each not in ("en", "ko") for each in value):
         raise file.fault("languages", f'{_shown(value)} is no list of "en" and "ko", of one at least')
     return tuple(dict.fromkeys(value))
+
+
+def _vocabulary(file: _File) -> dict[str, dict[str, tuple[str, ...]]]:
+    table = file.table("vocabulary")
+    file.known("vocabulary", table)
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for section in sorted(KEYS["vocabulary"]):
+        words = table.get(section, {})
+        if not isinstance(words, dict):
+            raise file.fault(f"vocabulary.{section}", f"{_shown(words)} is no table of lists")
+        found[section] = {key: file.listed(value, f"vocabulary.{section}.{key}") for key, value in words.items()}
+    return found
+
+
+def _disclosure(file: _File) -> Disclosure | None:
+    table = file.table("disclosure")
+    if not table:
+        return None
+    file.known("disclosure", table)
+    name, source = (file.of(table, key, f"disclosure.{key}") for key in ("name", "source"))
+    return Disclosure(file.words(name, "disclosure.name"), file.words(source, "disclosure.source"))
 
 
 def _stand_ins(file: _File) -> dict[str, float]:

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core import country
 from engine.core.errors import SettingsError
+from engine.core.grid import KOREA, GridDefinition
 
 ERROR: Literal["E"] = "E"
 WARNING: Literal["W"] = "W"
@@ -82,16 +82,23 @@ def outside(values: NDArray[np.float32], limits: Range) -> Outside:
     return Outside(hard, usual, lowest, highest)
 
 
+def ranges_at(grid: GridDefinition | None) -> dict[str, Range]:
+    """Ranges for a lattice: Korea's inside its own and for a warehouse without one, the world's elsewhere."""
+    return load_ranges() if grid is None or grid.inside(KOREA) else world_ranges()
+
+
+def world_ranges() -> dict[str, Range]:
+    """The built-in ranges with those that hold anywhere on Earth in the place of Korea's."""
+    return load_ranges() | _read("quality_ranges_world.toml")
+
+
 def load_ranges(path: Path | None = None) -> dict[str, Range]:
-    """Ranges by variable: those of the country profile; entries of `path` (another region) take their place.
+    """Ranges by variable; entries of `path` (another region) take the place of the built-in ones.
 
     path   : TOML, a table per variable with `hard = [low, high]` and/or `usual = [low, high]`
     raises : SettingsError for an unreadable file, an unknown name or limits that are not two numbers
     """
-    built_in = tomllib.loads((resources.files("engine.core") / "quality_ranges.toml").read_text("utf-8"))
-    if country.current().quality_ranges == "world":
-        built_in |= tomllib.loads((resources.files("engine.core") / "quality_ranges_world.toml").read_text("utf-8"))
-    ranges = {name: _range(name, entry) for name, entry in built_in.items()}
+    ranges = _read("quality_ranges.toml")
     if path is None:
         return ranges
     try:
@@ -101,6 +108,11 @@ def load_ranges(path: Path | None = None) -> dict[str, Range]:
     if unknown := sorted(set(entries) - set(ranges)):
         raise SettingsError(f"gate file {path} names unknown entries: {', '.join(unknown)}")
     return ranges | {name: _range(name, entry) for name, entry in entries.items()}
+
+
+def _read(file: str) -> dict[str, Range]:
+    entries = tomllib.loads((resources.files("engine.core") / file).read_text("utf-8"))
+    return {name: _range(name, entry) for name, entry in entries.items()}
 
 
 def _range(name: str, entry: Any) -> Range:

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     sample_limit: Count | None = Field(None, description="the loaders keep this many cells")
     parallel_workers: Count = Field(4, description="database connections that read or load")
     etl_workers: Count = Field(4, description="database connections of the loaders")
-    block_cells: Count = Field(7_135, description="active cells in a block of a batch: memory follows it")
+    block_cells: Count = Field(4_096, description="active cells in a block of a batch: memory follows it")
     batch_size: Count = Field(1_000, description="sites per upsert of a portfolio")
     compute_threads: Count | None = Field(
         None,

@@ -57,6 +57,13 @@ HATCH = "#404040"
 #: pixels of a hatched picture across, at least: lines are finer than the cells of a small lattice
 _FINE = 640
 
+
+def _labels(far: str, middle: str, near: str) -> list[str]:
+    less = [f"below -{far}", f"-{far} to -{middle}", f"-{middle} to -{near}"]
+    return [*less, f"-{near} to +{near}", f"+{near} to +{middle}", f"+{middle} to +{far}", f"+{far} and more"]
+
+
+_SHARES = ((-0.5, -0.2, -0.05, 0.05, 0.2, 0.5), _labels("50", "20", "5"))
 #: the same for all risks, scenarios and periods, so that pictures can be compared
 SCALES = {
     "aal": Scale(
@@ -83,11 +90,24 @@ SCALES = {
         [f"{low}-{low + 10}" for low in range(0, 100, 10)],
     ),
     # of the AAL itself, so that risks and editions can be compared whose AAL differ a thousandfold
-    "change": Scale(
-        "Change of AAL against the short term, % of it",
-        (-0.5, -0.2, -0.05, 0.05, 0.2, 0.5),
-        ["below -50", "-50 to -20", "-20 to -5", "-5 to +5", "+5 to +20", "+20 to +50", "+50 and more"],
+    "change": Scale("Change of AAL against the short term, % of it", *_SHARES, DIVERGING),
+    "relative_difference": Scale("Difference of AAL, % of the reference", *_SHARES, DIVERGING),
+    "difference": Scale(
+        "Difference of AAL, points of % of value a year",
+        (-0.005, -0.002, -0.0005, 0.0005, 0.002, 0.005),
+        _labels("0.5", "0.2", "0.05"),
         DIVERGING,
+    ),
+    "hazard_difference": Scale(
+        "Difference of the hazard score, points of 100",
+        (-0.2, -0.1, -0.02, 0.02, 0.1, 0.2),
+        _labels("20", "10", "2"),
+        DIVERGING,
+    ),
+    "interval": Scale(
+        "Width of the 90 % interval, % of the AAL",
+        (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0),
+        ["< 20", "20-40", "40-60", "60-80", "80-100", "100-150", "150-200", "200-300", "300-500", "≥ 500"],
     ),
 }
 

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
+from engine.assess.job import what_if, where_else
 from engine.core.settings import Settings
 from engine.io.db import connection_pool
 from engine.service import (
@@ -24,6 +25,7 @@ from engine.service import (
     routes_admin,
     routes_assess,
     routes_climate,
+    routes_compare,
     routes_curve,
     routes_explain,
     routes_health,
@@ -37,6 +39,8 @@ from engine.service import (
     routes_portfolio_sites,
     routes_results,
     routes_runs,
+    routes_what_if,
+    routes_where_else,
     webhooks,
 )
 from engine.service.answers import Uniform
@@ -47,6 +51,7 @@ from engine.service.kept import Kept
 from engine.service.metrics import Metrics
 from engine.service.middleware import Envelope
 from engine.service.site_schema import site_schema
+from engine.service.spoken import Spoken
 from engine.service.supervisor import Supervisor
 from engine.service.turn import Turn
 
@@ -57,6 +62,7 @@ _DESCRIPTION = """Physical climate risk of a grid and of sites: hazards from hea
 AAL is a ratio of value (0.0025 = 0.25 %); only fields named `_percentage` are percent. Times are UTC.
 
 `HEAD` is answered wherever `GET` is; `OPTIONS` says in `Allow` what a path takes. Every refusal is `{"detail": ...}`.
+Sentences are English, or of the language that `?lang=` or `Accept-Language` asks for: en, ko.
 
 WebSocket `/api/v1/risk-assessment/ws/{request_id}`: for each of the milestones 0, 10, 50, 80 and 95, once and in order,
 `{"progress": 10, "status": "running", "step": "Fetching H and P(H)"}`, then `{"progress": 100, "status": "completed",
@@ -89,7 +95,11 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
             app.state.context, app.state.hub = context, hub.Hub(context)
             app.state.intake = intake.Intake(context)
             app.state.pictures, app.state.borders, app.state.layers = Kept(routes_map.PICTURES), None, None
-            turn = Turn()
+            app.state.values = Kept(routes_map.VALUES)
+            app.state.turn = turn = Turn()
+            app.state.filled = Kept[what_if.Asked](routes_what_if.FILLED)
+            app.state.countries = Kept[where_else.Country](routes_where_else.COUNTRIES)
+            app.state.elsewhere = Kept[routes_where_else.Found](routes_where_else.ANSWERS)
             app.state.levels, app.state.explained = CellLevels(turn), CellExplanations(turn)
             app.state.supervisor = supervisor = Supervisor(context, worker)
             supervisor.start()
@@ -135,6 +145,7 @@ def make_app(config: Settings, locate: Locate, worker: Sequence[str]) -> FastAPI
         most_of=dict.fromkeys((routes_portfolio.PATH, routes_portfolio_preview.PREVIEW), config.portfolio_max_bytes),
         patience=config.api_body_seconds,
     )
+    app.add_middleware(Spoken)
     paths = [*app.openapi()["paths"], "/openapi.json", "/page", "/portfolio"]
     proxy.require_free(config, paths)  # now, not at the first request
     app.add_middleware(proxy.Fronted, config=config, paths=paths)
@@ -157,6 +168,9 @@ def _add_routes(app: FastAPI) -> None:
         routes_portfolio_preview,
         routes_portfolio_sites,
         routes_curve,
+        routes_compare,
+        routes_what_if,
+        routes_where_else,
         routes_runs,
         routes_map,
         routes_places,

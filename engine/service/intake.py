@@ -77,6 +77,14 @@ def queue_all(context: Context, bodies: Sequence[Body]) -> list[UUID | InvalidEr
     return [refused[place] if place in refused else next(ids) for place in range(len(bodies))]
 
 
+def faults_of(body: Body) -> list[dict[str, Any]]:
+    """Everything that is wrong with one request, placed in its body; empty when there is nothing."""
+    [faults] = site_batch.requests_faults([body])
+    if isinstance(faults, SettingsError):
+        return [fault(["body"], str(faults))]
+    return [_placed(body, *each) for each in faults]
+
+
 def _items(body: Body) -> int:
     return len(body.get("risk_types") or RISKS)
 

@@ -39,11 +39,13 @@ class MapMeasure(BaseModel):
 
 
 class MapLayers(BaseModel):
-    """Scenarios (by id) of which there is a layer of a risk, by period."""
+    """Scenarios (by id) of which there is a layer of a risk, by period. Any two windows of `aal` have a layer of
+    differences, likewise of `hazard`; `full` has none."""
 
     aal: dict[Period, list[int]] = Field(examples=[{"full": [2], "mid_term": [1, 2, 3, 4]}])
     hazard: dict[Period, list[int]]
     change: dict[Period, list[int]] = Field(description="of the AAL against the short term")
+    interval: dict[Period, list[int]] = Field(description="90 % intervals of the AAL")
 
 
 class MapLevel(BaseModel):
@@ -80,6 +82,7 @@ class Map(BaseModel):
 
     run_id: int
     edition: str
+    own_edition: str | None = Field(description="checksum of a user's own edition; null of a published one")
     edition_words: Words = Field(description="what a figure of the edition is, and how wide")
     scope: str = Field(description="full, sample:N, synthetic or observed")
     baseline: str
@@ -116,6 +119,7 @@ class Map(BaseModel):
     )
     scales: dict[str, MapScale]
     no_value: str
+    hatch: str = Field(description="colour of lines across cells")
     measures: dict[str, MapMeasure] = Field(description="by risk; empty for an edition that is not a published one")
 
 

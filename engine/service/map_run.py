@@ -15,6 +15,8 @@ from engine.core.rows import ENSEMBLE
 from engine.io.results import published_layers, published_runs
 from engine.io.results.published import Run
 
+#: what is published as layers, of which others are made
+QUANTITIES = ("aal", "interval", "change", "hazard")
 #: quantity -> period -> scenarios
 Layers = dict[str, dict[str, list[int]]]
 
@@ -29,12 +31,11 @@ def runs_of(connection: psycopg.Connection) -> list[Run]:
 def layers_of(connection: psycopg.Connection) -> dict[str, Layers]:
     """Risk -> its layers, in canonical order; risks without one are absent."""
     found: dict[str, dict[str, dict[str, list[int]]]] = {
-        risk: {"aal": defaultdict(list), "hazard": defaultdict(list), "change": defaultdict(list)}
-        for risk in RISK_NAMES
+        risk: {quantity: defaultdict(list) for quantity in QUANTITIES} for risk in RISK_NAMES
     }
     for each in published_layers.held(connection):
-        for quantity, is_held in (("aal", each.aal), ("hazard", each.hazard), ("change", each.change)):
-            if is_held:
+        for quantity in found[each.risk]:
+            if getattr(each, quantity):
                 found[each.risk][quantity][each.period].append(each.scenario)
     return {risk: layers for risk, layers in found.items() if layers["aal"] or layers["hazard"]}
 

@@ -6,7 +6,8 @@ import json
 from functools import cache
 from importlib import resources
 
-from engine.core.profile import Language, Profile
+from engine.core.language import Language
+from engine.core.profile import Profile
 
 _PAGE = resources.files("engine.service") / "page"
 _LANGUAGES = 'data-languages="en ko"'
@@ -39,6 +40,7 @@ def texts(name: str, profile: Profile) -> str | None:
         "of_currency": profile.currency.suffix(language),
         "whole": whole,
         "Whole": whole[:1].upper() + whole[1:],
+        "search_hint": profile.search_hint.in_(language),
         "search_note": note,
     }
     found = _catalogue(name)

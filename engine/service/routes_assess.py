@@ -19,7 +19,7 @@ from engine.service.context import Context, Shared
 from engine.service.intake import Intake
 from engine.service.problems import Problem
 
-_BODY: dict[int | str, dict[str, Any]] = {
+BODY_REFUSALS: dict[int | str, dict[str, Any]] = {
     408: {"model": Problem, "description": "The body did not arrive in time"},
     413: {"model": Problem, "description": "The body is too large"},
     415: {"model": Problem, "description": "The body is packed"},
@@ -51,7 +51,7 @@ def socket_url(request: Request, batch_id: UUID) -> str:
 @router.post(
     "/api/v1/risk-assessment/calculate",
     status_code=202,
-    responses=_BODY,
+    responses=BODY_REFUSALS,
     openapi_extra=_body("Site", required=True),
 )
 async def calculate(request: Request) -> models.Accepted:
@@ -64,7 +64,7 @@ async def calculate(request: Request) -> models.Accepted:
 @router.post(
     "/api/risk/calculate",
     status_code=202,
-    responses=_BODY,
+    responses=BODY_REFUSALS,
     openapi_extra=_body("SiteHere", required=False, or_risks=True),
 )
 async def calculate_older(

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import psycopg
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from shapely.geometry.base import BaseGeometry
 
 from engine.core import country, levels, names
@@ -17,14 +17,14 @@ from engine.core.caveats import LOSS_NOTE, own_past, own_years
 from engine.core.edition_words import what_a_figure_is
 from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES
-from engine.core.interval_words import Language
+from engine.core.language import Language
 from engine.core.names import RISK_NAMES
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario, label
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.climate import boundaries
 from engine.io.results import published_runs, published_scenarios
 from engine.maps import borders, picture, world
 from engine.risks import EDITIONS, load_edition
-from engine.service import map_layers, map_models, map_run, models, page_files, proxy
+from engine.service import map_files, map_layers, map_models, map_run, models, page_files, proxy
 from engine.service.answers import File
 from engine.service.context import Context, Shared
 from engine.service.problems import Problem
@@ -32,6 +32,7 @@ from engine.service.problems import Problem
 router = APIRouter(tags=["map"])
 page = APIRouter(include_in_schema=False)
 PICTURES = 450  # 342 layers of an edition, about 50 kB each
+VALUES = 60  # about 1 MB each of half a million cells
 HATCHED: dict[Language, str] = {
     "en": f"not more than noise, at a false discovery rate of {FALSE_DISCOVERIES:g}",
     "ko": f"잡음을 넘지 않는 변화 (거짓발견율 {FALSE_DISCOVERIES:g})",
@@ -62,6 +63,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
     return map_models.Map.model_validate(
         {
             **{name: run[name] for name in ("run_id", "edition", "scope", "baseline", "published_at")},
+            "own_edition": None if run["edition"] in EDITIONS else run["edition_checksum"],
             "edition_words": {
                 language: what_a_figure_is(run["edition"], rates, language, observed=observed) for language in LANGUAGES
             },
@@ -97,6 +99,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
             "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
             "scales": {name: _legend(scale) for name, scale in picture.SCALES.items()},
             "no_value": picture.NO_VALUE,
+            "hatch": picture.HATCH,
             "measures": _measures(run["edition"]),
         }
     )
@@ -119,27 +122,34 @@ def _measures(edition: str) -> dict[str, dict[str, str]]:
     "/api/v1/map/{quantity}/{risk_type}",
     response_class=Response,
     responses={
-        200: {"content": {kind: {} for kind in ("image/png", "application/octet-stream", "text/csv")}},
+        200: {"content": {kind: {} for kind in ("image/png", "application/octet-stream", "text/csv", "image/tiff")}},
         304: {"description": "Unchanged"},
         404: {"model": Problem},
     },
 )
-def read_layer(
+def read_layer(  # many: one parameter a field of the query
     context: Shared,
     request: Request,
     quantity: map_layers.Quantity,
     risk_type: models.RiskName,
     scenario_id: models.ScenarioId = int(DEFAULT_SCENARIO),
     time_period: models.Period | None = None,
-    format: map_layers.Form = "png",
+    reference_scenario_id: Annotated[int | None, Query(ge=1, le=4, description="of a difference")] = None,
+    reference_period: models.Window | None = None,
+    format: map_files.Form = "png",
 ) -> Response:
-    """One layer, the north-west cell first. As a PNG a pixel a cell, transparent where there is no result; changes of
-    the AAL have more pixels a cell, for lines across cells whose change is not more than noise. As `values` a 32-bit
-    float a cell, little-endian: a ratio (AAL, change as a share of what was) or a score of 0 to 1; NaN where there are
-    too few data, -infinity where there is no result. As `csv` a row a cell with its place, figures as published (AAL
-    with its 90 % interval; changes with their standard error), years, run, edition and scope."""
-    layer = map_layers.Layer(quantity, names.risk(risk_type), scenario_id, models.period_of(scenario_id, time_period))
-    pictures = request.app.state.pictures
+    """One layer, the north-west cell first. As a PNG a pixel a cell, transparent where there is no result; differences
+    of the AAL have more pixels a cell, for lines across cells whose difference is not more than noise. As `values` a
+    32-bit float a cell, little-endian: a ratio (AAL, width of its interval as a multiple of it, change, difference) or
+    a score of 0 to 1; NaN where there are too few data, -infinity where there is no result; then, of layers with lines,
+    a byte a cell. As `csv` a row a cell with its place, figures as published (AAL with its 90 % interval; differences
+    with their standard error), years, run, edition and scope, as `tif` (GeoTIFF) a band a figure; both cite their run.
+
+    A difference is that of a window of a scenario from another of the same risk; a part of the reference that is left
+    open is that of the layer. `change` is the relative difference from the short term of the same scenario."""
+    asked = scenario_id, models.period_of(scenario_id, time_period)
+    layer = map_layers.layer_of(quantity, names.risk(risk_type), asked, (reference_scenario_id, reference_period))
+    kept = {"png": request.app.state.pictures, "values": request.app.state.values}.get(format)
     with context.database() as connection:
         run, shown = published_runs.newest(connection), published_scenarios.names(connection)
         # a browser's copy outlives this process: other classes or colours are another picture
@@ -148,15 +158,14 @@ def read_layer(
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        data = pictures.get(key)
+        data = kept.get(key) if kept else None
         if data is None:
-            data = map_layers.FORMS[format](connection, context.grid, layer)
+            data = map_files.made(format, connection, context.grid, layer, proxy.base_url(request))
             if data is None:
                 raise HTTPException(404, "No results for this layer")
-            if format == "png":
-                pictures.put(key, data)
-    accepted = request.headers.get("accept-encoding", "")
-    return map_layers.packed(data, format, accepted, headers, layer, label(scenario_id, shown))
+            if kept:
+                kept.put(key, data)
+    return map_files.packed(data, format, request.headers.get("accept-encoding", ""), headers, layer, shown)
 
 
 @router.get("/api/v1/map/borders")

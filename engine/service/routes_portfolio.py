@@ -18,6 +18,7 @@ from engine.assess.rules.columns import stated
 from engine.assess.rules.offered import RISKS
 from engine.core import names
 from engine.core.errors import EngineError, LimitError
+from engine.core.language import DEFAULT
 from engine.io.files import packed
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
@@ -27,6 +28,7 @@ from engine.service.answers import File
 from engine.service.context import Context, Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_assess import find, socket_url
+from engine.service.spoken import language_of
 
 PATH = "/api/v1/risk-assessment/portfolio"
 router = APIRouter(tags=["portfolios"])
@@ -93,6 +95,8 @@ async def send_portfolio(
         parameters["time_periods"] = time_periods
     if name:
         parameters["name"] = name
+    if (language := language_of(request.scope)) != DEFAULT:
+        parameters["language"] = language
     uploads.make_private(folder)
     try:
         upload, digest = await uploads.receive(request, folder)

@@ -17,13 +17,15 @@ from engine.assess.rules import columns
 from engine.assess.rules.vocabulary import DEFAULT_PERIOD, OUTSIDE_GRID
 from engine.core import cells, settings
 from engine.core.errors import EngineError, SettingsError
+from engine.core.language import DEFAULT
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
 from engine.io.results import published_layers, published_scenarios
 from engine.io.sites import site_results
-from jobs import _addresses, _console, _site_tables
+from jobs import _addresses, _console, _options, _site_tables, _what_if_tables
+from jobs.courses import _what_if
 
 log = logging.getLogger("jobs")
 
@@ -31,6 +33,7 @@ log = logging.getLogger("jobs")
 def run(args: argparse.Namespace) -> int:
     """Assess, report."""
     request = _request(args)
+    measure = None if args.what_if is None else _what_if.read(args.what_if)
     with ExitStack() as stack:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
         site_results.require_results(application)
@@ -48,13 +51,17 @@ def run(args: argparse.Namespace) -> int:
                 raise
             within = float(cells.reach(args.lat, assessor.config.grid)) / 1000
             raise EngineError(f"{err}: no cell with results within {within:.1f} km, a cell's diagonal") from None
+        found = None if measure is None else _what_if.compute(assessor, request, measure)
     out = _console.console()
     if args.json:
-        print(json.dumps(outcome.results, ensure_ascii=False, indent=1))
+        told = {**outcome.results} | ({} if found is None else {"what_if": found.told})
+        print(json.dumps(told, ensure_ascii=False, indent=1))
     elif args.sites:
         _site_tables.print_portfolio(out, outcome)
     else:
         _site_tables.print_site(out, outcome, names)
+    if found is not None and not args.json:
+        _what_if_tables.print_what_if(out, found.told, _what_if.write(args.out, found) if args.sites else [])
     if not args.json:
         out.print(f"job={kind} batch={batch_id} status={outcome.status} seconds={outcome.seconds:.2f}")
     return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
@@ -102,6 +109,7 @@ def _portfolio(args: argparse.Namespace, asked: dict[str, Any]) -> dict[str, Any
     request |= {"sheet": args.sheet} if args.sheet else {}
     request |= {"columns": columns.stated(args.columns)} if args.columns else {}
     request |= {"workbook": False} if args.no_workbook else {}
+    request |= {} if (language := _options.language()) == DEFAULT else {"language": language}
     request |= {"year_losses": args.year_losses} if args.year_losses else {}
     config = settings.load()
     check_portfolio(request, Limits(config.portfolio_max_bytes, config.portfolio_max_rows), write_faults=True)

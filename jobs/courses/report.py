@@ -23,7 +23,7 @@ from engine.io.results import published, published_ensembles
 from engine.io.results.published import DirectoryResults, Results, Run, RunDirectoryResults
 from engine.io.results.published_database import DatabaseResults
 from engine.io.sites import site_inputs
-from engine.report import maps, page, places, rare
+from engine.report import maps, page, places, rare, translated
 from engine.report.figures import RiskFigures
 from engine.report.page import Earlier, Input, Warehouse
 from engine.report.places import Places
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             )
         )
     try:
-        out.write_text(text, "utf-8")
+        out.write_text(translated.page(text, args.lang), "utf-8")
     except OSError as err:
         raise EngineError(f"{out} could not be written: {err}") from err
     log.info(

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from benchmarks import harness, readers, rehearsal, scratch, yearly
+import jobs.yearly
+from benchmarks import country, harness, readers, rehearsal, scratch, yearly
 from benchmarks.__main__ import main
 from engine.risks import load_edition
 
@@ -26,6 +27,15 @@ def small(tmp_path, server, monkeypatch, capsys):
         assert rehearsal.main(["--store", str(store), "--runs", str(runs), "--cells", str(cells)]) == 0
         return json.loads(capsys.readouterr().out)
 
+    def as_a_job(warehouse, results, home):
+        with monkeypatch.context() as patch:
+            for name, value in country.settings_of(warehouse, results, home).items():
+                patch.setenv(name, value)
+            patch.chdir(home)
+            assert jobs.yearly.main(["--servers"]) == 0
+        return country.ran(capsys.readouterr().out, 1.0, 0.5, None)
+
+    monkeypatch.setattr(country, "apart", as_a_job)
     monkeypatch.setattr(yearly, "LOOP", {"closed form": 2})  # the other takes ten seconds a cell
     monkeypatch.setattr(scratch, "server", running)
     monkeypatch.setattr(rehearsal, "apart", apart)
@@ -39,9 +49,11 @@ def test_every_benchmark_runs_and_writes_its_rows(small):
         ("read", read),
         ("load", 4),
         ("yearly", 1),
+        ("country", 7),
         ("memory", 2),
         ("identity", 1),
         ("portfolio", 1),
+        ("elsewhere", 1),
     ):
         assert (
             main([name, "--cells", "2", "--sites", "30", "--rounds", "1", "--scratch", str(small), "--out", str(small)])
@@ -61,6 +73,19 @@ def test_the_two_ways_to_integrate_agree():
     )
     np.testing.assert_allclose(closed, integrated, atol=1e-8)
     assert closed.sum() == pytest.approx(1.0)
+
+
+def test_a_run_is_read_from_what_it_printed_and_one_that_is_not_complete_is_refused():
+    printed = (
+        "stages (reading overlaps computing): read 125.9 s, load 50.9 s; wall 180.6 s\n"
+        "job=yearly run=7 status=completed edition=e scope=s cells=97377 risks=9 missing=0 failed=0 methods=kde:1"
+        " rows=23662611 sink=x seconds=180.6\n"
+    )
+    found = country.ran(printed, 182.0, 2.5, None)
+    assert (found.run_id, found.cells, found.rows) == (7, 97377, 23662611)
+    assert found.stages == {"read": 125.9, "load": 50.9}
+    with pytest.raises(RuntimeError, match="did not end complete"):
+        country.ran(printed.replace("status=completed", "status=partial"), 182.0, 2.5, None)
 
 
 def test_a_table_replaces_the_one_that_stood_on_the_page(tmp_path):

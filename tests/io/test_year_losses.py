@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 
 from engine.core.errors import SchemaError, SettingsError
 from engine.io import open_sink
-from engine.io.results.result_tables import YEAR_LOSSES, read_rows
+from engine.io.results import year_loss_rows
+from engine.io.results.result_tables import YEAR_LOSSES
 from engine.io.results.sample_years import SCHEMA as YEARS_SCHEMA
 from engine.io.results.spool import RunDirectory, canonical
-from engine.io.results.year_losses import SCHEMA, packed, read_sample_years, read_year_losses
+from engine.io.results.year_losses import SCHEMA, read_sample_years, read_year_losses
 from tests.io import frames
 
 CELLS = [1, 3, 5, 7, 9]
@@ -147,17 +149,25 @@ def test_rows_that_are_not_as_long_as_their_run_says_are_refused(target, tmp_pat
         read(target)
 
 
-def test_bytes_of_the_server_are_the_numbers_little_endian(tmp_path):
-    run = run_of(tmp_path, 1)
-    [rows] = read_rows(run, YEAR_LOSSES, "drought", frames.STYLES, ranked=True)
-    held = packed(rows)
-    for name in ("losses", "valid"):
-        for bytes_, numbers in zip(held[name], rows[name], strict=True):
-            if numbers is None:
-                assert bytes_ is None
-            else:
-                expected = numbers.fill_null(float("nan")).to_numpy()
-                np.testing.assert_array_equal(np.frombuffer(bytes_, "<f4"), expected)
+def test_bytes_of_the_server_are_the_numbers_little_endian_whatever_stands_beside_them(server):
+    columns = {"grid_id": [5, 3, 9, 2], "risk_type": ["drought", "drought", "typhoon", "drought"]}
+    losses = [[0.5, None], [0.25, 1.0], [0.125, 0.0, None], [0.1, 0.2]]
+    valid = [None, [1.0, 0.5], None, [1.0, 1.0]]
+    rows = pl.DataFrame(
+        columns | {"losses": losses, "valid": valid, "run_id": [7] * 4}, schema_overrides=YEAR_LOSSES.columns
+    )
+    with psycopg.connect(server.url("postgres")) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE held (grid_id integer, risk_type varchar(50), losses bytea, valid bytea, run_id integer)"
+        )
+        assert year_loss_rows.copy(connection, "held", [rows[:0], rows[:3], rows[3:]], freeze=False) == 4
+        found = connection.execute("SELECT * FROM held").fetchall()
+    lists = [[values and bytes_of(values) for values in of_kind] for of_kind in (losses, valid)]
+    assert found == list(zip(*columns.values(), *lists, [7] * 4, strict=True))
+
+
+def bytes_of(values):
+    return struct.pack(f"<{len(values)}f", *(np.nan if value is None else value for value in values))
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def _value(action):
         "1168010100",
         "sites",
         "high",
-        "ko",
+        "en",
         "EUR",
         str(UUID(int=1)),
     ):

@@ -1,5 +1,6 @@
 """The report from a database, a directory of files and run directories; opened in a real browser."""
 
+import base64
 import re
 
 import polars as pl
@@ -185,3 +186,28 @@ def test_an_ensemble_has_its_section_where_one_is_published_or_given(home, files
     assert "Run 1, methodology edition 2025-11" in published
     assert 'id="models"' in published
     assert report.main(["--sink", files, "--ensemble", "models", "--out", "r.html"]) == 2
+
+
+def test_a_korean_report_holds_no_english_sentence_but_sources_and_findings(home, database, monkeypatch):
+    english, korean = (text_of(home, "--sink", database, "--lang", lang) for lang in ("en", "ko"))
+    monkeypatch.delenv("LANGUAGE")
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    assert text_of(home, "--sink", database).count("격자") == korean.count("격자") > 20
+    assert re.search(r"<html lang=\"(..)\">", korean)[1] == "ko"
+    assert len(re.findall("<(?:td|tr|th|p|li|figure)[ >]", english)) == len(
+        re.findall("<(?:td|tr|th|p|li|figure)[ >]", korean)
+    )
+    charts = re.findall("data:image/svg\\+xml;base64,([A-Za-z0-9+/=]+)", korean)
+    drawn = "".join(base64.b64decode(each).decode() for each in charts)
+    assert "평균 위험도 점수" in drawn
+    shown = re.sub(
+        r"<style.*?</style>|<code>.*?</code>|<li>[^<]*doi:.*?</li>|<caption>(?:Methodology|태풍|Q).*?</caption>",
+        "",
+        korean,
+        flags=re.S,
+    )
+    shown = re.sub('data:image[^"]*', "", shown)
+    texts = [" ".join(each.split()) for each in re.split("<[^>]+>", shown + drawn)]
+    sentences = [each for each in texts if re.search("[A-Za-z]{2,} [A-Za-z]{2,} [a-z]{2,}", each)]
+    sources = ("(19", "(20", "Methodology note", "doi:")
+    assert [each for each in sentences if not any(mark in each for mark in sources)] == []

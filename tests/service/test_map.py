@@ -101,7 +101,7 @@ def test_the_map_offers_what_was_computed_with_the_years_of_its_run(client):
     windows = {period: [1, 2, 3, 4] for period in ("short_term", "mid_term", "long_term")}
     later = {period: ids for period, ids in windows.items() if period != "short_term"}
     every = {"full": [2]} | windows
-    assert told["layers"]["typhoon"] == {"aal": every, "hazard": every, "change": later}
+    assert told["layers"]["typhoon"] == {"aal": every, "hazard": every, "interval": every, "change": later}
     assert told["absent"] == {}
     assert told["notes"] == {
         "extreme_heat": "Measures change against the place's own past, not how hot it is",

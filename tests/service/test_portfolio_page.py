@@ -327,7 +327,8 @@ def test_the_page_has_its_own_files_and_no_others(client, name):
 def test_links_of_the_page_begin_where_the_service_is_seen(client):
     html = client.get("/portfolio").text
     assert re.findall(r'(?:href|src)="([^"]+)"', html)[1:] == [
-        *("/page/style.css", "/page/portfolio/portfolio.css", "/page/portfolio/main.js", "/page/../"),
+        *("/page/style.css", "/page/portfolio/portfolio.css", "/page/whatif/whatif.css"),
+        *("/page/portfolio/main.js", "/page/../"),
     ]
 
 

@@ -15,7 +15,24 @@ TEXTS = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PAGE
 #: kinds of names that the page completes, such as `risk.` + the name of a risk
 COMPLETED = re.compile(r"(?:t|named)\(\s*(?:`|\"|')([a-z_.]+)(?:\.\$\{|(?:\"|'),)")
 #: Latin words that Korean readers write, too: names, units, keys
-LATIN = {"SSP", "AAL", "KRW", "English", "API", "SPEI", "Enter", "JSON", "CSV", "PNG", "GEV", "mm", "cm"}
+LATIN = {
+    "SSP",
+    "AAL",
+    "KRW",
+    "English",
+    "API",
+    "SPEI",
+    "Enter",
+    "JSON",
+    "CSV",
+    "PNG",
+    "GeoTIFF",
+    "GEV",
+    "mm",
+    "cm",
+    "km",
+    "CDD",
+}
 
 
 def names(text):

@@ -74,9 +74,6 @@ def test_colours_of_this_layer_alone_span_its_values_and_say_that_they_compare_w
     np.testing.assert_allclose(np.diff(limits), limits[1] - limits[0], atol=2e-2)
     page.reload()
     expect(page.locator("#layer")).to_have_attribute("data-scale", "own")
-    page.select_option("#quantity", "change")  # hatched, on its own scale for all
-    expect(page.locator("#layer")).to_have_attribute("data-scale", "all")
-    assert page.locator("#scale option[value=own]").is_disabled()
 
 
 @pytest.mark.parametrize("form", ["json", "PNG", ""])

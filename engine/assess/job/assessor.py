@@ -21,7 +21,7 @@ import polars as pl
 import psycopg
 
 from engine.assess.job import portfolio_check, portfolio_file, portfolio_losses, portfolio_output, site_losses
-from engine.assess.job.enrichment import enrich
+from engine.assess.job.enrichment import Enriched, enrich
 from engine.assess.job.portfolio_file import PortfolioFile
 from engine.assess.job.portfolio_losses import Databases
 from engine.assess.job.portfolio_output import Results
@@ -37,6 +37,7 @@ from engine.assess.rules.vocabulary import NO_HAZARD, PROBABILITY_NOT_FOUND
 from engine.core import country
 from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
+from engine.core.language import DEFAULT, parse
 from engine.core.period import MIN_SAMPLES, window
 from engine.core.scenario import names_of
 from engine.core.settings import Settings
@@ -204,16 +205,16 @@ class Assessor:
             of_sites = job.input_params.get("year_losses") == "sites"
             years_lost = portfolio_losses.write(self.databases, files, everything, of_sites=of_sites)
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
-            years = _years(everything, self.config)
+            years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
-            summary |= _of_file(sites, summary["results"], years) | self._scenario_names()
-            summary = years_lost.stated(summary)
+            summary = years_lost.stated(summary | _of_file(sites, summary["results"], years) | self._scenario_names())
             files.close(summary, stated)
-            sheet_context = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
-            frames = Results(everything, faults, years_lost)
+            shown = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
             workbook = bool(job.input_params.get("workbook", True))
-            portfolio_output.write(files, sites, frames, summary, sheet_context, workbook=workbook)
+            frames = Results(everything, faults, years_lost)
+            language = parse(job.input_params.get("language", DEFAULT))
+            portfolio_output.write(files, sites, frames, summary, shown, workbook=workbook, language=language)
             files.publish()
             bad = faults.filter(pl.col("risk_type").is_null())["row"].n_unique()
             portfolio_check.require_results(done, faults)
@@ -262,10 +263,14 @@ class Assessor:
     def prepare(self, checked: Checked) -> tuple[Prepared, pl.DataFrame]:
         """(sites with their cells, filled from the warehouse and normalised; their regions and population by
         `site_uuid`)"""
+        filled = self.fill(checked)
+        return prepare_checked(filled.checked, self.config), filled.context
+
+    def fill(self, checked: Checked) -> Enriched:
+        """Sites with their cells, and with what the warehouse knows of them; regions and population beside them."""
         today = self.today or datetime.now(ZoneInfo(country.current().time_zone)).date()
         checked = placed(checked, self.config.grid, lambda cells: published_cells.have_results(self.application, cells))
-        enriched = enrich(checked, self.warehouse, self.config, today=today)
-        return prepare_checked(enriched.checked, self.config), enriched.context
+        return enrich(checked, self.warehouse, self.config, today=today)
 
     def _run(self, stages: StoredStages, chunks: Sequence[Prepared], progress: Progress) -> list[SiteChunk]:
         """E of every chunk, then V, then AAL: each stored before the next begins."""
@@ -307,7 +312,7 @@ class Assessor:
             result=result,
             context=context,
             seconds=seconds,
-            years=_years(result.totals, self.config),
+            years=years_of(result.totals, self.config),
         )
 
 
@@ -343,7 +348,7 @@ def _of_file(sites: PortfolioFile, results: Sequence[dict[str, Any]], years: Map
     }
 
 
-def _years(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
+def years_of(totals: pl.DataFrame, config: AssessConfig) -> dict[str, str]:
     """Period -> its years on the axis of the run, as `2041-2060`."""
     periods = totals["time_period"].cast(pl.String).unique().drop_nulls().to_list()
     return {name: str(window(name, config.grid.axis)) for name in periods}

@@ -14,6 +14,7 @@ from engine.assess.job.portfolio_file import PortfolioFile
 from engine.assess.rules.validation import IDENTITY, Checked, check
 from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
+from engine.core.language import DEFAULT, parse
 from engine.io.files.packed import Limits
 from engine.io.sites.assessment_files import FrameFiles
 
@@ -34,7 +35,8 @@ def check_portfolio(parameters: Mapping[str, Any], limits: Limits, *, write_faul
         if not write_faults or not len(sites.rows):
             raise
         with FrameFiles(Path(parameters["out"])) as files:
-            portfolio_output.write_faults(files, sites, check_rows(sites).failures)
+            language = parse(parameters.get("language", DEFAULT))
+            portfolio_output.write_faults(files, sites, check_rows(sites).failures, language)
             files.publish()
         raise SettingsError(f"{err}; all faults are in {Path(parameters['out']) / 'portfolio.xlsx'}") from None
 

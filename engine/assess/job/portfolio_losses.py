@@ -149,7 +149,7 @@ def _of_pair(
     by_part = losses.contributions_of(years.cells, table, years.by_risk)
     metrics = losses.tail_metrics(table, worth[ALL], curves=curve)
     made.by_pair[years.pair] = _summary(years, curve, by_part, metrics) | _together(table)
-    made.dependence[years.pair] = _dependence(years)
+    made.dependence[years.pair] = dependence_of(years)
     once = made.by_pair[years.pair]["return_period"]
     made.once[years.pair] = once
     parts["levels"].append(_levels(years, once))
@@ -159,7 +159,7 @@ def _of_pair(
     parts["contributions"].append(_contributions(by_part, ids, risks))
 
 
-def _dependence(years: YearsOfPair) -> dict[str, float]:
+def dependence_of(years: YearsOfPair) -> dict[str, float]:
     """Share of the sampling errors that is left in the sums of one scenario and period."""
     risks = years.risks
     sums = {

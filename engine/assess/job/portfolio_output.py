@@ -17,6 +17,7 @@ from engine.assess.rules.sheets import Context, Shown
 from engine.core.caveats import EXPOSURE_NOTE
 from engine.core.counted import counted
 from engine.core.errors import SinkError
+from engine.core.language import DEFAULT, Language
 from engine.io.files.workbook_out import Heading, WorkbookFile
 from engine.io.sites.assessment_files import FrameFiles
 
@@ -25,6 +26,8 @@ MOST_LOSSES = 100_000
 #: sites whose losses are read at a time
 _SITES = 5000
 _FIELDS = ("column", "field", "why", "factor")
+#: columns of tables whose values are the caller's words, names of places and storms, or identifiers
+_THEIRS = ("site_id", "site_uuid", "site", "admin_name", "column", "field", "value", "storm_id", "name")
 
 
 class Results(NamedTuple):
@@ -43,11 +46,13 @@ def write(
     context: Context,
     *,
     workbook: bool = True,
+    language: Language = DEFAULT,
 ) -> None:
     """Write both files beside the frames, which are closed; and `losses.csv`, where the workbook cannot hold them.
 
     summary  : as in portfolio.json
     workbook : False: `sites.csv` alone
+    language : of the workbook; the other files are English, for programs
     raises   : SinkError
     """
     years = results.years
@@ -57,18 +62,19 @@ def write(
     try:
         _write_csv(files.beside("sites.csv"), table, headings)
         if workbook:
-            _write_workbook(files, sites, results, summary, context, (table, headings))
+            book = WorkbookFile(files.beside("portfolio.xlsx"), language)
+            _write_workbook(book, files, sites, results, summary, context, (table, headings))
     except OSError as err:
         raise SinkError(f"the files of the portfolio cannot be written: {err}") from err
 
 
-def write_faults(files: FrameFiles, sites: PortfolioFile, failures: pl.DataFrame) -> None:
+def write_faults(files: FrameFiles, sites: PortfolioFile, failures: pl.DataFrame, language: Language = DEFAULT) -> None:
     """The same for a file without a valid row: what is wrong with each, and nothing else."""
     frame, shown = sheets.invalid_sites(sites.rows, failures)
     table, headings = _with_own(sites, frame, shown)
     try:
         _write_csv(files.beside("sites.csv"), table, headings)
-        book = WorkbookFile(files.beside("portfolio.xlsx"))
+        book = WorkbookFile(files.beside("portfolio.xlsx"), language)
         try:
             _write_sites(book, table, headings)
             _write_faults(book, sites, failures)
@@ -89,17 +95,22 @@ def _with_own(sites: PortfolioFile, frame: pl.DataFrame, shown: Sequence[Shown])
     columns, headings = [frame["row"]], [Heading("row", "row", "whole")]
     for place, column in enumerate(own):
         columns.append(column.alias(f"own:{place}"))
-        headings.append(Heading(f"own:{place}", column.name))
-    for name, title, form in shown:
-        if name not in same:
-            columns.append(frame[name])
-            headings.append(Heading(name, f"{title} (result)" if title.casefold() in taken else title, form))
+        headings.append(Heading(f"own:{place}", column.name, ours="nothing"))
+    for each in shown:
+        if each.name not in same:
+            columns.append(frame[each.name])
+            title = f"{each.title} (result)" if each.title.casefold() in taken else each.title
+            headings.append(_heading(each)._replace(title=title))
     return pl.DataFrame(columns), headings
+
+
+def _heading(shown: Shown) -> Heading:
+    return Heading(*shown, ours="title" if shown.name in _THEIRS else "all")
 
 
 def _write_csv(path: Path, table: pl.DataFrame, headings: Sequence[Heading]) -> None:
     with path.open("wb") as sink:
-        _append_csv(sink, table, headings, first=True)
+        append_csv(sink, table, headings, first=True)
 
 
 def _guarded(title: str) -> str:
@@ -116,6 +127,7 @@ def _flat(column: pl.Series) -> pl.Series:
 
 
 def _write_workbook(
+    book: WorkbookFile,
     files: FrameFiles,
     sites: PortfolioFile,
     results: Results,
@@ -124,9 +136,7 @@ def _write_workbook(
     table: tuple[pl.DataFrame, list[Heading]],
 ) -> None:
     totals = results.totals
-    path = files.beside("portfolio.xlsx")
     rows = int((totals["risks_ok"] + totals["risks_failed"]).sum())
-    book = WorkbookFile(path)
     try:
         book.page("summary", _summary(sites, summary, context, rows))
         _write_sites(book, *table)
@@ -151,7 +161,7 @@ def _write_years(book: WorkbookFile, years: PortfolioLosses, summary: Mapping[st
     if summary["storms"] is not None:
         tables.append(("storms", loss_sheets.STORMS, loss_sheets.storms(summary["storms"])))
     for name, shown, frame in tables:
-        writer = book.sheet(name, [Heading(*each) for each in sheets.titled(shown)], frozen=1)
+        writer = book.sheet(name, [_heading(each) for each in sheets.titled(shown)], frozen=1)
         writer.append(frame)
         writer.close()
 
@@ -163,7 +173,9 @@ def _write_sites(book: WorkbookFile, table: pl.DataFrame, headings: list[Heading
 
 
 def _write_columns(book: WorkbookFile, sites: PortfolioFile) -> None:
-    writer = book.sheet("columns", [Heading(each, each, "number" if each == "factor" else "text") for each in _FIELDS])
+    writer = book.sheet(
+        "columns", [_heading(Shown(each, each, "number" if each == "factor" else "text")) for each in _FIELDS]
+    )
     writer.append(pl.DataFrame([each.as_json() for each in sites.chosen], schema_overrides={"field": pl.String}))
     writer.close()
 
@@ -178,8 +190,8 @@ def _typed(column: pl.Series) -> pl.Series:
 def _write_losses(
     files: FrameFiles, book: WorkbookFile, sites: PortfolioFile, totals: pl.DataFrame, context: Context, rows: int
 ) -> None:
-    carried = [Heading(f"own:{place}", name) for place, name in enumerate(sites.carried.columns[1:])]
-    headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.titled(sheets.LOSSES))]
+    carried = [Heading(f"own:{place}", name, ours="nothing") for place, name in enumerate(sites.carried.columns[1:])]
+    headings = [Heading("row", "row", "whole"), *carried, *(_heading(each) for each in sheets.titled(sheets.LOSSES))]
     apart = rows > MOST_LOSSES
     if apart:
         target = files.beside("losses.csv")
@@ -197,7 +209,7 @@ def _write_losses(
                 own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True)
             )
             if apart:
-                _append_csv(sink, whole, headings, first=start == 0)
+                append_csv(sink, whole, headings, first=start == 0)
             else:
                 writer.append(whole)
     finally:
@@ -207,7 +219,7 @@ def _write_losses(
         writer.close()
 
 
-def _append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
+def append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
     """UTF-8 with a mark, by which Excel knows it; text that it would take for a formula has an apostrophe before it."""
     named = table.select(_flat(table[heading.name]).alias(f"{place}") for place, heading in enumerate(headings))
     if first:
@@ -221,8 +233,8 @@ def _write_faults(book: WorkbookFile, sites: PortfolioFile, failures: pl.DataFra
     values = sites.stated(failures["row"].to_list(), failures["field"].to_list())
     lines = sheets.faults(failures, sites.headings(), values)
     own = sites.carried_of(lines["row"])
-    carried = [Heading(f"own:{place}", name) for place, name in enumerate(own.columns)]
-    headings = [Heading("row", "row", "whole"), *carried, *(Heading(*each) for each in sheets.FAULTS)]
+    carried = [Heading(f"own:{place}", name, ours="nothing") for place, name in enumerate(own.columns)]
+    headings = [Heading("row", "row", "whole"), *carried, *(_heading(each) for each in sheets.FAULTS)]
     writer = book.sheet("faults", headings, frozen=1)
     writer.append(
         lines.with_columns(own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True))
@@ -256,7 +268,7 @@ def _summary(
     sums = sheets.by_risk(summary["results"], context)
     blocks = [
         ([Heading("what", "what"), Heading("value", "value")], listed),
-        ([Heading(*each) for each in sheets.titled(sheets.BY_RISK)], sums),
+        ([_heading(each) for each in sheets.titled(sheets.BY_RISK)], sums),
     ]
     worst = sheets.worst(summary["results"], sites.name_column(), context)
-    return [*blocks, ([Heading(*each) for each in sheets.titled(sheets.WORST)], worst)]
+    return [*blocks, ([_heading(each) for each in sheets.titled(sheets.WORST)], worst)]

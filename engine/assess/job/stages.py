@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,23 +13,18 @@ import polars as pl
 import psycopg
 
 from engine.assess.job.progress import Tell
+from engine.assess.job.published_inputs import PublishedInputs
 from engine.assess.rules import assessment, hashes
 from engine.assess.rules.assessment import AssessmentResult, Report
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.integrate import Stages
-from engine.assess.rules.intervals import CELL_ENDS
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, wants
 from engine.assess.rules.scaling import labelled, vulnerability_scale
 from engine.assess.rules.vocabulary import LEVEL, NOT_PRICED, PERIOD, RISK, STATUS
 from engine.assess.rules.wide import Frames
-from engine.core.caveats import own_past
 from engine.core.counted import counted
-from engine.core.errors import EngineError
-from engine.core.period import PERIODS, Years, trend_in_words, window
 from engine.io.db.writers import Write, Writers
-from engine.io.results import published_cells, published_runs
-from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.results.published_runs import RunsOfRows
 from engine.io.sites import site_results
 
@@ -99,37 +94,20 @@ class StoredStages:
         levels, are read with them."""
         sites = prepared.sites
         own = pl.concat([sites.select("site_uuid"), hashes.hashed(sites)], how="horizontal")
-        risks = [risk for risk in RISKS if sites[wants(risk)].any()]
-        pairs = (
-            prepared.requests.select("scenario_id", "time_period").unique().sort("scenario_id", "time_period").rows()
-        )
         read_at = site_results.now(connection)
-        published = published_runs.published_risks(connection)
-        _require_published(risks, published)
-        of_risks = {risk: published[risk] for risk in risks if risk in published}
-        config = replace(
-            config,
-            calibrated=frozenset(risk for risk, of in of_risks.items() if of.calibrated),
-            not_priced=frozenset(risk for risk, of in of_risks.items() if not of.priced)
-            | (published_runs.not_priced(connection) - published.keys()),
-            trended=frozenset(risk for risk, of in of_risks.items() if of.trend),
-            edition_cuts_pct=tuple((risk, of.level_cuts_pct) for risk, of in of_risks.items() if of.level_cuts_pct),
-        )
-        known = _complete(
-            site_results.cached_aal(connection, own), prepared, per_request=True, without=config.not_priced
-        )
-        cells = sites["grid_id"].unique()
+        cached = site_results.cached_aal(connection, own)
+        published = PublishedInputs.read(connection, prepared, config, apart=keep is None)
         return cls(
             connection=connection,
-            config=config,
-            runs=published_runs.read(connection, cells.to_list(), risks, apart=keep is None),
-            hazards=published_cells.scores(connection, HAZARD, cells, risks, pairs),
-            probabilities=published_cells.scores(connection, AAL, cells, risks, pairs, more=CELL_ENDS),
-            known_aal=known,
+            config=published.config,
+            runs=published.runs,
+            hazards=published.hazards,
+            probabilities=published.probabilities,
+            known_aal=_complete(cached, prepared, per_request=True, without=published.config.not_priced),
             hashes=own,
             read_at=read_at,
-            notes=_notes(of_risks, {period for _, period in pairs}, config.grid.axis),
-            rates={risk: of.damage_rates() for risk, of in of_risks.items()},
+            notes=published.notes,
+            rates=published.rates,
             writers=writers,
             keep=keep,
         )
@@ -239,42 +217,6 @@ class StoredStages:
         risk = assessment.run_integration(chunk.prepared, chunk.exposed, chunk.vulnerable, hazard)
         stages = Stages(chunk.exposed, chunk.vulnerable, self._with_intervals(chunk), risk)
         return assessment.collect(chunk.prepared, stages)
-
-
-def _require_published(risks: Collection[str], published: Collection[str]) -> None:
-    """Refuse sites of whose risks no result is published; what is may have no rules for sites.
-
-    risks  : asked for by the sites inside the grid; without any of those each site has a fault of its own
-    raises : EngineError
-    """
-    if not risks or not published or any(risk in published for risk in risks):
-        return
-    usable = [risk for risk in RISKS if risk in published]
-    there = f"results are published of {', '.join(published)}"
-    if usable:
-        raise EngineError(f"no results of {', '.join(risks)} are published: ask for {' or '.join(usable)}; {there}")
-    raise EngineError(
-        f"{there} alone, and the engine has no rules of exposure and vulnerability for it: publish one of"
-        f" {', '.join(RISKS)} with python -m jobs.yearly"
-    )
-
-
-def _notes(
-    risks: Mapping[str, published_runs.PublishedRisk], periods: Collection[str | None], axis: Years
-) -> dict[str, str]:
-    """What is to be said of AAL of priced risks: what their bins are cut at, and which years their AAL is of."""
-    years = {name: window(name, axis) for name in PERIODS if name in periods}
-    asked = {name: (of.first, of.last) for name, of in years.items()}
-    notes = {}
-    for risk, of in risks.items():
-        if not of.priced:
-            continue
-        trend = trend_in_words(asked) if of.trend and asked else ""
-        parts = [own_past(risk)] if of.of_past else []
-        parts += [trend[:1].upper() + trend[1:]] if trend else []
-        if parts:
-            notes[risk] = ". ".join(parts)
-    return notes
 
 
 def _failed(rows: pl.DataFrame) -> list[tuple[str, str, int]]:

@@ -13,6 +13,7 @@ from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.exposure import exposure_of
 from engine.assess.rules.integrate import Stages
 from engine.assess.rules.intervals import CELL_ENDS
+from engine.assess.rules.measures import prevented
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, prepare, wants
 from engine.assess.rules.scaling import scaled_aal, vulnerability_scale
@@ -71,6 +72,13 @@ def assess_sites(
     settings = config or AssessConfig()
     read = {"hazard_score": hazards, "aal": probabilities}
     prepared = prepare(sites, settings, has_results=_cells_of({k: v for k, v in read.items() if v is not None}))
+    return assess_prepared(prepared, hazards, probabilities, settings)
+
+
+def assess_prepared(
+    prepared: Prepared, hazards: pl.DataFrame | None, probabilities: pl.DataFrame | None, settings: AssessConfig
+) -> AssessmentResult:
+    """`assess_sites` of sites that are prepared."""
     exposed = run_exposure(prepared, settings)
     vulnerable = run_vulnerability(prepared)
     scaled = None
@@ -112,18 +120,26 @@ def run_scaling(
 ) -> Frames:
     """Stage AAL. base: AAL of the cell, a row a request, a column a risk (`by_request`)."""
     site = prepared.requests["site"]
-    insurance, asset = (prepared.sites[name].gather(site) for name in ("insurance_rate", "total_asset_value"))
+    asset = prepared.sites["total_asset_value"].gather(site)
     return _each(
         report,
         lambda risk: scaled_aal(
             base[risk],
             vulnerable[risk].select(pl.col("vulnerability_score", "is_default").gather(site)),
-            insurance,
+            _not_borne(prepared.sites, risk).gather(site),
             asset,
             config,
             risk,
         ),
     )
+
+
+def _not_borne(sites: pl.DataFrame, risk: str) -> pl.Series:
+    """Share of the loss by a risk that the owner does not bear: insured, and of the rest what a measure prevents."""
+    insured = sites["insurance_rate"]
+    if prevented(risk) not in sites.columns:
+        return insured
+    return 1 - (1 - insured) * (1 - sites[prevented(risk)])
 
 
 def run_integration(prepared: Prepared, exposed: Frames, vulnerable: Frames, hazard: pl.DataFrame) -> Frames:
@@ -150,9 +166,10 @@ def with_intervals(prepared: Prepared, scaled: Frames, vulnerable: Frames, proba
     absent = [pl.lit(None, pl.Float64).alias(name) for name in CELL_ENDS if name not in probabilities.columns]
     ends = requested(prepared, probabilities.with_columns(absent), CELL_ENDS)
     site = prepared.requests["site"]
-    insurance, asset = (prepared.sites[name].gather(site) for name in ("insurance_rate", "total_asset_value"))
+    asset = prepared.sites["total_asset_value"].gather(site)
     found = {}
     for risk, rows in scaled.items():
+        insurance = _not_borne(prepared.sites, risk).gather(site)
         scale = vulnerable[risk].select(vulnerability_scale(pl.col("vulnerability_score"))).to_series().gather(site)
         own = {name: frame[risk] for name, frame in ends.items()}
         found[risk] = intervals.scaled(rows, scale * (1 - insurance), asset, own)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import polars as pl
+
+from engine.core import country
+from engine.core.errors import SettingsError
+from engine.core.names import among
 
 #: a larger building must have a water tank by law
 TANK_FLOORS, TANK_AREA_M2 = 6, 3000
@@ -47,19 +54,28 @@ _DEPENDENCY_OF = dict.fromkeys(("industrial", "water_process", "lodging", "medic
 
 def structure_class(text: pl.Expr) -> pl.Expr:
     """STRUCTURE of a text; `other` for null and for what no row names."""
-    patterns = {name: "|".join(tokens) for name, tokens in STRUCTURES.items()}
+    patterns = _patterns(STRUCTURES, "structures")
     patterns["rc"] += f"|{_RC_WORDS}"
     return _first_match(text, patterns).cast(STRUCTURE)
 
 
 def purpose_class(text: pl.Expr) -> pl.Expr:
     """PURPOSE of a text; `other` for null and for what no row names."""
-    return _first_match(text, {name: "|".join(tokens) for name, tokens in PURPOSES.items()}).cast(PURPOSE)
+    return _first_match(text, _patterns(PURPOSES, "purposes")).cast(PURPOSE)
 
 
 def water_dependency(purpose: pl.Expr) -> pl.Expr:
     """DEPENDENCY of a purpose class."""
     return purpose.cast(pl.String).replace_strict(_DEPENDENCY_OF, default="low").cast(DEPENDENCY)
+
+
+def _patterns(known: Mapping[str, tuple[str, ...]], section: str) -> dict[str, str]:
+    """Class -> its words, those of the country before the others."""
+    own = country.current().vocabulary[section]
+    if unknown := next((name for name in own if name not in known), None):
+        where = f"COUNTRY {country.current().key}: vocabulary.{section}.{unknown}"
+        raise SettingsError(f"{where}: there is no such class; {among(unknown, known)}")
+    return {name: "|".join((*map(re.escape, own.get(name, ())), *tokens)) for name, tokens in known.items()}
 
 
 def _first_match(text: pl.Expr, patterns: dict[str, str]) -> pl.Expr:

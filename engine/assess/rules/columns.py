@@ -16,6 +16,7 @@ from engine.assess.rules.column_names import ALIASES, ASKED, COMPLETED, NAME, WE
 from engine.assess.rules.fields import BY_NAME, COORDINATES
 from engine.core import country
 from engine.core.errors import SettingsError
+from engine.core.names import among
 
 REQUIRED = tuple(field.name for field in COORDINATES)
 #: fields that a name may stand for beside those of `fields`
@@ -222,6 +223,9 @@ def _match(name: str) -> _Match | None:
         return _Match(name, "its name", 0)
     for whole, unit in _readings(name):
         key = _key(whole)
+        if key in (own := _of_country()):
+            field = own[key]
+            return _Match(field, f"{whole!r} is the country's name of {field}" + _said(unit), 1, _factor(field, unit))
         if key in _FIELDS:
             field = _FIELDS[key]
             return _Match(field, f"named as {field}" + _said(unit), 1, _factor(field, unit))
@@ -231,6 +235,18 @@ def _match(name: str) -> _Match | None:
                 why = f"{whole!r} is a name of {SPECIAL.get(field, field)}" + _said(unit)
                 return _Match(field, why, rank, _factor(field, unit))
     return None
+
+
+def _of_country() -> dict[str, str]:
+    """Names of columns that the country profile adds -> field.
+
+    raises : SettingsError for a field that there is not
+    """
+    own = country.current().vocabulary["columns"]
+    if unknown := next((field for field in own if field not in ALIASES), None):
+        where = f"COUNTRY {country.current().key}: vocabulary.columns.{unknown}"
+        raise SettingsError(f"{where}: there is no such field; {among(unknown, ALIASES)}")
+    return {_key(name): field for field, names in own.items() for name in names}
 
 
 def _said(unit: str | None) -> str:

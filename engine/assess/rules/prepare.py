@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,9 +97,15 @@ def placed(checked: Checked, grid: GridDefinition, has_results: HasResults | Non
     return replace(checked, valid=valid.drop("nearest"))
 
 
-def prepare_checked(checked: Checked, config: AssessConfig) -> Prepared:
-    """The same for sites that were checked and placed before, and may have been filled since from the warehouse."""
-    filled = _classify(_fill(checked.valid), config)
+def prepare_checked(
+    checked: Checked, config: AssessConfig, change: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+) -> Prepared:
+    """The same for sites that were checked and placed before, and may have been filled since from the warehouse.
+
+    change : gives filled sites with other values of their fields, so that what was open stays filled as it was
+    """
+    sites = _fill(checked.valid)
+    filled = _classify(sites if change is None else change(sites), config)
     inside = filled["grid_id"] > 0
     requests = requested(filled)
     everything = Prepared(filled, requests, filled.clear(), requests.clear(), FAILURES.to_frame())

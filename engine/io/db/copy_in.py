@@ -15,7 +15,7 @@ def copy_rows(
 ) -> int:
     """Append frames to a table; returns the number of rows.
 
-    columns : names and types of every frame; list columns become arrays, binary ones bytea
+    columns : names and types of every frame; list columns become arrays
     freeze  : the table was made in this transaction: rows are written frozen and need no vacuum
 
     Text, not binary: parsing JSON and building indexes cost the server far more than parsing numbers, and text reaches
@@ -29,8 +29,7 @@ def copy_rows(
     with connection.cursor() as cursor, cursor.copy(command) as copy:
         for frame in frames:
             buffer = io.BytesIO()
-            # no value holds a tab, a line end or a backslash (ranges, names, numbers), so nothing needs quoting;
-            # bytes are written as their digits, after a backslash that is doubled here
+            # no value holds a tab, a line end or a backslash (ranges, names, numbers), so nothing needs quoting
             _flat(frame).write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
             copy.write(buffer.getvalue())
             rows += frame.height
@@ -41,6 +40,4 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     items = (pl.col(name).cast(pl.List(pl.String)).list.join(",") for name in lists)
     texts = [pl.concat_str(pl.lit("{"), item, pl.lit("}")).alias(name) for name, item in zip(lists, items, strict=True)]
-    bytes_ = [name for name, kind in frame.schema.items() if kind == pl.Binary]
-    digits = [pl.concat_str(pl.lit(r"\\x"), pl.col(name).bin.encode("hex")).alias(name) for name in bytes_]
-    return frame.with_columns(*texts, *digits)
+    return frame.with_columns(*texts)

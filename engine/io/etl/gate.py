@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core import country
 from engine.core.counted import agree, counted, of_all
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.period import Years
@@ -37,8 +36,6 @@ _TOLERATED = 0.001
 _EQUAL = 0.01
 #: over a shorter span of latitude, terrain outweighs it
 _SPAN_DEGREES = 1.0
-#: degrees from the equator within which temperature need not fall with latitude
-_TROPICS = 23.5
 _LISTED = 5
 
 
@@ -267,9 +264,10 @@ def _geography_findings(
     if staged.variable.name != "ta" or not staged.present:
         return findings
     mean = means(next(iter(staged.present.values())))
-    # towards the poles it is colder, but for the tropics
-    latitude = np.abs(grid.latitudes[staged.cells // grid.n_lon])
-    latitude = np.where(latitude > _TROPICS, latitude, np.nan)
+    latitude = np.abs(grid.latitudes[staged.cells // grid.n_lon])  # it gets colder towards either pole
+    # a handful of stations may lie otherwise, a warm one on the coast, a cold one south of it in the mountains; so may
+    # whole countries between the tropics and in high mountains
+    certain = staged.scope != OBSERVED and grid.inside(KOREA)
     for what, against, span in (("latitude", latitude, _SPAN_DEGREES), ("elevation", elevation, 200.0)):
         if against is None:
             continue
@@ -278,10 +276,7 @@ def _geography_findings(
             correlation = float(np.corrcoef(mean[known], against[known])[0, 1])
             if correlation >= 0:
                 message = f"temperature rises with {what} (correlation {correlation:+.2f}): is the map upside down?"
-                # a handful of stations may lie so, and some region of the world: a warm coast, mountains on the side of
-                # the equator
-                is_sure = staged.scope != OBSERVED and country.current().quality_ranges == "korea"
-                findings.append(Finding(ERROR if is_sure else WARNING, table, message))
+                findings.append(Finding(ERROR if certain else WARNING, table, message))
     return findings
 
 

@@ -14,7 +14,9 @@ import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
 from engine.core.errors import SinkError
+from engine.core.language import DEFAULT, Language
 from engine.core.levels import PRINTED
+from engine.core.translation import translate
 
 Form = Literal["text", "wide", "whole", "money", "number", "fraction", "percent", "degrees", "level"]
 #: what one sheet of Excel holds
@@ -45,21 +47,33 @@ LEVEL_COLOURS = dict(zip(PRINTED, ("#FFFFE5", "#FEE9A8", "#FEC44F", "#F58634", "
 
 
 class Heading(NamedTuple):
-    """A column of a sheet. name : of the column in a frame; title: as shown; form: of its values"""
+    """A column of a sheet.
+
+    name  : of the column in a frame
+    title : as shown
+    form  : of its values
+    ours  : what of it is words of the engine, which a workbook in another language translates
+    """
 
     name: str
     title: str
     form: Form = "text"
+    ours: Literal["all", "title", "nothing"] = "all"
+
+    def shown(self, language: Language) -> str:
+        """Its title in a language."""
+        return self.title if self.ours == "nothing" else translate(self.title, language)
 
 
 class WorkbookFile:
     """A workbook that is being written; it is whole after `close`.
 
-    raises : SinkError when the disk does not take it
+    language : of the names of sheets, headings, levels and notes
+    raises   : SinkError when the disk does not take it
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, language: Language = DEFAULT) -> None:
+        self._path, self.language = path, language
         options = {
             "constant_memory": True,
             "strings_to_formulas": False,
@@ -73,7 +87,7 @@ class WorkbookFile:
         self._formats = {form: make({"num_format": text}) for form, text in _NUMBERS.items()}
         self._formats["day"] = make({"num_format": "yyyy-mm-dd"})
         self._formats["moment"] = make({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        self._levels = {word: make({"bg_color": colour}) for word, colour in LEVEL_COLOURS.items()}
+        self._levels = {translate(word, language): make({"bg_color": colour}) for word, colour in LEVEL_COLOURS.items()}
         self._open = True
 
     def sheet(self, name: str, headings: Sequence[Heading], *, frozen: int = 1) -> SheetWriter:
@@ -82,10 +96,11 @@ class WorkbookFile:
 
     def page(self, name: str, blocks: Sequence[tuple[Sequence[Heading], pl.DataFrame]]) -> None:
         """A sheet of small tables, one below the other."""
-        sheet, row = self._book.add_worksheet(name), 0
-        for headings, frame in blocks:
+        sheet, row = self._book.add_worksheet(translate(name, self.language)), 0
+        told = [(headings, translated(frame, headings, self.language)) for headings, frame in blocks]
+        for headings, frame in told:
             for place, heading in enumerate(headings):
-                sheet.write_string(row, place, heading.title, self._head)
+                sheet.write_string(row, place, heading.shown(self.language), self._head)
             put = [_putter(self._formats, heading.form) for heading in headings]
             for values in zip(*(_plain(frame[heading.name]) for heading in headings), strict=True):
                 row += 1
@@ -93,9 +108,10 @@ class WorkbookFile:
                     put[place](sheet, row, place, value)
             row += 3
         widths: dict[int, int] = {}
-        for headings, frame in blocks:
+        for headings, frame in told:
             for place, heading in enumerate(headings):
-                widths[place] = max(widths.get(place, 0), _width(heading, frame[heading.name].head(200)))
+                width = _width(heading.shown(self.language), heading.form, frame[heading.name].head(200))
+                widths[place] = max(widths.get(place, 0), width)
         for place, width in widths.items():
             sheet.set_column(place, place, width)
 
@@ -121,7 +137,7 @@ class WorkbookFile:
     def _add(self, name: str, headings: Sequence[Heading], frozen: int) -> Worksheet:
         sheet = self._book.add_worksheet(name)
         for place, heading in enumerate(headings):
-            sheet.write_string(0, place, heading.title[:MOST_CHARACTERS], self._head)
+            sheet.write_string(0, place, heading.shown(self.language)[:MOST_CHARACTERS], self._head)
         sheet.freeze_panes(1, frozen)
         return sheet
 
@@ -140,10 +156,10 @@ class SheetWriter:
     """A sheet, and those that follow it when it is full."""
 
     def __init__(self, book: WorkbookFile, name: str, headings: Sequence[Heading], frozen: int) -> None:
-        self._book, self._name, self._frozen = book, name, frozen
+        self._book, self._name, self._frozen = book, translate(name, book.language), frozen
         self._headings = list(headings)[:MOST_COLUMNS]
         self._widths: list[int] | None = None
-        self._sheet = book._add(name, self._headings, frozen)
+        self._sheet = book._add(self._name, self._headings, frozen)
         self._row, self._sheets = 1, 1
 
     @property
@@ -153,9 +169,9 @@ class SheetWriter:
 
     def append(self, frame: pl.DataFrame) -> None:
         """Add rows; the frame has a column for every heading."""
-        chosen = frame.select(heading.name for heading in self._headings)
+        chosen = translated(frame, self._headings, self._book.language)
         if self._widths is None:
-            self._widths = [_width(heading, chosen[heading.name].head(200)) for heading in self._headings]
+            self._widths = self._width_of(chosen.head(200))
         columns = [_plain(column) for column in chosen]
         while columns and len(columns[0]):
             room = MOST_ROWS - self._row
@@ -167,8 +183,12 @@ class SheetWriter:
 
     def close(self) -> None:
         """Set widths and filters."""
-        widths = self._widths or [_width(heading, pl.Series([], dtype=pl.String)) for heading in self._headings]
-        self._book._finish(self._sheet, self._headings, widths, self._row - 1)
+        nothing = pl.DataFrame({heading.name: pl.Series([], dtype=pl.String) for heading in self._headings})
+        self._book._finish(self._sheet, self._headings, self._widths or self._width_of(nothing), self._row - 1)
+
+    def _width_of(self, sample: pl.DataFrame) -> list[int]:
+        language = self._book.language
+        return [_width(each.shown(language), each.form, sample[each.name]) for each in self._headings]
 
     def _next(self) -> None:
         self.close()
@@ -183,6 +203,22 @@ class SheetWriter:
                 if value is not None:
                     put[place](self._sheet, row, place, value)
         self._row += len(columns[0])
+
+
+def translated(frame: pl.DataFrame, headings: Sequence[Heading], language: Language) -> pl.DataFrame:
+    """The columns of the headings, with the words of the engine among their values in a language: each word once."""
+    chosen = frame.select(heading.name for heading in headings)
+    if language == DEFAULT:
+        return chosen
+    columns = []
+    for heading, column in zip(headings, chosen, strict=True):
+        if heading.ours == "all" and column.dtype in (pl.String, pl.Categorical, pl.Enum):
+            text = column.cast(pl.String)
+            known = {value: translate(value, language) for value in text.unique().drop_nulls()}
+            columns.append(text.replace(known))
+        else:
+            columns.append(column)
+    return pl.DataFrame(columns)
 
 
 Put = Callable[[Worksheet, int, int, Any], None]
@@ -239,11 +275,15 @@ def _text(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _width(heading: Heading, sample: pl.Series) -> int:
-    longest = max((len(line) for line in heading.title.split()), default=0) + 2
-    if heading.form in _WIDTHS:
-        return max(_WIDTHS[heading.form], min(longest, _WIDEST))
+def _width(title: str, form: str, sample: pl.Series) -> int:
+    longest = max((_letters(line) for line in title.split()), default=0) + 2
+    if form in _WIDTHS:
+        return max(_WIDTHS[form], min(longest, _WIDEST))
     texts = [value if isinstance(value, str) else str(value) for value in _plain(sample) if value is not None]
-    # a letter of Korean takes the room of two
-    content = max((sum(2 if ord(sign) > 0x1100 else 1 for sign in text[:60]) for text in texts), default=0) + 2
+    content = max((_letters(text[:60]) for text in texts), default=0) + 2
     return max(_NARROWEST, min(max(content, longest), _WIDEST))
+
+
+def _letters(text: str) -> int:
+    """Width of a text; a letter of Korean takes the room of two."""
+    return sum(2 if ord(sign) > 0x1100 else 1 for sign in text)

@@ -21,7 +21,7 @@ from engine.core.errors import SettingsError, SinkError
 from engine.core.scenario import names_of
 from engine.io.db import postgres
 from engine.io.db.copy_in import copy_rows
-from engine.io.results import published_scenarios, result_tables, sample_years, year_losses
+from engine.io.results import published_scenarios, result_tables, sample_years, year_loss_rows
 from engine.io.results.result_tables import MADE_BY, TABLES, YEAR_LOSSES, BinStyle, Parts, ResultTable, partition
 from engine.io.results.spool import Cells, RunDirectory
 
@@ -160,7 +160,7 @@ def build_partition(
                 "INCLUDING CONSTRAINTS INCLUDING STORAGE)"
             ).format(fresh, sql.Identifier(table.name))
         )
-        rows = copy_rows(connection, name, table.columns, _as_held(table, frames), freeze=True)
+        rows = _copy(connection, name, table, frames, freeze=True)
         add_keys(connection, table, risk, name)
     connection.execute(sql.SQL("ANALYZE {}").format(fresh))
     return rows
@@ -323,7 +323,7 @@ def _upsert_table(
         sql.SQL("CREATE TEMP TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DROP").format(incoming, target)
     )
     frames = (frame for risk in risks for frame in result_tables.read_rows(run, table, risk, styles, ranked=ranked))
-    rows = copy_rows(connection, f"incoming_{table.name}", table.columns, _as_held(table, frames), freeze=False)
+    rows = _copy(connection, f"incoming_{table.name}", table, frames, freeze=False)
     connection.execute(sql.SQL("ANALYZE {}").format(incoming))
     if table is YEAR_LOSSES:
         _delete_replaced(connection, run, _years_of(run, {table.name: risks}, styles), risks)
@@ -367,8 +367,12 @@ def _years_of(run: RunDirectory, parts: Parts, styles: Mapping[str, BinStyle]) -
     return sample_years.of_run(run.run_id, styles, parts.get(YEAR_LOSSES.name, ()))
 
 
-def _as_held(table: ResultTable, frames: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
-    return map(year_losses.packed, frames) if table is YEAR_LOSSES else frames
+def _copy(
+    connection: psycopg.Connection, name: str, table: ResultTable, frames: Iterable[pl.DataFrame], *, freeze: bool
+) -> int:
+    if table is YEAR_LOSSES:
+        return year_loss_rows.copy(connection, name, frames, freeze=freeze)
+    return copy_rows(connection, name, table.columns, frames, freeze=freeze)
 
 
 def _delete_vanished(connection: psycopg.Connection, table: ResultTable, risks: Sequence[str], cells: Cells) -> None:

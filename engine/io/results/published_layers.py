@@ -25,17 +25,14 @@ _PACKED: LiteralString = (
     "SELECT string_agg(int4send(grid_id) || float4send(coalesce({column}::real, 'NaN')), ''::bytea) FROM {table}"
     " WHERE risk_type = %(risk)s"
 )
-#: what makes a layer of changes, likewise
-_CHANGES: LiteralString = (
-    "SELECT string_agg(int4send(grid_id) || float4send(coalesce(aal, 'NaN')) || float4send(coalesce(change, 'NaN'))"
-    " || float4send(coalesce(change_se, 'NaN')), ''::bytea) FROM {table} WHERE risk_type = %(risk)s"
-)
-_CHANGE_ROW = np.dtype([("grid_id", ">i4"), ("aal", ">f4"), ("change", ">f4"), ("error", ">f4")])
+# a value a column: in one query the server puts all of them in one order
+_IDS: LiteralString = "string_agg(int4send(grid_id), ''::bytea)"
+_COLUMN: LiteralString = "string_agg(float4send(coalesce({}, 'NaN')), ''::bytea)"
 _OF_WINDOW: LiteralString = " AND scenario_id = %(scenario)s AND time_period = %(period)s"
 # a row is looked for in each layer, one after the other: no table is read whole, however large
 _WINDOWS: LiteralString = """
 SELECT r.risk, p.period, s.scenario, a.held IS NOT NULL AS aal, h.held IS NOT NULL AS hazard,
-       coalesce(c.held, false) AS change
+       coalesce(c.changes, false) AS change, coalesce(c.ends, false) AS interval
   FROM unnest(%(risks)s::text[]) AS r(risk)
  CROSS JOIN unnest(%(windows)s::text[]) WITH ORDINALITY AS p(period, place)
  CROSS JOIN unnest(%(scenarios)s::int[]) AS s(scenario)
@@ -43,22 +40,25 @@ SELECT r.risk, p.period, s.scenario, a.held IS NOT NULL AS aal, h.held IS NOT NU
                         AND t.scenario_id = s.scenario AND t.time_period = p.period LIMIT 1) a ON true
   LEFT JOIN LATERAL (SELECT 1 AS held FROM {hazard} t WHERE t.risk_type = r.risk
                         AND t.scenario_id = s.scenario AND t.time_period = p.period LIMIT 1) h ON true
-  LEFT JOIN LATERAL (SELECT bool_or(change IS NOT NULL) AS held FROM
-                      (SELECT change FROM {aal} t WHERE t.risk_type = r.risk
+  LEFT JOIN LATERAL (SELECT bool_or(change IS NOT NULL) AS changes, bool_or(aal_high IS NOT NULL) AS ends FROM
+                      (SELECT change, aal_high FROM {aal} t WHERE t.risk_type = r.risk
                           AND t.scenario_id = s.scenario AND t.time_period = p.period LIMIT 200) AS few) c ON true
  ORDER BY p.place, s.scenario
 """
 _FULL: LiteralString = """
 SELECT r.risk, %(full)s::text AS period, %(default)s::int AS scenario, a.held IS NOT NULL AS aal,
-       h.held IS NOT NULL AS hazard, false AS change
+       h.held IS NOT NULL AS hazard, false AS change, coalesce(c.ends, false) AS interval
   FROM unnest(%(risks)s::text[]) AS r(risk)
   LEFT JOIN LATERAL (SELECT 1 AS held FROM {aal} t WHERE t.risk_type = r.risk LIMIT 1) a ON true
   LEFT JOIN LATERAL (SELECT 1 AS held FROM {hazard} t WHERE t.risk_type = r.risk LIMIT 1) h ON true
+  LEFT JOIN LATERAL (SELECT bool_or(aal_high IS NOT NULL) AS ends FROM
+                      (SELECT aal_high FROM {aal} t WHERE t.risk_type = r.risk LIMIT 200) AS few) c ON true
 """
 
 
 class Held(NamedTuple):
-    """Whether anything is published for a risk, period and scenario: AAL, hazard scores, changes of the AAL."""
+    """Whether anything is published for a risk, period and scenario: AAL, hazard scores, changes and intervals of the
+    AAL."""
 
     risk: str
     period: str
@@ -66,6 +66,7 @@ class Held(NamedTuple):
     aal: bool
     hazard: bool
     change: bool
+    interval: bool
 
 
 def held(connection: psycopg.Connection) -> list[Held]:
@@ -98,28 +99,24 @@ def read(
     return rows["grid_id"].astype(np.int32), rows["value"].astype(np.float32)
 
 
-class Changes(NamedTuple):
-    """A layer of changes: (cells,) each. aal: of the window; change: against the short term; error: its standard
-    error. NaN: not known."""
+def losses(
+    connection: psycopg.Connection, risk: str, scenario: int, period: str, names: Sequence[str]
+) -> tuple[NDArray[np.int32], dict[str, NDArray[np.float32]]]:
+    """(cells,) numbers and columns of the AAL of a layer; NaN: not known.
 
-    grid_id: NDArray[np.int32]
-    aal: NDArray[np.float32]
-    change: NDArray[np.float32]
-    error: NDArray[np.float32]
-
-
-def changes(connection: psycopg.Connection, risk: str, scenario: int, period: str) -> Changes:
-    """Changes of the AAL of all cells in a window; no cell for the whole axis, which has none."""
-    rows = np.empty(0, _CHANGE_ROW)
-    if period != FULL:
-        packed = connection.execute(
-            sql.SQL(_CHANGES + _OF_WINDOW).format(table=sql.Identifier(AAL.windows)),
-            {"risk": risk, "scenario": scenario, "period": period},
-            binary=True,
-        ).fetchone()
-        rows = np.frombuffer(packed[0] if packed and packed[0] else b"", _CHANGE_ROW)
-    figures = (rows[name].astype(np.float32) for name in ("aal", "change", "error"))
-    return Changes(rows["grid_id"].astype(np.int32), *figures)
+    names : columns of the table, such as `aal_se`; that of the whole axis has no changes
+    """
+    table, _ = AAL.place(scenario, period)
+    parts = [sql.SQL(_IDS), *(sql.SQL(_COLUMN).format(sql.Identifier(name)) for name in names)]
+    query = sql.SQL("SELECT {} FROM {} WHERE risk_type = %(risk)s").format(
+        sql.SQL(", ").join(parts), sql.Identifier(table)
+    )
+    of_window = sql.SQL(_OF_WINDOW if table == AAL.windows else "")
+    asked = {"risk": risk, "scenario": scenario, "period": period}
+    [packed] = connection.execute(query + of_window, asked, binary=True).fetchall()
+    ids, *figures = (each or b"" for each in packed)
+    found = {name: np.frombuffer(each, ">f4").astype(np.float32) for name, each in zip(names, figures, strict=True)}
+    return np.frombuffer(ids, ">i4").astype(np.int32), found
 
 
 #: columns of a sheet that tell the run of a row

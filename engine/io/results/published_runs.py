@@ -202,6 +202,7 @@ class PublishedRisk(NamedTuple):
     trend     : line that its years follow: the AAL of a window is that of its middle year; None: none
     observed  : its years are of a record of stations
     on_own_years : an observed record whose quantile edges are those of the years that are counted
+    baseline : years that quantile edges stand on, as the run states them
     """
 
     calibrated: bool
@@ -214,6 +215,7 @@ class PublishedRisk(NamedTuple):
     trend: str | None = None
     observed: bool = False
     on_own_years: bool = False
+    baseline: str = ""
 
     def damage_rates(self) -> dict[str, Any]:
         """Fields that tell what the damage rates stand on."""
@@ -240,7 +242,7 @@ def published_risks(connection: psycopg.Connection) -> dict[str, PublishedRisk]:
         same = of_past and on_own_years(scope, baseline, tuple(years) if years else None)
         cut = tuple(cuts) if cuts else None
         told = PublishedRisk(calibrated, of_past and not same, priced, cut, *more)
-        found[risk] = told._replace(observed=scope == "observed", on_own_years=same)
+        found[risk] = told._replace(observed=scope == "observed", on_own_years=same, baseline=baseline)
     return found
 
 

@@ -23,6 +23,7 @@ from engine.core.errors import SchemaError, SourceError
 from engine.io.db import postgres
 from engine.io.results import result_folder, sample_years
 from engine.io.results.result_tables import YEAR_LOSSES
+from engine.io.results.year_loss_rows import FLOAT
 
 Floats = NDArray[np.float32]
 
@@ -39,8 +40,6 @@ SCHEMA = pl.Schema(
 )
 #: cells that are read of all risks at once
 _FEW = 1_000
-#: numbers as the server holds them
-_FLOAT = np.dtype("<f4")
 _NEWEST = """
 SELECT DISTINCT ON (y.risk_type, y.scenario_id, y.time_period)
        y.risk_type, y.scenario_id, y.time_period, y.place, y.years
@@ -111,21 +110,6 @@ def read_sample_years(results: psycopg.Connection | Path, risks: Sequence[str]) 
     return stored.unique(key, keep="last").sort(key).select(list(sample_years.SCHEMA))
 
 
-def packed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows as the server holds them: lists of numbers as bytes, four a number, little-endian; NaN where one is null."""
-    return frame.with_columns(_bytes(frame[name]).alias(name) for name in ("losses", "valid"))
-
-
-def _bytes(lists: pl.Series) -> pl.Series:
-    array = lists.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    at = np.asarray(array.offsets, np.int64) * _FLOAT.itemsize  # a null list has no length
-    numbers = array.values.fill_null(float("nan")).to_numpy(zero_copy_only=False).astype(_FLOAT, copy=False)
-    # (the flags of a null list must stay: no bytes and unknown bytes are different things)
-    known = pa.array(lists.is_not_null().to_numpy()).buffers()[1]
-    values = [known, pa.py_buffer(at), pa.py_buffer(np.ascontiguousarray(numbers))]
-    return pl.Series(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(lists), values))
-
-
 def _of_database(
     connection: psycopg.Connection, cells: NDArray[np.int32], risks: Sequence[str], wanted: set[sample_years.Pair]
 ) -> list[_Part]:
@@ -147,9 +131,9 @@ def _of_database(
         ).fetchall()
     rows = {}
     for (risk, run), of_run in runs.items():
-        losses = _matrix(len(of_run), np.frombuffer(b"".join(row[3] for row in of_run), _FLOAT), risk, run)
+        losses = _matrix(len(of_run), np.frombuffer(b"".join(row[3] for row in of_run), FLOAT), risk, run)
         known = np.array([row[4] is not None for row in of_run])
-        shares = np.frombuffer(b"".join(row[4] for row in of_run if row[4] is not None), _FLOAT)
+        shares = np.frombuffer(b"".join(row[4] for row in of_run if row[4] is not None), FLOAT)
         number = np.fromiter((row[2] for row in of_run), np.int32, len(of_run))
         rows[risk, run] = _Rows(number, losses, _shares(losses, known, shares))
     return _parts(rows, pl.DataFrame(layouts, schema=sample_years.STORED, orient="row"), wanted)

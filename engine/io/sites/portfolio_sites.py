@@ -9,6 +9,11 @@ import polars as pl
 
 from engine.core.errors import SourceError
 
+_OF_TOTALS = (
+    *("row", "site_id", "latitude", "longitude", "total_asset_value"),
+    *(f"total_expected_loss{end}" for end in ("", "_low", "_high")),
+)
+
 
 class OneSite(NamedTuple):
     """Rows of one site: totals (a row a scenario and period), aal and risk (and risk type)."""
@@ -50,3 +55,31 @@ def read_site(folder: Path, row: int) -> OneSite | None:
     except (pl.exceptions.PolarsError, OSError) as err:
         raise SourceError(f"{folder} cannot be read: {str(err).splitlines()[0]}") from err
     return OneSite(*frames) if frames[0].height else None
+
+
+class PairFrames(NamedTuple):
+    """Rows of a portfolio in one scenario and period: totals and aal; vulnerability of its sites."""
+
+    totals: pl.DataFrame
+    aal: pl.DataFrame
+    vulnerability: pl.DataFrame
+
+
+def read_pair(folder: Path, scenario_id: int, period: str, name_column: str | None) -> PairFrames:
+    """All sites of a portfolio in one scenario and period, for a comparison; totals with `name`.
+
+    name_column : of the file, which names the sites; None: it has none
+    raises      : SourceError for files that cannot be read
+    """
+    own = (pl.col("scenario_id") == scenario_id) & (pl.col("time_period") == period)
+    try:
+        scans = {name: pl.scan_parquet(folder / f"{name}.parquet", glob=False) for name in PairFrames._fields}
+        held = set(scans["totals"].collect_schema().names())
+        name = pl.col(name_column).cast(pl.String) if name_column in held else pl.lit(None, pl.String)
+        totals = scans["totals"].filter(own).select(*_OF_TOTALS, name=name).collect()
+        aal = scans["aal"].filter(own).select("row", "risk_type", "base_aal", "insurance_rate").collect()
+        rows = totals.select("row").lazy()
+        found = scans["vulnerability"].select("row", "risk_type", "factors").join(rows, on="row", how="semi").collect()
+    except (pl.exceptions.PolarsError, OSError) as err:
+        raise SourceError(f"{folder} cannot be read: {str(err).splitlines()[0]}") from err
+    return PairFrames(totals, aal, found)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from engine.core import country
-from engine.core.interval_words import Language, digits
+from engine.core.interval_words import digits
+from engine.core.language import Language
 from engine.core.profile import Currency
 
 NONE = "–"

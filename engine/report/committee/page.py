@@ -10,8 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from engine.core.interval_words import Language
+from engine.core import country
+from engine.core.language import Language
 from engine.core.period import WINDOWS
+from engine.core.translation import translate
 from engine.io.sites.portfolio_results import PortfolioResults
 from engine.report.committee import charts, site_maps, tables, vulnerable
 from engine.report.committee.at_risk import Threshold, at_risk
@@ -56,7 +58,8 @@ def render(results: PortfolioResults, threshold: Threshold, borders: Borders, la
         scope=words.scope(),
         on_paper=re.sub(r"[^\w .,:;()-]", "", words.scope() or ""),
         findings=findings(portfolio, words, risky),
-        at_risk_lead=texts("at_risk_lead", rule=words.rule("rule")),
+        at_risk_lead=_at_risk_lead(words),
+        sources=_sources(texts),
         at_risk=vulnerable.tables(portfolio, words, risky),
         levels=vulnerable.levels_table(portfolio, words),
         losses=tables.by_pair(portfolio, words),
@@ -77,7 +80,7 @@ def render(results: PortfolioResults, threshold: Threshold, borders: Borders, la
         left_out=tables.left_out(portfolio, words),
         runs=tables.runs(portfolio, words),
         digests=results.digests,
-        notes=_notes(portfolio),
+        notes=[translate(each, language) for each in _notes(portfolio)],
         columns=portfolio.summary["columns"],
     )
 
@@ -86,6 +89,20 @@ def _sign(scenario: Any) -> Markup:
     return Markup('<svg class="sign" viewBox="0 0 10 10" aria-hidden="true">{}</svg>').format(
         charts.marker(scenario, 5, 5, 3.2)
     )
+
+
+def _at_risk_lead(words: Words) -> str:
+    """What disclosure asks for, internationally and in the country."""
+    national, rule = country.current().disclosure, words.rule("rule")
+    if national is None:
+        return words.texts("at_risk_lead", rule=rule)
+    return words.texts("at_risk_lead_national", rule=rule, national=national.name.in_(words.texts.language))
+
+
+def _sources(texts: Texts) -> list[str]:
+    national = country.current().disclosure
+    own = [] if national is None else [national.source.in_(texts.language)]
+    return [texts("src_s2"), *own, *(texts(f"src_{each}") for each in ("ar6", "lmoments", "tail"))]
 
 
 def _index(portfolio: Portfolio, texts: Texts) -> str:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib import resources
 
-from engine.core.interval_words import Language
+from engine.core.language import Language
 from engine.core.levels import UNKNOWN
 
 LANGUAGES: tuple[Language, ...] = ("en", "ko")

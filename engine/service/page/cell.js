@@ -4,7 +4,7 @@ import { Refused, ask } from "./ask.js";
 import { bars, lines } from "./charts.js";
 import { $, made, percent } from "./dom.js";
 import { lossSteps, returnLevels } from "./rare.js";
-import { changeInWords, lossInWords } from "./sure.js";
+import { changeInWords, lossInWords, trendNote } from "./sure.js";
 import { language, named, risk as named_risk, t } from "./texts.js";
 import { why } from "./why.js";
 
@@ -94,6 +94,8 @@ function figures(box, { meta, risk, period }, p, h, window) {
     item(t("hazard.level"), t("hazard.told", { level: level(meta, h.hazard_level), score: h.hazard_score_100.toFixed(1) }));
     if (h.percentile !== null) item(t("hazard.percentile"), t("hazard.among", { percentile: h.percentile.toFixed(0) }));
   }
+  const trend = p && trendNote(meta, risk, period);
+  if (trend) made(box, "p", trend, { class: "note" });
   if (p && meta.note_words[risk]) made(box, "p", `${meta.note_words[risk][language]}.`, { class: "note" });
   if (!p?.bin_data) return;
   made(box, "h3", t("bins.title"));

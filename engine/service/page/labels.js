@@ -12,7 +12,7 @@ const ems = (text) => [...text].reduce((sum, letter) => sum + (letter > "\u1100"
 export class Labels {
   constructor(map, told) {
     this.map = map;
-    this.group = map.svg.querySelector("#labels");
+    this.group = map.part("labels");
     this.told = told.map((each) => ({ ...each, text: language === "ko" ? each.name : each.english ?? each.name }));
   }
 

@@ -1,11 +1,14 @@
 // The map: one SVG in degrees, longitude shortened by the cosine of the middle latitude.
 
+import { draw } from "./charts.js";
+
 // a longitude of the drawing as it is stated everywhere else, in -180..180
 const stated = (lon) => (lon > 180 ? lon - 360 : lon < -180 ? lon + 360 : lon);
 
 // Cells of a layer and their colours: places of a list speak for themselves and for no area, so each is drawn as a point
-export async function dotsOf(picture) {
-  const bitmap = await createImageBitmap(picture), { width, height } = bitmap;
+// columns, rows: of the lattice; the picture may have several pixels a cell
+export async function dotsOf(picture, columns, rows) {
+  const bitmap = await createImageBitmap(picture, { resizeWidth: columns, resizeHeight: rows, resizeQuality: "pixelated" }), { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d"), dots = [];
   context.drawImage(bitmap, 0, 0);
   const { data } = context.getImageData(0, 0, width, height);
@@ -23,12 +26,15 @@ export class NationalMap {
   // onMoved: () of a view that has come to rest; onShown: () of one that moves. A page that does not need one leaves it out
   constructor(svg, { onChosen, onPointed = ignore, onMoved = ignore, onShown = ignore }) {
     this.svg = svg;
-    this.layer = svg.querySelector("#layer");
-    this.places = svg.querySelector("#places");
-    this.marker = svg.querySelector("#marker");
+    [this.layer, this.places, this.marker] = ["layer", "places", "marker"].map((name) => this.part(name));
     Object.assign(this, { onChosen, onPointed, onMoved, onShown });
     this.drag = null;
     this.fingers = new Map(); // pointers that are down, and where they were last
+  }
+
+  // An element of the drawing; ids of a second map of a page end with its data-suffix
+  part(name) {
+    return this.svg.querySelector(`#${name}${this.svg.dataset.suffix ?? ""}`);
   }
 
   // meta: edges and step of the lattice
@@ -39,17 +45,22 @@ export class NationalMap {
     const beside = meta.apart ? 0.04 * Math.max(edges.w, edges.h) : 0; // points at the edge are shown whole
     this.full = { x: edges.x - beside, y: edges.y - beside, w: edges.w + 2 * beside, h: edges.h + 2 * beside };
     const put = (part, { x, y, w, h }) => Object.entries({ x, y, width: w, height: h }).forEach(([name, value]) => part.setAttribute(name, value));
-    for (const part of [this.layer, ...this.svg.querySelectorAll("#lattice rect")]) put(part, edges);
-    put(this.svg.querySelector("#sea"), this.full);
+    put(this.layer, edges);
+    for (const part of [this.part("sea"), ...this.svg.querySelectorAll("clipPath rect")]) put(part, this.full);
     this.svg.style.setProperty("--ratio", this.full.w / this.full.h);
     this.view = { ...this.full };
     this.show();
     this.listen();
   }
 
+  // Show what another map shows, and be silent about it
+  follow(view) {
+    this.view = { ...view };
+    this.svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
+  }
+
   show() {
-    const { x, y, w, h } = this.view;
-    this.svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
+    this.follow(this.view);
     this.onShown();
     clearTimeout(this.resting);
     this.resting = setTimeout(this.onMoved, 250);
@@ -82,7 +93,7 @@ export class NationalMap {
     // strokes lie in -180..180, the lattice may go on across the date line
     const turns = [0, ...(this.meta.east > 180 ? [360] : []), ...(this.meta.west < -180 ? [-360] : [])];
     const path = turns.flatMap((turn) => strokes.map((line) => "M" + line.map(([lon, lat]) => `${((lon + turn) * this.squeeze).toFixed(4)} ${-lat}`).join("L"))).join("");
-    this.svg.querySelector(id).setAttribute("d", path);
+    this.part(id.slice(1)).setAttribute("d", path);
   }
 
   // dots: of `dotsOf`, each of one size whatever the zoom
@@ -131,6 +142,15 @@ export class NationalMap {
     cross.setAttribute("d", `M${cx - w - arm} ${cy}H${cx - w}M${cx + w} ${cy}h${arm}M${cx} ${cy - step - arm}V${cy - step}M${cx} ${cy + step}v${arm}`);
     this.marker.setAttribute("visibility", "visible");
     this.at = { lat, lon };
+  }
+
+  // A ring where the pointer is on another map; null: nowhere
+  hint(lat, lon) {
+    this.ring ??= draw(this.svg, "circle", { class: "hint" });
+    this.ring.setAttribute("visibility", lat === null ? "hidden" : "visible");
+    if (lat === null) return;
+    const place = { cx: this.counted(lon) * this.squeeze, cy: -lat, r: this.view.w / 60 };
+    for (const [name, value] of Object.entries(place)) this.ring.setAttribute(name, value);
   }
 
   // of the cell that holds a place: latitude and longitude as stated

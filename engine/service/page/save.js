@@ -1,9 +1,8 @@
 // The chosen layer as a file: its cells as CSV, the view as a picture with all that a reader of it has to know.
 
 import { BASE, Refused, ask } from "./ask.js";
-import { scenarioName, years } from "./cell.js";
-import { $, capital, say } from "./dom.js";
-import { risk as named_risk, t } from "./texts.js";
+import { $, say } from "./dom.js";
+import { t } from "./texts.js";
 
 const WIDTH = 1600, EDGE = 40, INK = "#1c2430", SOFT = "#5a6675";
 const FONT = "system-ui, sans-serif";
@@ -16,7 +15,10 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-const fileName = ({ quantity, risk, scenario, period }, kind) => `${quantity}-${risk}-${scenario.name.replaceAll(" ", "-")}-${period.name}.${kind}`;
+function fileName({ quantity, risk, scenario, period, reference }, kind) {
+  const window = (of) => `${of.scenario.name.replaceAll(" ", "-")}-${of.period.name}`;
+  return `${quantity}-${risk}-${window({ scenario, period })}${reference ? `-against-${window(reference)}` : ""}.${kind}`;
+}
 
 // Words of a text in lines that are not wider than so many pixels
 export function wrapped(context, text, width) {
@@ -45,11 +47,11 @@ class Pen {
     }
   }
 
-  legend() {
+  legend(box) {
     const { context } = this;
     let x = EDGE;
     context.font = `400 22px ${FONT}`;
-    for (const row of $("legend").querySelectorAll("div")) {
+    for (const row of box.querySelectorAll("div")) {
       const text = row.querySelector("span").textContent, swatch = row.querySelector("i"), width = 50 + context.measureText(text).width;
       if (x + width > WIDTH - EDGE) [x, this.y] = [EDGE, this.y + 36];
       if (swatch.classList.contains("hatched")) hatch(context, x, this.y);
@@ -83,10 +85,10 @@ function drawMap(context, image, map, top) {
   Object.assign(context, { fillStyle: "#e4eef7" }).fillRect(full.x, full.y, full.w, full.h);
   if (!map.meta.apart) context.drawImage(image, full.x, full.y, full.w, full.h);
   context.strokeStyle = "#26323f";
-  for (const [id, width, dashes] of [["#provinces", 1.2, [6, 4]], ["#coastline", 1.6, []]]) {
+  for (const [name, width, dashes] of [["provinces", 1.2, [6, 4]], ["coastline", 1.6, []]]) {
     context.lineWidth = width / scale;
     context.setLineDash(dashes.map((part) => part / scale));
-    context.stroke(new Path2D(map.svg.querySelector(id).getAttribute("d") ?? ""));
+    context.stroke(new Path2D(map.part(name).getAttribute("d") ?? ""));
   }
   context.setLineDash([]);
   context.lineCap = "round";
@@ -100,7 +102,7 @@ function drawMap(context, image, map, top) {
   context.beginPath();
   context.rect(EDGE, top, WIDTH - 2 * EDGE, view.h * scale);
   context.clip();
-  for (const label of map.svg.querySelectorAll("#labels text")) {
+  for (const label of map.part("labels").querySelectorAll("text")) {
     const { e, f } = label.transform.baseVal.consolidate().matrix, [x, y] = [EDGE + (e - view.x) * scale, top + (f - view.y) * scale];
     Object.assign(context, { font: `${label.classList.contains("province") ? 700 : 400} 22px ${FONT}`, textAlign: "center", textBaseline: "alphabetic", lineWidth: 5, strokeStyle: "#ffffffd9", fillStyle: "#16202b" });
     context.strokeText(label.textContent, x, y);
@@ -110,10 +112,9 @@ function drawMap(context, image, map, top) {
   return view.h * scale;
 }
 
-// Promise of a PNG: title, map, legend, notes, run, edition and citation
-export async function pictureOf({ meta, risk, quantity, scenario, period, map }) {
-  const image = await createImageBitmap(map.picture);
-  const title = t("save.title", { quantity: t(`quantity.${quantity}`), risk: capital(named_risk(risk)), scenario: scenarioName(meta, scenario), years: years(period) });
+// Promise of a PNG: title, map, legend, notes, run, edition and citation. panel: a `Panel`
+export async function pictureOf(panel) {
+  const { map, meta } = panel, image = await createImageBitmap(map.picture), title = panel.title();
   const cite = { run: meta.run_id, edition: meta.edition, published: meta.published_at.slice(0, 10), address: BASE };
   const draw = (context) => {
     const pen = new Pen(context);
@@ -121,9 +122,10 @@ export async function pictureOf({ meta, risk, quantity, scenario, period, map })
     if (!$("warning").hidden) pen.write($("warning").textContent, 24, { colour: "#5c3c00" });
     pen.y += 12;
     pen.y += drawMap(context, image, map, pen.y) + 20;
-    pen.write($("legend").querySelector("strong").textContent, 24, { bold: true });
-    pen.legend();
-    for (const text of [$("note").textContent, $("edition").textContent, $("run").textContent, t("save.cite", cite)]) pen.write(text, 20, { colour: SOFT });
+    pen.write(panel.$("legend").querySelector("strong").textContent, 24, { bold: true });
+    pen.legend(panel.$("legend"));
+    const texts = [panel.$("note").textContent, $("edition").textContent, $("run").textContent, t("save.cite", cite)];
+    for (const text of texts) pen.write(text, 20, { colour: SOFT });
     return pen.y + EDGE;
   };
   const height = Math.ceil(draw(new OffscreenCanvas(WIDTH, 1).getContext("2d")));
@@ -133,18 +135,20 @@ export async function pictureOf({ meta, risk, quantity, scenario, period, map })
   return canvas.convertToBlob({ type: "image/png" });
 }
 
-// of: () => {meta, risk, quantity, scenario, period, map, layer: address of the chosen, shown: of the painted}
-export function startSaving(of) {
+// What is chosen as a file, where it is what is shown. panel: a `Panel`
+export function startSaving(panel) {
   const guarded = (make, kind) => async () => {
-    const now = of();
-    if (!now.shown || now.shown !== now.layer) return say($("message"), t("save.nothing"));
+    if (!panel.layer || panel.layer !== panel.address) return say(panel.$("message"), t("save.nothing"));
     try {
-      save(await make(now), fileName(now, kind));
+      const name = fileName(panel.chosen(), kind);
+      save(await make(), name);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      say($("message"), error.message, true);
+      say(panel.$("message"), error.message, true);
     }
   };
-  $("csv").addEventListener("click", guarded(async ({ layer }) => (await ask(`api/v1/map/${layer}&format=csv`)).blob(), "csv"));
-  $("png").addEventListener("click", guarded(pictureOf, "png"));
+  for (const kind of ["csv", "tif"]) {
+    panel.$(kind).addEventListener("click", guarded(async () => (await ask(`api/v1/map/${panel.address}&format=${kind}`)).blob(), kind));
+  }
+  panel.$("png").addEventListener("click", guarded(() => pictureOf(panel), "png"));
 }

@@ -5,7 +5,7 @@ import { level, place, scenarioName, years } from "./cell.js";
 import { $, made, missing, mixed, percent, say } from "./dom.js";
 import { siteCurve } from "./rare.js";
 import { ends, siteLossInWords } from "./sure.js";
-import { named, number as told, risk as named_risk, t } from "./texts.js";
+import { language, named, number as told, risk as named_risk, t } from "./texts.js";
 
 const HEADINGS = ["risk", "aal", "interval", "loss", "interval", "calibrated", "hazard_level", "level", "index", "hazard", "exposure", "vulnerability", "score"];
 let sent = 0, assessed = null;
@@ -17,7 +17,8 @@ function number(id) {
   return text === "" ? undefined : Number.isFinite(Number(plain)) ? Number(plain) : text;
 }
 
-function request() {
+// The site of the form, as the service takes it
+export function request() {
   const { scenario, period } = chosen();
   const body = {
     latitude: number("lat"),
@@ -75,7 +76,7 @@ async function assess(event) {
 function follow(id, tell, isOurs) {
   const key = sessionStorage.getItem("key");
   const safe = key && btoa(String.fromCharCode(...new TextEncoder().encode(key))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const address = new URL(`api/v1/risk-assessment/ws/${id}`, BASE.replace(/^http/, "ws"));
+  const address = new URL(`api/v1/risk-assessment/ws/${id}?lang=${language}`, BASE.replace(/^http/, "ws"));
   const socket = new WebSocket(address, key ? [`key.${safe}`] : []);
   let ended = false;
   socket.onmessage = ({ data }) => {
@@ -116,8 +117,9 @@ function outcome(results) {
     mixed(box, "p", [`${t("site.aal_of", { risk: named_risk(risk) })}: `, { english: `${note.charAt(0).toLowerCase()}${note.slice(1)}.` }], { class: "note" });
   }
   for (const [reason, risks] of reasons) {
-    const said = reason.replaceAll("_", " ").replace(":", " ");
-    mixed(box, "p", [`${risks.join(", ")}: `, { english: said }], { class: "note" });
+    const [code, field] = reason.split(":");
+    const said = field ? t(`reason.${code}`, { field: named("field", field) }) : named("reason", code);
+    made(box, "p", `${risks.join(", ")}: ${said}.`, { class: "note" });
   }
 }
 

@@ -5,7 +5,8 @@ import { english, language, number, t } from "./texts.js";
 
 // What a figure of the edition is and how wide, under the title
 export function edition(meta) {
-  $("edition").textContent = meta.edition_words[language];
+  const own = meta.own_edition ? ` ${t("run.own_edition", { edition: meta.edition, checksum: meta.own_edition.slice(0, 8) })}` : "";
+  $("edition").textContent = `${meta.edition_words[language]}${own}`;
 }
 
 // p: answer of api/v1/probability
@@ -17,6 +18,12 @@ export function lossInWords(p) {
 // window: of api/v1/cell, undefined for the whole axis
 export function changeInWords(window) {
   return window?.change_words?.[language] ?? null;
+}
+
+// What the loss of a risk that follows a trend is of; null of another risk, and over the whole axis
+export function trendNote(meta, risk, period) {
+  const year = meta.aal_years[risk]?.[period.name];
+  return !year || period.name === "full" ? null : t("note.trend", { year, window: `${period.first}–${period.last}` });
 }
 
 export function hatching(legend, meta) {

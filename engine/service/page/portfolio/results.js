@@ -9,8 +9,10 @@ import { Places } from "./places.js";
 import { ask, asked, download, PORTFOLIO, BASE, Refused } from "./server.js";
 import { sentence, showSite } from "./site.js";
 import { Sites, sitesOf } from "./sites.js";
-import { ENGLISH, missing, money, ofScope, percent, period, said, scenario, t } from "./text.js";
+import { ENGLISH, LANGUAGE, missing, money, ofScope, percent, period, said, scenario, t } from "./text.js";
 import { put } from "./url.js";
+import { Compare } from "../whatif/compare.js";
+import { Measures } from "../whatif/portfolio.js";
 
 const FRAMES = ["totals", "aal", "risk", "exposure", "vulnerability", "failures", "year_losses", "curve", "contributions", "storms"];
 
@@ -23,6 +25,7 @@ export class Results {
     if (meta) this.placeMap();
     else $("mapbox").hidden = true;
     this.sites = new Sites((site) => this.open(site.row), (shown) => this.places?.show(shown));
+    [this.measures, this.compare] = [new Measures(this), new Compare(this)];
     for (const id of ["scenario", "period"]) $(id).addEventListener("change", () => this.choose(Number($("scenario").value), $("period").value));
   }
 
@@ -45,7 +48,7 @@ export class Results {
   // id: of the portfolio; invalid: its faults; wanted: {scenario, period, site} of the address
   async show(id, invalid, wanted) {
     const where = `${PORTFOLIO}/${id}`;
-    [this.told, this.losses] = await Promise.all([asked(`${where}/results?format=json`), asked(`${where}/curve`)]);
+    [this.told, this.losses] = await Promise.all([asked(`${where}/results?format=json&lang=${LANGUAGE}`), asked(`${where}/curve`)]);
     this.id = id;
     $("results").hidden = false;
     $("portfolio-name").textContent = /^[0-9a-f]{64}$/.test(this.told.name) ? t("results.unnamed") : this.told.name;
@@ -108,6 +111,7 @@ export class Results {
     $("period").value = pair.time_period;
     put({ scenario: id, period: pair.time_period });
     this.headline(pair);
+    for (const part of [this.measures, this.compare]) part.renew();
     showPairs(this.told.results, this.scenarioOf, this.chosen, (...pair) => this.choose(...pair));
     showCurve(this.losses, this.chosen);
     showParts(pair, this.losses, this.chosen, (row) => this.open(row));
@@ -142,6 +146,7 @@ export class Results {
     put({ site: row });
     showSite(this.site, this.chosen, () => this.close());
     this.places?.ring(this.site);
+    this.measures.looksAt(this.site);
     if (!focus) return;
     this.back = document.activeElement;
     $("site-title").focus();
@@ -152,6 +157,7 @@ export class Results {
     this.site = null;
     $("site").hidden = true;
     this.places?.ring(null);
+    this.measures.looksAt(null);
     put({ site: null });
     (this.back?.isConnected ? this.back : this.sites.grid.box).focus();
   }

@@ -1,6 +1,7 @@
 // The service behind the page: its answers, the progress of a job, its files.
 
 import { ask, BASE, Refused } from "../ask.js";
+import { language } from "../texts.js";
 
 export { ask, BASE, Refused };
 export const PORTFOLIO = "api/v1/risk-assessment/portfolio";
@@ -12,7 +13,7 @@ export const asked = async (path) => (await ask(path)).json();
 export function follow(id, tell) {
   const own = key(), bytes = new TextEncoder().encode(own ?? "");
   const safe = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const address = new URL(`api/v1/risk-assessment/ws/${id}`, BASE.replace(/^http/, "ws"));
+  const address = new URL(`api/v1/risk-assessment/ws/${id}?lang=${language}`, BASE.replace(/^http/, "ws"));
   return new Promise((resolve) => {
     const open = () => {
       const socket = new WebSocket(address, own ? [`key.${safe}`] : []);

@@ -35,7 +35,7 @@ function facts(box, told) {
   item("place", t("site.degrees", { latitude: told.latitude, longitude: told.longitude }));
   item("region", told.admin_name);
   item("status", [status(told.status), said(told.reason)].filter(Boolean).join(": "));
-  item("value", missing(told.total_asset_value) ? t("site.no_value") : t("krw", { money: money(told.total_asset_value) }));
+  item("value", missing(told.total_asset_value) ? t("site.no_value") : t("money", { money: money(told.total_asset_value) }));
   if (told.cell_basis === "nearest") item("cell", t("site.nearest", { km: (told.cell_distance_m / 1000).toFixed(1) }));
   item("building", told.building_source && t(`building.${told.building_source}`));
   item("assumed", told.imputed_fields.map((name) => t(`field.${name}`)).join(", "));
