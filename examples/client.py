@@ -21,6 +21,8 @@ import httpx
 import polars as pl
 import websockets
 
+#: half of a flood's loss prevented by gates, for a cost
+MEASURE = {"prevents": {"river_flood": 0.5, "urban_flood": 0.5}, "cost": {"per_site": 50_000_000}}
 BUILDING = {
     "building_age": 25,
     "structure": "철근콘크리트",
@@ -116,6 +118,10 @@ async def site(caller: Caller, lat: float, lon: float) -> None:
     path = f"/api/batch/{made['batch_id']}/status"
     while (await caller.call("GET", path)).json()["status"] in ("queued", "running"):
         await asyncio.sleep(1)
+    told = (await caller.call("POST", "/api/v1/what-if", json={"site": asked, "measure": MEASURE})).json()
+    print(told["results"][0]["words"]["en"])
+    told = (await caller.call("POST", "/api/v1/where-else", json={"site": asked, "within_km": 50})).json()
+    print([(each["kilometres"], each["total_expected_loss"]) for each in told["candidates"][:3]])
     wrong = asked | {"building_info": BUILDING | {"building_age": 150}}
     await caller.call("POST", "/api/v1/risk-assessment/calculate", 422, json=wrong)
 
@@ -142,6 +148,12 @@ async def portfolio(caller: Caller, lat: float, lon: float) -> None:
         print(listed["total_expected_loss"], first["pairs"][0]["loss_words"]["en"])
         curve = (await caller.call("GET", f"{path}/{made['request_id']}/curve")).json()
         print(curve["note"] or [tail["year_losses"]["sentence"] for tail in curve["tails"] if tail["year_losses"]])
+    where = f"{path}/{made['request_id']}"
+    told = (await caller.call("POST", f"{where}/what-if", params=pair, json=MEASURE)).json()
+    print(told["results"][0]["words"]["en"])
+    other = {"with": made["request_id"], "scenario_id": 2, "with_scenario_id": 4}
+    told = (await caller.call("GET", f"{where}/compare", params=other)).json()
+    print(told["difference"], {status: each["assets"] for status, each in told["counts"].items()})
     await caller.call("POST", path, 415, content=b"x", headers={"Content-Type": "image/png"})
 
 

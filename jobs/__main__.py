@@ -30,7 +30,7 @@ log = logging.getLogger("jobs")
 GROUPS = {
     "run": ("yearly", "probability", "hazard", "ensemble", "assess", "calibrate"),
     "load": ("schema", "etl", "check", "snapshot"),
-    "look": ("status", "report", "config", "embedded"),
+    "look": ("status", "report", "export", "config", "embedded"),
     "serve": ("serve", "work", "listen", "trigger"),
     "operate": ("clean", "warm_up"),
 }

@@ -1,7 +1,8 @@
 """Assess a site or a portfolio: exposure, AAL and integrated risk.
 
 A portfolio is a table, a row an asset: a workbook, CSV, Parquet or NDJSON (docs/site-fields.md, "Columns"). Columns are
-known by many names, Korean ones too; all others are carried through. The folder of its results holds portfolio.xlsx
+known by many names, Korean ones too; all others are carried through. OED location files are known by their header
+(docs/oed.md). The folder of its results holds portfolio.xlsx
 and sites.csv for people, portfolio.json, Parquet and CSV files for programs: what is lost in each year, once in 100
 years, by which sites, in which storm (docs/year-losses.md). The results of jobs.yearly are needed. Without
 configuration the embedded databases in ENGINE_HOME are taken.
@@ -12,6 +13,7 @@ examples:
     python -m jobs.assess --sites docs/examples/sites-ko.xlsx --out results
     python -m jobs.assess --sites loans.xlsx --out results --columns latitude=Y
     python -m jobs.assess --sites sites.csv --out results --scenarios 1,2,3,4
+    python -m jobs.assess --sites oed.csv --out results --rates rates.csv
     python -m jobs.assess --sites sites.csv --out results --what-if gates.toml
 
 exit codes:
@@ -78,6 +80,9 @@ def parser() -> _console.Parser:
         "--columns",
         metavar="FIELD=COLUMN,..",
         help="which column is which field, FIELD=- for a field that none is (default: by their names)",
+    )
+    many.add_argument(
+        "--rates", type=Path, metavar="FILE", help="exchange rates for an OED file: CSV of currency, rate, date (none)"
     )
     many.add_argument("--no-workbook", action="store_true", help="leave portfolio.xlsx out; sites.csv is written")
     many.add_argument(

@@ -1,5 +1,7 @@
 """Changes between windows, and which of many are more than noise."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,17 @@ def test_of_the_changes_of_a_map_a_tenth_may_be_false():
 def test_lists_of_two_lengths_are_refused():
     with pytest.raises(ValueError, match="two lists of one length"):
         real_changes([1.0, 2.0], [1.0])
+
+
+def test_real_changes_are_those_of_the_step_up_by_p_values():
+    random = np.random.default_rng(1)
+    for _ in range(300):
+        n = random.integers(0, 60)
+        change, error = random.normal(0, random.choice([0.5, 1, 2, 4]), n), random.choice([0.0, 0.5, 1.0, np.nan], n)
+        change[random.random(n) < 0.1] = np.nan
+        known = np.flatnonzero(~np.isnan(change) & (error > 0))
+        p = np.array([math.erfc(abs(change[i] / error[i]) / math.sqrt(2)) for i in known])
+        order, expected = np.argsort(p), np.zeros(n, bool)
+        passed = [k for k, i in enumerate(order, 1) if p[i] <= 0.1 * k / len(p)]
+        expected[known[order[: max(passed, default=0)]]] = True
+        np.testing.assert_array_equal(real_changes(change, error), expected)

@@ -24,7 +24,8 @@ engine/io/files/csv_text.py engine/io/files/packed.py engine/io/files/workbook_i
 jobs/_site_tables.py jobs/_report.py jobs/_paths.py jobs/_checks.py jobs/_console.py jobs/_parser.py jobs/_look.py
 jobs/report.py jobs/courses/assess.py jobs/courses/status.py jobs/courses/report.py jobs/courses/portfolio_report.py
 jobs/courses/ensemble.py jobs/courses/check.py jobs/_addresses.py jobs/_home.py jobs/_run.py jobs/courses/snapshot.py
-jobs/courses/warm_up.py engine/core/settings_files.py engine/batch/plan.py engine/batch/pipeline.py"""
+jobs/courses/warm_up.py engine/core/settings_files.py engine/batch/plan.py engine/batch/pipeline.py
+jobs/_what_if_tables.py jobs/courses/_what_if.py"""
 #: modules of these rooms whose literals no reader meets, and why
 AWAY = {
     "engine/assess/rules/column_names.py": "names of columns that files may have",

@@ -1,8 +1,9 @@
-"""Arguments of every job, files of settings and editions, through `main()` in this process, as fast as it goes.
+"""Arguments of every job, files of settings, editions and OED locations, through `main()` of this process, fast.
 
 There are no servers: every connection is refused, the embedded server does not start, and what would run until it is
 stopped returns at once. A fault is a traceback, an exit code that is none of ours, a refusal of more than a sentence,
-a file that a refusal or a dry run left, a secret in what was said, an edition that is taken and cannot be stored.
+a file that a refusal or a dry run left, a secret in what was said, an edition that is taken and cannot be stored. A
+portfolio without a valid row leaves the list of its faults; one that is read ends at the server that is not there.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from unittest import mock
 import numpy as np
 import psycopg
 
-from benchmarks.fuzz import phrases
+from benchmarks.fuzz import oed_files, phrases
 from benchmarks.fuzz.judge import CRASH, REFUSED, TRACEBACK, Said, Verdict, heard
+from benchmarks.fuzz.mutations import mutated
 from engine.core import settings
 from engine.core.errors import EngineError
 from engine.io.db.embedded import EmbeddedServer
@@ -38,7 +40,7 @@ DUMP, MADE, SHOWN, TAKEN = "no sentence", "left a file", "secret shown", "wrongl
 OUTCOMES, FAULTS = (RAN, FAILED, REFUSED), (TRACEBACK, CRASH, DUMP, MADE, SHOWN, TAKEN)
 JOBS = (
     *("yearly", "probability", "hazard", "etl", "assess", "check", "clean", "config", "embedded", "listen", "report"),
-    *("schema", "serve", "snapshot", "status", "trigger", "warm_up", "work", "etl derive", "etl download"),
+    *("export", "schema", "serve", "snapshot", "status", "trigger", "warm_up", "work", "etl derive", "etl download"),
 )  # fmt: skip
 _BATCHES = ("yearly", "probability", "hazard")
 #: seconds of one trial
@@ -71,6 +73,8 @@ def _trial(kind: str, rng: np.random.Generator, here: Path) -> tuple[str, str, s
     before = sorted(here.rglob("*"))
     said = run(job, words)
     made = [str(path) for path in sorted(here.rglob("*")) if path not in before]
+    if kind == "oed":
+        made = [path for path in made if not path.startswith(str(here / "faults"))]
     outcome = _outcome(kind, said, made, quiet="--dry-run" in words)
     if outcome in OUTCOMES and hides and phrases.SECRET in said.text:
         outcome = SHOWN
@@ -210,9 +214,23 @@ def _editions(rng: np.random.Generator, here: Path) -> tuple[str, list[str], boo
     return phrases.pick(rng, _BATCHES), ["--edition", "own.toml", "--dry-run"], True
 
 
+def _oed(rng: np.random.Generator, here: Path) -> tuple[str, list[str], bool]:
+    """A location file that is damaged, or a table of rates."""
+    name = phrases.pick(rng, tuple(oed_files.TEXTS))
+    locations, rates = oed_files.TEXTS[name].encode(), oed_files.RATES.encode()
+    if rng.random() < 0.15:
+        rates = mutated(rates, "rates.csv", rng)[0]
+    else:
+        locations = mutated(locations, "locations.csv", rng)[0]
+    (here / "locations.csv").write_bytes(locations)
+    (here / "rates.csv").write_bytes(rates)
+    return "assess", ["--sites", "locations.csv", "--out", "faults", "--rates", "rates.csv"], False
+
+
 #: kind -> makes the files of a trial and says (job, words, whether a secret in what is said is a fault)
 KINDS: dict[str, Callable[[np.random.Generator, Path], tuple[str, list[str], bool]]] = {
     "arguments": _arguments,
     "settings": _settings,
     "editions": _editions,
+    "oed": _oed,
 }

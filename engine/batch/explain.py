@@ -117,7 +117,7 @@ def _inputs(source: ClimateSource, plan: Plan, place: Place) -> Inputs:
         source, plan.edition, name, place.row, baseline=plan.baseline, observed=observed, tables=plan.tables
     )
     panel = source.read(place.row, plan.variables, plan.scenarios)
-    limits = quality.load_ranges()
+    limits = quality.ranges_at(source.grid)
     faults, _ = check_panel(panel, limits, observed=observed)
     if bad := [*check_tables(plan, reference.tables, limits).values(), *faults.values()]:
         raise EngineError(f"{name}: {'; '.join(bad)}")

@@ -7,35 +7,23 @@ alone, and at most two panels are in memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from engine import kernels
 from engine.batch.block import INPUT_FAULTS, BlockResult, compute_block
 from engine.batch.checks import check_cells, check_panel, check_scenarios, check_tables
-from engine.batch.notes import total
-from engine.batch.plan import Plan, make_plan
-from engine.batch.request import BLOCK_CELLS, Request
-from engine.batch.settle import settle
-from engine.batch.summary import Summary, summarise
+from engine.batch.plan import Plan
+from engine.batch.request import BLOCK_CELLS
 from engine.core import quality
 from engine.core.errors import EngineError, SettingsError
 from engine.core.panel import Panel
-from engine.core.period import PERIODS, Years
-from engine.core.rows import BLOCK_ROWS
-from engine.core.scenario import Scenario
 from engine.io.climate.source import ClimateSource
-from engine.io.results import sample_years
-from engine.io.results.year_losses import by_pair
-from engine.risks.edition import Edition, load_edition
-from engine.risks.editions import DEFAULT_EDITION
 from engine.risks.inputs import Reference
-from engine.risks.registry import RISKS, parse_risks
+from engine.risks.registry import RISKS
 
 #: a grid_id has fewer
 _DIGITS = 11
@@ -110,7 +98,7 @@ def make_reference(source: ClimateSource, plan: Plan) -> tuple[Reference, dict[s
         cells=source.cells(),
         read=source.read,
     )
-    failed = check_tables(plan, reference.tables, quality.load_ranges())
+    failed = check_tables(plan, reference.tables, quality.ranges_at(source.grid))
     for name in plan.risks:
         if name not in failed:
             try:
@@ -145,7 +133,7 @@ class Work:
         started = time.perf_counter()
         if not self.plan.observed:
             check_scenarios(panel)
-        faults, gaps = check_panel(panel, quality.load_ranges(), observed=self.plan.observed)
+        faults, gaps = check_panel(panel, quality.ranges_at(self.source.grid), observed=self.plan.observed)
         sound = self.plan.without([*self.failed, *self.plan.readers(faults)])
         result = compute_block(panel, sound, self.reference)
         notes = replace(
@@ -193,87 +181,3 @@ def compute_blocks(
             if position + 1 < len(numbers):
                 pending.append(reader.submit(work.read, cells_of(cells, ranges[numbers[position + 1]])))
             yield number, work.compute(panel, read_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Results of `run`, in memory.
-
-    probability : grid_id, latitude, longitude, risk_type, scenario_id, time_period, aal, aal_se, bin_probs, edges,
-                  n_samples, method
-    hazard      : the same keys, hazard_score
-    year_losses : grid_id, risk_type, scenario_id, time_period, loss of each year and valid share of it, null where all
-                  are whole; empty unless asked for
-    sample_years : risk_type, scenario_id, time_period, and the years that those lists are of
-    missing     : risk -> tables that it lacks
-    failed      : risk -> what is wrong with its inputs
-    """
-
-    probability: pl.DataFrame
-    hazard: pl.DataFrame
-    year_losses: pl.DataFrame
-    sample_years: pl.DataFrame
-    missing: dict[str, tuple[str, ...]]
-    failed: dict[str, str]
-    summary: Summary
-
-
-def run(  # many: the public face, on which each but the source is an option of its own
-    source: ClimateSource,
-    risks: Sequence[str] | None = None,
-    scenarios: Sequence[Scenario | int | str] | None = None,
-    periods: Sequence[str] | None = None,
-    edition: str | Path | Edition = DEFAULT_EDITION,
-    *,
-    cells: str | int | None = None,
-    baseline: Years | None = None,
-    year_losses: bool = False,
-    block_cells: int = BLOCK_CELLS,
-    progress: Callable[[int, int], None] | None = None,
-) -> Result:
-    """Probabilities, AAL and hazard scores in memory; None means the default of jobs.yearly.
-
-    cells    : the first N active cells, or `lo:hi`
-    year_losses : keep the loss of each year of each cell: on a national grid they take ten times the other rows' memory
-    progress : called with (cells done, cells in all) after each block
-    raises   : SettingsError for an unknown name, EngineError when no risk can be computed
-    """
-    method = edition if isinstance(edition, Edition) else load_edition(edition)
-    request = Request(
-        edition=method,
-        risks=parse_risks(risks, method.bins),
-        scenarios=tuple(Scenario.parse(scenario) for scenario in scenarios or list(Scenario)),
-        periods=tuple(periods or PERIODS),
-        baseline=baseline,
-        year_losses=year_losses,
-    )
-    plan = make_plan(source, request)
-    chosen = active_cells(source, cells)
-    ranges = ranges_of(chosen, block_cells, source.cuts)
-    kernels.warm_up()
-    reference, broken = make_reference(source, plan)
-    blocks, done = [], 0
-    for _, block in compute_blocks(source, plan, reference, broken, chosen, ranges, range(len(ranges))):
-        blocks.append(block)
-        done += block.notes.cells
-        if progress:
-            progress(done, chosen.height)
-    notes = total(block.notes for block in blocks)
-    final, failed = settle(plan, notes)
-    probability, by_year, hazard = (
-        pl.concat(block.rows[kind] for block in blocks).filter(pl.col("risk_type").is_in(final.halves[row.half]))
-        for kind, row in BLOCK_ROWS.items()
-    )
-    summary = summarise(final, probability.lazy(), hazard.lazy(), notes, apart=lie_apart(source, chosen))
-    years = sample_years.frame(
-        0, {risk: final.sample_years(notes.record_years.get(risk)) for risk in final.probability}
-    )
-    return Result(
-        probability,
-        hazard,
-        by_pair(by_year, years),
-        years.drop("run_id"),
-        dict(plan.missing),
-        failed,
-        summary,
-    )

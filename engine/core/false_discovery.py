@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,10 +31,15 @@ def real_changes(difference: ArrayLike, error: ArrayLike, rate: float = FALSE_DI
         raise ValueError(f"changes and errors must be two lists of one length, got {difference.shape}, {error.shape}")
     known = ~np.isnan(difference) & (error > 0)
     real = np.zeros(len(difference), np.bool_)
-    p = np.array([math.erfc(z / math.sqrt(2.0)) for z in np.abs(difference[known] / error[known])])  # of both sides
-    order = np.argsort(p)
-    below = p[order] <= rate * np.arange(1, len(p) + 1) / max(len(p), 1)
-    last = np.flatnonzero(below)
-    if last.size:
-        real[np.flatnonzero(known)[order[: last[-1] + 1]]] = True
+    z = np.abs(difference[known] / error[known])
+    ordered, count = np.sort(z), z.size
+    found = count
+    # of the found ones the least likely has p <= rate found / count: from all of them down to the most that have it
+    while found:
+        limit = -NormalDist().inv_cdf(rate * found / (2 * count))  # of both sides
+        more = count - int(np.searchsorted(ordered, limit))
+        if more == found:
+            real[known] = z >= limit
+            break
+        found = more
     return real

@@ -106,6 +106,16 @@ class GridDefinition:
         with np.errstate(invalid="ignore"):  # a place that a projection does not have is infinite: outside
             return np.asarray(degrees - TURN * np.floor((degrees - edge) / TURN))
 
+    def inside(self, other: GridDefinition) -> bool:
+        """Whether every centre of this lattice lies between the outer centres of another."""
+        (south, north), (west, east) = (axis[[0, -1]] for axis in (other.latitudes, other.longitudes))
+        return bool(
+            south <= self.latitudes.min()
+            and self.latitudes.max() <= north
+            and west <= self.longitudes.min()
+            and self.longitudes.max() <= east
+        )
+
     def apart(self, grid_id: ArrayLike) -> bool:
         """Whether most of these cells have no other next to them: places of a list, as stations are, and no area."""
         rows, columns = (index.astype(np.int64) for index in self.indices(grid_id))

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["open_sink", "open_source"]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 # Sources and sinks are imported when one is opened: an assessment needs none of them, and they bring in kernels and
 # readers that take seconds to import.
 

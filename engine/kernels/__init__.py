@@ -67,6 +67,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def use_threads(count: int | None) -> int:
     """Have the parallel kernels that this very thread calls use so many threads; no result depends on it.
 
@@ -125,7 +129,7 @@ def _call_fits() -> None:
     x = np.arange(20.0)[None]
     fitted_quantiles(x, [0.5], fit="gev")
     fitted_probabilities(x, [1.0], fit="gev", damage_rates=[0.0, 0.1])
-    drawn_interval(np.ones((1, 1)), np.zeros((2, 1)))
+    drawn_interval(np.ones((1, 1)), np.ones((2, 1)))
 
 
 def _call_trend() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, shapes, single
+from engine.kernels.face import of_cells
 
 Months = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ MIN_MONTHS = 10
 _MAXIMUM, _MINIMUM, _MEAN, _SURPLUS = range(4)
 
 
+@of_cells("months", axes=2)
 def annual_maximum(months: ArrayLike) -> Floats:
     """Largest month of each year.
 
@@ -36,16 +38,19 @@ def annual_maximum(months: ArrayLike) -> Floats:
     return _reduce(months, None, _MAXIMUM)
 
 
+@of_cells("months", axes=2)
 def annual_minimum(months: ArrayLike) -> Floats:
     """Smallest month of each year; otherwise as `annual_maximum`."""
     return _reduce(months, None, _MINIMUM)
 
 
+@of_cells("months", axes=2)
 def annual_mean(months: ArrayLike) -> Floats:
     """Mean of the months of each year, each counted alike; otherwise as `annual_maximum`."""
     return _reduce(months, None, _MEAN)
 
 
+@of_cells("gain", axes=2)
 def annual_surplus(gain: ArrayLike, loss: ArrayLike) -> Floats:
     """Sum over the year's months of max(gain - loss, 0): months with a deficit give nothing.
 
@@ -57,6 +62,7 @@ def annual_surplus(gain: ArrayLike, loss: ArrayLike) -> Floats:
     return _reduce(gain, loss, _SURPLUS)
 
 
+@of_cells("years")
 def period_mean(years: ArrayLike, columns: slice, min_share: float) -> NDArray[np.float64]:
     """Mean of the valid years of a period.
 

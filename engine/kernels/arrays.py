@@ -69,7 +69,7 @@ def by_cell(values: ArrayLike, what: str) -> Array:
     times = [name for name, rank in zip(names, ranks, strict=True) if rank]
     if len({rank for rank in ranks if rank}) < len(times):
         raise ValueError(f"{what} has several dimensions of time, {', '.join(times)}: choose one")
-    if not times and any(_is_place(name) for name in names):
+    if not times and any(is_place(name) for name in names):
         raise ValueError(f"{what} has the dimensions {', '.join(names)}, and none of them is of time")
     return array.transpose(np.argsort(ranks, kind="stable"))
 
@@ -143,7 +143,8 @@ def _rank(values: object, name: str) -> int:
     return int(dated or lower.startswith("time") or lower.endswith("time"))
 
 
-def _is_place(name: str) -> bool:
+def is_place(name: str) -> bool:
+    """Whether a dimension is of places, by its name."""
     known = ("cell", "grid", "lat", "lon", "site", "station", "place", "point", "rlat", "rlon")
     return name.lower() in ("x", "y") or name.lower().startswith(known)
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.kernels import kde
 from engine.kernels.arrays import by_cell, numbers
 from engine.kernels.estimator import BLOCK, INSUFFICIENT, Baseline, Estimates, Estimator, fill
+from engine.kernels.face import of_cells
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -96,6 +97,7 @@ _DEFAULTS: _Options = {
 }
 
 
+@of_cells("x")
 def bin_probabilities(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
@@ -155,6 +157,7 @@ def bin_probabilities(  # many: options by keyword, each with a default
     return _probabilities(found, has_loss=damage_rates is not None)
 
 
+@of_cells("x")
 def bin_year_losses(
     x: ArrayLike, edges: ArrayLike, *, damage_rates: ArrayLike, **options: Unpack[_Options]
 ) -> tuple[BinProbabilities, YearLosses]:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers, shapes, single
+from engine.kernels.face import of_cells
 from engine.kernels.limits import RHM_FRACTION, SI_HIGH, TA_HIGH, TA_LOW, impossible_weather, refuse
 
 Floats = NDArray[np.float64]
@@ -50,6 +51,7 @@ class _Day(NamedTuple):
 
 
 # nine arguments: the variables of the source, by their names
+@of_cells("ta")
 def reference_evapotranspiration(  # many: the quantities of FAO-56, equation 6
     ta: ArrayLike,
     rhm: ArrayLike,

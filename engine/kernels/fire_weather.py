@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import kernel
 from engine.kernels.arrays import alike, shapes, single
+from engine.kernels.face import labelled
 from engine.kernels.limits import RHM_FRACTION, RN_HIGH, impossible_weather, refuse
 
 
+@labelled
 def fire_weather_index(
     ta: ArrayLike, rhm: ArrayLike, ws: ArrayLike, rn: ArrayLike, *, rain_coefficient: float = 0.0005
 ) -> NDArray[np.floating]:

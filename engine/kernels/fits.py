@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
+from engine.kernels.face import of_cells
 from engine.kernels.lmoments import (
     CONSTANT,
     FITTED,
@@ -61,6 +62,7 @@ class Curve(NamedTuple):
     shape: float
 
 
+@of_cells("x")
 def fitted_quantiles(
     x: ArrayLike,
     q: ArrayLike,

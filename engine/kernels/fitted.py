@@ -28,12 +28,14 @@ from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import numbers
 from engine.kernels.bins import METHODS, BinProbabilities, YearLosses
 from engine.kernels.estimator import INSUFFICIENT, Baseline
+from engine.kernels.face import of_cells
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 FITTED = METHODS.index("fitted")
 
 
+@of_cells("x")
 def fitted_probabilities(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,
@@ -63,6 +65,7 @@ def fitted_probabilities(  # many: options by keyword, each with a default
     return _replaced(x, edges, rates, how, found, np.empty((len(found.p), 0)))
 
 
+@of_cells("x")
 def fitted_year_losses(  # many: options by keyword, each with a default
     x: ArrayLike,
     edges: ArrayLike,

@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels.arrays import by_cell, numbers
+from engine.kernels.face import of_cells
 
 Floats = NDArray[np.float64]
 
 SLAB = 1 << 20  # samples sorted at a time, so that a whole grid is not doubled in memory
 
 
+@of_cells("x")
 def baseline_quantiles(x: ArrayLike, q: ArrayLike) -> Floats:
     """Quantiles of the valid samples of each cell, interpolated linearly between order statistics.
 

@@ -10,17 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import kernel
 from engine.kernels.arrays import numbers
+from engine.kernels.face import checked
 
 Floats = NDArray[np.float64]
 
 
+@checked
 def drawn_interval(p: ArrayLike, draws: ArrayLike) -> tuple[Floats, Floats]:
     """5 and 95 % quantiles of the AAL over joint draws of the damage rates.
 
     p       : (C, m), bin probabilities; NaN where a cell has none
     draws   : (D, m), share of value lost in each bin, 0..1, a draw a row; D at least 2
     returns : low, high, (C,), share of value a year: quantiles of sum_i p_i d_i, linear between draws
-    raises  : ValueError when the numbers of bins disagree, for a single draw and for rates outside 0..1
+    raises  : ValueError when the numbers of bins disagree, for a single draw, rates outside 0..1 and draws all of 0
     """
     shares, rates = (np.ascontiguousarray(numbers(x, name), np.float64) for x, name in ((p, "p"), (draws, "draws")))
     if shares.ndim != 2 or rates.ndim != 2 or shares.shape[1] != rates.shape[1]:
@@ -29,6 +31,8 @@ def drawn_interval(p: ArrayLike, draws: ArrayLike) -> tuple[Floats, Floats]:
         raise ValueError(f"{len(rates)} draws of the damage rates: an interval needs two or more")
     if outside := int((~((rates >= 0.0) & (rates <= 1.0))).sum()):
         raise ValueError(f"{outside} of {rates.size} drawn damage rates are outside 0..1")
+    if not rates.any():
+        raise ValueError(f"every one of {len(rates)} draws is 0: they say nothing of how uncertain rates are")
     low, high = np.empty(len(shares)), np.empty(len(shares))
     _fill(shares, rates, 0.05 * (len(rates) - 1), low, high)
     return low, high

@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
+from engine.kernels.face import of_cells
 from engine.kernels.lmoments import CONSTANT, FITTED, NO_SHAPE, TOO_FEW, fit_gev, gev_fit, gev_quantile_at
 from engine.kernels.normal import normal_cdf, normal_quantile, student95
 
@@ -55,6 +56,7 @@ class ReturnLevels(NamedTuple):
     method: NDArray[np.uint8]  # (C,), index into LEVEL_METHODS
 
 
+@of_cells("x")
 def return_levels(
     x: ArrayLike,
     periods: ArrayLike,

@@ -36,6 +36,7 @@ from engine.core.period import MIN_SAMPLES
 from engine.kernels._compile import helper, kernel
 from engine.kernels.arrays import by_cell, numbers
 from engine.kernels.estimator import LARGEST
+from engine.kernels.face import checked
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +68,7 @@ class _Bend(NamedTuple):
     squares: float  # sum of the squares over the years of what size multiplies; 0: there is no parabola
 
 
+@checked
 def fit_lines(
     x: ArrayLike, *, group: int = 1, curved: bool = False, logs: bool = False, lower: float | None = None
 ) -> Lines:

@@ -6,7 +6,7 @@ Pure functions: arrays and frames in, frames out. docs/year-losses.md says what 
 from engine.losses.curve import RETURN_PERIODS, curve_of, exceedance_curve, loss_steps, rarest
 from engine.losses.dependence import dependence
 from engine.losses.factors import site_factors, sites_by_risk
-from engine.losses.ord import event_loss_table, period_loss_table
+from engine.losses.ord import average_loss_table, event_loss_table, exceedance_table, period_loss_table
 from engine.losses.sites import levels_of_sites, sets_of_sites, site_levels, site_year_losses
 from engine.losses.storms import damage_rate, site_storm_losses, storm_losses, storm_years
 from engine.losses.table import CellYears, Sets, cell_years, completed, parts_of, portfolio_years, sets_of, year_losses
@@ -27,6 +27,7 @@ __all__ = [
     "RETURN_PERIODS",
     "CellYears",
     "Sets",
+    "average_loss_table",
     "cell_years",
     "completed",
     "contributions",
@@ -37,6 +38,7 @@ __all__ = [
     "diversification",
     "event_loss_table",
     "exceedance_curve",
+    "exceedance_table",
     "headline",
     "largest",
     "levels_of_sites",

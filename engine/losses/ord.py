@@ -1,10 +1,13 @@
-"""Period and event loss tables in the open results data layout (ORD) of Oasis, so that others' tools read them.
+"""Tables of losses in the open results data layout (ORD) of Oasis, so that others' tools read them.
 
-ORD calls a table of moments MPLT (by period) and MELT (by event). A period is one year of a risk, or for all risks one
-pair of a model and a track year; its weight is its share of all periods. A loss is an expectation given the year's
-weather and no sample, so `SampleType` is 1 (analytical), the spread is 0 and the largest loss the exposure.
+ORD calls a table of moments MPLT (by period) and MELT (by event), the mean of the periods PALT, an exceedance curve
+EPT. A period is one year of a risk, or for all risks one pair of a model and a track year; its weight is its share of
+all periods. A loss is an expectation given the year's weather and no sample, so `SampleType` is 1 (analytical), the
+spread is 0 and the largest loss the exposure.
 
-Source: OasisLMF OpenDataStandards, Open Results Data; the columns are those that `pltpy` and `eltpy` of oasislmf write.
+Source: OasisLMF OpenDataStandards, Open Results Data; the columns are those that `pltpy`, `eltpy`, `aalpy` and `lecpy`
+of oasislmf write, which leave out numbers of locations and the two parts of the spread. Version 2 of ORD names method
+and kind of a curve in words: EPCalc 1 is its EPMethod A_MEAN, EPType 1 OEP, 3 AEP.
 """
 
 from __future__ import annotations
@@ -51,6 +54,18 @@ MELT = pl.Schema(
         "MaxImpactedExposure": pl.Float64(),
     }
 )
+PALT = pl.Schema({"SummaryId": pl.Int32(), "SampleType": pl.Int32(), "MeanLoss": pl.Float64(), "SDLoss": pl.Float64()})
+EPT = pl.Schema(
+    {
+        "SummaryId": pl.Int32(),
+        "EPCalc": pl.Int32(),
+        "EPType": pl.Int32(),
+        "ReturnPeriod": pl.Float64(),
+        "Loss": pl.Float64(),
+    }
+)
+#: kind of a curve -> EPType
+_KINDS = {"oep": 1, "aep": 3}
 
 
 def period_loss_table(years: pl.DataFrame, value: float, *, risk_type: str = ALL, summary_id: int = 1) -> pl.DataFrame:
@@ -74,6 +89,39 @@ def period_loss_table(years: pl.DataFrame, value: float, *, risk_type: str = ALL
         ),
         value, summary_id, MPLT,
     )  # fmt: skip
+
+
+def average_loss_table(periods: pl.DataFrame) -> pl.DataFrame:
+    """Mean loss of the periods of each summary, and how much single periods differ from it.
+
+    periods : of `period_loss_table`, of one summary or several
+    returns : columns of PALT, a row a summary; SDLoss is the standard deviation over the periods, 0 of a single one
+    """
+    weight = pl.col("PeriodWeight").cast(pl.Float64)
+    mean = (pl.col("MeanLoss") * weight).sum() / weight.sum()
+    found = periods.group_by("SummaryId", maintain_order=True).agg(
+        SampleType=pl.lit(ANALYTICAL).first(), mean=mean, SDLoss=pl.col("MeanLoss").std(ddof=1).fill_null(0.0)
+    )
+    return found.rename({"mean": "MeanLoss"}).select(pl.col(name).cast(kind) for name, kind in PALT.items())
+
+
+def exceedance_table(curve: pl.DataFrame, *, summary_id: int = 1) -> pl.DataFrame:
+    """Exceedance curve of one scenario, period and risk as an ORD exceedance probability table.
+
+    curve   : of `exceedance_curve`, filtered: `kind`, `return_period`, `loss`
+    returns : columns of EPT, the rarest loss first; EPCalc is 1, a curve of mean losses
+    raises  : ValueError for a kind of curve that ORD does not have
+    """
+    if strange := set(curve["kind"]) - set(_KINDS):
+        raise ValueError(f"ORD has no exceedance curve of kind {sorted(strange)[0]}")
+    rows = curve.sort("return_period", descending=True).select(
+        SummaryId=pl.lit(summary_id),
+        EPCalc=pl.lit(ANALYTICAL),
+        EPType=pl.col("kind").replace_strict(_KINDS, return_dtype=pl.Int32),
+        ReturnPeriod="return_period",
+        Loss="loss",
+    )
+    return rows.select(pl.col(name).cast(kind) for name, kind in EPT.items())
 
 
 def event_loss_table(storms: pl.DataFrame, value: float, years: int, *, summary_id: int = 1) -> pl.DataFrame:

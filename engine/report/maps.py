@@ -6,7 +6,6 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise, product
 
 import numpy as np
@@ -14,6 +13,7 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from engine.core.common_step import common_step
 from engine.core.grid import TURN, GridDefinition, from_the_west
 from engine.maps import picture
 from engine.maps.picture import DIVERGING, NO_VALUE, SCALES, Scale
@@ -24,8 +24,6 @@ NOT_EXPOSED = "#e4e9ee"
 _WIDTH = 1000.0
 _CLASSES = 7
 _MARGIN = 0.02
-#: of a coordinate, degrees: six digits, or single precision
-_ERRORS = (5e-7, 8e-6)
 #: a step found from the cells that needs more is no lattice: places at random
 _PIXELS = 30_000_000
 
@@ -125,7 +123,7 @@ def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None, *, apar
     axes = [np.unique(np.round(cells[name].to_numpy(), 6)) for name in ("latitude", "longitude")]
     axes[1] = from_the_west(axes[1])
     stated = lattice is not None and _holds(lattice, cells)
-    step = lattice.step if lattice is not None and stated else _common_step(axes)
+    step = lattice.step if lattice is not None and stated else common_step(axes)
     if step is None or all(len(axis) == 1 for axis in axes):
         return None
     n_lat, n_lon = (round((axis[-1] - axis[0]) / step) + 1 for axis in axes)
@@ -140,33 +138,6 @@ def _holds(lattice: GridDefinition, cells: pl.DataFrame) -> bool:
     """Check whether every cell has the number that the lattice gives its place: another warehouse's does not count."""
     latitude, longitude = (cells[name].to_numpy() for name in ("latitude", "longitude"))
     return np.array_equal(lattice.locate(latitude, longitude), cells["grid_id"].to_numpy())
-
-
-def _common_step(axes: Sequence[NDArray[np.float64]]) -> float | None:
-    """The greatest step of which all distances along (n,) ascending axes are multiples; None without one."""
-    gaps = np.unique(np.concatenate([np.diff(axis) for axis in axes]))
-    if not gaps.size:
-        return None
-    longest = max(float(axis[-1] - axis[0]) for axis in axes)
-    for error in _ERRORS:
-        rough: float = reduce(lambda a, b: _common(a, b, error), gaps.tolist())
-        step = longest / round(longest / rough)  # the longest distance has the least of the rounding
-        off = [np.abs((axis - axis[0]) - np.rint((axis - axis[0]) / step) * step).max() for axis in axes]
-        if max(off) <= 4 * error < step / 4:
-            short = float(round(step, 6))
-            return short if abs(short - step) * longest <= error * step else step
-    return None
-
-
-def _common(first: float, second: float, error: float) -> float:
-    """Euclid's greatest common divisor of two distances between coordinates of that error."""
-    large, small = max(first, second), min(first, second)
-    while True:
-        times = round(large / small)
-        rest = abs(large - times * small)
-        if rest <= 2 * error * (1 + times):
-            return small
-        large, small = small, rest
 
 
 def draw(

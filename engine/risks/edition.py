@@ -144,6 +144,10 @@ class _File(EditionText):
             raise self.fault("name", None, problem)
         if title != title.strip():
             raise self.fault("name", None, "begins or ends with a blank")
+        if alike := [each for each in EDITIONS if each.casefold() == title.casefold()]:
+            raise self.fault("name", None, f"differs from the published edition {alike[0]} by case alone")
+        if title.startswith(".") or {"/", "\\"} & {*title}:
+            raise self.fault("name", None, "begins with a dot or holds a slash: it is part of names of files")
         try:
             edition_keys.check_words("name", title)
         except DefinitionError as err:

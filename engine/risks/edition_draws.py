@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.core.errors import DefinitionError
 from engine.core.names import shortened
@@ -75,6 +75,8 @@ def _checked(name: str, held: Any, bins: Mapping[str, int]) -> dict[str, Rates]:
             raise DefinitionError(f"{name} has draws of {risk}, which the edition does not price", "draws")
         if not isinstance(draws, list) or not all(_fits(each, bins[risk]) for each in draws):
             raise DefinitionError(f"{name}: draws of {risk} are not lists of {bins[risk]} rates of 0..1", "draws")
+        if not any(any(each) for each in draws):
+            raise DefinitionError(f"{name}: every rate in the draws of {risk} is 0: leave the risk out", "draws")
         counts.add(len(draws))
     if len(counts) != 1 or min(counts) < _FEWEST:
         raise DefinitionError(f"{name}: every risk needs the same number of draws, {_FEWEST} or more", "draws")
@@ -85,5 +87,10 @@ def _fits(draw: object, bins: int) -> bool:
     return (
         isinstance(draw, list)
         and len(draw) == bins
-        and all(isinstance(rate, int | float) and isfinite(rate) and 0 <= rate <= 1 for rate in draw)
+        and all(_is_number(rate) and isfinite(rate) and 0 <= rate <= 1 for rate in draw)
     )
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """JSON's true and false are numbers to Python."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -81,6 +82,11 @@ def complete(out_dir: Path, *, grid: GridDefinition = SAMPLE_GRID) -> None:
     land.write(out_dir / "landcover" / "synthetic_lccs_map.nc", made, scope=SCOPE)
     register.write(out_dir / "buildings", made)
     people.write(out_dir / "population")
+
+
+def attributes() -> pl.DataFrame:
+    """`grid_attributes` of the cells of `SAMPLE_GRID`, as the loaders make them of the files that `build` writes."""
+    return pl.read_parquet(DATA / "korea" / "grid_attributes.parquet", glob=False)
 
 
 def land_cells(grid: GridDefinition) -> tuple[NDArray[np.int32], Cells]:

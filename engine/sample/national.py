@@ -66,11 +66,18 @@ class NationalClimate:
     n_cells   : that many land cells, spread evenly over the country; None: all of them
     grid      : lattice; its years are 2021-2100
     processes : cells are computed in so many processes; 1: in this one
+    attributes : `grid_attributes`; None: plausible inventions
     raises    : SettingsError for more cells than the country has
     """
 
     def __init__(
-        self, n_cells: int | None = None, *, grid: GridDefinition = KOREA, seed: int = climate.SEED, processes: int = 1
+        self,
+        n_cells: int | None = None,
+        *,
+        grid: GridDefinition = KOREA,
+        seed: int = climate.SEED,
+        processes: int = 1,
+        attributes: pl.DataFrame | None = None,
     ) -> None:
         ids, cells = self._land = korea.land_cells(grid)
         wanted = len(ids) if n_cells is None else n_cells
@@ -79,6 +86,9 @@ class NationalClimate:
         chosen = np.arange(wanted, dtype=np.int64) * len(ids) // wanted
         self._ids, self._cells, self._seed = ids[chosen], _part(cells, chosen), seed
         self._grid, self._state = grid, [VERSION, seed, wanted, str(grid)]
+        self._attributes = attributes
+        if attributes is not None:
+            self._state.append(int(attributes.hash_rows().sum()))
         self._pool = (
             # spawned: a forked process would inherit threads that are not there
             ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) if processes > 1 else None
@@ -184,7 +194,7 @@ class NationalClimate:
                 | {"first_year": [g.first_year], "last_year": [g.last_year]}
             ),
             "location_grid": _places(g, self._ids, codes[np.searchsorted(ids, self._ids)], points),
-            "grid_attributes": _attributes(self._ids, self._cells),
+            "grid_attributes": _attributes(self._ids, self._cells) if self._attributes is None else self._attributes,
             "sea_level_grid": points,
             "sea_level_data": levels,
             "api_typhoon_besttrack": self._tracks.fixes.drop("season").with_columns(**parts),

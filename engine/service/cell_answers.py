@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import psycopg
 
 from engine.core.cells import choose
@@ -19,11 +18,11 @@ from engine.io.results import published_cells, published_ensembles, published_ru
 from engine.io.results.published_cells import CellLoss
 from engine.io.results.published_runs import PublishedRisk
 from engine.kernels.ensembles import ENOUGH_AGREE, total_interval
-from engine.losses import loss_steps
 from engine.service import interval_answers
 
 Row = dict[str, Any]
-_DIGITS = 8  # of a probability in the finest bins
+#: probabilities of the finest bins have eight digits; rounded as arrays are
+_STEPS = 10.0**8
 
 
 def at(connection: psycopg.Connection, grid: GridDefinition, latitude: float, longitude: float) -> Row | None:
@@ -79,10 +78,12 @@ def steps_of(bins: Sequence[Row] | None) -> list[Row] | None:
     """Probability of each damage rate or more, once each; None without bins or where the risk is not priced."""
     if not bins or any(each["base_damage_rate"] is None for each in bins):
         return None
-    rates = [each["base_damage_rate"] for each in bins]
-    reached = loss_steps([[each["probability"] for each in bins]], rates)[0]
-    steps = dict(zip(rates, np.maximum(reached, 0.0).round(_DIGITS).tolist(), strict=True))
-    return [{"damage_rate": rate, "probability": share} for rate, share in steps.items()]
+    steps: dict[float, float] = {}
+    reached = 0.0
+    for each in reversed(bins):  # the sums of `losses.loss_steps`, in its order: arrays of one row cost ten times these
+        reached += each["probability"]
+        steps[each["base_damage_rate"]] = round(min(max(reached, 0.0), 1.0) * _STEPS) / _STEPS
+    return [{"damage_rate": rate, "probability": share} for rate, share in reversed(steps.items())]
 
 
 def everything(connection: psycopg.Connection, cell: int) -> Row | None:

@@ -42,7 +42,7 @@ def of_losses(connection: psycopg.Connection, risk: str, shown: Window, referenc
         first = own["aal"].astype(np.float64) - own["change"]
         found = Difference(ids, own["aal"], first, *difference(_loss(own), _loss(own), link, opposed=False))
         return _ordered(found)
-    names = ("aal", "aal_se", *_CHANGES)
+    names = ("aal", "aal_se", *(() if link == "two scenarios" else _CHANGES))
     sides = [published_layers.losses(connection, risk, *each, names) for each in (shown, reference)]
     ids, places = _both(sides[0][0], sides[1][0])
     one, other = (
@@ -103,7 +103,7 @@ def may_oppose(told: PublishedRisk | None, risk: str, shown: Window, reference: 
 
 def _loss(columns: dict[str, NDArray[np.float32]]) -> Loss:
     none = np.full_like(columns["aal"], np.nan)
-    return Loss(columns["aal"], columns.get("aal_se", none), columns["change"], columns["change_se"])
+    return Loss(*(columns.get(name, none) for name in ("aal", "aal_se", *_CHANGES)))
 
 
 def _both(first: Ints, second: Ints) -> tuple[Ints, tuple[NDArray[np.int64] | slice, NDArray[np.int64] | slice]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import polars as pl
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from engine.assess.job import compare, difference_output
 from engine.assess.job.compare import Chosen
@@ -18,6 +18,7 @@ from engine.service.context import Shared
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_portfolio import PATH, result_file
 from engine.service.routes_what_if import CSV, XLSX, attached
+from engine.service.spoken import language_of
 
 router = APIRouter(tags=["portfolios"])
 _MOST = 50_000
@@ -34,6 +35,7 @@ _MOST = 50_000
 )
 def read_comparison(  # many: one parameter a field of the query
     context: Shared,
+    request: Request,
     request_id: UUID,
     other: Annotated[UUID, Query(alias="with", description="id of the second portfolio; the same one will do")],
     scenario_id: models.ScenarioId | None = None,
@@ -60,7 +62,7 @@ def read_comparison(  # many: one parameter a field of the query
     if format == "xlsx":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "comparison.xlsx"
-            difference_output.comparison_workbook(path, found.told, found.table)
+            difference_output.comparison_workbook(path, found.told, found.table, language_of(request.scope))
             return attached(path.read_bytes(), XLSX, "comparison.xlsx")
     told: dict[str, Any] = dict(found.told)
     for which, number in zip(compare.WHICH, (request_id, other), strict=True):

@@ -20,6 +20,7 @@ from engine.assess.job.what_if import WhatIf
 from engine.assess.rules.measures import CHANGEABLE, Measure, measure_of
 from engine.assess.rules.offered import RISKS
 from engine.core.errors import EngineError, SettingsError
+from engine.core.language import Language
 from engine.service import models, what_if_models
 from engine.service.bodies import json_object
 from engine.service.context import Context, Shared
@@ -27,6 +28,7 @@ from engine.service.intake import faults_of
 from engine.service.problems import InvalidError, Problem, fault
 from engine.service.routes_assess import BODY_REFUSALS, find
 from engine.service.routes_portfolio import PATH, in_our_words, result_file
+from engine.service.spoken import language_of
 from engine.service.turn import TurnTakenError
 
 router = APIRouter(tags=["what-if"])
@@ -192,7 +194,7 @@ async def what_if_of_portfolio(
     if format == "csv":
         return attached(difference_output.what_if_csv(found.told, found.sites), CSV, "what_if.csv")
     if format == "xlsx":
-        return attached(await run_in_threadpool(_workbook, found), XLSX, "what_if.xlsx")
+        return attached(await run_in_threadpool(_workbook, found, language_of(request.scope)), XLSX, "what_if.xlsx")
     sites = found.sites.sort("saving", descending=True, nulls_last=True, maintain_order=True).head(most).to_dicts()
     told = what_if_models.WhatIf.model_validate(found.told | {"site_risks": [], "saved_sites": sites})
     return Response(told.model_dump_json(), media_type="application/json")
@@ -235,10 +237,10 @@ def portfolio_parameters(context: Context, request_id: UUID) -> Mapping[str, Any
     return parameters
 
 
-def _workbook(found: WhatIf) -> bytes:
+def _workbook(found: WhatIf, language: Language) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "what_if.xlsx"
-        difference_output.what_if_workbook(path, found.told, found.sites)
+        difference_output.what_if_workbook(path, found.told, found.sites, language)
         return path.read_bytes()
 
 

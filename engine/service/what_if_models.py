@@ -1,4 +1,4 @@
-"""Models of what-ifs, of the same building elsewhere, and of comparisons. Money in its country's currency, losses a year."""
+"""Models of what-ifs, of the same building elsewhere, of comparisons. Money in the country's currency, losses a year."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from engine.assess.job.assessor import Assessor
 from engine.assess.job.what_if import WhatIf
 from engine.assess.rules.measures import Measure, measure_of
 from engine.core.errors import SettingsError, SinkError
+from jobs import _options
 
 
 def read(path: Path) -> Measure:
@@ -47,7 +48,7 @@ def write(folder: Path, found: WhatIf) -> list[str]:
     text = json.dumps(found.told, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     parts = {name: folder / f".{name}.part" for name in ("what_if.xlsx", "what_if.csv", "what_if.json")}
     try:
-        difference_output.what_if_workbook(parts["what_if.xlsx"], found.told, found.sites)
+        difference_output.what_if_workbook(parts["what_if.xlsx"], found.told, found.sites, _options.language())
         parts["what_if.csv"].write_bytes(difference_output.what_if_csv(found.told, found.sites))
         parts["what_if.json"].write_text(text, "utf-8")
         for name, part in parts.items():

@@ -77,7 +77,7 @@ def _request(args: argparse.Namespace) -> dict[str, Any]:
     asked = {name: value for name, value in asked.items() if value is not None}
     if args.sites is not None:
         return _portfolio(args, asked)
-    for option in ("out", "name", "sheet", "columns", "no_workbook", "year_losses"):
+    for option in ("out", "name", "sheet", "columns", "rates", "no_workbook", "year_losses"):
         if getattr(args, option):
             raise SettingsError(f"--{option.replace('_', '-')} is a portfolio's: give --sites, too")
     if args.lat is None or args.lon is None:
@@ -108,6 +108,7 @@ def _portfolio(args: argparse.Namespace, asked: dict[str, Any]) -> dict[str, Any
     request |= {"name": args.name} if args.name else {}
     request |= {"sheet": args.sheet} if args.sheet else {}
     request |= {"columns": columns.stated(args.columns)} if args.columns else {}
+    request |= {"rates": str(args.rates.absolute())} if args.rates else {}
     request |= {"workbook": False} if args.no_workbook else {}
     request |= {} if (language := _options.language()) == DEFAULT else {"language": language}
     request |= {"year_losses": args.year_losses} if args.year_losses else {}

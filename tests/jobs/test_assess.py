@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
+from benchmarks.fuzz import oed_files
 from engine.assess.job import portfolio_output
 from engine.assess.rules.offered import RISKS
 from engine.core.settings import Settings
@@ -358,6 +359,33 @@ def test_what_a_spreadsheet_abroad_writes_is_assessed_and_what_was_assumed_is_sa
         "1 row without any value is no site and left out",
     ]
     assert sum(summary["notes"][0] in message for message in caplog.messages) == 1
+
+
+def test_an_oed_file_is_assessed_with_its_rates_and_its_columns_come_back(both, tmp_path, caplog):
+    text = oed_files.TEXTS["currencies"]
+    for old, new in (
+        ("37.45,126.70", "35.12,127.13"),
+        ("37.51,127.05", "35.01,127.02"),
+        ("36.35,127.38", "35.21,127.22"),
+    ):
+        text = text.replace(old, new)
+    (tmp_path / "oed.csv").write_text(text, "utf-8")
+    (tmp_path / "rates.csv").write_text(oed_files.RATES, "utf-8")
+    assert assess.main(["--sites", "oed.csv", "--out", "without"]) == 2
+    assert "no rate for EUR (1 row), USD (1 row) into KRW" in caplog.messages[-1]
+    assert assess.main(["--sites", "oed.csv", "--out", "out", "--rates", "rates.csv"]) in (0, 3)
+    told = json.loads((tmp_path / "out/portfolio.json").read_text("utf-8"))
+    assert told["results"][0]["total_asset_value"] == 2_550_750_000 + 3_675_000_000 + 800_000_000
+    assert any("EUR at 1,700.5 KRW of 2026-11-27" in note for note in told["notes"])
+    assert any(note.startswith("BITIV (153,045,000 KRW") and "not priced" in note for note in told["notes"])
+    lines = pl.read_csv(tmp_path / "out/sites.csv")
+    assert lines["bitiv"].to_list() == [90_000, 0, None]
+    assert lines["locuserdef1"].to_list() == ["north", None, "south"]
+    assert set(pl.read_parquet(tmp_path / "out/risk.parquet")["site_id"]) == {
+        "P1/ACC-7/L1",
+        "P1/ACC-7/L2",
+        "P1/ACC-9/L1",
+    }
 
 
 def test_where_only_the_whole_record_is_published_it_is_taken_and_said(both, tmp_path, caplog, capsys):

@@ -123,6 +123,17 @@ def test_year_losses_of_a_portfolio_from_arguments_to_files(published, tmp_path,
     [mean] = means_there.filter(SummaryId=number)["PeriodWeight"]
     assert mean == pytest.approx(pair["total_expected_loss"], rel=1e-5)
     assert pl.read_csv(tmp_path / "out" / "ord_elt.csv")["EventRate"].unique().to_list() == [1 / 20]
+    palt = pl.read_csv(tmp_path / "out" / "ord_palt.csv")
+    assert palt["MeanLoss"].to_list() == pytest.approx(means_there["PeriodWeight"].to_list(), rel=1e-6)
+    of_all = plt.filter(SummaryId=number)["MeanLoss"]
+    assert palt.filter(SummaryId=number)["SDLoss"][0] == pytest.approx(of_all.std())
+    ept = pl.read_csv(tmp_path / "out" / "ord_ept.csv")
+    of_curve = curve.filter(kind="aep", scenario_id=2, time_period="mid_term", risk_type="all").sort("return_period")
+    told_there = ept.filter(SummaryId=number, EPType=3).sort("ReturnPeriod")
+    assert told_there["Loss"].to_list() == pytest.approx(of_curve["loss"].to_list())
+    [of_storms] = info.filter(time_period="today")["SummaryId"]
+    assert ept.filter(SummaryId=of_storms)["EPType"].unique().to_list() == [1]
+    assert ept.columns == ["SummaryId", "EPCalc", "EPType", "ReturnPeriod", "Loss"]
 
     # sheets for people
     book = fastexcel.read_excel(tmp_path / "out" / "portfolio.xlsx")

@@ -218,6 +218,8 @@ def _value(action):
         "high",
         "en",
         "EUR",
+        "csv",
+        "point",
         str(UUID(int=1)),
     ):
         with contextlib.suppress(ValueError, argparse.ArgumentTypeError):

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import psycopg
 import pytest
+from polars.testing import assert_frame_equal
 
 from benchmarks import identity
 from engine.core.names import RISK_NAMES
@@ -163,6 +164,8 @@ def test_without_configuration_nine_risks_of_korea_come_out(home, tmp_path, caps
         _home.fill(server.url(WAREHOUSE), "korea", home)
         with closing(open_source(server.url(WAREHOUSE))) as source:
             assert source.fingerprint == before
+            # what comes with the package, so that the sample opens without a server
+            assert_frame_equal(source.table("grid_attributes"), korea.attributes())
         assert upgraded(server.url(WAREHOUSE), home) == ["api_buildings", "grid_attributes", "location_admin"]
     assert first_assessments(tmp_path, capsys) == []
     found = identity.compare(loss, by_year)

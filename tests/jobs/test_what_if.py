@@ -28,18 +28,23 @@ site_ids = ["A1"]
 
 
 @pytest.fixture
-def folder(warehouse, results, monkeypatch, tmp_path):
+def empty(monkeypatch, tmp_path):
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "sites.csv").write_text(SITES)
+    (tmp_path / "gates.toml").write_text(MEASURE)
+    return tmp_path
+
+
+@pytest.fixture
+def folder(empty, warehouse, results, monkeypatch):
     monkeypatch.setenv("DW_URL", warehouse)
     monkeypatch.setenv("APP_URL", results)
     monkeypatch.setenv("COLUMNS", "200")
     fill_warehouse(warehouse)
     fill_results(results)
-    (tmp_path / "sites.csv").write_text(SITES)
-    (tmp_path / "gates.toml").write_text(MEASURE)
-    return tmp_path
+    return empty
 
 
 def test_a_measure_of_a_portfolio_is_told_printed_and_written_and_the_results_stay(folder, capsys):
@@ -82,10 +87,10 @@ def test_a_measure_of_one_site_stands_beside_its_results(folder, capsys):
         ("name = 'x'", "gates.toml: the measure changes nothing"),
     ],
 )
-def test_a_file_that_is_no_measure_is_refused_before_anything_is_computed(folder, caplog, text, says):
-    (folder / "gates.toml").unlink()
+def test_a_file_that_is_no_measure_is_refused_before_anything_is_computed(empty, caplog, text, says):
+    (empty / "gates.toml").unlink()
     if text is not None:
-        (folder / "gates.toml").write_text(text)
+        (empty / "gates.toml").write_text(text)
     assert assess.main(["--sites", "sites.csv", "--out", "out", "--what-if", "gates.toml"]) == 2
     assert says in caplog.text
-    assert not (folder / "out").exists()
+    assert not (empty / "out").exists()

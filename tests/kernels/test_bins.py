@@ -265,7 +265,7 @@ def _with(value):
         (_with(np.inf), EDGES, {}, "2 samples in 1 of 3 cells are infinite"),
         (_with(-np.inf), EDGES, {}, "2 samples in 1 of 3 cells are infinite"),
         (_with(-1.0), EDGES, {"lower": 0.0}, "2 samples in 1 of 3 cells are below"),
-        (gamma(1)[0], EDGES, {}, r"shape \(cells, samples\)"),
+        (gamma(1)[None], EDGES, {}, r"shape \(cells, samples\)"),
         (np.full((2, 20), "a"), EDGES, {}, "must be numbers"),
         (gamma(1), np.ones((5, 4)), {}, r"\(6, bins - 1\), got \(5, 4\)"),
         (gamma(1), [3.0, 2.0], {}, "do not ascend in 1 of 1 rows"),

@@ -46,7 +46,7 @@ def test_slabs_do_not_change_a_byte(monkeypatch):
 @pytest.mark.parametrize(
     ("x", "q", "message"),
     [
-        (np.ones(5), [0.5], r"shape \(cells, samples\)"),
+        (np.ones((2, 5, 1)), [0.5], r"shape \(cells, samples\)"),
         (np.array([[1.0, np.inf], [2.0, 3.0]]), [0.5], "1 samples in cells 0..1 are infinite"),
         (np.ones((2, 5)), [1.5], "numbers 0..1"),
         (np.ones((2, 5)), [np.nan], "numbers 0..1"),

@@ -25,6 +25,20 @@ from tests.warehouses import fill
 #: of the small grid: an active cell in its middle, a cell of the sea, a point outside
 LAND, SEA, OUTSIDE = (35.1, 127.2), (35.3, 127.4), (37.5665, 126.978)
 
+PORTFOLIO = "/api/v1/risk-assessment/portfolio"
+#: two versions of a portfolio: one site changed, one gone, one new, one the same
+HEAD = "site_id,latitude,longitude,total_asset_value,building_age,structure,floors_below,insurance_coverage_rate"
+FIRST = f"""{HEAD}
+A1,{LAND[0]},{LAND[1]},9000000000,40,RC,2,0
+A2,{LAND[0]},{LAND[1] - 0.1},50000000000,10,RC,0,0
+A3,{LAND[0] - 0.1},{LAND[1] - 0.1},7000000000,10,RC,0,0.2
+"""
+SECOND = f"""{HEAD}
+A1,{LAND[0]},{LAND[1]},9000000000,40,RC,0,0
+A3,{LAND[0] - 0.1},{LAND[1] - 0.1},7000000000,10,RC,0,0.2
+A4,{LAND[0]},{LAND[1]},1000000000,10,RC,0,0
+"""
+
 _REFUSED = re.compile("status of (404|409|422)")
 
 
@@ -94,6 +108,26 @@ def service(environment):
 def client(service):
     with httpx.Client(base_url=service[0], timeout=30) as client:
         yield client
+
+
+def finished(client, request_id):
+    """The id, once its job has ended."""
+    while client.get(f"/api/v1/risk-assessment/status/{request_id}").json()["status"] in ("queued", "running"):
+        pass
+    return request_id
+
+
+def _send(client, body, **asked):
+    headers = {"Content-Type": "text/csv"}
+    asked = {"scenario_ids": [2, 4], "time_periods": ["mid_term"]} | asked
+    return finished(client, client.post(PORTFOLIO, content=body, params=asked, headers=headers).json()["request_id"])
+
+
+@pytest.fixture(scope="package")
+def portfolios(service):
+    """Ids of two versions of a portfolio, assessed in two scenarios."""
+    with httpx.Client(base_url=service[0], timeout=60) as client:
+        return _send(client, FIRST, name="first"), _send(client, SECOND, name="second")
 
 
 @pytest.fixture(scope="module")

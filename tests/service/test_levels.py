@@ -4,6 +4,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from engine import losses
 from engine.kernels import return_levels
 from engine.service import cell_answers, cell_levels, turn
 from tests.service.conftest import LAND
@@ -43,6 +44,16 @@ def test_bins_without_damage_rates_have_no_steps_and_equal_rates_one():
     assert steps == [{"damage_rate": 0.0, "probability": 1.0}, {"damage_rate": 0.1, "probability": 0.5}]
     assert cell_answers.steps_of([bins[0] | {"base_damage_rate": None}]) is None
     assert cell_answers.steps_of(None) is None
+
+
+def test_the_steps_of_a_cell_are_those_of_the_losses_to_the_last_bit():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        shares, rates = rng.dirichlet(np.ones(6)).round(8), np.sort(rng.choice([0.0, 0.1, 0.25, 0.5, 1.0], 6))
+        bins = [{"probability": p, "base_damage_rate": r} for p, r in zip(shares.tolist(), rates.tolist(), strict=True)]
+        reached = losses.loss_steps([shares], rates)[0].round(8)
+        expected = dict(zip(rates.tolist(), reached.tolist(), strict=True))
+        assert {each["damage_rate"]: each["probability"] for each in cell_answers.steps_of(bins)} == expected
 
 
 def test_return_levels_are_of_the_series_that_the_climate_route_gives(client):

@@ -3,15 +3,13 @@
 import json
 
 import fastexcel
-import httpx
 import numpy as np
 import polars as pl
 import psycopg
 import pytest
 
-from tests.service.conftest import LAND, OUTSIDE
+from tests.service.conftest import LAND, OUTSIDE, PORTFOLIO, finished
 
-PORTFOLIO = "/api/v1/risk-assessment/portfolio"
 BUILDING = {
     "building_age": 45, "structure": "조적", "main_purpose": "업무시설", "floors_below": 2, "floors_above": 2,
     "has_piloti": False, "has_seismic_design": False, "fire_access": True,
@@ -26,35 +24,6 @@ MEASURE = {
     "prevents": {"river_flood": 0.25},
     "cost": {"per_site": 30_000_000, "upkeep_per_site": 100_000, "discount_rate": 0.04, "years": 20},
 }
-HEAD = "site_id,latitude,longitude,total_asset_value,building_age,structure,floors_below,insurance_coverage_rate"
-FIRST = f"""{HEAD}
-A1,{LAND[0]},{LAND[1]},9000000000,40,RC,2,0
-A2,{LAND[0]},{LAND[1] - 0.1},50000000000,10,RC,0,0
-A3,{LAND[0] - 0.1},{LAND[1] - 0.1},7000000000,10,RC,0,0.2
-"""
-SECOND = f"""{HEAD}
-A1,{LAND[0]},{LAND[1]},9000000000,40,RC,0,0
-A3,{LAND[0] - 0.1},{LAND[1] - 0.1},7000000000,10,RC,0,0.2
-A4,{LAND[0]},{LAND[1]},1000000000,10,RC,0,0
-"""
-
-
-def finished(client, request_id):
-    while client.get(f"/api/v1/risk-assessment/status/{request_id}").json()["status"] in ("queued", "running"):
-        pass
-    return request_id
-
-
-def send(client, body, **asked):
-    headers = {"Content-Type": "text/csv"}
-    asked = {"scenario_ids": [2, 4], "time_periods": ["mid_term"]} | asked
-    return finished(client, client.post(PORTFOLIO, content=body, params=asked, headers=headers).json()["request_id"])
-
-
-@pytest.fixture(scope="module")
-def portfolios(service):
-    with httpx.Client(base_url=service[0], timeout=60) as client:
-        return send(client, FIRST, name="first"), send(client, SECOND, name="second")
 
 
 def stored(databases):

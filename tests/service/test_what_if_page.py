@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.service.conftest import LAND
-from tests.service.test_what_if import portfolios  # noqa: F401 (a fixture)
 
 PAGE = Path(__file__).parents[2] / "engine" / "service" / "page"
 TEXTS = {name: json.loads((PAGE / "texts" / f"whatif.{name}.json").read_text("utf-8")) for name in ("en", "ko")}
@@ -106,7 +105,7 @@ def test_where_else_paints_a_layer_lists_better_places_and_one_is_opened_with_th
     expect(view.locator("#layer")).to_have_attribute("data-layer", re.compile("^aal/typhoon"))
 
 
-def test_a_measure_at_the_sites_of_the_table_and_a_comparison_in_the_address(watched, portfolios):  # noqa: F811
+def test_a_measure_at_the_sites_of_the_table_and_a_comparison_in_the_address(watched, portfolios):
     view = watched(f"/portfolio?id={portfolios[0]}&scenario=2&period=mid_term")
     expect(view.locator("#results")).to_have_attribute("data-shown", "2 mid_term", timeout=SLOW)
     view.fill("#search", "A2")
@@ -141,7 +140,7 @@ def test_a_measure_at_the_sites_of_the_table_and_a_comparison_in_the_address(wat
     expect(view.locator("#compare-result tr[data-status=results]")).to_have_count(3, timeout=SLOW)
 
 
-def test_both_answers_are_korean_where_it_is_asked_for_and_fit_a_phone(watched, portfolios):  # noqa: F811
+def test_both_answers_are_korean_where_it_is_asked_for_and_fit_a_phone(watched, portfolios):
     view = watched(f"/portfolio?id={portfolios[0]}&with={portfolios[1]}&lang=ko")
     view.set_viewport_size({"width": 390, "height": 800})
     view.wait_for_selector("#compare-result table", timeout=SLOW)

@@ -9,17 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from engine.assess.job.portfolio_output import append_csv
+from engine.assess.job.portfolio_output import append_csv, heading
 from engine.assess.rules import difference_sheets
 from engine.assess.rules.sheets import Shown, titled
 from engine.core.errors import SinkError
+from engine.core.language import DEFAULT, Language
 from engine.io.files.workbook_out import Heading, WorkbookFile
 
 _FACTS = (Shown("what", "what"), Shown("value", "value"))
 Sheet = tuple[str, Sequence[Shown], pl.DataFrame]
 
 
-def what_if_workbook(path: Path, told: Mapping[str, Any], sites: pl.DataFrame) -> None:
+def what_if_workbook(path: Path, told: Mapping[str, Any], sites: pl.DataFrame, language: Language = DEFAULT) -> None:
     """Write a what-if: sums and sentences, a line a site, both curves.
 
     raises : SinkError
@@ -33,6 +34,7 @@ def what_if_workbook(path: Path, told: Mapping[str, Any], sites: pl.DataFrame) -
             ("sites", difference_sheets.WHAT_IF_SITES, difference_sheets.what_if_sites(told, sites)),
             ("loss curve", difference_sheets.CURVES, difference_sheets.what_if_curves(told)),
         ],
+        language,
     )
 
 
@@ -41,7 +43,7 @@ def what_if_csv(told: Mapping[str, Any], sites: pl.DataFrame) -> bytes:
     return _csv(difference_sheets.what_if_sites(told, sites), difference_sheets.WHAT_IF_SITES)
 
 
-def comparison_workbook(path: Path, told: Mapping[str, Any], table: pl.DataFrame) -> None:
+def comparison_workbook(path: Path, told: Mapping[str, Any], table: pl.DataFrame, language: Language = DEFAULT) -> None:
     """Write a comparison: sums, a line an asset, both curves.
 
     raises : SinkError
@@ -55,6 +57,7 @@ def comparison_workbook(path: Path, told: Mapping[str, Any], table: pl.DataFrame
             ("sites", difference_sheets.COMPARED_SITES, difference_sheets.compared_sites(told, table)),
             ("loss curve", difference_sheets.CURVES, difference_sheets.compared_curves(told)),
         ],
+        language,
     )
 
 
@@ -64,7 +67,7 @@ def comparison_csv(told: Mapping[str, Any], table: pl.DataFrame) -> bytes:
 
 
 def _headings(shown: Sequence[Shown]) -> list[Heading]:
-    return [Heading(*each) for each in titled(shown)]
+    return [heading(each) for each in titled(shown)]
 
 
 def _csv(frame: pl.DataFrame, shown: Sequence[Shown]) -> bytes:
@@ -73,12 +76,14 @@ def _csv(frame: pl.DataFrame, shown: Sequence[Shown]) -> bytes:
     return sink.getvalue()
 
 
-def _workbook(path: Path, name: str, facts: list[tuple[str, str]], sums: pl.DataFrame, sheets: Sequence[Sheet]) -> None:
+def _workbook(
+    path: Path, name: str, facts: list[tuple[str, str]], sums: pl.DataFrame, sheets: Sequence[Sheet], language: Language
+) -> None:
     listed = pl.DataFrame(facts, schema={"what": pl.String, "value": pl.String}, orient="row")
     try:
-        book = WorkbookFile(path)
+        book = WorkbookFile(path, language)
         try:
-            book.page(name, [(_headings(_FACTS), listed), (_headings(difference_sheets.SUMS), sums)])
+            book.page(name, [([Heading(*each) for each in _FACTS], listed), (_headings(difference_sheets.SUMS), sums)])
             for title, shown, frame in sheets:
                 writer = book.sheet(title, _headings(shown))
                 writer.append(frame)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.assess.job import portfolio_table
+from engine.assess.job import portfolio_oed, portfolio_table
 from engine.assess.job.portfolio_table import NUMBERS, Request, Table
-from engine.assess.rules import columns
+from engine.assess.rules import columns, oed
 from engine.assess.rules.fields import BY_NAME
 from engine.core.errors import SettingsError
 from engine.io.files import csv_text
@@ -28,6 +28,10 @@ def read(path: Path, asked: Request | None = None) -> Table:
         separator = _separator(text, asked)
         frame, rows, total = csv_text.read(text, separator)
     frame, names = portfolio_table.without_empty(frame, text.headers[separator])
+    if oed.is_oed(names):
+        numbers = rows + text.lead + 2
+        return portfolio_oed.table_of(frame, names, numbers, path, asked, total=total, header=HEADER)
+    portfolio_oed.refuse_rates(path, asked)
     chosen = portfolio_table.chosen(names, path, asked)
     sign = portfolio_table.decimal_sign(frame, chosen, path, NUMBERS)
     raw, said, notes = frame, text.said(separator), []

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 
 from engine.assess import assess_sites
-from engine.assess.job import portfolio_csv, portfolio_places, portfolio_sheet, portfolio_table
+from engine.assess.job import portfolio_csv, portfolio_oed, portfolio_places, portfolio_sheet, portfolio_table
 from engine.assess.job.portfolio_ages import ages
 from engine.assess.job.portfolio_table import NUMBERS, Request, Table
-from engine.assess.rules import columns, portfolio, records
+from engine.assess.rules import columns, oed, portfolio, records
 from engine.assess.rules.column_names import COMPLETED, NAME
 from engine.assess.rules.columns import Column
 from engine.assess.rules.fields import BUILDING_NAMES, BY_NAME
@@ -121,7 +121,8 @@ class PortfolioFile:
 
 def asked_of(parameters: Mapping[str, Any]) -> Request:
     """Options for the file, from a job's parameters."""
-    return Request(parameters.get("sheet"), parameters.get("columns") or {})
+    rates = parameters.get("rates")
+    return Request(parameters.get("sheet"), parameters.get("columns") or {}, Path(rates) if rates else None)
 
 
 def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date | None = None) -> PortfolioFile:
@@ -147,7 +148,7 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
             f"{counted(empty, 'row')} without any value {agree(empty, 'is no site', 'are no sites')} and left out"
         )
     portfolio_places.require_places(path, sites.filter(filled), table.rows.filter(filled), table.chosen)
-    names = [each.name for each in table.chosen if each.field is None]
+    others = sorted((each for each in table.chosen if each.field is None), key=lambda each: each.name)
     return PortfolioFile(
         name=str(parameters.get("name") or Path(packed.plain_name(path)).stem),
         sites=_with_common(sites.filter(filled), parameters),
@@ -158,7 +159,7 @@ def read(path: Path, parameters: Mapping[str, Any], limits: Limits, today: date 
         chosen=table.chosen,
         open=parts.open,
         unread=[
-            f"{name} (did you mean {near}?)" if (near := columns.nearest(name)) else name for name in sorted(names)
+            f"{each.name} (did you mean {near}?)" if (near := columns.meant(each)) else each.name for each in others
         ],
         notes=notes,
     )
@@ -195,6 +196,8 @@ def _fields(path: Path, asked: Request, limits: Limits, today: date) -> _Parts:
     kind = kind_of(path)
     if asked.sheet is not None and kind != "workbook":
         raise SettingsError(f"--sheet {asked.sheet}: {path} is no workbook and has no sheets")
+    if kind in ("ndjson", "workbook"):
+        portfolio_oed.refuse_rates(path, asked)
     if kind == "ndjson":
         return _of_lines(path, asked)
     if kind == "csv":
@@ -216,7 +219,10 @@ def _fields(path: Path, asked: Request, limits: Limits, today: date) -> _Parts:
         notes.append(f"building_age is reckoned from the year of completion to {today}")
     named = [name for name in BUILDING_NAMES if name in sites.columns]
     open_fields = frozenset(BUILDING_NAMES) - set(named) if named else frozenset()
-    if open_fields:
+    if table.open:
+        open_fields = frozenset(BUILDING_NAMES)
+        notes.append("building fields that a row does not state are assumed, and named in imputed_fields")
+    elif open_fields:
         missing = ", ".join(name for name in BUILDING_NAMES if name in open_fields)
         notes.append(f"no column states {missing}: assumed, and named in imputed_fields")
     return _Parts(sites, table, notes, open_fields)
@@ -251,8 +257,11 @@ def _of_lines(path: Path, asked: Request) -> _Parts:
 
 def _of_parquet(path: Path, asked: Request) -> Table:
     frame = read_parquet(path)
-    chosen = portfolio_table.chosen(frame.columns, path, asked)
     rows = pl.Series("row", range(1, frame.height + 1), pl.UInt32)
+    if oed.is_oed(frame.columns):
+        return portfolio_oed.table_of(frame, frame.columns, rows, path, asked, total=frame.height, header=_OF_PARQUET)
+    portfolio_oed.refuse_rates(path, asked)
+    chosen = portfolio_table.chosen(frame.columns, path, asked)
     notes = columns.notes_on(chosen)
     texts = {each.field for each, kind in zip(chosen, frame.dtypes, strict=True) if kind == pl.String}
     comma = frozenset(

@@ -269,6 +269,7 @@ def _contributions(found: pl.DataFrame, ids: pl.DataFrame, risks: Mapping[str, b
 def _write_ord(files: FrameFiles, years: pl.DataFrame, made: PortfolioLosses, storms: loss_storms.Storms) -> None:
     """Tables of the open results data layout, and what their summaries are."""
     periods: list[pl.DataFrame] = []
+    curves: list[pl.DataFrame] = []
     summaries: list[tuple[Any, ...]] = []
     for (scenario, period, risk), rows in years.group_by(*PAIR, "risk_type", maintain_order=True):
         number = len(summaries) + 1
@@ -278,12 +279,17 @@ def _write_ord(files: FrameFiles, years: pl.DataFrame, made: PortfolioLosses, st
         value = float(whole["value"][0])
         summaries.append((number, Scenario(int(scenario)).api_key, period, risk, value))
         periods.append(losses.period_loss_table(rows, value, risk_type=str(risk), summary_id=number))
-    files.table("ord_plt.csv", pl.concat(periods))
+        curves.append(losses.exceedance_table(whole, summary_id=number))
+    table = pl.concat(periods)
+    files.table("ord_plt.csv", table)
+    files.table("ord_palt.csv", losses.average_loss_table(table))
     if storms.losses is not None:
         number = len(summaries) + 1
         summaries.append((number, "storms of the record", "today", "typhoon", storms.value))
         table = losses.event_loss_table(storms.losses, storms.value, storms.years, summary_id=number)
         files.table("ord_elt.csv", table)
+        curves.append(losses.exceedance_table(made.curve.filter(pl.col("kind") == "oep"), summary_id=number))
+    files.table("ord_ept.csv", pl.concat(curves))
     files.table("ord_summary-info.csv", pl.DataFrame(summaries, schema=_SUMMARY_INFO, orient="row"))
 
 

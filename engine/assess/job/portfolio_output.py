@@ -27,7 +27,7 @@ MOST_LOSSES = 100_000
 _SITES = 5000
 _FIELDS = ("column", "field", "why", "factor")
 #: columns of tables whose values are the caller's words, names of places and storms, or identifiers
-_THEIRS = ("site_id", "site_uuid", "site", "admin_name", "column", "field", "value", "storm_id", "name")
+_THEIRS = ("site_id", "site_uuid", "key", "site", "admin_name", "column", "field", "value", "storm_id", "name")
 
 
 class Results(NamedTuple):
@@ -100,11 +100,12 @@ def _with_own(sites: PortfolioFile, frame: pl.DataFrame, shown: Sequence[Shown])
         if each.name not in same:
             columns.append(frame[each.name])
             title = f"{each.title} (result)" if each.title.casefold() in taken else each.title
-            headings.append(_heading(each)._replace(title=title))
+            headings.append(heading(each)._replace(title=title))
     return pl.DataFrame(columns), headings
 
 
-def _heading(shown: Shown) -> Heading:
+def heading(shown: Shown) -> Heading:
+    """A column of a workbook, with what of it is the engine's words."""
     return Heading(*shown, ours="title" if shown.name in _THEIRS else "all")
 
 
@@ -161,7 +162,7 @@ def _write_years(book: WorkbookFile, years: PortfolioLosses, summary: Mapping[st
     if summary["storms"] is not None:
         tables.append(("storms", loss_sheets.STORMS, loss_sheets.storms(summary["storms"])))
     for name, shown, frame in tables:
-        writer = book.sheet(name, [_heading(each) for each in sheets.titled(shown)], frozen=1)
+        writer = book.sheet(name, [heading(each) for each in sheets.titled(shown)], frozen=1)
         writer.append(frame)
         writer.close()
 
@@ -174,7 +175,7 @@ def _write_sites(book: WorkbookFile, table: pl.DataFrame, headings: list[Heading
 
 def _write_columns(book: WorkbookFile, sites: PortfolioFile) -> None:
     writer = book.sheet(
-        "columns", [_heading(Shown(each, each, "number" if each == "factor" else "text")) for each in _FIELDS]
+        "columns", [heading(Shown(each, each, "number" if each == "factor" else "text")) for each in _FIELDS]
     )
     writer.append(pl.DataFrame([each.as_json() for each in sites.chosen], schema_overrides={"field": pl.String}))
     writer.close()
@@ -191,7 +192,7 @@ def _write_losses(
     files: FrameFiles, book: WorkbookFile, sites: PortfolioFile, totals: pl.DataFrame, context: Context, rows: int
 ) -> None:
     carried = [Heading(f"own:{place}", name, ours="nothing") for place, name in enumerate(sites.carried.columns[1:])]
-    headings = [Heading("row", "row", "whole"), *carried, *(_heading(each) for each in sheets.titled(sheets.LOSSES))]
+    headings = [Heading("row", "row", "whole"), *carried, *(heading(each) for each in sheets.titled(sheets.LOSSES))]
     apart = rows > MOST_LOSSES
     if apart:
         target = files.beside("losses.csv")
@@ -221,10 +222,10 @@ def _write_losses(
 
 def append_csv(sink: IO[bytes], table: pl.DataFrame, headings: Sequence[Heading], *, first: bool) -> None:
     """UTF-8 with a mark, by which Excel knows it; text that it would take for a formula has an apostrophe before it."""
-    named = table.select(_flat(table[heading.name]).alias(f"{place}") for place, heading in enumerate(headings))
+    named = table.select(_flat(table[each.name]).alias(f"{place}") for place, each in enumerate(headings))
     if first:
         sink.write(b"\xef\xbb\xbf")
-        titles = {f"{place}": [_guarded(heading.title)] for place, heading in enumerate(headings)}
+        titles = {f"{place}": [_guarded(each.title)] for place, each in enumerate(headings)}
         pl.DataFrame(titles).write_csv(sink, include_header=False)
     harmless(named).write_csv(sink, include_header=False)
 
@@ -234,7 +235,7 @@ def _write_faults(book: WorkbookFile, sites: PortfolioFile, failures: pl.DataFra
     lines = sheets.faults(failures, sites.headings(), values)
     own = sites.carried_of(lines["row"])
     carried = [Heading(f"own:{place}", name, ours="nothing") for place, name in enumerate(own.columns)]
-    headings = [Heading("row", "row", "whole"), *carried, *(_heading(each) for each in sheets.FAULTS)]
+    headings = [Heading("row", "row", "whole"), *carried, *(heading(each) for each in sheets.FAULTS)]
     writer = book.sheet("faults", headings, frozen=1)
     writer.append(
         lines.with_columns(own[name].alias(each.name) for name, each in zip(own.columns, carried, strict=True))
@@ -268,7 +269,7 @@ def _summary(
     sums = sheets.by_risk(summary["results"], context)
     blocks = [
         ([Heading("what", "what"), Heading("value", "value")], listed),
-        ([_heading(each) for each in sheets.titled(sheets.BY_RISK)], sums),
+        ([heading(each) for each in sheets.titled(sheets.BY_RISK)], sums),
     ]
     worst = sheets.worst(summary["results"], sites.name_column(), context)
-    return [*blocks, ([_heading(each) for each in sheets.titled(sheets.WORST)], worst)]
+    return [*blocks, ([heading(each) for each in sheets.titled(sheets.WORST)], worst)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,9 @@ def _head(path: Path, asked: Request, limits: Limits) -> tuple[list[str], _Rows]
     return frame.columns, list(enumerate(frame.head(_FIRST).iter_rows(), 1))
 
 
-def _columns(chosen: Any) -> list[dict[str, Any]]:
-    return [_column(each) for each in chosen]
-
-
-def _column(column: Column) -> dict[str, Any]:
+def _columns(chosen: Sequence[Column]) -> list[dict[str, Any]]:
     """As JSON, with the field that a column which is none may mean."""
-    near = columns.nearest(column.name) if column.field is None else None
-    return column.as_json() | {"near": near}
+    return [each.as_json() | {"near": columns.meant(each)} for each in chosen]
 
 
 def _first(rows: _Rows) -> list[dict[str, Any]]:

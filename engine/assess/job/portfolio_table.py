@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -30,10 +31,11 @@ _UNIT = r"[^\d\s.,+eE-]"
 
 
 class Request(NamedTuple):
-    """Options of the caller for a file: sheet of a workbook, and columns named for fields."""
+    """Options of the caller for a file: sheet of a workbook, columns named for fields, and a file of exchange rates."""
 
     sheet: str | None = None
     columns: Mapping[str, str] = {}
+    rates: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class Table:
     comma  : fields that have a decimal comma; their text has points by now, and commas where it had points
     lone   : fields in which `1,500` is 1500
     notes  : what was assumed, in words
-    raw    : the frame as it was read, where `comma` has changed it
+    raw    : the frame as it was read, where something has changed it
+    open   : a row may lack any field of the building: each is assumed
     """
 
     frame: pl.DataFrame
@@ -60,6 +63,7 @@ class Table:
     lone: frozenset[str] = frozenset(NUMBERS)
     notes: list[str] = field(default_factory=list)
     raw: pl.DataFrame | None = None
+    open: bool = False
 
     def of_fields(self) -> pl.DataFrame:
         """The columns that are fields, by the names of the fields."""

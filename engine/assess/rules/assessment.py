@@ -17,6 +17,7 @@ from engine.assess.rules.measures import prevented
 from engine.assess.rules.offered import RISKS
 from engine.assess.rules.prepare import Prepared, prepare, wants
 from engine.assess.rules.scaling import scaled_aal, vulnerability_scale
+from engine.assess.rules.tables import Table, frame_of
 from engine.assess.rules.validation import FAILURES, IDENTITY
 from engine.assess.rules.vocabulary import NO_HAZARD, PERIOD, RISK
 from engine.assess.rules.vulnerability import vulnerability_of
@@ -51,12 +52,14 @@ class AssessmentResult:
 
 
 def assess_sites(
-    sites: pl.DataFrame,
-    hazards: pl.DataFrame | None = None,
-    probabilities: pl.DataFrame | None = None,
+    sites: Table,
+    hazards: Table | None = None,
+    probabilities: Table | None = None,
     config: AssessConfig | None = None,
 ) -> AssessmentResult:
     """Exposure, vulnerability, final AAL and integrated risk of sites.
+
+    Tables are frames of polars or pandas, Arrow tables, mappings of columns or lists of rows, each a mapping.
 
     sites         : flat columns, as `engine.assess.rules.fields` lists them; an absent column is null. All eight
                     building columns null: building unknown, defaults are taken and flagged. Rows are assets: equal
@@ -70,6 +73,9 @@ def assess_sites(
     raises        : SchemaError when hazards or probabilities lack a column or hold a key twice
     """
     settings = config or AssessConfig()
+    sites = frame_of(sites, "sites")
+    hazards = None if hazards is None else frame_of(hazards, "hazards")
+    probabilities = None if probabilities is None else frame_of(probabilities, "probabilities")
     read = {"hazard_score": hazards, "aal": probabilities}
     prepared = prepare(sites, settings, has_results=_cells_of({k: v for k, v in read.items() if v is not None}))
     return assess_prepared(prepared, hazards, probabilities, settings)

@@ -41,7 +41,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "office": ("업무시설", "사무", "office"),
     "commercial": ("상업시설", "판매시설", "근린생활시설", "문화및집회시설", "retail", "commercial"),
     "residential": ("주택", "주거", "아파트", "다세대", "연립", "residential"),
-    "public": ("교육", "관공서"),
+    "public": ("교육", "관공서", "education", "government"),
 }
 OTHER = "other"
 STRUCTURE = pl.Enum([*STRUCTURES, OTHER])

@@ -38,18 +38,20 @@ class Column:
     field  : what it is read as; None: carried through
     why    : in words
     factor : what one of its numbers is in the unit of the field, as its heading says
+    settled: known to be what it is, by the standard that the file follows
     """
 
     name: str
     field: str | None
     why: str
     factor: int | Decimal = 1
+    settled: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For JSON and for a sheet: column, field, why, factor."""
         return (
             {"column": self.name}
-            | {k: v for k, v in asdict(self).items() if k != "name"}
+            | {k: v for k, v in asdict(self).items() if k not in ("name", "settled")}
             | {"factor": float(self.factor)}
         )
 
@@ -323,6 +325,11 @@ def require_no_near_miss(chosen: Sequence[Column], table: object, given: Mapping
         f"{table}: {asked} If so, name it {field} or add --columns '{field}={name}'; if not, add --columns"
         f" '{','.join(f'{each}={NONE}' for each in dict.fromkeys(field for _, field in questions))}'"
     )
+
+
+def meant(column: Column) -> str | None:
+    """The field that a column which is none may mean; None where it is known to be none."""
+    return nearest(column.name) if column.field is None and not column.settled else None
 
 
 def nearest(name: str) -> str | None:

@@ -155,7 +155,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 EXTRA = (
     *("portfolio.json", "portfolio.xlsx", "sites.csv", "losses.csv"),
     *("year_losses.csv", "curve.csv", "contributions.csv", "storms.csv"),
-    *("ord_plt.csv", "ord_elt.csv", "ord_summary-info.csv"),
+    *("ord_plt.csv", "ord_palt.csv", "ord_ept.csv", "ord_elt.csv", "ord_summary-info.csv"),
     *("what_if.json", "what_if.xlsx", "what_if.csv"),  # of a measure, for the results that are here
     *("report-en.html", "report-ko.html"),  # of jobs.report: of the results that were there before
 )

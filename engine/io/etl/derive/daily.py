@@ -99,11 +99,27 @@ class DailyRecord:
         member : the one to read of files with several
         raises : SchemaError naming the file that cannot be used, and why
         """
+        opened = daily_files.opened(stack, paths, tables, overrides or {})
+        return cls.of(opened, ", ".join(path.name for path in paths), overrides, member)
+
+    @classmethod
+    def of(
+        cls,
+        opened: Iterable[tuple[xr.Dataset, str, bool]],
+        files: str,
+        overrides: Mapping[str, str] | None = None,
+        member: str | None = None,
+    ) -> DailyRecord:
+        """Take datasets in memory, undecoded, as `open` does those of files.
+
+        opened : dataset, what to call it in a message, whether it is of tables in the units that are computed in
+        files  : what to call all of them
+        """
         pieces: dict[str, tuple[_Piece, ...]] = {}
-        for data, file, is_table in daily_files.opened(stack, paths, tables, overrides or {}):
+        for data, file, is_table in opened:
             for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table, member):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
-        every, files = [piece for group in pieces.values() for piece in group], ", ".join(path.name for path in paths)
+        every = [piece for group in pieces.values() for piece in group]
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
         scope = _one((piece.scope for piece in every), "scopes", files)
         spans = [piece.years() for piece in every]

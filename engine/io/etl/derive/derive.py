@@ -10,7 +10,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
@@ -23,7 +26,6 @@ from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive_band import BALANCE, EXTREMES, YIELDS, Job
 from engine.io.etl.derive.derive_gate import OutputGate
 from engine.io.etl.derive.derive_job import Request
-from engine.io.etl.layout import GriddedFile
 from engine.kernels import spei
 from engine.kernels.indices import MONTH_GAP, YEAR_GAP
 
@@ -37,8 +39,17 @@ _COPIES = 4
 _RAINY = 0.9
 
 Progress = Callable[[int, int], None]
+Float32 = NDArray[np.float32]
 #: scenario and variable
 _Key: TypeAlias = tuple[Scenario, str]
+
+
+class _Written(Protocol):
+    """Takes the latitude bands of one variable and scenario: a file, or an array."""
+
+    def write(self, first_row: int, values: Float32) -> None:
+        """Take (time, rows, n_lon) from latitude row `first_row` northward; NaN = missing."""
+        ...
 
 
 class Derived(NamedTuple):
@@ -78,10 +89,67 @@ def derive(request: Request, out: Path, *, progress: Progress | None = None, mem
     return Derived(list(paths.values()), findings, missing)
 
 
-def _created(stack: ExitStack, request: Request, job: Job, paths: Mapping[_Key, Path]) -> dict[_Key, GriddedFile]:
+class DerivedValues(NamedTuple):
+    """Result of `derive_values`: lattice, values of every variable that has one, warnings, and reasons of the others.
+
+    values : (scenario, variable) -> (cells,) lattice index from 0 of those with a value, ascending, and their
+             (cells, years * steps) in the stored unit, NaN = missing
+    """
+
+    grid: GridDefinition
+    values: dict[tuple[Scenario, str], tuple[NDArray[np.int64], Float32]]
+    findings: list[Finding]
+    missing: dict[str, str]
+
+
+def derive_values(
+    request: Request,
+    records: Mapping[Scenario, DailyRecord],
+    given: DailyRecord | None = None,
+    *,
+    memory: int = MEMORY,
+) -> DerivedValues:
+    """Derive the same values as `derive`, from records that are open, and keep them in memory.
+
+    request : its files and scenario do not matter
+    given   : record of the base years; None: as of a request without base files
+    raises  : as `derive`
+    """
+    job = derive_job.fitted(request, records, given)
+    gate = OutputGate(job.grid, request.limits, request.ranges is not None)
+    kept = {
+        (each, name): _Kept(job.grid.n_lon, [], [])
+        for each, record in job.records.items()
+        for name, _ in _variables_of(record, job)
+    }
+    _fill(job, kept, gate, None, memory)
+    findings, missing = _concluded(job, gate, own_base=given is not None)
+    for key in gate.empty():
+        kept.pop(key)
+    return DerivedValues(job.grid, {key: each.collected() for key, each in kept.items()}, findings, missing)
+
+
+class _Kept(NamedTuple):
+    """Values of one variable and scenario in memory: cells without one, as between places of a list, cost nothing."""
+
+    n_lon: int
+    cells: list[NDArray[np.int64]]
+    series: list[Float32]
+
+    def write(self, first_row: int, values: Float32) -> None:
+        band = values.reshape(len(values), -1).T
+        held = np.flatnonzero(~np.isnan(band).all(axis=1))
+        self.cells.append(held + first_row * self.n_lon)
+        self.series.append(np.ascontiguousarray(band[held]))
+
+    def collected(self) -> tuple[NDArray[np.int64], Float32]:
+        return np.concatenate(self.cells), np.concatenate(self.series)
+
+
+def _created(stack: ExitStack, request: Request, job: Job, paths: Mapping[_Key, Path]) -> dict[_Key, _Written]:
     """The files to be filled, open for the life of `stack`."""
     attributes = {"base_period": str(request.base), **request.attributes}
-    written = {}
+    written: dict[_Key, _Written] = {}
     for each, record in job.records.items():
         for name, method in _variables_of(record, job):
             opened = layout.create_gridded(
@@ -116,7 +184,7 @@ def _bands(job: Job, memory: int) -> Iterator[slice]:
 
 def _fill(
     job: Job,
-    written: Mapping[_Key, GriddedFile],
+    written: Mapping[_Key, _Written],
     gate: OutputGate,
     progress: Progress | None,
     memory: int,

@@ -196,22 +196,32 @@ def _yearly(
 
 
 def _balance(monthly: Mapping[str, Float32], record: DailyRecord, job: Job, rows: slice) -> Floats:
-    """(cells, months) precipitation minus reference evapotranspiration at sea level, mm/month."""
+    return water_balance(monthly, _latitudes(job, rows), record.files, extremes=job.extremes)
+
+
+def water_balance(monthly: Mapping[str, Float32], latitude: Floats, files: str, *, extremes: bool) -> Floats:
+    """(cells, months) precipitation minus reference evapotranspiration at sea level, mm/month.
+
+    monthly  : daily variable of `BALANCE` -> (cells, months) of its means, of pr sums
+    latitude : (cells,) degrees
+    extremes : evapotranspiration over tasmin and tasmax, which are there
+    raises   : SchemaError for weather that cannot be
+    """
     months = np.tile(np.arange(1, 13), monthly["tas"].shape[1] // 12)
-    extremes = {"tmin": monthly["tasmin"], "tmax": monthly["tasmax"]} if job.extremes else {}
+    daily_extremes = {"tmin": monthly["tasmin"], "tmax": monthly["tasmax"]} if extremes else {}
     try:
         evaporation = reference_evapotranspiration(
             monthly["tas"],
             monthly["hurs"],
             monthly["sfcWind"],
             np.maximum(monthly["rsds"], np.float32(0.0)),  # models leave a little less than nothing in polar nights
-            _latitudes(job, rows),
+            latitude,
             months,
-            **extremes,
+            **daily_extremes,
         )
     except ImpossibleWeatherError as err:  # wider ranges of a --gate let it pass, or a mean that no day shows
         raise SchemaError(
-            f"{record.files}: {err}, of which spei12 is computed (ta tas, tmin tasmin, tmax tasmax, rhm hurs, ws"
+            f"{files}: {err}, of which spei12 is computed (ta tas, tmin tasmin, tmax tasmax, rhm hurs, ws"
             " sfcWind, si rsds); correct the files, or leave these variables out"
         ) from err
     return np.asarray(monthly["pr"].astype(np.float64) - evaporation)

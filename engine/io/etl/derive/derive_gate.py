@@ -228,9 +228,4 @@ class OutputGate:
 
     def _severity(self) -> Severity:
         """The built-in ranges are those of Korea; elsewhere only the caller's are held against the values."""
-        north, east = self.grid.latitudes, self.grid.longitudes
-        korea = KOREA.latitudes[[0, -1]], KOREA.longitudes[[0, -1]]
-        inside = all(
-            edges[0] <= axis.min() and axis.max() <= edges[1] for axis, edges in zip((north, east), korea, strict=True)
-        )
-        return ERROR if self.own_ranges or inside else WARNING
+        return ERROR if self.own_ranges or self.grid.inside(KOREA) else WARNING

@@ -54,7 +54,7 @@ class Request:
     ranges     : of the gate, those of the region; None = the built-in ones, which are Korea's
     """
 
-    files: Sequence[Path]
+    files: Sequence[Path] = ()
     base: Years
     grouped: Mapping[Scenario, Sequence[Path]] = field(default_factory=dict)
     names: ScenarioNames = field(default_factory=dict)
@@ -89,6 +89,17 @@ def opened(stack: ExitStack, asked: Request) -> Job:
     # a record of observations has no members
     of_base = asked.member if daily_files.members_of(base) else None
     given = DailyRecord.open(stack, base, *read, of_base) if base else None
+    job = fitted(asked, records, given)
+    _refuse_blank_rain(job, [*asked.files, *asked.base_files])
+    return job
+
+
+def fitted(asked: Request, records: Mapping[Scenario, DailyRecord], given: DailyRecord | None = None) -> Job:
+    """Opened records as a job: years, base years and lattice that fit together.
+
+    given  : record of the base years; None: SSP2-4.5's, or the only scenario's
+    raises : SettingsError for what does not fit together; SchemaError for places outside the lattice
+    """
     reference = _reference(records, given, asked.base)
     first = next(iter(records.values()))
     for each, record in records.items():
@@ -110,7 +121,7 @@ def opened(stack: ExitStack, asked: Request) -> Job:
         log.warning("%s", sentence)
     for sentence in dict.fromkeys(said for record in (*records.values(), reference) for said in _gaps(record)):
         log.warning("%s", sentence)
-    job = Job(
+    return Job(
         records,
         {each: InputGate(record, asked.limits) for each, record in records.items()},
         reference,
@@ -121,8 +132,6 @@ def opened(stack: ExitStack, asked: Request) -> Job:
         asked.tables.blank_rain_is_dry,
         asked.dry_spells_cross_years,
     )
-    _refuse_blank_rain(job, [*asked.files, *asked.base_files])
-    return job
 
 
 def _by_scenario(files: Sequence[Path], scenario: Scenario | None) -> dict[Scenario, list[Path]]:

@@ -32,7 +32,11 @@ def lattice(record: DailyRecord, step: float | None, years: Years) -> GridDefini
 
     raises : SettingsError when that would be more cells than anybody wants
     """
-    latitude, longitude = _places(record)
+    return around(*_places(record), step, years, record.files)
+
+
+def around(latitude: Floats, longitude: Floats, step: float | None, years: Years, files: str) -> GridDefinition:
+    """`lattice` of places by their degrees."""
     if step is None:
         step = next((each for each in _FINER if _apart(latitude, longitude, each)), STEP)
     east = np.sort(np.unique(longitude % 360.0))
@@ -45,7 +49,7 @@ def lattice(record: DailyRecord, step: float | None, years: Years) -> GridDefini
     n_lon = min(n_lon, max(1, int(TURN / step + 1e-9)))  # of places all round the Earth the last column is the first
     if n_lat * n_lon > _MOST:
         raise SettingsError(
-            f"{record.files}: its {counted(len(latitude), 'place')} would need a"
+            f"{files}: its {counted(len(latitude), 'place')} would need a"
             f" lattice of {n_lat} x {n_lon} cells of {step:g}"
             " degree: give a larger --step, or derive distant places apart"
         )

@@ -26,13 +26,13 @@ from engine.core.grid import GridDefinition
 from engine.core.quality import ERROR, WARNING, Finding, Range, load_ranges
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES, Variable
-from engine.io.etl import cross, gate, lattice, loading, sources, staging
+from engine.io.etl import cross, gate, lattice, loading, sources, staging, stored_units
 from engine.io.etl.gate import Staged
 from engine.io.etl.load_record import GateError, LoadReport, Record
 from engine.io.etl.loaders import grid as lattice_loader
 from engine.io.etl.loading import OBSERVED, Loader, LoadOptions, Task
 from engine.io.files.source_files import MissingInputError, SourceFile
-from engine.io.netcdf import lattice_files, timeaxis, units
+from engine.io.netcdf import lattice_files, units
 
 Float32 = lattice_files.Float32
 Ints = lattice_files.Ints
@@ -249,26 +249,11 @@ class _Job:
         self, variable: Variable, source: lattice_files.Field, cells: Ints, values: Float32, said: _Reading
     ) -> None:
         """To the stored unit, in place."""
-        override = self.options.units.get(variable.name)
-        if variable.monthly:
-            days = timeaxis.days_in_months(self.grid.axis, source.calendar)
-        else:
-            days = np.full(source.steps, np.nan)
-        if variable.name == "si":
-            of_month = [gate.means(values[:, month::12].reshape(1, -1))[0] for month in range(12)]
-            latitude = float(self.grid.latitudes[cells // self.grid.n_lon].mean()) if len(cells) else self.grid.lat0
-            found = units.solar_conversion(
-                source.unit, override, np.asarray(of_month), latitude, days.reshape(-1, 12).mean(axis=0),
-                self.ranges["si_clearness"], source.name,
-            )  # fmt: skip
-        else:
-            found = units.conversion(variable, source.unit, override, source.name)
+        told = stored_units.Told(source.name, source.unit, source.calendar, self.options.units.get(variable.name))
+        found = stored_units.convert(variable, self.grid, cells, values, told, self.ranges["si_clearness"])
         said.units[source.name] = found.found
         if found.note:
             said.notes.append(found.note)
-        if not found.identity:
-            values *= found.factors(days)
-            values += np.float32(found.offset)
 
     def _mask_findings(
         self, variable: Variable, land: Ints, scope: str, reference: tuple[str, dict[str, Any]] | None
