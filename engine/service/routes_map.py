@@ -19,7 +19,7 @@ from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES
 from engine.core.language import Language
 from engine.core.names import RISK_NAMES
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.climate import boundaries
 from engine.io.results import published_runs, published_scenarios
 from engine.maps import borders, picture, world
@@ -91,9 +91,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
                 for each in zip((0, *levels.CUTS), levels.PRINTED, levels.HAZARD, levels.OLDER, strict=True)
             ],
             "scenarios": [
-                {"scenario_id": int(each), "name": models.scenario_name(each, run["scope"], shown)}
-                for each in Scenario
-                if each in named
+                {"scenario_id": each, "name": models.scenario_name(each, run["scope"], shown)} for each in sorted(named)
             ],
             "periods": periods,
             "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},

@@ -25,6 +25,7 @@ from engine.core.errors import EngineError, SettingsError, needs
 from engine.core.period import MIN_SAMPLES, baseline_years, parse_years
 from engine.core.profile import Profile
 from engine.core.profiles import PROFILES
+from engine.core.quality import WORLD, load_ranges
 from engine.core.settings import Settings
 from engine.io import etl
 from engine.io.climate.source import ClimateSource
@@ -90,7 +91,7 @@ class OwnData:
             self._derive()
             self._link()
             with _console.load_progress() as progress:
-                options = LoadOptions(data=self.files, scope=self._scope, workers=self.workers)
+                options = LoadOptions(data=self.files, scope=self._scope, gate=WORLD, workers=self.workers)
                 reports = etl.run_loaders(warehouse, [etl.ALL], options, progress)
         etl_course.print_reports([each for each in reports if each.status not in ("not given", "absent")])
         if bad := [each for each in reports if each.status == "failed"]:
@@ -212,6 +213,7 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
         scope="observed" if found.observed else "full",
         units=overrides,
         member=member,
+        ranges=load_ranges(WORLD),
     )
     profile, text = _country(args, config)
     return OwnData(
