@@ -35,7 +35,7 @@ from engine.io.etl.derive.inventory import Held, Inventory
 from engine.io.etl.loading import LoadOptions
 from engine.io.results import published_runs, spool
 from engine.io.results.spool import RunDirectory
-from jobs import _addresses, _console, _extras, _look, _needs, _own_data, report
+from jobs import _addresses, _console, _extras, _look, _needs, _options, _own_data, report
 from jobs._addresses import Ends
 from jobs._own_data import COUNTRY
 from jobs.courses import etl as etl_course
@@ -112,14 +112,14 @@ class OwnData:
         else:
             outcome = compute(request if request.resume or done is None else replace(request, resume=done))
             failed, number = bool(outcome.failed), outcome.run_id
-        self._report(number, opened)
+        self._report(number, opened, args.edition)
         # what nobody gave and nobody asked for is no part of the run, and that few years give no loss was said
         if args.risks is None:
             return _console.PARTIAL if failed and self.found.years.n >= MIN_SAMPLES else _console.COMPLETE
         return _console.PARTIAL if failed or lacking else _console.COMPLETE
 
-    def _report(self, number: int, opened: Opened) -> None:
-        """One HTML file in the folder of the run, where the extra is installed."""
+    def _report(self, number: int, opened: Opened, edition: str | None) -> None:
+        """One HTML file in the folder of the run, where the extra is installed. edition: as it was asked for"""
         try:
             _extras.require(report.NEEDS)
         except ModuleNotFoundError:
@@ -128,8 +128,18 @@ class OwnData:
         from jobs.courses import report as course  # draws, so imports matplotlib
 
         path = self.home / f"report-{number}.html"
-        words = ["--sink", opened.sink, "--warehouse", opened.address, "--run-dir", str(self.home / "runs")]
-        course.run(report.parser().parse_args([*words, "--run", str(number), "--out", str(path)]))
+        asked = argparse.Namespace(
+            run=number,
+            out=path,
+            sink=opened.sink,
+            warehouse=opened.address,
+            run_dir=str(self.home / "runs"),
+            against=None,
+            ensemble=None,
+            edition=edition if edition is not None and edition.endswith(".toml") else None,
+            lang=_options.language(),
+        )
+        course.run(asked)
         _console.console().print(f"report written: {path}", markup=False)
 
     @property
