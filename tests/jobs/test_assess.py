@@ -284,7 +284,7 @@ def test_a_site_is_a_row_of_a_portfolio(both, tmp_path, capsys):
 def test_a_site_is_shown_as_a_table(both, capsys):
     assert assess.main([*PLACE, "--risks", "typhoon,inland_flood", "--scenarios", "1", "--period", "long_term"]) == 0
     said = capsys.readouterr().out
-    assert "ssp1_2.6, long_term" in said
+    assert "SSP1-2.6, long_term" in said
     order = [said.index(word) for word in ("AAL %", "loss KRW", "hazard", "risk index", "weighted score")]
     assert order == sorted(order)  # what may be lost, and how high the hazard is, come first
     assert max(len(line) for line in said.splitlines() if line.startswith(("┃", "│"))) <= 80
