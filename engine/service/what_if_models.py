@@ -1,4 +1,4 @@
-"""Models of what-ifs, the same building elsewhere, and comparisons. Money in the country's currency, losses a year."""
+"""Models of what-ifs, of the same building elsewhere, and of comparisons. Money as of the country, losses a year."""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.assess.job.portfolio_table import Request, Table
-from engine.assess.rules import oed
-from engine.assess.rules.loss_words import currency
+from engine.assess.rules import loss_words, oed
 from engine.core.errors import SettingsError
 from engine.io.sites import rates_file
 
@@ -27,7 +26,7 @@ def table_of(
             f"{path} is an OED location file: its columns are known by their names and are not chosen (--columns)"
         )
     rates = {} if asked.rates is None else rates_file.read(asked.rates)
-    found = oed.convert(frame, names, rows, path, given=rates, into=currency())
+    found = oed.convert(frame, names, rows, path, given=rates, into=loss_words.currency())
     return Table(
         frame=found.frame,
         chosen=found.chosen,
@@ -48,5 +47,5 @@ def refuse_rates(path: Path, asked: Request) -> None:
     if asked.rates is not None:
         raise SettingsError(
             f"--rates {asked.rates}: {path} is no OED location file and states no currencies, its values are"
-            f" {currency()}: leave --rates out"
+            f" {loss_words.currency()}: leave --rates out"
         )

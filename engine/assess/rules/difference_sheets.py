@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.assess.rules import loss_words
 from engine.assess.rules.sheets import CALIBRATED, Shown
 from engine.core.caveats import loss_note
 from engine.core.scenario import Scenario
@@ -127,7 +128,8 @@ def what_if_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts += [(label, sentence) for sentence in pair["words"]["en"]]
         if told["results"][0]["appraisal"] is not None and pair["appraisal"] is not None:
             cost = pair["appraisal"]
-            facts.append((label, f"cost {cost['cost']:,.0f} KRW, upkeep {cost['upkeep']:,.0f} KRW a year"))
+            code = loss_words.currency()
+            facts.append((label, f"cost {cost['cost']:,.0f} {code}, upkeep {cost['upkeep']:,.0f} {code} a year"))
     return [*facts, ("rules", told["rules_note"]["en"])]
 
 
@@ -187,7 +189,10 @@ def compared_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         code = Scenario(side["scenario_id"]).code
         facts.append((which, f"{side['name']}, {code} {side['time_period']} {side['years']}, run {runs}"))
     facts += [
-        (f"assets: {status}", f"{each['assets']:,}, difference {each['difference'] or 0:,} KRW a year")
+        (
+            f"assets: {status}",
+            f"{each['assets']:,}, difference {each['difference'] or 0:,} {loss_words.currency()} a year",
+        )
         for status, each in told["counts"].items()
     ]
     if told["scope_note"]:
