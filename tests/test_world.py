@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import shapely
 
-from engine.maps import world
+from engine.core import country, profile_file
+from engine.maps import borders, world
 
 
 def near(shapes, lon, lat):
@@ -44,3 +45,10 @@ def test_no_line_goes_across_a_map_of_the_world():
     for layer in (world.coast, world.borders):
         for each in layer((-180.0, -90.0, 180.0, 90.0)):
             assert np.abs(np.diff(shapely.get_coordinates(each)[:, 0])).max(initial=0) < 6
+
+
+def test_the_outlines_of_the_country_are_drawn_in_it_and_those_of_the_world_elsewhere():
+    assert borders.backdrop(np.array([35.0, 37.0]), np.array([127.0, 128.0])).source == "shipped"
+    assert borders.backdrop(np.array([35.0, 37.0]), np.array([127.0, 139.0])).source == "world"
+    with country.chosen(profile_file.load("generic")):
+        assert borders.backdrop(np.array([35.0]), np.array([127.0])).source == "world"

@@ -48,7 +48,7 @@ def of_warehouse(connection: psycopg.Connection, cells: pl.DataFrame, step: floa
     codes = boundaries.cells(connection)
     if codes.is_empty():
         return None
-    coast = boundaries.coastline(connection) or world.coast(_around(cells))
+    coast = boundaries.coastline(connection) or _behind(cells).coast
     provinces = boundaries.provinces(connection)
     names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
     within = {each.code: each.within for each in told if each.within is not None}
@@ -67,18 +67,18 @@ def of_world(cells: pl.DataFrame, step: float) -> Places:
 
     cells : grid_id, latitude, longitude
     """
-    box = _around(cells)
+    behind = _behind(cells)
     return Places(
         cells=_named(cells.select("grid_id", sido=_UNKNOWN, sigungu=_UNKNOWN), {}, {}),
         population={},
-        coast=borders.lines(world.coast(box), step / 3),
-        provinces=borders.lines(world.borders(box), step / 3),
+        coast=borders.lines(behind.coast, step / 3),
+        provinces=borders.lines(behind.borders, step / 3),
         source=world.SOURCE,
     )
 
 
-def _around(cells: pl.DataFrame) -> world.Box:
-    return world.box_around(cells["latitude"].to_numpy(), from_the_west(cells["longitude"].to_numpy()))
+def _behind(cells: pl.DataFrame) -> borders.Backdrop:
+    return borders.backdrop(cells["latitude"].to_numpy(), from_the_west(cells["longitude"].to_numpy()))
 
 
 def shipped(cells: pl.DataFrame, step: float) -> Places:

@@ -22,7 +22,7 @@ from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.climate import boundaries
 from engine.io.results import published_runs, published_scenarios
-from engine.maps import borders, picture, world
+from engine.maps import borders, picture
 from engine.risks import EDITIONS, load_edition
 from engine.service import map_files, map_layers, map_models, map_run, models, page_files, proxy
 from engine.service.answers import File
@@ -170,10 +170,10 @@ def read_layer(  # many: one parameter a field of the query
 def read_borders(context: Shared, request: Request) -> map_models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
-        box = world.box_around(context.grid.latitudes, context.grid.meridians)
+        behind = borders.backdrop(context.grid.latitudes, context.grid.meridians)
         request.app.state.borders = map_models.Borders(
-            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or world.coast(box)),
-            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or world.borders(box)),
+            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or behind.coast),
+            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or behind.borders),
         )
     told: map_models.Borders = request.app.state.borders
     return told

@@ -19,7 +19,7 @@ from engine.io.climate import boundaries
 from engine.io.db import postgres
 from engine.io.queue import batch_jobs
 from engine.io.sites.portfolio_results import SUMMARY, PortfolioResults, read_portfolio
-from engine.maps import borders, world
+from engine.maps import borders
 from engine.report.committee import at_risk, page
 from engine.report.committee.site_maps import Borders
 from jobs import _addresses, _console, _paths
@@ -99,7 +99,7 @@ def _of_job(sink: str, batch_id: UUID) -> Path:
 
 
 def _borders(warehouse: str | None, results: PortfolioResults) -> Borders:
-    """Coast and provinces of the warehouse; where it has none, coast and borders of the world around the sites."""
+    """Coast and provinces of the warehouse; where it has none, lines behind the sites."""
     if warehouse is not None:
         with closing(postgres.connect(warehouse)) as climate:
             coast, provinces = boundaries.coastline(climate), boundaries.provinces(climate)
@@ -108,5 +108,5 @@ def _borders(warehouse: str | None, results: PortfolioResults) -> Borders:
     sites = results.totals.filter(pl.col("latitude").is_not_null())
     if sites.is_empty():
         return Borders([], [], "world")
-    box = world.box_around(sites["latitude"].to_numpy(), from_the_west(sites["longitude"].to_numpy()))
-    return Borders(borders.lines(world.coast(box)), borders.lines(world.borders(box)), "world")
+    behind = borders.backdrop(sites["latitude"].to_numpy(), from_the_west(sites["longitude"].to_numpy()))
+    return Borders(borders.lines(behind.coast), borders.lines(behind.borders), behind.source)
