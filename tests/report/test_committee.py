@@ -331,7 +331,6 @@ def test_the_job_takes_a_folder_or_the_id_of_the_service(home, monkeypatch, capl
     warehouse, results = json.loads((home / ".urls").read_text("utf-8"))
     assert report.main(["--portfolio", str(home / "many"), "--lang", "ko"]) == 0
     assert "2013년 대한민국 경계" in (home / "many" / "report-ko.html").read_text("utf-8")
-    monkeypatch.delenv("LANGUAGE", raising=False)
     monkeypatch.setenv("LANG", "ko_KR.UTF-8")
     monkeypatch.setenv("DW_URL", warehouse)
     monkeypatch.setenv("APP_URL", results)
