@@ -7,6 +7,7 @@ start the embedded server.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +35,16 @@ class Addresses:
 class Ends:
     """Source and sink of a batch, as `open_source` and `open_sink` take them; None: the embedded server in `home`.
 
-    sample : that `home` is filled from when it is empty
+    sample : that `home` is filled from when it is empty; None: it is no sample that fills it
+    fill   : fills the warehouse at an address, in place of a sample
     """
 
     source: str | None
     sink: str | None
     runs: Path | str
     home: Path
-    sample: str
+    sample: str | None
+    fill: Callable[[str], None] | None = None
 
     @property
     def fall_back(self) -> bool:
@@ -77,7 +80,9 @@ def started(ends: Ends, stack: ExitStack) -> tuple[str, str]:
     server = stack.enter_context(EmbeddedServer(ends.home))
     log.info("embedded PostgreSQL in %s", ends.home / "postgres")
     warehouse, application = _home.databases(server)
-    if ends.source is None:
+    if ends.source is None and ends.fill is not None:
+        ends.fill(warehouse)
+    elif ends.source is None and ends.sample is not None:
         _home.fill(warehouse, ends.sample, ends.home)
     return ends.source or warehouse, ends.sink or application
 

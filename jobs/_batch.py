@@ -10,7 +10,7 @@ from engine.core.names import RISK_NAMES, risk
 from engine.core.period import parse_years
 from engine.core.scenario import Scenario
 from engine.risks.editions import DEFAULT_EDITION, EDITIONS
-from jobs import _console
+from jobs import _console, _own_data
 from jobs._parser import one_of, read_as, read_by, whole
 from jobs._samples import SAMPLES
 
@@ -68,6 +68,8 @@ def parser(job: BatchType, description: str | None) -> _console.Parser:
         metavar="tcp://HOST:PORT|local:N",
         help="compute on these workers, see docs/cluster.md (default here)",
     )
+    if job == "yearly":
+        _own_data.add_options(made)
     made.add_argument("--dry-run", action="store_true", help="say what would be computed, and stop")
     return made
 

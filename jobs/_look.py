@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.core import settings_files, settings_shown
 from engine.core.settings import Settings
-from jobs import _called
+from jobs import _called, _own_data
 
 #: where `./run` was called, which goes to its own folder
 STARTED_IN = "CLIMATE_RISK_STARTED_IN"
@@ -28,13 +28,18 @@ def lines(args: argparse.Namespace, config: Settings, home: Path) -> Iterator[st
         runs = [] if args.run_dir is None else ["--run-dir", args.run_dir]
         yield f"report: {_command(_variables(args, home), 'report', '--sink', args.sink, *runs)}"
         return
-    if not args.sample or (config.warehouse_url is None and config.application_url is None):
+    if not _is_apart(args) or (config.warehouse_url is None and config.application_url is None):
         given = _variables(args, home)
         host = "127.0.0.1" if config.api_host in _EVERYWHERE else config.api_host
         yield f"map:    {_command(given, 'serve')}"
         yield f"        and http://{host}:{config.api_port}/ in a browser"
         yield f"report: {_command(given, 'report')}"
     yield f"tables: {_command({}, 'embedded', '--home', str(home))}"
+
+
+def _is_apart(args: argparse.Namespace) -> bool:
+    """Whether the run has a folder of its own, a sample's or that of own files."""
+    return bool(args.sample or getattr(args, "data", None))
 
 
 def python() -> str:
@@ -76,10 +81,11 @@ def _here(line: str) -> str:
 def _variables(args: argparse.Namespace, home: Path) -> dict[str, str]:
     """Variables by which another process finds the same settings and the same folder."""
     origin = settings_shown.origins()["engine_home"]
-    if args.sample:
+    if _is_apart(args):
         # a file would win over the environment
         away = {settings_files.NAMED: os.devnull} if origin not in ("environment", "secret file", "default") else {}
-        return {**away, "ENGINE_HOME": str(home)}
+        own = home / _own_data.COUNTRY
+        return {**away, "ENGINE_HOME": str(home)} | ({"COUNTRY": str(own)} if own.is_file() else {})
     given = {"ENGINE_HOME": str(home)} if origin == "environment" else {}
     if named := os.environ.get(settings_files.NAMED):
         given[settings_files.NAMED] = named

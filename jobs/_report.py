@@ -20,7 +20,7 @@ from engine.risks.edition import Edition
 
 def print_plan(console: Console, plan: Plan, cells: int) -> None:
     """Print the plan of a run."""
-    pairs = ", ".join(f"{pair.scenario.code} {pair.period}" for pair in plan.pairs)
+    pairs = ", ".join(f"{plan.label(pair.scenario)} {pair.period}" for pair in plan.pairs)
     console.print(f"edition {plan.edition.name}, scope {plan.scope}, {counted(cells, 'cell')}, years {plan.axis}")
     console.print(f"baseline {plan.baseline_text}; pairs: {pairs}")
     console.print(f"probability: {', '.join(plan.probability) or 'none'}")

@@ -8,14 +8,15 @@ import shlex
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import kernels
 from engine.batch import cluster
-from engine.batch.execute import execute
+from engine.batch.execute import Outcome, execute
 from engine.batch.pipeline import active_cells
 from engine.batch.plan import make_plan
 from engine.batch.request import Request
-from engine.core import settings, settings_files
+from engine.core import country, settings, settings_files
 from engine.core.address import is_address, is_folder, masked, without_password
 from engine.core.errors import SettingsError
 from engine.core.period import parse_years
@@ -28,9 +29,12 @@ from engine.io.db.embedded import WAREHOUSE
 from engine.risks import load_edition, parse_risks
 from engine.risks.edition import Edition
 from engine.risks.editions import DEFAULT_EDITION
-from jobs import _addresses, _checks, _console, _home, _look, _report
+from jobs import _addresses, _checks, _console, _home, _look, _own_data, _report
 from jobs._addresses import Ends
-from jobs._samples import SAMPLES
+from jobs._samples import SAMPLES, UNNAMED
+
+if TYPE_CHECKING:
+    from jobs.courses.own_data import OwnData
 
 log = logging.getLogger("jobs")
 
@@ -41,35 +45,74 @@ SYNTHETIC = "synthetic sample: no servers are configured"
 def run(job: BatchType, args: argparse.Namespace) -> int:
     """Run a batch with the parsed arguments; returns the exit code."""
     config = settings.load()
-    ends = _addresses.batch_ends(config, source=args.source, sink=args.sink, sample=args.sample, run_dir=args.run_dir)
+    own = _own(args, config)
+    ends = own.ends() if own else _ends(args, config)
     _say_first(args, ends)
     request = _request(job, args, config)
     _checks.check(args, ends.runs)
+    if args.dry_run and own is not None:
+        _console.console().print("dry run: nothing was made")
+        return _console.COMPLETE
     if args.dry_run:
         return _dry_run(request, ends, config)
     kernels.keep_compiled_in(config.kernel_cache)
     _use_threads(config)
     with ExitStack() as stack:
+        if own is not None:
+            stack.enter_context(country.chosen(own.profile))
         opened = _open(ends, config, stack)
-        source = opened.source
-        sink = stack.enter_context(closing(open_sink(opened.sink, connections=config.parallel_workers)))
-        log.info("from %s to %s", opened.where, sink.where)
-        runner = stack.enter_context(cluster.connect(args.cluster, opened.address)) if args.cluster else None
-        with webhooks_of(config, opened.sink), _console.cell_progress(job) as progress:
-            outcome = execute(
-                source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
+        if own is not None:
+            # the report is written from the databases, so while they are there
+            return own.run(
+                request, opened, args, lambda fitted: _computed(job, args, config, ends, opened, fitted, stack)
             )
-        where = sink.where
+        status = _computed(job, args, config, ends, opened, request, stack).status
+    if ends.fall_back and not args.sample:
+        scope = opened.source.scope
+        log.warning("%s", SYNTHETIC if scope == "synthetic" else f"no servers are configured: data of scope {scope}")
+    return _console.PARTIAL if status == "partial" else _console.COMPLETE
+
+
+def _own(args: argparse.Namespace, config: settings.Settings) -> OwnData | None:
+    """Files of --data, looked at; None without any."""
+    if "data" not in args:
+        return None
+    _own_data.check(args)
+    if args.data is None:
+        return None
+    from jobs.courses import own_data  # brings loaders and NetCDF along
+
+    return own_data.look(args, config)
+
+
+def _ends(args: argparse.Namespace, config: settings.Settings) -> Ends:
+    return _addresses.batch_ends(config, source=args.source, sink=args.sink, sample=args.sample, run_dir=args.run_dir)
+
+
+def _computed(
+    job: BatchType,
+    args: argparse.Namespace,
+    config: settings.Settings,
+    ends: Ends,
+    opened: Opened,
+    request: Request,
+    stack: ExitStack,
+) -> Outcome:
+    """Compute, publish and print."""
+    sink = stack.enter_context(closing(open_sink(opened.sink, connections=config.parallel_workers)))
+    log.info("from %s to %s", opened.where, sink.where)
+    runner = stack.enter_context(cluster.connect(args.cluster, opened.address)) if args.cluster else None
+    with webhooks_of(config, opened.sink), _console.cell_progress(job) as progress:
+        outcome = execute(
+            opened.source, sink, request, ends.runs, progress=progress, announce=progress.announce, runner=runner
+        )
     out = _console.console()
     _report.print_outcome(out, outcome)
-    out.print(f"results: {where}; blocks as Parquet: {outcome.directory}", markup=False)
+    out.print(f"results: {sink.where}; blocks as Parquet: {outcome.directory}", markup=False)
     for line in _look.lines(args, config, ends.home) if opened.is_local else ():
         out.print(line, markup=False)
-    out.print(_report.last_line(outcome, job, where), markup=False)
-    if ends.fall_back and not args.sample:
-        scope = outcome.plan.scope
-        log.warning("%s", SYNTHETIC if scope == "synthetic" else f"no servers are configured: data of scope {scope}")
-    return _console.PARTIAL if outcome.status == "partial" else _console.COMPLETE
+    out.print(_report.last_line(outcome, job, sink.where), markup=False)
+    return outcome
 
 
 def _use_threads(config: settings.Settings) -> None:
@@ -88,9 +131,10 @@ def command_line(job: JobType, args: argparse.Namespace) -> str:
     for name, value in vars(args).items():
         if name in _OF_A_START or value is None or value is False:
             continue
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(_without_secrets(name, str(value)))
+        for each in value if isinstance(value, list) else [value]:
+            words.append(f"--{name.replace('_', '-')}")
+            if each is not True:
+                words.append(_without_secrets(name, str(each)))
     return shlex.join(words)
 
 
@@ -154,16 +198,20 @@ def _list(text: str | None) -> list[str] | None:
 def _say_first(args: argparse.Namespace, ends: Ends) -> None:
     """The first line of the log: which settings hold and, where nobody gave data, what is run instead."""
     where = settings_files.described()
-    if args.sample or not ends.fall_back:
+    if args.sample or ends.fill is not None or not ends.fall_back:
         log.info("%s", where)
-    elif ends.source is None and (_home.is_sample(ends.home, ends.sample) or not _home.is_made(ends.home)):
+    elif (
+        ends.source is None
+        and ends.sample
+        and (_home.is_sample(ends.home, ends.sample) or not _home.is_made(ends.home))
+    ):
         log.warning("%s (%s; --servers refuses this): the embedded server in %s is used", SYNTHETIC, where, ends.home)
     else:
         log.warning("no servers are configured (%s): the embedded server in %s is used", where, ends.home)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class Opened:
     """A source that is open, its address, that of the sink, and whether only this machine has the results."""
 
     source: ClimateSource
@@ -177,12 +225,12 @@ class _Opened:
         return self.address if is_folder(self.address) else postgres.describe(self.address)
 
 
-def _open(ends: Ends, config: settings.Settings, stack: ExitStack) -> _Opened:
+def _open(ends: Ends, config: settings.Settings, stack: ExitStack) -> Opened:
     """Open a named source first, so that nothing is started for one that is not there."""
     named = _source(ends.source, config, stack) if ends.source is not None else None
     warehouse, application = _addresses.started(ends, stack)
     is_local = ends.sink is None or is_folder(application) or not is_address(application)
-    return _Opened(named or _source(warehouse, config, stack), warehouse, application, is_local)
+    return Opened(named or _source(warehouse, config, stack), warehouse, application, is_local)
 
 
 def _source(address: str, config: settings.Settings, stack: ExitStack) -> ClimateSource:
@@ -195,7 +243,7 @@ def _dry_run(request: Request, ends: Ends, config: settings.Settings) -> int:
     with ExitStack() as stack:
         address = ends.source or _addresses.if_made(ends.home, WAREHOUSE, stack)
         if address is None or (ends.source is None and not _home.has_data(address)):
-            _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample))
+            _report.print_first_plan(out, request, _home.would_make(ends.home, ends.sample or UNNAMED))
         else:
             source = _source(address, config, stack)
             _report.print_plan(out, make_plan(source, request), active_cells(source, request.cells).height)

@@ -17,6 +17,7 @@ from engine.core.caveats import EXPOSURE_NOTE, scope_note
 from engine.core.counted import counted
 from engine.core.interval_words import digits
 from engine.core.levels import printed
+from engine.core.scenario import Scenario, ScenarioNames, label, names_of
 
 #: faulty rows shown on the console; all of them stand in sites.csv
 _SHOWN = 10
@@ -37,8 +38,8 @@ _HINT = (
 )
 
 
-def print_site(out: Console, outcome: Outcome) -> None:
-    """One site."""
+def print_site(out: Console, outcome: Outcome, names: ScenarioNames) -> None:
+    """One site. names: of the scenarios"""
     results = outcome.results
     building = results["building"]
     imputed = f", assumed: {', '.join(building['imputed_fields'])}" if building["imputed_fields"] else ""
@@ -58,7 +59,7 @@ def print_site(out: Console, outcome: Outcome) -> None:
     _print_runs(out, results)
     for pair in results["scenarios"]:
         levels = {risk: rates["level"] for risk, rates in results["damage_rates"].items()}
-        out.print(_site_table(pair, results["scope_note"], outcome.years.get(pair["time_period"]), levels))
+        out.print(_site_table(pair, names, results["scope_note"], outcome.years.get(pair["time_period"]), levels))
         total, aal = pair["integrated_risk"], pair["aal"]
         out.print(_loss(aal, results["scope_note"]) or "no expected loss: it needs an asset value")
         if pair["year_losses"]:
@@ -120,9 +121,15 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None, levels: Mapping[str, str | None]) -> Table:
+def _site_table(
+    pair: Mapping[str, Any],
+    names: ScenarioNames,
+    of: str | None,
+    years: str | None,
+    levels: Mapping[str, str | None],
+) -> Table:
     """Table of the loss and the level of each risk. levels: risk -> recorded losses that its rates are calibrated on"""
-    title = _titled(_pair(pair, years), of)
+    title = _titled(_pair(pair, years, names), of)
     table = _table(title, "AAL %", "90 %", f"loss {loss_words.currency()}", "calibrated", "hazard", "level", "index")
     for risk, row in pair["integrated_risk"]["risk_breakdown"].items():
         aal, level = pair["aal"]["risks"][risk], levels.get(risk)
@@ -141,9 +148,9 @@ def _site_table(pair: Mapping[str, Any], of: str | None, years: str | None, leve
     return table
 
 
-def _pair(pair: Mapping[str, Any], years: str | None) -> str:
-    """`ssp2_4.5, mid_term 2041-2060`."""
-    return f"{pair['scenario']}, {pair['time_period']}" + (f" {years}" if years else "")
+def _pair(pair: Mapping[str, Any], years: str | None, names: ScenarioNames) -> str:
+    """`SSP2-4.5, mid_term 2041-2060`."""
+    return f"{label(Scenario.parse(pair['scenario']), names)}, {pair['time_period']}" + (f" {years}" if years else "")
 
 
 def _parts_table(pair: Mapping[str, Any]) -> Table:
@@ -200,7 +207,7 @@ def print_portfolio(out: Console, outcome: Outcome) -> None:
     if summary["year_losses_note"]:
         out.print(summary["year_losses_note"])
     for pair in summary["results"]:
-        _print_pair(out, pair, summary["scope_note"], summary["name_column"])
+        _print_pair(out, pair, names_of(summary), summary["scope_note"], summary["name_column"])
     _print_storms(out, summary)
     failures = outcome.result.failures
     faults = failures.filter(pl.col("risk_type").is_null())
@@ -221,8 +228,8 @@ def _found(fault: Mapping[str, Any] | None) -> str:
     return f", {fault['value'][:60]!r} in column {fault['column']!r}"
 
 
-def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None, name: str | None) -> None:
-    title = _titled(f"{_pair(pair, pair['years'])}: expected loss a year", of)
+def _print_pair(out: Console, pair: Mapping[str, Any], shown: ScenarioNames, of: str | None, name: str | None) -> None:
+    title = _titled(f"{_pair(pair, pair['years'], shown)}: expected loss a year", of)
     table = _table(title, loss_words.currency(), "90 %, times it", "calibrated", "sites", "left out")
     for risk, row in pair["expected_loss_by_risk"].items():
         counts = f"{row['sites']:,}", f"{row['sites_left_out']:,}"

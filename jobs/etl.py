@@ -93,7 +93,11 @@ def parser() -> _console.Parser:
         "--regions", type=Path, metavar="FILE",
         help="admin: GeoJSON, GeoPackage or shapefile of regions (default the files that COUNTRY names)",
     )  # fmt: skip
-    made.add_argument("--region-name", metavar="PROPERTY", help="admin: property of it that holds the names")
+    made.add_argument(
+        "--region-name",
+        metavar="PROPERTY",
+        help="admin: property of it that holds the names (default one of the country profile)",
+    )
     made.add_argument(
         "--gate", type=Path, metavar="FILE",
         help="TOML with ranges of the quality gate for another region (default Korea's)",

@@ -2,9 +2,9 @@
 
 The file links to nothing elsewhere and is readable on paper. Of a run, change is shown against the newest run published
 before whose run directory is there, or against --against. Regions, population and findings of the loads come from the
-warehouse where it can be named; without it the maps have South Korea's outlines of 2013. With --portfolio it is the
-report of assessed sites for a committee: findings in sentences, assets at risk, curve, map, sites, sources. Needs the
-extra `report`.
+warehouse where it can be named; without it the maps have coast and borders of Natural Earth, or South Korea's outlines.
+With --portfolio it is the report of assessed sites for a committee: findings in sentences, assets at risk, curve, map,
+sites, sources. Needs the extra `report`.
 
 examples:
     python -m jobs.report
@@ -36,6 +36,8 @@ from jobs import _console, _options, _paths
 from jobs._parser import read_by, whole
 
 #: options of the report of a run, and those of a portfolio
+#: modules of the extra
+NEEDS = ("jinja2", "matplotlib")
 _OF_RUN, _OF_PORTFOLIO = ("run", "against", "run_dir", "edition"), ("threshold",)
 
 
@@ -85,7 +87,7 @@ def _threshold(text: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, read, write; returns the exit code."""
-    return _console.main(parser(), argv, _course, stopped="no report was written", needs=("jinja2", "matplotlib"))
+    return _console.main(parser(), argv, _course, stopped="no report was written", needs=NEEDS)
 
 
 def _course(args: argparse.Namespace) -> int:

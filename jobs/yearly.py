@@ -1,12 +1,13 @@
 """Run the year: probabilities, AAL and hazard scores of every cell.
 
 The results are published with one switch. Without configuration: an embedded PostgreSQL in ENGINE_HOME, filled with the
-synthetic sample of Korea.
+synthetic sample of Korea; with --data one that is filled from your own climate files, of any country.
 
 examples:
     python -m jobs.yearly
     python -m jobs.yearly --source store/ --sink out/ --risks typhoon
     python -m jobs.yearly --sample korea-stations
+    python -m jobs.yearly --data cmip/ --tracks ibtracs.csv --currency EUR
     python -m jobs.yearly --edition 2025-12 --scenarios 2,4 --dry-run
     python -m jobs.yearly --resume 12
 
@@ -15,6 +16,7 @@ exit codes:
     1    failed, nothing was switched
     2    bad arguments, settings or edition
     3    partial: a risk lacked its inputs, the others are published
+         (with --data only where --risks names it)
     130  interrupted; what was computed is kept for --resume
 
 settings: DW_*, APP_*, ENGINE_HOME, EDITION, BLOCK_CELLS, PARALLEL_WORKERS,

@@ -76,6 +76,7 @@ class Declared:
     axis: Years = AXIS
     scope: str = "full"
     tables: dict[str, frozenset[str]] = field(default_factory=dict)
+    scenario_names: dict[Scenario, str] = field(default_factory=dict)
 
 
 def declared(variables, small=(), **fields):

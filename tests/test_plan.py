@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.core.errors import SourceError
+from engine.core.errors import SettingsError, SourceError
 from engine.core.period import Years
 from engine.core.rows import HAZARD, PROBABILITY
 from engine.core.scenario import Scenario
@@ -59,6 +59,20 @@ def test_the_scenario_of_the_baseline_is_read_whatever_was_asked_for():
     plan = plan_of(declared(["wsdi"], axis=AXIS), "extreme_heat", scenarios=[Scenario.SSP585], periods=["long_term"])
     assert [(pair.scenario, pair.years) for pair in plan.pairs] == [(Scenario.SSP585, Years(2081, 2100))]
     assert plan.scenarios == (Scenario.SSP245, Scenario.SSP585)
+
+
+def test_scenarios_that_the_data_name_are_run_under_their_names_and_no_others():
+    names = {Scenario.SSP245: "RCP4.5", Scenario.SSP585: "RCP8.5"}
+    source = declared(["wsdi"], axis=Years(2021, 2060), scenario_names=names)
+    plan = plan_of(source, "extreme_heat", periods=["full", "mid_term"])
+    assert [(plan.label(each.scenario), each.period) for each in plan.pairs] == [
+        ("RCP4.5", "full"),
+        ("RCP4.5", "mid_term"),
+        ("RCP8.5", "mid_term"),
+    ]
+    assert plan.baseline_text == "2021-2050 RCP4.5"
+    with pytest.raises(SettingsError, match=r"holds no scenario 1; it has 2 \(RCP4\.5\), 4 \(RCP8\.5\)"):
+        plan_of(source, "extreme_heat", scenarios=[Scenario.SSP126, Scenario.SSP245])
 
 
 def test_a_run_with_another_baseline_scope_period_or_edition_is_another_run():

@@ -23,7 +23,7 @@ def test_the_weakest_input_decides_what_figures_are_of(scopes, weakest):
 def test_only_figures_of_the_whole_warehouse_carry_no_note():
     assert scope_note("full") is None
     assert scope_note("synthetic") == "synthetic input: not a statement about any place"
-    assert scope_note("observed") == "observed record, no projection: SSP2-4.5 is the label it is stored under"
+    assert scope_note("observed") == "observed record, no projection: it is stored as scenario 2"
     assert scope_note("sample:20") == "input of scope sample:20, not the whole warehouse"
     assert scope_note(None) == "input not known: no run is recorded"
 

@@ -167,6 +167,7 @@ def _publish(run: Run, sink: Sink, stage: Stage) -> Outcome:
         | {
             "source": run.source.address,
             "missing": missing,
+            "not_given": dict(request.not_given),
             "failed": failed,
             "status": status,
             "year_losses": run.plan.year_losses,

@@ -175,7 +175,7 @@ def _told(source: ClimateSource, plan: Plan, place: Place, inputs: Inputs, lines
         cell_distance_m=place.metres,
         risk_type=name,
         scenario_id=int(pair.scenario),
-        scenario="Observed record" if plan.scope == OBSERVED else pair.scenario.code,
+        scenario=plan.label(pair.scenario),
         time_period=pair.period,
         status=status,
         sentence=SENTENCES[status],

@@ -130,7 +130,7 @@ def edges(inputs: Inputs, plan: Plan, risk: str, found: Edges, inner: tuple[floa
     fell_back, fit = found.fallbacks == 1, None
     if not fell_back and bins.fit is not None:
         fit = _distribution(x, bins)
-    under = "" if plan.observed else f" under {DEFAULT_SCENARIO.code}"
+    under = "" if plan.observed else f" under {plan.label(DEFAULT_SCENARIO)}"
     of = f"{int((~np.isnan(x)).sum())} values of the cell's own baseline, {plan.baseline}{under}"
     levels = ", ".join(f"{level:g}" for level in bins.edges)
     kind, sentence = "sample_quantiles", f"quantiles {levels} of the {of}{unit}"

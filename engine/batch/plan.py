@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from engine.batch.request import Request
 from engine.core.errors import SettingsError, SourceError
 from engine.core.period import FIRST_WINDOW, FULL, NORMAL, PERIODS, Years, baseline_years, window
 from engine.core.rows import HALVES, HAZARD, PROBABILITY
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, OBSERVED_NAME, Scenario, ScenarioNames, label
 from engine.core.variables import VARIABLES
 from engine.io.climate.source import ClimateSource
 from engine.risks.definition import Component, Intensity
@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 
     @property
     def label(self) -> str:
-        """As named in messages and notes."""
+        """Key of notes, which is the same under every name of the scenario."""
         return f"{self.scenario.code} {self.period}"
 
 
@@ -45,6 +45,7 @@ class Plan:
     left_out  : periods that the axis does not hold in whole
     year_losses : whether the losses of single years are kept
     variables : climate variables to read, `scenarios`: their columns, `tables`: small tables
+    names     : of the scenarios, as the source names them; empty: the four SSPs
     """
 
     edition: Edition
@@ -59,7 +60,12 @@ class Plan:
     variables: tuple[str, ...]
     scenarios: tuple[Scenario, ...]
     tables: tuple[str, ...]
+    names: ScenarioNames = field(default_factory=dict)
     year_losses: bool = False
+
+    def label(self, scenario: Scenario) -> str:
+        """A scenario as messages and tables show it."""
+        return label(scenario, self.names)
 
     @property
     def risks(self) -> tuple[str, ...]:
@@ -92,7 +98,7 @@ class Plan:
     def baseline_text(self) -> str:
         """As stored in the run record: projected years are named with their scenario."""
         projected = self.baseline.last > NORMAL.last and not self.observed
-        return f"{self.baseline} {DEFAULT_SCENARIO.code}" if projected else str(self.baseline)
+        return f"{self.baseline} {self.label(DEFAULT_SCENARIO)}" if projected else str(self.baseline)
 
     def needs_of(self, risk: str) -> tuple[str, ...]:
         """Climate variables that the risk's results stand on."""
@@ -169,7 +175,9 @@ def make_plan(source: ClimateSource, request: Request) -> Plan:
     raises : SettingsError when no period fits or the baseline lies outside the axis; SourceError when no risk is left
     """
     edition, halves = request.edition, HALVES[request.job_type]
-    pairs, left_out = _pairs(source.axis, request.scenarios, request.periods)
+    names = source.scenario_names or ({DEFAULT_SCENARIO: OBSERVED_NAME} if source.scope == OBSERVED else {})
+    scenarios = _held(request.scenarios, source.scenario_names)
+    pairs, left_out = _pairs(source.axis, scenarios, request.periods)
     columns = tuple(sorted({pair.scenario for pair in pairs} | {DEFAULT_SCENARIO}))
     absent = _Absent(source.tables, columns, source.scope == OBSERVED)
 
@@ -209,8 +217,25 @@ def make_plan(source: ClimateSource, request: Request) -> Plan:
         variables=_variables(probability, hazard, edition, absent),
         scenarios=columns,
         tables=tuple(sorted(small & set(source.tables))),
+        names=names,
         year_losses=request.year_losses,
     )
+
+
+def _held(asked: Sequence[Scenario], names: ScenarioNames) -> tuple[Scenario, ...]:
+    """Those asked for; of all four, which is to ask for none in particular, those that the source holds.
+
+    raises : SettingsError for one that the source does not hold
+    """
+    if not names:
+        return tuple(asked)
+    absent = [each for each in asked if each not in names]
+    if absent and set(asked) != set(Scenario):
+        held = ", ".join(f"{int(each)} ({name})" for each, name in names.items())
+        raise SettingsError(
+            f"the source holds no scenario {', '.join(str(int(each)) for each in absent)}; it has {held}"
+        )
+    return tuple(each for each in asked if each in names)
 
 
 def _pairs(

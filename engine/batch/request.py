@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from engine.core.period import PERIODS, Years
@@ -20,6 +21,7 @@ class Request:
 
     cells             : the first N active cells, or `lo:hi` for lo <= grid_id < hi; None: all
     year_losses       : store the loss of each year of each cell beside its AAL
+    not_given         : risks that are no part of the run, or in part -> what they would need, in words
     resume            : number of the run to go on with; None: a new one
     command, batch_id : see `RunRecord`
     """
@@ -32,6 +34,7 @@ class Request:
     baseline: Years | None = None
     cells: str | None = None
     year_losses: bool = True
+    not_given: Mapping[str, str] = field(default_factory=dict)
     resume: int | None = None
     block_cells: int = BLOCK_CELLS
     command: str | None = None

@@ -67,4 +67,4 @@ def _faults(plan: Plan, notes: BlockNotes) -> dict[str, str]:
 
 def _empty(plan: Plan, counts: Mapping[str, int]) -> list[str]:
     """Pairs for which no cell of the run has a figure."""
-    return [pair.label for pair in plan.pairs if not counts.get(pair.label, 0)]
+    return [f"{plan.label(pair.scenario)} {pair.period}" for pair in plan.pairs if not counts.get(pair.label, 0)]

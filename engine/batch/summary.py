@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import polars as pl
@@ -67,6 +67,7 @@ class Summary:
     periods              : name -> first and last year of every period that was computed
     aal_level_cuts_pct   : lower ends of the AAL levels, per cent, where the edition sets them
     not_priced           : risks that the edition gives no damage rates, whether they were computed or not
+    scenario_names       : of the scenarios, where these are no SSPs, or not all four, by their numbers
     apart                : the cells are places of a list, such as stations, and no area: drawn as points
     """
 
@@ -79,6 +80,7 @@ class Summary:
     aal_level_cuts_pct: tuple[float, ...] | None = None
     apart: bool = False
     not_priced: tuple[str, ...] = ()
+    scenario_names: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For `result_runs.summary` and `run.json`."""
@@ -125,13 +127,14 @@ def summarise(
     warnings, cuts = _warnings(plan, notes), plan.edition.aal_level_cuts_pct
     label = _label(plan, pair, notes.cells if apart else None)
     without = tuple(risk for risk, bins in plan.edition.bins.items() if not bins.has_loss)
-    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart, without)
+    names = {str(int(each)): name for each, name in plan.names.items()}
+    return Summary(notes.cells, notes.cells - filled, label, rows, warnings, periods, cuts, apart, without, names)
 
 
 def _label(plan: Plan, pair: Pair, stations: int | None) -> str:
     """What the figures are of: ends with the years."""
     if not plan.observed:
-        return f"{pair.scenario.code} {pair.years}"
+        return f"{plan.label(pair.scenario)} {pair.years}"
     of = "" if stations is None else f" of {stations:,} station{'' if stations == 1 else 's'}"
     return f"observed record{of} {pair.years}"
 

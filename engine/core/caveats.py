@@ -91,5 +91,5 @@ def scope_note(scope: str | None) -> str | None:
     if scope == "synthetic":
         return "synthetic input: not a statement about any place"
     if scope == "observed":
-        return "observed record, no projection: SSP2-4.5 is the label it is stored under"
+        return "observed record, no projection: it is stored as scenario 2"
     return None if scope == "full" else f"input of scope {scope}, not the whole warehouse"

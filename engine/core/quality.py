@@ -82,6 +82,10 @@ def outside(values: NDArray[np.float32], limits: Range) -> Outside:
     return Outside(hard, usual, lowest, highest)
 
 
+#: ranges that hold anywhere on Earth, as a gate file
+WORLD = Path(__file__).with_name("quality_ranges_world.toml")
+
+
 def ranges_at(grid: GridDefinition | None) -> dict[str, Range]:
     """Ranges for a lattice: Korea's inside its own and for a warehouse without one, the world's elsewhere."""
     return load_ranges() if grid is None or grid.inside(KOREA) else world_ranges()
@@ -89,7 +93,7 @@ def ranges_at(grid: GridDefinition | None) -> dict[str, Range]:
 
 def world_ranges() -> dict[str, Range]:
     """The built-in ranges with those that hold anywhere on Earth in the place of Korea's."""
-    return load_ranges() | _read("quality_ranges_world.toml")
+    return load_ranges(WORLD)
 
 
 def load_ranges(path: Path | None = None) -> dict[str, Range]:

@@ -1,8 +1,10 @@
-"""The four SSP scenarios and their spellings."""
+"""The four SSP scenarios, their spellings, and the names that data of other scenarios give their places."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 from engine.core.errors import SettingsError
 from engine.core.names import unknown
@@ -61,3 +63,38 @@ class Scenario(IntEnum):
 
 
 DEFAULT_SCENARIO = Scenario.SSP245
+
+#: names of the scenarios that data hold, where these are others than the four SSPs; empty: those four
+ScenarioNames = Mapping[Scenario, str]
+#: characters of a name, and the name of a record of observations
+LONGEST_NAME, OBSERVED_NAME = 30, "Observed record"
+
+
+def label(scenario: int, names: ScenarioNames | None = None) -> str:
+    """A scenario as page, report, workbook and terminal show it: the only function that names one to a reader.
+
+    names : of the source or of the run that the figures are of; a scenario that is not among them has its SSP code
+    """
+    found = Scenario(scenario)
+    return (names or {}).get(found, found.code)
+
+
+def names_of(summary: Mapping[str, Any] | None) -> dict[Scenario, str]:
+    """Names in the summary of a run, `run.json` or `portfolio.json`; empty where it has none."""
+    return named((summary or {}).get("scenario_names"))
+
+
+def named(told: Mapping[str, Any] | None) -> dict[Scenario, str]:
+    """Names as JSON and TOML hold them (`{"2": "RCP4.5"}`).
+
+    raises : SettingsError for a number that is none of a scenario, for a name that is no text of 1 to 30 characters,
+             and for one that two have
+    """
+    found: dict[Scenario, str] = {}
+    for key, name in (told or {}).items():
+        if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME or not name.isprintable():
+            raise SettingsError(f"the name of scenario {key} is {name!r}, expected 1 to {LONGEST_NAME} characters")
+        if name in found.values():
+            raise SettingsError(f"two scenarios are called {name!r}")
+        found[Scenario.parse(key)] = name
+    return dict(sorted(found.items()))

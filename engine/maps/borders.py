@@ -4,16 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from typing import Literal, NamedTuple
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from engine.core import country
+from engine.core.grid import KOREA
 from engine.core.profile import LEGAL_DONG
+from engine.maps import world
+
+Floats = NDArray[np.float64]
 
 #: degrees; a cell is 0.01
 TOLERANCE = 0.003
+
+
+class Backdrop(NamedTuple):
+    """Lines behind values where a warehouse has none. source: `shipped` with the engine for the country, or `world`"""
+
+    coast: list[BaseGeometry]
+    borders: list[BaseGeometry]
+    source: Literal["shipped", "world"]
+
+
+def backdrop(latitude: Floats, longitude: Floats) -> Backdrop:
+    """The outlines of the country of the process where all places lie in it; else coast and borders of the world.
+
+    latitude, longitude : (n,) degrees; longitudes of -180..180, or going on beyond 180 across the date line
+    """
+    box = world.box_around(latitude, longitude)
+    south, north, west, east = latitude.min(), latitude.max(), longitude.min(), longitude.max()
+    (low, high), (left, right) = (axis[[0, -1]] for axis in (KOREA.latitudes, KOREA.longitudes))
+    if low <= south and north <= high and left <= west and east <= right and (coast := shipped_coastline()):
+        return Backdrop(coast, shipped_provinces(), "shipped")
+    return Backdrop(world.coast(box), world.borders(box), "world")
 
 
 def shipped_coastline() -> list[BaseGeometry]:

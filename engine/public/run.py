@@ -19,7 +19,7 @@ from engine.core.errors import SettingsError
 from engine.core.names import unknown
 from engine.core.period import PERIODS, Years
 from engine.core.rows import BLOCK_ROWS
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario, label
 from engine.core.variables import BY_TABLE
 from engine.io.climate.source import ClimateSource
 from engine.io.results import sample_years
@@ -150,8 +150,7 @@ def scenario_names(source: ClimateSource) -> dict[Scenario, str]:
     """How to call the scenarios that a source holds."""
     if source.scope == "observed":
         return {DEFAULT_SCENARIO: "Observed record"}
-    named = getattr(source, "scenario_names", {})  # only data in memory have names of their own
-    return {each: named.get(each, each.code) for each in held_scenarios(source)}
+    return {each: label(each, source.scenario_names) for each in source.scenario_names or held_scenarios(source)}
 
 
 def held_scenarios(source: ClimateSource) -> tuple[Scenario, ...]:

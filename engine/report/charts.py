@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from engine.core.period import PERIODS, WINDOWS, Years, label
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames
+from engine.core.scenario import label as scenario_label
 
 #: Okabe and Ito (2008), and a marker each for grey print
 STYLES = {
@@ -46,6 +47,7 @@ def risk_charts(
     losses: pl.DataFrame,
     scores: pl.DataFrame,
     *,
+    names: ScenarioNames | None = None,
     trend: bool = False,
 ) -> list[tuple[str, str]]:
     """Three charts of one risk, a picture each, so that a narrow page can set them below each other.
@@ -53,14 +55,15 @@ def risk_charts(
     ranked         : AAL and the ends of its 90 % interval, (cells,) each, ratios, NaN where unknown; None: no
                      probability results
     losses, scores : columns scenario_id, time_period, mean, of this risk; may be empty
+    names          : of the scenarios, where these are no SSPs
     trend          : the AAL of a window is that of its middle year
     returns        : data URI and title of each
     """
     loss, score = "mean AAL, % of value a year", "mean hazard score, 0 to 100"
     charts: list[tuple[str, Callable[[Axes], None]]] = [
         ("AAL of every cell, by rank, with its 90 % interval", lambda axes: _ranks(axes, ranked)),
-        (loss, lambda axes: _windows(axes, losses, trend=trend)),
-        (score, lambda axes: _windows(axes, scores)),
+        (loss, lambda axes: _windows(axes, losses, names, trend=trend)),
+        (score, lambda axes: _windows(axes, scores, names)),
     ]
     return [(_drawn(title, draw), title) for title, draw in charts]
 
@@ -99,7 +102,7 @@ def _median(values: NDArray[np.float64]) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
-def _windows(axes: Axes, means: pl.DataFrame, *, trend: bool = False) -> None:
+def _windows(axes: Axes, means: pl.DataFrame, names: ScenarioNames | None, *, trend: bool = False) -> None:
     labels = [label(name, Years(*PERIODS[name]), trend=trend) for name in WINDOWS]
     axes.set_xticks(range(len(WINDOWS)), labels)
     axes.set_xlim(-0.3, len(WINDOWS) - 0.35)
@@ -113,7 +116,7 @@ def _windows(axes: Axes, means: pl.DataFrame, *, trend: bool = False) -> None:
         points = [(x, 100 * found[name]) for x, name in enumerate(WINDOWS) if found.get(name) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.2)
-            ends.append((points[-1][1], points[-1][0], scenario.code, colour))
+            ends.append((points[-1][1], points[-1][0], scenario_label(scenario, names), colour))
     low, high = axes.get_ylim()
     axes.set_ylim(max(0.0, low - 0.05 * (high - low)), high + 0.05 * (high - low))
     _label(axes, sorted(ends))

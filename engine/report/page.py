@@ -19,6 +19,8 @@ from engine.core.caveats import on_own_years, overlap_note, own_past, own_years,
 from engine.core.edition_words import what_a_figure_is
 from engine.core.interval_words import digits
 from engine.core.period import FULL, trend_in_words
+from engine.core.scenario import DEFAULT_SCENARIO, names_of
+from engine.core.scenario import label as scenario_label
 from engine.io.climate.catalog import Load
 from engine.io.results.published import Results, Run
 from engine.losses import loss_steps
@@ -34,7 +36,7 @@ from engine.risks.registry import RISKS
 #: a run that was never published has no summary: the page says so, and shows what the rows themselves tell
 _NO_SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("pair", "status", "cells"), None),
-    **{"warnings": (), "risks": (), "missing": {}, "failed": {}, "cells_without_result": 0},
+    **{"warnings": (), "risks": (), "missing": {}, "not_given": {}, "failed": {}, "cells_without_result": 0},
 }
 _NOTHING_TOLD: dict[str, Any] = {"stands_on": None, "components": (), "fallback_edges": None, "calibrated": False} | {
     "priced": True,
@@ -141,6 +143,7 @@ def render(told: Input) -> str:
         where=told.results.where,
         made=datetime.now(UTC),
         observed=told.results.run["scope"] == OBSERVED,
+        shown_scenario=scenario_label(DEFAULT_SCENARIO, names_of(told.results.run["summary"])),
         frame=frame,
         coast=frame.path(places.coast) if frame and places else "",
         provinces=frame.path(places.provinces) if frame and places else "",
@@ -156,7 +159,7 @@ def render(told: Input) -> str:
         warehouse=told.warehouse,
         edition=told.edition,
         rare=told.rare,
-        ensemble=ensemble.section(told.ensemble),
+        ensemble=ensemble.section(told.ensemble, names_of(told.results.run["summary"])),
         year_losses=(told.results.run["summary"] or {}).get("year_losses"),
         runs=told.results.runs,
         level_colours=dict(zip(levels.PRINTED, SCALES["hazard"].colours[::2], strict=True)),
@@ -208,7 +211,13 @@ def _risk(told: Input, figures: RiskFigures) -> dict[str, Any]:
         "figures": figures,
         "spread": figures.spread,
         "maps": _maps(told.frame, figures),
-        "charts": charts.risk_charts(ranked, figures.losses, figures.scores, trend=bool(told_of_it["trend"])),
+        "charts": charts.risk_charts(
+            ranked,
+            figures.losses,
+            figures.scores,
+            names=names_of(told.results.run["summary"]),
+            trend=bool(told_of_it["trend"]),
+        ),
         "shown_mean": bool(told_of_it["trend"]) and FULL in (periods or {}),
         "follows": trend_in_words(periods) if told_of_it["trend"] and periods else None,
         "bins": bins,

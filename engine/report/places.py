@@ -13,14 +13,16 @@ import psycopg
 import shapely
 
 from engine.core import country
+from engine.core.grid import from_the_west
 from engine.core.profile import LEGAL_DONG
 from engine.io.climate import boundaries
 from engine.io.etl import regions
-from engine.maps import borders
+from engine.maps import borders, world
 from engine.report.maps import Lines
 
 #: cells on the shore whose centre lies outside every outline: as far as the loader of regions reaches, 2 km
 _REACH_DEGREES = 0.02
+_UNKNOWN = pl.lit(None, pl.String)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,35 +36,59 @@ class Places:
     source: str
 
 
-def of_warehouse(connection: psycopg.Connection, step: float) -> Places | None:
-    """As the warehouse has them; None when no region was loaded. step: of the lattice, degrees."""
+def of_warehouse(connection: psycopg.Connection, cells: pl.DataFrame, step: float) -> Places | None:
+    """As the warehouse has them; None when no region was loaded.
+
+    cells : grid_id, latitude, longitude
+    step  : of the lattice, degrees
+    """
     told = boundaries.regions(connection)
     if not told:
         return None
     codes = boundaries.cells(connection)
     if codes.is_empty():
         return None
-    coast, provinces = boundaries.coastline(connection), boundaries.provinces(connection)
+    coast = boundaries.coastline(connection) or _behind(cells).coast
+    provinces = boundaries.provinces(connection)
     names = {each.code: _both(regions.english_names().get(each.code), each.name) for each in told}
     within = {each.code: each.within for each in told if each.within is not None}
-    cells = _named(codes, names, within)
+    named = _named(codes, names, within)
     population = {
         _town(names, each.code, each.within): each.population
         for each in told
         if each.within is not None and each.population is not None
     }
-    lines = [borders.lines(shapes, step / 3) for shapes in (coast or borders.shipped_coastline(), provinces)]
-    return Places(cells=cells, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
+    lines = [borders.lines(shapes, step / 3) for shapes in (coast, provinces)]
+    return Places(cells=named, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
+
+
+def of_world(cells: pl.DataFrame, step: float) -> Places:
+    """Coast and borders of the world, and no regions, for results whose warehouse has none.
+
+    cells : grid_id, latitude, longitude
+    """
+    behind = _behind(cells)
+    return Places(
+        cells=_named(cells.select("grid_id", sido=_UNKNOWN, sigungu=_UNKNOWN), {}, {}),
+        population={},
+        coast=borders.lines(behind.coast, step / 3),
+        provinces=borders.lines(behind.borders, step / 3),
+        source=world.SOURCE,
+    )
+
+
+def _behind(cells: pl.DataFrame) -> borders.Backdrop:
+    return borders.backdrop(cells["latitude"].to_numpy(), from_the_west(cells["longitude"].to_numpy()))
 
 
 def shipped(cells: pl.DataFrame, step: float) -> Places:
-    """The outlines that come with the engine, for results without a warehouse: of South Korea in 2013, none elsewhere.
+    """The outlines of South Korea of 2013 that come with the engine, for results without a warehouse; `of_world` where
+    fewer than half of the cells lie in them.
 
     cells : grid_id, latitude, longitude
     """
     if country.current().regions.codes != LEGAL_DONG:
-        none = cells.select("grid_id", province=pl.lit(None, pl.String), town=pl.lit(None, pl.String))
-        return Places(cells=none, population={}, coast=[], provinces=[], source="none: no warehouse is at hand")
+        return of_world(cells, step)
     province, municipality = _outlines("provinces_korea_2013"), _outlines("municipalities_korea_2013")
     names = {code: _both(english, korean) for code, english, korean, _ in (*province, *municipality)}
     points = shapely.points(cells["longitude"].to_numpy(), cells["latitude"].to_numpy())
@@ -70,6 +96,8 @@ def shipped(cells: pl.DataFrame, step: float) -> Places:
         {"grid_id": cells["grid_id"], "sido": _holder(points, province), "sigungu": _holder(points, municipality)},
         schema=boundaries.CELL_COLUMNS,
     )
+    if 2 * codes["sido"].null_count() > codes.height:
+        return of_world(cells, step)
     return Places(
         cells=_named(codes, names, {code: code[:2] for code in names if len(code) > 2}),
         population={},

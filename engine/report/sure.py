@@ -11,7 +11,8 @@ from engine.core import interval_words
 from engine.core.false_discovery import not_told_apart, real_changes
 from engine.core.interval_words import Interval, Moves
 from engine.core.period import PERIODS, WINDOWS, Years, label
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, names_of
+from engine.core.scenario import label as scenario_label
 from engine.io.results.published import Results
 from engine.maps import picture
 from engine.report import maps
@@ -63,12 +64,18 @@ def changes_of_windows(
         for window in WINDOWS[1:]:
             rows = results.changes(figures.risk, int(scenario), window)
             if rows.height:
-                found.append(_of_window(scenario, window, rows, figures, frame, trend))
+                found.append(_of_window(results, scenario, window, rows, figures, frame, trend))
     return found
 
 
 def _of_window(
-    scenario: Scenario, window: str, rows: pl.DataFrame, figures: RiskFigures, frame: maps.Frame | None, trend: bool
+    results: Results,
+    scenario: Scenario,
+    window: str,
+    rows: pl.DataFrame,
+    figures: RiskFigures,
+    frame: maps.Frame | None,
+    trend: bool,
 ) -> WindowChange:
     change, error = (rows[name].fill_null(np.nan).to_numpy() for name in ("change", "change_se"))
     real = real_changes(change, error)
@@ -83,7 +90,7 @@ def _of_window(
         unsure = not_told_apart(placed["change"].to_numpy(), placed["change_se"].fill_null(np.nan).to_numpy())
         drawn = maps.draw(frame, placed, relative, picture.SCALES["change"], unsure)
     return WindowChange(
-        scenario=scenario.code,
+        scenario=scenario_label(scenario, names_of(results.run["summary"])),
         window=_window(window, trend),
         since=_window(WINDOWS[0], trend) if trend else "the short term",
         cells=rows.height,

@@ -119,6 +119,10 @@ class NationalClimate:
         return ()
 
     @property
+    def scenario_names(self) -> dict[Scenario, str]:
+        return {}
+
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(self._state).encode()).hexdigest()
 

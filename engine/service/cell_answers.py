@@ -13,7 +13,7 @@ from engine.core.grid import GridDefinition
 from engine.core.interval_words import ModelInterval, share_of_value_of_models
 from engine.core.names import RISK_NAMES
 from engine.core.period import FULL
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.results import published_cells, published_ensembles, published_runs
 from engine.io.results.published_cells import CellLoss
 from engine.io.results.published_runs import PublishedRisk
@@ -94,7 +94,7 @@ def everything(connection: psycopg.Connection, cell: int) -> Row | None:
     windows: dict[str, list[Row]] = defaultdict(list)
     for window in published_cells.windows(connection, cell):
         row = window._asdict() | {"change_words": interval_answers.of_change(window)}
-        windows[row.pop("risk_type")].append(row | {"scenario": Scenario(window.scenario_id).code})
+        windows[row.pop("risk_type")].append(row)
     held = [risk for risk in RISK_NAMES if risk in losses or risk in hazards or risk in windows]
     if not held:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from engine.core.false_discovery import not_told_apart
 from engine.core.grid import GridDefinition
-from engine.core.scenario import Scenario
-from engine.io.results import published_layers, published_runs
+from engine.core.scenario import ScenarioNames, label
+from engine.io.results import published_layers, published_runs, published_scenarios
 from engine.maps import geotiff, picture
 from engine.service import map_differences, map_layers, map_run
 from engine.service.map_layers import Layer, Quantity
@@ -91,11 +92,11 @@ def _citation(connection: psycopg.Connection, address: str) -> str:
 
 def _stated(connection: psycopg.Connection, grid: GridDefinition, layer: Layer) -> dict[str, Any]:
     """What a layer is of, the same in all cells."""
-    runs = map_run.runs_of(connection)
+    runs, names = map_run.runs_of(connection), published_scenarios.names(connection)
 
     def window(scenario: int, period: str) -> dict[str, Any]:
         first, last = map_run.years_of(period, runs, grid.axis)
-        return {"scenario": Scenario(scenario).code, "time_period": period, "first_year": first, "last_year": last}
+        return {"scenario": label(scenario, names), "time_period": period, "first_year": first, "last_year": last}
 
     stated = {"risk_type": layer.risk, **window(*layer.shown)}
     if layer.reference is not None:
@@ -165,11 +166,17 @@ def made(form: Form, connection: psycopg.Connection, grid: GridDefinition, layer
     return files[form](connection, grid, layer, address)
 
 
-def packed(data: bytes, form: Form, accepted: str, headers: Mapping[str, str], layer: Layer) -> Response:
-    """The answer, compressed where that helps and the client takes it. accepted: its Accept-Encoding"""
+def packed(
+    data: bytes, form: Form, accepted: str, headers: Mapping[str, str], layer: Layer, names: ScenarioNames
+) -> Response:
+    """The answer, compressed where that helps and the client takes it.
+
+    accepted : its Accept-Encoding
+    names    : of the scenarios
+    """
     told = dict(headers)
     if form in ("csv", "tif"):
-        told["Content-Disposition"] = f'attachment; filename="{_name(layer)}.{form}"'
+        told["Content-Disposition"] = f'attachment; filename="{_name(layer, names)}.{form}"'
     if form in ("csv", "values"):
         told["Vary"] = "Accept-Encoding"
         if "gzip" in accepted:
@@ -180,9 +187,12 @@ def packed(data: bytes, form: Form, accepted: str, headers: Mapping[str, str], l
     return Response(data, media_type=_KINDS[form], headers=told)
 
 
-def _name(layer: Layer) -> str:
-    name = f"{layer.quantity}-{layer.risk}-{Scenario(layer.scenario).code}-{layer.period}"
+def _name(layer: Layer, names: ScenarioNames) -> str:
+    def plain(scenario: int) -> str:
+        return re.sub(r"[^\w.+-]+", "-", label(scenario, names), flags=re.ASCII)
+
+    name = f"{layer.quantity}-{layer.risk}-{plain(layer.scenario)}-{layer.period}"
     if layer.reference is None or layer.quantity == "change":
         return name
     scenario, period = layer.reference
-    return f"{name}-against-{Scenario(scenario).code}-{period}"
+    return f"{name}-against-{plain(scenario)}-{period}"

@@ -72,7 +72,10 @@ def absent_risks(layers: Mapping[str, Layers], summary: Mapping[str, Any] | None
     """Risk without a layer -> why, as the newest run says."""
     told = summary or {}
     missing, failed = told.get("missing") or {}, told.get("failed") or {}
-    reasons = {risk: f"the warehouse lacks {', '.join(tables)}" for risk, tables in missing.items()} | failed
+    not_given = {risk: f"not given: it needs {what}" for risk, what in (told.get("not_given") or {}).items()}
+    reasons = (
+        {risk: f"the warehouse lacks {', '.join(tables)}" for risk, tables in missing.items()} | failed | not_given
+    )
     return {risk: reasons.get(risk, "the run did not compute it") for risk in RISK_NAMES if risk not in layers}
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from engine.core import levels, refusals
 from engine.core.names import ALIASES, RISK_NAMES
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, OBSERVED_NAME, ScenarioNames, label
 from engine.service.problems import InvalidError, fault
 
 #: the risks, and the older names that are accepted on input
@@ -47,9 +47,12 @@ def require_text(text: str | None, name: str = "site_id") -> None:
         raise InvalidError([fault(["query", name], f"Invalid character in {name}", text.replace("\0", ""))])
 
 
-def scenario_name(scenario: int, scope: str | None) -> str:
-    """A scenario as it is shown; an observed record stands under the label of one, and is none."""
-    return "Observed record" if scope == "observed" else Scenario(scenario).code
+def scenario_name(scenario: int, scope: str | None, names: ScenarioNames) -> str:
+    """A scenario as it is shown; an observed record stands under the number of one, and is none.
+
+    names : of the published scenarios
+    """
+    return OBSERVED_NAME if scope == "observed" and not names else label(scenario, names)
 
 
 def period_of(scenario: int, period: Period | None) -> Period:

@@ -19,6 +19,7 @@ from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES, Variable
 from engine.io.climate import cell_series
+from engine.io.results import published_scenarios
 from engine.service import models
 from engine.service.context import Shared
 from engine.service.problems import InvalidError, Problem, fault
@@ -86,6 +87,7 @@ def read_climate(
     years = _years(context.grid.axis, first, last)
     with context.database() as connection:
         cell = cell_of(context, connection, lat, lon)
+        names = published_scenarios.names(connection)
     with context.climate() as connection:
         held = cell_series.loaded(connection)
         wanted = _variables(variables, held)
@@ -106,7 +108,7 @@ def read_climate(
         {
             "grid_id": cell["grid_id"],
             "scenario_id": int(scenario),
-            "scenario": models.scenario_name(scenario, scope),
+            "scenario": models.scenario_name(scenario, scope, names),
             "start_year": years.first,
             "end_year": years.last,
             "variables": {each.name: found[each][place] for each in wanted},
@@ -117,15 +119,21 @@ def read_climate(
         {
             **cell,
             **series[0],
-            "scope": scope,
-            "scope_note": scope_note(scope),
-            "units": {each.name: each.unit for each in wanted},
-            "steps": {each.name: "month" if each.monthly else "year" for each in wanted},
-            "meanings": {each.name: each.meaning for each in wanted},
+            **_told_of(scope, wanted),
             "others": series[1:],
         }
     )
     return tagged(request, told.model_dump_json().encode())
+
+
+def _told_of(scope: str, variables: Sequence[Variable]) -> dict[str, object]:
+    return {
+        "scope": scope,
+        "scope_note": scope_note(scope),
+        "units": {each.name: each.unit for each in variables},
+        "steps": {each.name: "month" if each.monthly else "year" for each in variables},
+        "meanings": {each.name: each.meaning for each in variables},
+    }
 
 
 def tagged(request: Request, body: bytes) -> Response:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from engine.core import names
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
-from engine.io.results import published_runs
+from engine.io.results import published_runs, published_scenarios
 from engine.io.results.published_figures import AAL
 from engine.service import models
 from engine.service.cell_levels import Asked, CellLevels
@@ -37,12 +37,13 @@ def read_return_levels(
         statement = published_runs.read(connection, [cell["grid_id"]], [risk], [AAL]).statement()
         made = [run["run_id"] for run in statement["runs"]]
         run = published_runs.every(connection).get(max(made)) if made else None
+        shown = published_scenarios.names(connection)
     reader: CellLevels = request.app.state.levels
     told = reader.read(context, Asked(cell["grid_id"], risk, Scenario(scenario_id), period), run)
     of = {
         "risk_type": risk,
         "scenario_id": scenario_id,
-        "scenario": models.scenario_name(scenario_id, statement["scope"]),
+        "scenario": models.scenario_name(scenario_id, statement["scope"], shown),
         "time_period": period,
     }
     return tagged(request, ReturnLevels.model_validate(cell | statement | of | told).model_dump_json().encode())

@@ -19,9 +19,9 @@ from engine.core.errors import EngineError
 from engine.core.false_discovery import FALSE_DISCOVERIES
 from engine.core.language import Language
 from engine.core.names import RISK_NAMES
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.climate import boundaries
-from engine.io.results import published_runs
+from engine.io.results import published_runs, published_scenarios
 from engine.maps import borders, picture
 from engine.risks import EDITIONS, load_edition
 from engine.service import map_files, map_layers, map_models, map_run, models, page_files, proxy
@@ -52,6 +52,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
         if held is None or held[0] != key:
             request.app.state.layers = held = key, map_run.layers_of(connection)
         layers, told = held[1], published_runs.published_risks(connection)
+        shown = published_scenarios.names(connection)
     observed = run["scope"] == "observed"
     notes = _notes({risk: told[risk] for risk in layers if risk in told})
     grid, half = context.grid, context.grid.step / 2
@@ -90,9 +91,7 @@ def describe(context: Shared, request: Request) -> map_models.Map:
                 for each in zip((0, *levels.CUTS), levels.PRINTED, levels.HAZARD, levels.OLDER, strict=True)
             ],
             "scenarios": [
-                {"scenario_id": int(each), "name": models.scenario_name(each, run["scope"])}
-                for each in Scenario
-                if each in named
+                {"scenario_id": each, "name": models.scenario_name(each, run["scope"], shown)} for each in sorted(named)
             ],
             "periods": periods,
             "aal_years": {risk: map_run.aal_years(periods) for risk in layers if risk in told and told[risk].trend},
@@ -146,11 +145,11 @@ def read_layer(  # many: one parameter a field of the query
 
     A difference is that of a window of a scenario from another of the same risk; a part of the reference that is left
     open is that of the layer. `change` is the relative difference from the short term of the same scenario."""
-    shown = scenario_id, models.period_of(scenario_id, time_period)
-    layer = map_layers.layer_of(quantity, names.risk(risk_type), shown, (reference_scenario_id, reference_period))
+    asked = scenario_id, models.period_of(scenario_id, time_period)
+    layer = map_layers.layer_of(quantity, names.risk(risk_type), asked, (reference_scenario_id, reference_period))
     kept = {"png": request.app.state.pictures, "values": request.app.state.values}.get(format)
     with context.database() as connection:
-        run = published_runs.newest(connection)
+        run, shown = published_runs.newest(connection), published_scenarios.names(connection)
         # a browser's copy outlives this process: other classes or colours are another picture
         key = run and (run.run_id, str(run.published_at)), format, repr(picture.SCALES[quantity]), layer
         tag = f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"'
@@ -164,16 +163,17 @@ def read_layer(  # many: one parameter a field of the query
                 raise HTTPException(404, "No results for this layer")
             if kept:
                 kept.put(key, data)
-    return map_files.packed(data, format, request.headers.get("accept-encoding", ""), headers, layer)
+    return map_files.packed(data, format, request.headers.get("accept-encoding", ""), headers, layer, shown)
 
 
 @router.get("/api/v1/map/borders")
 def read_borders(context: Shared, request: Request) -> map_models.Borders:
     """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
+        behind = borders.backdrop(context.grid.latitudes, context.grid.meridians)
         request.app.state.borders = map_models.Borders(
-            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or borders.shipped_coastline()),
-            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or borders.shipped_provinces()),
+            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or behind.coast),
+            provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or behind.borders),
         )
     told: map_models.Borders = request.app.state.borders
     return told

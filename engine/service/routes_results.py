@@ -14,7 +14,7 @@ from engine.core import names
 from engine.core.caveats import LOSS_NOTE, overlap_note
 from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO
-from engine.io.results import published_cells, published_runs
+from engine.io.results import published_cells, published_runs, published_scenarios
 from engine.io.results.published_figures import AAL, HAZARD
 from engine.io.sites import stored_sites
 from engine.io.sites.stored_sites import Exposure, ScaledAal, Vulnerability
@@ -93,6 +93,7 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
         cell = cell_of(context, connection, lat, lon)
         found = cell_answers.everything(connection, cell["grid_id"])
         made = published_runs.read(connection, [cell["grid_id"]], RISK_NAMES)
+        names = published_scenarios.names(connection)
     if found is None:
         raise HTTPException(404, "No results for the requested location")
     centre = {name: cell[name] for name in ("latitude", "longitude")}
@@ -100,7 +101,7 @@ def read_cell(context: Shared, lat: models.Latitude, lon: models.Longitude) -> m
     for each in found["risks"].values():
         each |= {name: each[name] and each[name] | centre for name in ("probability", "hazard")}
         for window in each["windows"]:
-            window["scenario"] = models.scenario_name(window["scenario_id"], statement["scope"])
+            window["scenario"] = models.scenario_name(window["scenario_id"], statement["scope"], names)
     return models.Cell(**found | cell | statement)
 
 

@@ -22,7 +22,7 @@ from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.io.db import postgres
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs
-from engine.io.results import published_layers
+from engine.io.results import published_layers, published_scenarios
 from engine.io.sites import site_results
 from jobs import _addresses, _console, _options, _site_tables, _what_if_tables
 from jobs.courses import _what_if
@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         warehouse, application = (stack.enter_context(closing(postgres.connect(url))) for url in _urls(stack))
         site_results.require_results(application)
         request |= _what_there_is(application, request)
+        names = published_scenarios.names(application)
         assessor = Assessor.open(warehouse, application, settings.load())
         for lost in batch_jobs.fail_lost(application):
             log.warning("job %s has lost its worker: marked failed", lost)
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.sites:
         _site_tables.print_portfolio(out, outcome)
     else:
-        _site_tables.print_site(out, outcome)
+        _site_tables.print_site(out, outcome, names)
     if found is not None and not args.json:
         _what_if_tables.print_what_if(out, found.told, _what_if.write(args.out, found) if args.sites else [])
     if not args.json:

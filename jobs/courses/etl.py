@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if laid:
         tried = [replace(report, status="checked") if report.status == "published" else report for report in laid]
         reports = [*tried, *(report for report in reports if report.loader != _LATTICE)]
-    _print(reports)
+    print_reports(reports)
     failed = [report for report in reports if report.status == "failed"]
     log.info(
         "tables=%d failed=%d rows=%d warehouse=%s seconds=%.1f",
@@ -105,7 +105,7 @@ def _options(args: argparse.Namespace, config: settings.Settings) -> LoadOptions
     )
 
 
-def _print(reports: Sequence[LoadReport]) -> None:
+def print_reports(reports: Sequence[LoadReport]) -> None:
     """One line a table, then what the gate found and why tables failed."""
     out = _console.console()
     table = Table("loader", "table", "status", box=None, pad_edge=False)

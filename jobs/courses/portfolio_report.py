@@ -9,13 +9,16 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import UUID
 
+import polars as pl
+
 from engine.core import settings
 from engine.core.errors import EngineError, SettingsError
+from engine.core.grid import from_the_west
 from engine.core.settings import Settings
 from engine.io.climate import boundaries
 from engine.io.db import postgres
 from engine.io.queue import batch_jobs
-from engine.io.sites.portfolio_results import SUMMARY, read_portfolio
+from engine.io.sites.portfolio_results import SUMMARY, PortfolioResults, read_portfolio
 from engine.maps import borders
 from engine.report.committee import at_risk, page
 from engine.report.committee.site_maps import Borders
@@ -35,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         results = read_portfolio(folder)
         log.info("portfolio %s from %s", results.summary["name"], folder)
         threshold = at_risk.parse(args.threshold or at_risk.DEFAULT)
-        text = page.render(results, threshold, _borders(warehouse), args.lang)
+        text = page.render(results, threshold, _borders(warehouse, results), args.lang)
     try:
         out.write_text(text, "utf-8")
     except OSError as err:
@@ -95,12 +98,15 @@ def _of_job(sink: str, batch_id: UUID) -> Path:
     return folder
 
 
-def _borders(warehouse: str | None) -> Borders:
-    """Coast and provinces of the warehouse; where it has none, those that come with the engine for the country."""
+def _borders(warehouse: str | None, results: PortfolioResults) -> Borders:
+    """Coast and provinces of the warehouse; where it has none, lines behind the sites."""
     if warehouse is not None:
         with closing(postgres.connect(warehouse)) as climate:
             coast, provinces = boundaries.coastline(climate), boundaries.provinces(climate)
         if coast:
             return Borders(borders.lines(coast), borders.lines(provinces), "warehouse")
-    coast, provinces = borders.shipped_coastline(), borders.shipped_provinces()
-    return Borders(borders.lines(coast), borders.lines(provinces), "shipped" if coast else "none")
+    sites = results.totals.filter(pl.col("latitude").is_not_null())
+    if sites.is_empty():
+        return Borders([], [], "world")
+    behind = borders.backdrop(sites["latitude"].to_numpy(), from_the_west(sites["longitude"].to_numpy()))
+    return Borders(borders.lines(behind.coast), borders.lines(behind.borders), behind.source)

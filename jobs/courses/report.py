@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         frame = maps.frame_of(cells, _lattice(climate) if climate else None, apart=apart)
         regions = None
         if frame is not None:
-            regions = places.of_warehouse(climate, frame.step) if climate else None
+            regions = places.of_warehouse(climate, cells, frame.step) if climate else None
             regions = regions or places.shipped(cells, frame.step)
         edition = _edition(results, args.edition)
         text = page.render(
@@ -183,6 +183,10 @@ def _rare(
         return rare.nothing(f"the figures of the edition {run['edition']} are not at hand")
     if regions is None:
         return rare.nothing("the cells are too few for provinces, or lie on no common lattice")
+    if regions.cells["province"].null_count() == regions.cells.height:
+        return rare.nothing(
+            "no regions are known: the warehouse holds none (--regions FILE of jobs.yearly, or loader admin)"
+        )
     try:
         with closing(open_source(warehouse)) as source:
             return rare.by_province(source, edition, run, figures, regions)

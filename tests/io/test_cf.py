@@ -158,6 +158,20 @@ def spoilt(value: float) -> dict:
 
 
 @pytest.mark.parametrize(
+    ("days", "time"),
+    [
+        (59, {}),  # from midnight of 1 January to that of 28 February
+        (50, {"units": "days since 2018-01-01 12:00"}),  # at noon
+        (50, {"units": "days since 2018-01-01 12:00", "calendar": "noleap"}),
+    ],
+)
+def test_stamps_tell_the_days_where_lost_bounds_cannot_contradict_them(days, time, tmp_path):
+    kept = opened_file(written(dataset(days=days, time=time), tmp_path / "without.nc"))
+    lost = opened_file(written(dataset(days=days, time=time | {"bounds": "time_bnds"}), tmp_path / "lost.nc"))
+    np.testing.assert_array_equal(lost, kept)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (CURVED, "pr lies on a curvilinear grid, its lat has two dimensions: bring it .* cdo remapbil"),

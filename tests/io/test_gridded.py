@@ -336,6 +336,19 @@ def test_a_cell_masked_in_one_scenario_is_in_the_report(warehouse, tmp_path):
     assert np.isnan(stored(warehouse, "wsdi", "ssp3")[29]).all()
 
 
+def test_a_past_that_scenarios_share_is_not_compared_and_a_copy_beyond_it_is(warehouse, tmp_path):
+    years = provider.GRID.axis.n * 12
+    first, other = (provider.values("ta", scenario) for scenario in (ONE, Scenario.SSP245))
+    other[: years // 2] = first[: years // 2]
+    provider.write(tmp_path, ["ta"], given={("ta", Scenario.SSP245): other})
+    report = load(warehouse, tmp_path, "grid", "monthly_grid", variables=("ta",))["ta_data"]
+    assert report.status == "published"
+    parted = first.copy()
+    parted[years // 2] += 1  # for a month: beyond it they are the same again
+    provider.write(tmp_path, ["ta"], given={("ta", Scenario.SSP245): parted})
+    assert "scenarios equal" in str(load(warehouse, tmp_path, "monthly_grid", variables=("ta",))["ta_data"].message)
+
+
 def test_a_scenario_copied_under_another_name_is_refused_and_the_data_kept_aside(warehouse, tmp_path):
     provider.write(tmp_path, ["wsdi"])
     load(warehouse, tmp_path, "grid", "yearly_grid", variables=("wsdi",))

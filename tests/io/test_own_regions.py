@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -18,6 +19,7 @@ from tests.io.lattices import box, geojson, lay, quiet
 
 #: a part of Iberia
 GRID = GridDefinition(40.0, -6.0, 4, 6, 0.5, 2021, 2100)
+CORNERS = pl.DataFrame({"grid_id": [1, 24], "latitude": [40.0, 41.5], "longitude": [-6.0, -3.5]})
 WEST, EAST = box(-6.3, 39.7, -4.75, 41.8), box(-4.75, 39.7, -3.2, 41.8)
 TWO_LEVELS = """
 base = "generic"
@@ -92,7 +94,7 @@ def test_its_own_codes_are_kept_and_regions_are_found_by_name_drawn_and_reported
         (found,) = place_names.search(connection, "madrid", 5)
         # 11 is Seoul among Korea's codes
         assert (found.code, found.name, found.english, found.level) == ("11", "Madrid", None, "province")
-        held = places.of_warehouse(connection, GRID.step)
+        held = places.of_warehouse(connection, CORNERS, GRID.step)
         assert held.cells["province"].unique().sort().to_list() == ["Extremadura", "Madrid"]
         assert held.cells["town"].null_count() == GRID.n_cells
         assert len(boundaries.provinces(connection)) == 2
@@ -115,7 +117,7 @@ def test_smaller_regions_lie_in_the_larger_that_hold_them(lattice, tmp_path):
         )
         assert rows == [("E", 1), ("W", 2)]  # three regions of one name are three
         with psycopg.connect(lattice) as connection:
-            held = places.of_warehouse(connection, GRID.step)
+            held = places.of_warehouse(connection, CORNERS, GRID.step)
     assert set(held.cells["town"]) == {"Centre, East", "Centre, West"}
     away = box(10, 40, 11, 41)
     geojson(tmp_path / "counties.geojson", (away, {"name": "Sardinia"}))

@@ -284,7 +284,7 @@ def test_a_site_is_a_row_of_a_portfolio(both, tmp_path, capsys):
 def test_a_site_is_shown_as_a_table(both, capsys):
     assert assess.main([*PLACE, "--risks", "typhoon,inland_flood", "--scenarios", "1", "--period", "long_term"]) == 0
     said = capsys.readouterr().out
-    assert "ssp1_2.6, long_term" in said
+    assert "SSP1-2.6, long_term" in said
     order = [said.index(word) for word in ("AAL %", "loss KRW", "hazard", "risk index", "weighted score")]
     assert order == sorted(order)  # what may be lost, and how high the hazard is, come first
     assert max(len(line) for line in said.splitlines() if line.startswith(("┃", "│"))) <= 80
@@ -401,11 +401,11 @@ def test_where_only_the_whole_record_is_published_it_is_taken_and_said(both, tmp
     assert assess.main(["--sites", "sites.csv", "--out", "out"]) == 3
     assert "nothing is published for mid_term: assessed for full, which is" in caplog.messages
     said = capsys.readouterr().out
-    assert re.search(r"ssp2_4.5, full \d{4}-\d{4}: expected loss a year", said)
+    assert re.search(r"SSP2-4.5, full \d{4}-\d{4}: expected loss a year", said)
     assert "AAL of typhoon: not computed where the record is short: 9 of the 10 values that it needs" in said
     assert "typhoon: not computed: the cell has no loss for this risk, scenario and period" in said
     assert assess.main([*PLACE, "--risks", "drought"]) == 0
-    assert re.search(r"ssp2_4.5, full \d{4}-\d{4}", capsys.readouterr().out)
+    assert re.search(r"SSP2-4.5, full \d{4}-\d{4}", capsys.readouterr().out)
     assert (
         assess.main([*PLACE, "--risks", "drought", "--period", "mid_term"]) == 1
     )  # what is asked for is not exchanged

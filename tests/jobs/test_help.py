@@ -217,6 +217,7 @@ def _value(action):
         "sites",
         "high",
         "en",
+        "EUR",
         "csv",
         "point",
         str(UUID(int=1)),

@@ -82,7 +82,7 @@ def _no_environment(monkeypatch, tmp_path):
 
 
 def rendered(folder, language="en", threshold="high"):
-    lines = Borders(borders.lines(borders.shipped_coastline()), borders.lines(borders.shipped_provinces()), "shipped")
+    lines = Borders(borders.lines(borders.shipped_coastline()), borders.lines(borders.shipped_provinces()), "world")
     return page.render(read_portfolio(folder), at_risk.parse(threshold), lines, language)
 
 
@@ -417,7 +417,7 @@ def test_a_map_of_thousands_draws_a_place_once_and_counts_all(home):
     lower = [each.with_columns(total_expected_loss=pl.col("total_expected_loss") // 2) for each in copies[1:]]
     many = Portfolio(results._replace(totals=pl.concat([copies[0], *lower])))
     few = Portfolio(results)
-    lines = Borders([], [], "shipped")
+    lines = Borders([], [], "world")
     drawn = [site_maps.layers(each, each.shown, lines, Texts("en"))["loss"] for each in (few, many)]
     assert [layer.picture.count("<circle") for layer in drawn] == [5, 5]
     assert [sum(count for *_, count in layer.legend) for layer in drawn] == [5, 2000]

@@ -69,7 +69,7 @@ def test_places_of_one_aal_are_ranked_by_their_scores():
 
 def test_windows_of_a_trend_are_told_by_their_middle_years():
     rows = pl.DataFrame({"grid_id": [1, 2], "change": [0.01, -0.01], "change_se": [0.02, 0.02], "aal": [0.1, 0.1]})
-    results = SimpleNamespace(changes=lambda risk, scenario, window: rows)
+    results = SimpleNamespace(changes=lambda risk, scenario, window: rows, run={"summary": None})
     told = figures([0.1, 0.1])
     of_trend = sure.changes_of_windows(results, told, None, trend=True)
     assert {(each.window, each.since) for each in of_trend} == {("2050", "2030"), ("2090", "2030")}

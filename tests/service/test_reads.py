@@ -148,7 +148,7 @@ def test_runs_are_listed_and_found_by_number_or_job_going_ones_with_their_progre
     assert (by_job["status"], by_job["progress"], by_job["current_step"]) == ("running", 42, "drought")
     assert (by_job["processed_cells"], by_job["scope_note"]) == (
         40,
-        "observed record, no projection: SSP2-4.5 is the label it is stored under",
+        "observed record, no projection: it is stored as scenario 2",
     )
     assert (queued["status"], queued["run_id"], queued["scope"]) == ("queued", None, None)
     yearly = [run for run in listed["runs"] if run["job_type"] == "yearly"]  # other tests ask for other batches

@@ -39,12 +39,13 @@ from engine.core.counted import agree, counted
 from engine.core.errors import EngineError, SettingsError
 from engine.core.language import DEFAULT, parse
 from engine.core.period import MIN_SAMPLES, window
+from engine.core.scenario import names_of
 from engine.core.settings import Settings
 from engine.io.db.writers import Writers
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs, job_logs
 from engine.io.queue.batch_jobs import PORTFOLIO, SITE, EndedError, Job
-from engine.io.results import published_cells
+from engine.io.results import published_cells, published_scenarios
 from engine.io.sites import site_inputs
 from engine.io.sites.assessment_files import FrameFiles
 
@@ -207,9 +208,9 @@ class Assessor:
             years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
-            summary = years_lost.stated(summary | _of_file(sites, summary["results"], years))
+            summary = years_lost.stated(summary | _of_file(sites, summary["results"], years) | self._scenario_names())
             files.close(summary, stated)
-            shown = Context(years, summary["scope_note"], stages.config.trended)
+            shown = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
             workbook = bool(job.input_params.get("workbook", True))
             frames = Results(everything, faults, years_lost)
             language = parse(job.input_params.get("language", DEFAULT))
@@ -231,6 +232,11 @@ class Assessor:
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
+
+    def _scenario_names(self) -> dict[str, Any]:
+        """Field of a summary with the names of the published scenarios; none where these are the four SSPs."""
+        names = {str(int(each)): name for each, name in published_scenarios.names(self.application).items()}
+        return {"scenario_names": names} if names else {}
 
     def _in_chunks(
         self, stages: StoredStages, prepared: Prepared, progress: Progress, keep: Keep

@@ -76,10 +76,11 @@ def _named(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     notes = [pl.col("loss_note").fill_null(CALIBRATED)]
     if context.scope_note:
         notes.append(pl.lit(context.scope_note))
-    codes = {int(scenario): scenario.code for scenario in Scenario}
     return frame.with_columns(
         years=years,
-        scenario=pl.col("scenario_id").replace_strict(codes, default=RECORD, return_dtype=pl.String).fill_null(RECORD),
+        scenario=pl.col("scenario_id")
+        .replace_strict(context.scenarios(), default=RECORD, return_dtype=pl.String)
+        .fill_null(RECORD),
         risk=pl.col("risk_type").str.replace_all("_", " ").replace("all", "all risks"),
         note=pl.concat_str(notes, separator="; "),
     )

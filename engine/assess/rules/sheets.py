@@ -4,6 +4,7 @@ how they look is the writer's business."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
@@ -14,7 +15,8 @@ from engine.assess.rules.vocabulary import RISK
 from engine.core.caveats import LOSS_NOTE
 from engine.core.levels import HAZARD, PRINTED
 from engine.core.period import label, parse_years
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames
+from engine.core.scenario import label as scenario_label
 
 Form = Literal["text", "wide", "whole", "money", "number", "fraction", "percent", "degrees", "level"]
 CALIBRATED = "calibrated on losses"
@@ -45,11 +47,21 @@ class Context(NamedTuple):
     years      : period -> its years, as `2041-2060`
     scope_note : what the figures are of, unless of the whole
     trended    : risks that follow a trend: their AAL is that of the middle of these years
+    scenario_names : of the scenarios, where these are no SSPs
     """
 
     years: Mapping[str, str]
     scope_note: str | None
     trended: frozenset[str] = frozenset()
+    scenario_names: ScenarioNames = MappingProxyType({})
+
+    def scenario(self, scenario_id: int) -> str:
+        """Name of a scenario."""
+        return scenario_label(scenario_id, self.scenario_names)
+
+    def scenarios(self) -> dict[int, str]:
+        """Names of all by number."""
+        return {int(each): self.scenario(each) for each in Scenario}
 
 
 #: figures of a site that do not depend on scenario and period
@@ -120,7 +132,7 @@ def _years(of: Mapping[str, str]) -> pl.Expr:
 
 def pair_label(scenario_id: int, period: str, context: Context) -> str:
     """`SSP2-4.5 mid_term 2041-2060`."""
-    return " ".join(filter(None, (Scenario(scenario_id).code, period, context.years.get(period))))
+    return " ".join(filter(None, (context.scenario(scenario_id), period, context.years.get(period))))
 
 
 def sites(
@@ -246,7 +258,7 @@ def losses(aal: pl.DataFrame, risk: pl.DataFrame, context: Context) -> pl.DataFr
             pl.col("time_period", "risk_level").cast(pl.String),
             pl.col("hazard_level").cast(pl.String).replace(dict(zip(HAZARD, PRINTED, strict=True))),
             pl.when(pl.col("expected_loss").is_not_null()).then(loss_note).alias("loss_note"),
-            scenario=pl.col("scenario_id").replace_strict({int(s): s.code for s in Scenario}, return_dtype=pl.String),
+            scenario=pl.col("scenario_id").replace_strict(context.scenarios(), return_dtype=pl.String),
             years=pl.when(pl.col("risk_type").cast(pl.String).is_in(sorted(context.trended)))
             .then(_years(middles))
             .otherwise(_years(context.years)),
@@ -281,7 +293,7 @@ def by_risk(results: Sequence[Mapping[str, Any]], context: Context) -> pl.DataFr
     lines = []
     for pair in results:
         scenario = Scenario.parse(pair["scenario"])
-        head = (scenario.code, pair["time_period"], context.years.get(pair["time_period"]))
+        head = (context.scenario(scenario), pair["time_period"], context.years.get(pair["time_period"]))
         for risk in (each for each in RISKS if each in pair["expected_loss_by_risk"]):
             row = pair["expected_loss_by_risk"][risk]
             note = _joined(row["loss_note"] or loss_words.whose(CALIBRATED, row["level"]), None, context)
@@ -375,7 +387,11 @@ def worst(results: Sequence[Mapping[str, Any]], name: str | None, context: Conte
     """The sites that lose most, in each scenario and period. name: of the carried column that names sites"""
     lines = []
     for pair in results:
-        head = (Scenario.parse(pair["scenario"]).code, pair["time_period"], context.years.get(pair["time_period"]))
+        head = (
+            context.scenario(Scenario.parse(pair["scenario"])),
+            pair["time_period"],
+            context.years.get(pair["time_period"]),
+        )
         for place, site in enumerate(pair["worst_sites"], 1):
             loss = site["total_expected_loss"]
             note = None if loss is None else _joined(site["loss_note"] or CALIBRATED, None, context)

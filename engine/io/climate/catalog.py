@@ -19,6 +19,7 @@ from engine.core import caveats
 from engine.core.errors import SchemaError, SourceError
 from engine.core.grid import TURN, GridDefinition, from_the_west
 from engine.core.period import Years
+from engine.core.scenario import Scenario, named
 from engine.core.variables import BY_TABLE, VARIABLES
 from engine.io.climate import schema
 from engine.io.db import postgres
@@ -112,6 +113,18 @@ def published(connection: psycopg.Connection) -> list[Load]:
         Load(loader, version, table, scope, tuple(files), report or {}, *counts)
         for loader, version, table, scope, files, report, *counts in rows
     ]
+
+
+def scenario_names(connection: psycopg.Connection) -> dict[Scenario, str]:
+    """Names of the scenarios that the climate tables hold; empty where these are the four SSPs, and in a warehouse that
+    has no place for names."""
+    known = connection.execute(
+        "SELECT FROM pg_attribute WHERE attrelid = to_regclass('scenario') AND attname = 'name' AND NOT attisdropped"
+    ).fetchone()
+    if known is None:
+        return {}
+    rows = connection.execute("SELECT scenario_id::text, name FROM scenario WHERE name IS NOT NULL").fetchall()
+    return named(dict(rows))
 
 
 def fingerprint(connection: psycopg.Connection, loads: list[Load], tables: Mapping[str, object]) -> str:

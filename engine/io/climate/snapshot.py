@@ -82,7 +82,12 @@ def _begin(source: ClimateSource, folder: Path) -> dict[str, Any]:
         "bands": _bands(source),
         "bands_written": 0,
         "files": {},
-    }
+    } | (
+        # left out for the four SSPs, so that a store of theirs keeps its fingerprint
+        {"scenario_names": {str(int(each)): name for each, name in source.scenario_names.items()}}
+        if source.scenario_names
+        else {}
+    )
 
 
 def _bands(source: ClimateSource) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import polars as pl
 from engine.core.grid import GridDefinition
 from engine.core.panel import Panel
 from engine.core.period import Years
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames
 
 
 class ClimateSource(Protocol):
@@ -20,6 +20,7 @@ class ClimateSource(Protocol):
     grid      : the lattice, or None for a foreign warehouse whose ids follow no lattice
     axis      : years of the climate tables
     scope     : `full`, `sample:N`, `synthetic` or `observed`
+    scenario_names : of the scenarios that it holds, where these are no SSPs, or not all four; empty: the four SSPs
     fingerprint : 64 hex digits, changes when any published input changes
     snapshot  : what another process gives to `open_source` to see this very state, while this source is open; None
                 where equal fingerprints are enough
@@ -36,6 +37,8 @@ class ClimateSource(Protocol):
     def axis(self) -> Years: ...
     @property
     def scope(self) -> str: ...
+    @property
+    def scenario_names(self) -> ScenarioNames: ...
     @property
     def fingerprint(self) -> str: ...
     @property

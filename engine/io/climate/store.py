@@ -30,7 +30,7 @@ from engine.core.errors import SchemaError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.panel import Float32, Panel
 from engine.core.period import Years
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames, named
 from engine.core.variables import Variable, variable
 from engine.io.climate import schema
 from engine.io.climate.active_cells import active_cells
@@ -104,6 +104,7 @@ class StoreSource:
         self._files = self._present(manifest["files"])
         self._scope = str(manifest["scope"])
         self._origin = str(manifest["source_fingerprint"])
+        self._names = named(manifest.get("scenario_names"))
         self._axis = Years(*manifest["axis"])
         self._grid = GridDefinition(**manifest["grid"]) if manifest["grid"] else None
         self._covered = tuple(int(year) for year in manifest["covered_years"])
@@ -153,6 +154,10 @@ class StoreSource:
     @property
     def scope(self) -> str:
         return self._scope
+
+    @property
+    def scenario_names(self) -> ScenarioNames:
+        return self._names
 
     @property
     def fingerprint(self) -> str:

@@ -28,7 +28,7 @@ from engine.core.errors import EngineError, SchemaError, SourceError
 from engine.core.grid import GridDefinition
 from engine.core.panel import Float32, Panel
 from engine.core.period import Years
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames
 from engine.core.variables import BY_TABLE, VARIABLES, Variable, variable
 from engine.io.climate import catalog, scatter, schema
 from engine.io.climate.active_cells import active_cells, nearest
@@ -79,6 +79,7 @@ class WarehouseSource:
             self._snapshot = snapshot
             self._types = catalog.present(self._control)
             self._loads = catalog.published(self._control)
+            self._names = catalog.scenario_names(self._control)
             self._fingerprint = catalog.fingerprint(self._control, self._loads, self._types)
             shared = (*_PATIENCE, _BEGIN, _import(snapshot))
             for _ in range(connections):
@@ -120,6 +121,10 @@ class WarehouseSource:
     @property
     def scope(self) -> str:
         return catalog.weakest_scope(self._loads)
+
+    @property
+    def scenario_names(self) -> ScenarioNames:
+        return self._names
 
     @property
     def fingerprint(self) -> str:

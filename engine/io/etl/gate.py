@@ -209,10 +209,11 @@ def _gap_findings(staged: Staged) -> list[Finding]:
 
 
 def _scenario_findings(staged: Staged) -> list[Finding]:
-    """Catches one file loaded under several names."""
+    """Catches one file loaded under several names. A past that two scenarios share, as a historical run that was joined
+    to both, is not compared."""
     findings = []
     for one, other in combinations(staged.present, 2):
-        a, b = staged.columns[one], staged.columns[other]
+        a, b = _beyond_the_shared_past(staged.columns[one], staged.columns[other])
         compared = int(np.count_nonzero(~(np.isnan(a) | np.isnan(b))))
         equal = int(np.count_nonzero(a == b))
         constant = bool(np.fmin.reduce(a, axis=None) == np.fmax.reduce(a, axis=None))
@@ -222,6 +223,13 @@ def _scenario_findings(staged: Staged) -> list[Finding]:
             message = f"scenarios equal: {share:.1f} % of the values of {one.column} and {other.column} are the same"
             findings.append(Finding(ERROR, staged.variable.table, message, equal))
     return findings
+
+
+def _beyond_the_shared_past(a: Float32, b: Float32) -> tuple[Float32, Float32]:
+    """Steps from the first at which two scenarios differ anywhere; all where they never do."""
+    differs = np.flatnonzero(((a != b) & ~(np.isnan(a) & np.isnan(b))).any(axis=0))
+    first = int(differs[0]) if len(differs) else 0
+    return a[:, first:], b[:, first:]
 
 
 def _order_findings(staged: Staged) -> list[Finding]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.db.postgres import LOCK_SPACE
 
@@ -26,6 +27,12 @@ def definition(connection: psycopg.Connection, *, lock: str = "") -> GridDefinit
         return None
     lat0, lon0, n_lat, n_lon, step, first, last = row
     return GridDefinition(float(lat0), float(lon0), n_lat, n_lon, float(step), first, last)
+
+
+def scenario_names(connection: psycopg.Connection) -> dict[Scenario, str]:
+    """Names of the scenarios that the climate tables hold; empty where these are the four SSPs."""
+    rows = connection.execute("SELECT scenario_id, name FROM scenario WHERE name IS NOT NULL ORDER BY 1").fetchall()
+    return {Scenario(number): name for number, name in rows}
 
 
 def required_definition(connection: psycopg.Connection, loader: str) -> GridDefinition:

@@ -7,6 +7,7 @@ into a warehouse through these files, so there is one way in.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames
 from engine.core.variables import Variable
 
 FILL = np.float32(-9990.0)
@@ -49,10 +50,15 @@ def sea_level_path(root: Path, scenario: Scenario, first: int, last: int) -> Pat
     return root / "sea_level" / f"{scenario.api_key.replace('.', '_')}_slr_annual_mean_{first}-{last}.nc"
 
 
-def write_grid(path: Path, grid: GridDefinition) -> None:
-    """The lattice and its years as `grid.toml`: the seven keys of `GridDefinition`."""
+def write_grid(path: Path, grid: GridDefinition, names: ScenarioNames | None = None) -> None:
+    """The lattice and its years as `grid.toml`: the seven keys of `GridDefinition`.
+
+    names : of the scenarios that the data hold, where these are no SSPs, or not all four: table `scenarios`
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"{key} = {value}" for key, value in asdict(grid).items()]
+    if names:
+        lines += ["", "[scenarios]", *(f"{int(each)} = {json.dumps(name)}" for each, name in sorted(names.items()))]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

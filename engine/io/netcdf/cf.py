@@ -7,7 +7,7 @@ One reading for all: loaders and `derive` get a variable with its three axes, co
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -164,7 +164,7 @@ def stamps(data: xr.Dataset, dimension: str, file: str) -> xr.Variable:
     numbers = packing.numbers(time, f"{file}: {key}")
     said = {"units": text(time.attrs, "units"), "calendar": text(time.attrs, "calendar") or "standard"}
     held = text(time.attrs, "climatology") or text(time.attrs, "bounds")
-    if not held:
+    if not held or (held not in data.variables and _stamps_tell(numbers, said, file)):
         return xr.Variable((dimension,), numbers, said)
     ends, bounds = _ends(data, key, held, file), data.variables[held]
     own = {name: text(bounds.attrs, name) or said[name] for name in said}
@@ -181,6 +181,22 @@ def stamps(data: xr.Dataset, dimension: str, file: str) -> xr.Variable:
             f"{file}: a step of {key} stands for {steps.max() / 365.25:.0f} years ({held}): a climatology, not a series"
         )
     return xr.Variable((dimension,), ends.mean(axis=1), own)
+
+
+def _stamps_tell(numbers: Floats, said: Mapping[str, str], file: str) -> bool:
+    """Whether daily stamps tell their days where the bounds that a file names were lost, as on cutting out a part: they
+    lie within the days, or from midnights on that begin with a month and end with one. Stamps at the ends of days do
+    neither."""
+    days = timeaxis.in_days(numbers, said["units"], file)
+    if timeaxis.spacing(days) != "daily":
+        return False
+    passed = timeaxis.since_midnight(numbers, said["units"], file)
+    if ((passed > 0.01) & (passed < 0.99)).all():
+        return True
+    since = re.sub(r"^\s*\w+", "days", said["units"])
+    around = np.array([days.min() - 1, days.min(), days.max(), days.max() + 1])
+    before, first, last, after = timeaxis.months(around, since, said["calendar"], file)
+    return bool(before < first and last < after)
 
 
 def _ends(data: xr.Dataset, key: str, held: str, file: str) -> Floats:

@@ -91,6 +91,11 @@ def in_days(numbers: NDArray[np.float64], units: str, name: str) -> NDArray[np.f
     return np.asarray(numbers * _ABOUT[word] if word in _ABOUT else numbers / _PER_DAY[word])
 
 
+def since_midnight(numbers: NDArray[np.float64], units: str, name: str) -> NDArray[np.float64]:
+    """Part of its day that has passed at each time stamp, 0 to 1. raises : as `months`"""
+    return np.asarray((in_days(numbers, units, name) + _reference(numbers, units, name).seconds / _SECONDS) % 1.0)
+
+
 def spacing(days: NDArray[np.float64]) -> str:
     """What the steps of a series are called: daily, 6-hourly, monthly, 5-daily ...; "" for a single step.
 

@@ -18,9 +18,10 @@ import psycopg
 from psycopg import errors, sql
 
 from engine.core.errors import SettingsError, SinkError
+from engine.core.scenario import names_of
 from engine.io.db import postgres
 from engine.io.db.copy_in import copy_rows
-from engine.io.results import result_tables, sample_years, year_loss_rows
+from engine.io.results import published_scenarios, result_tables, sample_years, year_loss_rows
 from engine.io.results.result_tables import MADE_BY, TABLES, YEAR_LOSSES, BinStyle, Parts, ResultTable, partition
 from engine.io.results.spool import Cells, RunDirectory
 
@@ -262,6 +263,8 @@ def _date(connection: psycopg.Connection, run_id: int, summary: Mapping[str, obj
         "UPDATE result_runs SET published_at = clock_timestamp(), summary = %s WHERE run_id = %s",
         (json.dumps(summary, ensure_ascii=False), run_id),
     )
+    if "scenario_names" in summary:  # an ensemble says none: those of its runs stay
+        published_scenarios.publish(connection, names_of(summary))
 
 
 def upsert(

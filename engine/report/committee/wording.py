@@ -9,7 +9,7 @@ from engine.batch.plan import OBSERVED
 from engine.core import country
 from engine.core.caveats import LOSS_NOTE
 from engine.core.interval_words import Interval, share_of_value
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, label, names_of
 from engine.io.etl import regions
 from engine.report.committee import numbers
 from engine.report.committee.at_risk import Threshold
@@ -22,6 +22,7 @@ class Words:
 
     def __init__(self, portfolio: Portfolio, texts: Texts, threshold: Threshold) -> None:
         self.portfolio, self.texts, self.threshold = portfolio, texts, threshold
+        self.names = names_of(portfolio.summary)
         # what was written before other currencies were possible is in KRW
         self.currency = country.money_in(portfolio.summary.get("currency", "KRW"))
         self.observed = portfolio.summary["scope"] == OBSERVED
@@ -36,7 +37,7 @@ class Words:
 
     def scenario(self, scenario: Scenario) -> str:
         """Its code; an observed record is none."""
-        return self.texts("observed_record") if self.observed else scenario.code
+        return self.texts("observed_record") if self.observed else label(scenario, self.names)
 
     def years(self, span: str) -> str:
         """`2041–2060` of `2041-2060`."""
@@ -45,7 +46,7 @@ class Words:
     def at(self, pair: Pair) -> dict[str, str]:
         """`scenario` and `years` of a pair within a sentence."""
         within = "observed_within" if self.observed else "scenario_within"
-        return {"scenario": self.texts(within, code=pair.scenario.code), "years": self.years(pair.years)}
+        return {"scenario": self.texts(within, code=label(pair.scenario, self.names)), "years": self.years(pair.years)}
 
     def window(self, period: str) -> dict[str, str]:
         """`period` and `years` of a window."""

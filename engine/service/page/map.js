@@ -41,10 +41,12 @@ export class NationalMap {
   place(meta) {
     this.meta = meta;
     this.squeeze = Math.cos((((meta.south + meta.north) / 2) * Math.PI) / 180);
-    this.full = { x: meta.west * this.squeeze, y: -meta.north, w: (meta.east - meta.west) * this.squeeze, h: meta.north - meta.south };
-    for (const [name, value] of [["x", this.full.x], ["y", this.full.y], ["width", this.full.w], ["height", this.full.h]]) {
-      for (const part of [this.layer, this.part("sea"), ...this.svg.querySelectorAll("clipPath rect")]) part.setAttribute(name, value);
-    }
+    const edges = { x: meta.west * this.squeeze, y: -meta.north, w: (meta.east - meta.west) * this.squeeze, h: meta.north - meta.south };
+    const beside = meta.apart ? 0.04 * Math.max(edges.w, edges.h) : 0; // points at the edge are shown whole
+    this.full = { x: edges.x - beside, y: edges.y - beside, w: edges.w + 2 * beside, h: edges.h + 2 * beside };
+    const put = (part, { x, y, w, h }) => Object.entries({ x, y, width: w, height: h }).forEach(([name, value]) => part.setAttribute(name, value));
+    put(this.layer, edges);
+    for (const part of [this.part("sea"), ...this.svg.querySelectorAll("clipPath rect")]) put(part, this.full);
     this.svg.style.setProperty("--ratio", this.full.w / this.full.h);
     this.view = { ...this.full };
     this.show();

@@ -24,7 +24,7 @@ BEGIN
   END LOOP;
   GRANT SELECT ON risk_types, scenario_names, result_runs, result_sample_years, batch_job_logs, probability_results_v
     TO climate_batch, climate_api, climate_reader;
-  GRANT INSERT, DELETE ON result_sample_years TO climate_batch;
+  GRANT INSERT, DELETE ON result_sample_years, scenario_names TO climate_batch;
   GRANT INSERT, UPDATE ON result_runs TO climate_batch;
   EXECUTE format('GRANT USAGE ON SEQUENCE %s TO climate_batch', pg_get_serial_sequence('result_runs', 'run_id'));
   -- the listener takes queued runs and writes their ends; the cleaner empties the caches

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import Finding
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.io.etl.derive import derive_band, derive_job
@@ -85,7 +85,7 @@ def derive(request: Request, out: Path, *, progress: Progress | None = None, mem
     for each, name in gate.empty():
         paths.pop((each, name)).unlink()
     _remove_empty(out)
-    _write_lattice(out, job.grid)
+    _write_lattice(out, job.grid, request.names)
     return Derived(list(paths.values()), findings, missing)
 
 
@@ -252,11 +252,11 @@ def _remove_empty(out: Path, new: Sequence[Path] = ()) -> None:
             folder.rmdir()
 
 
-def _write_lattice(out: Path, grid: GridDefinition) -> None:
+def _write_lattice(out: Path, grid: GridDefinition, names: ScenarioNames) -> None:
     """grid.toml for the loader of the lattice."""
     path = out / "grid.toml"
     if not path.exists():
-        layout.write_grid(path, grid)
+        layout.write_grid(path, grid, names)
         return
     from engine.io.etl.loaders.grid import read_lattice  # brings the database along
 

@@ -17,7 +17,7 @@ from engine.core.errors import SettingsError
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
 from engine.core.quality import Range, load_ranges
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, Scenario, ScenarioNames
 from engine.io.etl.derive import daily_files, place_cells
 from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive_band import BALANCE, LIMITS, Job
@@ -36,12 +36,15 @@ class Request:
     files      : daily NetCDF files or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs, sfcWind,
                  rsds (or the provider's element names); a scenario's years may be split over files
     base       : years of the calendar-day percentiles and of the SPEI calibration, one for all scenarios
+    grouped    : files of each scenario, over what their names say; empty: by these, or `scenario`
+    names      : of the scenarios, where these are no SSPs or not all four; written beside the lattice
     scenario   : of all files; None = each file name or folder carries its code, such as `ssp245`
     base_files : daily files of the base years; left out, they are SSP2-4.5's, or the only scenario's
     years      : of the output; None = all years of the files. Sums reach into the year before where the files have it
     grid       : the lattice (its years do not matter); None = that of the first file. Of places in a list each becomes
                  the cell that holds it; places outside are left out with a warning; two in one cell are refused
-    step       : degrees of the lattice that is made for places in a list when `grid` is None
+    step       : degrees of the lattice that is made for places in a list when `grid` is None; None: one that tells them
+                 apart
     attributes : further global attributes of every file written
     scope      : `full` or `observed`, of all files; None = as they say, else full
     units      : daily variable -> unit that overrides the files'
@@ -53,11 +56,13 @@ class Request:
 
     files: Sequence[Path] = ()
     base: Years
+    grouped: Mapping[Scenario, Sequence[Path]] = field(default_factory=dict)
+    names: ScenarioNames = field(default_factory=dict)
     scenario: Scenario | None = None
     base_files: Sequence[Path] = ()
     years: Years | None = None
     grid: GridDefinition | None = None
-    step: float = place_cells.STEP
+    step: float | None = place_cells.STEP
     attributes: Mapping[str, str] = field(default_factory=dict)
     scope: str | None = None
     units: Mapping[str, str] | None = None
@@ -77,7 +82,7 @@ def opened(stack: ExitStack, asked: Request) -> Job:
 
     raises : SettingsError for what does not fit together; SchemaError for a file that is not daily values
     """
-    grouped = _by_scenario(asked.files, asked.scenario)
+    grouped = dict(asked.grouped) or _by_scenario(asked.files, asked.scenario)
     daily_files.check([*asked.files, *asked.base_files])
     read, base = (asked.units, asked.tables), asked.base_files
     records = {each: DailyRecord.open(stack, paths, *read, asked.member) for each, paths in grouped.items()}

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 #: degrees; a place stands for a cell of this size unless the caller says otherwise
 STEP = 0.1
+_FINER = (STEP, 0.05, 0.02, 0.01)
 #: cells of a lattice that nobody asked for
 _MOST = 500_000
 
@@ -24,16 +25,20 @@ def is_list(record: DailyRecord) -> bool:
     return all(piece.is_list for pieces in record.pieces.values() for piece in pieces)
 
 
-def lattice(record: DailyRecord, step: float, years: Years) -> GridDefinition:
+def lattice(record: DailyRecord, step: float | None, years: Years) -> GridDefinition:
     """The smallest lattice of `step` degrees, centres on its multiples, whose cells hold every place.
+
+    step   : None: 0.1, or the next finer of a few steps that puts every place in a cell of its own
 
     raises : SettingsError when that would be more cells than anybody wants
     """
     return around(*_places(record), step, years, record.files)
 
 
-def around(latitude: Floats, longitude: Floats, step: float, years: Years, files: str) -> GridDefinition:
+def around(latitude: Floats, longitude: Floats, step: float | None, years: Years, files: str) -> GridDefinition:
     """`lattice` of places by their degrees."""
+    if step is None:
+        step = next((each for each in _FINER if _apart(latitude, longitude, each)), STEP)
     east = np.sort(np.unique(longitude % 360.0))
     gaps = np.diff(np.append(east, east[0] + 360.0))
     start = float(east[(int(np.argmax(gaps)) + 1) % len(east)])  # after the widest gap: the date line is no border
@@ -49,6 +54,11 @@ def around(latitude: Floats, longitude: Floats, step: float, years: Years, files
             " degree: give a larger --step, or derive distant places apart"
         )
     return GridDefinition(south, west, n_lat, n_lon, step, *years)
+
+
+def _apart(latitude: Floats, longitude: Floats, step: float) -> bool:
+    cells = np.floor(np.column_stack([latitude, longitude % TURN]) / step + 0.5 + 1e-9)
+    return len(np.unique(cells, axis=0)) == len(latitude)
 
 
 def rows(record: DailyRecord, grid: GridDefinition) -> list[int]:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from engine.core.counted import agree, counted
-from engine.core.errors import SchemaError
+from engine.core.errors import SchemaError, SettingsError
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.quality import ERROR, Finding
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames, named
 from engine.core.variables import VARIABLES
 from engine.io.db import copy_binary
 from engine.io.etl import lattice, loading, nearest, staging
@@ -27,6 +27,8 @@ from engine.io.files.reading import toml_of
 from engine.io.netcdf import cf, lattice_files, members, regular, timeaxis
 
 NAME, TABLE = "grid", "location_grid"
+#: table of grid.toml
+SCENARIOS = "scenarios"
 LATTICE_FILE = "grid.toml"
 _MOST = 32_767  # an index is a smallint
 
@@ -49,6 +51,7 @@ def load(task: Task) -> None:
     options, connection = task.options, task.connection
     there = lattice.definition(connection)
     grid, path = planned(connection, options)
+    names = scenario_names(connection, options)
     inputs = [source_files.SourceFile.of_value("grid_definition", asdict(grid))]
     with task.table(TABLE, [*([path] if path else []), *inputs], scope=options.scope) as record:
         if not record.up_to_date:
@@ -59,6 +62,7 @@ def load(task: Task) -> None:
                     _replace(connection, grid)
                 else:
                     _repair(connection, grid)
+                _name_scenarios(connection, names)
                 for variable in VARIABLES.values():
                     if not variable.optional:
                         staging.ensure_table(connection, variable)
@@ -84,7 +88,7 @@ def read_lattice(path: Path) -> GridDefinition:
     """
     if path.suffix.lower() != ".toml":
         return _from_netcdf(path)
-    entries = toml_of(path)
+    entries = {key: value for key, value in toml_of(path).items() if key != SCENARIOS}
     wanted = {field.name: field.type for field in fields(GridDefinition)}
     if set(entries) != set(wanted):
         raise SchemaError(f"{path.name} has the keys {', '.join(entries)}, expected {', '.join(wanted)}")
@@ -104,6 +108,22 @@ def read_lattice(path: Path) -> GridDefinition:
     if not (grid.first_year >= 1 and grid.last_year <= 9999):
         raise SchemaError(f"{path.name}: years are {grid.axis}, expected 1 to 9999")
     return grid
+
+
+def scenario_names(connection: psycopg.Connection, options: LoadOptions) -> ScenarioNames:
+    """Names of the scenarios that the data hold, where they are no SSPs or not all four: of grid.toml as `planned`
+    takes it, without one those of the warehouse. Empty: the four SSPs.
+
+    raises : SchemaError for a table `scenarios` of grid.toml that cannot be
+    """
+    path = planned(connection, options)[1]
+    if path is None:
+        return lattice.scenario_names(connection)
+    told = toml_of(path).get(SCENARIOS) if path.suffix.lower() == ".toml" else None
+    try:
+        return named(told)
+    except SettingsError as err:
+        raise SchemaError(f"{path.name}: {err}") from None
 
 
 def _from_netcdf(path: Path) -> GridDefinition:
@@ -170,6 +190,13 @@ def _replace(connection: psycopg.Connection, grid: GridDefinition) -> None:
     )
     with connection.cursor() as cursor:
         copy_binary.copy_rows(cursor, TABLE, list(_TYPES), _cells(grid), freeze=True)
+
+
+def _name_scenarios(connection: psycopg.Connection, names: ScenarioNames) -> None:
+    connection.execute("UPDATE scenario SET name = NULL WHERE name IS NOT NULL")
+    connection.cursor().executemany(
+        "UPDATE scenario SET name = %s WHERE scenario_id = %s", [(name, int(each)) for each, name in names.items()]
+    )
 
 
 def _repair(connection: psycopg.Connection, grid: GridDefinition) -> None:

@@ -66,7 +66,8 @@ def _load(names: Sequence[str], task: Task) -> None:
     else:
         grid = lattice.required_definition(connection, task.loader.name)
     chosen = [VARIABLES[name] for name in names if options.variables is None or name in options.variables]
-    job = _Job(task, grid, load_ranges(options.gate), sources.gridded(options.data), len(chosen))
+    held = tuple(lattice_loader.scenario_names(connection, options)) or tuple(Scenario)
+    job = _Job(task, grid, load_ranges(options.gate), sources.gridded(options.data), len(chosen), held)
     task.reports.extend(job.run(chosen))
 
 
@@ -87,6 +88,7 @@ class _Job:
     ranges: Mapping[str, Range]
     found: Mapping[tuple[str, Scenario], Path]
     total: int
+    held: tuple[Scenario, ...]
     done: int = 0
 
     @property
@@ -184,7 +186,7 @@ class _Job:
         return replace(report, files=len(paths))
 
     def _refuse_missing_files(self, variable: Variable, paths: Mapping[Scenario, Path]) -> None:
-        wanted = self.options.scenarios or tuple(Scenario)
+        wanted = self.options.scenarios or self.held
         absent = [sources.expected_name(variable, scenario) for scenario in wanted if scenario not in paths]
         if not absent:
             return

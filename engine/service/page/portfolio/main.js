@@ -5,7 +5,7 @@ import { faultTable } from "./faults.js";
 import { Mapping } from "./mapping.js";
 import { Results } from "./results.js";
 import { ask, asked, follow, PORTFOLIO, Refused } from "./server.js";
-import { ENGLISH, fill, LANGUAGE, LANGUAGES, ofScope, period, said, scenario, t } from "./text.js";
+import { ENGLISH, fill, LANGUAGE, LANGUAGES, nameScenarios, ofScope, period, said, scenario, t } from "./text.js";
 import { put, stated } from "./url.js";
 
 // what a file is called -> what it is; of others the server looks at the first bytes
@@ -31,6 +31,7 @@ async function start() {
   try {
     meta = await asked("api/v1/map");
     ofScope(meta.scope);
+    nameScenarios(meta.scenarios);
     choices();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

@@ -32,10 +32,12 @@ export const ends = (low, high, format) => (missing(low) || missing(high) ? NONE
 export const risk = (name) => (missing(name) ? NONE : t(`risk.${name}`));
 export const level = (name) => (missing(name) ? NONE : t(`level.${name}`));
 
-let observed = false;
+let observed = false, names = {};
+// list: scenarios of the map's answer, with the names that the data give them
+export const nameScenarios = (list) => { names = Object.fromEntries(list.map((each) => [each.scenario_id, each.name])); };
 // scope: of the run; an observed record is stored under a scenario that it is none of
 export const ofScope = (scope) => { observed = scope === "observed"; };
-export const scenario = (id) => t(observed ? "scenario.observed" : `scenario.${id}`);
+export const scenario = (id) => observed ? t("scenario.observed") : names[id] ?? t(`scenario.${id}`);
 export const status = (name) => t(`status.${name}`);
 export const period = (name, years) => t("period", { name: t(`period.${name}`), years: (years ?? "").replace("-", "–") }).trim();
 

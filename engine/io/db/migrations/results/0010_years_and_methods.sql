@@ -154,7 +154,7 @@ BEGIN
       FROM pg_class o,
            (SELECT relid FROM pg_partition_tree('modelops_year_losses')
             UNION ALL SELECT relid FROM pg_partition_tree('modelops_ensemble_scores')
-            UNION ALL SELECT 'result_sample_years'::regclass) AS tree
+            UNION ALL SELECT 'result_sample_years'::regclass UNION ALL SELECT 'scenario_names'::regclass) AS tree
      WHERE o.oid = 'modelops_probability_scores'::regclass AND o.relowner <> current_user::regrole
   LOOP
     EXECUTE format('ALTER TABLE %s OWNER TO %s', given.tab, given.owner);

@@ -1,0 +1,49 @@
+"""Inputs that a risk lacks, in the words of a person who has to find them: variable, unit, an example of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from engine.core.variables import BY_TABLE
+from engine.io.etl.derive.derive_band import BALANCE, YIELDS
+
+#: daily variable -> what it is, its unit, where there is one
+_DAILY: Mapping[str, str] = {
+    "tas": "daily mean temperature tas (K or degC; ERA5, CMIP6, E-OBS)",
+    "tasmax": "daily maximum temperature tasmax (K or degC; ERA5, CMIP6, E-OBS)",
+    "tasmin": "daily minimum temperature tasmin (K or degC; ERA5, CMIP6, E-OBS)",
+    "pr": "daily rain pr (mm/day or kg m-2 s-1; CMIP6, E-OBS, CHIRPS)",
+    "hurs": "daily relative humidity hurs (%; CMIP6, E-OBS)",
+    "sfcWind": "daily wind at 10 m sfcWind (m s-1; CMIP6, ERA5)",
+    "rsds": "daily radiation rsds (W m-2 or MJ m-2; CMIP6, ERA5)",
+}
+_TABLES: Mapping[str, str] = {
+    "sea_level_grid": "yearly sea level of ocean points by scenario (cm; IPCC AR6, CMIP6 zos; docs/etl.md, sea_level)",
+    "sea_level_data": "yearly sea level of ocean points by scenario (cm; IPCC AR6, CMIP6 zos; docs/etl.md, sea_level)",
+    "api_typhoon_besttrack": "best tracks of tropical cyclones (--tracks FILE; IBTrACS CSV)",
+    "api_wamis_stations": "river gauges with flow and water use (docs/etl.md, wamis)",
+    "api_wamis_water_usage": "river gauges with flow and water use (docs/etl.md, wamis)",
+    "api_wamis_flow": "river gauges with flow and water use (docs/etl.md, wamis)",
+    "water_stress_rankings": "projected water stress of provinces (WRI Aqueduct 4.0, country and province rankings)",
+    "water_basin": "outlines of river basins (docs/etl.md, basins)",
+    "water_basin_province": "outlines of provinces (docs/etl.md, basins)",
+    "grid_attributes": "coast and rivers (docs/etl.md, map_layers)",
+}
+
+
+def in_words(tables: Iterable[str]) -> str:
+    """What tables, or `table.column`, are made of; each input once."""
+    found: dict[str, None] = {}
+    for name in tables:
+        table = name.partition(".")[0]
+        if table in BY_TABLE:
+            found |= dict.fromkeys(_DAILY[daily] for daily in _daily_of(BY_TABLE[table].name))
+        else:
+            found[_TABLES.get(table, table)] = None
+    return "; ".join(found)
+
+
+def _daily_of(variable: str) -> tuple[str, ...]:
+    if variable == "spei12":
+        return BALANCE
+    return tuple(daily for daily, made in YIELDS.items() if variable in made)

@@ -1,0 +1,331 @@
+"""Course of `jobs.yearly --data`: files are looked at, derived and loaded by the steps of `jobs.etl`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from engine import kernels
+from engine.batch.pipeline import active_cells
+from engine.batch.plan import make_plan
+from engine.batch.request import Request
+from engine.batch.runner import identity_of
+from engine.core import profile_file, settings
+from engine.core.errors import EngineError, SettingsError, needs
+from engine.core.period import MIN_SAMPLES, baseline_years, parse_years
+from engine.core.profile import Profile
+from engine.core.profiles import PROFILES
+from engine.core.quality import WORLD, load_ranges
+from engine.core.settings import Settings
+from engine.io import etl
+from engine.io.climate.source import ClimateSource
+from engine.io.db import postgres
+from engine.io.etl.derive import derive, derive_job, inventory
+from engine.io.etl.derive.inventory import Held, Inventory
+from engine.io.etl.loading import LoadOptions
+from engine.io.results import published_runs, spool
+from engine.io.results.spool import RunDirectory
+from jobs import _addresses, _console, _extras, _look, _needs, _options, _own_data, report
+from jobs._addresses import Ends
+from jobs._own_data import COUNTRY
+from jobs.courses import etl as etl_course
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from engine.batch.execute import Outcome
+    from jobs._run import Opened
+
+log = logging.getLogger("jobs")
+
+_STAMP = ".made"
+#: profile of any country
+GENERIC = "generic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnData:
+    """Files of a user, and what is to become of them.
+
+    folder  : that was named; home: what is made of it
+    profile : of the country: currency, ranges of plausible values, how regions are coded; country: its file as text
+    """
+
+    folder: Path
+    home: Path
+    found: Inventory
+    request: derive_job.Request
+    tracks: Path | None
+    regions: Path | None
+    workers: int
+    profile: Profile
+    country: str
+
+    @property
+    def files(self) -> Path:
+        """Folder that the loaders read."""
+        return self.home / "files"
+
+    def ends(self) -> Ends:
+        """Source and sink: the embedded server of this folder, filled from the files."""
+        return Ends(None, None, self.home / "runs", self.home, None, self.fill)
+
+    def fill(self, warehouse: str) -> None:
+        """Derive what is not derived yet, and load what is not loaded yet.
+
+        raises : EngineError when a table fails
+        """
+        with closing(postgres.connect(warehouse)) as connection:
+            postgres.wait_for_lock(connection, "sample")  # another process with the same command
+            (self.home / COUNTRY).write_text(self.country, "utf-8")
+            self._derive()
+            self._link()
+            with _console.load_progress() as progress:
+                options = LoadOptions(data=self.files, scope=self._scope, gate=WORLD, workers=self.workers)
+                reports = etl.run_loaders(warehouse, [etl.ALL], options, progress)
+        etl_course.print_reports([each for each in reports if each.status not in ("not given", "absent")])
+        if bad := [each for each in reports if each.status == "failed"]:
+            raise EngineError(f"{self.folder}: {bad[0].table or bad[0].loader}: {bad[0].message}")
+
+    def run(
+        self, request: Request, opened: Opened, args: argparse.Namespace, compute: Callable[[Request], Outcome]
+    ) -> int:
+        """Compute what the files allow, unless a run of the same did before, and report it; returns the exit code."""
+        request, lacking = allowed(request, opened.source)
+        done = _before(request, opened.source, self.home / "runs")
+        if done is not None and _is_published(done, opened.sink):
+            out = _console.console()
+            out.print(f"up to date: run {done} of the same files and options is published", markup=False)
+            failed, number = _failed(done, opened.sink), done
+            for line in _look.lines(args, settings.load(), self.home):
+                out.print(line, markup=False)
+        else:
+            outcome = compute(request if request.resume or done is None else replace(request, resume=done))
+            failed, number = bool(outcome.failed), outcome.run_id
+        self._report(number, opened, args.edition)
+        # what nobody gave and nobody asked for is no part of the run, and that few years give no loss was said
+        if args.risks is None:
+            return _console.PARTIAL if failed and self.found.years.n >= MIN_SAMPLES else _console.COMPLETE
+        return _console.PARTIAL if failed or lacking else _console.COMPLETE
+
+    def _report(self, number: int, opened: Opened, edition: str | None) -> None:
+        """One HTML file in the folder of the run, where the extra is installed. edition: as it was asked for"""
+        try:
+            _extras.require(report.NEEDS)
+        except ModuleNotFoundError:
+            log.warning("no report was written: it %s", needs("report"))
+            return
+        from jobs.courses import report as course  # draws, so imports matplotlib
+
+        path = self.home / f"report-{number}.html"
+        asked = argparse.Namespace(
+            run=number,
+            out=path,
+            sink=opened.sink,
+            warehouse=opened.address,
+            run_dir=str(self.home / "runs"),
+            against=None,
+            ensemble=None,
+            edition=edition if edition is not None and edition.endswith(".toml") else None,
+            lang=_options.language(),
+        )
+        course.run(asked)
+        _console.console().print(f"report written: {path}", markup=False)
+
+    @property
+    def _scope(self) -> str:
+        return "observed" if self.found.observed else "full"
+
+    def _derive(self) -> None:
+        """Monthly and yearly variables of the daily files, unless these were derived before."""
+        derived, fresh = self.home / "derived", self.home / "derived.new"
+        stamp, state = derived / _STAMP, self._state()
+        if stamp.is_file() and stamp.read_text("utf-8") == state:
+            log.info("%s: derived before, up to date", self.folder)
+            return
+        shutil.rmtree(fresh, ignore_errors=True)
+        with _console.cell_progress("derive") as progress:
+            kernels.warm_up(progress.announce, "derive")
+            told = derive.derive(self.request, fresh, progress=progress)
+        for finding in told.findings:
+            log.warning("%s", finding.message)
+        for what, why in told.missing.items():
+            log.warning("%s has no value: %s", what, why)
+        (fresh / _STAMP).write_text(state, "utf-8")
+        shutil.rmtree(derived, ignore_errors=True)
+        fresh.replace(derived)
+
+    def _state(self) -> str:
+        """What the derived files follow from."""
+        files = {path: path.stat() for paths in self.found.grouped.values() for path in paths}
+        listed = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in sorted(files.items())]
+        asked = self.request
+        options = [asked.base, asked.years, asked.scope, asked.member, sorted((asked.units or {}).items())]
+        grouped = {int(scenario): (asked.names[scenario], len(paths)) for scenario, paths in asked.grouped.items()}
+        return json.dumps([version("climate-risk-engine"), listed, options, grouped])
+
+    def _link(self) -> None:
+        """Put links to the derived files, and to all others of the folder, where the loaders look."""
+        shutil.rmtree(self.files, ignore_errors=True)
+        taken = {each.path.resolve() for each in self.found.files if each.is_daily_input}
+        links = {path.relative_to(self.home / "derived"): path for path in _files(self.home / "derived")}
+        for path in _files(self.folder):
+            if path.resolve() not in taken:
+                links.setdefault(path.relative_to(self.folder), path)
+        if self.tracks is not None:
+            links[Path("typhoon", self.tracks.name)] = self.tracks
+        if self.regions is not None:
+            for path in self.regions.parent.glob(f"{self.regions.stem}.*"):  # a shapefile is several
+                links[Path(f"regions{path.suffix.lower()}")] = path
+        for name, path in links.items():
+            place = self.files / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(path.resolve())
+
+
+def look(args: argparse.Namespace, config: Settings) -> OwnData:
+    """Look at the files of --data, and say what they are.
+
+    raises : SettingsError where they make no run
+    """
+    _addresses.allow(config)
+    folder, overrides = args.data, _own_data.units(args)
+    files = inventory.look(folder, overrides)
+    out = _console.console()
+    out.print(_table(folder, files))
+    for each in files:
+        for name, why in each.left_out.items():
+            out.print(f"not used: {each.path.name}: {f'{name}: ' if name else ''}{why}", markup=False)
+    found = inventory.together(folder, files, _own_data.scenario_numbers(args))
+    if faulty := [(each, name, why) for each in files if each.usable for name, why in each.left_out.items()]:
+        each, name, why = faulty[0]
+        raise SettingsError(f"{each.path.name}: {why}" if name in why else f"{each.path.name}: {name}: {why}")
+    member = args.member or next(iter(found.members), None)
+    _say(out, found, member, named=args.member is not None)
+    baseline = baseline_years(found.years, parse_years(args.baseline) if args.baseline else None)
+    request = derive_job.Request(
+        files=[path for paths in found.grouped.values() for path in paths],
+        grouped=found.grouped,
+        names=found.names,
+        base=baseline,
+        years=found.years,
+        step=None,
+        scope="observed" if found.observed else "full",
+        units=overrides,
+        member=member,
+        ranges=load_ranges(WORLD),
+    )
+    profile, text = _country(args, config)
+    return OwnData(
+        folder=folder,
+        home=_own_data.home(config.engine_home, folder, member),
+        found=found,
+        request=request,
+        tracks=args.tracks,
+        regions=args.regions,
+        workers=config.etl_workers,
+        profile=profile,
+        country=text,
+    )
+
+
+def allowed(request: Request, source: ClimateSource) -> tuple[Request, bool]:
+    """The request without the risks of which nothing can be computed, and whether any lacks inputs; each of these is
+    named with what it needs.
+
+    raises : SourceError when no risk is left
+    """
+    plan = make_plan(source, request)
+    out, not_given = _console.console(), {}
+    for risk, tables in plan.missing.items():
+        part = "for its loss, its hazard score is computed: " if risk in plan.risks else ""
+        not_given[risk] = f"{part}{_needs.in_words(tables)}"
+        out.print(f"not given: {risk} needs {not_given[risk]}", markup=False)
+    risks = tuple(risk for risk in request.risks if risk in plan.risks)
+    return replace(request, risks=risks, not_given=not_given), bool(plan.missing)
+
+
+def _country(args: argparse.Namespace, config: Settings) -> tuple[Profile, str]:
+    """The profile of the run, and a file that says it to other processes; without COUNTRY that of any country.
+
+    raises : SettingsError for --currency beside a profile of the user's own, which states one
+    """
+    name = config.country if "country" in config.model_fields_set else GENERIC
+    if name not in PROFILES:
+        if args.currency is not None:
+            raise SettingsError(f"--currency: COUNTRY is {name}, which states a currency: leave --currency out")
+        return profile_file.load(name), Path(name).read_text("utf-8-sig")
+    profile, text = profile_file.load(name), f'base = "{name}"\n'
+    if args.currency is not None:
+        profile, text = profile.in_currency(args.currency), f'{text}\n[currency]\ncode = "{args.currency}"\n'
+    return profile, text
+
+
+def _before(request: Request, source: ClimateSource, runs: Path) -> int | None:
+    """Number of the newest run of the same inputs and options, finished or not; None without one."""
+    plan = make_plan(source, request)
+    cells = active_cells(source, request.cells).height
+    identity = json.loads(json.dumps(identity_of(source, request, plan) | {"cells": cells}))
+    numbers = sorted(spool.run_ids(runs), reverse=True)
+    return next((each for each in numbers if RunDirectory.open(runs, each).identity == identity), None)
+
+
+def _is_published(number: int, application: str) -> bool:
+    """Whether this run is the one that was published last."""
+    with closing(postgres.connect(application)) as connection:
+        newest = published_runs.newest(connection)
+    return newest is not None and newest.run_id == number
+
+
+def _failed(number: int, application: str) -> bool:
+    with closing(postgres.connect(application)) as connection:
+        summary = published_runs.every(connection)[number]["summary"]
+    return bool((summary or {}).get("failed"))
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def _table(folder: Path, files: Iterable[Held]) -> Table:
+    table = Table(title=f"NetCDF files of {folder}")
+    for name in ("file", "step", "variables", "calendar", "years", "scenario", "where"):
+        table.add_column(name)
+    for each in files:
+        variables = ", ".join(f"{name} ({unit})" for name, unit in each.units.items())
+        members = f", {len(each.members)} members" if len(each.members) > 1 else ""
+        years = "" if each.years is None else str(each.years)
+        kind = each.experiment or ("" if each.years is None else "none said")
+        table.add_row(each.path.name, each.step or "-", variables, each.calendar, years, kind, f"{each.where}{members}")
+    return table
+
+
+def _say(out: Console, found: Inventory, member: str | None, *, named: bool) -> None:
+    for scenario, name in found.names.items():
+        files = ", ".join(path.name for path in found.grouped[scenario])
+        out.print(f"scenario {int(scenario)}: {name}, {found.years}, of {files}", markup=False)
+    if found.years.n < MIN_SAMPLES:
+        out.print(
+            f"{found.years} are {found.years.n} years: losses of yearly values need {MIN_SAMPLES} and are left"
+            " out; losses of monthly values and hazard scores are computed"
+        )
+    if member is not None and not named and len(found.members) > 1:
+        out.print(
+            f"{len(found.members)} members: {', '.join(found.members)}; {member} is computed, another with --member"
+            " (docs/ensembles.md: all of them, and their spread)",
+            markup=False,
+        )

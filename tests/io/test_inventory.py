@@ -1,0 +1,109 @@
+"""Daily files of a folder are told by their content, and put together as scenarios of one run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from engine.core.errors import SettingsError
+from engine.core.period import Years
+from engine.core.scenario import Scenario
+from engine.io.etl.derive import inventory
+from tests import chile
+
+
+def written(path, *, first=2001, days=730, unit="mm day-1", step=1.0, **about):
+    """Rain of two places in a list, from the first of January, noleap."""
+    time = ("time", np.arange(days) * step, {"units": f"days since {first}-01-01", "calendar": "noleap"})
+    data = xr.Dataset(
+        {"pr": (("place", "time"), np.ones((2, days), np.float32), {"units": unit})},
+        coords={"time": time, "lat": ("place", [49.1, 67.8]), "lon": ("place", [-123.1, -115.1])},
+        attrs=about,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def together(folder: Path, **numbers: Scenario) -> inventory.Inventory:
+    return inventory.together(folder, inventory.look(folder, {}), numbers)
+
+
+def test_a_file_that_says_no_scenario_and_lies_in_the_past_is_an_observed_record(tmp_path):
+    written(tmp_path / "any_name.nc")
+    found = together(tmp_path)
+    assert (found.names, found.years, found.observed) == ({Scenario.SSP245: "Observed record"}, Years(2001, 2002), True)
+    assert (found.files[0].where, found.files[0].calendar) == ("list of 2 places", "noleap")
+
+
+def test_a_single_simulation_is_scenario_2_under_its_own_name_and_is_no_record(tmp_path):
+    written(tmp_path / "x.nc", experiment_id="rcp85")
+    found = together(tmp_path)
+    assert (found.names, found.observed) == ({Scenario.SSP245: "RCP8.5"}, False)
+
+
+def test_values_of_years_to_come_are_no_record(tmp_path):
+    written(tmp_path / "x.nc", first=2097)
+    assert (together(tmp_path).names, together(tmp_path).observed) == ({Scenario.SSP245: "Simulation"}, False)
+
+
+def test_files_of_the_historical_run_belong_to_every_scenario(tmp_path):
+    chile.write(tmp_path / "cmip")
+    found = together(tmp_path / "cmip")
+    assert found.names == {Scenario.SSP245: "RCP4.5", Scenario.SSP585: "RCP8.5"}
+    assert found.years == Years(2001, 2012)
+    shared = set(found.grouped[Scenario.SSP245]) & set(found.grouped[Scenario.SSP585])
+    assert {path.name for path in shared} == {f"{name}_2001.historical.nc" for name in found.variables}
+    assert found.members == chile.MEMBERS
+
+
+@pytest.mark.parametrize(
+    ("experiments", "numbers", "expected"),
+    [
+        (("rcp26", "rcp85"), {}, {"RCP2.6": 2, "RCP8.5": 4}),  # one sets the baseline: the lowest
+        (("ssp370", "rcp45"), {}, {"SSP3-7.0": 3, "RCP4.5": 2}),
+        (("a1b", "b1"), {"A1B": Scenario.SSP370, "b1": Scenario.SSP245}, {"A1B": 3, "B1": 2}),
+    ],
+)
+def test_scenarios_have_the_numbers_of_their_forcing_or_those_that_are_given(tmp_path, experiments, numbers, expected):
+    for name in experiments:
+        written(tmp_path / f"{name}.nc", experiment_id=name)
+    found = together(tmp_path, **numbers)
+    assert {name: int(scenario) for scenario, name in found.names.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "numbers", "sentence"),
+    [
+        (
+            {"a.nc": {"experiment_id": "a1b"}, "b.nc": {"experiment_id": "rcp45"}},
+            {},
+            r"a\.nc is of 'a1b', which",
+        ),
+        (
+            {"a.nc": {"experiment_id": "ssp585"}, "b.nc": {"experiment_id": "rcp85"}},
+            {},
+            "ssp585 and rcp85 would both",
+        ),
+        (
+            {"a.nc": {"source_id": "one"}, "b.nc": {"source_id": "two"}},
+            {},
+            r"a\.nc is of one and b\.nc of two",
+        ),
+        ({"a.nc": {"step": 30.0}}, {}, r"a\.nc holds monthly values, and no file holds daily ones"),
+        ({"a.nc": {"unit": "hPa"}}, {}, r"a\.nc: pr: unit 'hPa' of pr is not known"),
+        ({"a.nc": {"days": 300}}, {}, r"no file covers a whole year; a\.nc has 2001-2001"),
+        ({"a.nc": {}}, {"rcp45": Scenario.SSP585}, "--scenario-map rcp45: no file is of it"),
+    ],
+)
+def test_files_that_make_no_run_are_refused_by_name(tmp_path, files, numbers, sentence):
+    for name, about in files.items():
+        written(tmp_path / name, **about)
+    with pytest.raises(SettingsError, match=sentence):
+        together(tmp_path, **numbers)
+
+
+def test_a_code_in_the_name_counts_where_the_file_says_nothing(tmp_path):
+    written(tmp_path / "pr_day_X_historical+rcp85_2001.nc")
+    assert together(tmp_path).files[0].experiment == "rcp85"

@@ -1,0 +1,86 @@
+"""`jobs.yearly --data`: a folder of files of another region becomes results, map and report by one command."""
+
+import re
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from engine.core.grid import GridDefinition
+from engine.core.scenario import Scenario
+from engine.core.settings import Settings
+from engine.io import open_source
+from engine.io.db import postgres
+from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.results import published_runs, published_scenarios
+from jobs import _own_data, yearly
+from tests import chile
+
+
+@pytest.fixture
+def here(monkeypatch, tmp_path):
+    for name in Settings.model_fields:
+        if name != "kernel_cache":
+            monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(here, capsys):
+    rain = chile.write(here / "cmip")
+    command = ["--data", "cmip", "--currency", "CLP"]
+    assert yearly.main(command) == 0
+    said = capsys.readouterr().out
+    assert "3 x 2 cells of 0.5 degree from -34 N -71.5 E, 2 members" in said
+    assert "scenario 2: RCP4.5, 2001-2012, of pr_2001.historical.nc" in said
+    assert "scenario 4: RCP8.5, 2001-2012, of pr_2001.historical.nc" in said
+    assert "2 members: r1, r2; r1 is computed" in said
+    assert "not given: sea_level_rise needs yearly sea level of ocean points" in said
+    assert "upside down" not in said  # it is colder in the south
+    assert "not given: drought needs for its loss, its hazard score is computed: daily mean temperature" in said
+    assert "not given: typhoon needs best tracks of tropical cyclones (--tracks FILE" in said
+    home = _own_data.home(here / "home", here / "cmip", "r1")
+    assert f"ENGINE_HOME={home}" in said
+    with EmbeddedServer(home) as server:
+        with closing(open_source(server.url(WAREHOUSE))) as source:
+            assert source.scenario_names == {Scenario.SSP245: "RCP4.5", Scenario.SSP585: "RCP8.5"}
+            assert source.grid == GridDefinition(-34.0, -71.5, 3, 2, 0.5, 2001, 2012)
+            wettest = source.read(source.cells(), ["rx1day"], list(source.scenario_names)).arrays
+        for scenario, experiment in ((Scenario.SSP245, "rcp45"), (Scenario.SSP585, "rcp85")):
+            days = np.concatenate([rain["historical"], rain[experiment]])[:, 0, ::-1]  # r1, south to north
+            naive = days.reshape(12, 360, 6).max(axis=1).T
+            np.testing.assert_allclose(wettest["rx1day", scenario], naive, rtol=1e-5)
+        with closing(postgres.connect(server.url(APPLICATION))) as connection:
+            assert published_scenarios.names(connection) == {Scenario.SSP245: "RCP4.5", Scenario.SSP585: "RCP8.5"}
+            (run,) = published_runs.every(connection).values()
+    assert run["summary"]["periods"] == {"full": [2001, 2012]}
+    assert run["summary"]["pair"] == "RCP4.5 2001-2012"
+    assert set(run["summary"]["not_given"]) == {"drought", "sea_level_rise", "typhoon", "wildfire", "water_stress"}
+    report = (home / "report-1.html").read_text("utf-8")
+    assert "RCP4.5" in report
+    assert "needs best tracks of tropical cyclones" in report
+    assert not re.search("SSP[0-9]-|KRW|[가-힣]", report)
+
+    assert yearly.main(command) == 0
+    assert "up to date: run 1 of the same files and options" in capsys.readouterr().out
+    assert yearly.main([*command, "--risks", "extreme_heat,typhoon"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--tracks", "t.csv"], "--tracks goes with --data DIR"),
+        (["--data", "empty"], "empty holds no NetCDF file"),
+        (["--data", "absent"], "--data absent does not exist"),
+        (["--data", "empty", "--sample", "seoul"], "--sample does not go with --data"),
+        (["--data", "empty", "--currency", "euro"], "'euro' is no currency: three letters of ISO 4217, such as EUR"),
+        (["--data", "empty", "--scenario-map", "4"], "--scenario-map 4: expected NAME=ID, such as rcp85=4"),
+        (["--data", "empty", "--scenario-map", "a=2,b=2"], r"--scenario-map: two are scenario 2"),
+    ],
+)
+def test_options_that_make_no_run_are_refused_before_anything_is_made(here, options, sentence, caplog):
+    (here / "empty").mkdir()
+    assert yearly.main(options) == 2
+    assert re.search(sentence, caplog.text)
+    assert not (here / "home").exists()
