@@ -52,9 +52,7 @@ def test_probabilities_sum_to_one_and_aal_is_their_weighted_sum(result):
     known = result.probability.filter(pl.col("aal").is_not_null())
     sums = known["bin_probs"].list.sum()
     assert ((sums - 1).abs() < 1e-6).all()
-    rates = {
-        risk: np.asarray(bins.damage_rates) for risk, bins in engine.batch.pipeline.load_edition("2025-11").bins.items()
-    }
+    rates = {risk: np.asarray(bins.damage_rates) for risk, bins in engine.load_edition("2025-11").bins.items()}
     for risk, rows in known.group_by("risk_type"):
         expected = np.stack(rows["bin_probs"].to_list()) @ rates[risk[0]]
         np.testing.assert_allclose(rows["aal"], expected, atol=1e-6)

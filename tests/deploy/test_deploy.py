@@ -241,7 +241,7 @@ def test_the_year_of_the_cluster_is_the_year_of_the_listener():
         f"{config.probability_schedule_minute} {config.probability_schedule_hour}"
         f" {config.probability_schedule_day} {config.probability_schedule_month} *"
     )
-    assert (year["spec"]["schedule"], year["spec"]["timeZone"]) == (cron, config.schedule_timezone)
+    assert (year["spec"]["schedule"], year["spec"]["timeZone"]) == (cron, config.zone)
     assert year["spec"]["concurrencyPolicy"] == "Forbid"
     assert year["spec"]["startingDeadlineSeconds"] == config.misfire_grace_hours * 3600
     shared = next(made for made in resources() if made["kind"] == "ConfigMap")

@@ -232,7 +232,7 @@ def test_the_timer_is_the_year_of_the_settings():
     [timer] = [read(path)["Timer"] for path in units(".timer")]
     assert dict(timer)["OnCalendar"] == (
         f"*-{config.probability_schedule_month:02}-{config.probability_schedule_day:02}"
-        f" {config.probability_schedule_hour:02}:{config.probability_schedule_minute:02}:00 {config.schedule_timezone}"
+        f" {config.probability_schedule_hour:02}:{config.probability_schedule_minute:02}:00 {config.zone}"
     )
     assert ("Environment", "SCHEDULED_RUNS=false") in read(DEPLOY / "systemd/climate-risk-listen.service")["Service"]
 

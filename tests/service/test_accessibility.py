@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from tests.service.conftest import LAND
 from tests.service.test_portfolio_page import SITES, assessed  # noqa: F401 (a fixture)
 
-
 PLACES = {
     "places": [
         {"code": "11", "name": "서울특별시", "english": "Seoul", "level": "province", "within": []}
