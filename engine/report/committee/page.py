@@ -24,6 +24,9 @@ from engine.report.committee.site_maps import Borders
 from engine.report.committee.texts import Texts
 from engine.report.committee.wording import Words
 
+#: the name of a file that was sent without one
+_DIGEST = re.compile("[0-9a-f]{64}")
+
 
 def render(results: PortfolioResults, threshold: Threshold, borders: Borders, language: Language) -> str:
     """The whole page.
@@ -40,15 +43,17 @@ def render(results: PortfolioResults, threshold: Threshold, borders: Borders, la
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = portfolio.shown
+    shown, name = portfolio.shown, portfolio.summary["name"]
+    if _DIGEST.fullmatch(name):
+        name = texts("unnamed")
     style = resources.files("engine.report")
     return environment.get_template("committee.html").render(
         t=texts,
         style=(style / "style.css").read_text("utf-8") + (style / "committee" / "committee.css").read_text("utf-8"),
-        name=portfolio.summary["name"],
+        name=name,
         lead=texts(
             "lead",
-            name=portfolio.summary["name"],
+            name=name,
             assessed=f"{portfolio.summary['assessed_sites']:,}",
             rows=f"{portfolio.summary['rows']:,}",
             **words.at(shown),

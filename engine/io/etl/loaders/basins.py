@@ -272,11 +272,15 @@ def province_shares(cells: Cells, codes: Codes, layers: list[Layer]) -> pl.DataF
     return counted.select("basin_code", "gid_1", area_weight=weight)
 
 
+#: spellings of a province: official, English, of Statistics Korea's layer, of Aqueduct
+_NAMES = ("name_ko", "name_en", "statistics_name_en", "aqueduct_name_1")
+
+
 def _provinces() -> dict[str, str]:
     """Korean and English names of the 17 provinces -> their ids in Aqueduct (GADM 3.6 level 1)."""
     text = resources.files("engine").joinpath("io", "etl", "provinces_korea.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
-    return {row[column]: row["gid_1"] for row in rows for column in ("name_ko", "name_en", "aqueduct_name_1")}
+    return {row[column]: row["gid_1"] for row in rows for column in _NAMES}
 
 
 def _gid_of(layer: Layer, feature: int, table: Mapping[str, str]) -> str:

@@ -139,7 +139,7 @@ async function assess() {
   if (!scenarios.length || !periods.length) return say(t("check.choose"));
   for (const each of scenarios) query.append("scenario_ids", each);
   for (const each of periods) query.append("time_periods", each);
-  if ($("name").value.trim()) query.set("name", $("name").value.trim());
+  query.set("name", $("name").value.trim() || file.name.replace(/\.[^.]+$/, ""));
   const accepted = await (await send(PORTFOLIO, query)).json();
   $("check").hidden = true;
   $("results").hidden = true;
