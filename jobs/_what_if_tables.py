@@ -11,6 +11,7 @@ from rich.table import Table
 from engine.assess.rules import loss_words
 from engine.core.counted import counted
 from engine.core.interval_words import digits
+from engine.core.scenario import ScenarioNames, label, names_of
 
 _HEADINGS = ("before {currency}", "after {currency}", "saving {currency}", "90 %, times it", "calibrated")
 
@@ -23,14 +24,15 @@ def print_what_if(out: Console, told: Mapping[str, Any], files: list[str]) -> No
     taken = f"{told['sites_taken']:,} of {counted(told['sites'], 'site')}"
     out.print(f"what if: {measure['name']} ({'; '.join(sets)}), taken at {taken}; nothing of it is stored")
     for pair in told["results"]:
-        _print_pair(out, pair, told["scope_note"])
+        _print_pair(out, pair, names_of(told), told["scope_note"])
     out.print(told["rules_note"]["en"])
     if files:
         out.print(f"what-if files: {', '.join(files)}")
 
 
-def _print_pair(out: Console, pair: Mapping[str, Any], of: str | None) -> None:
-    title = f"{pair['scenario']}, {pair['time_period']} {pair['years']}: loss a year{f' ({of})' if of else ''}"
+def _print_pair(out: Console, pair: Mapping[str, Any], names: ScenarioNames, of: str | None) -> None:
+    scenario = label(pair["scenario_id"], names)
+    title = f"{scenario}, {pair['time_period']} {pair['years']}: loss a year{f' ({of})' if of else ''}"
     table = Table(title=title, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("risk", no_wrap=True)
     for heading in _HEADINGS:

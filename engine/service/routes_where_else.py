@@ -22,8 +22,8 @@ from engine.core import names
 from engine.core.caveats import loss_note
 from engine.core.errors import EngineError
 from engine.core.period import window
-from engine.core.scenario import Scenario
-from engine.io.results import published_runs
+from engine.core.scenario import ScenarioNames, label
+from engine.io.results import published_runs, published_scenarios
 from engine.io.sites import site_regions
 from engine.service import models, what_if_models
 from engine.service.bodies import json_object
@@ -103,6 +103,7 @@ def _asked(body: dict[str, Any]) -> _Asked:
 def _answer(context: Context, request: Request, asked: _Asked, form: str, risk: str | None) -> Response:
     with in_words("site"), assessor_of(context) as assessor:
         found = _found(request, assessor, asked.site)
+        scenario_names = published_scenarios.names(assessor.application)
         if form == "json":
             more = where_else.candidates(
                 assessor.warehouse,
@@ -117,7 +118,7 @@ def _answer(context: Context, request: Request, asked: _Asked, form: str, risk: 
             return _told(context, found, asked, more, region)
     accepted = "gzip" in request.headers.get("accept-encoding", "")
     if form == "csv":
-        return _sheet(found, packed=accepted)
+        return _sheet(found, scenario_names, packed=accepted)
     return _values(context, found.elsewhere, risk, packed=accepted)
 
 
@@ -175,7 +176,7 @@ def _values(context: Context, of: Elsewhere, risk: str | None, *, packed: bool) 
     return _packed(Response(cells[::-1].tobytes(), media_type="application/octet-stream"), packed=packed)
 
 
-def _sheet(found: Found, *, packed: bool) -> Response:
+def _sheet(found: Found, scenario_names: ScenarioNames, *, packed: bool) -> Response:
     """A row a cell, with what it lacks and what its figures are of."""
     of = found.elsewhere
     stated = of.published.runs.statement()
@@ -183,7 +184,7 @@ def _sheet(found: Found, *, packed: bool) -> Response:
         "grid_id",
         "latitude",
         "longitude",
-        pl.lit(Scenario(found.pair[0]).code).alias("scenario"),
+        pl.lit(label(found.pair[0], scenario_names)).alias("scenario"),
         pl.lit(found.pair[1]).alias("time_period"),
         *(pl.col(risk).alias(f"aal_{risk}") for risk in RISKS),
         total_aal=TOTAL,

@@ -208,7 +208,9 @@ class Assessor:
             years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
             summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
-            summary = years_lost.stated(summary | _of_file(sites, summary["results"], years) | self._scenario_names())
+            summary = years_lost.stated(
+                summary | _of_file(sites, summary["results"], years) | published_scenarios.stated(self.application)
+            )
             files.close(summary, stated)
             shown = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
             workbook = bool(job.input_params.get("workbook", True))
@@ -232,11 +234,6 @@ class Assessor:
             "portfolio": summary,
         }
         return self._end(job, results, result, context, done, failed, started)
-
-    def _scenario_names(self) -> dict[str, Any]:
-        """Field of a summary with the names of the published scenarios; none where these are the four SSPs."""
-        names = {str(int(each)): name for each, name in published_scenarios.names(self.application).items()}
-        return {"scenario_names": names} if names else {}
 
     def _in_chunks(
         self, stages: StoredStages, prepared: Prepared, progress: Progress, keep: Keep

@@ -11,7 +11,7 @@ import polars as pl
 from engine.assess.rules import compare
 from engine.core.caveats import scope_note, weakest_scope
 from engine.core.errors import SettingsError
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, label, names_of
 from engine.io.sites import loss_files, portfolio_sites
 from engine.losses.table import ALL
 
@@ -76,10 +76,11 @@ def _side(chosen: Chosen) -> _Side:
     held = [(int(Scenario.parse(each["scenario"])), each["time_period"], each) for each in summary["results"]]
     fitting = [each for each in held if chosen.scenario in (None, each[0]) and chosen.period in (None, each[1])]
     if not fitting:
+        names = names_of(summary)
         asked = " ".join(
-            str(each) for each in (chosen.scenario and Scenario(chosen.scenario).code, chosen.period) if each
+            str(each) for each in (chosen.scenario and label(chosen.scenario, names), chosen.period) if each
         )
-        there = ", ".join(f"{Scenario(scenario).code} {period}" for scenario, period, _ in held)
+        there = ", ".join(f"{label(scenario, names)} {period}" for scenario, period, _ in held)
         raise SettingsError(f"the portfolio {summary['name']!r} was not assessed for {asked}; it was for {there}")
     scenario, period, pair = fitting[0]
     frames = portfolio_sites.read_pair(chosen.folder, scenario, period, summary.get("name_column"))
@@ -92,6 +93,7 @@ def _side(chosen: Chosen) -> _Side:
         "name": summary["name"],
         "scenario_id": scenario,
         "scenario": Scenario(scenario).api_key,
+        **({"scenario_names": summary["scenario_names"]} if "scenario_names" in summary else {}),
         "time_period": period,
         "scope": summary["scope"],
         "scope_note": summary["scope_note"],

@@ -21,7 +21,8 @@ from engine.assess.rules.prepare import Prepared, prepare_checked
 from engine.assess.rules.validation import Checked, check
 from engine.core.caveats import OVERLAP_NOTE
 from engine.core.errors import EngineError, SettingsError
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames, label
+from engine.io.results import published_scenarios
 from engine.losses.table import ALL, PAIR
 
 _SIDES = ("before", "after")
@@ -108,7 +109,8 @@ def compute(
     """
     prepared = [prepare_checked(asked.checked, assessor.config, change) for change in (None, measure.applied)]
     if pair is not None:
-        prepared = [_of_pair(each, pair) for each in prepared]
+        names = published_scenarios.names(assessor.application)
+        prepared = [_of_pair(each, pair, names) for each in prepared]
     if prepared[0].sites.is_empty():
         raise EngineError("; ".join(prepared[0].failures["reason"].unique(maintain_order=True)))
     taken = prepared[0].sites.select("row", taken=measure.taken())
@@ -125,6 +127,7 @@ def compute(
     sites = sites.join(asked.names, on="row", how="left", maintain_order="left")
     told = {
         **published.runs.statement(),
+        **published_scenarios.stated(assessor.application),
         "name": asked.name,
         "measure": measure.told(),
         "sites": prepared[0].sites.height,
@@ -137,13 +140,13 @@ def compute(
     return WhatIf(told, sides, sites)
 
 
-def _of_pair(prepared: Prepared, pair: Pair) -> Prepared:
+def _of_pair(prepared: Prepared, pair: Pair, names: ScenarioNames) -> Prepared:
     """The sites that ask for a scenario and period, for it alone."""
     scenario, period = pair
     own = (pl.col("scenario_id") == scenario) & (pl.col("time_period").cast(pl.String) == period)
     requests = prepared.requests.filter(own)
     if requests.is_empty():
-        raise SettingsError(f"the sites are not assessed for {Scenario(scenario).code} and {period}")
+        raise SettingsError(f"the sites are not assessed for {label(scenario, names)} and {period}")
     kept = pl.int_range(prepared.sites.height, dtype=pl.UInt32, eager=True).is_in(requests["site"].implode())
     only = prepared.only(kept)
     return Prepared(only.sites, only.requests.filter(own), only.outside, only.outside_requests, only.failures)

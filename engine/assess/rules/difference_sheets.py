@@ -10,7 +10,7 @@ import polars as pl
 from engine.assess.rules import loss_words
 from engine.assess.rules.sheets import CALIBRATED, Shown
 from engine.core.caveats import loss_note
-from engine.core.scenario import Scenario
+from engine.core.scenario import label, names_of
 
 _ENDS = ("", "_low", "_high")
 _PAIR = (Shown("scenario", "scenario"), Shown("time_period", "period"), Shown("years", "years"))
@@ -64,9 +64,11 @@ def _frame(rows: Sequence[Mapping[str, Any]], shown: Sequence[Shown]) -> pl.Data
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema, orient="row")
 
 
-def _of_pair(pair: Mapping[str, Any]) -> dict[str, Any]:
+def _of_pair(pair: Mapping[str, Any], told: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Words for a scenario and period. told: what names the scenarios; None: the pair itself, a side of a comparison"""
+    told = pair if told is None else told
     return {
-        "scenario": Scenario(pair["scenario_id"]).code,
+        "scenario": label(pair["scenario_id"], names_of(told)),
         "time_period": pair["time_period"],
         "years": pair["years"],
     }
@@ -93,14 +95,14 @@ def what_if_sums(told: Mapping[str, Any]) -> pl.DataFrame:
     for pair in told["results"]:
         note = _total_note(pair["before"], told["scope_note"])
         for which in ("before", "after"):
-            rows.append(_of_pair(pair) | _total(pair[which]) | {"what": which, "risk": "all risks", "note": note})
+            rows.append(_of_pair(pair, told) | _total(pair[which]) | {"what": which, "risk": "all risks", "note": note})
         saving = [pair["saving"][f"saving{end}"] for end in _ENDS]
         ends = dict(zip(("loss", "low", "high"), saving, strict=True))
-        rows.append(_of_pair(pair) | ends | {"what": "saving", "risk": "all risks", "note": note})
+        rows.append(_of_pair(pair, told) | ends | {"what": "saving", "risk": "all risks", "note": note})
         for risk, before in pair["before"]["expected_loss_by_risk"].items():
             after = pair["after"]["expected_loss_by_risk"][risk]
             own = _note(before["calibrated"], scope_note=told["scope_note"])
-            named = _of_pair(pair) | {"risk": risk.replace("_", " "), "note": own}
+            named = _of_pair(pair, told) | {"risk": risk.replace("_", " "), "note": own}
             for which, side in (("before", before), ("after", after)):
                 losses = [side[f"expected_loss{end}"] for end in _ENDS]
                 rows.append(named | dict(zip(("loss", "low", "high"), losses, strict=True)) | {"what": which})
@@ -124,12 +126,12 @@ def what_if_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     if told["scope_note"]:
         facts.append(("figures are of", told["scope_note"]))
     for pair in told["results"]:
-        label = f"{Scenario(pair['scenario_id']).code} {pair['time_period']} {pair['years']}"
-        facts += [(label, sentence) for sentence in pair["words"]["en"]]
+        which = f"{label(pair['scenario_id'], names_of(told))} {pair['time_period']} {pair['years']}"
+        facts += [(which, sentence) for sentence in pair["words"]["en"]]
         if told["results"][0]["appraisal"] is not None and pair["appraisal"] is not None:
             cost = pair["appraisal"]
             code = loss_words.currency()
-            facts.append((label, f"cost {cost['cost']:,.0f} {code}, upkeep {cost['upkeep']:,.0f} {code} a year"))
+            facts.append((which, f"cost {cost['cost']:,.0f} {code}, upkeep {cost['upkeep']:,.0f} {code} a year"))
     return [*facts, ("rules", told["rules_note"]["en"])]
 
 
@@ -141,7 +143,7 @@ def what_if_sites(told: Mapping[str, Any], sites: pl.DataFrame) -> pl.DataFrame:
         pair = years[site["scenario_id"], site["time_period"]]
         rows.append(
             site
-            | _of_pair(pair)
+            | _of_pair(pair, told)
             | {
                 "taken": "yes" if site["taken"] else "no",
                 "note": _total_note(pair["before"], told["scope_note"]),
@@ -154,7 +156,7 @@ def what_if_sites(told: Mapping[str, Any], sites: pl.DataFrame) -> pl.DataFrame:
 def what_if_curves(told: Mapping[str, Any]) -> pl.DataFrame:
     """Points of the curves before and after."""
     rows = [
-        _of_pair(pair) | {"what": which, "note": _total_note(pair["before"], told["scope_note"])} | point
+        _of_pair(pair, told) | {"what": which, "note": _total_note(pair["before"], told["scope_note"])} | point
         for pair in told["results"]
         for which, curve in pair["curves"].items()
         for point in (curve or {"points": []})["points"]
@@ -186,8 +188,8 @@ def compared_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     for which in ("first", "second"):
         side = told[which]
         runs = ", ".join(f"{run['run_id']} (edition {run['edition']})" for run in side["runs"])
-        code = Scenario(side["scenario_id"]).code
-        facts.append((which, f"{side['name']}, {code} {side['time_period']} {side['years']}, run {runs}"))
+        scenario = label(side["scenario_id"], names_of(side))
+        facts.append((which, f"{side['name']}, {scenario} {side['time_period']} {side['years']}, run {runs}"))
     facts += [
         (
             f"assets: {status}",

@@ -6,6 +6,7 @@ Sources: OGC 21-026 (Cloud Optimized GeoTIFF), written by GDAL's driver; STAC 1.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from engine.core.errors import SettingsError, SinkError
 from engine.io.export.figures import FIGURES
 from engine.io.export.lattice import Lattice
 from engine.io.export.layers import LayerKey
-from engine.io.export.table import Export, scenario_label
+from engine.io.export.table import Export
 
 #: pixels of a side of a tile; larger pictures have overviews
 TILE = 256
@@ -41,9 +42,10 @@ def require_lattice(export: Export) -> Lattice:
     return export.lattice
 
 
-def name_of(key: LayerKey) -> str:
+def name_of(export: Export, key: LayerKey) -> str:
     """Name of the file of a layer, without its ending: typhoon_ssp2-4.5_long_term."""
-    return f"{key.risk}_{scenario_label(key.scenario, 'full').lower()}_{key.period}"
+    scenario = re.sub(r"[^\w.-]+", "-", export.label(key.scenario).lower())
+    return f"{key.risk}_{scenario}_{key.period}"
 
 
 def write(folder: Path, export: Export) -> None:
@@ -65,7 +67,7 @@ def write(folder: Path, export: Export) -> None:
             bands[name] = lattice.spread(values, np.float32(np.nan))[::-1]
         if not bands:
             continue
-        path = folder / f"{name_of(key)}.tif"
+        path = folder / f"{name_of(export, key)}.tif"
         _write_cog(path, bands, lattice, _tags(export, key))
         items.append(_item(export, key, list(bands), path))
         _write_json(path.with_suffix(".json"), items[-1])
@@ -105,7 +107,7 @@ def _write_cog(path: Path, bands: dict[str, NDArray[Any]], lattice: Lattice, tag
 def _tags(export: Export, key: LayerKey) -> dict[str, str]:
     told = {
         "risk": key.risk,
-        "scenario": scenario_label(key.scenario, export.layers.run["scope"]),
+        "scenario": export.label(key.scenario),
         "scenario_id": key.scenario,
         "period": key.period,
         "years": "{}-{}".format(*export.years(key.period)),
@@ -117,7 +119,7 @@ def _tags(export: Export, key: LayerKey) -> dict[str, str]:
 def _item(export: Export, key: LayerKey, bands: list[str], path: Path) -> dict[str, Any]:
     first, last = export.years(key.period)
     lattice = require_lattice(export)
-    name = name_of(key)
+    name = name_of(export, key)
     return {
         "type": "Feature",
         "stac_version": _STAC,
@@ -127,13 +129,13 @@ def _item(export: Export, key: LayerKey, bands: list[str], path: Path) -> dict[s
         "geometry": _outline(lattice),
         "collection": _id(export),
         "properties": {
-            "title": f"{key.risk}, {scenario_label(key.scenario, export.layers.run['scope'])}, {first}-{last}",
+            "title": f"{key.risk}, {export.label(key.scenario)}, {first}-{last}",
             "datetime": None,
             "start_datetime": f"{first}-01-01T00:00:00Z",
             "end_datetime": f"{last}-12-31T23:59:59Z",
             "created": _created(export),
             "risk": key.risk,
-            "scenario": scenario_label(key.scenario, export.layers.run["scope"]),
+            "scenario": export.label(key.scenario),
             "period": key.period,
             "run_id": export.layers.run["run_id"],
             "edition": export.layers.run["edition"],

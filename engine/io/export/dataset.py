@@ -107,13 +107,12 @@ def coordinates(axes: Axes, runs: Mapping[int, Mapping[str, Any]] | None = None)
 
     runs : all runs that rows are of; None: the run of the axes alone
     """
-    scope = axes.run["scope"]
     made = xr.Dataset(
         coords={
             "risk": ("risk", np.array(axes.risks, str), {"long_name": "risk"}),
             "scenario": (
                 "scenario",
-                np.array([scenario_label(each, scope) for each in axes.scenarios], str),
+                np.array([scenario_label(each, axes.run) for each in axes.scenarios], str),
                 {"long_name": "scenario"},
             ),
             "scenario_id": (

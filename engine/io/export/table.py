@@ -14,7 +14,7 @@ from engine.core.caveats import scope_note
 from engine.core.counted import counted
 from engine.core.errors import SettingsError
 from engine.core.period import FULL, PERIODS
-from engine.core.scenario import Scenario
+from engine.core.scenario import OBSERVED_NAME, label, names_of
 from engine.io.export.figures import FIGURES, PLACES
 from engine.io.export.lattice import Lattice, lattice_of
 from engine.io.export.layers import LayerKey, Layers
@@ -59,6 +59,10 @@ class Export:
         found = {key.period for key in self.keys}
         return [name for name in (*(name for name in PERIODS if name != FULL), FULL) if name in found]
 
+    def label(self, scenario: int) -> str:
+        """A scenario by the name that the data give it."""
+        return scenario_label(scenario, self.layers.run)
+
     def years(self, period: str) -> tuple[int, int]:
         """First and last year of a period, both included."""
         return years_of(self.layers.run, period)
@@ -78,7 +82,7 @@ class Export:
             "longitude",
             pl.lit(key.risk).alias("risk_type"),
             pl.lit(key.scenario, pl.Int16).alias("scenario_id"),
-            pl.lit(scenario_label(key.scenario, self.layers.run["scope"])).alias("scenario"),
+            pl.lit(self.label(key.scenario)).alias("scenario"),
             pl.lit(key.period).alias("time_period"),
             pl.lit(first, pl.Int16).alias("first_year"),
             pl.lit(last, pl.Int16).alias("last_year"),
@@ -91,14 +95,15 @@ class Export:
         return about(self.layers.run, self.layers.runs) | {
             "cells": self.layers.cells.height,
             "risks": self.risks,
-            "scenarios": {scenario_label(each, self.layers.run["scope"]): each for each in self.scenarios},
+            "scenarios": {self.label(each): each for each in self.scenarios},
             "periods": {name: list(self.years(name)) for name in self.periods},
         }
 
 
-def scenario_label(scenario: int, scope: str) -> str:
-    """Label of a scenario; an observed record is stored under one and is no projection."""
-    return "observed record" if scope == "observed" else Scenario(scenario).code
+def scenario_label(scenario: int, run: Mapping[str, Any]) -> str:
+    """A scenario by the name that the data of a run give it; an observed record is stored under one and is none."""
+    names = names_of(run.get("summary"))
+    return OBSERVED_NAME if not names and run["scope"] == "observed" else label(scenario, names)
 
 
 def years_of(run: Mapping[str, Any], period: str) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 
 from engine.core.errors import SourceError
@@ -23,6 +25,12 @@ def names(connection: psycopg.Connection) -> dict[Scenario, str]:
         rows = connection.execute("SELECT scenario_id, code FROM scenario_names ORDER BY 1").fetchall()
     found = {Scenario(number): code for number, code in rows}
     return {} if found == {each: each.code for each in Scenario} else found
+
+
+def stated(connection: psycopg.Connection) -> dict[str, Any]:
+    """Field of a summary with the names of the published scenarios; none where these are the four SSPs."""
+    found = {str(int(each)): name for each, name in names(connection).items()}
+    return {"scenario_names": found} if found else {}
 
 
 def publish(connection: psycopg.Connection, told: ScenarioNames) -> None:
