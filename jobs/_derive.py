@@ -1,4 +1,4 @@
-"""Write monthly means and yearly indices of daily files.
+"""Write monthly means and yearly indices of daily files, or what months of them give.
 
 The files have the layout that the loaders read.
 
@@ -42,7 +42,8 @@ def parser() -> _console.Parser:  # long: one statement an option
     made = _console.Parser("etl derive", __doc__)
     made.add_argument(
         "--daily", type=Path, nargs="+", required=True, metavar="FILE",
-        help="daily NetCDF files, or tables of stations (CSV, Parquet, XLSX); with --members also a folder a member",
+        help="daily or monthly NetCDF files, or tables of stations (CSV, Parquet, XLSX); with --members also a folder"
+        " a member",
     )  # fmt: skip
     made.add_argument(
         "--member", metavar="NAME", help="of files with several climate models, write this one (default: refuse those)"

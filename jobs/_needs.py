@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from engine.core.variables import BY_TABLE
-from engine.io.etl.derive.derive_band import BALANCE, YIELDS
+from engine.io.etl.derive.derive_band import BALANCE, OF_MONTHS, YIELDS
 
 #: daily variable -> what it is, its unit, where there is one
 _DAILY: Mapping[str, str] = {
-    "tas": "daily mean temperature tas (K or degC; ERA5, CMIP6, E-OBS)",
-    "tasmax": "daily maximum temperature tasmax (K or degC; ERA5, CMIP6, E-OBS)",
-    "tasmin": "daily minimum temperature tasmin (K or degC; ERA5, CMIP6, E-OBS)",
-    "pr": "daily rain pr (mm/day or kg m-2 s-1; CMIP6, E-OBS, CHIRPS)",
-    "hurs": "daily relative humidity hurs (%; CMIP6, E-OBS)",
-    "sfcWind": "daily wind at 10 m sfcWind (m s-1; CMIP6, ERA5)",
-    "rsds": "daily radiation rsds (W m-2 or MJ m-2; CMIP6, ERA5)",
+    "tas": "mean temperature tas (K or degC; ERA5, CMIP6, E-OBS)",
+    "tasmax": "maximum temperature tasmax (K or degC; ERA5, CMIP6, E-OBS)",
+    "tasmin": "minimum temperature tasmin (K or degC; ERA5, CMIP6, E-OBS)",
+    "pr": "rain pr (mm/day or kg m-2 s-1; CMIP6, E-OBS, CHIRPS)",
+    "hurs": "relative humidity hurs (%; CMIP6, E-OBS)",
+    "sfcWind": "wind at 10 m sfcWind (m s-1; CMIP6, ERA5)",
+    "rsds": "radiation rsds (W m-2 or MJ m-2; CMIP6, ERA5)",
 }
 _TABLES: Mapping[str, str] = {
     "sea_level_grid": "yearly sea level of ocean points by scenario (cm; IPCC AR6, CMIP6 zos; docs/etl.md, sea_level)",
@@ -37,7 +37,9 @@ def in_words(tables: Iterable[str]) -> str:
     for name in tables:
         table = name.partition(".")[0]
         if table in BY_TABLE:
-            found |= dict.fromkeys(_DAILY[daily] for daily in _daily_of(BY_TABLE[table].name))
+            variable = BY_TABLE[table]
+            step = "daily or monthly" if variable.monthly or variable.name in OF_MONTHS["tas"] else "daily"
+            found |= dict.fromkeys(f"{step} {_DAILY[daily]}" for daily in _daily_of(variable.name))
         else:
             found[_TABLES.get(table, table)] = None
     return "; ".join(found)

@@ -26,8 +26,8 @@ def add_options(made: _console.Parser) -> None:
     """Add --data and what belongs to it."""
     made.add_argument(
         "--data", type=Path, metavar="DIR",
-        help="daily CF files of any region, and what the loaders know (docs/any-country.md): derived, loaded into a"
-        " server of its own in ENGINE_HOME/data, computed and reported (default DW_*, else embedded)",
+        help="daily or monthly CF files of any region, and what the loaders know (docs/any-country.md): derived, loaded"
+        " into a server of its own in ENGINE_HOME/data, computed and reported (default DW_*, else embedded)",
     )  # fmt: skip
     made.add_argument(
         "--tracks", type=Path, metavar="FILE", help="--data: best tracks, such as IBTrACS (default those in DIR)"

@@ -194,12 +194,11 @@ def test_stamps_tell_the_days_where_lost_bounds_cannot_contradict_them(days, tim
             {"time": {"climatology": "time_bnds"}, "time_bnds": bounds(-9000, 2000)},
             r"a step of time stands for 30 years \(time_bnds\): a climatology, not a series",
         ),
-        ({"time": {"units": "hours since 2018-01-01"}}, "hourly data of pr, expected daily: .* cdo daymean"),
+        ({"time": {"units": "hours since 2018-01-01"}}, "hourly data of pr, expected daily or monthly: .* cdo daymean"),
         ({"time": {"units": "hours since 2018-01-01"}, "attributes": {"units": "mm"}}, "pr, .* cdo daysum"),
         ({"time": {"units": "hours since 2018-01-01"}, "name": "tx", "attributes": {"units": "K"}}, "cdo daymax"),
         ({"time": {"units": "minutes since 2018-01-01"}}, "1-minute data of pr"),
-        ({"time": {"units": "months since 2018-01-01"}}, "monthly data of pr, expected daily"),
-        ({"time": {"units": "years since 2018-01-01"}}, "yearly data of pr, expected daily"),
+        ({"time": {"units": "years since 2018-01-01"}}, "yearly data of pr, expected daily or monthly"),
         ({"attributes": {"units": "hPa"}}, "unit 'hPa' of pr is not known; it is computed in mm/day"),
         ({"attributes": {"valid_range": [1.0, 2.0, 3.0]}}, "pr: its valid_range has 3 values"),
         ({"attributes": {"missing_value": "lost"}}, "pr: its missing_value is 'lost', expected a number"),
@@ -340,7 +339,7 @@ def test_files_of_one_month_each_are_not_taken_as_days(tmp_path):
     for month in (0, 31, 59):
         dates = {"units": f"days since {np.datetime64('2018-01-01') + month}"}
         paths.append(written(dataset(time=dates, days=1), tmp_path / f"{month}.nc"))
-    with pytest.raises(SchemaError, match="monthly data of pr, expected daily"):
+    with pytest.raises(SchemaError, match="monthly data of pr, a step in each file: join them"):
         opened_file(*paths)
 
 

@@ -91,7 +91,7 @@ def test_scenarios_have_the_numbers_of_their_forcing_or_those_that_are_given(tmp
             {},
             r"a\.nc is of one and b\.nc of two",
         ),
-        ({"a.nc": {"step": 30.0}}, {}, r"a\.nc holds monthly values, and no file holds daily ones"),
+        ({"a.nc": {"step": 90.0}}, {}, r"a\.nc holds 3-monthly values, and no file holds daily or monthly ones"),
         ({"a.nc": {"unit": "hPa"}}, {}, r"a\.nc: pr: unit 'hPa' of pr is not known"),
         ({"a.nc": {"days": 300}}, {}, r"no file covers a whole year; a\.nc has 2001-2001"),
         ({"a.nc": {}}, {"rcp45": Scenario.SSP585}, "--scenario-map rcp45: no file is of it"),

@@ -207,10 +207,9 @@ class Assessor:
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
             years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
-            summary = stated | whole | {"notes": notes, "risk_notes": risk_notes}
-            summary = years_lost.stated(
-                summary | _of_file(sites, summary["results"], years) | published_scenarios.stated(self.application)
-            )
+            names = published_scenarios.stated(self.application)
+            summary = stated | whole | {"notes": notes, "risk_notes": risk_notes} | names
+            summary = years_lost.stated(summary | _of_file(sites, summary["results"], years))
             files.close(summary, stated)
             shown = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
             workbook = bool(job.input_params.get("workbook", True))

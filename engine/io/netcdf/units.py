@@ -74,6 +74,8 @@ _EXAMPLES = {
     "days": "days, hours", "mm": "mm, mm/day", "mm/day": "mm/day, kg m-2 s-1", "MJ/m2/day": "MJ/m2/day, W/m2",
     "cm": "cm, m, mm",
 }  # fmt: skip
+#: unit of a day -> unit that amounts of a month are read by
+_OF_MONTHS = {"mm/day": "mm/month", "MJ/m2/day": "MJ/m2/day"}
 _FIVE_DAYS = ("mm/5day", "mm/5days")
 _SOLAR_READINGS = {
     "MJ/m2/day": Conversion("MJ/m2/day"),
@@ -133,6 +135,28 @@ def daily_conversion(name: str, stored: str, attribute: str | None, override: st
         raise SchemaError(
             f"{file}: unit {attribute!r} of {name} is not known; it is computed in {stored}"
             f" (--unit {name}=UNIT states another: {_EXAMPLES[stored]})"
+        )
+    return found
+
+
+def monthly_conversion(name: str, stored: str, attribute: str | None, override: str | None, file: str) -> Conversion:
+    """Conversion from the unit of monthly values of a daily variable to that of a day, as `daily_conversion`.
+
+    returns : `times` is "per day" for an amount of the month, such as mm/month, and "" for a rate or a mean
+    raises  : SchemaError for an energy without a time and a rain in metres, too, which may be of a day (ERA5) or of a
+              month
+    """
+    text = (override or attribute or "").strip()
+    if stored not in _OF_MONTHS:
+        return daily_conversion(name, stored, attribute, override, file)
+    if (found := _reading(text, _OF_MONTHS[stored])) is not None:
+        amount = stored == "mm/day" and not found.times
+        return replace(found, times="per day" if amount or found.times == "per day" else "")
+    found = daily_conversion(name, stored, attribute, override, file)
+    if found.amount:
+        raise SchemaError(
+            f"{file}: unit {text!r} of monthly {name} may be of a day or of the month: --unit {name}=UNIT states it"
+            f" ({text}/day, {text}/month)"
         )
     return found
 

@@ -1,8 +1,11 @@
-"""Daily NetCDF input: what is in the files, on which lattice and days, read a latitude band at a time."""
+"""Daily NetCDF input: what is in the files, on which lattice and days, read a latitude band at a time.
+
+Monthly means of a daily variable are taken, too, where no file has its days: each day of the month has the value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -31,6 +34,7 @@ UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hur
          "rsds": "MJ/m2/day"}  # fmt: skip
 _CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
               "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
+DAILY, MONTHLY = "daily", "monthly"
 #: how days are made of shorter steps, in the words of cdo
 _DAILY = {"tasmax": "daymax", "tasmin": "daymin"}
 
@@ -38,6 +42,8 @@ _DAILY = {"tasmax": "daymax", "tasmin": "daymin"}
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """One daily variable of one file: on a lattice, or of places in a list (CF: time series of stations).
+
+    step      : daily or monthly; amounts: of a month, to be spread over its days
 
     axes      : positions of (latitude, longitude, time) among its dimensions; of a list (place, time)
     latitude, longitude : of its rows and columns; of a list those of its places
@@ -53,6 +59,8 @@ class _Piece:
     conversion: tuple[float, float]
     scope: str
     is_table: bool
+    step: str
+    amounts: bool
 
     @property
     def is_list(self) -> bool:
@@ -67,9 +75,26 @@ class _Piece:
         return Years(int(year.min()), int(year.max()))
 
     def days(self, axis: DayAxis) -> Ints:
-        """Column of the axis of every time step; a step off the axis is negative or too large."""
+        """Column of the axis of every day that has a value; a day off the axis is negative or too large."""
+        return self.placed(axis)[1]
+
+    def placed(self, axis: DayAxis) -> tuple[Ints, Ints]:
+        """(time step, column of the axis as in `days`) of every day that has a value."""
         numbers = self.time.to_numpy()
-        return timeaxis.days_since(numbers, self.time.attrs["units"], self.calendar, self.file, axis.years.first)
+        if self.step == DAILY:
+            since = timeaxis.days_since(numbers, self.time.attrs["units"], self.calendar, self.file, axis.years.first)
+            return np.arange(len(numbers)), since
+        months = cf.months(self.time, self.file) - 12 * axis.years.first
+        steps = np.flatnonzero((months >= 0) & (months < 12 * axis.years.n))
+        starts, lengths = axis.month_starts[months[steps]], np.diff(axis.month_starts)[months[steps]]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return np.repeat(steps, lengths), np.repeat(starts, lengths) + within
+
+    def month_lengths(self) -> Floats:
+        """Days of the month of every time step."""
+        axis = DayAxis.of(self.years(), _known_calendar(self))
+        months = cf.months(self.time, self.file) - 12 * axis.years.first
+        return np.diff(axis.month_starts)[months].astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +144,7 @@ class DailyRecord:
         for data, file, is_table in opened:
             for piece in _pieces_of(data, file, {} if is_table else overrides or {}, is_table, member):
                 pieces[piece.name] = (*pieces.get(piece.name, ()), piece)
+        pieces = {name: _of_one_step(group) for name, group in pieces.items()}
         every = [piece for group in pieces.values() for piece in group]
         calendar = _one((_known_calendar(piece) for piece in every), "calendars", files)
         scope = _one((piece.scope for piece in every), "scopes", files)
@@ -131,9 +157,17 @@ class DailyRecord:
                     f"{files}: {counted(duplicates, 'day')} of {name} {agree(duplicates, 'comes', 'come')} twice"
                 )
             days = np.concatenate([piece.days(axis) for piece in group])
-            if (found := timeaxis.spacing(days.astype(float))) not in ("", "daily"):  # files of one step each
-                raise SchemaError(f"{files}: {found} data of {name}, expected daily")
+            if (found := timeaxis.spacing(days.astype(float))) not in ("", DAILY):  # files of one step each
+                raise SchemaError(
+                    f"{files}: {found} data of {name}, a step in each file: join them (cdo mergetime), expected are"
+                    " daily or monthly values"
+                )
         return cls(pieces, axis, scope, covered, files)
+
+    @property
+    def monthly(self) -> frozenset[str]:
+        """Variables of which only months are known: nothing that needs days is derived of these."""
+        return frozenset(name for name, group in self.pieces.items() if group[0].step == MONTHLY)
 
     def within(self, years: Years) -> DailyRecord:
         """The same files on some of their years."""
@@ -154,12 +188,13 @@ class DailyRecord:
         n_rows = rows.stop - rows.start
         block = np.full((n_rows, grid.n_lon, self.axis.n), np.nan, np.float32)
         for piece in self.pieces[name]:
-            days = piece.days(self.axis)
-            kept = np.flatnonzero((days >= 0) & (days < self.axis.n))
-            if not len(kept):
+            steps, days = piece.placed(self.axis)
+            kept = (days >= 0) & (days < self.axis.n)
+            if not kept.any():
                 continue
-            source, target = _run(kept - kept[0]), _run(days[kept])
-            span = slice(int(kept[0]), int(kept[-1]) + 1)
+            steps, days = steps[kept], days[kept]
+            span = slice(int(steps.min()), int(steps.max()) + 1)
+            source, target = _run(steps - span.start), _run(days)
             if piece.is_list:
                 place, row, column = _held(piece, grid)
                 wanted = np.flatnonzero((row >= rows.start) & (row < rows.stop))
@@ -226,6 +261,36 @@ def write_daily(
             data.attrs["units"] = UNITS[name]
 
 
+def step_of(data: xr.Dataset, time: xr.Variable, file: str) -> str:
+    """Time step of a series, as `timeaxis.spacing` calls it; of a single step by what the file says, else daily."""
+    said = MONTHLY if cf.text(data.attrs, "frequency").lower().startswith("mon") else DAILY
+    return cf.spacing(time, file) or said
+
+
+def conversion_of(step: str) -> Callable[..., units.Conversion]:
+    """The function of `units` that reads the unit of values of a step."""
+    return units.monthly_conversion if step == MONTHLY else units.daily_conversion
+
+
+def _of_one_step(group: tuple[_Piece, ...]) -> tuple[_Piece, ...]:
+    """Days where some file has them, without the months of the same years.
+
+    raises : SchemaError for months of years that no file has days of
+    """
+    days = [piece for piece in group if piece.step != MONTHLY]
+    months = [piece for piece in group if piece.step == MONTHLY]
+    if not days or not months:
+        return group
+    held = {year for piece in days for year in range(piece.years().first, piece.years().last + 1)}
+    for piece in months:
+        if not held.issuperset(range(piece.years().first, piece.years().last + 1)):
+            raise SchemaError(
+                f"{piece.file} has months of {piece.name} in {piece.years()}, {days[0].file} days of it in other years:"
+                " give one time step for all years"
+            )
+    return tuple(days)
+
+
 def _pieces_of(
     data: xr.Dataset, file: str, overrides: Mapping[str, str], is_table: bool, member: str | None
 ) -> list[_Piece]:
@@ -234,7 +299,8 @@ def _pieces_of(
         cube = levels.surface_cube(data, key, name, file, member)
         held = cube.variable
         unit = str(held.attrs["units"]) if "units" in held.attrs else None
-        found = units.daily_conversion(name, UNITS[name], unit, overrides.get(name), file)
+        step = step_of(data, cube.time, file)
+        found = conversion_of(step)(name, UNITS[name], unit, overrides.get(name), file)
         if found.amount and name not in overrides and daily_names.is_mean(held):
             raise SchemaError(
                 f"{file}: {key} is an amount ({found.found}) and a mean over time by its cell_methods: of which step is"
@@ -243,7 +309,7 @@ def _pieces_of(
         scope = cf.text(data.attrs, "scope") or "full"
         piece = _Piece(
             file, name, held, cube.axes, cube.latitude, cube.longitude, cube.time, (found.factor, found.offset), scope,
-            is_table,
+            is_table, step, found.times == "per day",
         )  # fmt: skip
         _refuse_other_steps(piece, found.amount)
         pieces.append(piece)
@@ -256,14 +322,14 @@ def _refuse_other_steps(piece: _Piece, amount: bool) -> None:
     """Refuse a series that is not daily, by what it is. Days are not made here of shorter steps: whether a sum belongs
     to the hour before or after its stamp, and to which time zone a day, the data do not say."""
     found = cf.spacing(piece.time, piece.file)
-    if found in ("", "daily"):
+    if piece.step == MONTHLY or found in ("", DAILY):
         return
     if timeaxis.is_shorter_than_a_day(found):
         how = _DAILY.get(piece.name, "daysum" if amount else "daymean")
         raise SchemaError(
-            f"{piece.file}: {found} data of {piece.name}, expected daily: make days of it, cdo {how} IN OUT"
+            f"{piece.file}: {found} data of {piece.name}, expected daily or monthly: make days of it, cdo {how} IN OUT"
         )
-    raise SchemaError(f"{piece.file}: {found} data of {piece.name}, expected daily")
+    raise SchemaError(f"{piece.file}: {found} data of {piece.name}, expected daily or monthly")
 
 
 def _known_calendar(piece: _Piece) -> str:
@@ -300,6 +366,8 @@ def _part(piece: _Piece, part: tuple[slice, ...]) -> Float32:
         found *= np.float32(factor)
     if offset != 0.0:
         found += np.float32(offset)
+    if piece.amounts:
+        found /= piece.month_lengths()[part[-1]].astype(np.float32)
     return found
 
 

@@ -168,11 +168,13 @@ def _created(stack: ExitStack, request: Request, job: Job, paths: Mapping[_Key, 
 def _variables_of(record: DailyRecord, job: Job) -> Iterator[tuple[str, str]]:
     """(variable, how it came about) of everything a record allows."""
     for daily in record.pieces:
-        for name in YIELDS[daily]:
-            yield name, f"derived from daily {daily}"
+        step = "monthly" if daily in record.monthly else "daily"
+        for name in derive_band.yields(record, daily):
+            yield name, f"derived from {step} {daily}"
     if record.pieces.keys() >= set(BALANCE):
         inputs = (*BALANCE, *(EXTREMES if job.extremes else ()))
-        yield "spei12", f"derived from daily {', '.join(inputs)}: Penman-Monteith, log-logistic, unbiased moments"
+        step = "daily and monthly" if record.monthly & set(inputs) else "daily"
+        yield "spei12", f"derived from {step} {', '.join(inputs)}: Penman-Monteith, log-logistic, unbiased moments"
 
 
 def _bands(job: Job, memory: int) -> Iterator[slice]:

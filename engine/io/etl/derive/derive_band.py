@@ -34,6 +34,8 @@ YIELDS = {
     "sfcWind": ("ws",),
     "rsds": ("si",),
 }
+#: daily variable -> what months of it give
+OF_MONTHS = {"tas": ("ta", "ta_yearly")}
 #: daily variables that SPEI needs: with all five present it is derived, too
 BALANCE = ("tas", "pr", "hurs", "sfcWind", "rsds")
 #: daily extremes: the evapotranspiration uses both where every record has them
@@ -92,6 +94,16 @@ class _Held:
         return out
 
 
+def yields(record: DailyRecord, daily: str) -> tuple[str, ...]:
+    """Variables that a record's days, or months, of a daily variable give; the monthly one first."""
+    return OF_MONTHS.get(daily, YIELDS[daily][:1]) if daily in record.monthly else YIELDS[daily]
+
+
+def limits_of(record: DailyRecord) -> set[str]:
+    """Daily variables of a record that are compared with limits of calendar days."""
+    return (LIMITS.keys() & record.pieces.keys()) - record.monthly
+
+
 def compute(job: Job, rows: slice) -> Iterator[tuple[Scenario, str, Float32, NDArray[np.bool_]]]:
     """(scenario, variable, (cells, steps of the years that are kept), cells with daily values) of a band."""
     limits, parameters = _base(job, rows)
@@ -107,6 +119,8 @@ def compute(job: Job, rows: slice) -> Iterator[tuple[Scenario, str, Float32, NDA
             if daily in EXTREMES and monthly.keys() >= set(EXTREMES):
                 job.gates[scenario].compare(monthly["tasmin"], monthly["tasmax"])
             yield scenario, YIELDS[daily][0], _kept(YIELDS[daily][0], monthly[daily], keep), held.cells
+            if len(yields(record, daily)) == 1:
+                continue
             of_held = {name: limit[held.cells] for name, limit in limits.items()}
             for name, values in _yearly(daily, held.days, record.axis, of_held, job.dry_spells_cross_years).items():
                 yield scenario, name, _kept(name, held.spread(values), keep), held.cells
@@ -121,11 +135,12 @@ def _base(job: Job, rows: slice) -> tuple[dict[str, Floats], Floats | None]:
     whole = record.pieces.keys() >= set(BALANCE)
     limits: dict[str, Floats] = {}
     monthly: dict[str, Float32] = {}
+    limited = limits_of(record)
     for daily in record.pieces:
-        if daily not in LIMITS and not (whole and daily in job.balance):
+        if daily not in limited and not (whole and daily in job.balance):
             continue
         held = _read(record, job.reference_gate, daily, job, rows)
-        if daily in LIMITS:
+        if daily in limited:
             limits[daily] = np.full((len(held.cells), axis.longest_year), np.nan)
             limits[daily][held.cells] = indices.percentile_of_days(held.days, axis, job.base, LIMITS[daily])
         if whole and daily in job.balance:

@@ -91,12 +91,15 @@ class InputGate:
         findings = []
         for daily, (low, high) in self.extremes.items():
             limits = self.ranges.get(f"daily_{daily}_largest")
+            least = limits.low if limits is not None else -np.inf
+            if daily == "pr" and daily in self.record.monthly:
+                least /= 31  # a month has at least the rain of its wettest day
             if limits is not None and high == 0.0:
                 findings.append(Finding(WARNING, daily, f"{self.record.files}: every value of {daily} is 0"))
-            elif limits is not None and high < limits.low:
+            elif high < least:
                 raise SchemaError(
                     f"{self.record.files}: the largest of all values of {daily} is {high:g} {UNITS[daily]}, less than"
-                    f" {limits.low:g}{self._cause(daily, low, high)}; if it is true, --gate FILE sets"
+                    f" {least:g}{self._cause(daily, low, high)}; if it is true, --gate FILE sets"
                     f" [daily_{daily}_largest]"
                 )
             if n := self.unusual[daily]:
@@ -121,7 +124,8 @@ class InputGate:
         if not valid:
             return f"daily {daily} has no value in these years"
         days = self.record.axis.n
-        return f"daily {daily} has a value on {of_all(round(days * valid / possible), days, 'day')}"
+        step = "monthly" if daily in self.record.monthly else "daily"
+        return f"{step} {daily} has a value on {of_all(round(days * valid / possible), days, 'day')}"
 
     def _refusal(self, daily: str, days: Float32, limits: Range, grid: GridDefinition, cells: Ints) -> str:
         bad = (days < limits.low) | (days > limits.high)

@@ -20,7 +20,7 @@ from engine.core.quality import Range, load_ranges
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario, ScenarioNames
 from engine.io.etl.derive import daily_files, place_cells
 from engine.io.etl.derive.daily import DailyRecord
-from engine.io.etl.derive.derive_band import BALANCE, LIMITS, Job
+from engine.io.etl.derive.derive_band import BALANCE, Job, limits_of
 from engine.io.etl.derive.derive_gate import InputGate
 from engine.io.etl.derive.station_tables import PLAIN, TableOptions
 
@@ -33,8 +33,8 @@ _CODE = re.compile(r"ssp[-_]?(126|245|370|585)(?!\d)", re.IGNORECASE)
 class Request:
     """What to derive of which files.
 
-    files      : daily NetCDF files or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs, sfcWind,
-                 rsds (or the provider's element names); a scenario's years may be split over files
+    files      : daily or monthly NetCDF files, or tables of stations, each with some of tas, tasmax, tasmin, pr, hurs,
+                 sfcWind, rsds (or the provider's element names); a scenario's years may be split over files
     base       : years of the calendar-day percentiles and of the SPEI calibration, one for all scenarios
     grouped    : files of each scenario, over what their names say; empty: by these, or `scenario`
     names      : of the scenarios, where these are no SSPs or not all four; written beside the lattice
@@ -200,7 +200,14 @@ def _check(
         raise SettingsError(
             f"{scenario.code} has the calendar {record.axis.calendar}, its base years {reference.axis.calendar}"
         )
-    needed = record.pieces.keys() & LIMITS.keys() | (set(BALANCE) if record.pieces.keys() >= set(BALANCE) else set())
+    for other in (first, reference):
+        if differing := sorted(record.pieces.keys() & other.pieces.keys() & (record.monthly ^ other.monthly)):
+            name = differing[0]
+            steps = ["monthly" if name in each.monthly else "daily" for each in (record, other)]
+            raise SettingsError(
+                f"{name} is {steps[0]} in {record.files} and {steps[1]} in {other.files}: give one time step of it"
+            )
+    needed = limits_of(record) | (set(BALANCE) if record.pieces.keys() >= set(BALANCE) else set())
     if absent := sorted(needed - reference.pieces.keys()):
         raise SettingsError(f"the base files {reference.files} lack {', '.join(absent)}, which {scenario.code} has")
 

@@ -1,4 +1,5 @@
-"""Daily NetCDF files of a folder: what each holds, by its content, and how they go together as scenarios of one run."""
+"""Daily and monthly NetCDF files of a folder: what each holds, by its content, and how they go together as scenarios
+of one run."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, LONGEST_NAME, OBSERVED_NAME, Scenario
 from engine.io.etl.derive import station_netcdf
-from engine.io.etl.derive.daily import UNITS
+from engine.io.etl.derive.daily import DAILY, MONTHLY, UNITS, conversion_of, step_of
 from engine.io.files import source_files
-from engine.io.netcdf import cf, daily_names, lattice_files, members, regular, units
+from engine.io.netcdf import cf, daily_names, lattice_files, members, regular
 
 _PATTERNS = ("*.nc", "*.nc4", "*.nc.gz", "*.nc.zip")
 HISTORICAL = "historical"
@@ -33,7 +34,6 @@ _NUMBERS = {
 _SAID_BY = ("experiment_id", "driving_experiment_id", "driving_experiment_name", "scenario", "experiment")
 _MODEL_BY = ("driving_source_id", "driving_model_id", "source_id", "model_id")
 _CODE = re.compile(r"(?<![a-z0-9])(ssp[-_]?\d[-_.]?\d[-_.]?\d|rcp[-_]?\d[-_.]?\d|historical)(?![0-9])", re.IGNORECASE)
-DAILY = "daily"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Held:
     @property
     def usable(self) -> bool:
         """Whether anything is derived from it."""
-        return self.step == DAILY and bool(self.units) and self.whole is not None
+        return self.step in (DAILY, MONTHLY) and bool(self.units) and self.whole is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +161,8 @@ def _of_dataset(data: xr.Dataset, path: Path, overrides: Mapping[str, str]) -> H
         try:
             cube = cf.cube(data, key, path.name, members.FIRST)
             unit = data.variables[key].attrs.get("units")
-            units.daily_conversion(
-                name, UNITS[name], None if unit is None else str(unit), overrides.get(name), path.name
-            )
+            read = conversion_of(step_of(data, cube.time, path.name))
+            read(name, UNITS[name], None if unit is None else str(unit), overrides.get(name), path.name)
         except SchemaError as err:
             faults[name] = _plainly(str(err), path)
         else:
@@ -184,7 +183,7 @@ def _of_dataset(data: xr.Dataset, path: Path, overrides: Mapping[str, str]) -> H
     whole = Years(first[0] + (first[1] > 0), last[0] - (last[1] < 11))
     return Held(
         path=path,
-        step=cf.spacing(cube.time, path.name) or DAILY,
+        step=step_of(data, cube.time, path.name),
         units=stated,
         left_out=faults,
         where=where,
@@ -287,11 +286,11 @@ def _shown(experiment: str, observed: bool) -> str:
 
 def _nothing(files: Sequence[Held]) -> str:
     for each in files:
-        if each.units and each.step != DAILY:
-            return f"{each.path.name} holds {each.step} values, and no file holds daily ones, of which indices are made"
+        if each.units and each.step not in (DAILY, MONTHLY):
+            return f"{each.path.name} holds {each.step} values, and no file holds daily or monthly ones"
         if each.left_out:
             name, why = next(iter(each.left_out.items()))
             return f"no file can be used; {each.path.name}: {f'{name}: ' if name else ''}{why}"
     if held := next((each for each in files if each.years is not None), None):
         return f"no file covers a whole year; {held.path.name} has {held.years}"
-    return f"no file holds daily values of {', '.join(UNITS)}"
+    return f"no file holds daily or monthly values of {', '.join(UNITS)}"
