@@ -93,9 +93,7 @@ def test_a_monthly_energy_without_a_time_and_an_amount_taken_for_a_rate_are_refu
         derived(tmp_path / "out", [tmp_path / "energy.nc"])
     data["rsds"].attrs["units"], data["pr"].attrs["units"] = "W m-2", "m"
     data.to_netcdf(tmp_path / "metres.nc", engine="h5netcdf")
-    with pytest.raises(
-        SchemaError, match=r"monthly pr may be .* --unit pr=UNIT states it \(m/day, m/month"
-    ):
+    with pytest.raises(SchemaError, match=r"monthly pr may be .* --unit pr=UNIT states it \(m/day, m/month"):
         derived(tmp_path / "out", [tmp_path / "metres.nc"])
     data["rsds"].attrs["units"], data["pr"] = "MJ/m2/day", (data["pr"] / 86_400).assign_attrs(units="mm/day")
     data.to_netcdf(tmp_path / "rate.nc", engine="h5netcdf")

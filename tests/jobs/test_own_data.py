@@ -38,7 +38,9 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
     assert "2 members: r1, r2; r1 is computed" in said
     assert "not given: sea_level_rise needs yearly sea level of ocean points" in said
     assert "upside down" not in said  # it is colder in the south
-    assert "not given: drought needs for its loss, its hazard score is computed: daily or monthly mean temperature" in said
+    assert (
+        "not given: drought needs for its loss, its hazard score is computed: daily or monthly mean temperature" in said
+    )
     assert "not given: typhoon needs best tracks of tropical cyclones (--tracks FILE" in said
     home = _own_data.home(here / "home", here / "cmip", "r1")
     assert f"ENGINE_HOME={home}" in said

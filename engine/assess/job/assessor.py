@@ -45,7 +45,8 @@ from engine.io.db.writers import Writers
 from engine.io.files.packed import Limits
 from engine.io.queue import batch_jobs, job_logs
 from engine.io.queue.batch_jobs import PORTFOLIO, SITE, EndedError, Job
-from engine.io.results import published_cells, published_scenarios
+from engine.io.results import published_cells
+from engine.io.results.published_scenarios import stated as scenarios_of
 from engine.io.sites import site_inputs
 from engine.io.sites.assessment_files import FrameFiles
 
@@ -207,8 +208,7 @@ class Assessor:
             risk_notes = self._with_short_records(stages.notes, faults, everything["grid_id"])
             years = years_of(everything, self.config)
             whole = portfolio.summary(sites.name, everything, losses, counts, years_lost.dependence, stages.rates)
-            names = published_scenarios.stated(self.application)
-            summary = stated | whole | {"notes": notes, "risk_notes": risk_notes} | names
+            summary = stated | whole | {"notes": notes, "risk_notes": risk_notes, **scenarios_of(self.application)}
             summary = years_lost.stated(summary | _of_file(sites, summary["results"], years))
             files.close(summary, stated)
             shown = Context(years, summary["scope_note"], stages.config.trended, names_of(summary))
