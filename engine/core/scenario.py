@@ -64,6 +64,15 @@ class Scenario(IntEnum):
 
 DEFAULT_SCENARIO = Scenario.SSP245
 
+#: experiment of CMIP, in lower case, that has the number of a scenario
+EXPERIMENTS: Mapping[str, Scenario] = {
+    **{each.provider_code.lower(): each for each in Scenario},
+    "rcp26": Scenario.SSP126,
+    "rcp45": Scenario.SSP245,
+    "rcp60": Scenario.SSP370,
+    "rcp85": Scenario.SSP585,
+}
+
 #: names of the scenarios that data hold, where these are others than the four SSPs; empty: those four
 ScenarioNames = Mapping[Scenario, str]
 #: characters of a name, and the name of a record of observations

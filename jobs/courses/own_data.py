@@ -30,8 +30,9 @@ from engine.core.settings import Settings
 from engine.io import etl
 from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
-from engine.io.etl.derive import derive, derive_job, inventory
-from engine.io.etl.derive.inventory import Held, Inventory
+from engine.io.etl.derive import derive, derive_job, grouping, inventory
+from engine.io.etl.derive.grouping import Inventory
+from engine.io.etl.derive.inventory import Held
 from engine.io.etl.loading import LoadOptions
 from engine.io.results import published_runs, spool
 from engine.io.results.spool import RunDirectory
@@ -206,7 +207,7 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
     for each in files:
         for name, why in each.left_out.items():
             out.print(f"not used: {each.path.name}: {f'{name}: ' if name else ''}{why}", markup=False)
-    found = inventory.together(folder, files, _own_data.scenario_numbers(args))
+    found = grouping.together(folder, files, _own_data.scenario_numbers(args))
     if faulty := [(each, name, why) for each in files if each.usable for name, why in each.left_out.items()]:
         each, name, why = faulty[0]
         raise SettingsError(f"{each.path.name}: {why}" if name in why else f"{each.path.name}: {name}: {why}")

@@ -11,7 +11,7 @@ import xarray as xr
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
 from engine.core.scenario import Scenario
-from engine.io.etl.derive import daily, derive, inventory
+from engine.io.etl.derive import daily, derive, grouping, inventory
 from engine.io.etl.derive.derive_job import Request
 from engine.kernels import indices
 from engine.kernels.indices import DayAxis
@@ -104,5 +104,5 @@ def test_a_monthly_energy_without_a_time_and_an_amount_taken_for_a_rate_are_refu
 def test_a_folder_of_monthly_files_is_a_run(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "standard")
     write_months(tmp_path / "months.nc", axis, weather(axis, GRID.n_cells))
-    found = inventory.together(tmp_path, inventory.look(tmp_path, {}), {})
+    found = grouping.together(tmp_path, inventory.look(tmp_path, {}), {})
     assert (found.files[0].step, found.years, set(found.variables)) == ("monthly", YEARS, set(daily.UNITS))

@@ -9,13 +9,20 @@ import xarray as xr
 from engine.core.errors import SettingsError
 from engine.core.period import Years
 from engine.core.scenario import Scenario
-from engine.io.etl.derive import inventory
+from engine.io.etl.derive import grouping, inventory
 from tests import chile
 
+LATTICE = (("lat", -34.0, "degrees_north"), ("lon", -71.0, "degrees_east"))
 
-def written(path, *, first=2001, days=730, unit="mm day-1", step=1.0, **about):
-    """Rain of two places in a list, from the first of January, noleap."""
-    time = ("time", np.arange(days) * step, {"units": f"days since {first}-01-01", "calendar": "noleap"})
+
+def written(path, *, first=2001, days=730, unit="mm day-1", step=1.0, calendar="noleap", cells=None, **about):
+    """Rain of two places in a list, or of two by two cells of a size, from the first of January."""
+    time = ("time", np.arange(days) * step, {"units": f"days since {first}-01-01", "calendar": calendar})
+    if cells is not None:
+        degrees = {name: (name, at + cells * np.arange(2), {"units": unit_of}) for name, at, unit_of in LATTICE}
+        rain = ("lat", "lon", "time"), np.ones((2, 2, days), np.float32), {"units": unit}
+        xr.Dataset({"pr": rain}, {"time": time, **degrees}, about).to_netcdf(path, engine="h5netcdf")
+        return path
     data = xr.Dataset(
         {"pr": (("place", "time"), np.ones((2, days), np.float32), {"units": unit})},
         coords={"time": time, "lat": ("place", [49.1, 67.8]), "lon": ("place", [-123.1, -115.1])},
@@ -26,8 +33,8 @@ def written(path, *, first=2001, days=730, unit="mm day-1", step=1.0, **about):
     return path
 
 
-def together(folder: Path, **numbers: Scenario) -> inventory.Inventory:
-    return inventory.together(folder, inventory.look(folder, {}), numbers)
+def together(folder: Path, **numbers: Scenario) -> grouping.Inventory:
+    return grouping.together(folder, inventory.look(folder, {}), numbers)
 
 
 def test_a_file_that_says_no_scenario_and_lies_in_the_past_is_an_observed_record(tmp_path):
@@ -92,6 +99,25 @@ def test_scenarios_have_the_numbers_of_their_forcing_or_those_that_are_given(tmp
             r"a\.nc is of one and b\.nc of two",
         ),
         ({"a.nc": {"step": 90.0}}, {}, r"a\.nc holds 3-monthly values, and no file holds daily or monthly ones"),
+        (
+            {"a.nc": {"cells": 1.0}, "b.nc": {"cells": 0.5}},
+            {},
+            r"a\.nc holds 2 x 2 cells of 1 degree from -34 N -71 E and b\.nc 2 x 2 cells of 0\.5 degree .*: give the",
+        ),
+        ({"a.nc": {"cells": 1.0}, "b.nc": {}}, {}, r"a\.nc holds 2 x 2 cells of .* and b\.nc a list of places"),
+        (
+            {"a.nc": {}, "b.nc": {"calendar": "360_day"}},
+            {},
+            r"a\.nc has the calendar noleap and b\.nc 360_day: give the files of one",
+        ),
+        (
+            {
+                "a.nc": {"cells": 1.0, "experiment_id": "historical"},
+                "b.nc": {"cells": 1.0, "experiment_id": "rcp45", "first": 2002},
+            },
+            {},
+            r"a\.nc and b\.nc both hold pr in 2002-2002: cut these years out of one",
+        ),
         ({"a.nc": {"unit": "hPa"}}, {}, r"a\.nc: pr: unit 'hPa' of pr is not known"),
         ({"a.nc": {"days": 300}}, {}, r"no file covers a whole year; a\.nc has 2001-2001"),
         ({"a.nc": {}}, {"rcp45": Scenario.SSP585}, "--scenario-map rcp45: no file is of it"),

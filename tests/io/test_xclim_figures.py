@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from engine.core.scenario import Scenario
-from engine.io.etl.derive import derive, inventory
+from engine.io.etl.derive import derive, grouping, inventory
 from engine.io.etl.derive.derive_job import Request
 from tests import chile
 
@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "xclim_chile"
 def derived(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     chile.write(folder / "cmip")
-    found = inventory.together(folder / "cmip", inventory.look(folder / "cmip", {}), {})
+    found = grouping.together(folder / "cmip", inventory.look(folder / "cmip", {}), {})
     files = [path for paths in found.grouped.values() for path in paths]
     asked = Request(files=files, grouped=found.grouped, names=found.names, base=found.years, member="r1")
     derive.derive(asked, folder / "derived")

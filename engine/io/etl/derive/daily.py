@@ -32,7 +32,8 @@ Floats = NDArray[np.float64]
 #: daily variable by its CF (CMIP) name -> unit it is computed in
 UNITS = {"tas": "degC", "tasmax": "degC", "tasmin": "degC", "pr": "mm/day", "hurs": "%", "sfcWind": "m/s",
          "rsds": "MJ/m2/day"}  # fmt: skip
-_CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
+#: calendar of a file -> one of the three that are computed in
+CALENDARS = {"standard": STANDARD, "gregorian": STANDARD, "proleptic_gregorian": STANDARD, "noleap": NOLEAP,
               "365_day": NOLEAP, "360_day": DAYS_360}  # fmt: skip
 DAILY, MONTHLY = "daily", "monthly"
 #: how days are made of shorter steps, in the words of cdo
@@ -334,9 +335,9 @@ def _refuse_other_steps(piece: _Piece, amount: bool) -> None:
 
 def _known_calendar(piece: _Piece) -> str:
     calendar = piece.calendar.strip().lower()
-    if calendar not in _CALENDARS:
-        raise SchemaError(f"{piece.file}: calendar {calendar!r} is not one of {', '.join(_CALENDARS)}")
-    return _CALENDARS[calendar]
+    if calendar not in CALENDARS:
+        raise SchemaError(f"{piece.file}: calendar {calendar!r} is not one of {', '.join(CALENDARS)}")
+    return CALENDARS[calendar]
 
 
 def _duplicates(group: Sequence[_Piece], axis: DayAxis) -> int:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import Finding
-from engine.core.scenario import Scenario, ScenarioNames
+from engine.core.scenario import Scenario, ScenarioNames, label
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
 from engine.io.etl.derive import derive_band, derive_job
@@ -71,7 +71,7 @@ def derive(request: Request, out: Path, *, progress: Progress | None = None, mem
     """
     with _folders(out), ExitStack() as stack:
         job = derive_job.opened(stack, request)
-        gate = OutputGate(job.grid, request.limits, request.ranges is not None)
+        gate = OutputGate(job.grid, request.limits, request.ranges is not None, request.names)
         paths = {
             (each, name): layout.gridded_path(out, VARIABLES[name], each, job.years)
             for each, record in job.records.items()
@@ -116,7 +116,7 @@ def derive_values(
     raises  : as `derive`
     """
     job = derive_job.fitted(request, records, given)
-    gate = OutputGate(job.grid, request.limits, request.ranges is not None)
+    gate = OutputGate(job.grid, request.limits, request.ranges is not None, request.names)
     kept = {
         (each, name): _Kept(job.grid.n_lon, [], [])
         for each, record in job.records.items()
@@ -203,7 +203,7 @@ def _fill(
 
 def _concluded(job: Job, gate: OutputGate, own_base: bool) -> tuple[list[Finding], dict[str, str]]:
     """(warnings, reason of every variable without a value); refuses when nothing has one."""
-    missing = {f"{name} of {each.code}": _reason(job, each, name) for each, name in gate.empty()}
+    missing = {f"{name} of {label(each, gate.names)}": _reason(job, each, name) for each, name in gate.empty()}
     if len(missing) == len(gate.seen):
         raise SchemaError(
             f"nothing can be derived from {next(iter(job.records.values())).files}: "

@@ -16,7 +16,7 @@ from engine.core.counted import agree, counted, of_all
 from engine.core.errors import SchemaError
 from engine.core.grid import KOREA, GridDefinition
 from engine.core.quality import ERROR, WARNING, Finding, Range, Severity, outside
-from engine.core.scenario import Scenario
+from engine.core.scenario import Scenario, ScenarioNames, label
 from engine.core.variables import VARIABLES
 from engine.io.etl.derive.daily import UNITS, DailyRecord
 
@@ -185,6 +185,8 @@ class OutputGate:
     ranges: Mapping[str, Range]
     #: the caller gave ranges of the region; else they are Korea's
     own_ranges: bool
+    #: of the scenarios, where these are no SSPs
+    names: ScenarioNames = field(default_factory=dict)
     seen: dict[tuple[Scenario, str], _Written] = field(default_factory=dict)
 
     def look(self, scenario: Scenario, name: str, values: Float32, fed: NDArray[np.bool_]) -> None:
@@ -206,7 +208,7 @@ class OutputGate:
         """Warnings; refuses values outside the hard range of the region."""
         findings = []
         for (scenario, name), said in self.seen.items():
-            what = f"{name} of {scenario.code}"
+            what = f"{name} of {label(scenario, self.names)}"
             if 0 < said.filled < said.fed:
                 lacking = said.fed - said.filled
                 message = (

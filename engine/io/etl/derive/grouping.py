@@ -1,0 +1,182 @@
+"""Files of a folder put together as the scenarios of one run, or refused by what does not go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import combinations
+from pathlib import Path
+
+from engine.core.errors import SettingsError
+from engine.core.period import Years
+from engine.core.scenario import DEFAULT_SCENARIO, EXPERIMENTS, LONGEST_NAME, OBSERVED_NAME, Scenario
+from engine.io.etl.derive.daily import CALENDARS, DAILY, MONTHLY, UNITS
+from engine.io.etl.derive.inventory import HISTORICAL, Held, spelt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Files of a folder that make one run.
+
+    files   : all that were found; grouped: those that are used, those of the historical run among each scenario
+    names   : of the scenarios
+    years   : that all scenarios have
+    observed : a record of the past, not a simulation: it may have gaps
+    members : names of the climate models or realisations in the files; empty: one
+    """
+
+    files: tuple[Held, ...]
+    grouped: Mapping[Scenario, tuple[Path, ...]]
+    names: Mapping[Scenario, str]
+    years: Years
+    observed: bool
+    members: tuple[str, ...]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Daily variables that some file holds."""
+        held = {name for each in self.files if each.usable for name in each.units}
+        return tuple(name for name in UNITS if name in held)
+
+
+def together(folder: Path, files: Sequence[Held], numbers: Mapping[str, Scenario]) -> Inventory:
+    """Files as the scenarios of one run: those of the historical run belong to each, and a single record is scenario 2.
+
+    numbers : experiment, or name of a file that says none -> scenario, over the known ones
+    raises  : SettingsError for files of several models, lattices or calendars, for years that come twice, for
+              experiments that have no number or share one, and where nothing can be used
+    """
+    used = [each for each in files if each.usable]
+    if not used:
+        raise SettingsError(f"{folder}: {_nothing(files)}")
+    _refuse_several_models(used)
+    _refuse_different(used)
+    history = [each for each in used if each.experiment == HISTORICAL]
+    ahead: dict[str, list[Held]] = {}
+    for each in used:
+        if each.experiment != HISTORICAL:
+            ahead.setdefault(each.experiment or _record_of(each, used), []).append(each)
+    placed = _placed(ahead or {HISTORICAL: []}, numbers)
+    grouped = {scenario: (*history, *ahead.get(experiment, [])) for experiment, scenario in placed.items()}
+    for group in grouped.values():
+        _refuse_twice(group)
+    spans = [_years(group) for group in grouped.values()]
+    years = Years(max(span.first for span in spans), min(span.last for span in spans))
+    if years.n < 1:
+        raise SettingsError(f"{folder}: its scenarios have no year in common: {', '.join(map(str, spans))}")
+    observed = "" in placed and years.last <= date.today().year
+    names = {scenario: _shown(experiment, observed) for experiment, scenario in placed.items()}
+    return Inventory(
+        files=tuple(files),
+        grouped={scenario: tuple(each.path for each in group) for scenario, group in sorted(grouped.items())},
+        names=dict(sorted(names.items())),
+        years=years,
+        observed=observed,
+        members=next((each.members for each in used if len(each.members) > 1), ()),
+    )
+
+
+def _record_of(each: Held, used: Sequence[Held]) -> str:
+    """Name of a group of files that say no experiment: one for all, or the file's where others say theirs."""
+    return "" if not any(other.experiment for other in used) else each.path.name
+
+
+def _refuse_several_models(used: Sequence[Held]) -> None:
+    models = {each.model: each.path.name for each in used}
+    if len(models) > 1:
+        (one, first), (other, second) = list(models.items())[:2]
+        raise SettingsError(
+            f"{first} is of {one or 'an unnamed model'} and {second} of {other or 'an unnamed model'}: give the files"
+            " of one climate model (--data DIR for each)"
+        )
+
+
+def _refuse_different(used: Sequence[Held]) -> None:
+    """A run has one lattice, or places alone, and one calendar."""
+    first = used[0]
+    for each in used[1:]:
+        here, there = (file.where if file.places is None else "a list of places" for file in (first, each))
+        if here != there:
+            raise SettingsError(
+                f"{first.path.name} holds {here} and {each.path.name} {there}: give the files of one lattice, remap the"
+                " others to it (cdo remapbil, remapcon for rain), or take them out of the folder"
+            )
+        if len({CALENDARS.get(file.calendar.strip().lower(), file.calendar) for file in (first, each)}) > 1:
+            raise SettingsError(
+                f"{first.path.name} has the calendar {first.calendar} and {each.path.name} {each.calendar}: give the"
+                " files of one calendar (cdo setcalendar)"
+            )
+
+
+def _refuse_twice(group: Sequence[Held]) -> None:
+    """Whole years that two files on a lattice have of one variable and step."""
+    for one, other in combinations(group, 2):
+        if one.whole is None or other.whole is None or one.places is not None or one.step != other.step:
+            continue
+        first, last = max(one.whole.first, other.whole.first), min(one.whole.last, other.whole.last)
+        if (shared := sorted(one.units.keys() & other.units.keys())) and first <= last:
+            raise SettingsError(
+                f"{one.path.name} and {other.path.name} both hold {shared[0]} in {Years(first, last)}: cut these years"
+                " out of one (cdo selyear), or take it out of the folder"
+            )
+
+
+def _placed(experiments: Mapping[str, Sequence[Held]], numbers: Mapping[str, Scenario]) -> dict[str, Scenario]:
+    """Experiment -> scenario. One of them is scenario 2, which sets the baseline of all and has the whole axis."""
+    given = {spelt(name): scenario for name, scenario in numbers.items()}
+    if unknown := [name for name in given if name not in {spelt(each) for each in experiments}]:
+        held = ", ".join(each or "a record" for each in experiments)
+        raise SettingsError(f"--scenario-map {unknown[0]}: no file is of it; they are of {held}")
+    if len(experiments) == 1:
+        (name,) = experiments
+        return {name: given.get(spelt(name), DEFAULT_SCENARIO)}
+    placed: dict[str, Scenario] = {}
+    for name, group in experiments.items():
+        scenario = given.get(spelt(name)) or EXPERIMENTS.get(name)
+        if scenario is None:
+            raise SettingsError(
+                f"{group[0].path.name} is of {name!r}, which has no number: give one, such as --scenario-map {name}=2"
+            )
+        if scenario in placed.values():
+            other = next(each for each, taken in placed.items() if taken == scenario)
+            raise SettingsError(
+                f"{other} and {name} would both be scenario {int(scenario)}: give one another number (--scenario-map)"
+            )
+        placed[name] = scenario
+    if DEFAULT_SCENARIO not in placed.values():
+        if numbers:
+            raise SettingsError("--scenario-map: one has to be scenario 2, which sets the baseline of all")
+        lowest = min(placed, key=lambda name: placed[name])
+        placed[lowest] = DEFAULT_SCENARIO
+    return placed
+
+
+def _years(group: Sequence[Held]) -> Years:
+    """Whole years of which some file holds days."""
+    spans = [each.whole for each in group if each.whole is not None]
+    return Years(min(span.first for span in spans), max(span.last for span in spans))
+
+
+def _shown(experiment: str, observed: bool) -> str:
+    """`RCP8.5` of rcp85."""
+    if not experiment:
+        return OBSERVED_NAME if observed else "Simulation"
+    if found := re.fullmatch(r"rcp(\d)(\d)", experiment):
+        return f"RCP{found[1]}.{found[2]}"
+    if found := re.fullmatch(r"ssp(\d)(\d)(\d)", experiment):
+        return f"SSP{found[1]}-{found[2]}.{found[3]}"
+    return experiment.upper()[:LONGEST_NAME] if experiment != HISTORICAL else "Historical"
+
+
+def _nothing(files: Sequence[Held]) -> str:
+    for each in files:
+        if each.units and each.step not in (DAILY, MONTHLY):
+            return f"{each.path.name} holds {each.step} values, and no file holds daily or monthly ones"
+        if each.left_out:
+            name, why = next(iter(each.left_out.items()))
+            return f"no file can be used; {each.path.name}: {f'{name}: ' if name else ''}{why}"
+    if held := next((each for each in files if each.years is not None), None):
+        return f"no file covers a whole year; {held.path.name} has {held.years}"
+    return f"no file holds daily or monthly values of {', '.join(UNITS)}"
