@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from engine.core.variables import BY_TABLE
+from engine.io.etl.derive.daily import DAILY, MONTHLY
 from engine.io.etl.derive.derive_band import BALANCE, OF_MONTHS, YIELDS
 
 #: daily variable -> what it is, its unit, where there is one
@@ -31,17 +32,26 @@ _TABLES: Mapping[str, str] = {
 }
 
 
-def in_words(tables: Iterable[str]) -> str:
-    """What tables, or `table.column`, are made of; each input once."""
+def in_words(tables: Iterable[str], given: Mapping[str, str], without_value: Mapping[str, str]) -> str:
+    """What tables, or `table.column`, are made of and nobody gave, each input once; of those whose inputs were all
+    given, why they have no value.
+
+    given         : daily variable -> step of the files that hold it
+    without_value : variable -> why nothing could be derived
+    """
     found: dict[str, None] = {}
     for name in tables:
         table = name.partition(".")[0]
-        if table in BY_TABLE:
-            variable = BY_TABLE[table]
-            step = "daily or monthly" if variable.monthly or variable.name in OF_MONTHS["tas"] else "daily"
-            found |= dict.fromkeys(f"{step} {_DAILY[daily]}" for daily in _daily_of(variable.name))
-        else:
+        if table not in BY_TABLE:
             found[_TABLES.get(table, table)] = None
+            continue
+        variable = BY_TABLE[table]
+        of_months = variable.monthly or variable.name in OF_MONTHS["tas"]
+        step = f"{DAILY} or {MONTHLY}" if of_months else DAILY
+        lacking = [daily for daily in _daily_of(variable.name) if given.get(daily, "none") not in step]
+        found |= dict.fromkeys(f"{step} {_DAILY[daily]}" for daily in lacking)
+        if not lacking:
+            found[f"{variable.name} ({without_value.get(variable.name, 'which has no value')})"] = None
     return "; ".join(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -153,7 +153,9 @@ def _publish(run: Run, sink: Sink, stage: Stage) -> Outcome:
     losses, scores = (_rows(directory, half, final) for half in (PROBABILITY, HAZARD))
     summary = summarise(final, losses, scores, notes, apart=lie_apart(run.source, run.cells))
     missing = dict(run.plan.missing)
-    status: Literal["completed", "partial"] = "partial" if missing or failed else "completed"
+    left = {risk: tables for risk, tables in missing.items() if risk not in request.not_given}
+    lost = {risk: why for risk, why in failed.items() if risk not in request.not_given}
+    status: Literal["completed", "partial"] = "partial" if left or lost else "completed"
     directory.settle({half: list(risks) for half, risks in final.halves.items()})
     started = time.perf_counter()
     stage.switching = True
@@ -177,12 +179,12 @@ def _publish(run: Run, sink: Sink, stage: Stage) -> Outcome:
     stage.switched = True
     watch.add("load", time.perf_counter() - started)
     empty = summary.cells_without_result
-    sink.finish(status, processed=summary.cells - empty, failed=empty, error=_first_error(run.plan, failed))
+    sink.finish(status, processed=summary.cells - empty, failed=empty, error=_first_error(left, lost))
     return Outcome(
         run_id=directory.run_id,
         status=status,
-        plan=final,
-        failed=failed,
+        plan=replace(final, missing=left),
+        failed=lost,
         summary=summary,
         rows=rows,
         directory=f"{directory.root}/{directory.run_id}",
@@ -219,9 +221,9 @@ def _styles(plan: Plan, record_years: Mapping[str, Sequence[int]]) -> dict[str, 
     return {risk: style(risk) for risk in plan.probability}
 
 
-def _first_error(plan: Plan, failed: dict[str, str]) -> str | None:
+def _first_error(missing: Mapping[str, Sequence[str]], failed: Mapping[str, str]) -> str | None:
     problems = [f"{risk}: {why}" for risk, why in failed.items()]
-    problems += [f"{risk}: missing {', '.join(tables)}" for risk, tables in plan.missing.items()]
+    problems += [f"{risk}: missing {', '.join(tables)}" for risk, tables in missing.items()]
     if not problems:
         return None
     return problems[0] if len(problems) == 1 else f"{problems[0]} (and {len(problems) - 1} more)"

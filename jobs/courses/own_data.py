@@ -21,6 +21,7 @@ from engine.batch.plan import make_plan
 from engine.batch.request import Request
 from engine.batch.runner import identity_of
 from engine.core import profile_file, settings
+from engine.core.counted import counted
 from engine.core.errors import EngineError, SettingsError, needs
 from engine.core.period import MIN_SAMPLES, baseline_years, parse_years
 from engine.core.profile import Profile
@@ -31,6 +32,7 @@ from engine.io import etl
 from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
 from engine.io.etl.derive import derive, derive_job, grouping, inventory
+from engine.io.etl.derive.daily import DAILY
 from engine.io.etl.derive.grouping import Inventory
 from engine.io.etl.derive.inventory import Held
 from engine.io.etl.loading import LoadOptions
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jobs")
 
-_STAMP = ".made"
+#: beside the derived files: what they follow from, and variables that have no value, with the reason
+_STAMP, _WITHOUT = ".made", ".without"
 #: profile of any country
 GENERIC = "generic"
 
@@ -102,22 +105,46 @@ class OwnData:
         self, request: Request, opened: Opened, args: argparse.Namespace, compute: Callable[[Request], Outcome]
     ) -> int:
         """Compute what the files allow, unless a run of the same did before, and report it; returns the exit code."""
-        request, lacking = allowed(request, opened.source)
+        request = self._allowed(request, opened.source, asked=args.risks is not None)
         done = _before(request, opened.source, self.home / "runs")
         if done is not None and _is_published(done, opened.sink):
             out = _console.console()
             out.print(f"up to date: run {done} of the same files and options is published", markup=False)
-            failed, number = _failed(done, opened.sink), done
+            whole, number = _is_whole(done, opened.sink), done
             for line in _look.lines(args, settings.load(), self.home):
                 out.print(line, markup=False)
         else:
             outcome = compute(request if request.resume or done is None else replace(request, resume=done))
-            failed, number = bool(outcome.failed), outcome.run_id
+            whole, number = outcome.status == "completed", outcome.run_id
         self._report(number, opened, args.edition)
-        # what nobody gave and nobody asked for is no part of the run, and that few years give no loss was said
-        if args.risks is None:
-            return _console.PARTIAL if failed and self.found.years.n >= MIN_SAMPLES else _console.COMPLETE
-        return _console.PARTIAL if failed or lacking else _console.COMPLETE
+        return _console.COMPLETE if whole else _console.PARTIAL
+
+    def _allowed(self, request: Request, source: ClimateSource, *, asked: bool) -> Request:
+        """The request without the risks of which nothing can be computed; each that lacks inputs or years is named with
+        what it needs, and is no part of the run unless it was asked for.
+
+        raises : SourceError when no risk is left
+        """
+        plan = make_plan(source, request)
+        given = {name: each.step for each in self.found.files if each.usable for name in each.units}
+        given |= {name: DAILY for each in self.found.files if each.usable and each.step == DAILY for name in each.units}
+        without_value = json.loads((self.home / "derived" / _WITHOUT).read_text("utf-8"))
+        needs = {
+            risk: ("for its loss, its hazard score is computed: " if risk in plan.risks else "")
+            + _needs.in_words(tables, given, without_value)
+            for risk, tables in plan.missing.items()
+        }
+        if (years := self.found.years).n < MIN_SAMPLES:
+            needs |= {
+                risk: f"for its loss, its hazard score is computed: {MIN_SAMPLES} years, the files have {years.n}"
+                for risk in plan.probability
+                if not (of := plan.edition.intensity(risk)).monthly and of.record is None
+            }
+        for risk, what in needs.items():
+            _console.console().print(f"not given: {risk} needs {what}", markup=False)
+        if asked:
+            return request
+        return replace(request, risks=tuple(risk for risk in request.risks if risk in plan.risks), not_given=needs)
 
     def _report(self, number: int, opened: Opened, edition: str | None) -> None:
         """One HTML file in the folder of the run, where the extra is installed. edition: as it was asked for"""
@@ -162,6 +189,8 @@ class OwnData:
             log.warning("%s", finding.message)
         for what, why in told.missing.items():
             log.warning("%s has no value: %s", what, why)
+        without_value = {what.partition(" of ")[0]: why for what, why in told.missing.items()}
+        (fresh / _WITHOUT).write_text(json.dumps(without_value), "utf-8")
         (fresh / _STAMP).write_text(state, "utf-8")
         shutil.rmtree(derived, ignore_errors=True)
         fresh.replace(derived)
@@ -173,7 +202,7 @@ class OwnData:
         asked = self.request
         options = [asked.base, asked.years, asked.scope, asked.member, sorted((asked.units or {}).items())]
         grouped = {int(scenario): (asked.names[scenario], len(paths)) for scenario, paths in asked.grouped.items()}
-        return json.dumps([version("climate-risk-engine"), listed, options, grouped])
+        return json.dumps([version("climate-risk-engine"), 2, listed, options, grouped])
 
     def _link(self) -> None:
         """Put links to the derived files, and to all others of the folder, where the loaders look."""
@@ -212,7 +241,8 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
         each, name, why = faulty[0]
         raise SettingsError(f"{each.path.name}: {why}" if name in why else f"{each.path.name}: {name}: {why}")
     member = args.member or next(iter(found.members), None)
-    _say(out, found, member, named=args.member is not None)
+    profile, text = _country(args, config)
+    _say(out, found, member, profile.currency.code, named=args.member is not None)
     baseline = baseline_years(found.years, parse_years(args.baseline) if args.baseline else None)
     request = derive_job.Request(
         files=[path for paths in found.grouped.values() for path in paths],
@@ -226,7 +256,6 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
         member=member,
         ranges=load_ranges(WORLD),
     )
-    profile, text = _country(args, config)
     return OwnData(
         folder=folder,
         home=_own_data.home(config.engine_home, folder, member),
@@ -238,22 +267,6 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
         profile=profile,
         country=text,
     )
-
-
-def allowed(request: Request, source: ClimateSource) -> tuple[Request, bool]:
-    """The request without the risks of which nothing can be computed, and whether any lacks inputs; each of these is
-    named with what it needs.
-
-    raises : SourceError when no risk is left
-    """
-    plan = make_plan(source, request)
-    out, not_given = _console.console(), {}
-    for risk, tables in plan.missing.items():
-        part = "for its loss, its hazard score is computed: " if risk in plan.risks else ""
-        not_given[risk] = f"{part}{_needs.in_words(tables)}"
-        out.print(f"not given: {risk} needs {not_given[risk]}", markup=False)
-    risks = tuple(risk for risk in request.risks if risk in plan.risks)
-    return replace(request, risks=risks, not_given=not_given), bool(plan.missing)
 
 
 def _country(args: argparse.Namespace, config: Settings) -> tuple[Profile, str]:
@@ -288,10 +301,10 @@ def _is_published(number: int, application: str) -> bool:
     return newest is not None and newest.run_id == number
 
 
-def _failed(number: int, application: str) -> bool:
+def _is_whole(number: int, application: str) -> bool:
     with closing(postgres.connect(application)) as connection:
         summary = published_runs.every(connection)[number]["summary"]
-    return bool((summary or {}).get("failed"))
+    return (summary or {}).get("status") == "completed"
 
 
 def _files(folder: Path) -> Iterable[Path]:
@@ -315,15 +328,16 @@ def _table(folder: Path, files: Iterable[Held]) -> Table:
     return table
 
 
-def _say(out: Console, found: Inventory, member: str | None, *, named: bool) -> None:
+def _say(out: Console, found: Inventory, member: str | None, currency: str, *, named: bool) -> None:
     for scenario, name in found.names.items():
         files = ", ".join(path.name for path in found.grouped[scenario])
         out.print(f"scenario {int(scenario)}: {name}, {found.years}, of {files}", markup=False)
     if found.years.n < MIN_SAMPLES:
         out.print(
-            f"{found.years} are {found.years.n} years: losses of yearly values need {MIN_SAMPLES} and are left"
+            f"{found.years}: {counted(found.years.n, 'year')}; losses of yearly values need {MIN_SAMPLES} and are left"
             " out; losses of monthly values and hazard scores are computed"
         )
+    out.print(f"asset values are in {currency} (--currency CODE states another)")
     if member is not None and not named and len(found.members) > 1:
         out.print(
             f"{len(found.members)} members: {', '.join(found.members)}; {member} is computed, another with --member"

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from engine.core.grid import GridDefinition
+from engine.core.period import Years
 from engine.core.scenario import Scenario
 from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.db import postgres
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
+from engine.io.etl.derive import daily
 from engine.io.results import published_runs, published_scenarios
+from engine.kernels.indices import DayAxis
 from jobs import _own_data, yearly
 from tests import chile
+from tests.io.test_derive import weather
 
 
 @pytest.fixture
@@ -38,9 +42,9 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
     assert "2 members: r1, r2; r1 is computed" in said
     assert "not given: sea_level_rise needs yearly sea level of ocean points" in said
     assert "upside down" not in said  # it is colder in the south
-    assert (
-        "not given: drought needs for its loss, its hazard score is computed: daily or monthly mean temperature" in said
-    )
+    assert "not given: drought needs for its loss, its hazard score is computed: daily or monthly relative hum" in said
+    assert "status=completed" in said
+    assert "missing=0 failed=0" in said  # what nobody gave is no part of the run
     assert "not given: typhoon needs best tracks of tropical cyclones (--tracks FILE" in said
     home = _own_data.home(here / "home", here / "cmip", "r1")
     assert f"ENGINE_HOME={home}" in said
@@ -67,6 +71,23 @@ def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(
     assert yearly.main(command) == 0
     assert "up to date: run 1 of the same files and options" in capsys.readouterr().out
     assert yearly.main([*command, "--risks", "extreme_heat,typhoon"]) == 3
+
+
+def test_few_years_and_inputs_that_give_no_value_are_told_by_their_reason(here, capsys):
+    axis, grid = DayAxis.of(Years(2001, 2004), "noleap"), GridDefinition(48.0, 2.0, 1, 2, 0.5, 2001, 2004)
+    (here / "years").mkdir()
+    daily.write_daily(
+        here / "years" / "all.nc", grid, axis, weather(axis, grid.n_cells), scope="observed", attributes={}
+    )
+    assert yearly.main(["--data", "years"]) == 0
+    said = capsys.readouterr().out
+    assert "2001-2004: 4 years; losses of yearly values need 10" in said
+    assert (
+        "not given: extreme_heat needs for its loss, its hazard score is computed: 10 years, the files have 4" in said
+    )
+    assert "is computed: spei12 (its calibration needs 10 base years, 2001-2004 are 4)\n" in said
+    assert "asset values are in USD (--currency CODE states another)" in said
+    assert "status=completed" in said
 
 
 @pytest.mark.parametrize(

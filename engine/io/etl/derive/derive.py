@@ -15,13 +15,14 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.counted import counted
 from engine.core.errors import SchemaError
 from engine.core.grid import GridDefinition
 from engine.core.quality import Finding
 from engine.core.scenario import Scenario, ScenarioNames, label
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
-from engine.io.etl.derive import derive_band, derive_job
+from engine.io.etl.derive import derive_band, derive_job, place_cells
 from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive_band import BALANCE, EXTREMES, YIELDS, Job
 from engine.io.etl.derive.derive_gate import OutputGate
@@ -72,14 +73,15 @@ def derive(request: Request, out: Path, *, progress: Progress | None = None, mem
     with _folders(out), ExitStack() as stack:
         job = derive_job.opened(stack, request)
         gate = OutputGate(job.grid, request.limits, request.ranges is not None, request.names)
+        first = next(iter(job.records.values()))
         paths = {
             (each, name): layout.gridded_path(out, VARIABLES[name], each, job.years)
             for each, record in job.records.items()
             for name, _ in _variables_of(record, job)
         }
         written = _created(stack, request, job, paths)
-        log.info("deriving %d variables of %d scenarios on %d x %d cells, %s", len({name for _, name in paths}),
-                 len(job.records), job.grid.n_lat, job.grid.n_lon, job.years)  # fmt: skip
+        log.info("deriving %d variables of %s on %s, %s", len({name for _, name in paths}),
+                 counted(len(job.records), "scenario"), place_cells.in_words(job.grid, first), job.years)  # fmt: skip
         _fill(job, written, gate, progress, memory)
         findings, missing = _concluded(job, gate, bool(request.base_files))
     for each, name in gate.empty():

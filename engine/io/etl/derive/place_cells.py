@@ -25,6 +25,11 @@ def is_list(record: DailyRecord) -> bool:
     return all(piece.is_list for pieces in record.pieces.values() for piece in pieces)
 
 
+def in_words(grid: GridDefinition, record: DailyRecord) -> str:
+    """What a record is of: `3 places`, `40 x 30 cells`."""
+    return counted(len(_places(record)[0]), "place") if is_list(record) else f"{grid.n_lat} x {grid.n_lon} cells"
+
+
 def lattice(record: DailyRecord, step: float | None, years: Years) -> GridDefinition:
     """The smallest lattice of `step` degrees, centres on its multiples, whose cells hold every place.
 
