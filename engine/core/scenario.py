@@ -64,7 +64,7 @@ class Scenario(IntEnum):
 
 DEFAULT_SCENARIO = Scenario.SSP245
 
-#: experiment of CMIP, in lower case, that has the number of a scenario
+#: experiment of CMIP, in lower case, that has the number of a scenario: those of CMIP5 by their forcing
 EXPERIMENTS: Mapping[str, Scenario] = {
     **{each.provider_code.lower(): each for each in Scenario},
     "rcp26": Scenario.SSP126,

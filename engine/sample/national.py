@@ -38,6 +38,7 @@ from engine.core.scenario import Scenario
 from engine.core.variables import Variable, variable
 from engine.io.climate import snapshot
 from engine.io.climate.active_cells import active_cells
+from engine.io.climate.source import described
 from engine.io.etl import places
 from engine.io.etl.loaders import aqueduct, basins, besttrack, besttrack_readers, wamis_answers
 from engine.io.files import source_files
@@ -97,6 +98,8 @@ class NationalClimate:
     @property
     def address(self) -> str:
         return f"made-up climate of {len(self._ids)} cells"
+
+    __repr__ = described
 
     @property
     def grid(self) -> GridDefinition:

@@ -160,6 +160,12 @@ def test_one_of_several_members_is_read_by_its_name(days, source):
         engine.from_xarray(members, member="r3")
 
 
+def test_a_single_dataset_is_called_what_it_says_of_itself_and_shown_on_a_line(days):
+    found = engine.from_xarray(days.assign_attrs(experiment_id="rcp85"), base="2001-2012")
+    assert found.scenario_names == {ONE: "RCP8.5"}
+    assert repr(found).startswith("<climate of xarray: the dataset: 14 cells, 2001-2012, scope full; RCP8.5; ta, ")
+
+
 def test_a_file_that_xarray_opened_undecoded_is_read_alike(days, source, tmp_path):
     days.to_netcdf(tmp_path / "days.nc", engine="h5netcdf")
     for options in ({}, {"decode_cf": False}, {"decode_times": False}, {"chunks": None, "mask_and_scale": False}):
@@ -204,6 +210,7 @@ def test_a_cold_country_is_held_against_the_worlds_ranges_and_korea_against_its_
         (lambda d: d.drop_vars(["lat", "lon"]), {}, SchemaError, "the dataset: tas has|latitude"),
         (lambda d: d[["lat"]], {}, SchemaError, "the dataset holds no variable that is known"),
         (lambda d: d.assign(tas=d["tas"].assign_attrs(units="parsec")), {}, SchemaError, "unit 'parsec' of tas"),
+        (lambda d: d.where(d["time"].dt.year != 2005), {"base": "2001-2012"}, SchemaError, "gaps in ssp2.*observed="),
         (lambda d: d.isel(lat=[0, 1, 3]), {}, SchemaError, "latitudes lie 0.25 to 0.5 degree apart"),
     ],
 )  # fmt: skip

@@ -96,7 +96,7 @@ def test_scenarios_have_the_numbers_of_their_forcing_or_those_that_are_given(tmp
         (
             {"a.nc": {"source_id": "one"}, "b.nc": {"source_id": "two"}},
             {},
-            r"a\.nc is of one and b\.nc of two",
+            r"a\.nc is of the climate model one and b\.nc of the climate model two: give the files",
         ),
         ({"a.nc": {"step": 90.0}}, {}, r"a\.nc holds 3-monthly values, and no file holds daily or monthly ones"),
         (

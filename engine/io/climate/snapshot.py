@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 Pair = tuple[Variable, Scenario]
 
 
-def write(source: ClimateSource, folder: Path) -> dict[str, int]:
+def write(source: ClimateSource, folder: Path | str) -> dict[str, int]:
     """Write a store, or finish one that was begun; a finished one of the same data is left alone.
 
     source  : what to copy; folder: made when absent
@@ -38,6 +38,7 @@ def write(source: ClimateSource, folder: Path) -> dict[str, int]:
     raises  : SourceError when the data have changed since the store was begun; SchemaError for duplicate rows
               and rows off the time axis; BusyError when another process writes it; SinkError when the disk fails
     """
+    folder = Path(folder)
     with _failures(folder), _alone(folder):
         manifest = _begin(source, folder)
         written = 0

@@ -7,10 +7,12 @@ from typing import Protocol
 
 import polars as pl
 
+from engine.core.counted import counted
 from engine.core.grid import GridDefinition
 from engine.core.panel import Panel
 from engine.core.period import Years
-from engine.core.scenario import Scenario, ScenarioNames
+from engine.core.scenario import Scenario, ScenarioNames, label
+from engine.core.variables import VARIABLES
 
 
 class ClimateSource(Protocol):
@@ -68,3 +70,14 @@ class ClimateSource(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def described(source: ClimateSource) -> str:
+    """A source on a line, for notebooks: where, cells, years, scope, scenarios, climate tables."""
+    columns: set[str] = set().union(*source.tables.values())
+    held = [label(each, source.scenario_names) for each in Scenario if each.column in columns]
+    climate = [variable.name for variable in VARIABLES.values() if variable.table in source.tables]
+    return (
+        f"<climate of {source.address}: {counted(source.cells().height, 'cell')}, {source.axis}, scope {source.scope};"
+        f" {', '.join(held)}; {', '.join(climate)}>"
+    )

@@ -34,6 +34,7 @@ from engine.core.scenario import Scenario, ScenarioNames, named
 from engine.core.variables import Variable, variable
 from engine.io.climate import schema
 from engine.io.climate.active_cells import active_cells
+from engine.io.climate.source import described
 from engine.io.files import parquet_file
 
 MANIFEST = "manifest.json"
@@ -142,6 +143,8 @@ class StoreSource:
     @property
     def address(self) -> str:
         return str(self._folder.absolute())
+
+    __repr__ = described
 
     @property
     def grid(self) -> GridDefinition | None:

@@ -6,7 +6,6 @@ Here this is turned back, so that one reading (`io.netcdf`, `io.etl.derive`) ser
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,20 +14,17 @@ import xarray as xr
 
 from engine.core.errors import SettingsError
 from engine.core.names import unknown
-from engine.core.scenario import DEFAULT_SCENARIO, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, EXPERIMENTS, Scenario
 from engine.io.etl.derive import station_netcdf
 from engine.io.netcdf import members
+from engine.io.netcdf.experiments import HISTORICAL, shown, spelt, stated
 
 #: a dataset, or several: parts in time, or variables apart
 Given: TypeAlias = xr.Dataset | Sequence[xr.Dataset]
 #: dataset, what to call it in a message
 Named: TypeAlias = tuple[xr.Dataset, str]
 
-HISTORICAL = "historical"
 _SCENARIOS = ("scenario", "experiment", "experiment_id", "ssp", "rcp")
-_RCP = re.compile(r"rcp[-_ ]?(2\.?6|4\.?5|6\.?0|8\.?5)", re.IGNORECASE)
-#: as the scenarios of CMIP5 stand in the places of those of CMIP6 with about the same forcing
-_OF_RCP = {"26": Scenario.SSP126, "45": Scenario.SSP245, "60": Scenario.SSP370, "85": Scenario.SSP585}
 _EPOCH = "days since 1850-01-01"
 
 
@@ -48,10 +44,8 @@ def scenario_of(label: object) -> Scenario:
 
     raises : SettingsError
     """
-    text = label if isinstance(label, int) else str(label)
-    if isinstance(text, str) and (found := _RCP.fullmatch(text.strip())):
-        return _OF_RCP[found[1].replace(".", "")]
-    return Scenario.parse(text)
+    found = EXPERIMENTS.get(spelt(str(label)))
+    return found if found is not None else Scenario.parse(label if isinstance(label, int) else str(label))
 
 
 def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | None) -> Grouped:
@@ -78,7 +72,7 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
             else:
                 place = DEFAULT_SCENARIO if label is None else scenario_of(label)
                 found.scenarios.setdefault(place, []).append(entry)
-                found.names[place] = _name(label, place)
+                found.names[place] = _name(label, place, part)
     if DEFAULT_SCENARIO not in found.scenarios:
         given = ", ".join(each.code for each in sorted(found.scenarios)) or "none but historical"
         raise SettingsError(
@@ -89,12 +83,13 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
     return Grouped(dict(sorted(found.scenarios.items())), found.historical, {} if whole else found.names)
 
 
-def _name(label: object, place: Scenario) -> str:
-    """`RCP8.5`, `SSP5-8.5`; of a record that names none what it is."""
+def _name(label: object, place: Scenario, data: xr.Dataset) -> str:
+    """`RCP8.5`, `SSP5-8.5`; of a record without a label what its attributes say."""
     if label is None:
-        return "One record"
-    found = _RCP.fullmatch(str(label).strip())
-    return f"RCP{found[1][0]}.{found[1][-1]}" if found else place.code
+        said = stated(data.attrs)
+        return shown(said) if said in EXPERIMENTS else "One record"
+    found = spelt(str(label))
+    return shown(found) if found in EXPERIMENTS else place.code
 
 
 def undecoded(data: xr.Dataset) -> xr.Dataset:

@@ -98,7 +98,7 @@ def from_xarray(
     scope = OBSERVED if observed else _scope(found)
     names = {} if scope == OBSERVED else found.names
     source = MemorySource(f"xarray: {name}", grid, scope, values, names)
-    _gate([*findings, *_findings(grid, scope, values, ranges)], name)
+    _gate([*findings, *_findings(grid, scope, values, ranges)], name, observed=scope == OBSERVED)
     return source
 
 
@@ -190,11 +190,14 @@ def _findings(
         yield from climate_findings(Staged(VARIABLES[name], grid, scope, cells, kept), ranges)
 
 
-def _gate(findings: Sequence[Finding], name: str) -> None:
+def _gate(findings: Sequence[Finding], name: str, *, observed: bool) -> None:
     """Log warnings; refuse what the loaders refuse."""
     refused = [finding for finding in findings if finding.severity == ERROR]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        raise SchemaError(f"{name}: {refused[0].table.removesuffix('_data')}: {refused[0].message}{more}")
+        hint = (
+            "" if observed or " gaps in " not in refused[0].message else "; observations may have gaps: observed=True"
+        )
+        raise SchemaError(f"{name}: {refused[0].table.removesuffix('_data')}: {refused[0].message}{more}{hint}")
     for finding in findings:
         log.warning("%s: %s", finding.table, finding.message)

@@ -21,6 +21,7 @@ from engine.core.period import Years
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES, variable
 from engine.io.climate.active_cells import active_cells
+from engine.io.climate.source import described
 
 Ints = NDArray[np.int64]
 #: (scenario, variable)
@@ -51,6 +52,8 @@ class MemorySource:
         self._name, self._grid, self._scope, self._names = name, grid, scope, dict(names or {})
         self._active = _active(values, name)
         self._values = {key: on(self._active, *each) for key, each in values.items()}
+
+    __repr__ = described
 
     @property
     def address(self) -> str:

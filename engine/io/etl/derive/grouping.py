@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +10,10 @@ from pathlib import Path
 
 from engine.core.errors import SettingsError
 from engine.core.period import Years
-from engine.core.scenario import DEFAULT_SCENARIO, EXPERIMENTS, LONGEST_NAME, OBSERVED_NAME, Scenario
+from engine.core.scenario import DEFAULT_SCENARIO, EXPERIMENTS, OBSERVED_NAME, Scenario
 from engine.io.etl.derive.daily import CALENDARS, DAILY, MONTHLY, UNITS
-from engine.io.etl.derive.inventory import HISTORICAL, Held, spelt
+from engine.io.etl.derive.inventory import Held
+from engine.io.netcdf.experiments import HISTORICAL, shown, spelt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +88,13 @@ def _refuse_several_models(used: Sequence[Held]) -> None:
     if len(models) > 1:
         (one, first), (other, second) = list(models.items())[:2]
         raise SettingsError(
-            f"{first} is of {one or 'an unnamed model'} and {second} of {other or 'an unnamed model'}: give the files"
-            " of one climate model (--data DIR for each)"
+            f"{first} is of {_of(one)} and {second} of {_of(other)}: give the files of one climate model, or those of"
+            " observations alone, in a folder each (--data DIR)"
         )
+
+
+def _of(model: str) -> str:
+    return f"the climate model {model}" if model else "no climate model that it names, so perhaps of observations"
 
 
 def _refuse_different(used: Sequence[Held]) -> None:
@@ -119,7 +123,7 @@ def _refuse_twice(group: Sequence[Held]) -> None:
         if (shared := sorted(one.units.keys() & other.units.keys())) and first <= last:
             raise SettingsError(
                 f"{one.path.name} and {other.path.name} both hold {shared[0]} in {Years(first, last)}: cut these years"
-                " out of one (cdo selyear), or take it out of the folder"
+                " out of one (cdo selyear), or take it out of the folder; of several members keep one"
             )
 
 
@@ -160,14 +164,8 @@ def _years(group: Sequence[Held]) -> Years:
 
 
 def _shown(experiment: str, observed: bool) -> str:
-    """`RCP8.5` of rcp85."""
-    if not experiment:
-        return OBSERVED_NAME if observed else "Simulation"
-    if found := re.fullmatch(r"rcp(\d)(\d)", experiment):
-        return f"RCP{found[1]}.{found[2]}"
-    if found := re.fullmatch(r"ssp(\d)(\d)(\d)", experiment):
-        return f"SSP{found[1]}-{found[2]}.{found[3]}"
-    return experiment.upper()[:LONGEST_NAME] if experiment != HISTORICAL else "Historical"
+    """`RCP8.5` of rcp85; of files that say none what they are."""
+    return shown(experiment) if experiment else OBSERVED_NAME if observed else "Simulation"
 
 
 def _nothing(files: Sequence[Held]) -> str:

@@ -12,16 +12,12 @@ import xarray as xr
 from engine.core.counted import counted
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
-from engine.core.scenario import EXPERIMENTS
 from engine.io.etl.derive import station_netcdf
 from engine.io.etl.derive.daily import DAILY, MONTHLY, UNITS, conversion_of, step_of
 from engine.io.files import source_files
-from engine.io.netcdf import cf, daily_names, lattice_files, members, regular
+from engine.io.netcdf import cf, daily_names, experiments, lattice_files, members, regular
 
 _PATTERNS = ("*.nc", "*.nc4", "*.nc.gz", "*.nc.zip")
-HISTORICAL = "historical"
-#: global attributes that say of which experiment the values are, as CMIP, CORDEX and this engine write them
-_SAID_BY = ("experiment_id", "driving_experiment_id", "driving_experiment_name", "scenario", "experiment")
 _MODEL_BY = ("driving_source_id", "driving_model_id", "source_id", "model_id")
 _CODE = re.compile(r"(?<![a-z0-9])(ssp[-_]?\d[-_.]?\d[-_.]?\d|rcp[-_]?\d[-_.]?\d|historical)(?![0-9])", re.IGNORECASE)
 
@@ -135,19 +131,10 @@ def _plainly(sentence: str, path: Path) -> str:
 
 def _experiment(data: xr.Dataset, path: Path) -> str:
     """`historical`, `rcp85`, `ssp245` or as the file calls it; of a file that says none, by its name and folder."""
-    for name in _SAID_BY:
-        if text := cf.text(data.attrs, name):
-            return spelt(text)
+    if said := experiments.stated(data.attrs):
+        return said
     for part in (path.stem, path.parent.name):
-        codes = [spelt(match[1]) for match in _CODE.finditer(part)]
+        codes = [experiments.spelt(match[1]) for match in _CODE.finditer(part)]
         if codes:
             return codes[-1]  # historical+rcp85: the years ahead say which
     return ""
-
-
-def spelt(text: str) -> str:
-    plain = re.sub(r"[^a-z0-9]", "", text.lower())
-    ahead = plain.removeprefix(HISTORICAL).removeprefix("hist")
-    if plain.startswith("hist"):
-        return ahead if ahead in EXPERIMENTS else HISTORICAL
-    return plain
