@@ -125,11 +125,15 @@ def test_words_are_honest_where_little_or_nothing_is_saved(saving, cost, says):
     ends = {0: (0, 0), -5: (-9, -3)}.get(saving, (saving / 2, 2 * saving))
     told = dict(zip(("saving", "saving_low", "saving_high"), (saving, *ends), strict=True))
     before = {"total_expected_loss": 100, "total_expected_loss_low": 50, "total_expected_loss_high": 200}
+    before["loss_note"] = "index loss, not calibrated on losses"
     appraisal = cost and payback.appraised(float(saving), *ends, cost)
     words = saving_words.sentences(told, before, appraisal)
     assert says in " ".join(words["en"])
     assert len(words["en"]) == len(words["ko"])
     assert ("inside" in " ".join(words["en"])) == (0 < saving <= 50)
+    assert ("no promise of money" in words["en"][-1]) == (cost is not None)
+    calibrated = saving_words.sentences(told, before | {"loss_note": None}, appraisal)
+    assert "index" not in " ".join(calibrated["en"])
 
 
 @pytest.mark.parametrize(
@@ -208,4 +212,8 @@ def test_assets_are_joined_by_id_and_by_place_and_equal_ones_by_their_order():
     row = other.filter(pl.col("key") == "a").to_dicts()[0]
     assert (row["status"], row["new_results"], row["changes"]) == ("results", list(RISKS), [])
     assert compare.counts(other)["gone"]["assets"] == 3
+    # a site whose row in the other file has a fault is there, too
+    both = compare.compared(first, second)
+    assert compare.faulty(both, {"a"}, {"gone", "else"}) == ([], ["gone"])
+    assert compare.faulty(compare.compared(second, first), {"gone"}, set()) == (["gone"], [])
     assert json.dumps(told["a"]["changes"]) == "[]"

@@ -48,6 +48,7 @@ class _Side(NamedTuple):
     told: dict[str, Any]
     by_risk: dict[str, Any]
     assets: pl.DataFrame
+    faulty: frozenset[str]
 
 
 def of_folders(first: Chosen, second: Chosen) -> Comparison:
@@ -57,6 +58,7 @@ def of_folders(first: Chosen, second: Chosen) -> Comparison:
     """
     sides = [_side(each) for each in (first, second)]
     table = compare.compared(*(side.assets for side in sides))
+    faulty = compare.faulty(table, *(side.faulty for side in sides))
     losses = [side.told["total_expected_loss"] for side in sides]
     scope = weakest_scope(side.told["scope"] or "unknown" for side in sides)
     told = {
@@ -64,7 +66,7 @@ def of_folders(first: Chosen, second: Chosen) -> Comparison:
         "scope": scope,
         "scope_note": scope_note(scope),
         "difference": None if None in losses else losses[1] - losses[0],
-        "difference_note": _note(*(side.told for side in sides)),
+        "difference_note": _joined(_note(*(side.told for side in sides)), _faults(faulty)),
         "by_risk": compare.by_risk(*(side.by_risk for side in sides)),
         "counts": compare.counts(table),
     }
@@ -104,7 +106,7 @@ def _side(chosen: Chosen) -> _Side:
         "curve": points,
         "curve_note": found.note,
     }
-    return _Side(told, pair["expected_loss_by_risk"], compare.assets(*frames))
+    return _Side(told, pair["expected_loss_by_risk"], compare.assets(*frames[:3]), frames.faulty)
 
 
 def _note(first: dict[str, Any], second: dict[str, Any]) -> dict[str, str] | None:
@@ -117,10 +119,42 @@ def _note(first: dict[str, Any], second: dict[str, Any]) -> dict[str, str] | Non
     return _NOTES["apart" if lower["total_expected_loss_high"] < upper["total_expected_loss_low"] else "overlap"]
 
 
+def _faults(faulty: tuple[list[str], list[str]]) -> dict[str, str] | None:
+    """Assets that stand in one result alone because their rows in the other file have faults."""
+    said = [
+        {language: text.format(n=len(ids), ids=", ".join(ids[:_MOST_IDS])) for language, text in _FAULTY[which].items()}
+        for which, ids in zip(WHICH, faulty, strict=True)
+        if ids
+    ]
+    return _joined(*said)
+
+
+def _joined(*said: dict[str, str] | None) -> dict[str, str] | None:
+    held = [each for each in said if each is not None]
+    return {language: " ".join(each[language] for each in held) for language in ("en", "ko")} if held else None
+
+
 def _runs(side: dict[str, Any]) -> list[Any]:
     return [(run["run_id"], run["published_at"]) for run in side["runs"]]
 
 
+_MOST_IDS = 5
+_FAULTY = {
+    "first": {
+        "en": (
+            "Not truly new: {n} of the assets that stand in the second alone are in the file of the first, too, where"
+            " their rows have faults ({ids})."
+        ),
+        "ko": "두 번째에만 있는 자산 중 {n}건은 첫 번째 파일에도 있으나 행에 오류가 있어 평가되지 않았습니다({ids}).",
+    },
+    "second": {
+        "en": (
+            "Not truly gone: {n} of the assets that stand in the first alone are in the file of the second, too, where"
+            " their rows have faults ({ids})."
+        ),
+        "ko": "첫 번째에만 있는 자산 중 {n}건은 두 번째 파일에도 있으나 행에 오류가 있어 평가되지 않았습니다({ids}).",
+    },
+}
 _NOTES = {
     "same_run": {
         "en": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
@@ -119,6 +119,15 @@ def compared(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     told = told.with_columns(status=status.cast(pl.Enum(STATUSES)))
     order = [True, False, False]
     return told.sort(pl.col("difference").abs(), "row_second", "row_first", descending=order, nulls_last=True)
+
+
+def faulty(table: pl.DataFrame, first: Collection[str], second: Collection[str]) -> tuple[list[str], list[str]]:
+    """Ids of the new assets whose rows in the first file have faults, and of those that are gone likewise.
+
+    table : of `compared`; first, second : ids of faulty rows
+    """
+    of_status = {status: table.filter(pl.col("status") == status)["site_id"].drop_nulls() for status in ("new", "gone")}
+    return [each for each in of_status["new"] if each in first], [each for each in of_status["gone"] if each in second]
 
 
 def by_risk(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ def sentences(
     """What is to be said of a measure in one scenario and period, by language.
 
     saving    : of `savings.of_pair`
-    before    : `total_expected_loss` and its ends
+    before    : `total_expected_loss`, its ends and `loss_note`, which says that it is not calibrated
     appraisal : of `payback.appraised`; None without a cost
     """
     return {language: _told(saving, before, appraisal, language) for language in ("en", "ko")}
@@ -51,6 +51,8 @@ def _told(
         said.append(_TEXTS[language]["inside"].format(low=_money(low), high=_money(before["total_expected_loss_high"])))
     if appraisal is not None:
         said.append(_pays(appraisal, language))
+        if before["loss_note"]:
+            said.append(_TEXTS[language]["index"])
     return said
 
 
@@ -116,6 +118,10 @@ _TEXTS: dict[Language, dict[str, str]] = {
         "pays": "It has paid after {simple} years, after {discounted} years at a discount rate of {rate} %",
         "not_discounted": "It has paid after {simple} years, and never at a discount rate of {rate} %",
         "ratio": "; benefit-cost ratio over {years} years {ratio}{ends}.",
+        "index": (
+            "This loss is, wholly or in part, an index that is not calibrated on losses: pay-back and ratio rank"
+            " measures and are no promise of money; their interval does not hold this."
+        ),
     },
     "ko": {
         "unknown": "대책 전후의 손실이 없어 절감액을 알 수 없습니다.",
@@ -132,5 +138,9 @@ _TEXTS: dict[Language, dict[str, str]] = {
         "pays": "단순 회수기간 {simple}년, 할인율 {rate} % 적용 시 {discounted}년",
         "not_discounted": "단순 회수기간 {simple}년, 할인율 {rate} % 적용 시 회수되지 않음",
         "ratio": "; {years}년간 비용편익비 {ratio}{ends}.",
+        "index": (
+            "이 손실의 전부 또는 일부는 손실 자료로 보정되지 않은 지수입니다. 회수기간과 비용편익비는 대책의 우선순위를"
+            " 비교하는 데에만 쓰십시오. 표시된 구간에는 이 불확실성이 들어 있지 않습니다."
+        ),
     },
 }

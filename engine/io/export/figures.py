@@ -91,7 +91,7 @@ PLACES = {
     "latitude": "Of the middle of the cell, degrees north, WGS 84.",
     "longitude": "Of the middle of the cell, degrees east, -180 to 180, WGS 84.",
     "risk_type": "Name of the risk.",
-    "scenario_id": "Number of the scenario: 1 SSP1-2.6, 2 SSP2-4.5, 3 SSP3-7.0, 4 SSP5-8.5.",
+    "scenario_id": "Number of the scenario, which `scenario` names: SSP1-2.6, SSP2-4.5, SSP3-7.0, SSP5-8.5 or others.",
     "scenario": "Label of the scenario.",
     "time_period": "Name of the window of years.",
     "first_year": "First year of the window, included.",

@@ -58,11 +58,15 @@ def read_site(folder: Path, row: int) -> OneSite | None:
 
 
 class PairFrames(NamedTuple):
-    """Rows of a portfolio in one scenario and period: totals and aal; vulnerability of its sites."""
+    """Rows of a portfolio in one scenario and period: totals and aal; vulnerability of its sites.
+
+    faulty : ids of sites whose rows have faults, so that they were not assessed
+    """
 
     totals: pl.DataFrame
     aal: pl.DataFrame
     vulnerability: pl.DataFrame
+    faulty: frozenset[str]
 
 
 def read_pair(folder: Path, scenario_id: int, period: str, name_column: str | None) -> PairFrames:
@@ -73,13 +77,15 @@ def read_pair(folder: Path, scenario_id: int, period: str, name_column: str | No
     """
     own = (pl.col("scenario_id") == scenario_id) & (pl.col("time_period") == period)
     try:
-        scans = {name: pl.scan_parquet(folder / f"{name}.parquet", glob=False) for name in PairFrames._fields}
+        names = ("totals", "aal", "vulnerability", "failures")
+        scans = {name: pl.scan_parquet(folder / f"{name}.parquet", glob=False) for name in names}
         held = set(scans["totals"].collect_schema().names())
         name = pl.col(name_column).cast(pl.String) if name_column in held else pl.lit(None, pl.String)
         totals = scans["totals"].filter(own).select(*_OF_TOTALS, name=name).collect()
         aal = scans["aal"].filter(own).select("row", "risk_type", "base_aal", "insurance_rate").collect()
         rows = totals.select("row").lazy()
         found = scans["vulnerability"].select("row", "risk_type", "factors").join(rows, on="row", how="semi").collect()
+        ids = scans["failures"].filter(pl.col("risk_type").is_null()).select("site_id").collect()["site_id"]
     except (pl.exceptions.PolarsError, OSError) as err:
         raise SourceError(f"{folder} cannot be read: {str(err).splitlines()[0]}") from err
-    return PairFrames(totals, aal, found)
+    return PairFrames(totals, aal, found, frozenset(ids.drop_nulls()))
