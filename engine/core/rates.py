@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from engine.core.errors import SettingsError
 from engine.core.names import shortened
 
 COLUMNS = ("currency", "rate", "date")
+#: no two currencies are further apart: an Iranian rial is 8.5e-7 euro
+_SMALLEST, _LARGEST = 1e-9, 1e9
 
 
 class Rate(NamedTuple):
@@ -57,16 +59,22 @@ def _rate(text: str, where: str, number: int) -> float:
         rate = float(text)
     except ValueError:
         rate = math.nan
-    if not (math.isfinite(rate) and rate > 0) or "_" in text:
-        raise SettingsError(f"{where}: line {number}: rate {shortened(text)!r} is no number above 0 such as 1480.5")
+    if not _SMALLEST <= rate <= _LARGEST or "_" in text:
+        raise SettingsError(
+            f"{where}: line {number}: rate {shortened(text)!r} is no number from {_SMALLEST:g} to {_LARGEST:g}, such as"
+            " 1480.5"
+        )
     return rate
 
 
 def _day(text: str, where: str, number: int) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"{where}: line {number}: date {shortened(text)!r} is no day such as 2026-11-27") from None
+    if day > date.today() + timedelta(days=1):  # it may be tomorrow already elsewhere
+        raise SettingsError(f"{where}: line {number}: date {text} is yet to come: give a rate of a day that was")
+    return day
 
 
 def require(currencies: Mapping[str, int], rates: Mapping[str, Rate], into: str, where: str) -> None:
@@ -77,6 +85,11 @@ def require(currencies: Mapping[str, int], rates: Mapping[str, Rate], into: str,
     where      : of the values, in messages
     raises     : SettingsError with what to do
     """
+    if odd := [code for code in currencies if len(code) != 3 or not (code.isascii() and code.isalpha())]:
+        raise SettingsError(
+            f"{where}: LocCurrency {shortened(odd[0])!r} ({currencies[odd[0]]:,} rows) is no currency: three letters of"
+            " ISO 4217, such as EUR"
+        )
     if lacking := {code: rows for code, rows in currencies.items() if code != into and code not in rates}:
         listed = ", ".join(
             f"{code} ({rows:,} {'row' if rows == 1 else 'rows'})" for code, rows in sorted(lacking.items())

@@ -103,6 +103,12 @@ def test_what_codes_leave_unknown_is_assumed_and_named(read):
             r"no rate for GBP \(1 row\) into KRW, .*--rates FILE.csv .*currency, rate, date",
         ),
         ("plain", ("0,0,0,KRW", "0,0,0,"), r"1 row has a value and no LocCurrency \(first: row 2\)"),
+        (
+            "plain",
+            ("LocNumber", "Number"),
+            "has columns of an OED location file and lacks LocNumber: add it, or g",
+        ),
+        ("currencies", ("EUR", "1_0"), "LocCurrency '1_0' \\(1 rows\\) is no currency: three letters of ISO 4217"),
         ("plain", ("BuildingID", "latitude"), "'latitude' and 'Latitude' are both Latitude of OED"),
     ],
 )
@@ -119,6 +125,12 @@ def test_a_number_that_is_none_is_a_fault_of_its_row_and_never_another_value(rea
         assert [(each["row"], each["field"]) for each in faults] == [(2, "total_asset_value")], odd
         assert faults[0]["column"] == "BuildingTIV + OtherTIV, KRW"
         assert checked.valid.height == 2
+
+
+def test_an_amount_that_no_whole_number_holds_after_its_rate_is_a_fault_and_no_missing_value(read):
+    portfolio = read(oed_files.TEXTS["currencies"], ("1500000", "9e17"))
+    faults = portfolio_check.invalid_sites(portfolio, portfolio_check.check_rows(portfolio).failures)
+    assert [(each["row"], each["field"]) for each in faults] == [(2, "total_asset_value")]
 
 
 def test_the_preview_shows_what_each_column_is_and_asks_for_a_rate(tmp_path):
@@ -149,7 +161,9 @@ def test_other_tables_are_not_taken_for_oed(tmp_path):
     ("text", "sentence"),
     [
         ("currency,rate\nEUR,1\n", "its columns are currency, rate; a table of rates has currency, rate, date"),
-        ("currency,rate,date\nEUR,0,2026-11-27\n", "line 2: rate '0' is no number above 0"),
+        ("currency,rate,date\nEUR,0,2026-11-27\n", "line 2: rate '0' is no number from 1e-09 to 1e\\+09"),
+        ("currency,rate,date\nEUR,1e308,2026-11-27\n", "line 2: rate '1e308' is no number from"),
+        ("currency,rate,date\nEUR,1700,2096-11-27\n", "line 2: date 2096-11-27 is yet to come"),
         ("currency,rate,date\nEUR,1700,27.11.2026\n", "line 2: date '27.11.2026' is no day"),
         ("currency,rate,date\nEUR,1,2026-01-01\neur,2,2026-01-02\n", "line 3: EUR is there twice"),
         ("currency,rate,date\nEuro,1,2026-01-01\n", "line 2: currency 'Euro' is no code"),

@@ -31,7 +31,7 @@ def read(path: Path, asked: Request | None = None) -> Table:
     if oed.is_oed(names):
         numbers = rows + text.lead + 2
         return portfolio_oed.table_of(frame, names, numbers, path, asked, total=total, header=HEADER)
-    portfolio_oed.refuse_rates(path, asked)
+    portfolio_oed.require_other(path, asked, names)
     chosen = portfolio_table.chosen(names, path, asked)
     sign = portfolio_table.decimal_sign(frame, chosen, path, NUMBERS)
     raw, said, notes = frame, text.said(separator), []

@@ -197,7 +197,7 @@ def _fields(path: Path, asked: Request, limits: Limits, today: date) -> _Parts:
     if asked.sheet is not None and kind != "workbook":
         raise SettingsError(f"--sheet {asked.sheet}: {path} is no workbook and has no sheets")
     if kind in ("ndjson", "workbook"):
-        portfolio_oed.refuse_rates(path, asked)
+        portfolio_oed.require_other(path, asked)
     if kind == "ndjson":
         return _of_lines(path, asked)
     if kind == "csv":
@@ -260,7 +260,7 @@ def _of_parquet(path: Path, asked: Request) -> Table:
     rows = pl.Series("row", range(1, frame.height + 1), pl.UInt32)
     if oed.is_oed(frame.columns):
         return portfolio_oed.table_of(frame, frame.columns, rows, path, asked, total=frame.height, header=_OF_PARQUET)
-    portfolio_oed.refuse_rates(path, asked)
+    portfolio_oed.require_other(path, asked, frame.columns)
     chosen = portfolio_table.chosen(frame.columns, path, asked)
     notes = columns.notes_on(chosen)
     texts = {each.field for each, kind in zip(chosen, frame.dtypes, strict=True) if kind == pl.String}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -39,11 +40,17 @@ def table_of(
     )
 
 
-def refuse_rates(path: Path, asked: Request) -> None:
-    """Refuse rates for a file that states no currencies.
+def require_other(path: Path, asked: Request, names: Sequence[str] = ()) -> None:
+    """Refuse a table that is nearly an OED location file, whose currencies would not be read, and rates for any other.
 
+    names  : of its columns
     raises : SettingsError
     """
+    if lacking := oed.lacking(names):
+        raise SettingsError(
+            f"{path} has columns of an OED location file and lacks {', '.join(lacking)}: add"
+            f" {'them' if len(lacking) > 1 else 'it'}, or give columns of your own names (docs/site-fields.md)"
+        )
     if asked.rates is not None:
         raise SettingsError(
             f"--rates {asked.rates}: {path} is no OED location file and states no currencies, its values are"

@@ -65,6 +65,16 @@ def is_oed(names: Iterable[str]) -> bool:
     )
 
 
+def lacking(names: Iterable[str]) -> list[str]:
+    """Columns that would make a table with values and codes of OED a location file; empty for any other table."""
+    found = {_plain(name) for name in names}
+    marks = {*KEY, "LocCurrency", "OccupancyCode", "ConstructionCode"}
+    if is_oed(names) or found.isdisjoint(map(_plain, (*_PRICED, *_NOT_PRICED))) or found.isdisjoint(map(_plain, marks)):
+        return []
+    wanted = [name for name in (*_PLACES, "LocNumber") if _plain(name) not in found]
+    return wanted if found & {"accnumber", "portnumber"} else [*wanted, "AccNumber"]
+
+
 def convert(
     frame: pl.DataFrame,
     names: Sequence[str],
@@ -180,7 +190,9 @@ def _values(
     amounts = text.select(
         *(_number(name).alias(name) for name in (*_PRICED, *_NOT_PRICED)),
         bad=pl.coalesce(
-            pl.when(pl.col(name).is_not_null() & _number(name).is_null()).then(pl.format(f"{name}: {{}}", pl.col(name)))
+            pl.when(pl.col(name).is_not_null() & ~(_number(name) >= 0).fill_null(False)).then(
+                pl.format(f"{name}: {{}}", pl.col(name))
+            )
             for name in _PRICED
         ),
         currency=pl.col("LocCurrency").str.to_uppercase(),
@@ -203,7 +215,9 @@ def _values(
         value=(pl.col(_PRICED[0]).fill_null(0) + pl.col(_PRICED[1]).fill_null(0)) * rate,
     )
     whole = pl.when(pl.col("value").abs() < _LARGEST).then(pl.col("value").round()).cast(pl.Int64, strict=False)
-    shown = pl.coalesce("bad", pl.when(pl.col("value") != 0).then(whole.cast(pl.String)))
+    # an amount that no whole number holds stays as it is, and is a fault of its row
+    stated = pl.coalesce(whole.cast(pl.String), pl.col("value").cast(pl.String))
+    shown = pl.coalesce("bad", pl.when(pl.col("value") != 0).then(stated))
     notes = [f"{code} at {given[code].rate:,g} {into} of {given[code].day}" for code in sorted(codes) if code != into]
     notes = [f"values converted: {'; '.join(notes)}"] if notes else []
     for name in _NOT_PRICED:

@@ -110,7 +110,9 @@ def _is_kind(field: Field, value: object) -> bool:
     if isinstance(value, bool):
         return False
     if field.kind == "integer":
-        return (isinstance(value, int) and abs(value) < 2**63) or (isinstance(value, float) and value.is_integer())
+        return (isinstance(value, int) and abs(value) < 2**63) or (
+            isinstance(value, float) and value.is_integer() and abs(value) < 2**63
+        )
     if field.kind == "number":
         return isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**300)
     if field.kind == "text":
