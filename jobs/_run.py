@@ -80,9 +80,9 @@ def _own(args: argparse.Namespace, config: settings.Settings) -> OwnData | None:
     _own_data.check(args)
     if args.data is None:
         return None
-    from jobs.courses import own_data  # brings loaders and NetCDF along
+    from jobs.courses import own_files  # brings loaders and NetCDF along
 
-    return own_data.look(args, config)
+    return own_files.look(args, config)
 
 
 def _ends(args: argparse.Namespace, config: settings.Settings) -> Ends:

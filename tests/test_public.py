@@ -89,6 +89,9 @@ def test_one_name_or_several_ask_for_the_same_run(source, result):
         ({"periods": "mid"}, "unknown period 'mid'.*did you mean mid_term"),
         ({"periods": ()}, "no period was named"),
         ({"edition": "2026"}, "unknown edition '2026'"),
+        ({"risks": 3}, "risks is 3, expected a name or several"),
+        ({"baseline": "1990"}, "'1990' is not a span of years such as 1981-2010"),
+        ({"baseline": 1990}, "baseline is 1990, expected years such as '1991-2020'"),
         ({"block_cells": 0}, "block_cells is 0, expected a whole number of 1 or more"),
     ],
 )

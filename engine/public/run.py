@@ -17,7 +17,7 @@ from engine.batch.settle import settle
 from engine.batch.summary import summarise
 from engine.core.errors import SettingsError
 from engine.core.names import unknown
-from engine.core.period import PERIODS, Years
+from engine.core.period import PERIODS, Years, parse_years
 from engine.core.rows import BLOCK_ROWS
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario, label
 from engine.core.variables import BY_TABLE
@@ -40,7 +40,7 @@ def run(  # many: the public face, on which each but the source is an option of 
     edition: str | Path | Edition = DEFAULT_EDITION,
     *,
     cells: str | int | None = None,
-    baseline: Years | None = None,
+    baseline: Years | str | None = None,
     year_losses: bool = False,
     block_cells: int = BLOCK_CELLS,
     progress: Callable[[int, int], None] | None = None,
@@ -57,8 +57,8 @@ def run(  # many: the public face, on which each but the source is an option of 
     edition   : figures of bins and damage rates: `2025-11`, `2025-12` or `2026-kr`, the path of a TOML file of your
                 own, or a loaded `Edition`
     cells     : a number for the first so many cells, or `"lo:hi"` for lo <= grid_id < hi; None: all
-    baseline  : years that quantile edges are cut from, such as `Years(1991, 2020)`; None: 1991-2020 where the source
-                holds 24 years of it, else its first 30
+    baseline  : years that quantile edges are cut from, such as `"1991-2020"` or `Years(1991, 2020)`; None: 1991-2020
+                where the source holds 24 years of it, else its first 30
     year_losses : keep the loss of each year of each cell, too: on a national grid ten times the memory of all else
     block_cells : cells computed together; no figure depends on it
     progress  : called with (cells done, cells in all) after each block
@@ -77,7 +77,7 @@ def run(  # many: the public face, on which each but the source is an option of 
         risks=parse_risks(risks, method.bins),
         scenarios=chosen_scenarios(scenarios) or held_scenarios(source),
         periods=chosen_periods(periods) or tuple(PERIODS),
-        baseline=baseline,
+        baseline=_years(baseline),
         year_losses=year_losses,
     )
     plan = make_plan(source, request)
@@ -166,6 +166,14 @@ def _several(names: object, one: tuple[type, ...]) -> list[Any]:
     if isinstance(names, one) or not isinstance(names, Iterable):
         return [names]
     return list(names)
+
+
+def _years(asked: object) -> Years | None:
+    if asked is None or isinstance(asked, Years):
+        return asked
+    if not isinstance(asked, str):
+        raise SettingsError(f"baseline is {asked!r}, expected years such as '1991-2020'")
+    return parse_years(asked)
 
 
 def _text_or_number(value: object) -> str | int | Scenario:

@@ -32,6 +32,8 @@ def parse_risks(names: Iterable[str] | None, held: Container[str] | None = None)
         return tuple(here)
     if isinstance(names, str):  # its letters are no names
         names = names.split(",")
+    if not isinstance(names, Iterable):
+        raise SettingsError(f"risks is {names!r}, expected a name or several: {', '.join(here)}")
     wanted = {risk(name) for name in names}
     if absent := sorted(wanted - set(here)):
         raise SettingsError(

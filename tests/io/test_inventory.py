@@ -33,8 +33,8 @@ def written(path, *, first=2001, days=730, unit="mm day-1", step=1.0, calendar="
     return path
 
 
-def together(folder: Path, **numbers: Scenario) -> grouping.Inventory:
-    return grouping.together(folder, inventory.look(folder, {}), numbers)
+def together(folder: Path, member: str | None = None, **numbers: Scenario) -> grouping.Inventory:
+    return grouping.together(folder, inventory.look(folder, {}), numbers, member)
 
 
 def test_a_file_that_says_no_scenario_and_lies_in_the_past_is_an_observed_record(tmp_path):
@@ -121,6 +121,7 @@ def test_scenarios_have_the_numbers_of_their_forcing_or_those_that_are_given(tmp
         ({"a.nc": {"unit": "hPa"}}, {}, r"a\.nc: pr: unit 'hPa' of pr is not known"),
         ({"a.nc": {"days": 300}}, {}, r"no file covers a whole year; a\.nc has 2001-2001"),
         ({"a.nc": {}}, {"rcp45": Scenario.SSP585}, "--scenario-map rcp45: no file is of it"),
+        ({"a.nc": {}}, {"member": "r1"}, "--member r1: no file says which member of an ensemble it is of"),
     ],
 )
 def test_files_that_make_no_run_are_refused_by_name(tmp_path, files, numbers, sentence):
@@ -128,6 +129,28 @@ def test_files_that_make_no_run_are_refused_by_name(tmp_path, files, numbers, se
         written(tmp_path / name, **about)
     with pytest.raises(SettingsError, match=sentence):
         together(tmp_path, **numbers)
+
+
+def test_realisations_in_files_of_their_own_are_members_of_which_one_is_used(tmp_path):
+    written(tmp_path / "pr_day_X_ssp245_r1i1p1f1_gn.nc", cells=1.0)
+    written(tmp_path / "two.nc", cells=1.0, variant_label="r2i1p1f1", experiment_id="ssp245")
+    found = together(tmp_path)
+    assert (found.members, found.member, found.inside) == (("r1i1p1f1", "r2i1p1f1"), "r1i1p1f1", False)
+    assert [path.name for path in found.grouped[Scenario.SSP245]] == ["pr_day_X_ssp245_r1i1p1f1_gn.nc"]
+    assert [path.name for path in together(tmp_path, "r2i1p1f1").grouped[Scenario.SSP245]] == ["two.nc"]
+    with pytest.raises(SettingsError, match="--member: unknown member 'r3'; known: r1i1p1f1, r2i1p1f1"):
+        together(tmp_path, "r3")
+
+
+def test_a_simulation_that_lacks_days_is_refused_by_its_first_missing_day_and_a_record_is_not(tmp_path):
+    path = written(tmp_path / "a.nc", cells=1.0, days=1095)
+    with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
+        holed = data.isel(time=[*range(500), *range(600, 1095)]).load()
+    holed.to_netcdf(path, engine="h5netcdf")
+    assert together(tmp_path).observed
+    holed.assign_attrs(experiment_id="ssp245").to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(SettingsError, match=r"a\.nc lacks 100 days from 2002-05-16 on, which a simulation has"):
+        together(tmp_path)
 
 
 def test_a_code_in_the_name_counts_where_the_file_says_nothing(tmp_path):

@@ -100,10 +100,19 @@ def test_few_years_and_inputs_that_give_no_value_are_told_by_their_reason(here, 
         (["--data", "empty", "--currency", "euro"], "'euro' is no currency: three letters of ISO 4217, such as EUR"),
         (["--data", "empty", "--scenario-map", "4"], "--scenario-map 4: expected NAME=ID, such as rcp85=4"),
         (["--data", "empty", "--scenario-map", "a=2,b=2"], r"--scenario-map: two are scenario 2"),
+        (["--data", "some", "--tracks", "t.csv", "--dry-run"], "--tracks t.csv is none of the best tracks known"),
+        (["--data", "some", "--regions", "cut.geojson", "--dry-run"], r"--regions: cut\.geojson"),
+        (["--data", "some", "--member", "zz", "--dry-run"], "--member zz: no file says which member"),
     ],
 )
 def test_options_that_make_no_run_are_refused_before_anything_is_made(here, options, sentence, caplog):
     (here / "empty").mkdir()
+    (here / "some").mkdir()
+    grid = GridDefinition(48.0, 2.0, 1, 2, 0.5, 2001, 2004)
+    days = {"pr": weather(DayAxis.of(grid.axis, "noleap"), 2)["pr"]}
+    daily.write_daily(here / "some" / "a.nc", grid, DayAxis.of(grid.axis, "noleap"), days, scope="full", attributes={})
+    (here / "t.csv").write_text("A;B\n1;2\n")
+    (here / "cut.geojson").write_text('{"type": "FeatureCollection", "features": [')
     assert yearly.main(options) == 2
     assert re.search(sentence, caplog.text)
     assert not (here / "home").exists()

@@ -60,11 +60,12 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
         labelled = [(key, each) for key, value in data.items() for each in _several(value)]
     else:
         labelled = [(scenario, each) for each in _several(data)]
-    found = Grouped({}, [], {})
+    found, apart = Grouped({}, [], {}), False
     for key, each in labelled:
         for label, part in _by_label(each).items() if key is None else [(key, each)]:
             named = "the dataset" if label is None else f"dataset {label}"
             _require_member(part, member, named)
+            apart = apart or bool(members.of_file(part, named))
             own = undecoded(part)
             entry = (station_netcdf.as_list(own, named), named)
             if str(label).strip().lower() in (HISTORICAL, "hist"):
@@ -73,6 +74,8 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
                 place = DEFAULT_SCENARIO if label is None else scenario_of(label)
                 found.scenarios.setdefault(place, []).append(entry)
                 found.names[place] = _name(label, place, part)
+    if member is not None and not apart:  # those of observations, beside others, have none
+        raise SettingsError(f"no dataset has a dimension of members: leave member={member!r} out")
     if DEFAULT_SCENARIO not in found.scenarios:
         given = ", ".join(each.code for each in sorted(found.scenarios)) or "none but historical"
         raise SettingsError(
@@ -123,12 +126,15 @@ def _calendar(variable: xr.Variable) -> str | None:
 
 
 def _several(given: Given) -> list[xr.Dataset]:
-    parts = [given] if isinstance(given, xr.Dataset | xr.DataArray) else list(given)
+    one = isinstance(given, xr.Dataset | xr.DataArray | str) or not isinstance(given, Sequence)
+    parts: list[Any] = [given] if one else list(given)
     for part in parts:
         if isinstance(part, xr.DataArray):
             raise SettingsError("a DataArray has one variable: give a Dataset, such as array.to_dataset(name='tas')")
         if not isinstance(part, xr.Dataset):
             raise SettingsError(f"a {type(part).__name__} is no xarray.Dataset: open files with xarray.open_dataset")
+        if empty := [str(name) for name, size in part.sizes.items() if not size]:
+            raise SettingsError(f"the dataset has no entry along {empty[0]}")
     if not parts:
         raise SettingsError("no dataset given")
     return parts

@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 from engine.core.errors import SettingsError
+from engine.core.names import unknown
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, EXPERIMENTS, OBSERVED_NAME, Scenario
 from engine.io.etl.derive.daily import CALENDARS, DAILY, MONTHLY, UNITS
@@ -25,6 +26,7 @@ class Inventory:
     years   : that all scenarios have
     observed : a record of the past, not a simulation: it may have gaps
     members : names of the climate models or realisations in the files; empty: one
+    member  : the one that is used of several; inside: it is one of those along a dimension of the files
     """
 
     files: tuple[Held, ...]
@@ -33,6 +35,8 @@ class Inventory:
     years: Years
     observed: bool
     members: tuple[str, ...]
+    member: str | None
+    inside: bool
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -41,17 +45,26 @@ class Inventory:
         return tuple(name for name in UNITS if name in held)
 
 
-def together(folder: Path, files: Sequence[Held], numbers: Mapping[str, Scenario]) -> Inventory:
+def together(
+    folder: Path, files: Sequence[Held], numbers: Mapping[str, Scenario], member: str | None = None
+) -> Inventory:
     """Files as the scenarios of one run: those of the historical run belong to each, and a single record is scenario 2.
 
     numbers : experiment, or name of a file that says none -> scenario, over the known ones
+    member  : of several; None: the first
     raises  : SettingsError for files of several models, lattices or calendars, for years that come twice, for
-              experiments that have no number or share one, and where nothing can be used
+              experiments that have no number or share one, for a member that is not there, for a simulation that lacks
+              days, and where nothing can be used
     """
     used = [each for each in files if each.usable]
     if not used:
         raise SettingsError(f"{folder}: {_nothing(files)}")
     _refuse_several_models(used)
+    inside = next((each.members for each in used if len(each.members) > 1), ())
+    names_of = inside or tuple(sorted({each.member for each in used if each.member}))
+    chosen = _member(names_of, member)
+    if not inside:
+        used = [each for each in used if each.member in ("", chosen)]
     _refuse_different(used)
     history = [each for each in used if each.experiment == HISTORICAL]
     ahead: dict[str, list[Held]] = {}
@@ -67,6 +80,11 @@ def together(folder: Path, files: Sequence[Held], numbers: Mapping[str, Scenario
     if years.n < 1:
         raise SettingsError(f"{folder}: its scenarios have no year in common: {', '.join(map(str, spans))}")
     observed = "" in placed and years.last <= date.today().year
+    if not observed and (lacking := [each for each in used if each.hole]):
+        raise SettingsError(
+            f"{lacking[0].path.name} lacks {lacking[0].hole}, which a simulation has: give a whole file, or cut the"
+            " years before or after out (cdo selyear)"
+        )
     names = {scenario: _shown(experiment, observed) for experiment, scenario in placed.items()}
     return Inventory(
         files=tuple(files),
@@ -74,8 +92,18 @@ def together(folder: Path, files: Sequence[Held], numbers: Mapping[str, Scenario
         names=dict(sorted(names.items())),
         years=years,
         observed=observed,
-        members=next((each.members for each in used if len(each.members) > 1), ()),
+        members=names_of,
+        member=chosen,
+        inside=bool(inside),
     )
+
+
+def _member(names: Sequence[str], asked: str | None) -> str | None:
+    if asked is None or asked in names:
+        return asked if asked is not None else next(iter(names), None)
+    if not names:
+        raise SettingsError(f"--member {asked}: no file says which member of an ensemble it is of; leave it out")
+    raise SettingsError(f"--member: {unknown('member', asked, names)}")
 
 
 def _record_of(each: Held, used: Sequence[Held]) -> str:
@@ -130,9 +158,9 @@ def _refuse_twice(group: Sequence[Held]) -> None:
 def _placed(experiments: Mapping[str, Sequence[Held]], numbers: Mapping[str, Scenario]) -> dict[str, Scenario]:
     """Experiment -> scenario. One of them is scenario 2, which sets the baseline of all and has the whole axis."""
     given = {spelt(name): scenario for name, scenario in numbers.items()}
-    if unknown := [name for name in given if name not in {spelt(each) for each in experiments}]:
+    if strange := [name for name in given if name not in {spelt(each) for each in experiments}]:
         held = ", ".join(each or "a record" for each in experiments)
-        raise SettingsError(f"--scenario-map {unknown[0]}: no file is of it; they are of {held}")
+        raise SettingsError(f"--scenario-map {strange[0]}: no file is of it; they are of {held}")
     if len(experiments) == 1:
         (name,) = experiments
         return {name: given.get(spelt(name), DEFAULT_SCENARIO)}

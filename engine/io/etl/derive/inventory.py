@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from engine.core.counted import counted
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
 from engine.io.etl.derive import station_netcdf
-from engine.io.etl.derive.daily import DAILY, MONTHLY, UNITS, conversion_of, step_of
+from engine.io.etl.derive.daily import CALENDARS, DAILY, MONTHLY, UNITS, conversion_of, step_of
 from engine.io.files import source_files
-from engine.io.netcdf import cf, daily_names, experiments, lattice_files, members, regular
+from engine.io.netcdf import cf, daily_names, experiments, lattice_files, members, regular, timeaxis
+from engine.kernels.indices import DayAxis
 
 _PATTERNS = ("*.nc", "*.nc4", "*.nc.gz", "*.nc.zip")
 _MODEL_BY = ("driving_source_id", "driving_model_id", "source_id", "model_id")
+_MEMBER_BY = ("variant_label", "driving_variant_label", "driving_model_ensemble_member")
+_MEMBER = re.compile(r"(?<![a-zA-Z0-9])r\d+i\d+p\d+(f\d+)?(?![a-zA-Z0-9])")
 _CODE = re.compile(r"(?<![a-z0-9])(ssp[-_]?\d[-_.]?\d[-_.]?\d|rcp[-_]?\d[-_.]?\d|historical)(?![0-9])", re.IGNORECASE)
 
 
@@ -32,6 +36,8 @@ class Held:
     where      : its lattice or list of places, in words
     places     : how many of a list; None: a lattice
     experiment : "" where neither the file nor its name says one
+    member     : realisation that the file is of by its attributes or name; "" where it says none
+    hole       : days on a lattice that the file lacks between its first and last, in words; "" without one
     whole      : years of which it has the first and the last day
     """
 
@@ -46,6 +52,8 @@ class Held:
     whole: Years | None = None
     members: tuple[str, ...] = ()
     experiment: str = ""
+    member: str = ""
+    hole: str = ""
     model: str = ""
 
     @property
@@ -120,8 +128,33 @@ def _of_dataset(data: xr.Dataset, path: Path, overrides: Mapping[str, str]) -> H
         whole=whole if whole.n > 0 else None,
         members=tuple(members.of_file(data, path.name)),
         experiment=_experiment(data, path),
+        member=_member(data, path),
+        hole="" if is_list else _hole(cube.time, path.name),
         model=next((text for name in _MODEL_BY if (text := cf.text(data.attrs, name))), ""),
     )
+
+
+def _member(data: xr.Dataset, path: Path) -> str:
+    """`r1i1p1f1` of a file of one realisation."""
+    said = next((text for name in _MEMBER_BY if (text := cf.text(data.attrs, name))), "")
+    found = _MEMBER.search(said or path.stem)
+    return said or (found[0] if found else "")
+
+
+def _hole(time: xr.Variable, file: str) -> str:
+    """`100 days from 2018-03-04 on` of a daily series with days missing."""
+    calendar = CALENDARS.get(str(time.attrs["calendar"]).strip().lower())
+    if calendar is None or cf.spacing(time, file) != DAILY:
+        return ""
+    months = cf.months(time, file)
+    axis = DayAxis.of(Years(int(months.min()) // 12, int(months.max()) // 12), calendar)
+    held = np.unique(
+        timeaxis.days_since(time.to_numpy(), time.attrs["units"], str(time.attrs["calendar"]), file, axis.years.first)
+    )
+    lacking = int(np.ptp(held)) + 1 - len(held)
+    if not lacking:
+        return ""
+    return f"{counted(lacking, 'day')} from {axis.date(int(held[int(np.argmax(np.diff(held) > 1))]) + 1)} on"
 
 
 def _plainly(sentence: str, path: Path) -> str:
