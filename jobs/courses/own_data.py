@@ -91,7 +91,8 @@ class OwnData:
                 reports = etl.run_loaders(warehouse, [etl.ALL], options, progress)
         etl_course.print_reports([each for each in reports if each.status not in ("not given", "absent")])
         if bad := [each for each in reports if each.status == "failed"]:
-            raise EngineError(f"{self.folder}: {bad[0].table or bad[0].loader}: {bad[0].message}")
+            name = bad[0].table or bad[0].loader
+            raise EngineError(f"{self.folder}: {name}: {bad[0].message.removeprefix(f'{name}: ')}")
 
     def run(
         self, request: Request, opened: Opened, args: argparse.Namespace, compute: Callable[[Request], Outcome]

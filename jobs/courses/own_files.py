@@ -41,12 +41,12 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
     out.print(_table(folder, files))
     for each in files:
         for name, why in each.left_out.items():
-            out.print(f"not used: {each.path.name}: {f'{name}: ' if name else ''}{why}", markup=False)
+            out.print(f"not used: {each.path.name}: {grouping.of_variable(name, why)}", markup=False)
     found = grouping.together(folder, files, _own_data.scenario_numbers(args), args.member)
     _require_readable(args)
     if faulty := [(each, name, why) for each in files if each.usable for name, why in each.left_out.items()]:
         each, name, why = faulty[0]
-        raise SettingsError(f"{each.path.name}: {why}" if name in why else f"{each.path.name}: {name}: {why}")
+        raise SettingsError(f"{each.path.name}: {grouping.of_variable(name, why)}")
     member = found.member if found.inside or len(found.members) > 1 else None
     profile, text = _country(args, config)
     _say(out, found, member, profile.currency.code, named=args.member is not None)

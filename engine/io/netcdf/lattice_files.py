@@ -42,7 +42,8 @@ def dataset(path: Path) -> Iterator[xr.Dataset]:
         except ImportError as err:
             raise SchemaError(f"{path.name} is NetCDF CDF-5, which {needs('geo')}") from err
         except _BROKEN as err:  # what xarray, h5py and scipy raise on damaged files, beside OSError
-            raise SchemaError(f"{path.name} is broken: {err or type(err).__name__}") from err
+            what = "it was cut short, get it again" if "truncated" in str(err) else err or type(err).__name__
+            raise SchemaError(f"{path.name} is broken: {what}") from err
         with opened:
             yield opened
 

@@ -196,13 +196,18 @@ def _shown(experiment: str, observed: bool) -> str:
     return shown(experiment) if experiment else OBSERVED_NAME if observed else "Simulation"
 
 
+def of_variable(name: str, why: str) -> str:
+    """Why a variable cannot be used, with its name once; of a whole file the name is empty."""
+    return why if not name or why.startswith((f"{name} ", f"{name}:")) else f"{name}: {why}"
+
+
 def _nothing(files: Sequence[Held]) -> str:
     for each in files:
         if each.units and each.step not in (DAILY, MONTHLY):
             return f"{each.path.name} holds {each.step} values, and no file holds daily or monthly ones"
         if each.left_out:
             name, why = next(iter(each.left_out.items()))
-            return f"no file can be used; {each.path.name}: {f'{name}: ' if name else ''}{why}"
+            return f"no file can be used; {each.path.name}: {of_variable(name, why)}"
     if held := next((each for each in files if each.years is not None), None):
         return f"no file covers a whole year; {held.path.name} has {held.years}"
     return f"no file holds daily or monthly values of {', '.join(UNITS)}"
