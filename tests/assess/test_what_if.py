@@ -2,12 +2,14 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.assess.job import compare as job_compare
 from engine.assess.rules import assessment, compare, everywhere, payback, saving_words, savings
 from engine.assess.rules.config import AssessConfig
 from engine.assess.rules.measures import CHANGEABLE, measure_of
@@ -217,3 +219,9 @@ def test_assets_are_joined_by_id_and_by_place_and_equal_ones_by_their_order():
     assert compare.faulty(both, {"a"}, {"gone", "else"}) == ([], ["gone"])
     assert compare.faulty(compare.compared(second, first), {"gone"}, set()) == (["gone"], [])
     assert json.dumps(told["a"]["changes"]) == "[]"
+
+
+def test_amounts_in_two_currencies_are_not_compared(monkeypatch):
+    monkeypatch.setattr(job_compare, "_side", lambda code: SimpleNamespace(told={"currency": code}))
+    with pytest.raises(SettingsError, match="the amounts are KRW and EUR: portfolios in one currency can be compared"):
+        job_compare.of_folders("KRW", "EUR")

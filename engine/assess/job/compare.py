@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from engine.assess.rules import compare
+from engine.assess.rules import compare, loss_words
 from engine.core.caveats import scope_note, weakest_scope
 from engine.core.errors import SettingsError
 from engine.core.scenario import Scenario, label, names_of
@@ -54,9 +54,13 @@ class _Side(NamedTuple):
 def of_folders(first: Chosen, second: Chosen) -> Comparison:
     """Totals, risks, sites and curves of two assessments.
 
-    raises : SettingsError for a scenario and period that one does not have; SourceError for files that cannot be read
+    raises : SettingsError for a scenario and period that one does not have, and for two currencies; SourceError for
+             files that cannot be read
     """
     sides = [_side(each) for each in (first, second)]
+    currencies = [side.told["currency"] for side in sides]
+    if currencies[0] != currencies[1]:
+        raise SettingsError(f"the amounts are {' and '.join(currencies)}: portfolios in one currency can be compared")
     table = compare.compared(*(side.assets for side in sides))
     faulty = compare.faulty(table, *(side.faulty for side in sides))
     losses = [side.told["total_expected_loss"] for side in sides]
@@ -97,6 +101,7 @@ def _side(chosen: Chosen) -> _Side:
         "scenario": Scenario(scenario).api_key,
         **({"scenario_names": summary["scenario_names"]} if "scenario_names" in summary else {}),
         "time_period": period,
+        "currency": summary.get("currency", loss_words.currency()),
         "scope": summary["scope"],
         "scope_note": summary["scope_note"],
         "runs": summary["runs"],
