@@ -219,6 +219,10 @@ def test_places_of_a_list_are_points_and_one_cell_has_error_bars(source):
     )
     axes = listed.plot()
     assert axes.collections[0].get_offsets().shape == (apart.height, 2)
+    coast = np.concatenate(axes.collections[1].get_segments())  # around the places, with a margin
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    assert west <= coast[:, 0].min() < coast[:, 0].max() <= east
+    assert south <= coast[:, 1].min() < 33.3 < 38.3 < coast[:, 1].max() <= north
     assert listed.to_xarray()["aal"].dims == ("risk", "scenario", "period", "cell")
     one = engine.run(source, "wildfire", [2, 4], cells=1).plot("wildfire")
     assert len(one.collections[0].get_segments()) == 7  # full of one scenario, three windows of two

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
+import shapely
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
 from engine.core import caveats
 from engine.core.errors import SettingsError
 from engine.core.false_discovery import not_told_apart
+from engine.core.grid import TURN
 from engine.core.names import unknown
 from engine.core.period import FIRST_WINDOW, FULL
 from engine.core.scenario import Scenario
 from engine.io.export.lattice import Lattice, lattice_of
-from engine.maps import picture
+from engine.maps import picture, world
 from engine.maps.picture import HATCH, NO_VALUE, SCALES, Scale
 from engine.report.maps import own_scale
 
@@ -184,6 +186,7 @@ def _map(  # what travels together of one picture
             axes.scatter(longitude[unsure], latitude[unsure], marker="x", s=_MARKER / 3, color=HATCH, linewidths=0.8)
     else:
         drawn = _areas(lattice, classes, axes, shades, unsure)
+    _coast(axes, latitude, longitude if lattice is None else lattice.longitude)
     axes.set_aspect(1.0 / max(math.cos(math.radians(float(np.mean(latitude)))), 0.05))
     axes.set(xlabel="longitude, °E", ylabel="latitude, °N")
     if legend:
@@ -193,6 +196,17 @@ def _map(  # what travels together of one picture
         bar = figure.colorbar(drawn, ax=axes, ticks=list(shown), boundaries=np.arange(shown.start - 0.5, len(colours)))
         bar.ax.set_yticklabels([("no result", *scale.labels)[place] for place in shown], fontsize=8)
         bar.set_label(scale.unit, fontsize=8)
+
+
+def _coast(axes: Axes, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> None:
+    """Coast and borders around the places, which may go on beyond 180 degrees."""
+    box = world.box_around(latitude, longitude)
+    for lines, style in ((world.coast(box), "-"), (world.borders(box), ":")):
+        strokes = [shapely.get_coordinates(line) for line in lines]
+        for stroke in strokes:
+            stroke[:, 0] += TURN if stroke[:, 0].max() < box[0] else 0.0
+        axes.add_collection(LineCollection(strokes, colors="#404040", linewidths=0.6, linestyles=style))
+    axes.set(xlim=(box[0], box[2]), ylim=(box[1], box[3]))
 
 
 def _areas(
