@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from engine.core.variables import BY_TABLE
-from engine.io.etl.derive.daily import DAILY, MONTHLY
 from engine.io.etl.derive.derive_band import BALANCE, OF_MONTHS, YIELDS
+from engine.io.etl.derive.pieces import DAILY, MONTHLY
 
 #: daily variable -> what it is, its unit, where there is one
 _DAILY: Mapping[str, str] = {

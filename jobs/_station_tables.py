@@ -13,7 +13,8 @@ import polars as pl
 
 from engine.core.errors import SchemaError
 from engine.io.etl.derive import daily_files, place_cells, station_tables
-from engine.io.etl.derive.daily import UNITS, DailyRecord
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.pieces import UNITS
 from engine.io.etl.derive.station_tables import TableOptions
 from jobs import _console
 

@@ -27,8 +27,8 @@ from engine.io import etl
 from engine.io.climate.source import ClimateSource
 from engine.io.db import postgres
 from engine.io.etl.derive import derive, derive_job
-from engine.io.etl.derive.daily import DAILY
 from engine.io.etl.derive.grouping import Inventory
+from engine.io.etl.derive.pieces import DAILY
 from engine.io.etl.loading import LoadOptions
 from engine.io.results import published_runs, spool
 from engine.io.results.spool import RunDirectory

@@ -19,6 +19,7 @@ from engine.core.period import Years
 from engine.core.variables import VARIABLES
 from engine.io.etl.derive import daily
 from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.pieces import Piece
 from engine.io.netcdf import cf, hdf5, lattice_files, regular
 from engine.kernels.indices import DayAxis
 from tests.io import encodings
@@ -105,7 +106,7 @@ def opened_file(*paths: Path) -> np.ndarray:
         return record.read(next(iter(record.pieces)), GRID, slice(0, 3))
 
 
-def pieces(data: xr.Dataset, path: Path) -> dict[str, daily._Piece]:
+def pieces(data: xr.Dataset, path: Path) -> dict[str, Piece]:
     with ExitStack() as stack:
         return {name: group[0] for name, group in DailyRecord.open(stack, [written(data, path)]).pieces.items()}
 

@@ -16,7 +16,7 @@ from engine.core.quality import load_ranges
 from engine.core.scenario import Scenario
 from engine.core.variables import VARIABLES
 from engine.io.etl import layout
-from engine.io.etl.derive import daily, derive, derive_job
+from engine.io.etl.derive import derive, derive_job, pieces
 from engine.io.etl.derive.derive_gate import OutputGate
 from engine.io.etl.derive.derive_job import Request
 from engine.io.etl.derive.station_tables import PLAIN
@@ -218,7 +218,7 @@ def test_the_command_tells_what_is_missing_and_says_partial(tmp_path: Path, capl
         assert etl.main(["derive", "--daily", str(source), "--out", str(tmp_path), "--base", "2001-2002"]) == 3
     assert "not written: spei12 of SSP2-4.5 (its calibration needs 10 base years, 2001-2002 are 2)" in caplog.text
     assert "files=21 missing=1" in caplog.text
-    assert daily.UNITS.keys() == DAYS.keys()
+    assert pieces.UNITS.keys() == DAYS.keys()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import xarray as xr
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
 from engine.core.scenario import Scenario
-from engine.io.etl.derive import daily, derive, grouping, inventory
+from engine.io.etl.derive import derive, grouping, inventory, pieces
 from engine.io.etl.derive.derive_job import Request
 from engine.kernels import indices
 from engine.kernels.indices import DayAxis
@@ -33,7 +33,7 @@ def write_months(path: Path, axis: DayAxis, days: dict[str, np.ndarray], *, amou
     for name, values in days.items():
         sums = amounts and name == "pr"
         found = (indices.monthly_sums if sums else indices.monthly_means)(values, axis)
-        unit = "mm/month" if sums else daily.UNITS[name]
+        unit = "mm/month" if sums else pieces.UNITS[name]
         data[name] = (("time", "lat", "lon"), found.T.reshape(-1, GRID.n_lat, GRID.n_lon), {"units": unit})
     data.to_netcdf(path, engine="h5netcdf")
     return path
@@ -105,4 +105,4 @@ def test_a_folder_of_monthly_files_is_a_run(tmp_path: Path) -> None:
     axis = DayAxis.of(YEARS, "standard")
     write_months(tmp_path / "months.nc", axis, weather(axis, GRID.n_cells))
     found = grouping.together(tmp_path, inventory.look(tmp_path, {}), {})
-    assert (found.files[0].step, found.years, set(found.variables)) == ("monthly", YEARS, set(daily.UNITS))
+    assert (found.files[0].step, found.years, set(found.variables)) == ("monthly", YEARS, set(pieces.UNITS))

@@ -18,9 +18,10 @@ from engine.core.quality import ERROR, Finding, Range, load_ranges, world_ranges
 from engine.core.scenario import DEFAULT_SCENARIO, Scenario
 from engine.core.variables import VARIABLES
 from engine.io.etl.derive import place_cells
-from engine.io.etl.derive.daily import UNITS, DailyRecord
+from engine.io.etl.derive.daily import DailyRecord
 from engine.io.etl.derive.derive import derive_values
 from engine.io.etl.derive.derive_job import Request
+from engine.io.etl.derive.pieces import UNITS
 from engine.io.etl.gate import Staged, climate_findings
 from engine.io.etl.loading import OBSERVED
 from engine.io.memory import monthly

@@ -18,7 +18,8 @@ from engine.core.grid import KOREA, GridDefinition
 from engine.core.quality import ERROR, WARNING, Finding, Range, Severity, outside
 from engine.core.scenario import Scenario, ScenarioNames, label
 from engine.core.variables import VARIABLES
-from engine.io.etl.derive.daily import UNITS, DailyRecord
+from engine.io.etl.derive.daily import DailyRecord
+from engine.io.etl.derive.pieces import UNITS
 
 Float32 = NDArray[np.float32]
 Ints = NDArray[np.int64]

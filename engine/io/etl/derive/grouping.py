@@ -12,8 +12,8 @@ from engine.core.errors import SettingsError
 from engine.core.names import unknown
 from engine.core.period import Years
 from engine.core.scenario import DEFAULT_SCENARIO, EXPERIMENTS, OBSERVED_NAME, Scenario
-from engine.io.etl.derive.daily import CALENDARS, DAILY, MONTHLY, UNITS
 from engine.io.etl.derive.inventory import Held
+from engine.io.etl.derive.pieces import CALENDARS, DAILY, MONTHLY, UNITS
 from engine.io.netcdf.experiments import HISTORICAL, shown, spelt
 
 

@@ -14,7 +14,7 @@ from engine.core.counted import counted
 from engine.core.errors import SchemaError, SettingsError
 from engine.core.period import Years
 from engine.io.etl.derive import station_netcdf
-from engine.io.etl.derive.daily import CALENDARS, DAILY, MONTHLY, UNITS, conversion_of, step_of
+from engine.io.etl.derive.pieces import CALENDARS, DAILY, MONTHLY, UNITS, conversion_of, step_of
 from engine.io.files import source_files
 from engine.io.netcdf import cf, daily_names, experiments, lattice_files, members, regular, timeaxis
 from engine.kernels.indices import DayAxis
