@@ -74,6 +74,7 @@ class Sites(BaseModel):
     site_id: list[str | None]
     name: list[str | None]
     admin_name: list[str | None]
+    region: list[Words | None] = Field(description="the same with the regions that hold it")
     latitude: list[float]
     longitude: list[float]
     status: list[str]
@@ -145,6 +146,7 @@ class Site(BaseModel):
     latitude: float
     longitude: float
     admin_name: str | None
+    region: Words | None = Field(description="the same with the regions that hold it")
     status: str
     reason: str | None
     cell_basis: Literal["own", "nearest"] | None

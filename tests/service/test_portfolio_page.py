@@ -178,7 +178,8 @@ def test_results_have_their_notes_curve_contributions_and_files(page, service, a
     for table in ("#pairs", "#by-risk", "#by-site", "#curve-box"):
         money = page.locator(f"{table} tbody tr").all_inner_texts()
         assert money
-        assert all(LOSS_NOTE in line for line in money)  # in the line of the figure
+        assert LOSS_NOTE in page.locator(table).inner_text()  # once, for all of them are of one kind
+        assert not any(LOSS_NOTE in line for line in money)
     expect(page.locator("#by-risk tbody tr")).to_have_count(3)
     expect(page.locator("#curve-box svg circle.dot")).to_have_count(page.locator("#curve-box tbody tr").count())
     for name in ("portfolio.xlsx", "sites.csv", "portfolio.json", "totals.parquet"):
@@ -298,8 +299,10 @@ def test_ten_thousand_sites_are_sorted_filtered_and_scrolled_with_a_screenful_in
     expect(page.locator("#shown")).to_have_text(
         f"{sum((each or 0) >= 9e6 for each in sites['total_expected_loss'])} of 10,000 sites"
     )
-    notes = {"calibrated on losses", LOSS_NOTE}
-    assert {next(note for note in notes if note in text.split("\n")) for text in lines.all_inner_texts()} == notes
+    words = {"calibrated", "index"}
+    assert {next(word for word in words if word in text.split("\n")) for text in lines.all_inner_texts()} == words
+    expect(page.locator("#kinds")).to_contain_text(f"index: {LOSS_NOTE}")
+    expect(page.locator("#kinds")).to_contain_text("calibrated: calibrated on losses")
     apart = page.locator("#headline .loss").inner_text()
     assert "of it calibrated on losses 10 KRW (90 %: 5 to 15)" in apart
     assert f"{LOSS_NOTE} 20 KRW (90 %: 10 to 30)" in apart
