@@ -98,6 +98,7 @@ function fill() {
 }
 
 function stroke({ map }) {
+  map.stroke("#land", lines.land);
   map.stroke("#coastline", lines.coastline);
   map.stroke("#provinces", lines.provinces);
 }
