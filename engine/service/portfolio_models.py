@@ -51,6 +51,7 @@ class Preview(BaseModel):
     faults are not told."""
 
     question: str | None
+    currencies_without_rate: list[str] = Field(description="that `rates` has to have before the table can be assessed")
     columns: list[FileColumn]
     first_rows: list[FileRow]
     rows: int | None

@@ -194,6 +194,38 @@ def test_results_have_their_notes_curve_contributions_and_files(page, service, a
     expect(page.locator("#results")).to_have_attribute("data-shown", "2 mid_term")
 
 
+OED = f"""PortNumber,AccNumber,LocNumber,CountryCode,Latitude,Longitude,BuildingTIV,LocCurrency
+P1,A1,1,KR,{LAND[0]},{LAND[1]},3000000,USD
+"""
+RATES = "currency,rate,date\nUSD,1470,2026-11-27\n"
+
+
+def test_a_file_in_another_currency_asks_for_a_table_of_rates_and_is_assessed_with_it(page, service, client):
+    page.goto(f"{service[0]}/portfolio?lang=en")
+    page.wait_for_selector("body[data-ready]")
+    page.set_input_files("#file", {"name": "oed.csv", "mimeType": "text/csv", "buffer": OED.encode()})
+    expect(page.locator("#question")).to_contain_text("values in USD have no rate into KRW")
+    expect(page.locator("#assess")).to_be_disabled()
+    wrong = RATES.replace("1470", "none")
+    page.set_input_files("#rates", {"name": "rates.csv", "mimeType": "text/csv", "buffer": wrong.encode()})
+    expect(page.locator("#question")).to_contain_text("rates: line 2: rate 'none' is no number above 0")
+    page.set_input_files("#rates", {"name": "rates.csv", "mimeType": "text/csv", "buffer": RATES.encode()})
+    expect(page.locator("#question")).to_be_hidden()
+    page.click("#assess")
+    expect(page.locator("#results")).to_have_attribute("data-shown", re.compile("mid_term"), timeout=60_000)
+    expect(page.locator("#headline")).to_contain_text("worth 4,410,000,000 KRW")
+
+
+def test_rates_for_a_file_that_states_no_currency_are_refused_in_the_words_of_the_service(client):
+    headers = {"Content-Type": "text/csv"}
+    told = client.post(
+        PORTFOLIO, content=f"latitude,longitude\n{LAND[0]},{LAND[1]}\n", params={"rates": RATES}, headers=headers
+    )
+    assert told.status_code == 422
+    assert "rates: portfolio is no OED location file" in told.text
+    assert "--rates" not in told.text
+
+
 def test_sites_are_answered_in_one_pair_and_one_by_one(client, assessed):
     where = f"{PORTFOLIO}/{assessed}/sites"
     told = client.get(where, params={"scenario_id": 2, "time_period": "mid_term"}).json()
