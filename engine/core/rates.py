@@ -15,6 +15,14 @@ COLUMNS = ("currency", "rate", "date")
 _SMALLEST, _LARGEST = 1e-9, 1e9
 
 
+class LackingRates(SettingsError):
+    """Values in currencies without a rate. currencies: their codes, sorted"""
+
+    def __init__(self, message: str, currencies: Sequence[str]) -> None:
+        super().__init__(message)
+        self.currencies = tuple(currencies)
+
+
 class Rate(NamedTuple):
     """rate: units of the currency of results for one unit; day: that it is of"""
 
@@ -83,7 +91,7 @@ def require(currencies: Mapping[str, int], rates: Mapping[str, Rate], into: str,
     currencies : code -> rows whose values are in it
     into       : currency of results, which needs none
     where      : of the values, in messages
-    raises     : SettingsError with what to do
+    raises     : LackingRates with what to do
     """
     if odd := [code for code in currencies if len(code) != 3 or not (code.isascii() and code.isalpha())]:
         raise SettingsError(
@@ -94,7 +102,8 @@ def require(currencies: Mapping[str, int], rates: Mapping[str, Rate], into: str,
         listed = ", ".join(
             f"{code} ({rows:,} {'row' if rows == 1 else 'rows'})" for code, rows in sorted(lacking.items())
         )
-        raise SettingsError(
+        raise LackingRates(
             f"{where}: no rate for {shortened(listed, 300)} into {into}, the currency of the results: give jobs.assess"
-            " --rates FILE.csv with the columns currency, rate, date"
+            " --rates FILE.csv with the columns currency, rate, date",
+            sorted(lacking),
         )

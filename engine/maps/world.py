@@ -38,14 +38,21 @@ def borders(box: Box) -> list[BaseGeometry]:
     return _within("borders", box)
 
 
+def coasts_to_pole(longitude: float, latitude: float) -> int:
+    """Number of times that the meridian from a place to the north pole crosses the coast. degrees, -180..180"""
+    meridian = shapely.linestrings([[longitude, latitude], [longitude, 90.0]])
+    crossed = shapely.intersection(_layer("coast"), meridian)
+    return len(shapely.get_parts(crossed[~shapely.is_empty(crossed)]))
+
+
 def box_around(latitude: Floats, longitude: Floats) -> Box:
-    """A box around places, with a tenth of its extent, and one degree at least, to every side.
+    """A box around places, with a quarter of its extent, and one degree at least, to every side.
 
     latitude, longitude : (n,) degrees; longitudes of -180..180, or going on beyond 180 across the date line
     """
     south, north = float(latitude.min()), float(latitude.max())
     west, east = float(longitude.min()), float(longitude.max())
-    margin = max(1.0, (north - south) / 10, (east - west) / 10)
+    margin = max(1.0, (north - south) / 4, (east - west) / 4)
     return west - margin, south - margin, east + margin, north + margin
 
 

@@ -23,7 +23,8 @@ Lines = Sequence[Sequence[Sequence[float]]]
 NOT_EXPOSED = "#e4e9ee"
 _WIDTH = 1000.0
 _CLASSES = 7
-_MARGIN = 0.02
+#: shares of the extent: of an area, and of points, which stand clear of the frame
+_MARGIN, _MARGIN_APART = 0.02, 0.08
 #: a step found from the cells that needs more is no lattice: places at random
 _PIXELS = 30_000_000
 
@@ -129,7 +130,7 @@ def frame_of(cells: pl.DataFrame, lattice: GridDefinition | None = None, *, apar
     n_lat, n_lon = (round((axis[-1] - axis[0]) / step) + 1 for axis in axes)
     if not stated and n_lat * n_lon > _PIXELS:
         return None
-    margin = 1 + round(_MARGIN * max(n_lat, n_lon))
+    margin = 1 + round((_MARGIN_APART if apart else _MARGIN) * max(n_lat, n_lon))
     edge = (margin + 0.5) * step
     return Frame(axes[1][0] - edge, axes[0][-1] + edge, step, n_lat + 2 * margin, n_lon + 2 * margin, stated, apart)
 

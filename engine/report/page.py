@@ -146,6 +146,7 @@ def render(told: Input) -> str:
         shown_scenario=scenario_label(DEFAULT_SCENARIO, names_of(told.results.run["summary"])),
         frame=frame,
         coast=frame.path(places.coast) if frame and places else "",
+        land=frame.path(places.land) if frame and places and frame.apart else "",
         provinces=frame.path(places.provinces) if frame and places else "",
         places=places,
         region_levels=_levels(),

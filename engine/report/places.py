@@ -17,7 +17,7 @@ from engine.core.grid import from_the_west
 from engine.core.profile import LEGAL_DONG
 from engine.io.climate import boundaries
 from engine.io.etl import regions
-from engine.maps import borders, world
+from engine.maps import borders, land, world
 from engine.report.maps import Lines
 
 #: cells on the shore whose centre lies outside every outline: as far as the loader of regions reaches, 2 km
@@ -27,11 +27,13 @@ _UNKNOWN = pl.lit(None, pl.String)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """cells: grid_id, province, town (names; null where no region holds the cell); population: town -> persons."""
+    """cells: grid_id, province, town (names; null where no region holds the cell); population: town -> persons.
+    land: rings to be filled by the rule of even and odd"""
 
     cells: pl.DataFrame
     population: Mapping[str, int]
     coast: Lines
+    land: Lines = ()
     provinces: Lines
     source: str
 
@@ -59,7 +61,14 @@ def of_warehouse(connection: psycopg.Connection, cells: pl.DataFrame, step: floa
         if each.within is not None and each.population is not None
     }
     lines = [borders.lines(shapes, step / 3) for shapes in (coast, provinces)]
-    return Places(cells=named, population=population, coast=lines[0], provinces=lines[1], source="location_admin")
+    return Places(
+        cells=named,
+        population=population,
+        coast=lines[0],
+        land=land.rings(coast, _box(cells), step / 3),
+        provinces=lines[1],
+        source="location_admin",
+    )
 
 
 def of_world(cells: pl.DataFrame, step: float) -> Places:
@@ -72,6 +81,7 @@ def of_world(cells: pl.DataFrame, step: float) -> Places:
         cells=_named(cells.select("grid_id", sido=_UNKNOWN, sigungu=_UNKNOWN), {}, {}),
         population={},
         coast=borders.lines(behind.coast, step / 3),
+        land=land.rings(behind.coast, _box(cells), step / 3),
         provinces=borders.lines(behind.borders, step / 3),
         source=world.SOURCE,
     )
@@ -79,6 +89,10 @@ def of_world(cells: pl.DataFrame, step: float) -> Places:
 
 def _behind(cells: pl.DataFrame) -> borders.Backdrop:
     return borders.backdrop(cells["latitude"].to_numpy(), from_the_west(cells["longitude"].to_numpy()))
+
+
+def _box(cells: pl.DataFrame) -> world.Box:
+    return world.box_around(cells["latitude"].to_numpy(), from_the_west(cells["longitude"].to_numpy()))
 
 
 def shipped(cells: pl.DataFrame, step: float) -> Places:
@@ -102,6 +116,7 @@ def shipped(cells: pl.DataFrame, step: float) -> Places:
         cells=_named(codes, names, {code: code[:2] for code in names if len(code) > 2}),
         population={},
         coast=borders.lines(borders.shipped_coastline(), step / 3),
+        land=land.rings(borders.shipped_coastline(), _box(cells), step / 3),
         provinces=borders.lines(borders.shipped_provinces(), step / 3),
         source="outlines of South Korea of 2013 (KOSTAT), without population",
     )

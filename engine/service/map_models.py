@@ -124,7 +124,8 @@ class Map(BaseModel):
 
 
 class Borders(BaseModel):
-    """Strokes of (longitude, latitude)."""
+    """Strokes of (longitude, latitude). land: rings to be filled by the rule of even and odd"""
 
     coastline: list[list[list[float]]]
     provinces: list[list[list[float]]]
+    land: list[list[list[float]]]

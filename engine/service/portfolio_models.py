@@ -51,6 +51,7 @@ class Preview(BaseModel):
     faults are not told."""
 
     question: str | None
+    currencies_without_rate: list[str] = Field(description="that `rates` has to have before the table can be assessed")
     columns: list[FileColumn]
     first_rows: list[FileRow]
     rows: int | None
@@ -74,6 +75,7 @@ class Sites(BaseModel):
     site_id: list[str | None]
     name: list[str | None]
     admin_name: list[str | None]
+    region: list[Words | None] = Field(description="the same with the regions that hold it")
     latitude: list[float]
     longitude: list[float]
     status: list[str]
@@ -145,6 +147,7 @@ class Site(BaseModel):
     latitude: float
     longitude: float
     admin_name: str | None
+    region: Words | None = Field(description="the same with the regions that hold it")
     status: str
     reason: str | None
     cell_basis: Literal["own", "nearest"] | None

@@ -22,7 +22,7 @@ from engine.core.names import RISK_NAMES
 from engine.core.scenario import DEFAULT_SCENARIO
 from engine.io.climate import boundaries
 from engine.io.results import published_runs, published_scenarios
-from engine.maps import borders, picture
+from engine.maps import borders, land, picture, world
 from engine.risks import EDITIONS, load_edition
 from engine.service import map_files, map_layers, map_models, map_run, models, page_files, proxy
 from engine.service.answers import File
@@ -168,12 +168,14 @@ def read_layer(  # many: one parameter a field of the query
 
 @router.get("/api/v1/map/borders")
 def read_borders(context: Shared, request: Request) -> map_models.Borders:
-    """Lines to draw over a layer: rings and strokes of [longitude, latitude]."""
+    """Lines to draw over a layer and land to fill behind it: rings and strokes of [longitude, latitude]."""
     if request.app.state.borders is None:
         behind = borders.backdrop(context.grid.latitudes, context.grid.meridians)
+        coast = _of_warehouse(context, boundaries.coastline) or behind.coast
         request.app.state.borders = map_models.Borders(
-            coastline=borders.lines(_of_warehouse(context, boundaries.coastline) or behind.coast),
+            coastline=borders.lines(coast),
             provinces=borders.lines(_of_warehouse(context, boundaries.provinces) or behind.borders),
+            land=land.rings(coast, world.box_around(context.grid.latitudes, context.grid.meridians)),
         )
     told: map_models.Borders = request.app.state.borders
     return told

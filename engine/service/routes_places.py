@@ -23,6 +23,9 @@ class Place(BaseModel):
     english: str | None = Field(description="null of a town: there is none", examples=["Jongno-gu"])
     level: Level
     within: list[str] = Field(description="regions that hold it, the largest first", examples=[["서울특별시"]])
+    within_english: list[str] = Field(
+        description="the same in English, where they have such names", examples=[["Seoul"]]
+    )
     latitude: float
     longitude: float
 

@@ -42,6 +42,18 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Problem, "description": "Too many bytes or rows, unpacked"},
     415: {"model": Problem, "description": "Neither a workbook nor Parquet, CSV or NDJSON, plain or packed"},
 }
+#: what a table of rates is called in the folder of its job
+_RATES = "rates.csv"
+#: 180 currencies of the world are 4,000 characters
+Rates = Annotated[
+    str | None,
+    Query(
+        max_length=5000,
+        description="exchange rates into the currency of the results, for an OED file: a CSV with the columns currency,"
+        " rate, date",
+        examples=["currency,rate,date\nUSD,1470,2026-11-27\n"],
+    ),
+]
 #: what is read back -> its file, its type; Parquet is a file a frame
 _FILES = {
     "json": ("portfolio.json", "application/json"),
@@ -77,6 +89,7 @@ async def send_portfolio(
             description="which column is which field: `latitude=Y,longitude=X`, or the same as a JSON object",
         ),
     ] = None,
+    rates: Rates = None,
 ) -> models.AcceptedPortfolio:
     """Queue the assessment of many sites. Columns are named as the fields of a single request, without nesting; all
     others are carried through. A row is an asset, whatever ids and coordinates it shares. The file is the body, or the
@@ -86,7 +99,7 @@ async def send_portfolio(
     counted and listed in the results; a table without a valid row is refused.
     """
     folder = context.portfolios / str(uuid.uuid4())
-    parameters = options(sheet, columns) | {"out": str(folder / "results")}
+    parameters: dict[str, Any] = {"out": str(folder / "results")}
     if risk_types:
         parameters["risk_types"] = [names.risk(risk) for risk in risk_types]
     if scenario_ids:
@@ -99,6 +112,7 @@ async def send_portfolio(
         parameters["language"] = language
     uploads.make_private(folder)
     try:
+        parameters |= options(sheet, columns, rates, folder)
         upload, digest = await uploads.receive(request, folder)
         parameters.setdefault("name", digest)  # another owner's file never is of this portfolio by chance
         batch_id, rows, valid = await run_in_threadpool(_queue, context, upload, parameters)
@@ -110,8 +124,8 @@ async def send_portfolio(
     )
 
 
-def options(sheet: str | None, columns: str | None) -> dict[str, Any]:
-    """Parameters of a job that say how its file is read.
+def options(sheet: str | None, columns: str | None, rates: str | None, folder: Path) -> dict[str, Any]:
+    """Parameters of a job that say how its file is read. folder: of the job, which keeps a table of rates
 
     raises : InvalidError
     """
@@ -121,13 +135,19 @@ def options(sheet: str | None, columns: str | None) -> dict[str, Any]:
             parameters["columns"] = stated(columns)
         except EngineError as err:
             raise InvalidError([fault(["query", "columns"], str(err))]) from None
+    if rates:
+        path = folder / _RATES
+        uploads.write_private(path, rates.encode())
+        parameters["rates"] = str(path)
     return parameters
 
 
 def in_our_words(text: str, folder: Path) -> str:
     """A message on a file of a folder of ours, which is nobody's business, with options as they are called here."""
-    told = re.sub(re.escape(str(folder)) + r"/[\w.]+", "portfolio", text)
-    return told.replace("--columns", "the query parameter columns")
+    told = text.replace(f"--rates {folder / _RATES}", "rates").replace(str(folder / _RATES), "rates")
+    told = re.sub(re.escape(str(folder)) + r"/[\w.]+", "portfolio", told)
+    told = told.replace("jobs.assess --rates FILE.csv", "the query parameter rates, a table in CSV")
+    return told.replace("leave --rates out", "leave rates out").replace("--columns", "the query parameter columns")
 
 
 def refused(err: EngineError, folder: Path) -> Exception:

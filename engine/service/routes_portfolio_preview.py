@@ -18,7 +18,7 @@ from engine.io.files.packed import Limits
 from engine.io.sites.assessment_files import SUFFIXES
 from engine.service import portfolio_models, uploads
 from engine.service.context import Context, Shared
-from engine.service.routes_portfolio import BODY, PATH, REFUSALS, in_our_words, options, refused
+from engine.service.routes_portfolio import BODY, PATH, REFUSALS, Rates, in_our_words, options, refused
 
 PREVIEW = f"{PATH}/preview"
 router = APIRouter(tags=["portfolios"])
@@ -33,14 +33,15 @@ async def preview_portfolio(
         str | None,
         Query(max_length=5000, description="as of a portfolio: `latitude=Y,longitude=X`, or the same as a JSON object"),
     ] = None,
+    rates: Rates = None,
 ) -> portfolio_models.Preview:
     """What would be read of a table of sites: its columns and the field that each is, its first rows, and every fault
     by its row. A table whose columns cannot be told comes back with the question; answer it with `columns`. The file is
     the body, or the one file of a form, as of a portfolio; nothing of it is kept."""
-    parameters = options(sheet, columns)
     folder = context.portfolios / str(uuid.uuid4())
     uploads.make_private(folder)
     try:
+        parameters = options(sheet, columns, rates, folder)
         upload, _ = await uploads.receive(request, folder)
         told = await run_in_threadpool(_look, context, upload, parameters)
     finally:

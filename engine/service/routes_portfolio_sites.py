@@ -14,7 +14,7 @@ from engine.assess.rules.offered import RISKS
 from engine.core.caveats import LOSS_NOTE
 from engine.core.levels import HAZARD, PRINTED
 from engine.core.scenario import Scenario
-from engine.io.sites import portfolio_sites
+from engine.io.sites import place_names, portfolio_sites
 from engine.service import models, portfolio_models
 from engine.service.context import Shared
 from engine.service.problems import Problem
@@ -29,7 +29,7 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
 _LISTS = [
     name
     for name, field in portfolio_models.Sites.model_fields.items()
-    if name not in ("request_id", "scenario_id", "time_period", "sites", "name")
+    if name not in ("request_id", "scenario_id", "time_period", "sites", "name", "region")
 ]
 _KEYS = ("risk_type", "scenario_id", "time_period")
 _OF_RISK = ("hazard", "hazard_level", "exposure", "vulnerability", "risk_index", "risk_level")
@@ -46,12 +46,15 @@ def read_sites(
     """Sites of a finished portfolio in one scenario and period that it was assessed for, the largest loss first."""
     path = result_file(context, request_id, "portfolio.json")
     own = json.loads(path.read_bytes()).get("name_column")
-    columns = [*_LISTS, *([own] if own else [])]
+    columns = [*_LISTS, "admin_code", *([own] if own else [])]
     frame, count = portfolio_sites.read_sites(path.parent, scenario_id, time_period, columns, most)
     if not count:
         raise HTTPException(404, "The portfolio was not assessed for this scenario and period")
     lists = {name: frame[name].to_list() for name in _LISTS}
     lists["reason"] = [reason and words.reason(reason) for reason in lists["reason"]]
+    with context.climate() as connection:
+        paths = place_names.paths(connection, frame["admin_code"])
+    lists["region"] = [paths.get(code) for code in frame["admin_code"]]
     lists["name"] = [_text(each) for each in frame[own]] if own else [None] * frame.height
     told = {"request_id": request_id, "scenario_id": scenario_id, "time_period": time_period, "sites": count}
     return portfolio_models.Sites.model_validate(told | lists)
@@ -71,9 +74,12 @@ def read_site(
     first = found.totals.row(0, named=True)
     carried = _carried(summary, found.totals)
     reason = first["reason"]
+    with context.climate() as connection:
+        paths = place_names.paths(connection, [first["admin_code"]])
     told = {name: first.get(name) for name in portfolio_models.Site.model_fields} | {
         "name": carried.get(summary.get("name_column")),
         "carried": carried,
+        "region": paths.get(first["admin_code"]),
         "reason": reason and words.reason(reason),
         "imputed_fields": first["imputed_fields"] or [],
         "pairs": [_pair(total, years, found) for total in found.totals.iter_rows(named=True)],

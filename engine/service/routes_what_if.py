@@ -68,7 +68,7 @@ MEASURE: dict[str, Any] = {
     },
     "example": {
         "name": "Raise the ground floor, flood gates",
-        "set": {"first_floor_height_m": 0.8},
+        "set": {"floors_below": 0},
         "prevents": {"river_flood": 0.4},
         "cost": {"per_site": 50_000_000, "upkeep_per_site": 500_000},
     },

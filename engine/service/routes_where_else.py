@@ -24,7 +24,7 @@ from engine.core.errors import EngineError
 from engine.core.period import window
 from engine.core.scenario import ScenarioNames, label
 from engine.io.results import published_runs, published_scenarios
-from engine.io.sites import site_regions
+from engine.io.sites import place_names, site_regions
 from engine.service import models, what_if_models
 from engine.service.bodies import json_object
 from engine.service.context import Context, Shared
@@ -114,8 +114,10 @@ def _answer(context: Context, request: Request, asked: _Asked, form: str, risk: 
                 most=asked.most,
             )
             place = [found.elsewhere.prepared.sites[name].to_numpy() for name in ("latitude", "longitude")]
-            region = site_regions.regions_of(assessor.warehouse, *place)["admin_name"][0]
-            return _told(context, found, asked, more, region)
+            region = site_regions.regions_of(assessor.warehouse, *place).row(0, named=True)
+            paths = place_names.paths(assessor.warehouse, [region["admin_code"]])
+            named = {"admin_name": region["admin_name"], "region": paths.get(region["admin_code"])}
+            return _told(context, found, asked, more, named)
     accepted = "gzip" in request.headers.get("accept-encoding", "")
     if form == "csv":
         return _sheet(found, scenario_names, packed=accepted)
@@ -144,7 +146,7 @@ def _found(request: Request, assessor: Assessor, site: dict[str, Any]) -> Found:
     return found
 
 
-def _told(context: Context, found: Found, asked: _Asked, more: dict[str, Any], region: str | None) -> Response:
+def _told(context: Context, found: Found, asked: _Asked, more: dict[str, Any], named: dict[str, Any]) -> Response:
     of, site = found.elsewhere, found.elsewhere.prepared.sites.row(0, named=True)
     lacking = of.table.filter(pl.col("lacking").list.len() > 0)
     here = {"grid_id": site["grid_id"], "latitude": site["latitude"], "longitude": site["longitude"]}
@@ -158,7 +160,7 @@ def _told(context: Context, found: Found, asked: _Asked, more: dict[str, Any], r
         "loss_note": loss_note([risk in of.published.config.calibrated for risk in of.counted]),
         "overlap_note": of.here["overlap_note"],
         "risk_notes": dict(of.published.notes),
-        "here": {**of.here, **here, "admin_name": region},
+        "here": {**of.here, **here, **named},
         "cells": of.table.height,
         "cells_without": lacking.height,
         "without": dict(lacking["lacking"].explode().value_counts(sort=True).iter_rows()),

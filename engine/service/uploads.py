@@ -63,6 +63,12 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that nobody else reads."""
+    with open(path, "xb", opener=_private) as file:
+        file.write(content)
+
+
 async def receive(request: Request, folder: Path) -> tuple[Path, str]:
     """The table of a request as a file of the folder, and the SHA-256 of its bytes.
 

@@ -178,6 +178,7 @@ class Place(BaseModel):
     latitude: float
     longitude: float
     admin_name: str | None
+    region: Words | None = Field(description="the same with the regions that hold it")
     by_risk: dict[str, float | None]
     total_aal: float | None
     total_expected_loss: int | None

@@ -12,7 +12,14 @@ from tests.service.test_portfolio_page import SITES, assessed  # noqa: F401 (a f
 
 PLACES = {
     "places": [
-        {"code": "11", "name": "서울특별시", "english": "Seoul", "level": "province", "within": []}
+        {
+            "code": "11",
+            "name": "서울특별시",
+            "english": "Seoul",
+            "level": "province",
+            "within": [],
+            "within_english": [],
+        }
         | {"latitude": LAND[0], "longitude": LAND[1]},
     ],
     "held": {"province": 1, "municipality": 0, "town": 0},

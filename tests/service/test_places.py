@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 
+from engine.io.sites import place_names
 from tests.service.conftest import LAND
 
 #: code, name, level, place; two of one name, one without a place, one whose name holds signs of a pattern
@@ -32,6 +33,16 @@ def regions(databases):
     yield
     with psycopg.connect(databases[0]) as connection:
         connection.execute("DELETE FROM location_admin")
+
+
+def test_a_region_is_told_with_those_that_hold_it_in_both_languages(regions, databases):
+    with psycopg.connect(databases[0]) as connection:
+        told = place_names.paths(connection, ["1114000000", "4615010100", "4600000000", None, "9999999999"])
+    assert told == {
+        "1114000000": {"ko": "서울특별시 중구", "en": "Jung-gu, Seoul"},
+        "4615010100": {"ko": "전라남도 순천시 중앙동", "en": "중앙동, Suncheon-si, Jeollanam-do"},
+        "4600000000": {"ko": "전라남도", "en": "Jeollanam-do"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,7 +76,8 @@ def test_a_place_says_where_it_is_and_a_town_has_no_english_name(regions, client
         client.get("/api/v1/places", params={"q": name}).json()["places"][0] for name in ("중앙동", "suncheon")
     )
     assert town == {"code": "4615010100", "name": "중앙동", "english": None, "level": "town",
-                    "within": ["전라남도", "순천시"], "latitude": LAND[0], "longitude": LAND[1]}  # fmt: skip
+                    "within": ["전라남도", "순천시"], "within_english": ["Jeollanam-do", "Suncheon-si"],
+                    "latitude": LAND[0], "longitude": LAND[1]}  # fmt: skip
     assert (city["name"], city["english"], city["within"]) == ("순천시", "Suncheon-si", ["전라남도"])
     assert client.get("/api/v1/places", params={"q": "a\0"}).status_code == 422
     assert client.get("/api/v1/places").status_code == 422
@@ -74,7 +86,7 @@ def test_a_place_says_where_it_is_and_a_town_has_no_english_name(regions, client
 def test_the_keyboard_finds_a_place_by_its_name(regions, page):
     box, options = page.locator("#search"), page.locator("#suggestions [role=option]")
     box.press_sequentially("중")
-    expect(options).to_have_text(["Jung-gu (중구), 서울특별시municipality", "중앙동, 순천시, 전라남도town"])
+    expect(options).to_have_text(["Jung-gu (중구), Seoulmunicipality", "중앙동, Suncheon-si, Jeollanam-dotown"])
     expect(page.locator("#searched")).to_have_text("Places found: 2")
     expect(box).to_have_attribute("aria-expanded", "true")
     box.press("ArrowDown")

@@ -178,7 +178,8 @@ def test_results_have_their_notes_curve_contributions_and_files(page, service, a
     for table in ("#pairs", "#by-risk", "#by-site", "#curve-box"):
         money = page.locator(f"{table} tbody tr").all_inner_texts()
         assert money
-        assert all(LOSS_NOTE in line for line in money)  # in the line of the figure
+        assert LOSS_NOTE in page.locator(table).inner_text()  # once, for all of them are of one kind
+        assert not any(LOSS_NOTE in line for line in money)
     expect(page.locator("#by-risk tbody tr")).to_have_count(3)
     expect(page.locator("#curve-box svg circle.dot")).to_have_count(page.locator("#curve-box tbody tr").count())
     for name in ("portfolio.xlsx", "sites.csv", "portfolio.json", "totals.parquet"):
@@ -191,6 +192,38 @@ def test_results_have_their_notes_curve_contributions_and_files(page, service, a
     expect(page.locator("#legend")).to_contain_text("no figure: 1")
     page.select_option("#scenario", "2")
     expect(page.locator("#results")).to_have_attribute("data-shown", "2 mid_term")
+
+
+OED = f"""PortNumber,AccNumber,LocNumber,CountryCode,Latitude,Longitude,BuildingTIV,LocCurrency
+P1,A1,1,KR,{LAND[0]},{LAND[1]},3000000,USD
+"""
+RATES = "currency,rate,date\nUSD,1470,2026-11-27\n"
+
+
+def test_a_file_in_another_currency_asks_for_a_table_of_rates_and_is_assessed_with_it(page, service, client):
+    page.goto(f"{service[0]}/portfolio?lang=en")
+    page.wait_for_selector("body[data-ready]")
+    page.set_input_files("#file", {"name": "oed.csv", "mimeType": "text/csv", "buffer": OED.encode()})
+    expect(page.locator("#question")).to_contain_text("values in USD have no rate into KRW")
+    expect(page.locator("#assess")).to_be_disabled()
+    wrong = RATES.replace("1470", "none")
+    page.set_input_files("#rates", {"name": "rates.csv", "mimeType": "text/csv", "buffer": wrong.encode()})
+    expect(page.locator("#question")).to_contain_text("rates: line 2: rate 'none' is no number above 0")
+    page.set_input_files("#rates", {"name": "rates.csv", "mimeType": "text/csv", "buffer": RATES.encode()})
+    expect(page.locator("#question")).to_be_hidden()
+    page.click("#assess")
+    expect(page.locator("#results")).to_have_attribute("data-shown", re.compile("mid_term"), timeout=60_000)
+    expect(page.locator("#headline")).to_contain_text("worth 4,410,000,000 KRW")
+
+
+def test_rates_for_a_file_that_states_no_currency_are_refused_in_the_words_of_the_service(client):
+    headers = {"Content-Type": "text/csv"}
+    told = client.post(
+        PORTFOLIO, content=f"latitude,longitude\n{LAND[0]},{LAND[1]}\n", params={"rates": RATES}, headers=headers
+    )
+    assert told.status_code == 422
+    assert "rates: portfolio is no OED location file" in told.text
+    assert "--rates" not in told.text
 
 
 def test_sites_are_answered_in_one_pair_and_one_by_one(client, assessed):
@@ -298,8 +331,10 @@ def test_ten_thousand_sites_are_sorted_filtered_and_scrolled_with_a_screenful_in
     expect(page.locator("#shown")).to_have_text(
         f"{sum((each or 0) >= 9e6 for each in sites['total_expected_loss'])} of 10,000 sites"
     )
-    notes = {"calibrated on losses", LOSS_NOTE}
-    assert {next(note for note in notes if note in text.split("\n")) for text in lines.all_inner_texts()} == notes
+    words = {"calibrated", "index"}
+    assert {next(word for word in words if word in text.split("\n")) for text in lines.all_inner_texts()} == words
+    expect(page.locator("#kinds")).to_contain_text(f"index: {LOSS_NOTE}")
+    expect(page.locator("#kinds")).to_contain_text("calibrated: calibrated on losses")
     apart = page.locator("#headline .loss").inner_text()
     assert "of it calibrated on losses 10 KRW (90 %: 5 to 15)" in apart
     assert f"{LOSS_NOTE} 20 KRW (90 %: 10 to 30)" in apart

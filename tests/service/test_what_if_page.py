@@ -75,7 +75,7 @@ def test_what_is_wrong_with_a_measure_is_said_in_the_server_s_sentence(watched):
     expect(view.locator("#whatif-step")).to_contain_text("the measure changes nothing", timeout=SLOW)
     view.locator("#measure .lines").nth(0).locator("input").fill("low")
     view.click("#measure > button")
-    expect(view.locator("#whatif-step")).to_contain_text("Invalid type for first_floor_height_m", timeout=SLOW)
+    expect(view.locator("#whatif-step")).to_contain_text("Invalid type for floors_below", timeout=SLOW)
 
 
 def test_where_else_paints_a_layer_lists_better_places_and_one_is_opened_with_the_keyboard(watched):

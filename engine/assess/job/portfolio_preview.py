@@ -12,6 +12,7 @@ from engine.assess.job.portfolio_table import Request
 from engine.assess.rules import columns
 from engine.assess.rules.columns import Column
 from engine.core.errors import LimitError, SettingsError
+from engine.core.rates import LackingRates
 from engine.io.files.packed import Limits
 from engine.io.sites.assessment_files import kind_of, read_lines, read_parquet
 
@@ -26,7 +27,7 @@ def preview(path: Path, parameters: Mapping[str, Any], limits: Limits) -> dict[s
     path       : of a file that is not packed
     parameters : as of a job: `name`, `sheet`, `columns` and fields for all rows
     returns    : columns, first rows, faults, notes; `question`: why the file cannot be assessed as its columns are read
-                 now, and null where it can
+                 now, and null where it can; `currencies_without_rate`: what a table of rates has to have
     raises     : SettingsError for a file whose columns cannot be told; LimitError
     """
     asked = portfolio_file.asked_of(parameters)
@@ -41,6 +42,7 @@ def preview(path: Path, parameters: Mapping[str, Any], limits: Limits) -> dict[s
     rows = zip(sites.rows.head(_FIRST), sites.given.head(_FIRST).iter_rows(), strict=True)
     return {
         "question": None,
+        "currencies_without_rate": [],
         "columns": _columns(sites.chosen),
         "first_rows": _first([*rows]),
         "rows": len(sites.rows),
@@ -70,6 +72,7 @@ def _unsettled(path: Path, asked: Request, limits: Limits, why: SettingsError) -
         raise why
     return {
         "question": str(why),
+        "currencies_without_rate": list(why.currencies) if isinstance(why, LackingRates) else [],
         "columns": _columns(columns.guessed(names, asked.columns)),
         "first_rows": _first([(number, (*row, *[None] * len(names))[: len(names)]) for number, row in rows]),
         "rows": None,

@@ -23,7 +23,7 @@ from engine.core.errors import EngineError
 from engine.core.grid import GridDefinition
 from engine.io.results import published_cells, published_layers
 from engine.io.results.published_figures import AAL
-from engine.io.sites import site_inputs, site_regions
+from engine.io.sites import place_names, site_inputs, site_regions
 
 NO_RESULT_HERE = "no result at the site: not compared"
 NO_RESULT_ANYWHERE = "no result in this scenario and period"
@@ -185,16 +185,18 @@ def _told(
     pair = found.prepared.requests.select("scenario_id", "time_period").row(0)
     figures = published_cells.scores(application, AAL, cells["grid_id"].sort(), risks, [pair], more=CELL_ENDS)
     sums = _figures(prepared, found.published, figures, found.counted)
-    regions = site_regions.regions_of(warehouse, places["latitude"].to_numpy(), places["longitude"].to_numpy())[
-        "admin_name"
-    ]
+    regions = site_regions.regions_of(warehouse, places["latitude"].to_numpy(), places["longitude"].to_numpy())
+    paths = place_names.paths(warehouse, regions["admin_code"])
     here = found.here["total_expected_loss"]
     told = []
-    for place, far, name, own in zip(cells.iter_rows(named=True), chosen["kilometres"], regions, sums, strict=True):
+    named = regions.select("admin_name", "admin_code").iter_rows()
+    for place, far, (name, code), own in zip(
+        cells.iter_rows(named=True), chosen["kilometres"], named, sums, strict=True
+    ):
         loss = own["total_expected_loss"]
         told.append(
             place
-            | {"admin_name": name, "kilometres": round(far, 2)}
+            | {"admin_name": name, "region": paths.get(code), "kilometres": round(far, 2)}
             | {key: value for key, value in own.items() if key not in ("loss_note", "overlap_note")}
             | {"saving": None if here is None or loss is None else here - loss}
         )

@@ -48,7 +48,8 @@ def opened(path: Path, suffixes: tuple[str, ...], most: int) -> Iterator[Path]:
         try:
             yield plain
         except EngineError as err:  # nobody knows the file that is gone after this
-            raise type(err)(str(err).replace(str(plain), str(path))) from err
+            err.args = (str(err).replace(str(plain), str(path)),)
+            raise
 
 
 def unpacked(path: Path, folder: Path, suffixes: tuple[str, ...], most: int) -> Path:

@@ -1,4 +1,4 @@
-"""Search of the regions of the warehouse by name: provinces, cities and counties, towns.
+"""Names of the regions of the warehouse: found by what somebody types, and told with the regions that hold them.
 
 Names of the warehouse are Korean. Provinces, cities and counties are also found by their English names, which come with
 the engine; for towns there are none.
@@ -6,6 +6,7 @@ the engine; for towns there are none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg.rows import class_row
 
 from engine.core import country
 from engine.core.errors import SourceError
+from engine.core.language import Language
 from engine.io.db import postgres
 from engine.io.etl import regions
 
@@ -28,6 +30,14 @@ SELECT a.admin_code AS code, a.admin_name AS name, a.level, a.latitude::float8 A
        CASE WHEN a.level > 2 THEN (SELECT m.admin_name FROM location_admin m
          WHERE m.level = 2 AND m.sigungu_code = a.sigungu_code LIMIT 1) END AS municipality
   FROM location_admin a WHERE a.latitude IS NOT NULL AND a.longitude IS NOT NULL
+"""
+_PATHS = """
+SELECT DISTINCT ON (a.admin_code) a.admin_code AS code, a.level, p.admin_name AS province, m.admin_name AS municipality,
+       a.admin_name AS name
+  FROM location_admin a
+  LEFT JOIN location_admin p ON a.level > 1 AND p.level = 1 AND p.sido_code = a.sido_code
+  LEFT JOIN location_admin m ON a.level > 2 AND m.level = 2 AND m.sigungu_code = a.sigungu_code
+ WHERE a.admin_code = ANY(%s)
 """
 _SEARCH = f"""
 SELECT * FROM ({_NAMED}) AS named
@@ -50,13 +60,14 @@ class _Row(NamedTuple):
 
 class Place(NamedTuple):
     """A region and a point inside it. code: ten digits; level: word of LEVELS; within: names of the regions that hold
-    it, the largest first; english: None of a town."""
+    it, the largest first; within_english: those that have English names in English; english: None of a town."""
 
     code: str
     name: str
     english: str | None
     level: str
     within: list[str]
+    within_english: list[str]
     latitude: float
     longitude: float
 
@@ -108,9 +119,32 @@ def labels(connection: psycopg.Connection) -> list[Place]:
         return [_place(row) for row in cursor.execute(query.encode()).fetchall()]
 
 
+def paths(connection: psycopg.Connection, codes: Iterable[str | None]) -> dict[str, dict[Language, str]]:
+    """Code -> name of the region with those of the regions that hold it: `서구` alone may be any of several.
+
+    returns : `대구광역시 서구` and `Seo-gu, Daegu`; a part without an English name keeps its own. Codes that the
+              warehouse does not hold are absent
+    raises  : SourceError while the warehouse cannot be read
+    """
+    asked = sorted({code for code in codes if code})
+    if not asked or not postgres.has_table(connection, "location_admin"):
+        return {}
+    with postgres.failures("reading regions", SourceError):
+        rows = connection.execute(_PATHS, (asked,)).fetchall()
+    english = regions.english_names()
+    told: dict[str, dict[Language, str]] = {}
+    for code, level, *names in rows:
+        # a city that is a province of its own has one name at both levels
+        own = [(name, digits) for name, digits in zip(names, (2, 5, {1: 2, 2: 5}.get(level)), strict=True) if name]
+        parts = {name: english.get(code[:digits], name) if digits else name for name, digits in own}
+        told[code] = {"ko": " ".join(parts), "en": ", ".join(reversed(list(parts.values())))}
+    return told
+
+
 def _place(row: _Row) -> Place:
-    within = [name for name in (row.province, row.municipality) if name is not None]
-    return Place(row.code, row.name, _english(row), LEVELS[row.level], within, row.latitude, row.longitude)
+    holding = {name: row.code[:digits] for name, digits in ((row.province, 2), (row.municipality, 5)) if name}
+    english = [regions.english_names().get(code, name) for name, code in holding.items()]
+    return Place(row.code, row.name, _english(row), LEVELS[row.level], [*holding], english, row.latitude, row.longitude)
 
 
 def _english(row: _Row) -> str | None:

@@ -144,10 +144,10 @@ class Portfolio:
         return {row: name or site or f"#{row}" for row, name, site in rows.select("row", "name", "site_id").iter_rows()}
 
     @cached_property
-    def regions(self) -> dict[int, str | None]:
-        """Row -> its municipality as the warehouse calls it."""
+    def regions(self) -> dict[int, tuple[str | None, str | None]]:
+        """Row -> code of its region, and its name as the warehouse has it."""
         rows = self.results.totals.unique("row", keep="first", maintain_order=True)
-        return dict(rows.select("row", "admin_name").iter_rows())
+        return {row: (code, name) for row, code, name in rows.select("row", "admin_code", "admin_name").iter_rows()}
 
     def once(self, pair: Pair) -> Mapping[str, Any] | None:
         """Point of the curve over all risks that is told; None without year losses."""

@@ -134,9 +134,10 @@ def sites(portfolio: Portfolio, words: Words) -> Table:
         loss, value = site["total_expected_loss"], values[site["row"]]
         note = NONE if loss is None else words.note(pair.told) if site["loss_note"] else texts("calibrated")
         largest = site["highest_aal_risk"] or site["highest_integrated_risk"]
+        named = portfolio.names[site["row"]], words.region(*portfolio.regions[site["row"]])
         index = NONE if site["mean_risk_index"] is None else f"{site['mean_risk_index']:.0f}"
         rows.append([
-            str(site["row"]), ", ".join(filter(None, (portfolio.names[site["row"]], portfolio.regions[site["row"]]))),
+            str(site["row"]), ", ".join(filter(None, named)),
             words.amount(value), words.amount(loss),
             words.within(site["total_expected_loss_low"], site["total_expected_loss_high"]),
             share(loss / value) if loss is not None and value else NONE,

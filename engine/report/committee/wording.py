@@ -88,6 +88,16 @@ class Words:
         korean = regions.provinces()[code]
         return korean if self.texts.language == "ko" else regions.english_names().get(code, korean)
 
+    def region(self, code: str | None, name: str | None) -> str | None:
+        """A region with its province, as far as that is known: several cities have a district of one name."""
+        if code is None or name is None or code[:2] not in regions.provinces():
+            return name
+        province = self.place(code[:2], None)
+        if self.texts.language == "ko":
+            return name if name == province else f"{province} {name}"
+        own = regions.english_names().get(code[:5], name)
+        return province if own == province or not code[2:].strip("0") else f"{own}, {province}"
+
     def scope(self) -> str | None:
         """Banner; None for results of the whole warehouse."""
         scope = self.portfolio.summary["scope"]

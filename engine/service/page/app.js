@@ -34,6 +34,7 @@ const together = {
     for (const each of panels()) labels.get(each)?.show();
   },
   pointed: (lat, lon) => { for (const panel of panels()) panel.point(lat, lon); },
+  beside: (panel) => (isTwo && panel === second ? first : null),
   changed: (panel) => {
     const painted = paint([panel]);
     write(shown(), true);
@@ -98,6 +99,7 @@ function fill() {
 }
 
 function stroke({ map }) {
+  map.stroke("#land", lines.land);
   map.stroke("#coastline", lines.coastline);
   map.stroke("#provinces", lines.provinces);
 }
@@ -177,6 +179,7 @@ function leave() {
 function paint(changed) {
   const painted = changed.map((panel) => panel.paint());
   if (changed.includes(first)) {
+    if (isTwo && !second.lent) second.tellCaption();
     forget();
     if (cell) tell();
   }

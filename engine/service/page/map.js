@@ -42,7 +42,7 @@ export class NationalMap {
     this.meta = meta;
     this.squeeze = Math.cos((((meta.south + meta.north) / 2) * Math.PI) / 180);
     const edges = { x: meta.west * this.squeeze, y: -meta.north, w: (meta.east - meta.west) * this.squeeze, h: meta.north - meta.south };
-    const beside = meta.apart ? 0.04 * Math.max(edges.w, edges.h) : 0; // points at the edge are shown whole
+    const beside = meta.apart ? 0.08 * Math.max(edges.w, edges.h) : 0; // points at the edge stand clear of the frame
     this.full = { x: edges.x - beside, y: edges.y - beside, w: edges.w + 2 * beside, h: edges.h + 2 * beside };
     const put = (part, { x, y, w, h }) => Object.entries({ x, y, width: w, height: h }).forEach(([name, value]) => part.setAttribute(name, value));
     put(this.layer, edges);

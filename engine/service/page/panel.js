@@ -15,7 +15,8 @@ const KEPT = 20, owns = new Map(); // layers on their own scales: {breaks, colou
 const THAN = ["than_scenario", "than_period"];
 
 export class Panel {
-  // suffix: of the ids of its parts; on: {chosen, pointed: of (lat, lon), moved: of (), shown: of (panel), changed: of ()}
+  // suffix: of the ids of its parts; on: {chosen, pointed: of (lat, lon), moved: of (), shown: of (panel), changed: of (),
+  // beside: of (panel), the map that it is compared with, or null}
   constructor(suffix, meta, on) {
     Object.assign(this, { suffix, meta, on, layer: "", lent: null, painting: new AbortController(), ticket: 0, pointing: 0 });
     this.$ = (id) => $(id + suffix);
@@ -138,8 +139,14 @@ export class Panel {
     return `${t("save.title", what)}${reference ? ` ${t("save.than", { than: windowName(meta, reference) })}` : ""}`;
   }
 
+  // Above the map; a second map says if its years are others than those of the first
+  tellCaption() {
+    const of = ({ period }) => period.name, beside = this.on.beside(this), isOther = beside && of(beside.chosen()) !== of(this.chosen());
+    this.$("caption").textContent = [this.title(), isOther ? t("second.other_years", { years: years(beside.chosen().period) }) : ""].filter(Boolean).join(". ");
+  }
+
   legend(own = null) {
-    this.$("caption").textContent = this.title();
+    this.tellCaption();
     legend(this.$("legend"), this.$("note"), this.chosen(), own);
   }
 

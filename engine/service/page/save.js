@@ -4,7 +4,7 @@ import { BASE, Refused, ask } from "./ask.js";
 import { $, say } from "./dom.js";
 import { t } from "./texts.js";
 
-const WIDTH = 1600, EDGE = 40, INK = "#1c2430", SOFT = "#5a6675";
+const WIDTH = 1600, EDGE = 40, INK = "#1c2430", SOFT = "#5a6675", SEA = "#dbe8f4", LAND = "#f4f1e7"; // as on a light screen
 const FONT = "system-ui, sans-serif";
 
 function save(blob, name) {
@@ -82,7 +82,8 @@ function drawMap(context, image, map, top) {
   Object.assign(context, { fillStyle: "#f6f8fa", imageSmoothingEnabled: false }).fillRect(EDGE, top, WIDTH, view.h * scale);
   context.translate(EDGE - view.x * scale, top - view.y * scale);
   context.scale(scale, scale);
-  Object.assign(context, { fillStyle: "#e4eef7" }).fillRect(full.x, full.y, full.w, full.h);
+  Object.assign(context, { fillStyle: SEA }).fillRect(full.x, full.y, full.w, full.h);
+  Object.assign(context, { fillStyle: LAND }).fill(new Path2D(map.part("land").getAttribute("d") ?? ""), "evenodd");
   if (!map.meta.apart) context.drawImage(image, full.x, full.y, full.w, full.h);
   context.strokeStyle = "#26323f";
   for (const [name, width, dashes] of [["provinces", 1.2, [6, 4]], ["coastline", 1.6, []]]) {

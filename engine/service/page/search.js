@@ -19,7 +19,7 @@ export function coordinate(text) {
 
 function name(each) {
   const own = language !== "ko" && each.english ? `${each.english} (${each.name})` : each.name;
-  return [own, ...each.within.toReversed()].join(", ");
+  return [own, ...(language === "ko" ? each.within : each.within_english).toReversed()].join(", ");
 }
 
 async function look() {

@@ -2,7 +2,8 @@
 
 import { draw } from "../charts.js";
 import { $, made } from "../dom.js";
-import { basis, ends, missing, money, NONE, risk, rounded, said, t } from "./text.js";
+import { line, table, tellKinds } from "./tables.js";
+import { basis, ends, kindOf, missing, money, NONE, risk, rounded, said, t } from "./text.js";
 
 // told: answer of .../curve; pair: {scenario_id, time_period}
 export function showCurve(told, pair) {
@@ -19,18 +20,16 @@ export function showCurve(told, pair) {
 
 function points(ours) {
   const box = $("curve-box"), found = ours.filter((each) => each.risk_type === $("curve-risk").value);
-  const note = (each) => basis(each.loss, each.loss_note ? null : each.loss, each.loss_note ? each.loss : null);
+  const parts = (each) => [each.loss, each.loss_note ? null : each.loss, each.loss_note ? each.loss : null], note = (each) => basis(...parts(each));
   box.replaceChildren();
   made(box, "p", t("curve.what", { basis: note(found[0]) }));
   chart(made(box, "div", undefined, { class: "curve" }), found, note(found[0]));
-  const region = made(box, "div", undefined, { class: "wide", tabindex: "0", role: "region", "aria-label": t("curve.title") });
-  const table = made(region, "table"), head = made(made(table, "thead"), "tr"), body = made(table, "tbody");
-  for (const name of ["once", "loss", "interval", "percent", "basis", "how"]) made(head, "th", t(`curve.${name}`), { scope: "col" });
+  const body = table(box, t("curve.title"), ["once", "loss", "interval", "percent", "how"].map((name) => t(`curve.${name}`)));
   for (const each of found) {
-    const line = made(body, "tr"), share = missing(each.loss_percent) ? NONE : `${+each.loss_percent.toPrecision(3)} %`;
-    made(line, "th", t("years", { count: each.return_period }), { scope: "row" });
-    for (const text of [money(each.loss), ends(each.loss_low, each.loss_high, money), share, note(each), t(`curve.${each.basis}`)]) made(line, "td", text);
+    const share = missing(each.loss_percent) ? NONE : `${+each.loss_percent.toPrecision(3)} %`;
+    line(body, t("years", { count: each.return_period }), [money(each.loss), ends(each.loss_low, each.loss_high, money), share, t(`curve.${each.basis}`)]);
   }
+  tellKinds(body, found.map((each) => kindOf(...parts(each))));
 }
 
 // losses from 0, return periods on a log scale; dashed where extrapolated

@@ -2,13 +2,19 @@
 
 import { made } from "../dom.js";
 
-const HEIGHT = 32, MORE = 8;
+const HEIGHT = 32, MORE = 8, PADDING = 8; // pixels, but for MORE: lines
 const text = (value) => (value === null || value === undefined ? "" : String(value).toLowerCase());
+
+// Pixels that a heading needs with its sign of the order and what is beside it
+function headingWidth(title, button) {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(button), context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+  return Math.ceil(context.measureText(`${title} ▲`).width) + 2 * PADDING;
+}
 
 export class Grid {
   // columns: [{name, title, width, value(row), text(row), number}]; width in pixels; value: what is sorted by
   constructor(box, label, columns, onOpen) {
-    this.columns = columns;
     this.onOpen = onOpen;
     this.all = [];
     this.rows = [];
@@ -16,14 +22,8 @@ export class Grid {
     this.sorted = { by: null, down: true };
     this.at = 0;
     this.drawn = new Map(); // place -> element
-    this.box = made(box, "div", undefined, { class: "grid", role: "grid", tabindex: "0", "aria-label": label, "aria-colcount": columns.length });
-    this.box.style.setProperty("--columns", columns.map((column) => `${column.width}px`).join(" "));
+    this.box = made(box, "div", undefined, { class: "grid", role: "grid", tabindex: "0", "aria-label": label });
     this.head = made(made(this.box, "div", undefined, { class: "head", role: "rowgroup" }), "div", undefined, { class: "line", role: "row", "aria-rowindex": 1 });
-    this.heads = columns.map((column) => {
-      const cell = made(this.head, "div", undefined, { role: "columnheader", "aria-sort": "none", class: column.number ? "number" : "" });
-      made(cell, "button", column.title, { type: "button", "data-column": column.name }).addEventListener("click", () => this.sort(column.name));
-      return cell;
-    });
     this.body = made(this.box, "div", undefined, { class: "body", role: "rowgroup" });
     this.box.addEventListener("scroll", () => this.later());
     new ResizeObserver(() => this.later()).observe(this.box);
@@ -32,6 +32,27 @@ export class Grid {
       const line = event.target.closest("[role=row]");
       if (line) this.open(Number(line.dataset.place));
     });
+    this.lay(columns);
+  }
+
+  // columns: as of the constructor; a column is at least as wide as its heading
+  lay(columns) {
+    this.columns = columns;
+    this.box.setAttribute("aria-colcount", columns.length);
+    this.head.replaceChildren();
+    this.heads = columns.map((column) => {
+      const cell = made(this.head, "div", undefined, { role: "columnheader", "aria-sort": "none", class: column.number ? "number" : "" });
+      made(cell, "button", column.title, { type: "button", "data-column": column.name }).addEventListener("click", () => this.sort(column.name));
+      return cell;
+    });
+    const widths = columns.map((column, i) => Math.max(column.width, headingWidth(column.title, this.heads[i].firstChild)));
+    this.box.style.setProperty("--columns", widths.map((width) => `${width}px`).join(" "));
+    this.tellSorted();
+  }
+
+  tellSorted() {
+    const { by, down } = this.sorted;
+    this.columns.forEach((column, i) => this.heads[i].setAttribute("aria-sort", column.name !== by ? "none" : down ? "descending" : "ascending"));
   }
 
   show(rows) {
@@ -48,7 +69,7 @@ export class Grid {
 
   sort(name, down = this.sorted.by === name ? !this.sorted.down : (this.columns.find((column) => column.name === name).number ?? false)) {
     this.sorted = { by: name, down };
-    this.columns.forEach((column, i) => this.heads[i].setAttribute("aria-sort", column.name !== name ? "none" : down ? "descending" : "ascending"));
+    this.tellSorted();
     this.at = 0;
     this.box.scrollTop = 0;
     this.arrange();

@@ -13,11 +13,12 @@ const TYPES = {
   csv: "text/csv", tsv: "text/tab-separated-values", parquet: "application/vnd.apache.parquet", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson",
   ods: "application/vnd.oasis.opendocument.spreadsheet", gz: "application/gzip", zst: "application/zstd", zip: "application/zip",
 };
+const LONGEST = 5000; // characters of a table of rates
 const mapping = new Mapping(() => {
   $("again").classList.add("wanted");
   $("assess").disabled = true; // until the file was read with these columns
 });
-let file = null, meta = null, results = null, looked = 0;
+let file = null, rates = null, meta = null, results = null, looked = 0;
 
 async function start() {
   fill();
@@ -83,6 +84,14 @@ function listen() {
   $("file").addEventListener("change", () => take($("file").files[0]));
   $("file-form").addEventListener("submit", (event) => { event.preventDefault(); if (file) guarded(look); });
   $("sheet").addEventListener("change", () => { if (file) guarded(look); });
+  $("rates").addEventListener("change", () => guarded(async () => {
+    rates = (await $("rates").files[0]?.text())?.trim() || null;
+    if (rates?.length > LONGEST) {
+      rates = null;
+      return say(t("check.rates_long", { most: LONGEST.toLocaleString() }));
+    }
+    await look();
+  }));
   $("again").addEventListener("click", () => {
     const twice = mapping.settle();
     if (twice) say(t("check.twice", { field: t(`field.${twice}`) }));
@@ -100,6 +109,9 @@ function listen() {
 function take(chosen) {
   if (!chosen) return;
   file = chosen;
+  rates = null;
+  $("rates").value = "";
+  $("rates-box").hidden = true;
   mapping.forget();
   guarded(look);
 }
@@ -109,6 +121,7 @@ function send(path, query) {
   const columns = mapping.stated();
   if (columns) parameters.set("columns", columns);
   if ($("sheet").value.trim()) parameters.set("sheet", $("sheet").value.trim());
+  if (rates) parameters.set("rates", rates);
   const headers = { "Content-Type": TYPES[ending] ?? "application/octet-stream" };
   return ask(`${path}?${parameters}`, { method: "POST", body: file, headers });
 }
@@ -124,13 +137,19 @@ async function look() {
   $("again").classList.remove("wanted");
   mapping.show(told);
   $("question").hidden = told.question === null;
-  $("question").textContent = told.question === null ? "" : t("check.question", { question: told.question });
+  $("question").textContent = told.question === null ? "" : t("check.question", { question: questionOf(told) });
+  if (told.currencies_without_rate.length) $("rates-box").hidden = false;
   const counts = { name: file.name, rows: told.rows?.toLocaleString(), valid: told.valid?.toLocaleString() };
   $("counted").textContent = told.question === null ? t("check.counted", counts) : t("check.open", counts);
   $("notes").replaceChildren();
   for (const note of told.notes) made($("notes"), "li", note, ENGLISH);
   faultTable($("check-faults"), told.faults, told.faults_total);
   $("assess").disabled = told.question !== null || !told.valid;
+}
+
+// What a reader of the page can do about it; else in the server's words
+function questionOf({ question, currencies_without_rate: lacking }) {
+  return lacking.length ? t("check.no_rate", { currencies: lacking.join(", ") }) : said(question);
 }
 
 async function assess() {

@@ -40,6 +40,7 @@ export class Results {
     $("out").addEventListener("click", () => this.map.zoom(1.4));
     $("whole").addEventListener("click", () => this.map.whole());
     asked("api/v1/map/borders").then((lines) => {
+      this.map.stroke("#land", lines.land);
       this.map.stroke("#coastline", lines.coastline);
       this.map.stroke("#provinces", lines.provinces);
     });

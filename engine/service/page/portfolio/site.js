@@ -1,7 +1,8 @@
 // One site opened: its place, what is assumed of it, its loss with interval by risk, scenario and window.
 
 import { $, made } from "../dom.js";
-import { basis, ends, figure, LANGUAGE, level, missing, money, NONE, percent, period, risk, scenario, said, status, t } from "./text.js";
+import { line, table, tellKinds } from "./tables.js";
+import { ends, figure, kindOf, LANGUAGE, level, missing, money, NONE, percent, period, region, risk, scenario, said, status, t } from "./text.js";
 
 // told: answer of .../sites/{row}; ids: {scenario_id, time_period}; close: called when it is to go
 export function showSite(told, ids, close) {
@@ -33,7 +34,7 @@ function facts(box, told) {
   const list = made(box, "dl");
   const item = (key, value) => { if (value) { made(list, "dt", t(`site.${key}`)); made(list, "dd", value); } };
   item("place", t("site.degrees", { latitude: told.latitude, longitude: told.longitude }));
-  item("region", told.admin_name);
+  item("region", region(told));
   item("status", [status(told.status), said(told.reason)].filter(Boolean).join(": "));
   item("value", missing(told.total_asset_value) ? t("site.no_value") : t("money", { money: money(told.total_asset_value) }));
   if (told.cell_basis === "nearest") item("cell", t("site.nearest", { km: (told.cell_distance_m / 1000).toFixed(1) }));
@@ -46,34 +47,28 @@ function facts(box, told) {
   }
 }
 
-function table(box, title, names) {
-  const region = made(box, "div", undefined, { class: "wide", tabindex: "0", role: "region", "aria-label": title });
-  const whole = made(region, "table"), head = made(made(whole, "thead"), "tr");
-  for (const name of names) made(head, "th", t(`site.${name}`), { scope: "col" });
-  return made(whole, "tbody");
-}
+const sheet = (box, title, names) => table(box, title, names.map((name) => t(`site.${name}`)));
 
 function risks(box, pair) {
-  const body = table(box, t("site.risks"), ["risk", "aal", "interval", "loss", "interval_loss", "basis", "hazard", "hazard_level", "vulnerability", "index", "level", "why"]);
+  const body = sheet(box, t("site.risks"), ["risk", "aal", "interval", "loss", "interval_loss", "hazard", "hazard_level", "vulnerability", "index", "level", "why"]);
   for (const each of pair.risks) {
-    const line = made(body, "tr"), of = each.calibrated ? [each.expected_loss, null] : [null, each.expected_loss];
-    made(line, "th", risk(each.risk_type), { scope: "row" });
-    for (const text of [
+    line(body, risk(each.risk_type), [
       percent(each.final_aal), ends(each.final_aal_low, each.final_aal_high, percent), money(each.expected_loss), ends(each.expected_loss_low, each.expected_loss_high, money),
-      basis(each.expected_loss, ...of), figure(each.hazard, 2), level(each.hazard_level), figure(each.vulnerability, 0), figure(each.risk_index), level(each.risk_level), said(each.reason),
-    ]) made(line, "td", text);
+      figure(each.hazard, 2), level(each.hazard_level), figure(each.vulnerability, 0), figure(each.risk_index), level(each.risk_level), said(each.reason),
+    ]);
   }
+  tellKinds(body, pair.risks.map((each) => kindOf(each.expected_loss, ...(each.calibrated ? [each.expected_loss, null] : [null, each.expected_loss]))));
 }
 
 function pairs(box, told) {
   made(box, "h3", t("pairs.title"));
-  const body = table(box, t("pairs.title"), ["scenario", "period", "loss", "interval_loss", "basis", "percent", "index", "level"]);
+  const body = sheet(box, t("pairs.title"), ["scenario", "period", "loss", "interval_loss", "percent", "index", "level"]);
   for (const each of told.pairs) {
-    const line = made(body, "tr"), share = missing(each.total_expected_loss) || !told.total_asset_value ? NONE : percent(each.total_expected_loss / told.total_asset_value);
-    made(line, "th", scenario(each.scenario_id), { scope: "row" });
-    for (const text of [
+    const share = missing(each.total_expected_loss) || !told.total_asset_value ? NONE : percent(each.total_expected_loss / told.total_asset_value);
+    line(body, scenario(each.scenario_id), [
       period(each.time_period, each.years), money(each.total_expected_loss), ends(each.total_expected_loss_low, each.total_expected_loss_high, money),
-      basis(each.total_expected_loss, each.total_expected_loss_calibrated, each.total_expected_loss_uncalibrated), share, figure(each.mean_risk_index), level(each.risk_level),
-    ]) made(line, "td", text);
+      share, figure(each.mean_risk_index), level(each.risk_level),
+    ]);
   }
+  tellKinds(body, told.pairs.map((each) => kindOf(each.total_expected_loss, each.total_expected_loss_calibrated, each.total_expected_loss_uncalibrated)));
 }

@@ -2,7 +2,8 @@
 
 import { $, made } from "../dom.js";
 import { Grid } from "./grid.js";
-import { basis, ends, figure, has, level, missing, money, NONE, percent, risk, said, status, t } from "./text.js";
+import { meanings, word } from "./tables.js";
+import { basisOf, ends, figure, has, kindOf, level, missing, money, NONE, percent, region, risk, said, status, t } from "./text.js";
 
 const ratio = (site) => (missing(site.total_expected_loss) || !site.total_asset_value ? null : site.total_expected_loss / site.total_asset_value);
 const order = ["minimal", "low", "moderate", "high", "critical"];
@@ -12,11 +13,11 @@ const COLUMNS = () => [
   column("row", 70, (site) => site.row),
   column("id", 110, (site) => site.site_id, undefined, false),
   column("name", 170, (site) => site.name, undefined, false),
-  column("region", 110, (site) => site.admin_name, undefined, false),
+  column("region", 200, region, undefined, false),
   column("value", 150, (site) => site.total_asset_value, (site) => money(site.total_asset_value)),
   column("loss", 150, (site) => site.total_expected_loss, (site) => money(site.total_expected_loss)),
   column("interval", 250, (site) => site.total_expected_loss_high, (site) => ends(site.total_expected_loss_low, site.total_expected_loss_high, money)),
-  column("basis", 250, (site) => noteOf(site), noteOf, false),
+  column("basis", 110, (site) => word(kindOfSite(site)), undefined, false),
   column("calibrated", 150, (site) => site.total_expected_loss_calibrated, (site) => money(site.total_expected_loss_calibrated)),
   column("percent", 90, ratio, (site) => percent(ratio(site))),
   column("main", 110, (site) => (site.highest_aal_risk ? risk(site.highest_aal_risk) : null), undefined, false),
@@ -25,7 +26,8 @@ const COLUMNS = () => [
   column("status", 260, (site) => status(site.status), (site) => [status(site.status), said(site.reason)].filter(Boolean).join(": "), false),
 ];
 
-const noteOf = (site) => basis(site.total_expected_loss, site.total_expected_loss_calibrated, site.total_expected_loss_uncalibrated);
+const kindOfSite = (site) => kindOf(site.total_expected_loss, site.total_expected_loss_calibrated, site.total_expected_loss_uncalibrated);
+const OF_KINDS = ["basis", "calibrated"]; // columns that say nothing where all losses are of one kind
 
 // lists: a list a column, as the service answers -> an object a site
 export function sitesOf(lists) {
@@ -59,14 +61,21 @@ export class Sites {
     const named = [...new Set(sites.map((site) => site.highest_aal_risk).filter(Boolean))].filter((name) => has(`risk.${name}`));
     this.fill($("of-risk"), named.map((name) => [name, risk(name)]));
     this.grid.all = sites;
+    this.tellKinds(sites);
     if (this.grid.sorted.by === null) this.grid.sort("loss", true);
     this.narrow();
+  }
+
+  tellKinds(sites) {
+    const kinds = [...new Set(sites.map(kindOfSite).filter(Boolean))];
+    $("kinds").textContent = kinds.length === 1 ? t("basis.all", { basis: basisOf(kinds[0]) }) : meanings(kinds);
+    this.grid.lay(COLUMNS().filter((each) => kinds.length > 1 || !OF_KINDS.includes(each.name)));
   }
 
   narrow() {
     const word = $("search").value.trim().toLowerCase(), of = $("of-level").value, by = $("of-risk").value;
     const least = Number($("least").value.replaceAll(",", "")) || null;
-    const told = (site) => [site.row, site.site_id, site.name, site.admin_name].some((value) => !missing(value) && String(value).toLowerCase().includes(word));
+    const told = (site) => [site.row, site.site_id, site.name, site.admin_name, ...Object.values(site.region ?? {})].some((value) => !missing(value) && String(value).toLowerCase().includes(word));
     this.grid.filter((site) => (!of || site.risk_level === of) && (!by || site.highest_aal_risk === by) && (least === null || site.total_expected_loss >= least) && (!word || told(site)));
     const count = this.grid.rows.length, all = this.grid.all.length;
     const shown = t("sites.shown", { count: count.toLocaleString(), all: all.toLocaleString() });

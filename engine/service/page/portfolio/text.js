@@ -29,6 +29,8 @@ export const rounded = (value) => (missing(value) ? NONE : short.format(value));
 export const percent = (ratio) => (missing(ratio) ? NONE : `${+(100 * ratio).toPrecision(3)} %`);
 export const figure = (value, digits = 1) => (missing(value) ? NONE : value.toFixed(digits));
 export const ends = (low, high, format) => (missing(low) || missing(high) ? NONE : t("ends", { low: format(low), high: format(high) }));
+// place: with its region in both languages where the warehouse knows it
+export const region = (place) => place.region?.[LANGUAGE] ?? place.admin_name;
 export const risk = (name) => (missing(name) ? NONE : t(`risk.${name}`));
 export const level = (name) => (missing(name) ? NONE : t(`level.${name}`));
 
@@ -41,12 +43,16 @@ export const scenario = (id) => observed ? t("scenario.observed") : names[id] ??
 export const status = (name) => t(`status.${name}`);
 export const period = (name, years) => t("period", { name: t(`period.${name}`), years: (years ?? "").replace("-", "–") }).trim();
 
-// What must stand in the line of a figure in money: whether it is calibrated on losses
-export function basis(loss, calibrated, uncalibrated) {
-  if (missing(loss)) return NONE;
-  if (missing(uncalibrated)) return t("basis.calibrated");
-  return missing(calibrated) ? t("basis.index") : t("basis.both");
+// Whether a figure in money is calibrated on losses; null where there is no figure
+export function kindOf(loss, calibrated, uncalibrated) {
+  if (missing(loss)) return null;
+  if (missing(uncalibrated)) return "calibrated";
+  return missing(calibrated) ? "index" : "both";
 }
+
+// The same in words. kind: of `kindOf`
+export const basisOf = (kind) => (kind ? t(`basis.${kind}`) : NONE);
+export const basis = (...sums) => basisOf(kindOf(...sums));
 
 // A reason of the server's; one that the catalogue does not have stays as it is
 export function said(reason) {

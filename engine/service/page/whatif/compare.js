@@ -1,13 +1,14 @@
 // Two portfolios, or two assessments of one, beside each other: /portfolio?id=A&with=B.
 
 import { Refused } from "../ask.js";
-import { $, made, say } from "../dom.js";
+import { $, capital, made, say } from "../dom.js";
 import { ask, PORTFOLIO } from "../portfolio/server.js";
+import { line, tellKinds } from "../portfolio/tables.js";
 import { put } from "../portfolio/url.js";
 import { twoCurves } from "./chart.js";
-import { line, noteOf, table } from "./result.js";
+import { kindOfSum, noteOf, table } from "./result.js";
 import { saved } from "./server.js";
-import { basis, ends, field, language, missing, money, NONE, percent, period, risk, said, scenario, t } from "./text.js";
+import { ends, field, kindOf, language, missing, money, NONE, percent, period, risk, said, scenario, t } from "./text.js";
 
 const LISTED = 200, FORMATS = ["xlsx", "csv"], KNOWN = "portfolios", KEPT = 20;
 
@@ -82,20 +83,26 @@ export class Compare {
     }
   }
 
+  table(name, names) {
+    made(this.result, "h4", capital(t(`compare.${name}`)));
+    return table(this.result, t(`compare.${name}`), names, "compared");
+  }
+
   told(told) {
     const { result } = this, sides = [told.first, told.second];
     made(result, "h3", t("compare.heading"), { tabindex: "-1" });
     made(result, "p", missing(told.difference) ? t("compare.unknown") : t("compare.difference", { difference: signed(told.difference) }), { class: "loss" });
     if (told.difference_note) made(result, "p", told.difference_note[language], { class: "note" });
     if (told.scope_note) made(result, "p", said(told.scope_note), { class: "note" });
-    const body = table(result, t("compare.sums"), ["which", "portfolio", "pair", "run", "sites", "value", "loss", "interval", "ratio", "basis"], "compared");
+    const body = this.table("sums", ["which", "portfolio", "pair", "run", "sites", "value", "loss", "interval", "ratio"]);
     for (const [i, side] of sides.entries()) {
       line(body, t(`compare.${i ? "second" : "first"}`), [
         /^[0-9a-f]{64}$/.test(side.name) ? t("compare.unnamed") : side.name, t("pair", { scenario: scenario(side.scenario_id), period: period(side.time_period, side.years) }),
         side.runs.map((run) => `${run.run_id} (${run.edition})`).join(", "), side.sites_in_total.toLocaleString(language), money(side.total_asset_value), money(side.total_expected_loss),
-        ends(side.total_expected_loss_low, side.total_expected_loss_high, money), percent(side.expected_loss_ratio), noteOf(side),
+        ends(side.total_expected_loss_low, side.total_expected_loss_high, money), percent(side.expected_loss_ratio),
       ]);
     }
+    tellKinds(body, sides.map(kindOfSum));
     this.risks(told);
     if (sides.every((side) => side.curve.length)) twoCurves(result, sides.map((side, i) => ({ name: t(`compare.${i ? "second" : "first"}`), points: side.curve })), noteOf(told.first));
     else made(result, "p", t("compare.no_curve"), { class: "note" });
@@ -106,23 +113,27 @@ export class Compare {
   }
 
   risks(told) {
-    const body = table(this.result, t("compare.by_risk"), ["risk", "first", "second", "difference", "basis"], "compared");
+    const body = this.table("by_risk", ["risk", "first", "second", "difference"]), kinds = [];
     for (const each of told.by_risk) {
       const trusted = [each.calibrated_first, each.calibrated_second].filter((one) => !missing(one));
-      line(body, risk(each.risk_type), [money(each.expected_loss_first), money(each.expected_loss_second), signed(each.difference), basis(0, trusted.some(Boolean) ? 0 : null, trusted.every(Boolean) ? null : 0)]);
+      line(body, risk(each.risk_type), [money(each.expected_loss_first), money(each.expected_loss_second), signed(each.difference)]);
+      kinds.push(kindOf(0, trusted.some(Boolean) ? 0 : null, trusted.every(Boolean) ? null : 0));
     }
+    tellKinds(body, kinds);
   }
 
   assets(told) {
     const counts = Object.entries(told.counts).filter(([, each]) => each.assets);
     made(this.result, "p", counts.map(([status, each]) => t("compare.count", { status: t(`status.${status}`), count: each.assets.toLocaleString(language), difference: signed(each.difference) })).join("; "));
     if (!told.assets.length) return;
-    const note = noteOf(told.second), body = table(this.result, t("compare.assets"), ["asset", "status", "changed", "first", "second", "difference", "basis"], "compared");
-    for (const each of told.assets.slice(0, LISTED)) {
+    const kind = kindOfSum(told.second), listed = told.assets.slice(0, LISTED);
+    const body = this.table("assets", ["asset", "status", "changed", "first", "second", "difference"]);
+    for (const each of listed) {
       const changed = [...each.changes.map((one) => t("compare.change", { field: field(one.field), before: one.before ?? NONE, after: one.after ?? NONE }))];
       if (each.new_results.length) changed.push(t("compare.results", { risks: each.new_results.map(risk).join(", ") }));
-      line(body, [each.key, each.name].filter(Boolean).join(", "), [t(`status.${each.status}`), changed.join("; "), money(each.total_expected_loss_first), money(each.total_expected_loss_second), signed(each.difference), missing(each.difference) ? NONE : note], { "data-status": each.status });
+      line(body, [each.key, each.name].filter(Boolean).join(", "), [t(`status.${each.status}`), changed.join("; "), money(each.total_expected_loss_first), money(each.total_expected_loss_second), signed(each.difference)], { "data-status": each.status });
     }
+    tellKinds(body, listed.map((each) => (missing(each.difference) ? null : kind)));
     if (told.assets.length > LISTED) made(this.result, "p", t("compare.cut", { count: LISTED, all: told.assets.length.toLocaleString(language) }), { class: "note" });
   }
 

@@ -2,9 +2,10 @@
 
 import { Refused } from "../ask.js";
 import { $, made, say } from "../dom.js";
-import { line, table } from "./result.js";
+import { line, tellKinds } from "../portfolio/tables.js";
+import { table } from "./result.js";
 import { posted, saved } from "./server.js";
-import { basis, ENGLISH, ends, missing, money, NONE, percent, period, risk, said, scenario, t } from "./text.js";
+import { basisOf, ENGLISH, ends, missing, money, NONE, percent, period, region, risk, said, scenario, t } from "./text.js";
 
 const SHOWN = "where-else";
 
@@ -66,7 +67,7 @@ export class Elsewhere {
     box.replaceChildren();
     made(box, "h3", t("elsewhere.heading", { scenario: code, period: period(told.time_period, told.years) }), { tabindex: "-1" }).focus();
     const loss = missing(here.total_expected_loss) ? NONE : t("elsewhere.loss", { loss: money(here.total_expected_loss), ends: ends(here.total_expected_loss_low, here.total_expected_loss_high, money) });
-    made(box, "p", t("elsewhere.here", { aal: percent(here.total_aal), loss, basis: this.basis(here) }), { class: "loss" });
+    made(box, "p", t("elsewhere.here", { aal: percent(here.total_aal), loss, basis: basisOf(this.kind(here)) }), { class: "loss" });
     made(box, "p", t("elsewhere.counted", { risks: told.counted.map(risk).join(", ") }));
     for (const [name, why] of Object.entries(told.left_out)) made(box, "p", t("elsewhere.left_out", { risk: risk(name), why: t(`why.${why.split(":")[0].replaceAll(" ", "_")}`) }), { class: "note" });
     const lacking = Object.entries(told.near_without).map(([name, count]) => t("elsewhere.lacking", { risk: risk(name), count }));
@@ -80,20 +81,22 @@ export class Elsewhere {
     for (const [name, note] of Object.entries(told.risk_notes)) made(box, "p", `${risk(name)}: ${said(note)}`, { class: "note", ...ENGLISH });
   }
 
-  basis(place) {
-    if (missing(place.total_expected_loss) && missing(place.total_aal)) return NONE;
-    return this.told.loss_note === null ? basis(0, 0, null) : this.told.loss_note.startsWith("in part") ? basis(0, 0, 0) : basis(0, null, 0);
+  // as of `kindOf`
+  kind(place) {
+    if (missing(place.total_expected_loss) && missing(place.total_aal)) return null;
+    return this.told.loss_note === null ? "calibrated" : this.told.loss_note.startsWith("in part") ? "both" : "index";
   }
 
   list() {
     const { told, box } = this;
     made(box, "p", t("elsewhere.listed", { count: told.candidates.length, near: told.cells_near, km: told.within_km }));
-    const body = table(box, t("elsewhere.candidates"), ["place", "region", "km", "aal", "loss", "interval", "saving", "basis"], "candidate");
+    const body = table(box, t("elsewhere.candidates"), ["place", "region", "km", "aal", "loss", "interval", "saving"], "candidate");
     for (const each of told.candidates) {
-      const row = line(body, undefined, [each.admin_name ?? NONE, each.kilometres.toFixed(1), percent(each.total_aal), money(each.total_expected_loss), ends(each.total_expected_loss_low, each.total_expected_loss_high, money), money(each.saving), this.basis(each)]);
+      const row = line(body, undefined, [region(each) ?? NONE, each.kilometres.toFixed(1), percent(each.total_aal), money(each.total_expected_loss), ends(each.total_expected_loss_low, each.total_expected_loss_high, money), money(each.saving)]);
       const go = made(row.firstChild, "button", t("degrees", { latitude: each.latitude.toFixed(3), longitude: each.longitude.toFixed(3) }), { type: "button", class: "link" });
       go.addEventListener("click", () => this.panel().map.choose(each.latitude, each.longitude));
     }
+    tellKinds(body, told.candidates.map((each) => this.kind(each)));
   }
 
   async save() {

@@ -1,17 +1,19 @@
 // The form of a measure: fields that it sets, the share of a loss that it prevents, what it costs.
 
 import { made } from "../dom.js";
-import { field, risk, t } from "./text.js";
+import { field, has, risk, t } from "./text.js";
 
-// fields that a measure may set, those that measures change most first, and the kind of their values
+// fields that a measure may set, and the kind of their values: first those whose change lowers the loss of most buildings
 const KINDS = {
-  first_floor_height_m: "number", floors_below: "number", has_piloti: "flag", insurance_coverage_rate: "number", building_age: "number", structure: "text",
+  floors_below: "number", has_piloti: "flag", insurance_coverage_rate: "number", building_age: "number", structure: "text",
   main_purpose: "text", floors_above: "number", has_seismic_design: "flag", fire_access: "flag", has_water_tank: "flag", water_supply_available: "flag",
-  in_flood_zone: "flag", floor_area: "number", total_asset_value: "number", elevation: "number", imperviousness_ratio: "number", vegetation_ratio: "number",
+  in_flood_zone: "flag", floor_area: "number", total_asset_value: "number", elevation: "number", first_floor_height_m: "number", imperviousness_ratio: "number", vegetation_ratio: "number",
   landcover_type: "text", distance_to_river_m: "number", distance_to_coast_m: "number", distance_to_forest_m: "number", annual_rainfall_mm: "number", cdd_days: "number",
 };
 const RISKS = ["river_flood", "urban_flood", "sea_level_rise", "typhoon", "wildfire", "water_stress", "drought", "extreme_heat", "extreme_cold"];
 const COST = ["per_site", "total", "upkeep_per_site", "discount_rate", "years"];
+
+let hints = 0; // that stand on the page: each has an id
 
 // A number as people write it; what is none goes out as it was written, so that it is refused by name
 function numberOf(text) {
@@ -27,9 +29,10 @@ function valueOf(control, kind) {
 
 // Lines of a choice and a value, as many as are wanted
 class Lines {
-  // words: keys of the catalogue {title, add, choice, value}; options: [value, text]; control: (choice, label) -> an input
-  constructor(box, words, options, control) {
-    Object.assign(this, { words, options, control });
+  // words: keys of the catalogue {title, add, choice, value}; options: [value, text]; control: (holder, choice, label) -> an input;
+  // hint: choice -> when it matters
+  constructor(box, words, options, control, hint) {
+    Object.assign(this, { words, options, control, hint });
     const set = made(box, "fieldset");
     made(set, "legend", t(words.title));
     this.box = made(set, "div", undefined, { class: "lines" });
@@ -42,11 +45,18 @@ class Lines {
     const choice = made(line, "select", undefined, { "aria-label": t(this.words.choice) });
     for (const [value, text] of this.options) made(choice, "option", text, { value });
     choice.value = first;
-    const holder = made(line, "span");
-    const renew = () => { holder.replaceChildren(); this.control(holder, choice.value, t(this.words.value, { name: choice.selectedOptions[0].textContent })); };
+    const holder = made(line, "span"), hint = this.hint && made(line, "p", undefined, { class: "note", id: `hint-${++hints}` });
+    const renew = () => {
+      holder.replaceChildren();
+      this.control(holder, choice.value, t(this.words.value, { name: choice.selectedOptions[0].textContent }));
+      if (!hint) return;
+      hint.textContent = this.hint(choice.value);
+      holder.firstChild.setAttribute("aria-describedby", hint.id);
+    };
     choice.addEventListener("change", renew);
     renew();
     const gone = made(line, "button", "×", { type: "button", class: "link", "aria-label": t("line.remove") });
+    if (hint) line.append(hint);
     gone.addEventListener("click", () => { line.remove(); });
     return line;
   }
@@ -67,11 +77,11 @@ export class MeasureForm {
     this.name = label(box, t("measure.name"), { maxlength: 200 });
     this.name.value = t("measure.default");
     this.sets = new Lines(box, { title: "set.title", add: "set.add", choice: "set.field", value: "set.value" }, Object.keys(KINDS).map((name) => [name, field(name)]), (holder, name, text) => {
-      if (KINDS[name] !== "flag") return made(holder, "input", undefined, { "aria-label": text, autocomplete: "off" });
+      if (KINDS[name] !== "flag") return made(holder, "input", undefined, { "aria-label": text, autocomplete: "off", ...(name === "floors_below" ? { placeholder: "0" } : {}) });
       const control = made(holder, "select", undefined, { "aria-label": text });
       for (const each of ["true", "false"]) made(control, "option", t(`flag.${each}`), { value: each });
       return control;
-    });
+    }, (name) => t(has(`hint.${name}`) ? `hint.${name}` : "hint.other"));
     this.sets.add();
     this.prevents = new Lines(box, { title: "prevents.title", add: "prevents.add", choice: "prevents.risk", value: "prevents.share" }, RISKS.map((name) => [name, risk(name)]), (holder, name, text) => made(holder, "input", undefined, { "aria-label": text, inputmode: "decimal", autocomplete: "off", placeholder: "%" }));
     this.prevents.add();

@@ -3,10 +3,11 @@
 import { Refused } from "../ask.js";
 import { $, made, say } from "../dom.js";
 import { PORTFOLIO } from "../portfolio/server.js";
+import { line, tellKinds } from "../portfolio/tables.js";
 import { MeasureForm } from "./form.js";
-import { line, noteOf, showWhatIf, table } from "./result.js";
+import { kindOfSum, showWhatIf, table } from "./result.js";
 import { posted, saved } from "./server.js";
-import { language, money, NONE, t } from "./text.js";
+import { language, money, t } from "./text.js";
 
 const LISTED = 50, FORMATS = ["xlsx", "csv"];
 
@@ -87,12 +88,13 @@ export class Measures {
     const rows = told.saved_sites.filter((each) => each.taken);
     if (!rows.length) return;
     made(this.result, "h3", t("sites.title", { count: rows.length }));
-    const body = table(this.result, t("sites.title", { count: rows.length }), ["row", "id", "before", "after", "saving", "basis"], "head"), note = noteOf(told.results[0].before);
+    const body = table(this.result, t("sites.title", { count: rows.length }), ["row", "id", "before", "after", "saving"], "head"), kind = kindOfSum(told.results[0].before);
     for (const each of rows) {
       const named = [each.site_id, each.name].filter(Boolean).join(", ");
-      const row = line(body, undefined, [named, money(each.loss_before), money(each.loss_after), money(each.saving), each.loss_before === null ? NONE : note]);
+      const row = line(body, undefined, [named, money(each.loss_before), money(each.loss_after), money(each.saving)]);
       made(row.firstChild, "button", t("sites.open", { row: each.row.toLocaleString(language) }), { type: "button", class: "link" }).addEventListener("click", () => this.results.open(each.row));
     }
+    tellKinds(body, rows.map((each) => (each.loss_before === null ? null : kind)));
   }
 }
 

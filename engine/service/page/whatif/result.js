@@ -1,24 +1,17 @@
 // The answer on a measure: losses before and after side by side, by risk and in all, pay-back, both curves.
 
 import { made } from "../dom.js";
+import { line, table as sheet, tellKinds } from "../portfolio/tables.js";
 import { twoCurves } from "./chart.js";
-import { ENGLISH, basis, ends, figure, language, missing, money, NONE, percent, period, risk, said, scenario, t, years } from "./text.js";
+import { ENGLISH, basis, ends, figure, kindOf, language, missing, money, NONE, percent, period, risk, said, scenario, t, years } from "./text.js";
 
 export const noteOf = (sum) => basis(sum.total_expected_loss, sum.total_expected_loss_calibrated, sum.total_expected_loss_uncalibrated);
 
-export function table(box, title, names, key) {
-  const region = made(box, "div", undefined, { class: "wide", tabindex: "0", role: "region", "aria-label": title });
-  const whole = made(region, "table"), head = made(made(whole, "thead"), "tr");
-  for (const name of names) made(head, "th", t(`${key}.${name}`), { scope: "col" });
-  return made(whole, "tbody");
-}
+// The same of a sum for the lines of a table
+export const kindOfSum = (sum) => kindOf(sum.total_expected_loss, sum.total_expected_loss_calibrated, sum.total_expected_loss_uncalibrated);
 
-export function line(body, heading, texts, attributes = {}) {
-  const row = made(body, "tr", undefined, attributes);
-  made(row, "th", heading, { scope: "row" });
-  for (const text of texts) made(row, "td", text);
-  return row;
-}
+// names: of the headings below a key of the catalogue
+export const table = (box, title, names, key) => sheet(box, title, names.map((name) => t(`${key}.${name}`)));
 
 // told: answer of a what-if; pair: one of its results
 export function showWhatIf(box, told, pair) {
@@ -31,13 +24,15 @@ export function showWhatIf(box, told, pair) {
     if (pair[which].loss_words) made(box, "p", `${t(`side.${which}`)}: ${pair[which].loss_words[language]}`);
   }
   if (pair.overlap_note) made(box, "p", t("overlap"), { class: "note" });
-  const body = table(box, t("result.by_risk"), ["risk", "before", "after", "saving", "interval", "basis"], "head");
+  const body = table(box, t("result.by_risk"), ["risk", "before", "after", "saving", "interval"], "head"), kinds = [];
   const saving = (each) => [money(each?.saving), ends(each?.saving_low, each?.saving_high, money)];
   for (const [name, before] of Object.entries(pair.before.expected_loss_by_risk)) {
-    const after = pair.after.expected_loss_by_risk[name], kind = missing(before.expected_loss) ? NONE : before.calibrated ? basis(0, 0, null) : basis(0, null, 0);
-    line(body, risk(name), [money(before.expected_loss), money(after.expected_loss), ...saving(pair.saving.by_risk[name]), kind]);
+    const after = pair.after.expected_loss_by_risk[name];
+    line(body, risk(name), [money(before.expected_loss), money(after.expected_loss), ...saving(pair.saving.by_risk[name])]);
+    kinds.push(kindOf(before.expected_loss, ...(before.calibrated ? [0, null] : [null, 0])));
   }
-  line(body, risk("all"), [money(pair.before.total_expected_loss), money(pair.after.total_expected_loss), ...saving(pair.saving), note], { class: "sum" });
+  line(body, risk("all"), [money(pair.before.total_expected_loss), money(pair.after.total_expected_loss), ...saving(pair.saving)], { class: "sum" });
+  tellKinds(body, [...kinds, kindOfSum(pair.before)]);
   if (single && missing(pair.before.total_expected_loss)) ratios(box, told, pair);
   if (pair.appraisal) appraisal(box, pair.appraisal);
   const { before, after } = pair.curves;

@@ -4,7 +4,7 @@ import { language } from "../texts.js";
 import { t as shared } from "../portfolio/text.js";
 
 export { language };
-export { ENGLISH, basis, ends, figure, has, missing, money, NONE, percent, period, risk, rounded, said, scenario } from "../portfolio/text.js";
+export { ENGLISH, basis, basisOf, ends, figure, kindOf, missing, money, NONE, percent, period, region, risk, rounded, said, scenario } from "../portfolio/text.js";
 const TEXTS = await (await fetch(new URL(`../texts/whatif.${language}.json`, import.meta.url))).json();
 
 // A text with its {names} replaced
@@ -13,6 +13,7 @@ export function t(key, values = {}) {
   return TEXTS[key].replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
+export const has = (key) => key in TEXTS;
 export const field = (name) => shared(`field.${name}`);
 
 // A pay-back; null where there is none
