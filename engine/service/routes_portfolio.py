@@ -71,7 +71,7 @@ Frame = Literal[
     responses=REFUSALS,
     openapi_extra=BODY,
 )
-async def send_portfolio(
+async def send_portfolio(  # many: one parameter a field of the query
     context: Shared,
     request: Request,
     risk_types: Annotated[list[models.RiskName] | None, Query(description="of rows that name none")] = None,

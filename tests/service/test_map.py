@@ -372,7 +372,9 @@ def test_a_lattice_across_the_date_line_is_one_picture_with_west_before_east(bro
 
     view = browser.new_page(viewport={"width": 1300, "height": 900})
     coast = [[[179.8, 35.0], [180.0, 35.1]], [[-180.0, 35.1], [-179.8, 35.2]]]
-    view.route("**/api/v1/map/borders", lambda route: route.fulfill(json={"coastline": coast, "provinces": []}))
+    view.route(
+        "**/api/v1/map/borders", lambda route: route.fulfill(json={"coastline": coast, "provinces": [], "land": []})
+    )
     view.goto(service[0])
     view.wait_for_selector("#coastline[d]", state="attached")
     squeeze = math.cos(math.radians((told["south"] + told["north"]) / 2))
