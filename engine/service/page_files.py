@@ -37,6 +37,7 @@ def texts(name: str, profile: Profile) -> str | None:
     note = "" if profile.search_note is None else f" {profile.search_note.in_(language)}"
     words = {
         "currency": profile.currency.word.in_(language),
+        "currency_code": profile.currency.code,
         "of_currency": profile.currency.suffix(language),
         "whole": whole,
         "Whole": whole[:1].upper() + whole[1:],

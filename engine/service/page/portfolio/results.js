@@ -77,6 +77,7 @@ export class Results {
     $("warning").textContent = told.scope_note ? said(told.scope_note) : "";
     $("warning").hidden = !told.scope_note;
     box.replaceChildren();
+    if (told.currency && told.currency !== t("currency.code")) made(box, "p", t("results.other_currency", { code: told.currency }), { class: "warn" });
     made(box, "p", t("results.rows", { rows: told.rows.toLocaleString(), invalid: told.invalid_rows.toLocaleString(), assessed: told.assessed_sites.toLocaleString() }), { class: "note" });
     for (const note of told.notes) made(box, "p", note, { class: "note", ...ENGLISH });
     for (const [name, note] of Object.entries(told.risk_notes)) made(box, "p", t("results.risk_note", { risk: t(`risk.${name}`), note: said(note) }), { class: "note" });
