@@ -25,8 +25,8 @@ from engine.core import country
 from engine.core.language import Language
 
 AS_IS = frozenset((
-    "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "given", "id", "known",
-    "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets",
+    "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "given", "id",
+    "known", "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets",
     "source", "table", "tables", "usable", "value", "word", "yes",
 ))  # fmt: skip
 LABELLED = frozenset(("labelled", "attribute"))

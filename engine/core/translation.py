@@ -32,8 +32,8 @@ _EDGES = tuple(
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 #: a word that joins others, and whether it is a part of a name, as in `Bank of Korea`
 _JOINING = re.compile(
-    r"(\b[A-Z][\w.&]* )?(?<![\w./=\-])(?:a|an|and|are|as|at|be|been|before|after|by|do|does|for|from|has|have|in|into|is"
-    r"|it|its|not|of|on|or|than|that|the|their|there|these|they|this|to|up|was|were|where|which|who|with|without)"
+    r"(\b[A-Z][\w.&]* )?(?<![\w./=\-])(?:a|an|and|are|as|at|be|been|before|after|by|do|does|for|from|has|have|in|into"
+    r"|is|it|its|not|of|on|or|than|that|the|their|there|these|they|this|to|up|was|were|where|which|who|with|without)"
     r"(?![\w/=\-]|\.\w)(?= ?([A-Z])?)"
 )
 #: two words in lower case side by side

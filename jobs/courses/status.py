@@ -23,7 +23,7 @@ from engine.core.translation import translate
 from engine.io.db import postgres
 from engine.io.results import batch_state, status
 from engine.io.results.published_figures import AAL, HAZARD
-from jobs import _addresses, _console, _look
+from jobs import _addresses, _console, _look, _options
 
 #: runs of the log that are printed; --json has ten
 SHOWN = 5
