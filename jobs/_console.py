@@ -32,6 +32,9 @@ QUIET = 10.0
 #: columns of what is no terminal, and the fewest that a table is drawn in
 _WIDE, _NARROW = 150, 40
 
+#: jobs that run until they are stopped
+_SERVERS = ("serve", "listen", "work", "embedded")
+
 log = logging.getLogger("jobs")
 
 #: what an interruption leaves, as a text or told by the arguments
@@ -86,7 +89,12 @@ def console() -> Console:
 
 def start_logging() -> None:
     """Messages to standard error, one a line."""
-    logs.start(_form(), job=_job())
+    logs.start(_form(), job=_job(), told=_reader(_job()))
+
+
+def _reader(job: str | None) -> Callable[[str], str] | None:
+    """Warnings are for the reader of a command; a server's lines are searched, and stay English."""
+    return None if job in _SERVERS else _options.told
 
 
 def _form() -> logs.Form:
@@ -139,7 +147,7 @@ def exit_code(
     opening : says the first line of the log
     """
     _streams.prepare()
-    logs.start(_form(), job=job or _job())
+    logs.start(_form(), job=job or _job(), told=_reader(job or _job()))
     _stop.clear()
     unraisable, sys.unraisablehook = sys.unraisablehook, _silent(sys.unraisablehook)
     if threading.current_thread() is threading.main_thread():

@@ -15,7 +15,7 @@ from engine.core.interval_words import (
 def test_a_loss_and_its_interval_are_one_sentence():
     loss = Interval(0.0141, 0.0092, 0.0231, 20)
     assert share_of_value(loss) == "1.4 % of value a year (90 %: 0.92 to 2.3; sampling of 20 years on one model)"
-    assert share_of_value(loss, "ko") == "연간 자산 가치의 1.4 % (90 % 구간: 0.92~2.3, 기후모형 하나의 20년 표본)"
+    assert share_of_value(loss, "ko") == "연간 자산가액의 1.4 % (90 % 구간: 0.92~2.3, 기후모형 하나의 20년 표본)"
 
 
 def test_small_and_round_figures_have_no_exponent():
@@ -39,7 +39,7 @@ def test_an_interval_that_holds_the_damage_rates_says_so():
     loss = Interval(0.00025, 0.00004, 0.0014, 20, rates=True)
     assert share_of_value(loss).endswith("; sampling of 20 years on one model, damage rates and their level)")
     assert share_of_value(loss, "ko") == (
-        "연간 자산 가치의 0.025 % (90 % 구간: 0.004~0.14, 기후모형 하나의 20년 표본, 손상률과 그 수준)"
+        "연간 자산가액의 0.025 % (90 % 구간: 0.004~0.14, 기후모형 하나의 20년 표본, 손상률과 그 수준)"
     )
 
 
@@ -63,7 +63,7 @@ def test_a_change_has_its_interval_and_whether_it_is_more_than_noise():
     assert change_of_value(less) == (
         "0.2 % of value a year less than in the short term (90 %: -0.27 to -0.13; significant)"
     )
-    assert change_of_value(less, "ko") == "단기보다 연간 자산 가치의 0.2 %만큼 작음 (90 % 구간: -0.27~-0.13, 유의함)"
+    assert change_of_value(less, "ko") == "단기보다 연간 자산가액의 0.2 %만큼 작음 (90 % 구간: -0.27~-0.13, 유의함)"
 
 
 def test_changes_of_cells_are_one_sentence():
@@ -106,7 +106,7 @@ def test_several_models_are_told_by_their_number_and_without_an_interval_where_o
     told = ModelInterval(0.014, 0.009, 0.023, 5)
     models = "5 climate models and the sampling of each"
     assert share_of_value_of_models(told) == f"1.4 % of value a year (90 %: 0.9 to 2.3; {models})"
-    korean = "연간 자산 가치의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 5개와 각 모형의 표본)"
+    korean = "연간 자산가액의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 5개와 각 모형의 표본)"
     assert share_of_value_of_models(told, "ko") == korean
     alone = told._replace(low=None, high=None)
     assert "no interval: the sampling of a climate model is not known" in share_of_value_of_models(alone)

@@ -10,7 +10,7 @@ import pytest
 from engine.core import catalogue
 from engine.core.language import of_environment, of_request
 from engine.core.particles import agreed
-from engine.core.translation import translate, translate_fields
+from engine.core.translation import _JOINING, translate, translate_fields
 
 ROOT = Path(__file__).parents[1]
 PO = ROOT / "engine" / "core" / "texts" / "ko.po"
@@ -94,6 +94,7 @@ def sentences(node):
 def filled(english):
     """A sentence with something in its places, and what."""
     kinds = {"n": "7", "n1": "8", "n2": "9", "low": "1.5", "high": "2.5", "low2": "3.5", "high2": "4.5"}
+    kinds |= {"limit": "7 mm", "years": "2041-2060", "attribute": "a_b"}
     names = dict.fromkeys(catalogue.places(english))
     values = {name: kinds.get(name, f"word{at}") for at, name in enumerate(names)}
     return english.format(**values), values
@@ -162,6 +163,44 @@ def test_values_that_must_be_typed_stay_and_words_are_translated():
     for stays in ("", "portfolio-7.csv", "본사", "12,000", "a name nobody knows"):
         assert translate(stays, "ko") == stays
     assert translate("Request ID not found", "en") == "Request ID not found"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It has failed for the second time after a pause",  # `{where} has ...` knows no such what
+        "up to date and whole",
+        "drought needs what nobody has thought of (docs/etl.md, basins)",
+        "up to a limit, in a list of others",
+    ],
+)
+def test_a_sentence_of_which_words_would_stay_english_stays_english_whole(sentence):
+    assert translate(sentence, "ko") == sentence
+
+
+def test_what_a_place_takes_may_be_a_name_and_what_follows_a_colon_a_sentence_of_its_own():
+    assert translate("AAL of Bank of Korea", "ko") == "Bank of Korea의 AAL"
+    assert translate("refused: it came to an end that nobody knows", "ko") == (
+        "거부됨: it came to an end that nobody knows"
+    )
+    told = translate("no column states has_piloti, fire_access: assumed, and named in imputed_fields", "ko")
+    assert told.startswith("has_piloti(필로티 구조), fire_access(소방차 진입)에 해당하는 열이 없음")
+
+
+def test_a_pattern_has_a_word_of_its_own():
+    """Else it catches sentences that have their own entry, or none."""
+    for english, _ in ENTRIES:
+        names = catalogue.places(english)
+        if names and not any(name in catalogue._KINDS or f"'{{{name}}}'" in english for name in names):
+            words = re.findall("[A-Za-z0-9]+", re.sub(r"\{\w+\}", " ", english))
+            assert any(not _JOINING.fullmatch(word) for word in words), english
+
+
+def test_brackets_that_hold_a_joint_belong_to_one_part():
+    told = translate(
+        "not given: wildfire needs daily rain pr (mm/day or kg m-2 s-1; CMIP6); outlines of provinces (x; y)", "ko"
+    )
+    assert told == "자료 없음: 산불: 필요한 자료: 일별 강수량 pr(mm/day 또는 kg m-2 s-1; CMIP6); 시도 경계(x; y)"
 
 
 def test_sentences_one_after_the_other_are_translated_each():

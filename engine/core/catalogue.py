@@ -4,6 +4,9 @@ A sentence has places: `{n} rows of {path}`. Their names say what they take:
 
 - `n`, `n1`, `n2`: a number. `low`, `high`, `low2`, `high2`: a figure, also `-3` or `Q80`. `code`, `window`, `year`: one
   word. Every other one: a text of one sentence, which may be empty.
+- `limit`: a figure with its unit. `years`: begins with a figure. `scenario`: ends in no comma.
+- `given`: what is set, without `;`.
+- `labelled`: names in files, with their labels beside; `attribute`: one of several words.
 - those of `AS_IS`: what a reader must type or find as it stands. It is not translated, unlike the text of other places.
 """
 
@@ -22,10 +25,11 @@ from engine.core import country
 from engine.core.language import Language
 
 AS_IS = frozenset((
-    "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "id", "known",
-    "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets",
+    "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "given", "id",
+    "known", "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets",
     "source", "table", "tables", "usable", "value", "word", "yes",
 ))  # fmt: skip
+LABELLED = frozenset(("labelled", "attribute"))
 _LINE = re.compile(r'(?:(msgid|msgstr|msgctxt)\s+)?(".*")\s*')
 _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
@@ -35,6 +39,12 @@ _KINDS = {
     **dict.fromkeys(("n", "n1", "n2"), _NUMBER),
     **dict.fromkeys(("low", "high", "low2", "high2"), _FIGURE),
     **dict.fromkeys(("code", "window", "year"), _WORD),
+    **dict.fromkeys(("limit", "years"), re.compile(r"[+\-−–]?\d[^;:]*")),
+    **dict.fromkeys(("path", "file"), re.compile(r"(?:(?!: ).)*")),
+    "scenario": re.compile(r"(?:[^:;]*[^\s:;,])?"),
+    "given": re.compile(r"[^;]*"),
+    "labelled": re.compile(r"[a-z][a-z0-9_]*(?:, [a-z][a-z0-9_]*)*"),
+    "attribute": re.compile(r"[a-z]+(?:_[a-z0-9]+)+"),
 }
 _LETTERS = string.ascii_lowercase
 _WORDS = re.compile("[a-z]+")
@@ -54,6 +64,9 @@ class Pattern:
     def __init__(self, entry: Entry) -> None:
         self.other = entry.other
         pieces = _PLACE.split(entry.english)
+        #: its last place, where that is a whole statement after a colon, as in `refused: {what}`; empty for none
+        end = f": {{{pieces[-2]}}}"
+        self.quoted = pieces[-2] if entry.english.endswith(end) and entry.other.endswith(end) else ""
         self._names, self._fixed = pieces[1::2], [each.lower() for each in pieces[::2]]
         #: its longest word that no value can be written together with; empty for none
         whole = [
@@ -100,11 +113,13 @@ class Catalogue(NamedTuple):
 
     patterns : those with places, the one with most fixed text first
     by_word  : a word that a text must hold -> patterns by their place; empty: those without such a word
+    vocabulary : words of its English, in lower case
     """
 
     whole: Mapping[str, str]
     patterns: tuple[Pattern, ...]
     by_word: Mapping[str, Sequence[int]]
+    vocabulary: frozenset[str]
 
     def candidates(self, low: str) -> Iterator[Pattern]:
         """Patterns that a text in lower case may be, the one with most fixed text first."""
@@ -128,7 +143,8 @@ def _load(language: Language, currency: str) -> Catalogue:
     by_word: defaultdict[str, list[int]] = defaultdict(list)
     for place, pattern in enumerate(patterns):
         by_word[pattern.word].append(place)
-    return Catalogue(whole, patterns, dict(by_word))
+    words = re.findall(r"(?<![\w./-])[a-z]{2,}(?![\w/-])", " ".join(_PLACE.sub("0", each.english) for each in entries))
+    return Catalogue(whole, patterns, dict(by_word), frozenset(words))
 
 
 def read(text: str) -> Iterator[Entry]:

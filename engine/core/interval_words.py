@@ -67,7 +67,7 @@ def share_of_value(interval: Interval, language: Language = "en", *, calibrated:
     """
     value, low, high = (None if each is None else digits(100 * each) for each in interval[:3])
     if language == "ko":
-        return f"연간 자산 가치의 {value} % ({_within(low, high, interval, language)}){_index(calibrated, language)}"
+        return f"연간 자산가액의 {value} % ({_within(low, high, interval, language)}){_index(calibrated, language)}"
     return f"{value} % of value a year ({_within(low, high, interval, language)}){_index(calibrated, language)}"
 
 
@@ -79,8 +79,8 @@ def share_of_value_of_models(interval: ModelInterval, language: Language = "en")
     value, low, high = (None if each is None else digits(100 * each) for each in interval[:3])
     if language == "ko":
         if low is None or high is None:
-            return f"연간 자산 가치의 {value} % (90 % 구간 없음: 표본오차를 알 수 없는 기후모형이 있음)"
-        return f"연간 자산 가치의 {value} % (90 % 구간: {low}~{high}, 기후모형 {interval.models}개와 각 모형의 표본)"
+            return f"연간 자산가액의 {value} % (90 % 구간 없음: 표본오차를 알 수 없는 기후모형이 있음)"
+        return f"연간 자산가액의 {value} % (90 % 구간: {low}~{high}, 기후모형 {interval.models}개와 각 모형의 표본)"
     if low is None or high is None:
         return f"{value} % of value a year (no interval: the sampling of a climate model is not known)"
     within = f"90 %: {low} to {high}; {interval.models} climate models and the sampling of each"
@@ -108,7 +108,7 @@ def change_of_value(change: Change, language: Language = "en") -> str:
     if language == "ko":
         way = "큼" if change.difference > 0 else "작음" if change.difference < 0 else "다름"
         real = "유의함" if change.significant else "유의하지 않음"
-        return f"단기보다 연간 자산 가치의 {size} %만큼 {way} (90 % 구간: {low}~{high}, {real})"
+        return f"단기보다 연간 자산가액의 {size} %만큼 {way} (90 % 구간: {low}~{high}, {real})"
     way = "less" if change.difference < 0 else "more"
     real = "significant" if change.significant else "not significant"
     return f"{size} % of value a year {way} than in the short term (90 %: {low} to {high}; {real})"

@@ -8,6 +8,7 @@ import math
 import re
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
@@ -28,10 +29,17 @@ class _StandardError(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 class TextLines(logging.Formatter):
-    """`2027-01-01 02:00:00,000 INFO message`."""
+    """`2027-01-01 02:00:00,000 INFO message`. told: a warning in the language of its reader"""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], str] | None = None) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._told = told
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line without a traceback."""
+        if self._told is not None and record.levelno == logging.WARNING:
+            record.message = self._told(record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; of a process that has made its line itself, that one."""
@@ -93,12 +101,13 @@ def read_line(text: str) -> Line:
     return Line("text", None, text)
 
 
-def start(form: Form = "text", *, job: str | None = None) -> None:
+def start(form: Form = "text", *, job: str | None = None, told: Callable[[str], str] | None = None) -> None:
     """Messages of this process to standard error; called again, it changes their form.
 
     Where the root logger has a handler already (a notebook, a program around the engine) nothing changes.
 
-    job : said by every line, in JSON
+    job  : said by every line, in JSON
+    told : warnings of text lines in the language of their reader; None: English
     """
     root = logging.getLogger()
     handler = next((each for each in root.handlers if isinstance(each, _StandardError)), None)
@@ -113,7 +122,7 @@ def start(form: Form = "text", *, job: str | None = None) -> None:
     _bound.clear()
     if job is not None:
         bind(job=job)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter(JsonLines() if form == "json" else TextLines(told))
     if form == "json":  # what Python itself would write around the log
         logging.captureWarnings(True)
         sys.excepthook = lambda kind, err, trace: root.critical("%s", err, exc_info=(kind, err, trace))

@@ -113,7 +113,7 @@ class Words(BaseModel):
     """One sentence in two languages, to be shown as it is."""
 
     en: str = Field(examples=["1.4 % of value a year (90 %: 0.9 to 2.3; sampling of 20 years on one model)"])
-    ko: str = Field(examples=["연간 자산 가치의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 하나의 20년 표본)"])
+    ko: str = Field(examples=["연간 자산가액의 1.4 % (90 % 구간: 0.9~2.3, 기후모형 하나의 20년 표본)"])
 
 
 class CellProbability(BaseModel):

@@ -19,10 +19,11 @@ from engine.core.counted import counted
 from engine.core.errors import SettingsError
 from engine.core.names import RISK_NAMES
 from engine.core.settings import Settings
+from engine.core.translation import translate
 from engine.io.db import postgres
 from engine.io.results import batch_state, status
 from engine.io.results.published_figures import AAL, HAZARD
-from jobs import _addresses, _console, _look
+from jobs import _addresses, _console, _look, _options
 
 #: runs of the log that are printed; --json has ten
 SHOWN = 5
@@ -206,6 +207,8 @@ def _texts(*values: object) -> list[str]:
 
 
 def _first(text: str | None, most: int) -> str | None:
+    """Beginning of a sentence in the language of the reader, who could not be told that of a sentence cut short."""
+    text = text and translate(text, _options.language())
     return text if text is None or len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -198,7 +198,7 @@ def _bad_year(portfolio: Portfolio, words: Words) -> list[str]:
         part = share(first["tvar_99"] / once["tvar_99"])
         told.append(texts("f_bad_source", risk=texts.risks([first["risk_type"]]), part=part))
     if storms := (portfolio.summary["storms"] or {}).get("largest"):
-        named = {"storm": storms[0]["name"] or storms[0]["storm_id"], "date": storms[0]["date"]}
+        named = {"storm": words.storm(storms[0]), "date": storms[0]["date"]}
         note = words.note_of(storms[0]["loss_note"])
         told.append(texts("f_storm", **named, money=words.money(storms[0]["loss"]), note=note))
     return told

@@ -185,7 +185,7 @@ def storms(portfolio: Portfolio, words: Words) -> Table | None:
         return None
     rows = [
         [
-            each["name"] or each["storm_id"],
+            words.storm(each),
             each["date"],
             f"{each['wind_max']:.0f}",
             words.amount(each["loss"]),

@@ -39,6 +39,10 @@ class Words:
         """Its code; an observed record is none."""
         return self.texts("observed_record") if self.observed else label(scenario, self.names)
 
+    def storm(self, told: Mapping[str, Any]) -> str:
+        """Name of a storm; of one that the record leaves unnamed, its year and id. told: object of `storms.largest`"""
+        return told["name"] or self.texts("storm_unnamed", year=str(told["date"])[:4], id=told["storm_id"])
+
     def years(self, span: str) -> str:
         """`2041–2060` of `2041-2060`."""
         return span.replace("-", numbers.DASH[self.texts.language])
