@@ -106,7 +106,7 @@ def test_what_codes_leave_unknown_is_assumed_and_named(read):
         (
             "plain",
             ("LocNumber", "Number"),
-            "has columns of an OED location file and lacks LocNumber: add it, or g",
+            "has columns of an OED location file and lacks LocNumber: add them, or g",
         ),
         ("currencies", ("EUR", "1_0"), "LocCurrency '1_0' \\(1 rows\\) is no currency: three letters of ISO 4217"),
         ("plain", ("BuildingID", "latitude"), "'latitude' and 'Latitude' are both Latitude of OED"),

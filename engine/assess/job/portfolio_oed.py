@@ -48,8 +48,8 @@ def require_other(path: Path, asked: Request, names: Sequence[str] = ()) -> None
     """
     if lacking := oed.lacking(names):
         raise SettingsError(
-            f"{path} has columns of an OED location file and lacks {', '.join(lacking)}: add"
-            f" {'them' if len(lacking) > 1 else 'it'}, or give columns of your own names (docs/site-fields.md)"
+            f"{path} has columns of an OED location file and lacks {', '.join(lacking)}: add them, or"
+            " give columns of your own names (docs/site-fields.md)"
         )
     if asked.rates is not None:
         raise SettingsError(
