@@ -26,8 +26,8 @@ from engine.core.language import Language
 
 AS_IS = frozenset((
     "code", "column", "columns", "command", "example", "field", "fields", "file", "files", "folder", "given", "id",
-    "known", "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet", "sheets",
-    "source", "table", "tables", "usable", "value", "word", "yes",
+    "known", "name", "names", "near", "no", "option", "other", "others", "own", "pair", "part", "path", "sheet",
+    "sheets", "source", "table", "tables", "usable", "value", "word", "yes",
 ))  # fmt: skip
 LABELLED = frozenset(("labelled", "attribute"))
 _LINE = re.compile(r'(?:(msgid|msgstr|msgctxt)\s+)?(".*")\s*')
