@@ -1,4 +1,6 @@
-"""Write monthly means and yearly indices of daily files, or what months of them give.
+"""Write monthly means and yearly indices of daily files.
+
+Monthly files give what months tell: means, rain sums and SPEI-12.
 
 The files have the layout that the loaders read.
 
