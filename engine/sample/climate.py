@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +183,9 @@ def normals_of(cells: Cells) -> Normals:
     return Normals(ta, rn, ws, rhm, np.broadcast_to(clearness, ta.shape), extraterrestrial)
 
 
+@lru_cache(maxsize=len(Scenario))  # the same for all cells: blocks of a few would spend their time on it
 def _noise(scenario: Scenario, seed: int) -> dict[str, Floats]:
-    """Coefficients of every field, already mixed so that variables share what they share in the record."""
+    """Coefficients of every field, already mixed so that variables share what they share in the record. Read only."""
     own = {
         name: fields.coefficients(name, seed, scenario, AXIS.n, steps, texture)
         for textures, steps in ((_MONTHLY, 12), (_YEARLY, 1))
@@ -197,6 +198,8 @@ def _noise(scenario: Scenario, seed: int) -> dict[str, Floats]:
     mixed["ta"] = _mixed(own["rn"], own["ta"], _monthly(with_rain))
     mixed["rhm"] = _mixed(own["rn"], own["rhm"], shared["rhm"])
     mixed["si"] = _mixed(own["rn"], own["si"], shared["sunshine"])
+    for values in mixed.values():
+        values.flags.writeable = False
     return mixed
 
 

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 #: seconds between two looks at the queued rows, notified or not
 TICK = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+#: seconds between two looks at whether to stop
+_LISTENED = 0.2
 
 
 class Notified(NamedTuple):
@@ -114,7 +116,7 @@ class Listener:
                     )
                     pause = _FIRST_PAUSE
                     while not self._stopping.is_set():
-                        for notification in ear.heard(1.0):
+                        for notification in ear.heard(_LISTENED):
                             self._hear(notification, ear)
             except EngineError as err:
                 log.error("not listening, next try in %.0f s: %s", pause, str(err).strip().split("\n")[0])

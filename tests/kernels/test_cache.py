@@ -73,10 +73,10 @@ def test_a_second_process_compiles_nothing_and_gives_the_same_bytes_as_without_a
     assert not any(path.stat().st_mode & 0o222 for path in entries(tmp_path))
 
 
-def test_of_twenty_processes_that_start_together_one_compiles_and_no_entry_is_lost(tmp_path):
-    answers = [answer(started) for started in [process(tmp_path) for _ in range(20)]]
+def test_of_eight_processes_that_start_together_one_compiles_and_no_entry_is_lost(tmp_path):
+    answers = [answer(started) for started in [process(tmp_path) for _ in range(8)]]
     assert len({each["digest"] for each in answers}) == 1
-    assert sorted(each["misses"] for each in answers) == [0] * 19 + [2]
+    assert sorted(each["misses"] for each in answers) == [0] * 7 + [2]
     assert sum("compiling kernels, once for this version" in each["said"] for each in answers) == 1
     assert len(entries(tmp_path)) == 2
     assert not list(tmp_path.rglob(".*"))
