@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from websockets.sync.client import connect
 
+from engine.core.rates import COLUMNS  # of a table of rates, by these names in any language
 from tests.service.conftest import LAND, OUTSIDE
 from tests.service.test_assessments import CALCULATE, finished, messages
 from tests.service.test_texts import seen
@@ -168,14 +169,13 @@ def test_a_korean_reader_of_the_portfolio_page_meets_no_english_from_question_to
     table = {"name": "목록.csv", "mimeType": "text/csv", "buffer": SITES.replace("위도", "Y_pos").encode()}
     reader.set_input_files("#file", table)
     expect(reader.locator("#question")).to_contain_text("열이 없습니다")
-    # the columns of the file, and those of a table of rates
-    assert foreign(reader) - {"pos", "currency", "rate", "date"} == set()
+    assert foreign(reader) - {*COLUMNS, "pos"} == set()
     reader.set_input_files("#file", {"name": "목록.csv", "mimeType": "text/csv", "buffer": SITES.encode()})
     expect(reader.locator("#check-faults tbody tr")).to_have_count(1)
-    assert foreign(reader) - {"currency", "rate", "date"} == set()
+    assert foreign(reader) - {*COLUMNS} == set()
     reader.click("#assess")
     expect(reader.locator("#results")).to_have_attribute("data-shown", "2 mid_term", timeout=60_000)
-    assert foreign(reader) - {"currency", "rate", "date"} == set()
+    assert foreign(reader) - {*COLUMNS} == set()
 
 
 def test_a_refusal_in_korean_is_one_of_json_and_of_its_length(service):

@@ -203,8 +203,10 @@ RATES = "currency,rate,date\nUSD,1470,2026-11-27\n"
 def test_a_file_in_another_currency_asks_for_a_table_of_rates_and_is_assessed_with_it(page, service, client):
     page.goto(f"{service[0]}/portfolio?lang=en")
     page.wait_for_selector("body[data-ready]")
+    expect(page.locator("#rates")).to_be_hidden()
     page.set_input_files("#file", {"name": "oed.csv", "mimeType": "text/csv", "buffer": OED.encode()})
     expect(page.locator("#question")).to_contain_text("values in USD have no rate into KRW")
+    expect(page.locator("#rates")).to_be_visible()
     expect(page.locator("#assess")).to_be_disabled()
     wrong = RATES.replace("1470", "none")
     page.set_input_files("#rates", {"name": "rates.csv", "mimeType": "text/csv", "buffer": wrong.encode()})
