@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.batch.block import hazard_score
@@ -169,6 +169,7 @@ USUAL = {
 
 
 @pytest.mark.parametrize("risk", MORE_IS_WORSE)
+@settings(max_examples=40)
 @given(step=st.floats(0, 30), start=st.floats(-20, 20))
 def test_more_of_the_hazard_never_lowers_the_score(risk, step, start):
     for direction in MORE_IS_WORSE[risk]:
