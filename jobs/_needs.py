@@ -47,9 +47,9 @@ def in_words(tables: Iterable[str], given: Mapping[str, str], without_value: Map
             continue
         variable = BY_TABLE[table]
         of_months = variable.monthly or variable.name in OF_MONTHS["tas"]
-        step = f"{DAILY} or {MONTHLY}" if of_months else DAILY
-        lacking = [daily for daily in _daily_of(variable.name) if given.get(daily, "none") not in step]
-        found |= dict.fromkeys(f"{step} {_DAILY[daily]}" for daily in lacking)
+        steps = (DAILY, MONTHLY) if of_months else (DAILY,)
+        lacking = [daily for daily in _daily_of(variable.name) if given.get(daily) not in steps]
+        found |= dict.fromkeys(f"{' or '.join(steps)} {_DAILY[daily]}" for daily in lacking)
         if not lacking:
             found[f"{variable.name} ({without_value.get(variable.name, 'which has no value')})"] = None
     return "; ".join(found)

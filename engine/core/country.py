@@ -6,8 +6,9 @@ chosen before work begins; threads of the process see it, other processes have i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from engine.core import profile_file
 from engine.core.profile import Currency, Profile
@@ -29,6 +30,11 @@ def money_in(code: str) -> Currency:
         return own.currency
     shipped = (profile_file.load(name) for name in PROFILES)
     return next((each.currency for each in shipped if each.currency.code == code), own.in_currency(code).currency)
+
+
+def currency_of(summary: Mapping[str, Any]) -> str:
+    """Code of the amounts of a portfolio by its summary; one from before summaries stated it is Korea's."""
+    return str(summary.get("currency", "KRW"))
 
 
 def take(profile: Profile) -> None:

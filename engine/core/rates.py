@@ -52,7 +52,7 @@ def parse(lines: Iterable[Sequence[str]], where: str) -> dict[str, Rate]:
             raise SettingsError(f"{where}: line {number} has {len(cells)} cells, the header {len(names)}")
         currency, rate, day = (cells[names.index(name)].strip() for name in COLUMNS)
         code = currency.upper()
-        if len(code) != 3 or not (code.isascii() and code.isalpha()):
+        if not is_code(code):
             raise SettingsError(f"{where}: line {number}: currency {shortened(currency)!r} is no code such as EUR")
         if code in found:
             raise SettingsError(f"{where}: line {number}: {code} is there twice: keep one rate, of one day")
@@ -60,6 +60,11 @@ def parse(lines: Iterable[Sequence[str]], where: str) -> dict[str, Rate]:
     if not found:
         raise SettingsError(f"{where} holds no rate")
     return found
+
+
+def is_code(text: str) -> bool:
+    """Whether it has the form of a currency of ISO 4217: three letters."""
+    return len(text) == 3 and text.isascii() and text.isalpha()
 
 
 def _rate(text: str, where: str, number: int) -> float:
@@ -93,11 +98,6 @@ def require(currencies: Mapping[str, int], rates: Mapping[str, Rate], into: str,
     where      : of the values, in messages
     raises     : LackingRates with what to do
     """
-    if odd := [code for code in currencies if len(code) != 3 or not (code.isascii() and code.isalpha())]:
-        raise SettingsError(
-            f"{where}: LocCurrency {shortened(odd[0])!r} ({currencies[odd[0]]:,} rows) is no currency: three letters of"
-            " ISO 4217, such as EUR"
-        )
     if lacking := {code: rows for code, rows in currencies.items() if code != into and code not in rates}:
         listed = ", ".join(
             f"{code} ({rows:,} {'row' if rows == 1 else 'rows'})" for code, rows in sorted(lacking.items())

@@ -52,9 +52,7 @@ def read_sites(
         raise HTTPException(404, "The portfolio was not assessed for this scenario and period")
     lists = {name: frame[name].to_list() for name in _LISTS}
     lists["reason"] = [reason and words.reason(reason) for reason in lists["reason"]]
-    with context.climate() as connection:
-        paths = place_names.paths(connection, frame["admin_code"])
-    lists["region"] = [paths.get(code) for code in frame["admin_code"]]
+    lists["region"] = [place_names.of_code(*each) for each in frame.select("admin_code", "admin_name").iter_rows()]
     lists["name"] = [_text(each) for each in frame[own]] if own else [None] * frame.height
     told = {"request_id": request_id, "scenario_id": scenario_id, "time_period": time_period, "sites": count}
     return portfolio_models.Sites.model_validate(told | lists)
@@ -74,12 +72,10 @@ def read_site(
     first = found.totals.row(0, named=True)
     carried = _carried(summary, found.totals)
     reason = first["reason"]
-    with context.climate() as connection:
-        paths = place_names.paths(connection, [first["admin_code"]])
     told = {name: first.get(name) for name in portfolio_models.Site.model_fields} | {
         "name": carried.get(summary.get("name_column")),
         "carried": carried,
-        "region": paths.get(first["admin_code"]),
+        "region": place_names.of_code(first["admin_code"], first["admin_name"]),
         "reason": reason and words.reason(reason),
         "imputed_fields": first["imputed_fields"] or [],
         "pairs": [_pair(total, years, found) for total in found.totals.iter_rows(named=True)],

@@ -182,8 +182,7 @@ class OwnData:
             log.warning("%s", finding.message)
         for what, why in told.missing.items():
             log.warning("%s has no value: %s", what, why)
-        without_value = {what.partition(" of ")[0]: why for what, why in told.missing.items()}
-        (fresh / _WITHOUT).write_text(json.dumps(without_value), "utf-8")
+        (fresh / _WITHOUT).write_text(json.dumps(told.without_value), "utf-8")
         (fresh / _STAMP).write_text(state, "utf-8")
         shutil.rmtree(derived, ignore_errors=True)
         fresh.replace(derived)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,14 +78,16 @@ def look(args: argparse.Namespace, config: Settings) -> OwnData:
 
 def _require_readable(args: argparse.Namespace) -> None:
     """Refuse tracks and regions that are none before anything is made."""
-    try:
-        if args.regions is not None:
-            places.read_layer(args.regions)
-        if args.tracks is not None and besttrack_readers.read(args.tracks) is None:
-            raise SettingsError(f"--tracks {args.tracks} is none of the best tracks known (KMA, JMA, IBTrACS)")
-    except SchemaError as err:
-        option = "--tracks" if args.regions is None else "--regions"
-        raise SettingsError(f"{option}: {err}") from err
+    readers: dict[str, tuple[Path | None, Callable[[Path], object]]] = {
+        "--regions": (args.regions, places.read_layer),
+        "--tracks": (args.tracks, besttrack_readers.read),
+    }
+    for option, (path, read) in readers.items():
+        try:
+            if path is not None and read(path) is None:
+                raise SettingsError(f"{option} {path} is none of the best tracks known (KMA, JMA, IBTrACS)")
+        except SchemaError as err:
+            raise SettingsError(f"{option}: {err}") from err
 
 
 def _country(args: argparse.Namespace, config: Settings) -> tuple[Profile, str]:

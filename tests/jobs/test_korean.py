@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from engine.core.settings import Settings
 from engine.core.translation import translate
 from jobs import assess, export, report, status, yearly
 from tests import chile
@@ -32,15 +31,9 @@ def mixed(text):
     ]
 
 
-@pytest.fixture
-def here(monkeypatch, tmp_path):
-    for name in Settings.model_fields:
-        if name != "kernel_cache":
-            monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def printed(capsys, caplog):

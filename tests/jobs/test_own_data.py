@@ -1,5 +1,6 @@
 """`jobs.yearly --data`: a folder of files of another region becomes results, map and report by one command."""
 
+import json
 import re
 from contextlib import closing
 
@@ -9,7 +10,6 @@ import pytest
 from engine.core.grid import GridDefinition
 from engine.core.period import Years
 from engine.core.scenario import Scenario
-from engine.core.settings import Settings
 from engine.io import open_source
 from engine.io.db import postgres
 from engine.io.db.embedded import APPLICATION, WAREHOUSE, EmbeddedServer
@@ -19,16 +19,6 @@ from engine.kernels.indices import DayAxis
 from jobs import _own_data, yearly
 from tests import chile
 from tests.io.test_derive import weather
-
-
-@pytest.fixture
-def here(monkeypatch, tmp_path):
-    for name in Settings.model_fields:
-        if name != "kernel_cache":
-            monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_a_folder_of_another_region_becomes_results_and_a_report_by_one_command(here, capsys):
@@ -102,6 +92,10 @@ def test_few_years_and_inputs_that_give_no_value_are_told_by_their_reason(here, 
         (["--data", "empty", "--scenario-map", "a=2,b=2"], r"--scenario-map: two are scenario 2"),
         (["--data", "some", "--tracks", "t.csv", "--dry-run"], "--tracks t.csv is none of the best tracks known"),
         (["--data", "some", "--regions", "cut.geojson", "--dry-run"], r"--regions: cut\.geojson"),
+        (
+            ["--data", "some", "--regions", "good.geojson", "--tracks", "t.gz", "--dry-run"],
+            r"--tracks: t\.gz is compressed",
+        ),
         (["--data", "some", "--member", "zz", "--dry-run"], "--member zz: no file says which member"),
     ],
 )
@@ -112,6 +106,10 @@ def test_options_that_make_no_run_are_refused_before_anything_is_made(here, opti
     days = {"pr": weather(DayAxis.of(grid.axis, "noleap"), 2)["pr"]}
     daily.write_daily(here / "some" / "a.nc", grid, DayAxis.of(grid.axis, "noleap"), days, scope="full", attributes={})
     (here / "t.csv").write_text("A;B\n1;2\n")
+    (here / "t.gz").write_bytes(b"\x1f\x8b")
+    square = {"type": "Polygon", "coordinates": [[[2, 48], [3, 48], [3, 49], [2, 48]]]}
+    feature = {"type": "Feature", "properties": {"name": "A"}, "geometry": square}
+    (here / "good.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     (here / "cut.geojson").write_text('{"type": "FeatureCollection", "features": [')
     assert yearly.main(options) == 2
     assert re.search(sentence, caplog.text)

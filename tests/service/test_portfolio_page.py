@@ -411,3 +411,17 @@ def test_no_text_of_the_page_stands_outside_its_catalogue():
         strings = re.findall(r'"((?:[^"\\\n])*)"', code)
         told = [each for each in strings if re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", each) and each not in CLASSES]
         assert told == [], name
+
+
+def test_amounts_in_another_currency_than_the_servers_are_said_to_be(page, service, portfolios):
+    def in_euro(route):
+        told = route.fetch().json()
+        route.fulfill(json=told | {"currency": "EUR"})
+
+    where = f"{service[0]}/portfolio?id={portfolios[0]}&lang=en"
+    page.goto(where)
+    expect(page.locator("#results")).to_have_attribute("data-shown", "2 mid_term", timeout=60_000)
+    expect(page.locator("#result-notes")).not_to_contain_text("the currency in which")
+    page.route(f"**/portfolio/{portfolios[0]}/results*", in_euro)
+    page.goto(where)
+    expect(page.locator("#result-notes")).to_contain_text("in EUR, the currency in which this portfolio was assessed")

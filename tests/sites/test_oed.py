@@ -108,7 +108,7 @@ def test_what_codes_leave_unknown_is_assumed_and_named(read):
             ("LocNumber", "Number"),
             "has columns of an OED location file and lacks LocNumber: add them, or g",
         ),
-        ("currencies", ("EUR", "1_0"), "LocCurrency '1_0' \\(1 rows\\) is no currency: three letters of ISO 4217"),
+        ("currencies", ("EUR", "1_0"), "LocCurrency '1_0' \\(1 row\\) is no currency: three letters of ISO 4217"),
         ("plain", ("BuildingID", "latitude"), "'latitude' and 'Latitude' are both Latitude of OED"),
     ],
 )

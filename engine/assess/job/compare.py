@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from engine.assess.rules import compare, loss_words
+from engine.assess.rules import compare
+from engine.core import country
 from engine.core.caveats import scope_note, weakest_scope
 from engine.core.errors import SettingsError
 from engine.core.scenario import Scenario, label, names_of
@@ -101,7 +102,7 @@ def _side(chosen: Chosen) -> _Side:
         "scenario": Scenario(scenario).api_key,
         **({"scenario_names": summary["scenario_names"]} if "scenario_names" in summary else {}),
         "time_period": period,
-        "currency": summary.get("currency", loss_words.currency()),
+        "currency": country.currency_of(summary),
         "scope": summary["scope"],
         "scope_note": summary["scope_note"],
         "runs": summary["runs"],

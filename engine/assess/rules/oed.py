@@ -206,6 +206,11 @@ def _values(
             f" (first: row {rows.filter(blank)[0]}): state the currency of each value"
         )
     codes = dict(amounts.filter(valued)["currency"].value_counts().iter_rows())
+    if odd := [code for code in codes if not rates.is_code(code)]:
+        raise SettingsError(
+            f"{table}: LocCurrency {shortened(odd[0])!r} ({counted(codes[odd[0]], 'row')}) is no currency: three"
+            " letters of ISO 4217, such as EUR"
+        )
     rates.require(codes, given, into, str(table))
     rate_of = {code: 1.0 if code == into else given[code].rate for code in codes}
     rate = pl.col("currency").replace_strict(rate_of, default=None, return_dtype=pl.Float64)

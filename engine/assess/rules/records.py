@@ -110,9 +110,7 @@ def _is_kind(field: Field, value: object) -> bool:
     if isinstance(value, bool):
         return False
     if field.kind == "integer":
-        return (isinstance(value, int) and abs(value) < 2**63) or (
-            isinstance(value, float) and value.is_integer() and abs(value) < 2**63
-        )
+        return isinstance(value, int | float) and abs(value) < 2**63 and float(value).is_integer()
     if field.kind == "number":
         return isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**300)
     if field.kind == "text":

@@ -4,11 +4,13 @@ providers use. The same digits mean different places in the two systems, so a co
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
 from engine.core import country
 from engine.core.errors import SchemaError
+from engine.core.language import Language
 from engine.core.profile import LEGAL_DONG
 
 #: codes of a province before it was renamed -> since
@@ -87,6 +89,27 @@ def level_of(code: str, where: str) -> int:
     if not (len(code) == 10 and code.isascii() and code.isdecimal()):
         raise SchemaError(f"{where}: {code!r} is not a legal-dong code of ten digits")
     return 1 if code.endswith("00000000") else 2 if code.endswith("00000") else 3
+
+
+def path(parts: Iterable[tuple[str, str]]) -> dict[Language, str]:
+    """A region with those that hold it: `대구광역시 서구` and `Seo-gu, Daegu`.
+
+    parts : (name, code of its own digits), the largest first. A city that is a province of its own has one name at both
+            levels and is said once; a part without an English name keeps its own
+    """
+    english, told = english_names(), dict[str, str]()
+    for name, code in parts:
+        told.setdefault(name, english.get(code, name))
+    return {"ko": " ".join(told), "en": ", ".join(dict.fromkeys(reversed(told.values())))}
+
+
+def with_province(code: str | None, name: str | None) -> dict[Language, str] | None:
+    """`path` of a region by its code of ten digits, without a warehouse; None where its province is not known."""
+    if code is None or name is None or code[:2] not in provinces():
+        return None
+    if not code[2:].strip("0"):
+        return path([(name, code[:2])])
+    return path([(provinces()[code[:2]], code[:2]), (name, code[:5])])
 
 
 _SHORT = {

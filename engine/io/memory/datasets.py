@@ -60,12 +60,11 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
         labelled = [(key, each) for key, value in data.items() for each in _several(value)]
     else:
         labelled = [(scenario, each) for each in _several(data)]
-    found, apart = Grouped({}, [], {}), False
+    found, has_members = Grouped({}, [], {}), False
     for key, each in labelled:
         for label, part in _by_label(each).items() if key is None else [(key, each)]:
             named = "the dataset" if label is None else f"dataset {label}"
-            _require_member(part, member, named)
-            apart = apart or bool(members.of_file(part, named))
+            has_members = _require_member(part, member, named) or has_members
             own = undecoded(part)
             entry = (station_netcdf.as_list(own, named), named)
             if str(label).strip().lower() in (HISTORICAL, "hist"):
@@ -74,7 +73,7 @@ def grouped(data: Given | Mapping[Any, Given], scenario: object, member: str | N
                 place = DEFAULT_SCENARIO if label is None else scenario_of(label)
                 found.scenarios.setdefault(place, []).append(entry)
                 found.names[place] = _name(label, place, part)
-    if member is not None and not apart:  # those of observations, beside others, have none
+    if member is not None and not has_members:  # those of observations, beside others, have none
         raise SettingsError(f"no dataset has a dimension of members: leave member={member!r} out")
     if DEFAULT_SCENARIO not in found.scenarios:
         given = ", ".join(each.code for each in sorted(found.scenarios)) or "none but historical"
@@ -162,14 +161,16 @@ def _text(label: object) -> str:
     return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
 
 
-def _require_member(data: xr.Dataset, member: str | None, what: str) -> None:
-    """Refuse several members of which none is chosen, and one that is not there, in the words of this face."""
+def _require_member(data: xr.Dataset, member: str | None, what: str) -> bool:
+    """Refuse several members of which none is chosen, and one that is not there, in the words of this face; whether
+    there is a dimension of members."""
     names = members.of_file(data, what)
     if member is None and len(names) > 1:
         listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         raise SettingsError(f"{what} has {len(names)} members, {listed}: choose one with member={names[0]!r}")
     if member is not None and names and member not in names:
         raise SettingsError(f"{what}: {unknown('member', member, names)}")
+    return bool(names)
 
 
 def files_of(named: Iterable[Named]) -> str:

@@ -131,14 +131,19 @@ def paths(connection: psycopg.Connection, codes: Iterable[str | None]) -> dict[s
         return {}
     with postgres.failures("reading regions", SourceError):
         rows = connection.execute(_PATHS, (asked,)).fetchall()
-    english = regions.english_names()
-    told: dict[str, dict[Language, str]] = {}
-    for code, level, *names in rows:
-        # a city that is a province of its own has one name at both levels
-        own = [(name, digits) for name, digits in zip(names, (2, 5, {1: 2, 2: 5}.get(level)), strict=True) if name]
-        parts = {name: english.get(code[:digits], name) if digits else name for name, digits in own}
-        told[code] = {"ko": " ".join(parts), "en": ", ".join(reversed(list(parts.values())))}
-    return told
+    return {
+        code: regions.path(
+            (name, code[:digits])
+            for name, digits in zip(names, (2, 5, {1: 2, 2: 5}.get(level, 10)), strict=True)
+            if name
+        )
+        for code, level, *names in rows
+    }
+
+
+def of_code(code: str | None, name: str | None) -> dict[Language, str] | None:
+    """The same of a stored result, whose warehouse may be away; None where its province is not known by the code."""
+    return regions.with_province(code, name)
 
 
 def _place(row: _Row) -> Place:

@@ -24,7 +24,7 @@ class Words:
         self.portfolio, self.texts, self.threshold = portfolio, texts, threshold
         self.names = names_of(portfolio.summary)
         # what was written before other currencies were possible is in KRW
-        self.currency = country.money_in(portfolio.summary.get("currency", "KRW"))
+        self.currency = country.money_in(country.currency_of(portfolio.summary))
         self.observed = portfolio.summary["scope"] == OBSERVED
 
     def amount(self, value: float | None) -> str:
@@ -94,13 +94,8 @@ class Words:
 
     def region(self, code: str | None, name: str | None) -> str | None:
         """A region with its province, as far as that is known: several cities have a district of one name."""
-        if code is None or name is None or code[:2] not in regions.provinces():
-            return name
-        province = self.place(code[:2], None)
-        if self.texts.language == "ko":
-            return name if name == province else f"{province} {name}"
-        own = regions.english_names().get(code[:5], name)
-        return province if own == province or not code[2:].strip("0") else f"{own}, {province}"
+        found = regions.with_province(code, name)
+        return name if found is None else found[self.texts.language]
 
     def scope(self) -> str | None:
         """Banner; None for results of the whole warehouse."""

@@ -54,11 +54,15 @@ class _Written(Protocol):
 
 
 class Derived(NamedTuple):
-    """Result of `derive`: files, warnings, and for each variable that has no value at all the reason."""
+    """Result of `derive`: files, warnings, and for each variable of a scenario that has no value at all the reason.
+
+    without_value : the same by variable alone
+    """
 
     files: list[Path]
     findings: list[Finding]
     missing: dict[str, str]
+    without_value: dict[str, str]
 
 
 def derive(request: Request, out: Path, *, progress: Progress | None = None, memory: int = MEMORY) -> Derived:
@@ -84,11 +88,13 @@ def derive(request: Request, out: Path, *, progress: Progress | None = None, mem
                  counted(len(job.records), "scenario"), place_cells.in_words(job.grid, first), job.years)  # fmt: skip
         _fill(job, written, gate, progress, memory)
         findings, missing = _concluded(job, gate, bool(request.base_files))
-    for each, name in gate.empty():
-        paths.pop((each, name)).unlink()
+    empty = gate.empty()
+    for key in empty:
+        paths.pop(key).unlink()
     _remove_empty(out)
     _write_lattice(out, job.grid, request.names)
-    return Derived(list(paths.values()), findings, missing)
+    reasons = {name: _reason(job, each, name) for each, name in empty}
+    return Derived(list(paths.values()), findings, missing, reasons)
 
 
 class DerivedValues(NamedTuple):
