@@ -103,17 +103,17 @@ def _unpack(path: Path, kind: Kind, suffixes: tuple[str, ...], folder: Path) -> 
         return target
     if not tarfile.is_tarfile(path):
         target = folder / path.name.removesuffix(".gz")
-        with gzip.open(path) as source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink, _CHUNK)
+        with gzip.open(path) as unpacked, target.open("wb") as sink:
+            shutil.copyfileobj(unpacked, sink, _CHUNK)
         return target
     with tar_of(path) as archive:
         files = [member for member in archive.getmembers() if member.isfile()]
         chosen = _only(path, [member.name for member in files], suffixes)
-        source = archive.extractfile(chosen)
-        assert source is not None  # noqa: S101  # only files were chosen from
+        content = archive.extractfile(chosen)
+        assert content is not None  # noqa: S101  # only files were chosen from
         target = folder / Path(chosen).name  # the filters of tarfile came with Python 3.11.4
-        with source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink, _CHUNK)
+        with content, target.open("wb") as sink:
+            shutil.copyfileobj(content, sink, _CHUNK)
     return target
 
 
