@@ -118,7 +118,7 @@ def test_one_command_derives_a_folder_a_member(models, tmp_path, monkeypatch, ca
 
     def derived(request, out, *, progress):
         done[out] = rain(list(request.files), request.member)
-        return derive.Derived([], [], {})
+        return derive.Derived([], [], {}, {})
 
     monkeypatch.setattr(course, "derive", derived)
     monkeypatch.setattr(course.kernels, "warm_up", lambda *_: None)
